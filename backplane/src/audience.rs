@@ -1,0 +1,171 @@
+//! Who an event is for: space-separated `user:<id>`, `group:<name>`, or `environment`.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+/// One word of an audience.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Term {
+    /// `user:<id>`: all connections of one person.
+    User(String),
+    /// `group:<name>`: all whose token names the group.
+    Group(String),
+    /// `environment`: everyone in it.
+    Environment,
+}
+
+/// Most terms that one audience may name; a larger one is a group.
+pub const MOST_TERMS: usize = 64;
+/// Most bytes of a user id or group name.
+pub const LONGEST_ID: usize = 256;
+
+/// Who an event is for; empty only on a pulse, which is for pods alone.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Audience(Vec<Term>);
+
+/// Why a text is no audience.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AudienceError {
+    /// A word that is none of the three forms.
+    #[error("{0:?} is none of user:<id>, group:<name>, environment")]
+    Word(String),
+    /// More than [`MOST_TERMS`] words.
+    #[error("it names more than {MOST_TERMS}; publish to a group instead")]
+    TooMany,
+}
+
+/// Whether a text can be a user id or group name: 1 to 256 bytes, no white space, no control character.
+pub fn is_id(id: &str) -> bool {
+    !id.is_empty() && id.len() <= LONGEST_ID && !id.chars().any(|c| c.is_whitespace() || c.is_control())
+}
+
+impl Audience {
+    /// One person.
+    pub fn user(id: &str) -> Self {
+        Self(vec![Term::User(id.to_owned())])
+    }
+
+    /// Its words, in the order given, none twice.
+    pub fn terms(&self) -> &[Term] {
+        &self.0
+    }
+
+    /// Whether it names nobody.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether somebody with this user id and these groups is meant.
+    pub fn includes(&self, user: &str, groups: &[String]) -> bool {
+        self.0.iter().any(|term| match term {
+            Term::User(id) => id == user,
+            Term::Group(name) => groups.contains(name),
+            Term::Environment => true,
+        })
+    }
+}
+
+impl FromStr for Term {
+    type Err = AudienceError;
+
+    fn from_str(word: &str) -> Result<Self, AudienceError> {
+        match word.split_once(':') {
+            Some(("user", id)) if is_id(id) => Ok(Self::User(id.to_owned())),
+            Some(("group", name)) if is_id(name) => Ok(Self::Group(name.to_owned())),
+            None if word == "environment" => Ok(Self::Environment),
+            _ => Err(AudienceError::Word(word.chars().take(80).collect())),
+        }
+    }
+}
+
+impl FromStr for Audience {
+    type Err = AudienceError;
+
+    fn from_str(text: &str) -> Result<Self, AudienceError> {
+        let mut terms = Vec::new();
+        for word in text.split_whitespace() {
+            let term = word.parse()?;
+            if terms.contains(&term) {
+                continue;
+            }
+            if terms.len() == MOST_TERMS {
+                return Err(AudienceError::TooMany);
+            }
+            terms.push(term);
+        }
+        Ok(Self(terms))
+    }
+}
+
+impl TryFrom<String> for Audience {
+    type Error = AudienceError;
+
+    fn try_from(text: String) -> Result<Self, AudienceError> {
+        text.parse()
+    }
+}
+
+impl From<Audience> for String {
+    fn from(audience: Audience) -> String {
+        audience.to_string()
+    }
+}
+
+impl fmt::Display for Term {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(id) => write!(f, "user:{id}"),
+            Self::Group(name) => write!(f, "group:{name}"),
+            Self::Environment => f.write_str("environment"),
+        }
+    }
+}
+
+impl fmt::Display for Audience {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, term) in self.0.iter().enumerate() {
+            if at > 0 {
+                f.write_str(" ")?;
+            }
+            term.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_audience_reads_as_it_was_written() {
+        let text = "user:ada group:finance environment";
+        let audience: Audience = text.parse().unwrap();
+        assert_eq!(audience.to_string(), text);
+        assert_eq!("user:a  user:a".parse::<Audience>().unwrap().terms().len(), 1);
+        assert_eq!("user:urn:x:7".parse::<Audience>().unwrap(), Audience::user("urn:x:7"));
+    }
+
+    #[test]
+    fn a_word_of_no_known_form_is_refused_by_name() {
+        for bad in ["ada", "user:", "everywhere", "role:x", "environment:x", "user:a\u{7f}"] {
+            let error = bad.parse::<Audience>().unwrap_err();
+            assert!(matches!(error, AudienceError::Word(_)), "{bad:?}");
+        }
+        let crowd: Vec<_> = (0..65).map(|n| format!("user:{n}")).collect();
+        assert_eq!(crowd.join(" ").parse::<Audience>(), Err(AudienceError::TooMany));
+    }
+
+    #[test]
+    fn it_includes_whom_it_names_and_nobody_else() {
+        let audience: Audience = "user:ada group:ops".parse().unwrap();
+        assert!(audience.includes("ada", &[]));
+        assert!(audience.includes("bob", &["ops".into()]));
+        assert!(!audience.includes("bob", &["sales".into()]));
+        assert!(!audience.includes("ops", &[]));
+        assert!("environment".parse::<Audience>().unwrap().includes("eve", &[]));
+        assert!(!Audience::default().includes("ada", &[]));
+    }
+}

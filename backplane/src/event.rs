@@ -1,0 +1,349 @@
+//! What travels: a CloudEvent 1.0 as JSON, at most 64 KiB.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::{
+    audience::{Audience, AudienceError},
+    task::{Task, TaskState},
+    toast::Toast,
+};
+
+/// The content type of an event on the broker and over HTTP.
+pub const CONTENT_TYPE: &str = "application/cloudevents+json";
+/// Most bytes of an event as JSON; larger things are stored and linked.
+pub const LARGEST: usize = 64 * 1024;
+/// Most bytes of `id`, `source`, `type` and `subject`.
+pub const LONGEST_ATTRIBUTE: usize = 512;
+/// The type of a word to people that is no task's.
+pub const MESSAGE: &str = "bellwire.message";
+/// The type of a pod's own heartbeat; nobody else may publish it, no browser sees it.
+pub const PULSE: &str = "bellwire.pulse";
+
+/// Why bytes are no event; the text names the attribute.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EventError {
+    /// More than [`LARGEST`] bytes.
+    #[error("the event has {0} bytes; {LARGEST} are allowed, store what is larger and link it")]
+    TooLarge(usize),
+    /// No JSON, or a needed attribute missing or of the wrong type.
+    #[error("the event is not a CloudEvent in JSON: {0}")]
+    Shape(String),
+    /// An attribute with a value that it cannot have.
+    #[error("{attribute}: {why}")]
+    Attribute {
+        /// Its name.
+        attribute: &'static str,
+        /// What is wrong.
+        why: String,
+    },
+    /// No audience, or one that names nobody.
+    #[error("audience: say who it is for: user:<id>, group:<name> or environment")]
+    NoAudience,
+    /// A `data.toast` or `data.task` that cannot be shown.
+    #[error("{0}")]
+    Data(String),
+}
+
+/// A CloudEvent with Bellwire's extension attributes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Always `1.0`.
+    pub specversion: String,
+    /// With `source` it identifies the event: published twice, it is shown once.
+    pub id: String,
+    /// Who speaks, such as `/functions/reports`.
+    pub source: String,
+    /// What happened, such as `bellwire.task.succeeded`.
+    #[serde(rename = "type")]
+    pub event_type: String,
+    /// What it happened to, such as `task/01JD…`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// When it happened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<Timestamp>,
+    /// The type of `data`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub datacontenttype: Option<String>,
+    /// Stamped on delivery from the exchange it came through; what a publisher writes here is ignored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
+    /// Who it is for.
+    #[serde(default, skip_serializing_if = "Audience::is_empty")]
+    pub audience: Audience,
+    /// Stamped on delivery; what a publisher writes here is ignored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// After this it is not shown, replay included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expirytime: Option<Timestamp>,
+    /// W3C trace context of the request that began it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
+    /// `data.task` changes lists, `data.toast` is shown, the rest is the user's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<Value>,
+    /// Extension attributes of the user's own, passed through.
+    #[serde(flatten)]
+    pub extensions: Map<String, Value>,
+}
+
+impl Event {
+    /// A new event with an id of its own, now, for this audience.
+    pub fn new(source: &str, event_type: &str, audience: Audience) -> Self {
+        Self {
+            specversion: "1.0".to_owned(),
+            id: ulid::Ulid::generate().to_string(),
+            source: source.to_owned(),
+            event_type: event_type.to_owned(),
+            subject: None,
+            time: Some(Timestamp::now()),
+            datacontenttype: None,
+            environment: None,
+            audience,
+            cursor: None,
+            expirytime: None,
+            traceparent: None,
+            data: None,
+            extensions: Map::new(),
+        }
+    }
+
+    /// A message to people, shown as this toast.
+    pub fn message(source: &str, audience: Audience, toast: &Toast) -> Self {
+        Self::new(source, MESSAGE, audience).with_data(serde_json::json!({ "toast": toast }))
+    }
+
+    /// What a task has to say; `toast` is shown if there is one.
+    pub fn of_task(source: &str, audience: Audience, task: &Task, toast: Option<&Toast>) -> Self {
+        let word = match task.state {
+            TaskState::Queued => "queued",
+            TaskState::Running if task.progress > 0.0 => "progressed",
+            TaskState::Running => "started",
+            end => end.as_str(),
+        };
+        let data = match toast {
+            Some(toast) => serde_json::json!({ "task": task, "toast": toast }),
+            None => serde_json::json!({ "task": task }),
+        };
+        let event = Self::new(source, &format!("bellwire.task.{word}"), audience);
+        Self { subject: Some(format!("task/{}", task.id)), ..event.with_data(data) }
+    }
+
+    /// A pod's heartbeat, for pods alone.
+    pub fn pulse(pod: &str, sequence: u64) -> Self {
+        let mut event = Self::new(&format!("/pods/{pod}"), PULSE, Audience::default());
+        event.id = sequence.to_string();
+        event
+    }
+
+    /// The same with this JSON as `data`.
+    pub fn with_data(mut self, data: Value) -> Self {
+        self.datacontenttype = Some("application/json".to_owned());
+        self.data = Some(data);
+        self
+    }
+
+    /// Reads an event from JSON and checks all of it, as it must be before it is published and after it is read.
+    pub fn parse(bytes: &[u8]) -> Result<Self, EventError> {
+        if bytes.len() > LARGEST {
+            return Err(EventError::TooLarge(bytes.len()));
+        }
+        let event: Self = serde_json::from_slice(bytes).map_err(|error| EventError::Shape(error.to_string()))?;
+        event.check()?;
+        Ok(event)
+    }
+
+    /// The event as JSON; an error when it would be larger than [`LARGEST`].
+    pub fn to_json(&self) -> Result<Vec<u8>, EventError> {
+        let json = serde_json::to_vec(self).map_err(|error| EventError::Shape(error.to_string()))?;
+        if json.len() > LARGEST {
+            return Err(EventError::TooLarge(json.len()));
+        }
+        Ok(json)
+    }
+
+    /// Says what is wrong with it, naming the attribute.
+    pub fn check(&self) -> Result<(), EventError> {
+        if self.specversion != "1.0" {
+            return Err(attribute("specversion", "it must be \"1.0\""));
+        }
+        required("id", &self.id)?;
+        required("source", &self.source)?;
+        required("type", &self.event_type)?;
+        if let Some(subject) = &self.subject {
+            required("subject", subject)?;
+        }
+        if self.is_pulse() {
+            return Ok(());
+        }
+        if self.audience.is_empty() {
+            return Err(EventError::NoAudience);
+        }
+        for name in self.extensions.keys() {
+            let plain = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+            if name.is_empty() || !plain {
+                return Err(EventError::Shape(format!(
+                    "{:?} is no attribute name: they are of a-z and 0-9",
+                    name.chars().take(80).collect::<String>()
+                )));
+            }
+        }
+        if let Some(toast) = self.toast()? {
+            toast.check().map_err(EventError::Data)?;
+        }
+        self.task().map(drop)
+    }
+
+    /// What is to be shown, if anything.
+    pub fn toast(&self) -> Result<Option<Toast>, EventError> {
+        self.part("toast")
+    }
+
+    /// What it says of a task; always there on a `bellwire.task.…` event.
+    pub fn task(&self) -> Result<Option<Task>, EventError> {
+        if !self.event_type.starts_with("bellwire.task.") {
+            return Ok(None);
+        }
+        match self.part("task")? {
+            Some(task) => Ok(Some(task)),
+            None => Err(EventError::Data("data.task: a task event says which task".to_owned())),
+        }
+    }
+
+    /// Whether it is a pod's heartbeat.
+    pub fn is_pulse(&self) -> bool {
+        self.event_type == PULSE
+    }
+
+    /// Whether it must not be shown any more at this moment.
+    pub fn has_expired(&self, now: Timestamp) -> bool {
+        self.expirytime.is_some_and(|end| end <= now)
+    }
+
+    /// What makes it the same event when it comes twice: a hash of source and id.
+    pub fn identity(&self) -> u128 {
+        let mut text = Vec::with_capacity(self.source.len() + self.id.len() + 1);
+        text.extend_from_slice(self.source.as_bytes());
+        text.push(0);
+        text.extend_from_slice(self.id.as_bytes());
+        xxhash_rust::xxh3::xxh3_128(&text)
+    }
+
+    fn part<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<Option<T>, EventError> {
+        match self.data.as_ref().and_then(|data| data.get(name)) {
+            None | Some(Value::Null) => Ok(None),
+            Some(part) => {
+                T::deserialize(part).map(Some).map_err(|error| EventError::Data(format!("data.{name}: {error}")))
+            }
+        }
+    }
+}
+
+/// An event that several hold.
+pub type SharedEvent = Arc<Event>;
+
+fn attribute(attribute: &'static str, why: &str) -> EventError {
+    EventError::Attribute { attribute, why: why.to_owned() }
+}
+
+fn required(name: &'static str, value: &str) -> Result<(), EventError> {
+    if value.is_empty() || value.len() > LONGEST_ATTRIBUTE {
+        return Err(attribute(name, "it must have 1 to 512 bytes"));
+    }
+    // A line end in `type` would end a field of a server-sent event.
+    if value.chars().any(char::is_control) {
+        return Err(attribute(name, "it must have no control character"));
+    }
+    Ok(())
+}
+
+impl From<AudienceError> for EventError {
+    fn from(error: AudienceError) -> Self {
+        attribute("audience", &error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn minimal() -> Value {
+        json!({ "specversion": "1.0", "id": "1", "source": "/x", "type": "t", "audience": "user:ada" })
+    }
+
+    fn parse(value: &Value) -> Result<Event, EventError> {
+        Event::parse(&serde_json::to_vec(value).unwrap())
+    }
+
+    #[test]
+    fn an_event_reads_back_with_extensions_of_the_users_own() {
+        let mut value = minimal();
+        value["partitionkey"] = json!("7");
+        value["data"] = json!({ "any": [1, 2] });
+        let event = parse(&value).unwrap();
+        assert_eq!(serde_json::to_value(&event).unwrap(), value);
+    }
+
+    #[test]
+    fn each_missing_or_wrong_attribute_is_named() {
+        for (name, wrong) in [
+            ("specversion", json!("0.3")),
+            ("id", json!("")),
+            ("source", json!("a\nb")),
+            ("type", json!("a\r\nid: 9")),
+            ("audience", json!("nobody")),
+            ("time", json!("yesterday")),
+            ("subject", json!("x".repeat(513))),
+        ] {
+            let mut value = minimal();
+            value[name] = wrong;
+            let error = parse(&value).unwrap_err().to_string();
+            assert!(error.contains(name) || name == "time", "{name}: {error}");
+        }
+        for name in ["specversion", "id", "source", "type", "audience"] {
+            let mut value = minimal();
+            value.as_object_mut().unwrap().remove(name);
+            let error = parse(&value).unwrap_err().to_string();
+            assert!(error.contains(name), "{name}: {error}");
+        }
+    }
+
+    #[test]
+    fn sixty_four_kibibytes_are_taken_and_one_byte_more_is_not() {
+        let mut value = minimal();
+        value["data"] = json!("");
+        let room = LARGEST - serde_json::to_vec(&value).unwrap().len();
+        value["data"] = json!("x".repeat(room));
+        assert!(parse(&value).is_ok());
+        value["data"] = json!("x".repeat(room + 1));
+        assert_eq!(parse(&value), Err(EventError::TooLarge(LARGEST + 1)));
+    }
+
+    #[test]
+    fn a_toast_with_a_script_for_a_link_is_no_event() {
+        let mut value = minimal();
+        value["data"] = json!({ "toast": { "level": "info", "title": "x",
+            "action": { "label": "y", "href": "javascript:alert(1)" } } });
+        assert!(parse(&value).unwrap_err().to_string().contains("href"));
+    }
+
+    #[test]
+    fn a_task_event_names_its_task() {
+        let mut value = minimal();
+        value["type"] = json!("bellwire.task.succeeded");
+        assert!(parse(&value).unwrap_err().to_string().contains("data.task"));
+    }
+
+    #[test]
+    fn only_a_pulse_has_no_audience() {
+        let pulse = Event::pulse("g-1", 7);
+        assert_eq!(Event::parse(&pulse.to_json().unwrap()).unwrap(), pulse);
+    }
+}

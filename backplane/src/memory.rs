@@ -1,0 +1,1 @@
+//! The backplane within one process.

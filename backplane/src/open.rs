@@ -1,0 +1,59 @@
+//! Which backplane: chosen by the address alone.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::{
+    control::Control,
+    environment::Environment,
+    jobs::JobQueues,
+    log::EventLog,
+    rabbitmq,
+    topology::{Prefix, Topology},
+};
+
+/// `[backplane]`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackplaneConfig {
+    /// `BELLWIRE_BACKPLANE__URL`: `amqp://…` or `amqps://…`; `memory://` in `bellwire dev`. No default.
+    pub url: String,
+    /// `BELLWIRE_BACKPLANE__PREFIX`: the first word of all names on the broker. `bellwire`.
+    #[serde(default)]
+    pub prefix: Prefix,
+}
+
+/// What one environment offers a process; cheap to clone.
+#[derive(Clone)]
+pub struct Backplane {
+    /// The event log.
+    pub log: Arc<dyn EventLog>,
+    /// The job queues.
+    pub jobs: Arc<dyn JobQueues>,
+    /// Words between pods.
+    pub control: Arc<dyn Control>,
+}
+
+/// An address that is none of the kinds known; it never holds the password.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("backplane.url (BELLWIRE_BACKPLANE__URL): {0}")]
+pub struct OpenError(String);
+
+impl Backplane {
+    /// Opens the backplane of one environment. It returns at once: connecting, and connecting again, happens within.
+    pub fn open(config: &BackplaneConfig, environment: &Environment) -> Result<Self, OpenError> {
+        let url = Url::parse(&config.url).map_err(|error| OpenError(format!("no address: {error}")))?;
+        match url.scheme() {
+            "memory" => Err(OpenError(
+                "memory:// lives within one process: `bellwire dev` uses it, separate processes cannot".to_owned(),
+            )),
+            "amqp" | "amqps" => {
+                let topology = Topology::new(config.prefix.clone(), environment.clone());
+                Ok(rabbitmq::open(config.url.clone(), topology))
+            }
+            other => Err(OpenError(format!("{other}:// is neither amqp:// nor amqps://"))),
+        }
+    }
+}

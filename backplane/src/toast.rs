@@ -1,0 +1,131 @@
+//! What a person sees: text and at most one link. Checked where it is published.
+
+use serde::{Deserialize, Serialize};
+
+/// How a toast is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// For your information.
+    Info,
+    /// It is done.
+    Success,
+    /// Look at this.
+    Warning,
+    /// It failed.
+    Error,
+}
+
+/// The one thing to do about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Action {
+    /// The words on the link.
+    pub label: String,
+    /// An `http` or `https` address, or a path of the page's own origin.
+    pub href: String,
+}
+
+/// A toast: plain text, never markup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Toast {
+    /// How it is meant.
+    pub level: Level,
+    /// One line.
+    pub title: String,
+    /// A few more words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// A link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<Action>,
+}
+
+const LONGEST_TITLE: usize = 200;
+const LONGEST_BODY: usize = 2000;
+const LONGEST_HREF: usize = 2000;
+
+impl Toast {
+    /// A toast of a title alone.
+    pub fn new(level: Level, title: impl Into<String>) -> Self {
+        Self { level, title: title.into(), body: None, action: None }
+    }
+
+    /// Says what is wrong with it, naming the field.
+    pub fn check(&self) -> Result<(), String> {
+        let title = self.title.chars().count();
+        if self.title.trim().is_empty() || title > LONGEST_TITLE {
+            return Err(format!("data.toast.title must have 1 to {LONGEST_TITLE} characters"));
+        }
+        if self.body.as_ref().is_some_and(|body| body.chars().count() > LONGEST_BODY) {
+            return Err(format!("data.toast.body may have {LONGEST_BODY} characters at most"));
+        }
+        let Some(action) = &self.action else {
+            return Ok(());
+        };
+        let label = action.label.chars().count();
+        if action.label.trim().is_empty() || label > LONGEST_TITLE {
+            return Err(format!("data.toast.action.label must have 1 to {LONGEST_TITLE} characters"));
+        }
+        if !is_safe_href(&action.href) {
+            return Err(
+                "data.toast.action.href must be an http(s) address or a path that begins with one '/'".to_owned()
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Whether a link may stand in everybody's page: `http(s)://…` or a path of one's own origin.
+///
+/// Browsers drop tabs and line ends inside an address and read `\` as `/`, so a text with any of them is refused.
+pub fn is_safe_href(href: &str) -> bool {
+    if href.len() > LONGEST_HREF || href.contains('\\') || href.chars().any(char::is_control) {
+        return false;
+    }
+    if href.starts_with('/') {
+        return !href.starts_with("//");
+    }
+    url::Url::parse(href).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.host().is_some())
+        && !href.starts_with(char::is_whitespace)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_is_http_or_a_path_of_ones_own_origin() {
+        for good in ["/", "/api/files/a", "https://example.org/x?y#z", "http://localhost:8080/"] {
+            assert!(is_safe_href(good), "{good}");
+        }
+        for bad in [
+            "",
+            "javascript:alert(1)",
+            "JaVaScRiPt:alert(1)",
+            " javascript:alert(1)",
+            "java\tscript:alert(1)",
+            "data:text/html,x",
+            "//evil.example",
+            "/\\evil.example",
+            "/\t/evil.example",
+            "vbscript:x",
+            "http:",
+            "file:///etc/passwd",
+            "relative",
+            "https:\\\\evil.example",
+        ] {
+            assert!(!is_safe_href(bad), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_toast_without_a_title_names_the_field() {
+        let error = Toast::new(Level::Info, "  ").check().unwrap_err();
+        assert!(error.contains("data.toast.title"), "{error}");
+    }
+
+    #[test]
+    fn markup_is_a_text_like_any_other() {
+        assert_eq!(Toast::new(Level::Info, "<img src=x onerror=alert(1)>").check(), Ok(()));
+    }
+}

@@ -1,0 +1,134 @@
+//! What the parts of an environment are called on the broker.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    control::PodId,
+    environment::{Environment, InvalidName, Kind},
+    log::Destination,
+};
+
+/// The first word of every name on the broker: `[a-z][a-z0-9-]{0,31}`, `bellwire` unless configured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Prefix(Kind);
+
+impl Default for Prefix {
+    fn default() -> Self {
+        Self("bellwire".parse().expect("it is a name"))
+    }
+}
+
+impl std::str::FromStr for Prefix {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        text.parse().map(Self)
+    }
+}
+
+/// The names of one environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Topology {
+    prefix: Prefix,
+    environment: Environment,
+}
+
+impl Topology {
+    /// The names under a prefix.
+    pub fn new(prefix: Prefix, environment: Environment) -> Self {
+        Self { prefix, environment }
+    }
+
+    /// Whose names they are.
+    pub fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    /// The fanout that reaches every environment: `bellwire.everywhere`.
+    pub fn everywhere(&self) -> String {
+        format!("{}.everywhere", self.prefix.0)
+    }
+
+    /// The fanout of this environment: `bellwire.<env>`.
+    pub fn exchange(&self) -> String {
+        format!("{}.{}", self.prefix.0, self.environment)
+    }
+
+    /// The stream: `bellwire.<env>.events`.
+    pub fn stream(&self) -> String {
+        format!("{}.events", self.exchange())
+    }
+
+    /// The direct exchange of jobs: `bellwire.<env>.jobs`.
+    pub fn jobs(&self) -> String {
+        format!("{}.jobs", self.exchange())
+    }
+
+    /// The queue of a kind: `bellwire.<env>.jobs.<kind>`; its routing key is the kind.
+    pub fn job_queue(&self, kind: &Kind) -> String {
+        format!("{}.{kind}", self.jobs())
+    }
+
+    /// The routing key of a ladder step, `<kind>.retry.<seconds>s`; its queue is the jobs exchange's name, a dot and the key.
+    pub fn retry_key(&self, kind: &Kind, step: Duration) -> String {
+        format!("{kind}.retry.{}s", step.as_secs())
+    }
+
+    /// The routing key of dead jobs, `<kind>.dead`; its queue is named likewise.
+    pub fn dead_key(&self, kind: &Kind) -> String {
+        format!("{kind}.dead")
+    }
+
+    /// The queue behind a routing key of the jobs exchange.
+    pub fn queue_of(&self, key: &str) -> String {
+        format!("{}.{key}", self.jobs())
+    }
+
+    /// The fanout of words between pods: `bellwire.<env>.control`.
+    pub fn control(&self) -> String {
+        format!("{}.control", self.exchange())
+    }
+
+    /// A pod's own queue of words: `bellwire.<env>.control.<pod>`.
+    pub fn control_queue(&self, pod: &PodId) -> String {
+        format!("{}.{pod}", self.control())
+    }
+
+    /// The exchange that events go to.
+    pub fn destination(&self, to: Destination) -> String {
+        match to {
+            Destination::Own => self.exchange(),
+            Destination::Everywhere => self.everywhere(),
+        }
+    }
+
+    /// Whose an entry is that came through this exchange; `None` for all that may not speak here,
+    /// the default exchange (whose name is empty) among them.
+    pub fn origin(&self, exchange: &str) -> Option<Destination> {
+        if exchange == self.exchange() {
+            Some(Destination::Own)
+        } else if exchange == self.everywhere() {
+            Some(Destination::Everywhere)
+        } else {
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_its_own_exchange_and_everywhere_speak_to_an_environment() {
+        let prod = Topology::new(Prefix::default(), "prod".parse().unwrap());
+        assert_eq!(prod.origin("bellwire.prod"), Some(Destination::Own));
+        assert_eq!(prod.origin("bellwire.everywhere"), Some(Destination::Everywhere));
+        for other in ["", "bellwire.test", "bellwire.prod.jobs", "bellwire", "prod", "Bellwire.prod"] {
+            assert_eq!(prod.origin(other), None, "{other:?}");
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! What a file is called.
+//!
+//! A key is `<id>/<name>` and is looked up in its owner's folder alone, so nobody can name another's file.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+/// A text that is no file name or key; the text says what is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidKey(String);
+
+/// A file's own name, as its owner calls it: 1 to 200 bytes, no '/', '\' or control character, not '.' or '..'.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct FileName(String);
+
+impl FileName {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for FileName {
+    type Err = InvalidKey;
+
+    fn from_str(name: &str) -> Result<Self, InvalidKey> {
+        let why = if name.is_empty() || name.len() > 200 {
+            "a file name has 1 to 200 bytes"
+        } else if name.contains(['/', '\\']) || name.chars().any(char::is_control) {
+            "a file name has no '/', no '\\' and no control character"
+        } else if name == "." || name == ".." {
+            "'.' and '..' are no file names"
+        } else {
+            return Ok(Self(name.to_owned()));
+        };
+        Err(InvalidKey(why.to_owned()))
+    }
+}
+
+/// A file within its owner's folder: `<id>/<name>`, the id of 1 to 64 of A-Z, a-z, 0-9 and '-'.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct FileKey {
+    id: String,
+    name: FileName,
+}
+
+impl FileKey {
+    /// A key of this id (a task's, so that doing it again writes the same file) and name.
+    pub fn new(id: &str, name: FileName) -> Result<Self, InvalidKey> {
+        let plain = id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        if id.is_empty() || id.len() > 64 || !plain {
+            return Err(InvalidKey("a file key is <id>/<name>, as the upload answered it".to_owned()));
+        }
+        Ok(Self { id: id.to_owned(), name })
+    }
+
+    /// A new key for a file of this name.
+    pub fn fresh(name: FileName) -> Self {
+        Self { id: ulid::Ulid::generate().to_string(), name }
+    }
+
+    /// Its first part.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Its second part.
+    pub fn name(&self) -> &str {
+        &self.name.0
+    }
+}
+
+impl FromStr for FileKey {
+    type Err = InvalidKey;
+
+    fn from_str(text: &str) -> Result<Self, InvalidKey> {
+        match text.split_once('/') {
+            Some((id, name)) => Self::new(id, name.parse()?),
+            None => Self::new("", FileName(String::new())),
+        }
+    }
+}
+
+impl fmt::Display for FileKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.id, self.name.0)
+    }
+}
+
+impl TryFrom<String> for FileKey {
+    type Error = InvalidKey;
+
+    fn try_from(text: String) -> Result<Self, InvalidKey> {
+        text.parse()
+    }
+}
+
+impl From<FileKey> for String {
+    fn from(key: FileKey) -> String {
+        key.to_string()
+    }
+}
+
+impl TryFrom<String> for FileName {
+    type Error = InvalidKey;
+
+    fn try_from(text: String) -> Result<Self, InvalidKey> {
+        text.parse()
+    }
+}
+
+impl From<FileName> for String {
+    fn from(name: FileName) -> String {
+        name.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_an_id_and_a_plain_name() {
+        let key: FileKey = "01JD/air ports é.csv".parse().unwrap();
+        assert_eq!((key.id(), key.name()), ("01JD", "air ports é.csv"));
+        assert_eq!(key.to_string().parse(), Ok(key));
+    }
+
+    #[test]
+    fn no_key_leaves_its_folder() {
+        for bad in [
+            "",
+            "x",
+            "/etc/passwd",
+            "../x",
+            "a/..",
+            "a/.",
+            "a/../b",
+            "a//b",
+            "a/b/c",
+            "a/b\0",
+            "a/\u{1b}",
+            "a/b\\c",
+            "a/",
+            "./b",
+            "é/b",
+        ] {
+            assert!(bad.parse::<FileKey>().is_err(), "{bad:?}");
+        }
+    }
+}
