@@ -29,10 +29,10 @@ pub struct Audience(Vec<Term>);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AudienceError {
     /// A word that is none of the three forms.
-    #[error("{0:?} is none of user:<id>, group:<name>, environment")]
+    #[error("audience: {0:?} is none of user:<id>, group:<name>, environment")]
     Word(String),
     /// More than [`MOST_TERMS`] words.
-    #[error("it names more than {MOST_TERMS}; publish to a group instead")]
+    #[error("audience: it names more than {MOST_TERMS}; publish to a group instead")]
     TooMany,
 }
 

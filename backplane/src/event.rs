@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
-    audience::{Audience, AudienceError},
+    audience::Audience,
     task::{Task, TaskState},
     toast::Toast,
 };
@@ -260,12 +260,6 @@ fn required(name: &'static str, value: &str) -> Result<(), EventError> {
         return Err(attribute(name, "it must have no control character"));
     }
     Ok(())
-}
-
-impl From<AudienceError> for EventError {
-    fn from(error: AudienceError) -> Self {
-        attribute("audience", &error.to_string())
-    }
 }
 
 #[cfg(test)]
