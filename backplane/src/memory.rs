@@ -1,1 +1,55 @@
-//! The backplane within one process.
+//! The backplane within one process: the same promises, while the process lives.
+
+mod jobs;
+mod log;
+mod words;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use crate::{environment::Environment, open::Backplane};
+use jobs::MemoryJobs;
+use log::MemoryLog;
+use words::MemoryControl;
+
+/// A broker of this process: holds the environments that were asked for. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Broker {
+    environments: Arc<Mutex<HashMap<Environment, Parts>>>,
+}
+
+#[derive(Clone)]
+struct Parts {
+    log: MemoryLog,
+    jobs: MemoryJobs,
+    control: MemoryControl,
+}
+
+impl Broker {
+    /// An empty broker.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The backplane of an environment; made when first asked for, and reached by everywhere from then on.
+    pub fn environment(&self, environment: &Environment) -> Backplane {
+        let mut environments = self.environments.lock().unwrap_or_else(PoisonError::into_inner);
+        let parts = environments.entry(environment.clone()).or_insert_with(|| Parts {
+            log: MemoryLog::new(self.clone()),
+            jobs: MemoryJobs::default(),
+            control: MemoryControl::default(),
+        });
+        Backplane {
+            log: Arc::new(parts.log.clone()),
+            jobs: Arc::new(parts.jobs.clone()),
+            control: Arc::new(parts.control.clone()),
+        }
+    }
+
+    fn logs(&self) -> Vec<MemoryLog> {
+        let environments = self.environments.lock().unwrap_or_else(PoisonError::into_inner);
+        environments.values().map(|parts| parts.log.clone()).collect()
+    }
+}

@@ -1,0 +1,185 @@
+//! The job queues: what is taken and not settled comes again.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use tokio::{
+    sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch},
+    time::{Instant, sleep_until},
+};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::{
+    environment::Kind,
+    jobs::{Job, JobDelivery, JobQueues, JobReader, RETRY_STEPS, Settle, Settlement},
+    send::{Link, SendError},
+};
+
+/// Most jobs that one queue holds, and most dead ones beside it.
+const LONGEST_QUEUE: usize = 100_000;
+
+#[derive(Clone, Default)]
+pub(super) struct MemoryJobs {
+    queues: Arc<Mutex<HashMap<Kind, Arc<Queue>>>>,
+}
+
+#[derive(Default)]
+struct Queue {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    ready: VecDeque<Waiting>,
+    delayed: Vec<(Instant, Job)>,
+    dead: VecDeque<(Job, String)>,
+}
+
+struct Waiting {
+    job: Job,
+    redeliveries: u32,
+}
+
+impl MemoryJobs {
+    fn queue(&self, kind: &Kind) -> Option<Arc<Queue>> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner).get(kind).cloned()
+    }
+}
+
+impl Queue {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic elsewhere cannot leave it half changed: each change is a push or a pop.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put_first(&self, job: Job, redeliveries: u32) {
+        self.state().ready.push_front(Waiting { job, redeliveries });
+        self.changed.notify_waiters();
+    }
+
+    /// The next job, and otherwise when one will be due.
+    fn next(&self) -> Result<Waiting, Option<Instant>> {
+        let mut state = self.state();
+        let now = Instant::now();
+        let (due, later): (Vec<_>, Vec<_>) = state.delayed.drain(..).partition(|(at, _)| *at <= now);
+        state.delayed = later;
+        state.ready.extend(due.into_iter().map(|(_, job)| Waiting { job, redeliveries: 0 }));
+        match state.ready.pop_front() {
+            Some(waiting) => Ok(waiting),
+            None => Err(state.delayed.iter().map(|(at, _)| *at).min()),
+        }
+    }
+
+    async fn wait_for_next(&self) -> Waiting {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            // Registered before looking, so that no change between is missed.
+            changed.as_mut().enable();
+            match self.next() {
+                Ok(waiting) => return waiting,
+                Err(None) => changed.await,
+                Err(Some(due)) => {
+                    tokio::select! {
+                        () = changed => {}
+                        () = sleep_until(due) => {}
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A taken job; dropped unsettled it goes back to the head of its queue.
+struct Taken {
+    queue: Arc<Queue>,
+    held: Mutex<Option<(Waiting, OwnedSemaphorePermit)>>,
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        let held = self.held.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((waiting, _)) = held {
+            self.queue.put_first(waiting.job, waiting.redeliveries + 1);
+        }
+    }
+}
+
+#[async_trait]
+impl Settle for Taken {
+    async fn settle(&self, settlement: Settlement) -> Result<(), SendError> {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some((Waiting { job, redeliveries }, _permit)) = held else {
+            return Ok(());
+        };
+        match settlement {
+            Settlement::Done => {}
+            Settlement::PutBack => self.queue.put_first(job, redeliveries + 1),
+            Settlement::Retry { job, after } => {
+                let due = Instant::now() + step_of(after);
+                self.queue.state().delayed.push((due, job));
+                self.queue.changed.notify_waiters();
+            }
+            Settlement::Dead { reason } => {
+                let mut state = self.queue.state();
+                if state.dead.len() == LONGEST_QUEUE {
+                    state.dead.pop_front();
+                }
+                state.dead.push_back((job, reason));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn step_of(after: Duration) -> Duration {
+    RETRY_STEPS.into_iter().rev().find(|step| *step <= after).unwrap_or(RETRY_STEPS[0])
+}
+
+#[async_trait]
+impl JobQueues for MemoryJobs {
+    async fn submit(&self, job: &Job) -> Result<(), SendError> {
+        let Some(queue) = self.queue(&job.kind) else {
+            return Err(SendError::Unroutable(format!("no function of kind {}", job.kind)));
+        };
+        {
+            let mut state = queue.state();
+            if state.ready.len() >= LONGEST_QUEUE {
+                return Err(SendError::Full(format!("{LONGEST_QUEUE} jobs of kind {} wait", job.kind)));
+            }
+            state.ready.push_back(Waiting { job: job.clone(), redeliveries: 0 });
+        }
+        queue.changed.notify_waiters();
+        Ok(())
+    }
+
+    fn take(&self, kind: &Kind, at_once: u16) -> JobReader {
+        let queue = {
+            let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+            queues.entry(kind.clone()).or_default().clone()
+        };
+        let (sender, deliveries) = mpsc::channel(1);
+        let unsettled = Arc::new(Semaphore::new(usize::from(at_once.max(1))));
+        let (link, up) = watch::channel(Link::Up);
+        let task = tokio::spawn(async move {
+            let _link = link;
+            // The semaphore is never closed, so this ends when nobody takes any more.
+            while let Ok(permit) = unsettled.clone().acquire_owned().await {
+                let waiting = queue.wait_for_next().await;
+                let (job, redeliveries) = (waiting.job.clone(), waiting.redeliveries);
+                let taken = Taken { queue: queue.clone(), held: Mutex::new(Some((waiting, permit))) };
+                let delivery = JobDelivery { job: Ok(job), redeliveries, settle: Box::new(taken) };
+                // Not taken: dropped here, which puts it back.
+                if sender.send(delivery).await.is_err() {
+                    break;
+                }
+            }
+        });
+        JobReader { deliveries, link: up, task: AbortOnDropHandle::new(task) }
+    }
+}

@@ -1,0 +1,150 @@
+//! Following the log: caught up is proved, silence is noticed, deafness is healed.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use backplane::{
+    Audience, Destination, Event, EventLog, Link, LogItem, LogReader, PodId, ReadFrom, SendError,
+    follow::{Followed, Follower, Hearing, Patience},
+    memory::Broker,
+};
+use tokio::{
+    sync::{mpsc, watch},
+    time::timeout,
+};
+use tokio_util::task::AbortOnDropHandle;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn message(n: u32) -> Event {
+    let mut event = Event::new("/test", "test.n", Audience::user("ada"));
+    event.id = n.to_string();
+    event
+}
+
+fn memory_log() -> Arc<dyn EventLog> {
+    Broker::new().environment(&"test".parse().unwrap()).log
+}
+
+async fn next(follower: &mut Follower) -> Followed {
+    timeout(HOUR, follower.items.recv()).await.expect("something comes").expect("the follower lives")
+}
+
+async fn until_caught_up(follower: &mut Follower, number: u64) -> Vec<Event> {
+    let mut events = Vec::new();
+    loop {
+        match next(follower).await {
+            Followed::Entry(entry) => events.push(entry.event.unwrap().as_ref().clone()),
+            Followed::CaughtUp(proved) if proved >= number => return events,
+            Followed::CaughtUp(_) | Followed::Gap(_) => {}
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_that_was_published_before_is_yielded_before_caught_up() {
+    let log = memory_log();
+    for n in 0..1000 {
+        log.publish(Destination::Own, &message(n)).await.unwrap();
+    }
+    let mut follower = Follower::start(log.clone(), &PodId::gateway(), Patience::with_horizon(HOUR));
+    assert_eq!(*follower.hearing.borrow(), Hearing::CatchingUp);
+    let events = until_caught_up(&mut follower, 1).await;
+    assert_eq!(events.iter().filter(|event| !event.is_pulse()).count(), 1000);
+    assert_eq!(*follower.hearing.borrow(), Hearing::CaughtUp);
+
+    log.publish(Destination::Own, &message(1000)).await.unwrap();
+    let asked = follower.pulses.ask();
+    let events = until_caught_up(&mut follower, asked).await;
+    assert!(events.iter().any(|event| event.id == "1000"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn ten_silent_pods_need_few_pulses_between_them() {
+    let log = memory_log();
+    let mut followers = Vec::new();
+    for _ in 0..10 {
+        let mut follower = Follower::start(log.clone(), &PodId::gateway(), Patience::with_horizon(HOUR));
+        until_caught_up(&mut follower, 1).await;
+        followers.push(follower);
+    }
+    let mut reader = log.read(ReadFrom::Time(jiff::Timestamp::now() + HOUR));
+    let listening = Duration::from_secs(300);
+    let mut pulses = 0;
+    let drain = async {
+        loop {
+            for follower in &mut followers {
+                while follower.items.try_recv().is_ok() {}
+            }
+            match reader.items.recv().await {
+                Some(LogItem::Entry(_)) => pulses += 1,
+                _ => return,
+            }
+        }
+    };
+    timeout(listening, drain).await.expect_err("the log goes on");
+    // One every 11 s at the very most; each pod for itself would be 200.
+    assert!((10..=60).contains(&pulses), "{pulses} pulses in {listening:?}");
+}
+
+/// A log whose readers can be made deaf.
+struct Muffled {
+    log: Arc<dyn EventLog>,
+    deaf: Arc<AtomicBool>,
+}
+
+#[async_trait]
+impl EventLog for Muffled {
+    async fn publish(&self, to: Destination, event: &Event) -> Result<(), SendError> {
+        self.log.publish(to, event).await
+    }
+
+    fn read(&self, from: ReadFrom) -> LogReader {
+        let LogReader { items: mut inner, link, task } = self.log.read(from);
+        let (sender, items) = mpsc::channel(256);
+        let deaf = self.deaf.clone();
+        let task = tokio::spawn(async move {
+            let _task = task;
+            while let Some(item) = inner.recv().await {
+                if deaf.load(Ordering::Relaxed) {
+                    std::future::pending::<()>().await;
+                }
+                if sender.send(item).await.is_err() {
+                    return;
+                }
+            }
+        });
+        LogReader { items, link, task: AbortOnDropHandle::new(task) }
+    }
+
+    fn publishing(&self) -> watch::Receiver<Link> {
+        self.log.publishing()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_hears_nothing_says_so_and_reads_again_without_a_hole() {
+    let deaf = Arc::new(AtomicBool::new(false));
+    let log: Arc<dyn EventLog> = Arc::new(Muffled { log: memory_log(), deaf: deaf.clone() });
+    let mut follower = Follower::start(log.clone(), &PodId::gateway(), Patience::with_horizon(HOUR));
+    until_caught_up(&mut follower, 1).await;
+
+    deaf.store(true, Ordering::Relaxed);
+    log.publish(Destination::Own, &message(1)).await.unwrap();
+    let mut hearing = follower.hearing.clone();
+    timeout(HOUR, hearing.wait_for(|hearing| *hearing == Hearing::Deaf)).await.expect("it notices").unwrap();
+    assert!(!Hearing::Deaf.is_complete());
+
+    deaf.store(false, Ordering::Relaxed);
+    let asked = follower.pulses.ask();
+    let events = until_caught_up(&mut follower, asked).await;
+    assert_eq!(events.iter().filter(|event| event.id == "1" && !event.is_pulse()).count(), 1);
+    assert_eq!(*hearing.borrow_and_update(), Hearing::CaughtUp);
+}
