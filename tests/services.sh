@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# Runs a command beside a RabbitMQ and a PostgreSQL of its own, and stops them when it ends.
+#
+#   tests/services.sh cargo test --workspace
+#   tests/services.sh --rabbitmq-only COMMAND…
+#
+# The command finds them in its environment:
+#   BELLWIRE_TEST_AMQP_URL      the broker, as an operator who may do everything
+#   BELLWIRE_TEST_RABBITMQCTL   a program: rabbitmqctl for that node
+#   BELLWIRE_TEST_BROKER        a program: stop, start, restart or kill that node; its data stay
+#   BELLWIRE_TEST_DATABASE_URL  the database, as its owner
+#   BELLWIRE_TEST_DATASETS      the folder with real CSV files, where npm could fetch them
+#
+# A BELLWIRE_TEST_AMQP_URL or BELLWIRE_TEST_DATABASE_URL that is already set is used as it is.
+# Everything listens on 127.0.0.1, on free ports, and lives in one folder that is removed at the end.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+for part in say ports install rabbitmq postgresql datasets run; do
+  # shellcheck source=/dev/null
+  . "$root/tests/services/$part.sh"
+done
+
+want_database=yes
+if [ "${1:-}" = --rabbitmq-only ]; then
+  want_database=
+  shift
+fi
+[ $# -gt 0 ] || fail "what shall run beside the services? For example: tests/services.sh cargo test --workspace"
+
+start_broker=
+start_database=
+[ -n "${BELLWIRE_TEST_AMQP_URL:-}" ] || start_broker=yes
+[ -z "$want_database" ] || [ -n "${BELLWIRE_TEST_DATABASE_URL:-}" ] || start_database=yes
+
+install_missing ${start_broker:+rabbitmq-server} ${start_database:+postgresql} ${want_database:+sqlite3 chromium}
+
+folder=$(mktemp -d "${TMPDIR:-/tmp}/bellwire-services.XXXXXX")
+chmod 711 "$folder" # PostgreSQL runs as another user than root and must reach its own folder.
+
+starting=()
+stop_everything() {
+  trap '' INT TERM HUP
+  stop_command
+  # What is half started could not be stopped: let it finish first.
+  [ ${#starting[@]} -eq 0 ] || wait "${starting[@]}" || true
+  stop_postgresql &
+  stop_rabbitmq
+  wait $!
+  rm -rf "$folder"
+}
+trap stop_everything EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+# Both at once: each takes seconds. What they found out comes back through a file of exports.
+[ -z "$start_broker" ] || { start_rabbitmq & starting+=($!); }
+[ -z "$start_database" ] || { start_postgresql & starting+=($!); }
+fetch_datasets
+for each in ${starting[@]+"${starting[@]}"}; do
+  wait "$each" || fail "a service did not start; what it said is above"
+done
+for exports in "$folder"/*.exports; do
+  # shellcheck source=/dev/null
+  [ ! -e "$exports" ] || . "$exports"
+done
+
+run_command "$@"

@@ -1,0 +1,11 @@
+# shellcheck shell=bash
+# Words to the person who started us, on standard error so that the command's output stays its own.
+
+say() {
+  printf 'services: %s\n' "$*" >&2
+}
+
+fail() {
+  say "$@"
+  exit 1
+}
