@@ -1,13 +1,20 @@
 //! One owner's files, put and got as streams at constant memory.
 
+use std::{error::Error, io, sync::Arc};
+
 use bytes::Bytes;
-use futures_util::stream::BoxStream;
+use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
+use object_store::{ObjectStore, ObjectStoreExt, WriteMultipart, path::Path};
 use serde::Serialize;
 
-use crate::key::FileKey;
+use crate::{key::FileKey, place::place};
+
+/// Bytes that are handed to the storage at once; an upload holds at most [`IN_FLIGHT`] + 1 of these.
+const PART: usize = 1024 * 1024;
+const IN_FLIGHT: usize = 2;
 
 /// Why storage did not do it.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum StorageError {
     /// There is no such file of this owner.
     #[error("there is no file {0}")]
@@ -23,6 +30,30 @@ pub enum StorageError {
     Failed(String),
 }
 
+impl StorageError {
+    fn of(error: object_store::Error, key: &FileKey) -> Self {
+        if matches!(error, object_store::Error::NotFound { .. }) {
+            return Self::NotFound(key.clone());
+        }
+        let mut cause: Option<&(dyn Error + 'static)> = Some(&error);
+        while let Some(link) = cause {
+            if let Some(io) = link.downcast_ref::<io::Error>() {
+                return Self::of_io(io);
+            }
+            cause = link.source();
+        }
+        Self::Failed(error.to_string())
+    }
+
+    /// The system's words alone: what is around them names folders of this machine.
+    fn of_io(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full,
+            _ => Self::Failed(error.to_string()),
+        }
+    }
+}
+
 /// A file that was put.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StoredFile {
@@ -33,20 +64,71 @@ pub struct StoredFile {
 }
 
 /// A file that is being put; dropped before [`Upload::finish`], nothing remains of it.
+#[derive(Debug)]
 pub struct Upload {
-    _todo: (),
+    key: FileKey,
+    bytes: u64,
+    limit: u64,
+    /// Gone after a failure, so that a file with a hole is never finished.
+    parts: Option<WriteMultipart>,
 }
 
 impl Upload {
+    /// Sets how many bytes the file may have; the write that goes beyond ends it with [`StorageError::TooLarge`].
+    pub fn limit(mut self, bytes: u64) -> Self {
+        self.limit = bytes;
+        self
+    }
+
+    /// How many bytes were written so far.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// Adds bytes; waits while the storage is slower than the sender.
-    pub async fn write(&mut self, _bytes: Bytes) -> Result<(), StorageError> {
-        unimplemented!()
+    ///
+    /// After an error, and when this future is dropped before its end, the upload is over and nothing remains of it.
+    pub async fn write(&mut self, bytes: Bytes) -> Result<(), StorageError> {
+        let mut parts = self.parts.take().ok_or_else(already_over)?;
+        let total = self.bytes + bytes.len() as u64;
+        if total > self.limit {
+            abort(parts).await;
+            return Err(StorageError::TooLarge(self.limit));
+        }
+        for piece in bytes.chunks(PART) {
+            if let Err(error) = parts.wait_for_capacity(IN_FLIGHT).await {
+                abort(parts).await;
+                return Err(StorageError::of(error, &self.key));
+            }
+            parts.write(piece);
+        }
+        self.bytes = total;
+        self.parts = Some(parts);
+        Ok(())
     }
 
     /// Makes the file visible, whole.
-    pub async fn finish(self) -> Result<StoredFile, StorageError> {
-        unimplemented!()
+    pub async fn finish(mut self) -> Result<StoredFile, StorageError> {
+        let mut parts = self.parts.take().ok_or_else(already_over)?;
+        // Waited for here, because `finish` would hide the cause of a failed part behind a failed clean-up.
+        if let Err(error) = parts.wait_for_capacity(0).await {
+            abort(parts).await;
+            return Err(StorageError::of(error, &self.key));
+        }
+        match parts.finish().await {
+            Ok(_) => Ok(StoredFile { key: self.key, bytes: self.bytes }),
+            Err(error) => Err(StorageError::of(error, &self.key)),
+        }
     }
+}
+
+fn already_over() -> StorageError {
+    StorageError::Failed("the upload has already ended".to_owned())
+}
+
+async fn abort(parts: WriteMultipart) {
+    // The failure that led here is what the caller hears; a file that is left over is never visible.
+    let _ = parts.abort().await;
 }
 
 /// A file that is being got.
@@ -60,17 +142,33 @@ pub struct Download {
 /// The files of one owner in one environment; cheap to clone.
 #[derive(Clone)]
 pub struct OwnerFiles {
-    _todo: (),
+    store: Arc<dyn ObjectStore>,
+    folder: Arc<str>,
 }
 
 impl OwnerFiles {
+    pub(crate) fn new(store: Arc<dyn ObjectStore>, folder: String) -> Self {
+        Self { store, folder: folder.into() }
+    }
+
+    fn path(&self, key: &FileKey) -> Result<Path, StorageError> {
+        Path::parse(place(&self.folder, key)).map_err(|error| StorageError::Failed(error.to_string()))
+    }
+
     /// Begins a file under this key; a file of the same key is replaced when the upload finishes.
-    pub async fn put(&self, _key: FileKey) -> Result<Upload, StorageError> {
-        unimplemented!()
+    pub async fn put(&self, key: FileKey) -> Result<Upload, StorageError> {
+        let upload = self.store.put_multipart(&self.path(&key)?).await;
+        let upload = upload.map_err(|error| StorageError::of(error, &key))?;
+        let parts = Some(WriteMultipart::new_with_chunk_size(upload, PART));
+        Ok(Upload { key, bytes: 0, limit: u64::MAX, parts })
     }
 
     /// Opens a file.
-    pub async fn get(&self, _key: &FileKey) -> Result<Download, StorageError> {
-        unimplemented!()
+    pub async fn get(&self, key: &FileKey) -> Result<Download, StorageError> {
+        let found = self.store.get(&self.path(key)?).await;
+        let found = found.map_err(|error| StorageError::of(error, key))?;
+        let (bytes, key) = (found.meta.size, key.clone());
+        let content = found.into_stream().map_err(move |error| StorageError::of(error, &key)).boxed();
+        Ok(Download { bytes, content })
     }
 }

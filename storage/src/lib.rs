@@ -1,12 +1,16 @@
 //! Where uploaded files and results lie: object storage, one folder per owner.
 //!
 //! - [`key`]: what a file is called: `<id>/<name>` within its owner's folder
+//! - `place`: where it lies, whatever its owner is called
 //! - [`files`]: one owner's files, put and got as streams
 //! - [`open`]: which storage, from its address
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod files;
 pub mod key;
 pub mod open;
+mod place;
 
 pub use files::{Download, OwnerFiles, StorageError, StoredFile, Upload};
 pub use key::{FileKey, FileName, InvalidKey};

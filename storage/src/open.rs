@@ -1,19 +1,23 @@
 //! Which storage.
 
+use std::{fs, path::Path, sync::Arc};
+
 use backplane::Environment;
+use object_store::{ObjectStore, local::LocalFileSystem, memory::InMemory};
 use serde::{Deserialize, Serialize};
 
-use crate::files::OwnerFiles;
+use crate::{files::OwnerFiles, place::folder};
 
 /// `[storage]`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StorageConfig {
-    /// `BELLWIRE_STORAGE__URL`: `file:data/files` is a local folder. No default.
+    /// `BELLWIRE_STORAGE__URL`: `file:data/files` or `file:/var/lib/bellwire` is a local folder (written as it is,
+    /// nothing percent-encoded); `memory:` ends with the process. No default.
     pub url: String,
 }
 
-/// An address that is no storage we know.
+/// An address that is no storage we know; it never holds the address itself, which may hold a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("storage.url (BELLWIRE_STORAGE__URL): {0}")]
 pub struct OpenError(String);
@@ -21,17 +25,62 @@ pub struct OpenError(String);
 /// All files; cheap to clone.
 #[derive(Clone)]
 pub struct Storage {
-    _todo: (),
+    store: Arc<dyn ObjectStore>,
 }
 
 impl Storage {
     /// Opens the storage at an address; a local folder is made if it is missing.
-    pub fn open(_config: &StorageConfig) -> Result<Self, OpenError> {
-        unimplemented!()
+    pub fn open(config: &StorageConfig) -> Result<Self, OpenError> {
+        let (scheme, rest) =
+            config.url.split_once(':').ok_or_else(|| OpenError("write file:PATH for a local folder".to_owned()))?;
+        let store: Arc<dyn ObjectStore> = match scheme {
+            "file" => Arc::new(local(rest)?),
+            "memory" => Arc::new(InMemory::new()),
+            "s3" | "az" | "gs" => {
+                let text = format!("this build has no cloud storage yet, so no {scheme}://; write file:PATH");
+                return Err(OpenError(text));
+            }
+            _ => return Err(OpenError("it is neither file:PATH nor memory:".to_owned())),
+        };
+        Ok(Self { store })
     }
 
     /// One owner's files.
-    pub fn files(&self, _environment: &Environment, _owner: &str) -> OwnerFiles {
-        unimplemented!()
+    pub fn files(&self, environment: &Environment, owner: &str) -> OwnerFiles {
+        OwnerFiles::new(Arc::clone(&self.store), folder(environment, owner))
+    }
+}
+
+fn local(address: &str) -> Result<LocalFileSystem, OpenError> {
+    let path = address.strip_prefix("//").unwrap_or(address);
+    if path.is_empty() || (path.len() < address.len() && !path.starts_with('/')) {
+        return Err(OpenError("write file:PATH, file:/PATH or file:///PATH".to_owned()));
+    }
+    let cannot = |why: String| OpenError(format!("the folder {path} cannot be used: {why}"));
+    fs::create_dir_all(Path::new(path)).map_err(|error| cannot(error.to_string()))?;
+    let store = LocalFileSystem::new_with_prefix(path).map_err(|error| cannot(error.to_string()))?;
+    // What an upload answered is there after a power cut.
+    Ok(store.with_fsync(true))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(url: &str) -> String {
+        let config = StorageConfig { url: url.to_owned() };
+        Storage::open(&config).err().unwrap().to_string()
+    }
+
+    #[test]
+    fn an_address_that_is_no_storage_is_refused_with_the_settings_name() {
+        for bad in ["", "data/files", "file:", "file://", "file://host/x", "ftp://u:secret@host", "/x"] {
+            let error = error(bad);
+            assert!(error.starts_with("storage.url (BELLWIRE_STORAGE__URL): "), "{error}");
+            assert!(!error.contains("secret"), "{error}");
+        }
+        assert!(error("s3://user:secret@bucket").contains("no cloud storage yet"));
+        assert!(!error("s3://user:secret@bucket").contains("secret"));
+        assert!(error("file:/dev/null/x").contains("/dev/null/x"));
     }
 }

@@ -1,0 +1,79 @@
+//! Where a file lies: `<environment>/<owner>/<id>/<name>`, whatever its owner and its name are called.
+
+use backplane::Environment;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use sha2::{Digest, Sha256};
+
+use crate::key::FileKey;
+
+/// What is written as it is: a-z, 0-9, '-', '_' and '.'. Capitals are encoded as well, so that `Ada` and `ada` are
+/// two folders on a file system that does not tell them apart.
+const ENCODED: &AsciiSet = &with_capitals(NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.'));
+
+const fn with_capitals(mut set: AsciiSet) -> AsciiSet {
+    let mut letter = b'A';
+    while letter <= b'Z' {
+        set = set.add(letter);
+        letter += 1;
+    }
+    set
+}
+
+/// Room for a suffix within the 255 bytes that file systems give a name.
+const LONGEST: usize = 200;
+
+/// One owner's folder.
+pub(crate) fn folder(environment: &Environment, owner: &str) -> String {
+    format!("{environment}/{}", segment(owner))
+}
+
+/// One file's place.
+pub(crate) fn place(folder: &str, key: &FileKey) -> String {
+    format!("{folder}/{}/{}", key.id(), segment(key.name()))
+}
+
+/// A text as one safe part of a path; different texts never become the same part.
+fn segment(text: &str) -> String {
+    let encoded = utf8_percent_encode(text, ENCODED).to_string();
+    if encoded.len() > LONGEST {
+        // No encoded text holds a '~'.
+        let digest: String = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
+        return format!("~{digest}");
+    }
+    match encoded.strip_prefix('.') {
+        Some(rest) => format!("%2E{rest}"),
+        None if encoded.is_empty() => "~".to_owned(),
+        None => encoded,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_text_is_one_part_of_a_path_and_no_two_are_the_same() {
+        let long = "ü".repeat(128);
+        let longer = "ü".repeat(129);
+        let texts = [
+            "", ".", "..", "../x", "a/b", "a%2Fb", "%2e%2e", "%2E%2E", "~", "ada", "Ada", "a\\b", "a\0b", "a#1", "#1",
+            "ünï", "u\u{308}", "ü", " ", "a ", "CON", "a:b", &long, &longer,
+        ];
+        let parts: HashSet<String> = texts.iter().map(|text| segment(text).to_ascii_lowercase()).collect();
+        // `%2e%2e` and `%2E%2E` differ too: their '%' is encoded, their capitals as well.
+        assert_eq!(parts.len(), texts.len());
+        for part in parts {
+            assert!(!part.starts_with('.') && !part.is_empty() && part.len() <= LONGEST, "{part}");
+            assert!(part.bytes().all(|b| b.is_ascii_alphanumeric() || b"%-_.~".contains(&b)), "{part}");
+        }
+    }
+
+    #[test]
+    fn a_plain_owner_and_name_stay_readable() {
+        let key = "01JD/airports.csv".parse().unwrap();
+        let folder = folder(&"prod".parse().unwrap(), "ada");
+        assert_eq!(place(&folder, &key), "prod/ada/01JD/airports.csv");
+    }
+}
