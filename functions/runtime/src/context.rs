@@ -22,7 +22,7 @@ pub struct Context {
     /// Cancelled when the task is cancelled, its deadline has passed or the host stops: leave no effect.
     /// Checked by the function before it commits.
     pub stop: CancellationToken,
-    progress: watch::Sender<f64>,
+    pub(crate) progress: watch::Sender<f64>,
 }
 
 impl Context {

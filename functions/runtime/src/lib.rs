@@ -5,11 +5,29 @@
 //! - [`function`]: what a function is: a kind, an input, an output and `run`
 //! - [`context`]: what it is given to run with: progress, cancellation, files
 //! - [`failure`]: how it may fail
+//! - [`host`]: takes jobs and has them done, a bounded number at once
+//! - `runner`: one job, from taken to settled; `underway` and `cancellations` say whether it may begin
+//! - `attempt`: one run of a function, here `erased` to JSON; `verdict`: what becomes of the job after it
+//! - `announce`: what people hear of it
+//! - [`testing`]: running a function in a unit test
 
+mod announce;
+mod attempt;
+mod cancellations;
 pub mod context;
+mod erased;
 pub mod failure;
 pub mod function;
+pub mod host;
+mod runner;
+pub mod testing;
+mod underway;
+mod verdict;
+
+#[cfg(test)]
+mod scenarios;
 
 pub use context::Context;
 pub use failure::Failure;
 pub use function::{Completion, Function};
+pub use host::{Host, HostConfig, HostError, Place, Readiness};

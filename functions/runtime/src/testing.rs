@@ -1,0 +1,35 @@
+//! Running a function in a unit test, without a host.
+
+use backplane::TaskId;
+use serde_json::Value;
+use storage::OwnerFiles;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    context::Context,
+    erased::Erased,
+    failure::Failure,
+    function::{Completion, Function},
+};
+
+/// A first attempt at a new task of `ada` in `test`, and what is heard of its progress.
+pub fn context(files: OwnerFiles) -> (Context, watch::Receiver<f64>) {
+    let (progress, told) = watch::channel(0.0);
+    let context = Context {
+        task: TaskId::new(),
+        environment: "test".parse().expect("it is a name"),
+        owner: "ada".to_owned(),
+        title: "A test".to_owned(),
+        attempt: 1,
+        files,
+        stop: CancellationToken::new(),
+        progress,
+    };
+    (context, told)
+}
+
+/// Runs a function as a host would, its input read from JSON and its output written to it.
+pub async fn run(function: &impl Function, context: &Context, input: Value) -> Result<Completion<Value>, Failure> {
+    function.run_json(context, input).await
+}
