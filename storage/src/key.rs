@@ -4,7 +4,11 @@
 
 use std::{fmt, str::FromStr};
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
+
+/// All but what stands for itself in a path.
+const HREF: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A text that is no file name or key; the text says what is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -72,6 +76,11 @@ impl FileKey {
     pub fn name(&self) -> &str {
         &self.name.0
     }
+
+    /// Where the gateway hands it to its owner: `/api/files/<id>/<name>`, percent-encoded.
+    pub fn href(&self) -> String {
+        format!("/api/files/{}/{}", self.id, utf8_percent_encode(&self.name.0, HREF))
+    }
 }
 
 impl FromStr for FileKey {
@@ -128,6 +137,12 @@ mod tests {
         let key: FileKey = "01JD/air ports é.csv".parse().unwrap();
         assert_eq!((key.id(), key.name()), ("01JD", "air ports é.csv"));
         assert_eq!(key.to_string().parse(), Ok(key));
+    }
+
+    #[test]
+    fn a_link_to_a_file_is_a_path_whatever_its_name() {
+        let key: FileKey = "01JD/50% ö?#.csv".parse().unwrap();
+        assert_eq!(key.href(), "/api/files/01JD/50%25%20%C3%B6%3F%23.csv");
     }
 
     #[test]
