@@ -1,17 +1,28 @@
 //! One owner's files, put and got as streams at constant memory.
 
-use std::{error::Error, io, sync::Arc};
+use std::{
+    error::Error,
+    fs,
+    io::{self, Read},
+    sync::Arc,
+};
 
 use bytes::Bytes;
-use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
-use object_store::{ObjectStore, ObjectStoreExt, WriteMultipart, path::Path};
+use futures_util::{
+    Stream, StreamExt, TryStreamExt,
+    stream::{self, BoxStream},
+};
+use object_store::{GetResultPayload, ObjectStore, ObjectStoreExt, WriteMultipart, path::Path};
 use serde::Serialize;
+use tokio::task::spawn_blocking;
 
 use crate::{key::FileKey, place::place};
 
 /// Bytes that are handed to the storage at once; an upload holds at most [`IN_FLIGHT`] + 1 of these.
 const PART: usize = 1024 * 1024;
 const IN_FLIGHT: usize = 2;
+/// Bytes of a local file that are read at once; the store's own 8 KiB cost a change of thread each.
+const PIECE: u64 = 256 * 1024;
 
 /// Why storage did not do it.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -168,7 +179,34 @@ impl OwnerFiles {
         let found = self.store.get(&self.path(key)?).await;
         let found = found.map_err(|error| StorageError::of(error, key))?;
         let (bytes, key) = (found.meta.size, key.clone());
-        let content = found.into_stream().map_err(move |error| StorageError::of(error, &key)).boxed();
+        let content = match found.payload {
+            GetResultPayload::File(file, _) => read(file, bytes).boxed(),
+            GetResultPayload::Stream(stream) => stream.map_err(move |error| StorageError::of(error, &key)).boxed(),
+        };
         Ok(Download { bytes, content })
     }
+}
+
+/// A local file's content, from its start; replacing the file meanwhile does not change what is read.
+fn read(file: fs::File, bytes: u64) -> impl Stream<Item = Result<Bytes, StorageError>> {
+    stream::try_unfold((file, bytes), |(file, left)| async move {
+        if left == 0 {
+            return Ok(None);
+        }
+        let (file, piece) = spawn_blocking(move || read_piece(file, left.min(PIECE)))
+            .await
+            .map_err(|error| StorageError::Failed(error.to_string()))?
+            .map_err(|error| StorageError::of_io(&error))?;
+        let left = left - piece.len() as u64;
+        Ok(Some((piece, (file, left))))
+    })
+}
+
+fn read_piece(mut file: fs::File, bytes: u64) -> io::Result<(fs::File, Bytes)> {
+    let mut piece = Vec::with_capacity(bytes as usize);
+    (&mut file).take(bytes).read_to_end(&mut piece)?;
+    if piece.is_empty() {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok((file, piece.into()))
 }
