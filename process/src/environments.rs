@@ -1,0 +1,190 @@
+//! `[[environment]]`: the environments a process serves, and the keys of their tokens.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use backplane::Environment;
+use serde::Deserialize;
+
+use crate::{config_error::ConfigError, secret::Secret, settings::Settings};
+
+/// RFC 7518, 3.2: the key of HS256 has at least the size of its hash.
+const SHORTEST_KEY: usize = 32;
+
+/// One `[[environment]]`; `0` in a variable's name is its place in the list.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnvironmentConfig {
+    /// `BELLWIRE_ENVIRONMENT__0__NAME`. No default.
+    pub name: Environment,
+    /// `BELLWIRE_ENVIRONMENT__0__HS256_SECRET`: the key of its tokens, at least 32 bytes. None.
+    hs256_secret: Option<Secret>,
+    /// `BELLWIRE_ENVIRONMENT__0__HS256_SECRET_FILE`: a file with that key; one line end after it is cut off. None.
+    hs256_secret_file: Option<PathBuf>,
+    /// `BELLWIRE_ENVIRONMENT__0__JWKS_URL`: not offered yet. None.
+    jwks_url: Option<String>,
+    /// `BELLWIRE_ENVIRONMENT__0__ISSUER`: what `iss` in a token must be. Not asked for.
+    pub issuer: Option<String>,
+    /// `BELLWIRE_ENVIRONMENT__0__AUDIENCE`: what `aud` in a token must hold. Not asked for.
+    pub audience: Option<String>,
+}
+
+/// All environments that are configured, each name once.
+#[derive(Debug, Clone)]
+pub struct Environments(Vec<EnvironmentConfig>);
+
+impl Environments {
+    /// Reads them; keys are not touched, so a worker needs none.
+    pub fn read(settings: &Settings) -> Result<Self, ConfigError> {
+        let all: Vec<EnvironmentConfig> = settings.list("environment")?;
+        let mut names = BTreeSet::new();
+        for (place, environment) in all.iter().enumerate() {
+            if !names.insert(&environment.name) {
+                let reason = format!("{} is there twice", environment.name);
+                return Err(settings.refuse(&format!("environment[{place}].name"), reason));
+            }
+        }
+        if all.is_empty() {
+            return Err(settings.refuse("environment[0].name", "name the environment to serve; there is none"));
+        }
+        Ok(Self(all))
+    }
+
+    /// All of them, in the order of the file.
+    pub fn all(&self) -> &[EnvironmentConfig] {
+        &self.0
+    }
+
+    /// The one that a worker serves: the chosen one, or the only one.
+    pub fn one(&self, chosen: Option<&Environment>) -> Result<&EnvironmentConfig, ConfigError> {
+        let found = match (chosen, self.0.as_slice()) {
+            (Some(name), all) => all.iter().find(|environment| environment.name == *name),
+            (None, [only]) => Some(only),
+            (None, _) => None,
+        };
+        found.ok_or_else(|| {
+            let names: Vec<&str> = self.0.iter().map(|environment| environment.name.as_str()).collect();
+            let names = names.join(", ");
+            let reason = match chosen {
+                Some(name) => format!("{name} is not among those configured ({names})"),
+                None => format!("choose one of {names}"),
+            };
+            ConfigError::source("--environment", reason)
+        })
+    }
+
+    /// The key that signs and checks an environment's tokens.
+    pub fn key(&self, settings: &Settings, name: &Environment) -> Result<Secret, ConfigError> {
+        let one = self.one(Some(name))?;
+        let place = self.0.iter().position(|environment| environment.name == *name).unwrap_or_default();
+        let path = |field: &str| format!("environment[{place}].{field}");
+        if one.jwks_url.is_some() {
+            return Err(settings.refuse(&path("jwks_url"), "not offered yet; set hs256_secret or hs256_secret_file"));
+        }
+        let (field, key) = match (&one.hs256_secret, &one.hs256_secret_file) {
+            (Some(_), Some(_)) => {
+                return Err(
+                    settings.refuse(&path("hs256_secret"), "it is set beside hs256_secret_file; set one of them")
+                );
+            }
+            (Some(secret), None) => ("hs256_secret", secret.clone()),
+            (None, Some(file)) => {
+                let key = read_key(file).map_err(|error| settings.refuse(&path("hs256_secret_file"), error))?;
+                ("hs256_secret_file", key)
+            }
+            (None, None) => {
+                let reason = format!("{name} has no key; set hs256_secret or hs256_secret_file");
+                return Err(settings.refuse(&path("hs256_secret"), reason));
+            }
+        };
+        let length = key.expose().len();
+        if length < SHORTEST_KEY {
+            let reason = format!("the key has {length} bytes; it needs at least {SHORTEST_KEY}");
+            return Err(settings.refuse(&path(field), reason));
+        }
+        Ok(key)
+    }
+}
+
+fn read_key(file: &Path) -> Result<Secret, String> {
+    let bytes = fs::read(file).map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
+    let key = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+    Ok(Secret::new(key.strip_suffix(b"\r").unwrap_or(key)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Layers;
+
+    const KEY: &str = "0123456789abcdef0123456789abcdef";
+
+    fn settings(flags: &[(&str, &str)]) -> Settings {
+        let flags = flags.iter().map(|(path, value)| ((*path).to_owned(), (*value).to_owned())).collect();
+        Settings::read(Layers { flags, ..Layers::default() }).unwrap()
+    }
+
+    fn key(flags: &[(&str, &str)]) -> Result<Secret, String> {
+        let settings = settings(&[&[("environment.0.name", "prod")], flags].concat());
+        let environments = Environments::read(&settings).map_err(|error| error.to_string())?;
+        environments.key(&settings, &"prod".parse().unwrap()).map_err(|error| error.to_string())
+    }
+
+    fn refused(flags: &[(&str, &str)]) -> String {
+        Environments::read(&settings(flags)).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_name_is_needed_valid_and_there_once() {
+        assert!(refused(&[]).starts_with("environment[0].name (BELLWIRE_ENVIRONMENT__0__NAME): "));
+        let error = refused(&[("environment.0.name", "Prod!")]);
+        assert!(error.starts_with("environment[0].name (BELLWIRE_ENVIRONMENT__0__NAME): "), "{error}");
+        assert!(error.contains("Prod!"), "{error}");
+        let error = refused(&[("environment.0.name", "qa"), ("environment.1.name", "qa")]);
+        assert!(error.starts_with("environment[1].name") && error.contains("qa is there twice"), "{error}");
+        let error = refused(&[("environment.0.issuer", "x")]);
+        assert!(error.starts_with("environment[0].name (BELLWIRE_ENVIRONMENT__0__NAME): it has no default"), "{error}");
+        let error = refused(&[("environment.1.name", "qa")]);
+        assert!(error.starts_with("environment[0] (BELLWIRE_ENVIRONMENT__0): "), "{error}");
+    }
+
+    #[test]
+    fn a_worker_serves_the_chosen_environment_or_the_only_one() {
+        let one = Environments::read(&settings(&[("environment.0.name", "qa")])).unwrap();
+        assert_eq!(one.one(None).unwrap().name.as_str(), "qa");
+        let two = settings(&[("environment.0.name", "qa"), ("environment.1.name", "prod")]);
+        let two = Environments::read(&two).unwrap();
+        assert_eq!(two.one(Some(&"prod".parse().unwrap())).unwrap().name.as_str(), "prod");
+        assert_eq!(two.one(None).unwrap_err().to_string(), "--environment: choose one of qa, prod");
+        assert!(two.one(Some(&"dev".parse().unwrap())).unwrap_err().to_string().contains("dev is not among"));
+    }
+
+    #[test]
+    fn a_key_comes_from_the_setting_or_its_file_and_is_long_enough() {
+        assert_eq!(key(&[("environment.0.hs256_secret", KEY)]).unwrap().expose(), KEY.as_bytes());
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("prod.key");
+        std::fs::write(&file, format!("{KEY}\r\n")).unwrap();
+        let file = file.to_str().unwrap();
+        assert_eq!(key(&[("environment.0.hs256_secret_file", file)]).unwrap().expose(), KEY.as_bytes());
+
+        let short = key(&[("environment.0.hs256_secret", "hunter2")]).unwrap_err();
+        assert!(short.contains("the key has 7 bytes; it needs at least 32") && !short.contains("hunter2"), "{short}");
+        let both = [("environment.0.hs256_secret", KEY), ("environment.0.hs256_secret_file", file)];
+        assert!(key(&both).unwrap_err().contains("set one of them"));
+        let none = key(&[]).unwrap_err();
+        assert!(none.starts_with("environment[0].hs256_secret (") && none.contains("prod has no key"), "{none}");
+        let gone = key(&[("environment.0.hs256_secret_file", "/nowhere.key")]).unwrap_err();
+        assert!(gone.starts_with("environment[0].hs256_secret_file (") && gone.contains("/nowhere.key"), "{gone}");
+        assert!(key(&[("environment.0.jwks_url", "https://x")]).unwrap_err().contains("not offered yet"));
+    }
+
+    #[test]
+    fn no_key_is_shown_by_debug() {
+        let settings = settings(&[("environment.0.name", "qa"), ("environment.0.hs256_secret", KEY)]);
+        assert!(!format!("{:?}", Environments::read(&settings).unwrap()).contains(KEY));
+    }
+}

@@ -1,0 +1,60 @@
+//! The life of a process: settings, logs, runtime, signals, its work, its end.
+
+use std::{future::Future, process::ExitCode};
+
+use anyhow::Context;
+
+use crate::{logs, meters, options::Options, readiness::Readiness, settings::Settings, signals::Signals};
+
+/// What a process has while it lives.
+pub struct Life {
+    /// What it was told.
+    pub settings: Settings,
+    /// What must hold before others may rely on it.
+    pub readiness: Readiness,
+    /// Asks it to stop.
+    pub signals: Signals,
+}
+
+/// Lives as `name` (`bellwire-gateway`): `main` hands over its flags and its work. An error that ends the work is
+/// the last line of the log, and the exit code is 1.
+pub fn live<F, W>(name: &'static str, options: &Options, work: W) -> ExitCode
+where
+    W: FnOnce(Life) -> F,
+    F: Future<Output = anyhow::Result<()>>,
+{
+    let settings = match options.settings().and_then(|settings| logs::init(&settings).map(|()| settings)) {
+        Ok(settings) => settings,
+        Err(error) => return refuse(name, &error),
+    };
+    match run(settings, work) {
+        Ok(()) => {
+            tracing::info!("{name} has stopped");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            tracing::error!("{name} ends: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run<F, W>(settings: Settings, work: W) -> anyhow::Result<()>
+where
+    W: FnOnce(Life) -> F,
+    F: Future<Output = anyhow::Result<()>>,
+{
+    meters::install();
+    let runtime = tokio::runtime::Runtime::new().context("no runtime")?;
+    runtime.block_on(async {
+        let signals = Signals::listen().context("no signals")?;
+        work(Life { settings, readiness: Readiness::default(), signals }).await
+    })
+}
+
+/// There are no logs before the settings are read, so this goes to standard error as it is.
+#[allow(clippy::print_stderr)]
+fn refuse(name: &str, error: &dyn std::fmt::Display) -> ExitCode {
+    eprintln!("{name}: {error}");
+    ExitCode::from(2)
+}

@@ -1,0 +1,151 @@
+//! What must hold before others may rely on this process: named conditions, each kept by the part that knows.
+
+use std::{collections::BTreeMap, fmt::Write, sync::Arc};
+
+use tokio::sync::watch;
+
+/// All conditions of a process; cheap to clone. With none kept, nothing is ready.
+#[derive(Debug, Clone)]
+pub struct Readiness(Arc<watch::Sender<BTreeMap<String, State>>>);
+
+/// How a condition stands, with words for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// It holds.
+    Ready,
+    /// It holds, but not wholly: others may go on relying on this process.
+    Degraded(String),
+    /// It does not hold.
+    Not(String),
+}
+
+/// One condition, kept by its owner; when the owner is gone the condition no longer holds.
+#[derive(Debug)]
+pub struct Condition {
+    name: String,
+    all: Readiness,
+}
+
+impl Default for Readiness {
+    fn default() -> Self {
+        Self(Arc::new(watch::Sender::new(BTreeMap::new())))
+    }
+}
+
+impl Readiness {
+    /// Adds a condition under a name of its own; it does not hold yet.
+    pub fn condition(&self, name: impl Into<String>) -> Condition {
+        let condition = Condition { name: name.into(), all: self.clone() };
+        condition.not("starting");
+        condition
+    }
+
+    /// Whether every condition holds, be it degraded.
+    pub fn is_ready(&self) -> bool {
+        let all = self.0.borrow();
+        !all.is_empty() && !all.values().any(|state| matches!(state, State::Not(_)))
+    }
+
+    /// Returns once every condition holds.
+    pub async fn ready(&self) {
+        let mut changes = self.0.subscribe();
+        // This value keeps the sending side alive, so the wait cannot fail.
+        let _ = changes.wait_for(|_| true).await;
+        while !self.is_ready() {
+            let _ = changes.changed().await;
+        }
+    }
+
+    /// The conditions that do not wholly hold, one a line, after one line for the whole.
+    pub fn describe(&self) -> String {
+        let mut text = match self.is_ready() {
+            true => "ready\n".to_owned(),
+            false => "not ready\n".to_owned(),
+        };
+        for (name, state) in self.0.borrow().iter() {
+            // Writing to a String does not fail.
+            let _ = match state {
+                State::Ready => Ok(()),
+                State::Degraded(why) => writeln!(text, "{name}: degraded: {why}"),
+                State::Not(why) => writeln!(text, "{name}: {why}"),
+            };
+        }
+        text
+    }
+}
+
+impl Condition {
+    /// It holds from now on.
+    pub fn ready(&self) {
+        self.set(State::Ready);
+    }
+
+    /// It holds, but not wholly.
+    pub fn degraded(&self, why: impl Into<String>) {
+        self.set(State::Degraded(why.into()));
+    }
+
+    /// It does not hold.
+    pub fn not(&self, why: impl Into<String>) {
+        self.set(State::Not(why.into()));
+    }
+
+    fn set(&self, state: State) {
+        self.all.0.send_if_modified(|all| {
+            if all.get(&self.name) == Some(&state) {
+                return false;
+            }
+            tracing::debug!(condition = self.name, ?state, "readiness");
+            all.insert(self.name.clone(), state);
+            true
+        });
+    }
+}
+
+impl Drop for Condition {
+    fn drop(&mut self) {
+        self.not("its owner has ended");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_ready_when_every_condition_holds() {
+        let readiness = Readiness::default();
+        assert!(!readiness.is_ready(), "nothing is known yet");
+        let (log, broker) = (readiness.condition("log of prod"), readiness.condition("broker"));
+        log.ready();
+        assert_eq!(readiness.describe(), "not ready\nbroker: starting\n");
+        broker.degraded("away");
+        assert!(readiness.is_ready());
+        assert_eq!(readiness.describe(), "ready\nbroker: degraded: away\n");
+        broker.ready();
+        assert_eq!(readiness.describe(), "ready\n");
+    }
+
+    #[test]
+    fn a_condition_whose_owner_is_gone_does_not_hold() {
+        let readiness = Readiness::default();
+        let log = readiness.condition("log");
+        log.ready();
+        drop(log);
+        assert_eq!(readiness.describe(), "not ready\nlog: its owner has ended\n");
+    }
+
+    #[tokio::test]
+    async fn readiness_can_be_waited_for() {
+        let readiness = Readiness::default();
+        let log = readiness.condition("log");
+        let waiting = tokio::spawn({
+            let readiness = readiness.clone();
+            async move { readiness.ready().await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        log.ready();
+        tokio::time::timeout(std::time::Duration::from_secs(10), waiting).await.unwrap().unwrap();
+    }
+}
