@@ -1,1 +1,44 @@
-//! To come.
+//! Who holds the browsers.
+//!
+//! In order of flow:
+//!
+//! - [`life`]: settings, ports, serving, the end; [`config`]: `[gateway]`
+//! - [`server`]: the port and its connections; [`routes`]: what is asked where
+//! - [`pod`]: what lives as long as the process; [`caller`] and [`token`]: who asks
+//! - [`publish`], [`tasks`], [`files`]: what programs and pages ask for
+//! - [`dispatcher`]: one task per environment that owns [`window`], [`registry`] and [`task_list`]
+//! - [`delivered`]: an event, encoded once; [`outbox`]: what waits for one connection
+//! - [`listen`]: a connection's life as server-sent events; [`sse`]: their bytes
+//! - [`page`], [`dev_token`]: the page, and tokens for it in `bellwire dev`
+//! - [`problem`]: what goes wrong, as an answer; [`parameters`]: a request's query
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod caller;
+pub mod config;
+pub mod delivered;
+pub mod dev_token;
+pub mod dispatcher;
+pub mod files;
+pub mod life;
+pub mod listen;
+pub mod outbox;
+pub mod page;
+pub mod parameters;
+pub mod pod;
+pub mod problem;
+pub mod publish;
+pub mod registry;
+pub mod routes;
+pub mod server;
+pub mod sse;
+pub mod task_list;
+pub mod tasks;
+pub mod token;
+pub mod window;
+
+pub use config::GatewayConfig;
+pub use life::serve;
+pub use pod::Served;
+pub use server::Gateway;
+pub use token::{Claims, Key};

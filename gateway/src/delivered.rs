@@ -1,0 +1,60 @@
+//! An event as it is handed to connections: stamped and encoded once, its bytes shared by all.
+
+use std::sync::{Arc, OnceLock};
+
+use backplane::{Audience, Cursor, Environment, Event, EventError};
+use bytes::Bytes;
+use jiff::Timestamp;
+
+/// The wire formats; an event is encoded at most once for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// A plain server-sent event.
+    ServerSentEvent,
+}
+
+const FORMATS: usize = 1;
+
+/// An event on its way to connections.
+#[derive(Debug)]
+pub struct Delivered {
+    /// Its place in the log.
+    pub cursor: Cursor,
+    /// Its CloudEvents type; has no line end.
+    pub event_type: Box<str>,
+    /// Who it is for.
+    pub audience: Audience,
+    /// After this it is not shown.
+    pub expires: Option<Timestamp>,
+    /// The CloudEvent with `environment` and `cursor` stamped.
+    pub json: Bytes,
+    frames: [OnceLock<Bytes>; FORMATS],
+}
+
+impl Delivered {
+    /// Stamps an event with the environment it came through and its place, whatever its body claims.
+    pub fn stamp(event: &Event, environment: &Environment, cursor: Cursor) -> Result<Arc<Self>, EventError> {
+        let mut stamped = event.clone();
+        stamped.environment = Some(environment.to_string());
+        stamped.cursor = Some(cursor.to_string());
+        let json = serde_json::to_vec(&stamped).map_err(|error| EventError::Shape(error.to_string()))?;
+        Ok(Arc::new(Self {
+            cursor,
+            event_type: stamped.event_type.into(),
+            audience: stamped.audience,
+            expires: stamped.expirytime,
+            json: json.into(),
+            frames: [const { OnceLock::new() }; FORMATS],
+        }))
+    }
+
+    /// Its bytes in a format, encoded by the first who asks.
+    pub fn frame(&self, format: Format, encode: impl FnOnce(&Self) -> Bytes) -> Bytes {
+        self.frames[format as usize].get_or_init(|| encode(self)).clone()
+    }
+
+    /// Whether it must not be shown any more.
+    pub fn has_expired(&self, now: Timestamp) -> bool {
+        self.expires.is_some_and(|end| end <= now)
+    }
+}

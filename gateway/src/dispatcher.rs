@@ -1,0 +1,369 @@
+//! One task per environment that owns its window, its connections and its task list.
+//!
+//! Entries of the log and commands reach it one after another, so there are no locks, and joining what was
+//! to what comes is plain sequence. It knows no wire protocol.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use backplane::{
+    Cursor, Environment, Event, Gap, LogEntry, Task, TaskId,
+    follow::{Followed, Follower, Hearing, PulseAsker},
+};
+use jiff::Timestamp;
+use metrics::{Counter, Gauge, counter, gauge};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::{MissedTickBehavior, interval},
+};
+use tracing::warn;
+
+use crate::{
+    delivered::Delivered,
+    outbox::{GapReason, Outbox, OutboxSender, Parcel, outbox},
+    registry::{ConnectionId, Listener, Registry},
+    task_list::TaskList,
+    window::{Place, Position, Window},
+};
+
+/// How often what is too old leaves.
+const SWEEP: Duration = Duration::from_secs(5);
+/// Most commands that wait.
+const COMMANDS: usize = 1024;
+
+/// What the dispatcher is asked.
+#[derive(Debug)]
+enum Command {
+    Subscribe { listener: Arc<Listener>, after: Option<Cursor>, reply: oneshot::Sender<Option<Subscription>> },
+    Unsubscribe(ConnectionId),
+    List { listener: Arc<Listener>, most: usize, reply: oneshot::Sender<Vec<Task>> },
+    Find { listener: Arc<Listener>, id: TaskId, reply: oneshot::Sender<Option<Task>> },
+}
+
+/// A connection's part of the log; dropped, it is over.
+#[derive(Debug)]
+pub struct Subscription {
+    /// Where the client is: all after it will come.
+    pub start: Cursor,
+    /// What comes, first a [`Parcel::Replay`].
+    pub outbox: Outbox,
+    /// The last place of which everything was put into the outbox; read it before emptying the outbox.
+    pub last: watch::Receiver<Option<Cursor>>,
+    _leaving: Leaving,
+}
+
+#[derive(Debug)]
+struct Leaving {
+    id: ConnectionId,
+    commands: mpsc::Sender<Command>,
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        // When too many commands wait, the sweep finds it.
+        self.commands.try_send(Command::Unsubscribe(self.id)).ok();
+    }
+}
+
+/// The dispatcher has ended, which it does only with the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("this pod is ending")]
+pub struct Ended;
+
+/// Speaks to a dispatcher; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Dispatch {
+    commands: mpsc::Sender<Command>,
+    hearing: watch::Receiver<Hearing>,
+}
+
+impl Dispatch {
+    /// How well the log is heard.
+    pub fn hearing(&self) -> watch::Receiver<Hearing> {
+        self.hearing.clone()
+    }
+
+    /// Subscribes from after a cursor on, or from now on; `None` while this pod is not complete.
+    pub async fn subscribe(
+        &self,
+        listener: Arc<Listener>,
+        after: Option<Cursor>,
+    ) -> Result<Option<Subscription>, Ended> {
+        if !self.hearing.borrow().is_complete() {
+            return Ok(None);
+        }
+        self.ask(|reply| Command::Subscribe { listener, after, reply }).await
+    }
+
+    /// The tasks that somebody hears of, newest first, at most `most`.
+    pub async fn list(&self, listener: Arc<Listener>, most: usize) -> Result<Vec<Task>, Ended> {
+        self.ask(|reply| Command::List { listener, most, reply }).await
+    }
+
+    /// One task, if somebody may see it.
+    pub async fn find(&self, listener: Arc<Listener>, id: TaskId) -> Result<Option<Task>, Ended> {
+        self.ask(|reply| Command::Find { listener, id, reply }).await
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Ended> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(command(reply)).await.map_err(|_| Ended)?;
+        answer.await.map_err(|_| Ended)
+    }
+}
+
+/// What bounds a dispatcher.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// The window's length in event time.
+    pub window: Duration,
+    /// The window's size in bytes.
+    pub window_bytes: usize,
+    /// Parcels that may wait for one connection.
+    pub outbox: usize,
+}
+
+/// The task's own state.
+pub struct Dispatcher {
+    environment: Environment,
+    follower: Follower,
+    pulses: PulseAsker,
+    bounds: Bounds,
+    window: Window,
+    /// What was delivered before a gap: read again after it, it is not delivered again.
+    before_gap: HashSet<u128>,
+    tasks: TaskList,
+    registry: Registry,
+    meters: Meters,
+    /// Connections whose cursor lies beyond what was read.
+    ahead: Vec<Waiting>,
+    next_id: ConnectionId,
+    last: watch::Sender<Option<Cursor>>,
+    commands: mpsc::Receiver<Command>,
+    /// To hand to subscriptions; weak, so that the dispatcher ends with its last user.
+    to_self: mpsc::WeakSender<Command>,
+}
+
+/// Looked up once, since some count every delivery.
+struct Meters {
+    connections: Gauge,
+    deliveries: Counter,
+    dropped: Counter,
+    repeated: Counter,
+    slow: Counter,
+}
+
+impl Meters {
+    fn of(environment: &Environment) -> Self {
+        let name = environment.to_string();
+        Self {
+            connections: gauge!("bellwire_connections", "environment" => name.clone()),
+            deliveries: counter!("bellwire_deliveries_total", "environment" => name.clone()),
+            dropped: counter!("bellwire_events_dropped_total", "environment" => name.clone()),
+            repeated: counter!("bellwire_events_repeated_total", "environment" => name.clone()),
+            slow: counter!("bellwire_connections_slow_total", "environment" => name),
+        }
+    }
+}
+
+struct Waiting {
+    id: ConnectionId,
+    listener: Arc<Listener>,
+    after: Cursor,
+    outbox: OutboxSender,
+    /// The pulse that proves that this pod had read all there was.
+    pulse: u64,
+}
+
+impl Dispatcher {
+    /// A dispatcher over a follower of this environment's log, and how to speak to it.
+    pub fn new(environment: Environment, follower: Follower, bounds: Bounds) -> (Self, Dispatch) {
+        let (sender, commands) = mpsc::channel(COMMANDS);
+        let dispatch = Dispatch { hearing: follower.hearing.clone(), commands: sender.clone() };
+        let dispatcher = Self {
+            meters: Meters::of(&environment),
+            environment,
+            pulses: follower.pulses.clone(),
+            follower,
+            bounds,
+            window: Window::new(bounds.window, bounds.window_bytes),
+            before_gap: HashSet::new(),
+            tasks: TaskList::default(),
+            registry: Registry::default(),
+            ahead: Vec::new(),
+            next_id: 1,
+            last: watch::Sender::new(None),
+            commands,
+            to_self: sender.downgrade(),
+        };
+        (dispatcher, dispatch)
+    }
+
+    /// Dispatches until nobody speaks to it any more; an error when the log can no longer be followed.
+    pub async fn run(mut self) -> Result<(), FollowerEnded> {
+        let mut sweep = interval(SWEEP);
+        sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                followed = self.follower.items.recv() => match followed {
+                    Some(Followed::Entry(entry)) => self.read(entry),
+                    Some(Followed::Gap(gap)) => self.begin_again(gap),
+                    Some(Followed::CaughtUp(pulse)) => self.after_pulse(pulse),
+                    None => return Err(FollowerEnded),
+                },
+                command = self.commands.recv() => match command {
+                    Some(command) => self.obey(command),
+                    None => return Ok(()),
+                },
+                _ = sweep.tick() => self.sweep(),
+            }
+        }
+    }
+
+    fn read(&mut self, entry: LogEntry) {
+        let now = Timestamp::now();
+        let cursor = entry.cursor;
+        let event = match entry.event {
+            Ok(event) => Some(event),
+            Err(why) => {
+                self.meters.dropped.increment(1);
+                warn!(environment = %self.environment, %cursor, %why, "an entry of the log is for nobody");
+                None
+            }
+        };
+        let time = event.as_ref().and_then(|event| event.time).map_or(now, |time| time.min(now));
+        let fresh = event.filter(|event| !event.is_pulse() && !self.is_repeated(event));
+        let delivered = fresh.as_ref().and_then(|event| Delivered::stamp(event, &self.environment, cursor).ok());
+        let identity = fresh.as_ref().map(|event| event.identity());
+        self.window.push(Place { cursor, time, identity, delivered: delivered.clone() });
+        if let Some(event) = fresh {
+            self.tasks.fold(&event, time);
+        }
+        if let Some(delivered) = delivered {
+            self.deliver(delivered, identity, now);
+        }
+        self.last.send_replace(Some(cursor));
+        if !self.ahead.is_empty() {
+            self.join_those_behind(cursor);
+        }
+    }
+
+    fn is_repeated(&self, event: &Event) -> bool {
+        let repeated = self.window.has_seen(event.identity());
+        if repeated {
+            self.meters.repeated.increment(1);
+        }
+        repeated
+    }
+
+    fn deliver(&mut self, delivered: Arc<Delivered>, identity: Option<u128>, now: Timestamp) {
+        if delivered.has_expired(now) || identity.is_some_and(|identity| self.before_gap.contains(&identity)) {
+            return;
+        }
+        let audience = delivered.audience.clone();
+        let delivery = self.registry.deliver(&audience, &Parcel::Event(delivered));
+        self.meters.deliveries.increment(delivery.reached as u64);
+        self.meters.slow.increment(delivery.slow as u64);
+    }
+
+    fn begin_again(&mut self, gap: Gap) {
+        warn!(environment = %self.environment, ?gap, "the log has a gap; its window begins again");
+        self.before_gap.extend(self.window.clear());
+        self.tasks.clear();
+        self.last.send_replace(None);
+        let reason = match gap {
+            Gap::Retention => GapReason::Retention,
+            Gap::Remade => GapReason::Remade,
+        };
+        self.registry.deliver_to_all(&Parcel::Gap(reason));
+    }
+
+    fn after_pulse(&mut self, pulse: u64) {
+        self.before_gap = HashSet::new();
+        let (proved, waiting) = std::mem::take(&mut self.ahead).into_iter().partition(|one| one.pulse <= pulse);
+        self.ahead = waiting;
+        let proved: Vec<Waiting> = proved;
+        proved.into_iter().for_each(|one| self.join(one));
+    }
+
+    /// Joins those whose cursor has been reached.
+    fn join_those_behind(&mut self, last: Cursor) {
+        let reached = |one: &mut Waiting| one.after.offset <= last.offset;
+        let reached: Vec<_> = self.ahead.extract_if(.., reached).collect();
+        reached.into_iter().for_each(|one| self.join(one));
+    }
+
+    fn join(&mut self, waiting: Waiting) {
+        let Waiting { id, listener, after, outbox, .. } = waiting;
+        let (from, gap) = match self.window.find(after) {
+            Position::Joined(index) => (index, None),
+            Position::Ahead | Position::Lost => (0, Some(GapReason::Lost)),
+        };
+        let events = self.window.replay(from, &listener.user, &listener.groups, Timestamp::now());
+        self.welcome(id, listener, outbox, Parcel::Replay { gap, events });
+    }
+
+    fn welcome(&mut self, id: ConnectionId, listener: Arc<Listener>, outbox: OutboxSender, replay: Parcel) {
+        if outbox.put(replay) {
+            self.registry.add(id, listener, outbox);
+            self.count_connections();
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        // Whoever asked may have gone; then there is nobody to answer.
+        match command {
+            Command::Subscribe { listener, after, reply } => drop(reply.send(self.subscribe(listener, after))),
+            Command::Unsubscribe(id) => {
+                self.registry.remove(id);
+                self.ahead.retain(|waiting| waiting.id != id);
+                self.count_connections();
+            }
+            Command::List { listener, most, reply } => {
+                drop(reply.send(self.tasks.list(&listener.user, &listener.groups, most)));
+            }
+            Command::Find { listener, id, reply } => {
+                drop(reply.send(self.tasks.find(id, &listener.user, &listener.groups).cloned()));
+            }
+        }
+    }
+
+    fn subscribe(&mut self, listener: Arc<Listener>, after: Option<Cursor>) -> Option<Subscription> {
+        let last = self.window.last()?;
+        let commands = self.to_self.upgrade()?;
+        let (sender, outbox) = outbox(self.bounds.outbox);
+        let id = self.next_id;
+        self.next_id += 1;
+        match after {
+            None => self.welcome(id, listener, sender, Parcel::Replay { gap: None, events: Vec::new() }),
+            Some(after) => {
+                let waiting = Waiting { id, listener, after, outbox: sender, pulse: 0 };
+                if self.window.find(after) == Position::Ahead {
+                    let pulse = self.pulses.ask();
+                    self.ahead.push(Waiting { pulse, ..waiting });
+                } else {
+                    self.join(waiting);
+                }
+            }
+        }
+        let start = after.unwrap_or(last);
+        Some(Subscription { start, outbox, last: self.last.subscribe(), _leaving: Leaving { id, commands } })
+    }
+
+    fn sweep(&mut self) {
+        let now = Timestamp::now();
+        self.window.evict(now);
+        self.tasks.evict(now - self.bounds.window);
+        self.registry.sweep();
+        self.ahead.retain(|waiting| !waiting.outbox.is_closed());
+        self.count_connections();
+    }
+
+    fn count_connections(&self) {
+        self.meters.connections.set(self.registry.connected() as f64);
+    }
+}
+
+/// The task that follows the log has ended, which it never does of itself.
+#[derive(Debug, thiserror::Error)]
+#[error("the log is no longer followed")]
+pub struct FollowerEnded;

@@ -1,0 +1,87 @@
+//! `/api/files`: streamed upload of what tasks read, and download of what they made; everybody their own.
+
+use axum::{
+    Json,
+    body::Body,
+    extract::{Path, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use futures_util::StreamExt;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+use storage::{FileKey, FileName, StorageError};
+use utoipa::ToSchema;
+
+use crate::{caller::Caller, pod::Pod, problem::Problem};
+
+const SCOPE: &str = "tasks";
+
+/// A file that was stored.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Uploaded {
+    /// What tasks call it.
+    #[schema(value_type = String)]
+    key: FileKey,
+    /// Where its owner gets it.
+    href: String,
+    /// Its size.
+    bytes: u64,
+}
+
+/// Store a file; the body is its content, of any length up to the configured limit.
+#[utoipa::path(
+    put, path = "/api/files/{name}", tag = "files", params(("name" = String, Path)),
+    request_body(content_type = "application/octet-stream", content = Vec<u8>),
+    responses(
+        (status = 201, body = Uploaded), (status = 400, body = Problem), (status = 401, body = Problem),
+        (status = 403, body = Problem), (status = 413, body = Problem), (status = 507, body = Problem),
+    ),
+)]
+pub async fn upload(
+    State(pod): State<Pod>,
+    caller: Caller,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    caller.require(SCOPE)?;
+    let key = FileKey::fresh(name.parse::<FileName>()?);
+    let most = pod.config().largest_file;
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|bytes| bytes > most) {
+        return Err(StorageError::TooLarge(most).into());
+    }
+    // Dropped before it is finished, nothing remains of it.
+    let mut upload = caller.files(&pod).put(key).await?.limit(most);
+    let mut content = body.into_data_stream();
+    while let Some(bytes) = content.next().await {
+        let broken = |_| Problem::bad_request("request-broken", "the upload did not arrive whole; nothing was kept");
+        upload.write(bytes.map_err(broken)?).await?;
+    }
+    let file = upload.finish().await?;
+    let href = file.key.href();
+    let location = [(header::LOCATION, href.clone())];
+    Ok((StatusCode::CREATED, location, Json(Uploaded { key: file.key, href, bytes: file.bytes })).into_response())
+}
+
+/// Get one of one's own files.
+#[utoipa::path(
+    get, path = "/api/files/{key}", tag = "files", params(("key" = String, Path, description = "`<id>/<name>`")),
+    responses((status = 200, content_type = "application/octet-stream"), (status = 401, body = Problem), (status = 404, body = Problem)),
+)]
+pub async fn download(State(pod): State<Pod>, caller: Caller, Path(key): Path<String>) -> Result<Response, Problem> {
+    let key: FileKey = key.parse()?;
+    let file = caller.files(&pod).get(&key).await?;
+    let name = utf8_percent_encode(key.name(), NON_ALPHANUMERIC);
+    let disposition = HeaderValue::try_from(format!("attachment; filename*=UTF-8''{name}"))
+        .map_err(|_| Problem::bad_request("invalid-file-key", "the file's name cannot be sent"))?;
+    let mut response = Body::from_stream(file.content).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_LENGTH, file.bytes.into());
+    headers.insert(header::CONTENT_DISPOSITION, disposition);
+    // Whatever is in it, a browser must save it and not show it as a page of ours.
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    Ok(response)
+}

@@ -1,0 +1,32 @@
+//! The life of a gateway process: settings, ports, serving, the end.
+
+use backplane::{Backplane, BackplaneConfig};
+use process::{Admin, Environments, Life, Settings};
+use storage::{Storage, StorageConfig};
+use tracing::info;
+
+use crate::{config::GatewayConfig, pod::Served, server::Gateway, token::Key};
+
+/// Serves all configured environments until the process is told to stop.
+pub async fn serve(life: Life) -> anyhow::Result<()> {
+    let Life { settings, readiness, signals } = life;
+    let config: GatewayConfig = settings.section("gateway")?;
+    let storage = Storage::open(&settings.section::<StorageConfig>("storage")?)?;
+    let served = environments(&settings)?;
+    let admin = Admin::bind(&config.admin_listen.to_string(), readiness.clone()).await?;
+    let gateway = Gateway::bind(config, served, storage, false, &readiness).await?;
+    info!(address = %gateway.address()?, admin = %admin.address(), "serving");
+    admin.beside(gateway.run(signals.stop().cancelled_owned())).await?
+}
+
+fn environments(settings: &Settings) -> anyhow::Result<Vec<Served>> {
+    let backplane: BackplaneConfig = settings.section("backplane")?;
+    let environments = Environments::read(settings)?;
+    let served = environments.all().iter().map(|one| {
+        let secret = environments.key(settings, &one.name)?;
+        let key = Key::hs256(secret.expose(), one.issuer.as_deref(), one.audience.as_deref());
+        let backplane = Backplane::open(&backplane, &one.name)?;
+        Ok(Served { environment: one.name.clone(), key, backplane })
+    });
+    served.collect()
+}

@@ -1,0 +1,18 @@
+//! `bellwire-gateway`: holds the browsers of one or more environments.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use process::{Options, live};
+
+#[derive(Parser)]
+#[command(version, about = "Holds browser connections and hands them the events that are meant for them.")]
+struct Arguments {
+    #[command(flatten)]
+    options: Options,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    live("bellwire-gateway", &arguments.options, gateway::serve)
+}

@@ -1,0 +1,107 @@
+//! What lives as long as the process: its environments, each with a key, a log that is followed and a dispatcher.
+
+use std::{collections::HashMap, sync::Arc};
+
+use backplane::{
+    Backplane, Environment, PodId,
+    follow::{Follower, Patience},
+};
+use storage::Storage;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::GatewayConfig,
+    dispatcher::{Dispatch, Dispatcher, FollowerEnded},
+    token::Key,
+};
+
+/// An environment to be served.
+pub struct Served {
+    /// Whose.
+    pub environment: Environment,
+    /// The key of its tokens.
+    pub key: Key,
+    /// Its log, jobs and words.
+    pub backplane: Backplane,
+}
+
+/// One environment on this pod.
+pub struct Gate {
+    /// Whose.
+    pub environment: Environment,
+    /// The key of its tokens.
+    pub key: Key,
+    /// Its log, jobs and words.
+    pub backplane: Backplane,
+    /// Its window, connections and tasks.
+    pub dispatch: Dispatch,
+}
+
+/// The state that every request sees; cheap to clone.
+#[derive(Clone)]
+pub struct Pod(Arc<Inner>);
+
+struct Inner {
+    gates: HashMap<Environment, Arc<Gate>>,
+    config: GatewayConfig,
+    storage: Storage,
+    hands_out_tokens: bool,
+    draining: CancellationToken,
+}
+
+/// The dispatchers' tasks; they end with the last [`Pod`], or with an error.
+pub type Dispatchers = JoinSet<Result<(), FollowerEnded>>;
+
+impl Pod {
+    /// Begins to follow the log of each environment.
+    pub fn start(
+        config: GatewayConfig,
+        served: Vec<Served>,
+        storage: Storage,
+        hands_out_tokens: bool,
+    ) -> (Self, Dispatchers) {
+        let id = PodId::gateway();
+        let mut dispatchers = JoinSet::new();
+        let mut gates = HashMap::new();
+        for Served { environment, key, backplane } in served {
+            let follower = Follower::start(backplane.log.clone(), &id, Patience::with_horizon(config.window));
+            let (dispatcher, dispatch) = Dispatcher::new(environment.clone(), follower, config.bounds());
+            dispatchers.spawn(dispatcher.run());
+            gates.insert(environment.clone(), Arc::new(Gate { environment, key, backplane, dispatch }));
+        }
+        let draining = CancellationToken::new();
+        let inner = Inner { gates, config, storage, hands_out_tokens, draining };
+        (Self(Arc::new(inner)), dispatchers)
+    }
+
+    /// The gate of an environment, if it is served here.
+    pub fn gate(&self, environment: &Environment) -> Option<&Arc<Gate>> {
+        self.0.gates.get(environment)
+    }
+
+    /// All gates.
+    pub fn gates(&self) -> impl Iterator<Item = &Arc<Gate>> {
+        self.0.gates.values()
+    }
+
+    /// `[gateway]`.
+    pub fn config(&self) -> &GatewayConfig {
+        &self.0.config
+    }
+
+    /// Where files lie.
+    pub fn storage(&self) -> &Storage {
+        &self.0.storage
+    }
+
+    /// Whether anybody may ask for a token, as in `bellwire dev`.
+    pub fn hands_out_tokens(&self) -> bool {
+        self.0.hands_out_tokens
+    }
+
+    /// Cancelled when the pod begins to stop.
+    pub fn draining(&self) -> &CancellationToken {
+        &self.0.draining
+    }
+}

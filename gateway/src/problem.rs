@@ -1,0 +1,147 @@
+//! What goes wrong, as an answer: RFC 9457 problem details, made in one place.
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use backplane::{EventError, SendError};
+use serde::Serialize;
+use storage::{InvalidKey, StorageError};
+use tracing::{error, warn};
+use utoipa::ToSchema;
+
+use crate::dispatcher::Ended;
+
+/// An answer that names what is wrong; `application/problem+json`.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Problem {
+    /// `urn:bellwire:problem:` and a word for programs, such as `token-expired`.
+    #[serde(rename = "type")]
+    problem: String,
+    /// The status in words.
+    title: String,
+    /// The HTTP status.
+    status: u16,
+    /// What is wrong, and where.
+    detail: String,
+    #[serde(skip)]
+    retry_after: Option<u32>,
+}
+
+impl Problem {
+    /// A problem of this status, word and detail.
+    pub fn new(status: StatusCode, word: &str, detail: impl Into<String>) -> Self {
+        Self {
+            problem: format!("urn:bellwire:problem:{word}"),
+            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            status: status.as_u16(),
+            detail: detail.into(),
+            retry_after: None,
+        }
+    }
+
+    /// 400: the request is wrong.
+    pub fn bad_request(word: &str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, word, detail)
+    }
+
+    /// 404, also for what is somebody else's.
+    pub fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not-found", detail)
+    }
+
+    /// 503 with `Retry-After`: nothing is lost, ask again.
+    pub fn unavailable(detail: impl Into<String>) -> Self {
+        let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail);
+        Self { retry_after: Some(2), ..problem }
+    }
+
+    /// The same, said of one part of the request.
+    pub fn within(mut self, part: &str) -> Self {
+        self.detail = format!("{part}: {}", self.detail);
+        self
+    }
+
+    /// The same, when part of the request was done before.
+    pub fn after(mut self, done: usize, all: usize) -> Self {
+        if done > 0 {
+            self.detail = format!("{} ({done} of {all} were accepted before)", self.detail);
+        }
+        self
+    }
+
+    fn inner(detail: &str) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let mut response = (status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+impl From<EventError> for Problem {
+    fn from(error: EventError) -> Self {
+        match error {
+            EventError::TooLarge(_) => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "event-too-large", error.to_string()),
+            _ => Self::bad_request("invalid-event", error.to_string()),
+        }
+    }
+}
+
+impl From<SendError> for Problem {
+    fn from(error: SendError) -> Self {
+        match &error {
+            SendError::Unavailable(_) | SendError::Full(_) => {
+                warn!(%error, "answered 503");
+                Self::unavailable("the broker cannot take it now; nothing was lost, send it again")
+            }
+            SendError::Invalid(why) => Self::bad_request("invalid", why.clone()),
+            SendError::Refused(_) | SendError::Unroutable(_) => {
+                error!(%error, "the broker does not take what the gateway sends");
+                Self::inner("the broker is not set up for this; its operator finds the reason in the gateway's log")
+            }
+        }
+    }
+}
+
+impl From<StorageError> for Problem {
+    fn from(error: StorageError) -> Self {
+        match &error {
+            StorageError::NotFound(_) => Self::not_found(error.to_string()),
+            StorageError::TooLarge(_) => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "file-too-large", error.to_string()),
+            StorageError::Full => {
+                error!(%error, "answered 507");
+                Self::new(StatusCode::INSUFFICIENT_STORAGE, "storage-full", "the storage is full; nothing was kept")
+            }
+            StorageError::Failed(_) => {
+                error!(%error, "answered 503");
+                Self::unavailable("the file storage cannot be reached now")
+            }
+        }
+    }
+}
+
+impl From<InvalidKey> for Problem {
+    fn from(error: InvalidKey) -> Self {
+        Self::bad_request("invalid-file-key", error.to_string())
+    }
+}
+
+impl From<Ended> for Problem {
+    fn from(error: Ended) -> Self {
+        Self::unavailable(error.to_string())
+    }
+}

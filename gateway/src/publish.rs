@@ -1,0 +1,163 @@
+//! `POST /api/events`: any program publishes, by the CloudEvents HTTP binding: structured, binary or batch.
+
+use axum::{
+    Json,
+    body::{Body, to_bytes},
+    extract::State,
+    http::{HeaderMap, StatusCode, header},
+};
+use backplane::{
+    Destination, Event, EventError,
+    event::{CONTENT_TYPE, LARGEST},
+};
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, value::RawValue};
+use utoipa::ToSchema;
+
+use crate::{caller::Caller, parameters::Parameters, pod::Pod, problem::Problem};
+
+/// The content type of several events at once.
+const BATCH_TYPE: &str = "application/cloudevents-batch+json";
+/// Most events of one batch, and most bytes of a request.
+const MOST_EVENTS: usize = 100;
+const LARGEST_REQUEST: usize = 1 << 20;
+
+/// Where the events go.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct To {
+    to: Option<String>,
+    /// Read where the caller is proved.
+    #[serde(rename = "access_token")]
+    _access_token: Option<String>,
+}
+
+/// How many events the broker has confirmed.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Accepted {
+    /// All of them.
+    accepted: usize,
+}
+
+/// Publish one event or a batch into one's own environment, or everywhere.
+#[utoipa::path(
+    post, path = "/api/events", tag = "events",
+    params(("to" = Option<String>, Query, description = "`everywhere` reaches every environment; scope `publish:everywhere`")),
+    request_body(content_type = "application/cloudevents+json", content = Value,
+        description = "a CloudEvent 1.0 with `audience`: user:<id>, group:<name> or environment, separated by spaces"),
+    responses(
+        (status = 202, body = Accepted, description = "the broker has confirmed all"),
+        (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
+        (status = 413, body = Problem), (status = 503, body = Problem),
+    ),
+)]
+pub async fn publish(
+    State(_pod): State<Pod>,
+    caller: Caller,
+    Parameters(to): Parameters<To>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<(StatusCode, Json<Accepted>), Problem> {
+    let destination = destination(&caller, to.to.as_deref())?;
+    let body = whole(body, LARGEST_REQUEST).await?;
+    let events = read(&headers, &body)?;
+    for (done, event) in events.iter().enumerate() {
+        let sent = caller.gate.backplane.log.publish(destination, event).await;
+        sent.map_err(|error| Problem::from(error).after(done, events.len()))?;
+    }
+    Ok((StatusCode::ACCEPTED, Json(Accepted { accepted: events.len() })))
+}
+
+fn destination(caller: &Caller, to: Option<&str>) -> Result<Destination, Problem> {
+    match to {
+        None => caller.require("publish").map(|()| Destination::Own),
+        Some("everywhere") => caller.require("publish:everywhere").map(|()| Destination::Everywhere),
+        Some(_) => Err(Problem::bad_request("invalid-parameter", "to: it can only be `everywhere`")),
+    }
+}
+
+/// A request's whole body, at most this many bytes.
+pub async fn whole(body: Body, most: usize) -> Result<Bytes, Problem> {
+    to_bytes(body, most).await.map_err(|error| {
+        if std::error::Error::source(&error).is_some_and(|cause| cause.is::<http_body_util::LengthLimitError>()) {
+            let detail = format!("the request may have {most} bytes at most");
+            return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "request-too-large", detail);
+        }
+        Problem::bad_request("request-broken", "the request's body did not arrive whole")
+    })
+}
+
+fn read(headers: &HeaderMap, body: &Bytes) -> Result<Vec<Event>, Problem> {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let mut events = match media.as_str() {
+        BATCH_TYPE => read_batch(body)?,
+        _ if headers.contains_key("ce-specversion") => vec![read_binary(headers, content_type, body)?],
+        CONTENT_TYPE | "application/json" => vec![Event::parse(body)?],
+        _ => {
+            let detail = format!("content-type must be {CONTENT_TYPE}, {BATCH_TYPE}, or any with ce- headers");
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content-type", detail));
+        }
+    };
+    for event in &mut events {
+        if event.is_pulse() {
+            return Err(Problem::bad_request("invalid-event", "type: bellwire.pulse is for gateways alone"));
+        }
+        event.time.get_or_insert_with(Timestamp::now);
+        // Stamped on delivery, whatever was written here.
+        event.environment = None;
+        event.cursor = None;
+        // With the time that was missing it may be too large.
+        event.to_json()?;
+    }
+    Ok(events)
+}
+
+fn read_batch(body: &[u8]) -> Result<Vec<Event>, Problem> {
+    let parts: Vec<&RawValue> =
+        serde_json::from_slice(body).map_err(|error| EventError::Shape(format!("a batch is a JSON array: {error}")))?;
+    if parts.len() > MOST_EVENTS {
+        let detail = format!("a batch may have {MOST_EVENTS} events at most, this has {}", parts.len());
+        return Err(Problem::bad_request("batch-too-large", detail));
+    }
+    let numbered = parts.iter().enumerate();
+    numbered
+        .map(|(at, part)| {
+            Event::parse(part.get().as_bytes()).map_err(|error| Problem::from(error).within(&format!("event {at}")))
+        })
+        .collect()
+}
+
+/// Binary mode: attributes in `ce-` headers, the body is `data`.
+fn read_binary(headers: &HeaderMap, content_type: &str, body: &[u8]) -> Result<Event, Problem> {
+    if body.len() > LARGEST {
+        return Err(EventError::TooLarge(body.len()).into());
+    }
+    let mut event = Map::new();
+    for (name, value) in headers {
+        let Some(attribute) = name.as_str().strip_prefix("ce-") else {
+            continue;
+        };
+        let text = std::str::from_utf8(value.as_bytes())
+            .map_err(|_| Problem::bad_request("invalid-event", format!("the header {name} is not text")))?;
+        event.insert(attribute.to_owned(), Value::String(percent_decoded(text)));
+    }
+    if !body.is_empty() {
+        let media = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        if !(media == "application/json" || media.ends_with("+json")) {
+            let detail = "in binary mode the data must be JSON: content-type application/json";
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content-type", detail));
+        }
+        let data = serde_json::from_slice(body).map_err(|error| EventError::Shape(format!("data: {error}")))?;
+        event.insert("data".to_owned(), data);
+        event.insert("datacontenttype".to_owned(), Value::String(content_type.to_owned()));
+    }
+    let json = serde_json::to_vec(&event).map_err(|error| EventError::Shape(error.to_string()))?;
+    Ok(Event::parse(&json)?)
+}
+
+fn percent_decoded(text: &str) -> String {
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
+}

@@ -1,0 +1,197 @@
+//! Who is connected: found by whom an audience names, so that a delivery costs whom it reaches.
+
+use std::{collections::HashMap, sync::Arc};
+
+use backplane::{Audience, Term};
+
+use crate::outbox::{OutboxSender, Parcel};
+
+/// A connection of this pod.
+pub type ConnectionId = u64;
+
+/// Somebody who listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listener {
+    /// A user id.
+    pub user: String,
+    /// The groups that the token names.
+    pub groups: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Connection {
+    listener: Arc<Listener>,
+    outbox: OutboxSender,
+    /// The last delivery that reached it: an audience may name it more than once.
+    reached: u64,
+}
+
+/// The connections of one environment on this pod.
+#[derive(Debug, Default)]
+pub struct Registry {
+    connections: HashMap<ConnectionId, Connection>,
+    audiences: HashMap<Term, Vec<ConnectionId>>,
+    deliveries: u64,
+}
+
+impl Registry {
+    /// Adds a connection; from now on it gets what its listener is meant to get.
+    pub fn add(&mut self, id: ConnectionId, listener: Arc<Listener>, outbox: OutboxSender) {
+        for term in terms(&listener) {
+            self.audiences.entry(term).or_default().push(id);
+        }
+        self.connections.insert(id, Connection { listener, outbox, reached: 0 });
+    }
+
+    /// Removes a connection, if it is there.
+    pub fn remove(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.remove(&id) else {
+            return;
+        };
+        for term in terms(&connection.listener) {
+            if let Some(ids) = self.audiences.get_mut(&term) {
+                ids.retain(|other| *other != id);
+                if ids.is_empty() {
+                    self.audiences.remove(&term);
+                }
+            }
+        }
+    }
+
+    /// How many are connected.
+    pub fn connected(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// Puts a parcel into the outbox of each whom the audience names, once; returns how many, and drops the slow.
+    pub fn deliver(&mut self, audience: &Audience, parcel: &Parcel) -> Delivery {
+        self.deliveries += 1;
+        let mut delivery = Delivery::default();
+        let mut gone = Vec::new();
+        for term in audience.terms() {
+            if *term == Term::Environment {
+                return self.deliver_to_all(parcel);
+            }
+            for id in self.audiences.get(term).into_iter().flatten() {
+                if let Some(connection) = self.connections.get_mut(id) {
+                    connection.reach(*id, self.deliveries, parcel, &mut delivery, &mut gone);
+                }
+            }
+        }
+        delivery.slow = gone.len();
+        gone.into_iter().for_each(|id| self.remove(id));
+        delivery
+    }
+
+    /// Puts a parcel into every outbox.
+    pub fn deliver_to_all(&mut self, parcel: &Parcel) -> Delivery {
+        self.deliveries += 1;
+        let mut delivery = Delivery::default();
+        let mut gone = Vec::new();
+        for (id, connection) in &mut self.connections {
+            connection.reach(*id, self.deliveries, parcel, &mut delivery, &mut gone);
+        }
+        delivery.slow = gone.len();
+        gone.into_iter().for_each(|id| self.remove(id));
+        delivery
+    }
+
+    /// Removes connections whose other side is gone without a word.
+    pub fn sweep(&mut self) {
+        let gone: Vec<_> = self
+            .connections
+            .iter()
+            .filter(|(_, connection)| connection.outbox.is_closed())
+            .map(|(id, _)| *id)
+            .collect();
+        gone.into_iter().for_each(|id| self.remove(id));
+    }
+}
+
+/// What one delivery came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Delivery {
+    /// Outboxes reached.
+    pub reached: usize,
+    /// Connections dropped because they were gone or too slow.
+    pub slow: usize,
+}
+
+impl Connection {
+    fn reach(
+        &mut self,
+        id: ConnectionId,
+        number: u64,
+        parcel: &Parcel,
+        delivery: &mut Delivery,
+        gone: &mut Vec<ConnectionId>,
+    ) {
+        if std::mem::replace(&mut self.reached, number) == number {
+            return;
+        }
+        if self.outbox.put(parcel.clone()) {
+            delivery.reached += 1;
+        } else {
+            gone.push(id);
+        }
+    }
+}
+
+fn terms(listener: &Listener) -> impl Iterator<Item = Term> {
+    let user = Term::User(listener.user.clone());
+    std::iter::once(user).chain(listener.groups.iter().cloned().map(Term::Group))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outbox::{End, GapReason, outbox};
+
+    const PARCEL: Parcel = Parcel::Gap(GapReason::Remade);
+
+    fn listener(user: &str, groups: &[&str]) -> Arc<Listener> {
+        Arc::new(Listener { user: user.into(), groups: groups.iter().map(|&group| group.to_owned()).collect() })
+    }
+
+    #[test]
+    fn whoever_is_named_twice_is_reached_once_and_others_not() {
+        let mut registry = Registry::default();
+        let (ada, mut adas) = outbox(8);
+        let (bob, mut bobs) = outbox(8);
+        registry.add(1, listener("ada", &["ops", "ops2"]), ada);
+        registry.add(2, listener("bob", &[]), bob);
+        let audience = "user:ada group:ops group:ops2".parse().unwrap();
+        assert_eq!(registry.deliver(&audience, &PARCEL), Delivery { reached: 1, slow: 0 });
+        assert!(adas.take().is_some() && adas.take().is_none() && bobs.take().is_none());
+        assert_eq!(registry.deliver(&"group:ops environment".parse().unwrap(), &PARCEL).reached, 2);
+        registry.remove(1);
+        assert_eq!(registry.deliver(&audience, &PARCEL).reached, 0);
+        assert_eq!(registry.audiences.len(), 1);
+    }
+
+    #[test]
+    fn a_slow_one_is_dropped_with_a_reason_and_harms_nobody() {
+        let mut registry = Registry::default();
+        let (slow, mut slows) = outbox(1);
+        let (quick, mut quicks) = outbox(8);
+        registry.add(1, listener("ada", &[]), slow);
+        registry.add(2, listener("ada", &[]), quick);
+        let audience = Audience::user("ada");
+        assert_eq!(registry.deliver(&audience, &PARCEL).reached, 2);
+        assert_eq!(registry.deliver(&audience, &PARCEL), Delivery { reached: 1, slow: 1 });
+        assert_eq!(registry.connected(), 1);
+        assert!(slows.take().is_some() && slows.take().is_none());
+        assert_eq!(slows.end(), Some(End::Slow));
+        assert!(quicks.take().is_some() && quicks.take().is_some());
+    }
+
+    #[test]
+    fn who_left_without_a_word_is_swept() {
+        let mut registry = Registry::default();
+        let (ada, adas) = outbox(1);
+        registry.add(1, listener("ada", &["ops"]), ada);
+        drop(adas);
+        registry.sweep();
+        assert_eq!((registry.connected(), registry.audiences.len()), (0, 0));
+    }
+}

@@ -1,0 +1,225 @@
+//! The tasks of one environment, folded from its events: reading the list asks no database.
+//!
+//! Events come twice and out of order, for gateway, worker and the next attempt all speak. So the fold is
+//! monotone: of two words about a task the later attempt, and within it the higher sequence, stands; an end
+//! absorbs all that is no end, and a success stands above all, for its effect is there.
+
+use std::collections::{BTreeSet, HashMap};
+
+use backplane::{Audience, Event, Task, TaskId, TaskState, Term};
+use jiff::Timestamp;
+
+/// Most tasks kept; beyond it those least recently heard of go first.
+const MOST_TASKS: usize = 100_000;
+
+/// The tasks and who may see them.
+#[derive(Debug, Default)]
+pub struct TaskList {
+    tasks: HashMap<TaskId, Known>,
+    /// By whom an audience names; the newest task has the greatest key.
+    audiences: HashMap<Term, BTreeSet<(Timestamp, TaskId)>>,
+}
+
+#[derive(Debug)]
+struct Known {
+    task: Task,
+    audience: Audience,
+    created: Timestamp,
+}
+
+impl TaskList {
+    /// Takes what an event says of a task, if anything.
+    pub fn fold(&mut self, event: &Event, time: Timestamp) {
+        let Ok(Some(mut task)) = event.task() else {
+            return;
+        };
+        task.updated = Some(time);
+        match self.tasks.get_mut(&task.id) {
+            Some(known) => known.hear(task),
+            None => self.begin(task, event.audience.clone(), time),
+        }
+    }
+
+    fn begin(&mut self, mut task: Task, audience: Audience, time: Timestamp) {
+        if self.tasks.len() >= MOST_TASKS {
+            self.drop_tenth();
+        }
+        let created = *task.created.get_or_insert(time);
+        for term in audience.terms() {
+            self.audiences.entry(term.clone()).or_default().insert((created, task.id));
+        }
+        self.tasks.insert(task.id, Known { task, audience, created });
+    }
+
+    /// Drops the tasks of which nothing was heard since.
+    pub fn evict(&mut self, horizon: Timestamp) {
+        let old = |known: &Known| known.task.updated.is_none_or(|updated| updated < horizon);
+        let ids: Vec<_> = self.tasks.iter().filter(|(_, known)| old(known)).map(|(id, _)| *id).collect();
+        ids.into_iter().for_each(|id| self.remove(id));
+    }
+
+    fn drop_tenth(&mut self) {
+        let mut ages: Vec<_> = self.tasks.iter().map(|(id, known)| (known.task.updated, *id)).collect();
+        ages.sort_unstable();
+        ages.into_iter().take(MOST_TASKS / 10).for_each(|(_, id)| self.remove(id));
+    }
+
+    fn remove(&mut self, id: TaskId) {
+        let Some(known) = self.tasks.remove(&id) else {
+            return;
+        };
+        for term in known.audience.terms() {
+            if let Some(ids) = self.audiences.get_mut(term) {
+                ids.remove(&(known.created, id));
+                if ids.is_empty() {
+                    self.audiences.remove(term);
+                }
+            }
+        }
+    }
+
+    /// The tasks that somebody hears of, newest first, at most `most`.
+    pub fn list(&self, user: &str, groups: &[String], most: usize) -> Vec<Task> {
+        let mut terms = vec![Term::User(user.to_owned()), Term::Environment];
+        terms.extend(groups.iter().cloned().map(Term::Group));
+        let mut keys: Vec<_> = terms
+            .iter()
+            .filter_map(|term| self.audiences.get(term))
+            .flat_map(|ids| ids.iter().rev().take(most).copied())
+            .collect();
+        keys.sort_unstable_by(|one, other| other.cmp(one));
+        keys.dedup();
+        keys.truncate(most);
+        keys.iter().filter_map(|(_, id)| self.tasks.get(id)).map(|known| known.task.clone()).collect()
+    }
+
+    /// One task, if somebody may see it.
+    pub fn find(&self, id: TaskId, user: &str, groups: &[String]) -> Option<&Task> {
+        self.tasks.get(&id).filter(|known| known.audience.includes(user, groups)).map(|known| &known.task)
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+impl Known {
+    fn hear(&mut self, said: Task) {
+        let known = &mut self.task;
+        if rank(&said) <= rank(known) {
+            // An older word may still tell what the newer ones left out.
+            known.owner = known.owner.take().or(said.owner);
+            return;
+        }
+        let owner = said.owner.or(known.owner.take());
+        let progress = if said.state == TaskState::Running && said.attempt == known.attempt {
+            said.progress.max(known.progress)
+        } else {
+            said.progress
+        };
+        *known = Task { created: Some(self.created), owner, progress, ..said };
+    }
+}
+
+/// The greater stands.
+fn rank(task: &Task) -> (u8, u32, u32) {
+    match task.state {
+        TaskState::Succeeded => (2, 0, 0),
+        TaskState::Failed | TaskState::Cancelled => (1, 0, 0),
+        TaskState::Queued | TaskState::Running => (0, task.attempt, task.sequence),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn word(id: TaskId, state: TaskState, attempt: u32, sequence: u32) -> Event {
+        let task = Task {
+            id,
+            kind: "imports".parse().unwrap(),
+            title: "x".into(),
+            state,
+            progress: f64::from(sequence) / 10.0,
+            attempt,
+            sequence,
+            owner: Some("ada".into()),
+            created: None,
+            updated: None,
+            result: None,
+            error: None,
+        };
+        Event::of_task("/t", Audience::user("ada"), &task, None)
+    }
+
+    #[test]
+    fn whatever_the_order_of_its_events_a_task_ends_the_same() {
+        use TaskState::{Queued, Running, Succeeded};
+        let id = TaskId::new();
+        let words =
+            [word(id, Queued, 0, 0), word(id, Running, 1, 1), word(id, Running, 2, 1), word(id, Succeeded, 2, 2)];
+        for order in permutations(words.len()) {
+            let mut list = TaskList::default();
+            for at in order.iter().chain(&order) {
+                list.fold(&words[*at], Timestamp::now());
+            }
+            let task = list.find(id, "ada", &[]).unwrap();
+            assert_eq!((task.state, task.attempt), (Succeeded, 2), "{order:?}");
+        }
+    }
+
+    #[test]
+    fn queued_after_started_changes_nothing() {
+        let (id, mut list) = (TaskId::new(), TaskList::default());
+        list.fold(&word(id, TaskState::Running, 1, 3), Timestamp::now());
+        list.fold(&word(id, TaskState::Queued, 0, 0), Timestamp::now());
+        assert_eq!(list.find(id, "ada", &[]).unwrap().state, TaskState::Running);
+    }
+
+    #[test]
+    fn an_end_absorbs_and_a_success_is_the_truth() {
+        let (id, mut list) = (TaskId::new(), TaskList::default());
+        let mut state_after = |state| {
+            list.fold(&word(id, state, 9, 9), Timestamp::now());
+            list.find(id, "ada", &[]).unwrap().state
+        };
+        assert_eq!(state_after(TaskState::Cancelled), TaskState::Cancelled);
+        assert_eq!(state_after(TaskState::Running), TaskState::Cancelled);
+        assert_eq!(state_after(TaskState::Failed), TaskState::Cancelled);
+        assert_eq!(state_after(TaskState::Succeeded), TaskState::Succeeded);
+        assert_eq!(state_after(TaskState::Failed), TaskState::Succeeded);
+    }
+
+    #[test]
+    fn a_list_is_newest_first_and_shows_nobody_elses() {
+        let mut list = TaskList::default();
+        let now = Timestamp::now();
+        let ids: Vec<_> = (0..5).map(|_| TaskId::new()).collect();
+        for (at, id) in ids.iter().enumerate() {
+            list.fold(&word(*id, TaskState::Queued, 0, 0), now + std::time::Duration::from_secs(at as u64));
+        }
+        let listed: Vec<_> = list.list("ada", &[], 3).iter().map(|task| task.id).collect();
+        assert_eq!(listed, [ids[4], ids[3], ids[2]]);
+        assert!(list.list("bob", &["ada".into()], 9).is_empty() && list.find(ids[0], "bob", &[]).is_none());
+        list.evict(now + std::time::Duration::from_secs(4));
+        assert_eq!(list.list("ada", &[], 9).len(), 1);
+        assert_eq!(list.audiences.values().map(BTreeSet::len).sum::<usize>(), 1);
+    }
+
+    fn permutations(n: usize) -> Vec<Vec<usize>> {
+        if n == 0 {
+            return vec![vec![]];
+        }
+        let shorter = permutations(n - 1);
+        (0..n)
+            .flat_map(|at| {
+                shorter.iter().map(move |order| {
+                    let mut order = order.clone();
+                    order.insert(at, n - 1);
+                    order
+                })
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,206 @@
+//! Who asks: a JWT signed with the key of one environment, worthless in every other.
+
+use backplane::{Environment, audience::is_id};
+use jiff::Timestamp;
+use jsonwebtoken::{
+    Algorithm, DecodingKey, EncodingKey, Header, Validation, dangerous::insecure_decode_claims, decode,
+    errors::ErrorKind,
+};
+use serde::{Deserialize, Serialize};
+
+/// The key of an environment: an HS256 secret.
+#[derive(Clone)]
+pub struct Key {
+    verify: DecodingKey,
+    sign: EncodingKey,
+    checks: Validation,
+}
+
+/// What a token says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claims {
+    /// The user id.
+    pub sub: String,
+    /// The environment.
+    pub env: String,
+    /// The groups the user is in.
+    #[serde(default)]
+    pub groups: Vec<String>,
+    /// Space-separated: `publish`, `publish:everywhere`, `tasks`.
+    #[serde(default)]
+    pub scope: String,
+    /// When it ends, in seconds since 1970.
+    pub exp: i64,
+    /// Who made it; checked where the environment names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iss: Option<String>,
+    /// For whom it was made; checked where the environment names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aud: Option<String>,
+}
+
+/// Why a token is worth nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// None was sent.
+    #[error("send a token: Authorization: Bearer …, or ?access_token=…")]
+    Missing,
+    /// It is no JWT with the claims needed.
+    #[error("the token is no JWT with sub, env and exp")]
+    Malformed,
+    /// Its time is over.
+    #[error("the token has expired; get a new one")]
+    Expired,
+    /// It is for an environment that is not served here, or was not signed with that environment's key.
+    #[error("the token is not one of an environment served here")]
+    Foreign,
+    /// It may not do this.
+    #[error("the token lacks the scope {0}")]
+    Scope(&'static str),
+}
+
+impl TokenError {
+    /// The word of the problem.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Missing => "token-missing",
+            Self::Malformed => "token-malformed",
+            Self::Expired => "token-expired",
+            Self::Foreign => "token-foreign",
+            Self::Scope(_) => "scope-missing",
+        }
+    }
+}
+
+impl Key {
+    /// A key from an HS256 secret, with the issuer and audience that tokens must name, if any.
+    pub fn hs256(secret: &[u8], issuer: Option<&str>, audience: Option<&str>) -> Self {
+        // The algorithm is ours and never the token's: `none` and all others are refused.
+        let mut checks = Validation::new(Algorithm::HS256);
+        checks.leeway = 0;
+        checks.validate_aud = audience.is_some();
+        checks.set_required_spec_claims(&["exp", "sub"]);
+        if let Some(issuer) = issuer {
+            checks.set_issuer(&[issuer]);
+            checks.required_spec_claims.insert("iss".to_owned());
+        }
+        if let Some(audience) = audience {
+            checks.set_audience(&[audience]);
+            checks.required_spec_claims.insert("aud".to_owned());
+        }
+        Self { verify: DecodingKey::from_secret(secret), sign: EncodingKey::from_secret(secret), checks }
+    }
+
+    /// Signs these claims.
+    pub fn sign(&self, claims: &Claims) -> Result<String, jsonwebtoken::errors::Error> {
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &self.sign)
+    }
+
+    /// Checks a token's signature, time and claims, and that it names this environment.
+    pub fn verify(&self, token: &str, environment: &Environment) -> Result<Claims, TokenError> {
+        let claims = decode::<Claims>(token, &self.verify, &self.checks)
+            .map_err(|error| match error.kind() {
+                ErrorKind::ExpiredSignature => TokenError::Expired,
+                ErrorKind::InvalidSignature
+                | ErrorKind::InvalidAlgorithm
+                | ErrorKind::InvalidIssuer
+                | ErrorKind::InvalidAudience => TokenError::Foreign,
+                _ => TokenError::Malformed,
+            })?
+            .claims;
+        if claims.env != environment.as_str() {
+            return Err(TokenError::Foreign);
+        }
+        if !is_id(&claims.sub) || !claims.groups.iter().all(|group| is_id(group)) {
+            return Err(TokenError::Malformed);
+        }
+        Ok(claims)
+    }
+}
+
+/// Which environment a token claims, unproved: only to choose the key that proves it.
+pub fn claimed_environment(token: &str) -> Result<Environment, TokenError> {
+    #[derive(Deserialize)]
+    struct Claimed {
+        env: String,
+    }
+    let claimed: Claimed = insecure_decode_claims(token).map_err(|_| TokenError::Malformed)?;
+    claimed.env.parse().map_err(|_| TokenError::Foreign)
+}
+
+impl Claims {
+    /// Whether it has a scope.
+    pub fn has_scope(&self, scope: &str) -> bool {
+        self.scope.split_whitespace().any(|one| one == scope)
+    }
+
+    /// When it ends.
+    pub fn expires(&self) -> Timestamp {
+        Timestamp::from_second(self.exp).unwrap_or(Timestamp::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
+
+    fn prod() -> Environment {
+        "prod".parse().unwrap()
+    }
+
+    fn claims() -> Claims {
+        Claims {
+            sub: "ada".into(),
+            env: "prod".into(),
+            groups: vec!["ops".into()],
+            scope: "publish tasks".into(),
+            exp: Timestamp::now().as_second() + 60,
+            iss: None,
+            aud: None,
+        }
+    }
+
+    #[test]
+    fn a_token_reads_back_with_its_scopes() {
+        let key = Key::hs256(SECRET, None, None);
+        let token = key.sign(&claims()).unwrap();
+        assert_eq!(claimed_environment(&token), Ok(prod()));
+        let read = key.verify(&token, &prod()).unwrap();
+        assert_eq!(read, claims());
+        assert!(read.has_scope("publish") && !read.has_scope("publish:everywhere") && !read.has_scope("pub"));
+    }
+
+    #[test]
+    fn expired_foreign_forged_and_unsigned_tokens_are_refused() {
+        let key = Key::hs256(SECRET, None, None);
+        let verify =
+            |key: &Key, claims: &Claims| Key::hs256(SECRET, None, None).verify(&key.sign(claims).unwrap(), &prod());
+        let expired = Claims { exp: Timestamp::now().as_second() - 1, ..claims() };
+        assert_eq!(verify(&key, &expired), Err(TokenError::Expired));
+        assert_eq!(verify(&Key::hs256(b"another", None, None), &claims()), Err(TokenError::Foreign));
+        let other = Claims { env: "qa".into(), ..claims() };
+        assert_eq!(verify(&key, &other), Err(TokenError::Foreign));
+        let spaced = Claims { sub: "ada group:ops".into(), ..claims() };
+        assert_eq!(verify(&key, &spaced), Err(TokenError::Malformed));
+
+        let token = key.sign(&claims()).unwrap();
+        let body = token.split('.').nth(1).unwrap();
+        // {"alg":"none","typ":"JWT"}
+        let unsigned = format!("eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.{body}.");
+        assert!(key.verify(&unsigned, &prod()).is_err());
+        assert!(key.verify("x.y.z", &prod()).is_err());
+        let hs512 = jsonwebtoken::encode(&Header::new(Algorithm::HS512), &claims(), &EncodingKey::from_secret(SECRET));
+        assert_eq!(key.verify(&hs512.unwrap(), &prod()), Err(TokenError::Foreign));
+    }
+
+    #[test]
+    fn an_issuer_and_audience_that_are_configured_must_be_named() {
+        let key = Key::hs256(SECRET, Some("https://login"), Some("bellwire"));
+        let verify = |claims: &Claims| key.verify(&key.sign(claims).unwrap(), &prod()).is_ok();
+        assert!(!verify(&claims()));
+        assert!(!verify(&Claims { iss: Some("https://evil".into()), aud: Some("bellwire".into()), ..claims() }));
+        assert!(verify(&Claims { iss: Some("https://login".into()), aud: Some("bellwire".into()), ..claims() }));
+    }
+}
