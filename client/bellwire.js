@@ -1,0 +1,30 @@
+/**
+ * Bellwire in the browser: what a worker has to say, on whatever page the person is.
+ *
+ * ```js
+ * import { connect } from '/client/bellwire.js';
+ * import '/client/toasts.js';
+ *
+ * const connection = connect({ token: () => fetch('/my/token').then((answer) => answer.text()) });
+ * connection.addEventListener('event', ({ detail: event }) => console.log(event.type, event.data));
+ * document.querySelector('bellwire-toasts').connection = connection;
+ * ```
+ *
+ * No build step, no dependency. In order of flow:
+ * token → slots → stream (sse, watchdog) → inbox → showing (claim), with `retry` and `attention` saying when.
+ */
+
+import { Connection } from './connection.js';
+
+export { ApiError } from './api.js';
+export { Connection } from './connection.js';
+export { fold, isEnd } from './fold.js';
+export { TokenError } from './token.js';
+
+/**
+ * Opens a connection that heals itself until it is closed.
+ * @param {import('./connection.js').Options} options
+ */
+export function connect(options) {
+  return new Connection(options);
+}

@@ -1,0 +1,58 @@
+/** The page: somebody, their connection, and the parts that use it. */
+
+import { connect } from './bellwire.js';
+import './tasks.js';
+import './toasts.js';
+import { forget, identify, tokenOf } from './page-identity.js';
+import { wireImport } from './page-import.js';
+import { wireMessage } from './page-message.js';
+import { showState } from './page-state.js';
+
+/** @param {string} id @returns {any} */
+const byId = (id) => document.getElementById(id);
+/** @type {import('./connection.js').Connection | null} */
+let connection = null;
+
+wireImport(() => connection);
+wireMessage(() => connection);
+byId('switch').onclick = () => {
+  forget();
+  leave();
+  begin();
+};
+begin();
+
+/** @param {string} [why] what was wrong with what was known */
+async function begin(why) {
+  const who = await identify(why);
+  connection = connect({ url: '/', token: () => tokenOf(who) });
+  connection.addEventListener('state', () => follow(who));
+  showState(connection);
+  for (const name of ['bellwire-tasks', 'bellwire-toasts']) Object.assign(document.querySelector(name) ?? {}, { connection });
+  byId('desk').hidden = byId('who').hidden = false;
+}
+
+/** @param {import('./page-identity.js').Who} who */
+function follow(who) {
+  if (!connection) return;
+  const { identity } = connection;
+  if (identity) {
+    byId('who-name').textContent = identity.user;
+    byId('who-environment').textContent = identity.environment;
+    document.title = `Bellwire · ${identity.user}`;
+    byId('to-name').value ||= identity.user;
+  }
+  // A pasted token that is refused will not get better: ask for another.
+  const { state, reason, detail } = connection.state;
+  if (!who.token || state !== 'waiting' || (reason !== 'unauthorised' && reason !== 'token')) return;
+  leave();
+  begin(detail ?? 'This token is not accepted.');
+}
+
+function leave() {
+  const left = connection;
+  connection = null;
+  left?.close();
+  for (const name of ['bellwire-tasks', 'bellwire-toasts']) Object.assign(document.querySelector(name) ?? {}, { connection });
+  byId('desk').hidden = byId('who').hidden = byId('connection').hidden = true;
+}

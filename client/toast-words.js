@@ -1,0 +1,22 @@
+/** What the components say in words of their own; replace them for another language. */
+
+export const TOAST_WORDS = {
+  region: 'Notifications',
+  /** The level is said in words: it is never shown by colour alone. */
+  info: 'Information',
+  success: 'Success',
+  warning: 'Warning',
+  error: 'Error',
+  /** @param {string} title */
+  dismiss: (title) => `Dismiss: ${title}`,
+  /** @param {number} count */
+  more: (count) => `${count} earlier`,
+  /** @param {number} count */
+  fresh: (count) => `${count} new`,
+  /** A burst in one: "12 reports are ready". @param {number} count @param {string} kind @param {string} state */
+  tasks: (count, kind, state) => `${count} ${kind} ${{ succeeded: 'are ready', failed: 'failed', cancelled: 'were cancelled' }[state] ?? state}`,
+  /** @param {number} count */
+  messages: (count) => `${count} messages`,
+  /** @param {string[]} titles @param {number} others */
+  list: (titles, others) => (others > 0 ? `${titles.join(', ')} and ${others} more` : titles.join(', ')),
+};
