@@ -42,6 +42,11 @@ pub struct Job {
 pub const RETRY_STEPS: [Duration; 4] =
     [Duration::from_secs(1), Duration::from_secs(10), Duration::from_secs(60), Duration::from_secs(600)];
 
+/// The step that a retry after this long waits in.
+pub(crate) fn retry_step(after: Duration) -> Duration {
+    RETRY_STEPS.into_iter().rev().find(|step| *step <= after).unwrap_or(RETRY_STEPS[0])
+}
+
 /// What becomes of a job that was taken.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Settlement {

@@ -51,7 +51,7 @@ impl Backplane {
             )),
             "amqp" | "amqps" => {
                 let topology = Topology::new(config.prefix.clone(), environment.clone());
-                Ok(rabbitmq::open(config.url.clone(), topology))
+                rabbitmq::open(&config.url, topology).map_err(OpenError)
             }
             other => Err(OpenError(format!("{other}:// is neither amqp:// nor amqps://"))),
         }

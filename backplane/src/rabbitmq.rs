@@ -1,8 +1,56 @@
 //! The backplane over RabbitMQ 3.10 to 4.x, AMQP 0-9-1.
+//!
+//! In order of flow:
+//!
+//! - `connect`: one connection, and what its errors mean; `heal`: one after another, for life
+//! - `declare`: the names on the broker, looked for and made
+//! - `line`: the publishing connection; `publish`: one message over it, until it is confirmed
+//! - `log`: events out and in; `join`: where reading goes on after a break
+//! - `jobs`: work out; `take`: work in; `settle`: what became of it
+//! - `words`: words between pods
 
-use crate::{open::Backplane, topology::Topology};
+mod connect;
+mod declare;
+mod heal;
+mod jobs;
+mod join;
+mod line;
+mod log;
+mod publish;
+mod read;
+mod settle;
+mod take;
+mod words;
+
+use std::sync::Arc;
+
+use crate::{environment::Kind, open::Backplane, send::SendError, topology::Topology};
+
+use self::{
+    connect::Broker, declare::Bindings, jobs::RabbitJobs, log::RabbitLog, publish::Publisher, words::RabbitControl,
+};
 
 /// Opens an environment's backplane on the broker at this address; connecting happens within.
-pub fn open(_url: String, _topology: Topology) -> Backplane {
-    unimplemented!()
+///
+/// The error says what is wrong with the address, without the password in it.
+pub fn open(url: &str, topology: Topology) -> Result<Backplane, String> {
+    let broker = Broker::new(url, topology)?;
+    let publisher = Arc::new(Publisher::new(&broker)?);
+    Ok(Backplane {
+        log: Arc::new(RabbitLog::new(broker.clone(), publisher.clone())),
+        jobs: Arc::new(RabbitJobs::new(broker.clone(), publisher.clone())),
+        control: Arc::new(RabbitControl::new(broker, publisher)),
+    })
+}
+
+/// Declares all that an environment needs, for the operator's command: its log, its words, and the queues of these kinds.
+pub async fn declare(url: &str, topology: Topology, kinds: &[Kind]) -> Result<(), SendError> {
+    let broker = Broker::new(url, topology).map_err(SendError::Invalid)?;
+    let connection = broker.connect("topology").await.map_err(SendError::Unavailable)?;
+    declare::log(&connection, &broker.topology, Bindings::All).await?;
+    declare::control(&connection, &broker.topology).await?;
+    for kind in kinds {
+        declare::jobs(&connection, &broker.topology, kind, Bindings::All).await?;
+    }
+    connection.close(200, "done".into()).await.map_err(|error| SendError::Unavailable(error.to_string()))
 }

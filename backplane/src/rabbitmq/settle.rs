@@ -1,0 +1,130 @@
+//! What becomes of a job that was taken.
+//!
+//! A job that goes on elsewhere (up the ladder, to the dead) is published there and confirmed before it is
+//! acknowledged here: lost in between, it is there twice, never not at all.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use futures_util::FutureExt;
+use lapin::{
+    Channel,
+    message::Delivery,
+    options::{BasicAckOptions, BasicNackOptions},
+    types::{AMQPValue, FieldTable},
+};
+
+use super::{
+    jobs::{CONTENT_TYPE, parcel},
+    publish::{Parcel, Publisher},
+};
+use crate::{
+    environment::Kind,
+    jobs::{Job, Settle, Settlement, retry_step},
+    send::SendError,
+    topology::Topology,
+};
+
+const REQUEUE: BasicNackOptions = BasicNackOptions { multiple: false, requeue: true };
+/// The header that tells why a job is dead.
+const REASON: &str = "reason";
+/// Most characters of it.
+const LONGEST_REASON: usize = 2000;
+
+/// Where the jobs of one kind go on.
+pub(super) struct Desk {
+    topology: Arc<Topology>,
+    kind: Kind,
+    publisher: Arc<Publisher>,
+}
+
+impl Desk {
+    pub(super) fn new(topology: Arc<Topology>, kind: Kind, publisher: Arc<Publisher>) -> Self {
+        Self { topology, kind, publisher }
+    }
+
+    pub(super) fn topology(&self) -> &Topology {
+        &self.topology
+    }
+
+    pub(super) fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
+    async fn climb(&self, job: &Job, after: Duration) -> Result<(), SendError> {
+        let step = retry_step(after);
+        let mut parcel = parcel(self.topology.jobs(), self.topology.retry_key(&self.kind, step), job)?;
+        // Many that fail together do not come back together; only a little, for a queue expires at its head alone.
+        let wait = step.mul_f64(rand::random_range(0.8..1.0));
+        parcel.properties = parcel.properties.with_expiration(wait.as_millis().to_string().into());
+        self.send(&parcel).await
+    }
+
+    async fn bury(&self, delivery: &Delivery, reason: &str) -> Result<(), SendError> {
+        let id = delivery.properties.message_id().as_ref().map_or("", |id| id.as_str());
+        let key = self.topology.dead_key(&self.kind);
+        let mut parcel = Parcel::new(self.topology.jobs(), key, CONTENT_TYPE, id, delivery.data.clone());
+        let reason: String = reason.chars().take(LONGEST_REASON).collect();
+        let mut headers = FieldTable::default();
+        headers.insert(REASON.into(), AMQPValue::LongString(reason.into()));
+        parcel.properties = parcel.properties.with_headers(headers);
+        self.send(&parcel).await
+    }
+
+    async fn send(&self, parcel: &Parcel) -> Result<(), SendError> {
+        self.publisher.send(parcel).await.map_err(|failure| failure.explain(parcel))
+    }
+}
+
+/// A job that is ours; dropped unsettled it goes back to its queue.
+pub(super) struct Held {
+    desk: Arc<Desk>,
+    delivery: Delivery,
+    // Keeps the connection while the job is at work, also when nothing more is taken from it.
+    _channel: Channel,
+}
+
+impl Held {
+    pub(super) fn new(desk: Arc<Desk>, delivery: Delivery, channel: Channel) -> Self {
+        Self { desk, delivery, _channel: channel }
+    }
+}
+
+#[async_trait]
+impl Settle for Held {
+    async fn settle(&self, settlement: Settlement) -> Result<(), SendError> {
+        let acker = &self.delivery.acker;
+        // Its connection is gone, and it was given to somebody else: moving it on now would double it.
+        if !acker.usable() {
+            return Err(gone());
+        }
+        let settled = match settlement {
+            Settlement::PutBack => acker.nack(REQUEUE).await,
+            Settlement::Done => acker.ack(BasicAckOptions::default()).await,
+            Settlement::Retry { job, after } => {
+                self.desk.climb(&job, after).await?;
+                acker.ack(BasicAckOptions::default()).await
+            }
+            Settlement::Dead { reason } => {
+                self.desk.bury(&self.delivery, &reason).await?;
+                acker.ack(BasicAckOptions::default()).await
+            }
+        };
+        match settled {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(gone()),
+            Err(error) => Err(SendError::Unavailable(error.to_string())),
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // Does nothing if it was settled. The first poll hands the word to the connection, and no more is needed.
+        self.delivery.acker.nack(REQUEUE).now_or_never();
+    }
+}
+
+fn gone() -> SendError {
+    SendError::Unavailable("the connection it came over is gone; it comes again".to_owned())
+}

@@ -1,0 +1,108 @@
+//! Words between pods: a fanout, and an exclusive queue for each pod that goes with its connection.
+
+use std::{convert::Infallible, sync::Arc};
+
+use async_trait::async_trait;
+use futures_util::StreamExt;
+use lapin::{
+    Connection,
+    options::{BasicConsumeOptions, QueueDeclareOptions},
+    types::{AMQPValue, FieldTable, ShortString},
+};
+use tokio::sync::{mpsc, watch};
+use tokio_util::task::AbortOnDropHandle;
+use tracing::debug;
+
+use super::{
+    connect::Broker,
+    declare,
+    heal::{self, Ended, Session},
+    publish::{Failure, Parcel, Publisher},
+};
+use crate::{
+    control::{Control, PodId, Word, WordReader},
+    send::{Link, SendError},
+    topology::Topology,
+};
+
+/// Most bytes of a word as JSON.
+const LARGEST_WORD: usize = 64 * 1024;
+/// Words that wait for a pod on the broker; older ones go first.
+const MOST_WAITING: i64 = 10_000;
+/// Words that wait between the connection and who hears.
+const HEARD_AHEAD: usize = 64;
+
+/// The control exchange of an environment.
+pub(super) struct RabbitControl {
+    broker: Broker,
+    publisher: Arc<Publisher>,
+}
+
+impl RabbitControl {
+    pub(super) fn new(broker: Broker, publisher: Arc<Publisher>) -> Self {
+        Self { broker, publisher }
+    }
+}
+
+#[async_trait]
+impl Control for RabbitControl {
+    async fn say(&self, word: &Word) -> Result<(), SendError> {
+        let body = serde_json::to_vec(word).map_err(|error| SendError::Invalid(error.to_string()))?;
+        if body.len() > LARGEST_WORD {
+            return Err(SendError::Invalid(format!("a word has {LARGEST_WORD} bytes at most, not {}", body.len())));
+        }
+        let parcel = Parcel::passing(self.broker.topology.control(), "application/json", body);
+        match self.publisher.send(&parcel).await {
+            // Nobody hears: a word may be lost.
+            Ok(()) | Err(Failure::Returned) => Ok(()),
+            Err(failure) => Err(failure.explain(&parcel)),
+        }
+    }
+
+    fn hear(&self, pod: &PodId) -> WordReader {
+        let (sender, words) = mpsc::channel(HEARD_AHEAD);
+        let (link_sender, link) = watch::channel(Link::Down("connecting".to_owned()));
+        let hearing = Hearing { topology: self.broker.topology.clone(), pod: pod.clone(), words: sender };
+        let task = tokio::spawn(heal::keep(self.broker.clone(), "control", link_sender, hearing));
+        WordReader { words, link, task: AbortOnDropHandle::new(task) }
+    }
+}
+
+/// One pod's ear over all its connections.
+struct Hearing {
+    topology: Arc<Topology>,
+    pod: PodId,
+    words: mpsc::Sender<Word>,
+}
+
+impl Session for Hearing {
+    async fn run(&mut self, connection: &Connection, link: &watch::Sender<Link>) -> Result<Infallible, Ended> {
+        declare::control(connection, &self.topology).await?;
+        let queue = self.topology.control_queue(&self.pod);
+        let channel = connection.create_channel().await?;
+        // A name of ours, so that a pod's right reaches its own kind of queue and no other.
+        let options = QueueDeclareOptions { exclusive: true, auto_delete: true, ..Default::default() };
+        channel.queue_declare(queue.as_str().into(), options, arguments()).await?;
+        declare::bind(connection, &queue, &self.topology.control(), "").await?;
+        let options = BasicConsumeOptions { no_ack: true, exclusive: true, ..Default::default() };
+        let consumer = channel.basic_consume(queue.into(), ShortString::from(""), options, FieldTable::default());
+        let mut consumer = consumer.await?;
+        link.send_replace(Link::Up);
+        while let Some(delivery) = consumer.next().await {
+            match serde_json::from_slice::<Word>(&delivery?.data) {
+                Ok(word) if word.is_for(&self.pod) => {
+                    self.words.send(word).await.map_err(|_| Ended::Unheard)?;
+                }
+                Ok(_) => {}
+                Err(error) => debug!(%error, "a word that is none"),
+            }
+        }
+        Err(Ended::Lost("the pod's queue of words was deleted".to_owned()))
+    }
+}
+
+fn arguments() -> FieldTable {
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-max-length".into(), AMQPValue::LongLongInt(MOST_WAITING));
+    arguments
+}
