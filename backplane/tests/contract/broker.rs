@@ -1,0 +1,64 @@
+//! The RabbitMQ that the tests are given, and what its operator can do to it.
+
+use std::process::Command;
+
+use backplane::{
+    Environment, Kind,
+    topology::{Prefix, Topology},
+};
+use lapin::{
+    Connection, ConnectionProperties,
+    options::{ExchangeDeleteOptions, QueueDeleteOptions},
+};
+
+/// An address with an administrator's rights.
+pub fn url() -> String {
+    given("BELLWIRE_TEST_AMQP_URL")
+}
+
+fn given(variable: &str) -> String {
+    std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set: run `make test`, which starts a broker"))
+}
+
+/// A connection of the administrator's.
+pub async fn connect() -> Connection {
+    Connection::connect(&url(), ConnectionProperties::default()).await.unwrap()
+}
+
+/// Runs rabbitmqctl; gives what it prints.
+pub fn ctl(arguments: &[&str]) -> String {
+    let command = given("BELLWIRE_TEST_RABBITMQCTL");
+    let mut words = command.split_whitespace();
+    let ran = Command::new(words.next().unwrap()).args(words).arg("-q").args(arguments).output().unwrap();
+    assert!(ran.status.success(), "rabbitmqctl {arguments:?}: {}", String::from_utf8_lossy(&ran.stderr));
+    String::from_utf8(ran.stdout).unwrap()
+}
+
+/// A prefix that no other test has.
+pub fn prefix() -> Prefix {
+    format!("t{:08x}", rand::random::<u32>()).parse().unwrap()
+}
+
+/// Deletes all that an environment has on the broker.
+pub async fn clean(prefix: &Prefix, environments: &[Environment], kinds: &[Kind]) {
+    let connection = connect().await;
+    let (mut queues, mut exchanges) = (Vec::new(), Vec::new());
+    for environment in environments {
+        let topology = Topology::new(prefix.clone(), environment.clone());
+        queues.push(topology.stream());
+        exchanges.extend([topology.everywhere(), topology.exchange(), topology.jobs(), topology.control()]);
+        for kind in kinds {
+            queues.extend([topology.job_queue(kind), topology.queue_of(&topology.dead_key(kind))]);
+            queues.extend(backplane::jobs::RETRY_STEPS.map(|step| topology.queue_of(&topology.retry_key(kind, step))));
+        }
+    }
+    // Deleting what is not there is no error.
+    let channel = connection.create_channel().await.unwrap();
+    for queue in queues {
+        channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await.unwrap();
+    }
+    for exchange in exchanges {
+        channel.exchange_delete(exchange.into(), ExchangeDeleteOptions::default()).await.unwrap();
+    }
+    connection.close(200, "done".into()).await.unwrap();
+}

@@ -1,0 +1,64 @@
+//! Waiting for what must come, with a deadline.
+
+use std::{future::Future, time::Duration};
+
+use backplane::{Event, Gap, Link, LogEntry, LogItem, LogReader};
+use tokio::{sync::watch, time::timeout};
+
+/// How long anything may take on a machine that does other things as well.
+pub const SOON: Duration = Duration::from_secs(20);
+
+/// The value, or a panic that says what did not come.
+pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    timeout(SOON, future).await.unwrap_or_else(|_| panic!("{what} did not come within {SOON:?}"))
+}
+
+/// Waits until a link is as wanted.
+pub async fn link(link: &mut watch::Receiver<Link>, what: &str, wanted: impl FnMut(&Link) -> bool) {
+    soon(what, link.wait_for(wanted)).await.expect("its owner lives");
+}
+
+/// Waits until a link is up.
+pub async fn up(of: &mut watch::Receiver<Link>) {
+    link(of, "a link that is up", Link::is_up).await;
+}
+
+/// The next item of the log.
+pub async fn item(reader: &mut LogReader) -> LogItem {
+    soon("an item of the log", reader.items.recv()).await.expect("a reader reads for as long as it lives")
+}
+
+/// The next entry of the log, which must not be a gap.
+pub async fn entry(reader: &mut LogReader) -> LogEntry {
+    match item(reader).await {
+        LogItem::Entry(entry) => entry,
+        LogItem::Gap(gap) => panic!("a gap: {gap:?}"),
+    }
+}
+
+/// The next item, which must be a gap.
+pub async fn gap(reader: &mut LogReader) -> Gap {
+    match item(reader).await {
+        LogItem::Gap(gap) => gap,
+        LogItem::Entry(entry) => panic!("no gap, but {entry:?}"),
+    }
+}
+
+/// The ids of the next so many events.
+pub async fn ids(reader: &mut LogReader, count: usize) -> Vec<String> {
+    let mut ids = Vec::new();
+    while ids.len() < count {
+        ids.push(id(&entry(reader).await));
+    }
+    ids
+}
+
+/// The id of an entry's event, which must be one.
+pub fn id(entry: &LogEntry) -> String {
+    entry.event.as_ref().unwrap().id.clone()
+}
+
+/// An event with an id of the test's own.
+pub fn event(id: &str) -> Event {
+    Event { id: id.to_owned(), ..Event::new("/tests", "test.said", "environment".parse().unwrap()) }
+}
