@@ -65,13 +65,13 @@ impl Registry {
 
     /// Puts a parcel into the outbox of each whom the audience names, once; returns how many, and drops the slow.
     pub fn deliver(&mut self, audience: &Audience, parcel: &Parcel) -> Delivery {
+        if audience.terms().contains(&Term::Environment) {
+            return self.deliver_to_all(parcel);
+        }
         self.deliveries += 1;
         let mut delivery = Delivery::default();
         let mut gone = Vec::new();
         for term in audience.terms() {
-            if *term == Term::Environment {
-                return self.deliver_to_all(parcel);
-            }
             for id in self.audiences.get(term).into_iter().flatten() {
                 if let Some(connection) = self.connections.get_mut(id) {
                     connection.reach(*id, self.deliveries, parcel, &mut delivery, &mut gone);

@@ -1,0 +1,180 @@
+//! Environments with keys and files; pods and workers that can be stopped and killed.
+
+use std::{collections::HashMap, time::Duration};
+
+use backplane::{Environment, PodId};
+use gateway::{Claims, Gateway, GatewayConfig, Key, Served};
+use process::Readiness;
+use runtime::{Function, Host, HostConfig, Place};
+use serde_json::{Value, json};
+use storage::{Storage, StorageConfig};
+use tempfile::TempDir;
+use tokio::{task::JoinHandle, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Ear, Ground, PATIENCE};
+
+/// All scopes.
+pub const ALL: &str = "publish publish:everywhere tasks";
+
+/// Environments `prod`, `test` and `qa` over one ground.
+pub struct House {
+    pub ground: Ground,
+    pub storage: Storage,
+    keys: HashMap<Environment, Key>,
+    _files: TempDir,
+}
+
+/// A running gateway.
+pub struct Pod {
+    pub url: String,
+    pub readiness: Readiness,
+    stop: CancellationToken,
+    task: JoinHandle<anyhow::Result<()>>,
+}
+
+/// A running worker.
+pub struct Worker {
+    stop: CancellationToken,
+    task: JoinHandle<Result<(), runtime::HostError>>,
+}
+
+impl House {
+    pub async fn new(ground: Ground) -> Self {
+        let files = tempfile::tempdir().unwrap();
+        let storage = Storage::open(&StorageConfig { url: format!("file:{}", files.path().display()) }).unwrap();
+        let names = ["prod", "test", "qa"];
+        let keys = names.map(|name| {
+            let secret = format!("the secret of {name}, which is long enough");
+            (name.parse().unwrap(), Key::hs256(secret.as_bytes(), None, None))
+        });
+        Self { ground, storage, keys: keys.into(), _files: files }
+    }
+
+    /// A ready pod that serves all environments, on a free port.
+    pub async fn pod(&self) -> Pod {
+        self.pod_with(GatewayConfig::default()).await
+    }
+
+    /// A ready pod with these settings.
+    pub async fn pod_with(&self, config: GatewayConfig) -> Pod {
+        let pod = self.unready_pod(config).await;
+        timeout(PATIENCE, pod.readiness.ready()).await.expect("the pod gets ready");
+        pod
+    }
+
+    /// A pod that has begun.
+    pub async fn unready_pod(&self, config: GatewayConfig) -> Pod {
+        let served = self.keys.iter().map(|(environment, key)| Served {
+            environment: environment.clone(),
+            key: key.clone(),
+            backplane: self.ground.backplane(environment),
+        });
+        let config = GatewayConfig { listen: ([127, 0, 0, 1], 0).into(), grace: Duration::from_secs(1), ..config };
+        let readiness = Readiness::default();
+        let gateway = Gateway::bind(config, served.collect(), self.storage.clone(), false, &readiness).await.unwrap();
+        let url = format!("http://{}", gateway.address().unwrap());
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(gateway.run(stop.clone().cancelled_owned()));
+        Pod { url, readiness, stop, task }
+    }
+
+    /// A worker of this function for an environment.
+    pub fn worker(&self, environment: &str, function: impl Function) -> Worker {
+        let environment: Environment = environment.parse().unwrap();
+        let place = Place {
+            backplane: self.ground.backplane(&environment),
+            environment,
+            storage: self.storage.clone(),
+            pod: PodId::worker(),
+        };
+        let host = Host::new(place, HostConfig::default(), function);
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(host.run(stop.clone().cancelled_owned()));
+        Worker { stop, task }
+    }
+
+    /// A token with all scopes.
+    pub fn token(&self, user: &str, environment: &str) -> String {
+        self.token_with(environment, |claims| claims.sub = user.to_owned())
+    }
+
+    /// A token with some claims changed, signed with an environment's key.
+    pub fn token_with(&self, environment: &str, change: impl FnOnce(&mut Claims)) -> String {
+        let mut claims = Claims {
+            sub: "ada".to_owned(),
+            env: environment.to_owned(),
+            groups: vec![],
+            scope: ALL.to_owned(),
+            exp: jiff::Timestamp::now().as_second() + 600,
+            iss: None,
+            aud: None,
+        };
+        change(&mut claims);
+        self.keys[&environment.parse::<Environment>().unwrap()].sign(&claims).unwrap()
+    }
+}
+
+impl Pod {
+    /// Listens as a user, from now on.
+    pub async fn ear(&self, house: &House, user: &str, environment: &str) -> Ear {
+        Ear::connect(&self.url, &house.token(user, environment), None).await
+    }
+
+    /// Makes a request with a token.
+    pub fn request(&self, method: &str, path: &str, token: &str) -> reqwest::RequestBuilder {
+        let method = method.parse().unwrap();
+        reqwest::Client::new().request(method, format!("{}{path}", self.url)).bearer_auth(token)
+    }
+
+    /// Publishes an event; it must be accepted.
+    pub async fn publish(&self, token: &str, event: &Value) {
+        let (status, answer) = self.try_publish("/api/events", token, event).await;
+        assert_eq!(status, 202, "{answer}");
+    }
+
+    /// Publishes an event and says what was answered.
+    pub async fn try_publish(&self, path: &str, token: &str, event: &Value) -> (u16, Value) {
+        let request = self.request("POST", path, token).header("content-type", "application/cloudevents+json");
+        answer(request.body(event.to_string())).await
+    }
+
+    /// Kills it: its connections break, nobody is told.
+    pub async fn kill(self) {
+        self.task.abort();
+        assert!(self.task.await.is_err_and(|error| error.is_cancelled()));
+    }
+
+    /// Stops it as Kubernetes would.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        timeout(PATIENCE, self.task).await.expect("it stops").unwrap().unwrap();
+    }
+}
+
+impl Worker {
+    /// Kills it: what it held comes again.
+    pub async fn kill(self) {
+        self.task.abort();
+        self.task.await.ok();
+    }
+
+    /// Stops it as Kubernetes would.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        timeout(PATIENCE, self.task).await.expect("it stops").unwrap().unwrap();
+    }
+}
+
+/// The status and JSON of an answer.
+pub async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
+    let response = request.send().await.unwrap();
+    let status = response.status().as_u16();
+    let text = response.text().await.unwrap();
+    (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+}
+
+/// A CloudEvent of this id for an audience.
+pub fn event(id: &str, audience: &str) -> Value {
+    json!({ "specversion": "1.0", "id": id, "source": "/test", "type": "test.said", "audience": audience, "data": { "said": id } })
+}

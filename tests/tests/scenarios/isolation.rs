@@ -1,0 +1,94 @@
+//! Production, test and QA share one broker and the same user ids; nothing crosses.
+
+use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
+use scenarios::{Ear, House, house::event, over_both_backplanes};
+use serde_json::{Value, json};
+
+over_both_backplanes! {
+    an_event_never_reaches_another_environments_browser,
+    whatever_its_body_claims_an_event_stays_in_its_environment,
+    a_word_to_everywhere_reaches_all,
+    a_token_of_one_environment_is_worthless_in_another,
+}
+
+async fn an_event_never_reaches_another_environments_browser(house: House) {
+    let (one, two) = (house.pod().await, house.pod().await);
+    let mut prod = one.ear(&house, "ada", "prod").await;
+    let mut test = two.ear(&house, "ada", "test").await;
+    for (environment, id) in [("prod", "for prod"), ("test", "for test")] {
+        for audience in ["user:ada", "environment"] {
+            one.publish(&house.token("app", environment), &event(&format!("{id} {audience}"), audience)).await;
+        }
+    }
+    assert_eq!(prod.next_ids(2).await, ["for prod user:ada", "for prod environment"]);
+    assert_eq!(test.next_ids(2).await, ["for test user:ada", "for test environment"]);
+}
+
+fn hostile() -> impl Strategy<Value = Value> {
+    let claims = prop_oneof![
+        Just(json!("prod")),
+        Just(json!("test")),
+        Just(json!("everywhere")),
+        Just(json!("")),
+        Just(json!("*")),
+        "[ -~]{0,20}".prop_map(Value::from),
+    ];
+    let audiences = prop_oneof![
+        Just("environment".to_owned()),
+        Just("user:ada environment".to_owned()),
+        Just("user:ada group:prod".to_owned()),
+    ];
+    (claims.clone(), claims, audiences, "[a-z]{1,8}").prop_map(|(environment, cursor, audience, kind)| {
+        json!({ "specversion": "1.0", "source": "/evil", "type": kind, "audience": audience, "environment": environment,
+                "cursor": cursor, "env": "prod", "data": { "environment": "prod", "toast": { "level": "info", "title": "hello" } } })
+    })
+}
+
+async fn whatever_its_body_claims_an_event_stays_in_its_environment(house: House) {
+    let pod = house.pod().await;
+    let mut prod = pod.ear(&house, "ada", "prod").await;
+    let mut test = pod.ear(&house, "ada", "test").await;
+    let token = house.token("app", "test");
+    let mut runner = TestRunner::deterministic();
+    for n in 0..100 {
+        let mut body = hostile().new_tree(&mut runner).unwrap().current();
+        body["id"] = json!(n.to_string());
+        pod.publish(&token, &body).await;
+        let frame = test.next().await;
+        assert_eq!(frame.data["id"], n.to_string());
+        assert_eq!(frame.data["environment"], "test", "stamped, whatever {body} claims");
+        assert_eq!(frame.data["cursor"], frame.id);
+    }
+    pod.publish(&house.token("app", "prod"), &event("the only one", "environment")).await;
+    assert_eq!(prod.next_ids(1).await, ["the only one"]);
+}
+
+async fn a_word_to_everywhere_reaches_all(house: House) {
+    let pods = [house.pod().await, house.pod().await];
+    let mut ears = Vec::new();
+    for environment in ["prod", "test", "qa"] {
+        for pod in &pods {
+            ears.push((environment, pod.ear(&house, "ada", environment).await));
+        }
+    }
+    let (status, answer) =
+        pods[0].try_publish("/api/events?to=everywhere", &house.token("ops", "qa"), &event("all", "environment")).await;
+    assert_eq!(status, 202, "{answer}");
+    for (environment, ear) in &mut ears {
+        let frame = ear.next().await;
+        assert_eq!((frame.data["id"].as_str(), frame.data["environment"].as_str()), (Some("all"), Some(*environment)));
+    }
+    let narrow = house.token_with("qa", |claims| claims.scope = "publish".to_owned());
+    let (status, answer) = pods[0].try_publish("/api/events?to=everywhere", &narrow, &event("x", "environment")).await;
+    assert_eq!((status, answer["type"].as_str()), (403, Some("urn:bellwire:problem:scope-missing")), "{answer}");
+}
+
+async fn a_token_of_one_environment_is_worthless_in_another(house: House) {
+    let pod = house.pod().await;
+    // Signed with the key of test, yet it says prod.
+    let forged = house.token_with("test", |claims| claims.env = "prod".to_owned());
+    let answer = Ear::ask(&pod.url, &forged, None).await;
+    assert_eq!(answer.status(), 401);
+    let (status, problem) = pod.try_publish("/api/events", &forged, &event("x", "environment")).await;
+    assert_eq!((status, problem["type"].as_str()), (401, Some("urn:bellwire:problem:token-foreign")), "{problem}");
+}

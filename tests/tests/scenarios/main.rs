@@ -1,0 +1,6 @@
+//! What Bellwire promises, as sentences, over both backplanes.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod coming_back;
+mod delivery;
+mod isolation;
