@@ -44,6 +44,8 @@ impl Admin {
     }
 
     /// Serves until `shutdown`.
+    // A few probes and a scraper: what a connection costs does not matter here.
+    #[allow(clippy::disallowed_methods)]
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
         let metrics = meters::install();
         let shown = Shown { readiness: self.readiness, metrics: metrics.clone() };

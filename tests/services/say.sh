@@ -2,7 +2,7 @@
 # Words to the person who started us, on standard error so that the command's output stays its own.
 
 say() {
-  printf 'services: %s\n' "$*" >&2
+  printf '%s: %s\n' "${speaker:-services}" "$*" >&2
 }
 
 fail() {

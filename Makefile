@@ -1,0 +1,32 @@
+# Plain `make` lists what there is.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PORT ?= 8080
+
+.PHONY: help run test check cluster bench clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: ## build and start everything in one process on http://localhost:8080 (PORT= to change)
+	@exec cargo run --package bellwire -- dev --set gateway.listen=127.0.0.1:$(PORT)
+
+test: ## every test, with a RabbitMQ and a PostgreSQL of its own
+	tests/services.sh tests/everything.sh
+
+check: ## formatting, lints, the borders between the parts, and cargo-deny if it is there
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	tests/borders.sh
+	@if command -v cargo-deny >/dev/null; then cargo deny check; else echo "cargo-deny is not there: left out"; fi
+
+cluster: ## RabbitMQ, gateway pods on 8081 and 8082 and an imports worker, as processes; Ctrl-C ends all
+	cargo build --workspace --bins
+	tests/services.sh --rabbitmq-only tests/cluster.sh
+
+bench: ## imports against sqlite3 and psql, deliveries against a bare consumer; prints ratios
+	tests/services.sh tests/load/bench.sh
+
+clean: ## throw away what was built and what `make run` stored
+	cargo clean
+	rm -rf data

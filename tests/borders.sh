@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# The rules that hold by absence: a part that does not depend on another cannot reach into it.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+broken=0
+forbid() { # forbid WHY FOUND: complains unless FOUND is empty
+  [ -n "$2" ] || return 0
+  printf 'borders: %s\n%s\n' "$1" "$2" >&2
+  broken=1
+}
+depends() { # depends CRATES MANIFEST…: the lines of a manifest that name one of the crates
+  local crates=$1
+  shift
+  grep -nHE "^\"?($crates)\"?[. =]" "$@" || true
+}
+
+# tests/ may name lapin: it compares with a bare consumer and plays the stranger on the broker.
+forbid "only backplane/ names lapin" \
+  "$(depends 'lapin|deadpool-lapin' {process,storage,gateway,cli}/Cargo.toml functions/*/Cargo.toml)"
+forbid "functions/ never import the gateway" "$(depends 'gateway|bellwire-gateway' functions/*/Cargo.toml)"
+forbid "the gateway never imports a function" \
+  "$(depends 'runtime|imports|reports|workflows' gateway/Cargo.toml)"
+forbid "backplane/ depends on no other part" \
+  "$(depends 'process|storage|gateway|runtime|imports' backplane/Cargo.toml)"
+forbid "functions/runtime knows no job" "$(depends 'imports|reports|workflows' functions/runtime/Cargo.toml)"
+forbid "the dispatcher knows no wire protocol" \
+  "$(grep -nE '\b(axum|hyper|http)::|crate::(sse|listen|routes|server)\b' gateway/src/dispatcher.rs gateway/src/dispatcher/*.rs 2>/dev/null || true)"
+forbid "a file's name says its role" \
+  "$(git ls-files -co --exclude-standard -- '*.rs' | grep -E '(^|/)(mod|utils?|helpers?|common|manager|misc)\.rs$' || true)"
+
+exit "$broken"

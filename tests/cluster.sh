@@ -1,0 +1,148 @@
+#!/usr/bin/env bash
+# Two gateway pods and an imports worker as processes of their own, each as its role's broker user.
+# Runs beside a RabbitMQ that tests/services.sh started:
+#
+#   tests/services.sh tests/cluster.sh COMMAND…                                 for as long as the command runs
+#   tests/services.sh --rabbitmq-only tests/cluster.sh --ports 8081,8082        until Ctrl-C
+#
+# The command finds in its environment:
+#   BELLWIRE_TEST_PODS           the pods' addresses, separated by a comma
+#   BELLWIRE_TEST_SECRET         the HS256 secret of the environment `dev`
+#   BELLWIRE_TEST_CONFIG         the settings file of all three
+#   BELLWIRE_TEST_WORKER_URL     the broker, as the worker's own user
+# The binaries are taken from where cargo puts them; build them first.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+speaker=cluster
+for part in say ports run; do
+  # shellcheck source=/dev/null
+  . "$root/tests/services/$part.sh"
+done
+
+ports=
+if [ "${1:-}" = --ports ]; then
+  ports=${2:?--ports 8081,8082}
+  shift 2
+fi
+IFS=, read -r first second <<<"${ports:-$(free_port),$(free_port)}"
+: "${BELLWIRE_TEST_AMQP_URL:?run it by tests/services.sh}" "${BELLWIRE_TEST_RABBITMQCTL:?it must be ours to add users to}"
+programs=${CARGO_TARGET_DIR:-$root/target}/debug
+for program in bellwire bellwire-gateway bellwire-imports; do
+  [ -x "$programs/$program" ] || fail "$programs/$program is missing: cargo build --workspace --bins"
+done
+
+folder=$(mktemp -d "${TMPDIR:-/tmp}/bellwire-cluster.XXXXXX")
+declare -A pids=()
+
+stop_everything() {
+  trap '' INT TERM HUP
+  stop_command
+  local name stopping=()
+  for name in "${!pids[@]}"; do
+    stop_process "${pids[$name]}" 30 &
+    stopping+=($!)
+  done
+  [ ${#stopping[@]} -eq 0 ] || wait "${stopping[@]}" || true
+  rm -rf "$folder"
+}
+trap stop_everything EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+random() {
+  od -An -N24 -tx1 /dev/urandom | tr -d ' \n'
+}
+
+# broker_as ROLE: prints the broker's address for a new user with that role's permissions.
+broker_as() {
+  local password
+  password=$(random)
+  "$root/infra/rabbitmq/add-user.sh" "$1" dev "$1" "$password" >&2
+  sed "s|//[^@]*@|//$1:$password@|" <<<"$BELLWIRE_TEST_AMQP_URL"
+}
+
+# start NAME PROGRAM VARIABLE=VALUE…
+start() {
+  local name=$1 program=$2
+  shift 2
+  env "$@" "$programs/$program" --config "$BELLWIRE_TEST_CONFIG" </dev/null >"$folder/$name.log" 2>&1 &
+  pids[$name]=$!
+}
+
+# ready NAME ADMIN: waits until the process says that it is.
+ready() {
+  local name=$1 admin=$2
+  answered() { is_gone "${pids[$name]}" || curl -sf -o /dev/null "http://$admin/readyz"; }
+  if ! wait_until 60 answered || is_gone "${pids[$name]}"; then
+    say "$name is not ready: $(curl -s "http://$admin/readyz" || echo "it has ended")"
+    tail -n 20 "$folder/$name.log" >&2
+    exit 1
+  fi
+}
+
+export BELLWIRE_TEST_SECRET BELLWIRE_TEST_CONFIG=$folder/bellwire.toml
+BELLWIRE_TEST_SECRET=$(random)
+cat >"$BELLWIRE_TEST_CONFIG" <<TOML
+[[environment]]
+name = "dev"
+hs256_secret = "$BELLWIRE_TEST_SECRET"
+
+[gateway]
+grace = "1s"
+
+[storage]
+url = "file:$folder/files"
+
+[database]
+url = "${BELLWIRE_TEST_DATABASE_URL:-sqlite://$folder/bellwire.db}"
+TOML
+
+BELLWIRE_BACKPLANE__URL=$BELLWIRE_TEST_AMQP_URL \
+  "$programs/bellwire" topology --config "$BELLWIRE_TEST_CONFIG" --environment dev >&2
+gateway_url=$(broker_as gateway)
+BELLWIRE_TEST_WORKER_URL=$(broker_as imports)
+export BELLWIRE_TEST_WORKER_URL
+
+first_admin=127.0.0.1:$(free_port) second_admin=127.0.0.1:$(free_port) worker_admin=127.0.0.1:$(free_port)
+start pod-1 bellwire-gateway BELLWIRE_BACKPLANE__URL="$gateway_url" \
+  BELLWIRE_GATEWAY__LISTEN="127.0.0.1:$first" BELLWIRE_GATEWAY__ADMIN_LISTEN="$first_admin"
+start pod-2 bellwire-gateway BELLWIRE_BACKPLANE__URL="$gateway_url" \
+  BELLWIRE_GATEWAY__LISTEN="127.0.0.1:$second" BELLWIRE_GATEWAY__ADMIN_LISTEN="$second_admin"
+start imports bellwire-imports BELLWIRE_BACKPLANE__URL="$BELLWIRE_TEST_WORKER_URL" \
+  BELLWIRE_IMPORTS__ADMIN_LISTEN="$worker_admin"
+ready pod-1 "$first_admin"
+ready pod-2 "$second_admin"
+ready imports "$worker_admin"
+export BELLWIRE_TEST_PODS=http://127.0.0.1:$first,http://127.0.0.1:$second
+
+if [ $# -gt 0 ]; then
+  run_command "$@"
+fi
+
+cat <<WORDS
+
+  pod 1    http://localhost:$first    admin http://$first_admin/readyz
+  pod 2    http://localhost:$second    admin http://$second_admin/readyz
+  imports                           admin http://$worker_admin/readyz
+  logs     $folder/*.log
+
+Open both pods, and paste this token of ada's into each:
+
+$("$programs/bellwire" token --config "$BELLWIRE_TEST_CONFIG" --user ada --environment dev)
+
+Ctrl-C ends all.
+WORDS
+ended() {
+  local name
+  for name in "${!pids[@]}"; do
+    ! is_gone "${pids[$name]}" || { gone=$name && return 0; }
+  done
+  return 1
+}
+until ended; do
+  sleep 1
+done
+say "$gone has ended:"
+tail -n 20 "$folder/$gone.log" >&2
+exit 1

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# All tests, in the order in which a failure is found soonest; tests/services.sh runs it (`make test`).
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+step() {
+  printf '\n== %s\n' "$*"
+}
+
+step "building"
+# Once for all: the binaries that run as a cluster below are the ones that the tests were built with.
+cargo build --workspace --bins --tests
+
+step "parts and scenarios"
+cargo test --workspace --lib --bins --tests
+
+step "the browser module"
+npm --prefix tests/browser run --silent test:module
+
+step "the page on two pods, and every way to publish"
+tests/cluster.sh bash -euo pipefail -c '
+  tests/publishers/run.sh
+  npm --prefix tests/browser run --silent test:pods
+'
+
+printf '\nAll tests passed, in %d minutes and %d seconds.\n' $((SECONDS / 60)) $((SECONDS % 60))
