@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use backplane::{Backplane, Environment, JobReader, Kind, Link, PodId, follow::Hearing};
-use serde::{Deserialize, Serialize};
+use process::{Condition, Readiness, quantity};
+use serde::Deserialize;
 use storage::Storage;
 use tokio::{
     sync::watch,
@@ -18,23 +19,25 @@ use crate::{
     underway::Underway,
 };
 
-/// How a host works.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// How a host works: `[imports.host]` for imports, and so on for each kind.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HostConfig {
-    /// Jobs at once. 2.
+    /// `BELLWIRE_IMPORTS__HOST__CONCURRENCY`: jobs at once. `2`.
     pub concurrency: u16,
-    /// Attempts at a job before it is given up. 5.
+    /// `BELLWIRE_IMPORTS__HOST__ATTEMPTS`: attempts at a job before it is given up. `5`.
     pub attempts: u32,
-    /// Seconds that running jobs have to finish when the process is told to stop. 25.
-    pub grace_seconds: u64,
-    /// Hours back that the log is read for tasks taken back before their job was taken. 24.
-    pub horizon_hours: u32,
+    /// `BELLWIRE_IMPORTS__HOST__GRACE`: how long running jobs may go on when the process is told to stop. `25s`.
+    #[serde(deserialize_with = "quantity::duration")]
+    pub grace: Duration,
+    /// `BELLWIRE_IMPORTS__HOST__HORIZON`: how far back the log is read for tasks that were taken back. `24h`.
+    #[serde(deserialize_with = "quantity::duration")]
+    pub horizon: Duration,
 }
 
 impl Default for HostConfig {
     fn default() -> Self {
-        Self { concurrency: 2, attempts: 5, grace_seconds: 25, horizon_hours: 24 }
+        Self { concurrency: 2, attempts: 5, grace: Duration::from_secs(25), horizon: Duration::from_secs(24 * 3600) }
     }
 }
 
@@ -49,15 +52,6 @@ pub struct Place {
     pub storage: Storage,
     /// This process.
     pub pod: PodId,
-}
-
-/// Whether a host hears what it must hear.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Readiness {
-    /// Jobs are taken, and the log is heard.
-    Ready,
-    /// Not now; the text says why.
-    NotReady(String),
 }
 
 /// Why a host can take no more jobs; its process should be started again.
@@ -76,14 +70,14 @@ pub struct Host {
     config: HostConfig,
     runner: Arc<Runner>,
     backplane: Backplane,
-    readiness: watch::Sender<Readiness>,
+    ready: Condition,
 }
 
 impl Host {
-    /// A host that follows the log already and takes no job yet. Called within a runtime.
-    pub fn new(place: Place, config: HostConfig, function: impl Function) -> Self {
+    /// A host that follows the log already and takes no job yet; it is ready while it hears its queue and the log.
+    /// Called within a runtime.
+    pub fn new(place: Place, config: HostConfig, function: impl Function, readiness: &Readiness) -> Self {
         let Place { environment, backplane, storage, pod } = place;
-        let horizon = Duration::from_secs(u64::from(config.horizon_hours) * 3600);
         let function: Arc<dyn Erased> = Arc::new(function);
         let runner = Runner {
             environment,
@@ -91,18 +85,13 @@ impl Host {
             storage,
             kind: function.name(),
             function,
-            cancellations: Cancellations::follow(backplane.log.clone(), &pod, horizon),
+            cancellations: Cancellations::follow(backplane.log.clone(), &pod, config.horizon),
             underway: Underway::default(),
             attempts: config.attempts.max(1),
             giving_up: CancellationToken::new(),
         };
-        let readiness = watch::Sender::new(Readiness::NotReady("starting".to_owned()));
-        Self { config, runner: Arc::new(runner), backplane, readiness }
-    }
-
-    /// Whether it hears its queue and the log, for as long as it runs.
-    pub fn readiness(&self) -> watch::Receiver<Readiness> {
-        self.readiness.subscribe()
+        let ready = readiness.condition(format!("{} of {}", runner.kind, runner.environment));
+        Self { config, runner: Arc::new(runner), backplane, ready }
     }
 
     /// Takes jobs until `shutdown`; then lets the running ones finish within the grace and puts back the rest.
@@ -121,7 +110,7 @@ impl Host {
         let mut queue = self.backplane.jobs.take(&self.runner.kind, self.config.concurrency.max(1));
         let mut jobs = JoinSet::new();
         let ended = self.take_jobs(&mut queue, &mut jobs, hearing, shutdown).await;
-        self.readiness.send_replace(Readiness::NotReady("stopping".to_owned()));
+        self.ready.not("stopping");
         self.finish(&mut jobs).await;
         // Only now: what is settled is settled through the reader's connection.
         drop(queue);
@@ -159,7 +148,7 @@ impl Host {
             return;
         }
         info!(running = jobs.len(), "letting running jobs finish");
-        if timeout(Duration::from_secs(self.config.grace_seconds), all(jobs)).await.is_ok() {
+        if timeout(self.config.grace, all(jobs)).await.is_ok() {
             return;
         }
         warn!(running = jobs.len(), "the grace is over; running jobs are put back");
@@ -170,14 +159,13 @@ impl Host {
     }
 
     fn say_ready(&self, hearing: &Hearing, queue: Option<&Link>) {
-        let now = match (hearing, queue) {
-            (_, Some(Link::Down(why))) => Readiness::NotReady(format!("the queue is not heard: {why}")),
-            (Hearing::CaughtUp, Some(_)) => Readiness::Ready,
-            (Hearing::CaughtUp | Hearing::CatchingUp, _) => Readiness::NotReady("reading the log".to_owned()),
-            (Hearing::Away(why), _) => Readiness::NotReady(format!("the log is not heard: {why}")),
-            (Hearing::Deaf, _) => Readiness::NotReady("the log is not heard".to_owned()),
-        };
-        self.readiness.send_if_modified(|before| std::mem::replace(before, now.clone()) != now);
+        match (hearing, queue) {
+            (_, Some(Link::Down(why))) => self.ready.not(format!("the queue is not heard: {why}")),
+            (Hearing::CaughtUp, Some(_)) => self.ready.ready(),
+            (Hearing::CaughtUp | Hearing::CatchingUp, _) => self.ready.not("reading the log"),
+            (Hearing::Away(why), _) => self.ready.not(format!("the log is not heard: {why}")),
+            (Hearing::Deaf, _) => self.ready.not("the broker is there, yet nothing of the log is heard"),
+        }
     }
 }
 

@@ -9,7 +9,10 @@
 //! - `runner`: one job, from taken to settled; `underway` and `cancellations` say whether it may begin
 //! - `attempt`: one run of a function, here `erased` to JSON; `verdict`: what becomes of the job after it
 //! - `announce`: what people hear of it
+//! - [`worker`]: the life of a process that is a host
 //! - [`testing`]: running a function in a unit test
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod announce;
 mod attempt;
@@ -23,11 +26,10 @@ mod runner;
 pub mod testing;
 mod underway;
 mod verdict;
-
-#[cfg(test)]
-mod scenarios;
+pub mod worker;
 
 pub use context::Context;
 pub use failure::Failure;
 pub use function::{Completion, Function};
-pub use host::{Host, HostConfig, HostError, Place, Readiness};
+pub use host::{Host, HostConfig, HostError, Place};
+pub use worker::{Worker, live};

@@ -1,0 +1,81 @@
+//! The life of a process that is a host: settings, storage, backplane, admin port, jobs, the end.
+//!
+//! A worker's binary is this and no more:
+//!
+//! ```ignore
+//! #[derive(clap::Parser)]
+//! #[command(version, about = "Imports files into tables.")]
+//! struct Arguments {
+//!     #[command(flatten)]
+//!     flags: runtime::worker::Flags,
+//! }
+//!
+//! fn main() -> std::process::ExitCode {
+//!     runtime::live("bellwire-imports", &Arguments::parse().flags, |settings| {
+//!         let config: ImportsConfig = settings.section("imports")?;
+//!         let (admin_listen, host) = (config.admin_listen, config.host.clone());
+//!         let function = Imports::open(config, &settings.section("database")?)?;
+//!         Ok(runtime::Worker { admin_listen, host, function })
+//!     })
+//! }
+//! ```
+
+use std::{net::SocketAddr, process::ExitCode};
+
+use backplane::{Backplane, BackplaneConfig, Environment, PodId};
+use process::{Admin, Environments, Life, Options, Settings};
+use storage::{Storage, StorageConfig};
+use tracing::info;
+
+use crate::{
+    function::Function,
+    host::{Host, HostConfig, Place},
+};
+
+/// The flags that all workers share.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Flags {
+    #[command(flatten)]
+    options: Options,
+
+    /// Whose jobs to do; needed where the settings hold more than one environment
+    #[arg(long, value_name = "NAME")]
+    environment: Option<Environment>,
+}
+
+/// What a worker's settings come to.
+pub struct Worker<F> {
+    /// Where `/livez`, `/readyz` and `/metrics` are asked for.
+    pub admin_listen: SocketAddr,
+    /// How jobs are taken.
+    pub host: HostConfig,
+    /// What is done with them.
+    pub function: F,
+}
+
+/// Lives as the worker that `build` makes of the settings; see [`process::live`].
+pub fn live<F: Function>(
+    name: &'static str,
+    flags: &Flags,
+    build: impl FnOnce(&Settings) -> anyhow::Result<Worker<F>>,
+) -> ExitCode {
+    process::live(name, &flags.options, |life| work(life, flags.environment.clone(), build))
+}
+
+async fn work<F: Function>(
+    life: Life,
+    chosen: Option<Environment>,
+    build: impl FnOnce(&Settings) -> anyhow::Result<Worker<F>>,
+) -> anyhow::Result<()> {
+    let Life { settings, readiness, signals } = life;
+    let environment = Environments::read(&settings)?.one(chosen.as_ref())?.name.clone();
+    let Worker { admin_listen, host, function } = build(&settings)?;
+    let storage = Storage::open(&settings.section::<StorageConfig>("storage")?)?;
+    let backplane = Backplane::open(&settings.section::<BackplaneConfig>("backplane")?, &environment)?;
+    let admin = Admin::bind(&admin_listen.to_string(), readiness.clone()).await?;
+    let place = Place { environment, backplane, storage, pod: PodId::worker() };
+    info!(environment = %place.environment, pod = %place.pod, admin = %admin.address(), "working");
+    let host = Host::new(place, host, function, &readiness);
+    admin.beside(host.run(signals.stop().cancelled_owned())).await??;
+    Ok(())
+}

@@ -1,0 +1,123 @@
+//! Jobs that come to a good end.
+
+use std::collections::HashSet;
+
+use backplane::{Audience, Settlement, TaskState};
+use serde_json::json;
+
+use crate::stage::{Stage, Step, settlements};
+
+#[tokio::test]
+async fn a_finished_job_is_announced_before_it_is_acknowledged() {
+    let stage = Stage::new();
+    let _host = stage.host().await;
+    let task = stage.submit(json!({ "trick": "finish" })).await;
+    let steps = stage.until_settled(1).await;
+    assert!(steps[0].tells(task, TaskState::Running), "{steps:?}");
+    let [_, Step::Told(end), Step::Settled(Settlement::Done)] = &steps[..] else { panic!("{steps:?}") };
+    assert_eq!(end.id, format!("{task}.succeeded"));
+    assert_eq!((end.source.as_str(), end.event_type.as_str()), ("/functions/tricks", "bellwire.task.succeeded"));
+    assert_eq!(end.audience, Audience::user("ada"));
+    assert_eq!(end.subject, Some(format!("task/{task}")));
+    assert!(end.traceparent.as_ref().is_some_and(|parent| parent.starts_with("00-0af7")));
+    assert_eq!(end.toast().unwrap().unwrap().title, "A trick is done");
+    let told = end.task().unwrap().unwrap();
+    assert_eq!((told.progress, told.attempt, told.result), (1.0, 1, Some(json!({ "attempt": 1 }))));
+    assert!(told.created.is_some() && told.updated >= told.created);
+}
+
+#[tokio::test]
+async fn progress_is_told_a_few_times_a_second_and_only_when_it_changed() {
+    let stage = Stage::new();
+    let _host = stage.host().await;
+    let task = stage.submit(json!({ "trick": "chatter" })).await;
+    let all = |steps: &[Step]| steps.iter().filter_map(Step::task).any(|told| told.progress == 1.0);
+    stage.until("all progress to be told", all).await;
+    stage.tricks.gate.add_permits(1);
+    let steps = stage.until_settled(1).await;
+    let told: Vec<_> = steps.iter().filter_map(Step::task).collect();
+    assert!(told.iter().all(|told| told.id == task));
+    // Begun, told early, told late, done: a thousand words became these.
+    assert!((3..=5).contains(&told.len()), "{told:?}");
+    assert!(told.is_sorted_by(|a, b| a.sequence < b.sequence && a.progress <= b.progress), "{told:?}");
+    let ids: HashSet<_> =
+        steps.iter().filter_map(|step| if let Step::Told(e) = step { Some(&e.id) } else { None }).collect();
+    assert_eq!(ids.len(), told.len());
+}
+
+#[tokio::test]
+async fn no_more_run_at_once_than_may() {
+    let stage = Stage::new();
+    let _host = stage.host().await;
+    for _ in 0..5 {
+        // Past the queue's own bound, as after a lost connection.
+        stage.deliver(Ok(stage.job(json!({ "trick": "hold" }))), 0).await;
+    }
+    stage.until_running(2).await;
+    stage.tricks.gate.add_permits(5);
+    stage.until_settled(5).await;
+    assert_eq!(stage.tricks.running.borrow().1, 2);
+}
+
+#[tokio::test]
+async fn an_end_is_told_when_the_broker_is_back_and_only_then_acknowledged() {
+    let stage = Stage::new();
+    let _host = stage.host().await;
+    let task = stage.submit(json!({ "trick": "hold" })).await;
+    stage.until("its beginning", |steps| steps.iter().any(|step| step.tells(task, TaskState::Running))).await;
+    let mut refusals = stage.refusals();
+    stage.refuses.send_replace(true);
+    stage.tricks.gate.add_permits(1);
+    crate::stage::within("two refusals", refusals.wait_for(|number| *number >= 2)).await.unwrap();
+    assert_eq!(settlements(&stage.until("nothing", |_| true).await).count(), 0);
+    stage.refuses.send_replace(false);
+    let steps = stage.until_settled(1).await;
+    assert!(matches!(&steps[1], Step::Told(end) if end.id == format!("{task}.succeeded")), "{steps:?}");
+    assert!(matches!(&steps[2], Step::Settled(Settlement::Done)), "{steps:?}");
+}
+
+#[tokio::test]
+async fn a_job_whose_worker_was_killed_is_done_by_another_and_its_end_keeps_its_id() {
+    let stage = Stage::new();
+    let first = stage.host().await;
+    let task = stage.submit(json!({ "trick": "hold" })).await;
+    stage.until_running(1).await;
+    first.kill().await;
+    stage.tricks.gate.add_permits(1);
+    let _second = stage.host().await;
+    let steps = stage.until_settled(1).await;
+    let [.., Step::Told(end), Step::Settled(Settlement::Done)] = &steps[..] else { panic!("{steps:?}") };
+    assert_eq!((end.id.clone(), end.task().unwrap().unwrap().attempt), (format!("{task}.succeeded"), 2));
+}
+
+#[tokio::test]
+async fn a_job_handed_out_again_while_it_still_runs_here_waits_for_its_first_run() {
+    let mut stage = Stage::new();
+    stage.config.concurrency = 3;
+    let _host = stage.host().await;
+    let (job, other) = (stage.job(json!({ "trick": "hold" })), stage.job(json!({ "trick": "hold" })));
+    stage.deliver(Ok(job.clone()), 0).await;
+    stage.until_running(1).await;
+    stage.deliver(Ok(job), 1).await;
+    // What is handed out later runs already.
+    stage.deliver(Ok(other.clone()), 0).await;
+    stage
+        .until("another's beginning", |steps| steps.iter().any(|step| step.tells(other.task, TaskState::Running)))
+        .await;
+    stage.tricks.gate.add_permits(3);
+    let steps = stage.until_settled(3).await;
+    assert_eq!(stage.tricks.running.borrow().1, 2);
+    let told = steps.iter().filter_map(Step::task).filter(|told| told.id != other.task);
+    assert_eq!(told.map(|told| told.attempt).collect::<Vec<_>>(), [1, 1, 2, 2]);
+}
+
+#[tokio::test]
+async fn a_result_larger_than_an_event_does_not_keep_the_end_from_being_told() {
+    let stage = Stage::new();
+    let _host = stage.host().await;
+    let task = stage.submit(json!({ "trick": "much" })).await;
+    let steps = stage.until_settled(1).await;
+    let end = steps.iter().find(|step| step.tells(task, TaskState::Succeeded)).unwrap();
+    let result = end.task().unwrap().result.unwrap();
+    assert!(result["omitted"].as_str().unwrap().contains("65536"), "{result}");
+}

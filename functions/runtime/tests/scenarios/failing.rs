@@ -1,0 +1,118 @@
+//! Jobs that fail, for now or for good.
+
+use std::time::Duration;
+
+use backplane::{Settlement, TaskState, toast::Level};
+use serde_json::json;
+
+use crate::{
+    stage::{Stage, Step, settlements},
+    tricks::Tricks,
+};
+
+#[tokio::test]
+async fn a_panic_is_a_failed_attempt_and_the_host_goes_on() {
+    let stage = Stage::new();
+    let _host = stage.host().await;
+    let task = stage.submit(json!({ "trick": "panic" })).await;
+    let steps = stage.until_settled(1).await;
+    let [Settlement::Retry { job, after }] = settlements(&steps).collect::<Vec<_>>()[..] else { panic!("{steps:?}") };
+    assert_eq!((job.task, job.attempts, *after), (task, 1, Duration::from_secs(1)));
+    let other = stage.submit(json!({ "trick": "finish" })).await;
+    stage.until("another job's end", |steps| steps.iter().any(|step| step.tells(other, TaskState::Succeeded))).await;
+}
+
+#[tokio::test]
+async fn a_run_past_its_deadline_is_stopped_and_failed_for_good() {
+    let stage = Stage::with(Tricks { deadline: Duration::from_millis(50), ..Tricks::default() });
+    let _host = stage.host().await;
+    let task = stage.submit(json!({ "trick": "hold" })).await;
+    let steps = stage.until_settled(1).await;
+    let end = steps.iter().find(|step| step.tells(task, TaskState::Failed)).unwrap();
+    assert_eq!(end.task().unwrap().error.unwrap().reason, "deadline");
+    assert!(matches!(steps.last(), Some(Step::Settled(Settlement::Done))), "{steps:?}");
+    assert_eq!(stage.tricks.running.borrow().0, 0);
+}
+
+#[tokio::test]
+async fn a_passing_failure_is_tried_again_with_growing_pauses_and_then_put_beside_the_queue() {
+    let stage = Stage::new();
+    let _host = stage.host().await;
+    let task = stage.submit(json!({ "trick": "busy", "times": 99 })).await;
+    let steps = stage.until_settled(3).await;
+    let pauses: Vec<_> = settlements(&steps)
+        .map(|settlement| match settlement {
+            Settlement::Retry { after, .. } => Ok(after.as_secs()),
+            other => Err(other),
+        })
+        .collect();
+    let [Ok(1), Ok(10), Err(Settlement::Dead { reason })] = &pauses[..] else { panic!("{steps:?}") };
+    assert!(reason.contains("the database is away"), "{reason}");
+    let told: Vec<_> = steps.iter().filter_map(Step::task).map(|told| (told.attempt, told.state)).collect();
+    let expected = [
+        (1, TaskState::Running),
+        (2, TaskState::Queued),
+        (2, TaskState::Running),
+        (3, TaskState::Queued),
+        (3, TaskState::Running),
+        (3, TaskState::Failed),
+    ];
+    assert_eq!(told, expected);
+    let Step::Told(end) = &steps[steps.len() - 2] else { panic!("{steps:?}") };
+    assert_eq!(end.id, format!("{task}.failed"));
+    let toast = end.toast().unwrap().unwrap();
+    assert_eq!((toast.level, toast.title.as_str()), (Level::Error, "A trick failed"));
+    assert_eq!(toast.body.as_deref(), Some("the database is away"));
+}
+
+#[tokio::test]
+async fn what_failed_in_passing_works_when_tried_again() {
+    let stage = Stage::new();
+    let _host = stage.host().await;
+    let task = stage.submit(json!({ "trick": "busy", "times": 1 })).await;
+    let steps = stage.until_settled(2).await;
+    let end = steps.iter().find(|step| step.tells(task, TaskState::Succeeded)).unwrap();
+    assert_eq!(end.task().unwrap().attempt, 2);
+}
+
+#[tokio::test]
+async fn an_unknown_field_is_named_and_never_tried_again() {
+    let stage = Stage::new();
+    let _host = stage.host().await;
+    let task = stage.submit(json!({ "trick": "finish", "speed": "high" })).await;
+    let steps = stage.until_settled(1).await;
+    let end = steps.iter().find(|step| step.tells(task, TaskState::Failed)).unwrap();
+    let error = end.task().unwrap().error.unwrap();
+    assert_eq!(error.reason, "input");
+    assert!(error.message.contains("unknown field `speed`"), "{error:?}");
+    assert!(matches!(steps.last(), Some(Step::Settled(Settlement::Done))), "{steps:?}");
+}
+
+#[tokio::test]
+async fn what_is_no_job_of_ours_is_put_beside_the_queue_with_the_reason() {
+    let stage = Stage::new();
+    let _host = stage.host().await;
+    stage.deliver(Err("its bytes are no JSON".to_owned()), 0).await;
+    let mut other = stage.job(json!({ "trick": "finish" }));
+    other.kind = "reports".parse().unwrap();
+    stage.deliver(Ok(other), 0).await;
+    let mut nobody = stage.job(json!({ "trick": "finish" }));
+    nobody.owner = "a b".to_owned();
+    stage.deliver(Ok(nobody), 0).await;
+    let steps = stage.until_settled(3).await;
+    for settlement in settlements(&steps) {
+        assert!(matches!(settlement, Settlement::Dead { .. }), "{settlement:?}");
+    }
+    assert_eq!(steps.len(), 3, "nobody is told anything: {steps:?}");
+}
+
+#[tokio::test]
+async fn a_job_that_ended_its_worker_each_time_is_given_up_unrun() {
+    let stage = Stage::new();
+    let _host = stage.host().await;
+    stage.deliver(Ok(stage.job(json!({ "trick": "finish" }))), 11).await;
+    let steps = stage.until_settled(1).await;
+    let [Step::Told(end), Step::Settled(Settlement::Dead { .. })] = &steps[..] else { panic!("{steps:?}") };
+    assert_eq!(end.task().unwrap().unwrap().error.unwrap().reason, "lost");
+    assert_eq!(stage.tricks.running.borrow().1, 0);
+}

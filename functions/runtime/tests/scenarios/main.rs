@@ -1,0 +1,10 @@
+//! What a host of functions promises, over the memory backplane.
+
+#![allow(clippy::unwrap_used)]
+
+mod cancelling;
+mod doing;
+mod failing;
+mod stage;
+mod stopping;
+mod tricks;
