@@ -88,7 +88,7 @@ impl House {
             storage: self.storage.clone(),
             pod: PodId::worker(),
         };
-        let host = Host::new(place, HostConfig::default(), function);
+        let host = Host::new(place, HostConfig::default(), function, &Readiness::default());
         let stop = CancellationToken::new();
         let task = tokio::spawn(host.run(stop.clone().cancelled_owned()));
         Worker { stop, task }
