@@ -1,0 +1,94 @@
+//! Which type a column has, from the values it holds.
+
+use crate::column::ColumnType;
+
+/// From narrow to wide; a field's type is the first that reads it.
+const NARROW_FIRST: [ColumnType; 7] = [
+    ColumnType::Integer,
+    ColumnType::Number,
+    ColumnType::Boolean,
+    ColumnType::Date,
+    ColumnType::Timestamp,
+    ColumnType::Timestamptz,
+    ColumnType::Text,
+];
+
+/// What is known of a column's type so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The input names it: what does not fit is rejected.
+    Given(ColumnType),
+    /// All values so far fit it: what does not fit widens it.
+    Inferred(ColumnType),
+    /// No value so far.
+    Unknown,
+}
+
+impl Kind {
+    /// The type of the column, should nothing more be learned.
+    pub(crate) fn kind(self) -> ColumnType {
+        match self {
+            Self::Given(kind) | Self::Inferred(kind) => kind,
+            Self::Unknown => ColumnType::Text,
+        }
+    }
+
+    /// Whether a field fits as the column stands.
+    pub(crate) fn holds(self, field: &[u8]) -> bool {
+        match self {
+            Self::Given(kind) | Self::Inferred(kind) => kind.read(field).is_some(),
+            Self::Unknown => field.trim_ascii().is_empty(),
+        }
+    }
+
+    /// Learns from a field that the column must hold.
+    pub(crate) fn learn(&mut self, field: &[u8]) {
+        if matches!(self, Self::Given(_)) || self.holds(field) {
+            return;
+        }
+        let wider: &[ColumnType] = match self {
+            Self::Unknown => &NARROW_FIRST,
+            Self::Inferred(ColumnType::Integer) => &[ColumnType::Number],
+            Self::Inferred(ColumnType::Date) => &[ColumnType::Timestamp],
+            _ => &[],
+        };
+        let fitting = wider.iter().find(|kind| kind.read(field).is_some());
+        *self = Self::Inferred(fitting.copied().unwrap_or(ColumnType::Text));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn learned(fields: &[&str]) -> ColumnType {
+        let mut kind = Kind::Unknown;
+        fields.iter().for_each(|field| kind.learn(field.as_bytes()));
+        kind.kind()
+    }
+
+    #[test]
+    fn a_column_has_the_narrowest_type_that_holds_all_its_values() {
+        assert_eq!(learned(&["1", "", "-7"]), ColumnType::Integer);
+        assert_eq!(learned(&["1", "2.5"]), ColumnType::Number);
+        assert_eq!(learned(&["true", "False"]), ColumnType::Boolean);
+        assert_eq!(learned(&["2026-01-01"]), ColumnType::Date);
+        assert_eq!(learned(&["2026-01-01T10:00Z"]), ColumnType::Timestamptz);
+        assert_eq!(learned(&["", "", "x"]), ColumnType::Text);
+        assert_eq!(learned(&["", " "]), ColumnType::Text);
+        assert_eq!(learned(&["00501", "12345"]), ColumnType::Text);
+    }
+
+    #[test]
+    fn what_does_not_fit_widens_it_to_what_holds_both() {
+        assert_eq!(learned(&["1", "x"]), ColumnType::Text);
+        assert_eq!(learned(&["1", "true"]), ColumnType::Text);
+        assert_eq!(learned(&["true", "1"]), ColumnType::Text);
+        assert_eq!(learned(&["1.5", "00501"]), ColumnType::Text);
+        assert_eq!(learned(&["2026-01-01", "1"]), ColumnType::Text);
+        assert_eq!(learned(&["2026-01-01T10:00", "2026-01-01T10:00Z"]), ColumnType::Text);
+        // PostgreSQL reads a date as midnight.
+        assert_eq!(learned(&["2026-01-01", "2026-01-01 10:00"]), ColumnType::Timestamp);
+        assert_eq!(learned(&["2026-01-01 10:00", "2026-01-01"]), ColumnType::Timestamp);
+    }
+}

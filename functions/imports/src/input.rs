@@ -1,0 +1,170 @@
+//! What an import is given, checked as it is read: an error here is shown with the path of its field.
+
+use std::collections::BTreeMap;
+
+use encoding_rs::Encoding;
+use serde::Deserialize;
+use storage::FileKey;
+
+use crate::column::ColumnType;
+
+/// The input of an import.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    /// The file, as the upload answered: `<id>/<name>`.
+    pub file: FileKey,
+    /// The table it becomes.
+    pub table: TableName,
+    /// What happens to the rows that are there. `replace`.
+    #[serde(default)]
+    pub mode: Mode,
+    /// What stands between two fields; found out where it is missing.
+    #[serde(default)]
+    pub delimiter: Option<Delimiter>,
+    /// A label such as `utf-8` or `windows-1252`; found out where it is missing.
+    #[serde(default)]
+    pub encoding: Option<EncodingName>,
+    /// Types by column; the others are found out. Rows that do not fit a type named here are rejected.
+    #[serde(default)]
+    pub columns: BTreeMap<String, ColumnType>,
+}
+
+/// What happens to the rows that are there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// They go; the table is as the file is.
+    #[default]
+    Replace,
+    /// They stay; the file's rows come to them.
+    Append,
+    /// Not offered yet.
+    Upsert,
+}
+
+/// A table's name: 1 to 63 of A-Z, a-z, 0-9 and '_', no digit first, and no prefix of the database or of ours.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct TableName(String);
+
+impl TableName {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for TableName {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if name.is_empty() || name.len() > 63 || !plain || name.as_bytes()[0].is_ascii_digit() {
+            let shown: String = name.chars().take(40).collect();
+            return Err(format!(
+                "{shown:?} is no table name; it has 1 to 63 of A-Z, a-z, 0-9 and '_', and begins with no digit"
+            ));
+        }
+        let lower = name.to_ascii_lowercase();
+        match ["bellwire_", "sqlite_", "pg_"].iter().find(|prefix| lower.starts_with(**prefix)) {
+            Some(prefix) => Err(format!("a table name may not begin with {prefix}; those tables are not yours")),
+            None => Ok(Self(name)),
+        }
+    }
+}
+
+/// What stands between two fields: one ASCII character.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Delimiter(pub u8);
+
+impl TryFrom<String> for Delimiter {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.as_bytes() {
+            b"tab" => Ok(Self(b'\t')),
+            [b'"' | b'\r' | b'\n' | 0] => Err("a quote or a line end cannot stand between fields".to_owned()),
+            [byte] if byte.is_ascii() && !byte.is_ascii_alphanumeric() => Ok(Self(*byte)),
+            _ => Err("it is one character such as \",\", \";\" or \"|\", or \"tab\"".to_owned()),
+        }
+    }
+}
+
+impl Delimiter {
+    /// As it is written in an input: the character, or `tab`.
+    pub fn shown(self) -> String {
+        match self.0 {
+            b'\t' => "tab".to_owned(),
+            byte => char::from(byte).to_string(),
+        }
+    }
+}
+
+/// An encoding by one of the labels of the WHATWG's standard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct EncodingName(pub &'static Encoding);
+
+impl TryFrom<String> for EncodingName {
+    type Error = String;
+
+    fn try_from(label: String) -> Result<Self, String> {
+        // "replacement" stands for encodings that are a danger; it has no text.
+        let known = Encoding::for_label_no_replacement(label.as_bytes());
+        known.map(Self).ok_or_else(|| {
+            let shown: String = label.chars().take(40).collect();
+            format!("{shown:?} is no encoding known here; write utf-8, utf-16le, windows-1252, shift_jis, …")
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn error(field: &str, value: serde_json::Value) -> String {
+        let mut input = json!({"file": "a/b.csv", "table": "t"});
+        input[field] = value;
+        serde_json::from_value::<Input>(input).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_file_and_a_table_are_enough() {
+        let input: Input = serde_json::from_value(json!({"file": "a/b.csv", "table": "Airports_2"})).unwrap();
+        assert_eq!((input.table.as_str(), input.mode), ("Airports_2", Mode::Replace));
+    }
+
+    #[test]
+    fn a_table_name_that_is_sql_is_refused() {
+        for bad in ["", "a b", "a\"; DROP TABLE users; --", "a.b", "1a", "é", "a\0", &"x".repeat(64)] {
+            assert!(error("table", json!(bad)).contains("is no table name"), "{bad:?}");
+        }
+        for bad in ["sqlite_master", "pg_class", "Bellwire_imports"] {
+            assert!(error("table", json!(bad)).contains("may not begin with"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_delimiter_encoding_type_or_field_is_named() {
+        for bad in ["", "ab", "\"", "\n", "x", "1", "é"] {
+            assert!(!error("delimiter", json!(bad)).is_empty());
+        }
+        assert!(error("encoding", json!("klingon")).contains("\"klingon\" is no encoding"));
+        assert!(error("columns", json!({"a": "money"})).contains("unknown variant `money`"));
+        assert!(error("mode", json!("merge")).contains("unknown variant `merge`"));
+        assert!(error("tabel", json!("t")).contains("unknown field `tabel`"));
+        assert!(error("file", json!("../secret")).contains("file"));
+    }
+
+    #[test]
+    fn a_tab_may_be_written_as_a_word() {
+        for text in ["tab", "\t"] {
+            let delimiter = Delimiter::try_from(text.to_owned()).unwrap();
+            assert_eq!((delimiter.0, delimiter.shown().as_str()), (b'\t', "tab"));
+        }
+    }
+}
