@@ -9,5 +9,7 @@
 
 mod broker;
 mod expect;
+mod jobs;
 mod log;
+mod words;
 mod world;

@@ -1,0 +1,173 @@
+//! What the job queues promise.
+
+use std::time::{Duration, Instant};
+
+use backplane::{Job, JobDelivery, JobReader, SendError, Settlement, TaskId};
+use jiff::Timestamp;
+use serde_json::json;
+use tokio::time::timeout;
+
+use crate::{
+    expect::{soon, up},
+    world::{World, over_both},
+};
+
+over_both!(
+    a_job_is_handed_out_once,
+    a_job_of_no_function_is_unroutable,
+    a_job_that_was_dropped_comes_again,
+    a_job_that_was_put_back_comes_again,
+    a_job_of_a_reader_that_ended_comes_to_another,
+    a_job_taken_by_a_reader_that_ended_can_still_be_settled,
+    a_retry_comes_after_its_step_with_its_attempts,
+    a_buried_job_does_not_come_again,
+    no_more_than_at_once_are_handed_out,
+    a_kind_has_its_own_queue,
+);
+
+/// Long enough for a job to come that must not.
+const A_WHILE: Duration = Duration::from_millis(500);
+
+fn job(kind: &str) -> Job {
+    Job {
+        task: TaskId::new(),
+        kind: kind.parse().unwrap(),
+        owner: "ada".to_owned(),
+        title: "A job".to_owned(),
+        input: json!({ "file": "a.csv" }),
+        created: Timestamp::now(),
+        attempts: 0,
+        traceparent: None,
+    }
+}
+
+async fn reader(plane: &backplane::Backplane, at_once: u16) -> JobReader {
+    let mut reader = plane.jobs.take(&"imports".parse().unwrap(), at_once);
+    up(&mut reader.link).await;
+    reader
+}
+
+async fn next(reader: &mut JobReader) -> JobDelivery {
+    soon("a job", reader.deliveries.recv()).await.expect("a reader reads for as long as it lives")
+}
+
+async fn nothing_comes(reader: &mut JobReader) {
+    let came = timeout(A_WHILE, reader.deliveries.recv()).await;
+    assert!(came.is_err(), "{:?} came", came.unwrap().map(|delivery| delivery.job));
+}
+
+async fn a_job_is_handed_out_once(world: World) {
+    let plane = world.environment("prod");
+    let (mut one, mut other) = (reader(&plane, 4).await, reader(&plane, 4).await);
+    let submitted = job("imports");
+    plane.jobs.submit(&submitted).await.unwrap();
+    let taken = soon("a job", async {
+        tokio::select! {
+            taken = one.deliveries.recv() => taken,
+            taken = other.deliveries.recv() => taken,
+        }
+    });
+    let taken = taken.await.unwrap();
+    assert_eq!(taken.job.as_ref(), Ok(&submitted));
+    assert_eq!(taken.redeliveries, 0);
+    taken.settle.settle(Settlement::Done).await.unwrap();
+    nothing_comes(&mut one).await;
+    nothing_comes(&mut other).await;
+}
+
+async fn a_job_of_no_function_is_unroutable(world: World) {
+    let plane = world.environment("prod");
+    let _imports = reader(&plane, 1).await;
+    let error = plane.jobs.submit(&job("reports")).await.unwrap_err();
+    assert_eq!(error, SendError::Unroutable("no function of kind reports".to_owned()));
+}
+
+async fn a_job_that_was_dropped_comes_again(world: World) {
+    let plane = world.environment("prod");
+    let mut reader = reader(&plane, 1).await;
+    let submitted = job("imports");
+    plane.jobs.submit(&submitted).await.unwrap();
+    drop(next(&mut reader).await);
+    let again = next(&mut reader).await;
+    assert_eq!((again.job, again.redeliveries), (Ok(submitted), 1));
+}
+
+async fn a_job_that_was_put_back_comes_again(world: World) {
+    let plane = world.environment("prod");
+    let mut reader = reader(&plane, 1).await;
+    let submitted = job("imports");
+    plane.jobs.submit(&submitted).await.unwrap();
+    next(&mut reader).await.settle.settle(Settlement::PutBack).await.unwrap();
+    assert_eq!(next(&mut reader).await.job, Ok(submitted));
+}
+
+async fn a_job_of_a_reader_that_ended_comes_to_another(world: World) {
+    let plane = world.environment("prod");
+    let mut ending = reader(&plane, 1).await;
+    let submitted = job("imports");
+    plane.jobs.submit(&submitted).await.unwrap();
+    let held = next(&mut ending).await;
+    let mut staying = reader(&plane, 1).await;
+    drop((ending, held));
+    assert_eq!(next(&mut staying).await.job, Ok(submitted));
+}
+
+async fn a_job_taken_by_a_reader_that_ended_can_still_be_settled(world: World) {
+    let plane = world.environment("prod");
+    let mut ending = reader(&plane, 1).await;
+    plane.jobs.submit(&job("imports")).await.unwrap();
+    let held = next(&mut ending).await;
+    drop(ending);
+    held.settle.settle(Settlement::Done).await.unwrap();
+    drop(held);
+    nothing_comes(&mut reader(&plane, 1).await).await;
+}
+
+async fn a_retry_comes_after_its_step_with_its_attempts(world: World) {
+    let plane = world.environment("prod");
+    let mut reader = reader(&plane, 1).await;
+    let submitted = job("imports");
+    plane.jobs.submit(&submitted).await.unwrap();
+    let first = next(&mut reader).await;
+    let retried = Job { attempts: 1, ..submitted };
+    let began = Instant::now();
+    // Below the first step: it waits for the first.
+    let retry = Settlement::Retry { job: retried.clone(), after: Duration::from_millis(10) };
+    first.settle.settle(retry).await.unwrap();
+    let second = next(&mut reader).await;
+    assert_eq!((second.job, second.redeliveries), (Ok(retried), 0));
+    // The broker's step has up to a fifth of jitter below it.
+    assert!(began.elapsed() >= Duration::from_millis(790), "{:?}", began.elapsed());
+}
+
+async fn a_buried_job_does_not_come_again(world: World) {
+    let plane = world.environment("prod");
+    let mut reader = reader(&plane, 1).await;
+    plane.jobs.submit(&job("imports")).await.unwrap();
+    let dead = Settlement::Dead { reason: "no such file".to_owned() };
+    next(&mut reader).await.settle.settle(dead).await.unwrap();
+    nothing_comes(&mut reader).await;
+}
+
+async fn no_more_than_at_once_are_handed_out(world: World) {
+    let plane = world.environment("prod");
+    let mut reader = reader(&plane, 2).await;
+    for _ in 0..3 {
+        plane.jobs.submit(&job("imports")).await.unwrap();
+    }
+    let (first, _second) = (next(&mut reader).await, next(&mut reader).await);
+    nothing_comes(&mut reader).await;
+    first.settle.settle(Settlement::Done).await.unwrap();
+    next(&mut reader).await;
+}
+
+async fn a_kind_has_its_own_queue(world: World) {
+    let plane = world.environment("prod");
+    let mut imports = reader(&plane, 1).await;
+    let mut reports = plane.jobs.take(&"reports".parse().unwrap(), 1);
+    up(&mut reports.link).await;
+    let submitted = job("reports");
+    plane.jobs.submit(&submitted).await.unwrap();
+    assert_eq!(next(&mut reports).await.job, Ok(submitted));
+    nothing_comes(&mut imports).await;
+}

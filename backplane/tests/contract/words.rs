@@ -1,0 +1,63 @@
+//! What control words promise.
+
+use backplane::{Backplane, PodId, Word, WordReader};
+use serde_json::json;
+
+use crate::{
+    expect::{soon, up},
+    world::{World, over_both},
+};
+
+over_both!(
+    a_word_to_one_pod_reaches_it_alone,
+    a_word_to_all_reaches_all_and_who_said_it,
+    a_word_stays_in_its_environment,
+);
+
+async fn listen(plane: &Backplane, pod: &PodId) -> WordReader {
+    let mut reader = plane.control.hear(pod);
+    up(&mut reader.link).await;
+    reader
+}
+
+async fn say(plane: &Backplane, from: &PodId, to: Option<&PodId>, body: &str) {
+    up(&mut plane.log.publishing()).await;
+    let word = Word { from: from.clone(), to: to.cloned(), body: json!(body) };
+    plane.control.say(&word).await.unwrap();
+}
+
+async fn hear(reader: &mut WordReader) -> String {
+    let word = soon("a word", reader.words.recv()).await.expect("a reader hears for as long as it lives");
+    word.body.as_str().unwrap().to_owned()
+}
+
+async fn a_word_to_one_pod_reaches_it_alone(world: World) {
+    let plane = world.environment("prod");
+    let (one, other) = (PodId::gateway(), PodId::gateway());
+    let (mut at_one, mut at_other) = (listen(&plane, &one).await, listen(&plane, &other).await);
+    say(&plane, &one, Some(&other), "for the other").await;
+    say(&plane, &one, None, "for all").await;
+    assert_eq!(hear(&mut at_other).await, "for the other");
+    assert_eq!(hear(&mut at_other).await, "for all");
+    // Words come in order, so what was not for this pod would have come before.
+    assert_eq!(hear(&mut at_one).await, "for all");
+}
+
+async fn a_word_to_all_reaches_all_and_who_said_it(world: World) {
+    let plane = world.environment("prod");
+    let (one, other) = (PodId::gateway(), PodId::worker());
+    let (mut at_one, mut at_other) = (listen(&plane, &one).await, listen(&plane, &other).await);
+    say(&plane, &one, None, "hello").await;
+    assert_eq!(hear(&mut at_one).await, "hello");
+    assert_eq!(hear(&mut at_other).await, "hello");
+}
+
+async fn a_word_stays_in_its_environment(world: World) {
+    let (prod, test) = (world.environment("prod"), world.environment("test"));
+    let pod = PodId::gateway();
+    let (mut in_prod, mut in_test) = (listen(&prod, &pod).await, listen(&test, &pod).await);
+    say(&test, &pod, None, "in test").await;
+    say(&prod, &pod, None, "in prod").await;
+    assert_eq!(hear(&mut in_prod).await, "in prod");
+    assert_eq!(hear(&mut in_test).await, "in test");
+}
