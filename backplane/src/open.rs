@@ -7,10 +7,11 @@ use url::Url;
 
 use crate::{
     control::Control,
-    environment::Environment,
+    environment::{Environment, Kind},
     jobs::JobQueues,
     log::EventLog,
     rabbitmq,
+    send::SendError,
     topology::{Prefix, Topology},
 };
 
@@ -41,18 +42,42 @@ pub struct Backplane {
 #[error("backplane.url (BELLWIRE_BACKPLANE__URL): {0}")]
 pub struct OpenError(String);
 
+/// Why an environment could not be declared.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DeclareError {
+    /// The address is none.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The broker cannot be reached, or refuses.
+    #[error(transparent)]
+    Broker(#[from] SendError),
+}
+
 impl Backplane {
     /// Opens the backplane of one environment. It returns at once: connecting, and connecting again, happens within.
     pub fn open(config: &BackplaneConfig, environment: &Environment) -> Result<Self, OpenError> {
-        let url = Url::parse(&config.url).map_err(|error| OpenError(format!("no address: {error}")))?;
+        rabbitmq::open(&config.url, config.topology(environment)?).map_err(OpenError)
+    }
+
+    /// Declares all that an environment needs on the broker, the queues of these kinds included: the operator's act.
+    pub async fn declare(
+        config: &BackplaneConfig,
+        environment: &Environment,
+        kinds: &[Kind],
+    ) -> Result<(), DeclareError> {
+        Ok(rabbitmq::declare(&config.url, config.topology(environment)?, kinds).await?)
+    }
+}
+
+impl BackplaneConfig {
+    /// The names on the broker, if the address is one of a broker.
+    fn topology(&self, environment: &Environment) -> Result<Topology, OpenError> {
+        let url = Url::parse(&self.url).map_err(|error| OpenError(format!("no address: {error}")))?;
         match url.scheme() {
+            "amqp" | "amqps" => Ok(Topology::new(self.prefix.clone(), environment.clone())),
             "memory" => Err(OpenError(
                 "memory:// lives within one process: `bellwire dev` uses it, separate processes cannot".to_owned(),
             )),
-            "amqp" | "amqps" => {
-                let topology = Topology::new(config.prefix.clone(), environment.clone());
-                rabbitmq::open(&config.url, topology).map_err(OpenError)
-            }
             other => Err(OpenError(format!("{other}:// is neither amqp:// nor amqps://"))),
         }
     }

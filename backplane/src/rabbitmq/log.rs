@@ -10,7 +10,7 @@ use super::{
     connect::Broker,
     declare::{self, Bindings},
     heal,
-    publish::{Failure, Parcel, Publisher},
+    publish::{Parcel, Publisher},
     read::Reading,
 };
 use crate::{
@@ -48,13 +48,7 @@ impl EventLog for RabbitLog {
         event.check().map_err(invalid)?;
         let body = event.to_json().map_err(invalid)?;
         let parcel = Parcel::new(self.broker.topology.destination(to), String::new(), CONTENT_TYPE, &event.id, body);
-        match self.publisher.send(&parcel).await {
-            Err(Failure::Returned | Failure::NoExchange) => {}
-            settled => return settled.map_err(|failure| failure.explain(&parcel)),
-        }
-        // Once: what is missing even then is not ours to make.
-        self.mend().await?;
-        self.publisher.send(&parcel).await.map_err(|failure| failure.explain(&parcel))
+        self.publisher.send_or_mend(&parcel, self.mend()).await
     }
 
     fn read(&self, from: ReadFrom) -> LogReader {

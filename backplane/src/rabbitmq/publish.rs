@@ -114,7 +114,7 @@ impl Publisher {
     pub(super) async fn send(&self, parcel: &Parcel) -> Result<(), Failure> {
         let mut reason = None;
         tokio::select! {
-            outcome = self.settle(parcel, &mut reason) => return outcome,
+            outcome = self.until_settled(parcel, &mut reason) => return outcome,
             () = self.blocked() => return Err(Failure::Final(self.unavailable())),
             () = sleep(PATIENCE) => {}
         }
@@ -129,13 +129,41 @@ impl Publisher {
         }))
     }
 
-    async fn settle(&self, parcel: &Parcel, reason: &mut Option<String>) -> Result<(), Failure> {
+    /// Sends it; if nothing is there to take it, mends that once and sends it again.
+    pub(super) async fn send_or_mend(
+        &self,
+        parcel: &Parcel,
+        mend: impl Future<Output = Result<(), SendError>> + Send,
+    ) -> Result<(), SendError> {
+        let sent = match self.send(parcel).await {
+            Err(Failure::Returned | Failure::NoExchange) => {
+                mend.await?;
+                self.send(parcel).await
+            }
+            settled => settled,
+        };
+        sent.map_err(|failure| failure.explain(parcel))
+    }
+
+    /// Sends it if that is possible now, and does not try again.
+    pub(super) async fn send_once(&self, parcel: &Parcel) -> Result<(), Failure> {
+        if !self.link.borrow().is_up() {
+            return Err(Failure::Final(self.unavailable()));
+        }
+        let attempt = tokio::select! {
+            attempt = self.attempt(parcel) => attempt,
+            () = self.blocked() => return Err(Failure::Final(self.unavailable())),
+            () = sleep(PATIENCE) => return Err(Failure::Final(self.unavailable())),
+        };
+        attempt.unwrap_or_else(|error| Err(Failure::Final(SendError::Unavailable(error.to_string()))))
+    }
+
+    async fn until_settled(&self, parcel: &Parcel, reason: &mut Option<String>) -> Result<(), Failure> {
         let _slot = self.in_flight.acquire().await;
         let mut backoff = Backoff::new();
         loop {
             match self.attempt(parcel).await {
-                Ok(Ok(confirmation)) => return settled(parcel, &confirmation),
-                Ok(Err(failure)) => return Err(failure),
+                Ok(settled) => return settled,
                 Err(error) => *reason = Some(error.to_string()),
             }
             sleep(backoff.pause()).await;
@@ -143,13 +171,13 @@ impl Publisher {
     }
 
     /// One attempt; an outer error is a passing one.
-    async fn attempt(&self, parcel: &Parcel) -> lapin::Result<Result<Confirmation, Failure>> {
+    async fn attempt(&self, parcel: &Parcel) -> lapin::Result<Result<(), Failure>> {
         let line = self.next_line().await;
         let channel = line.channel(&parcel.exchange).await?;
         // The connection is needed no longer; one that breaks goes back to its pool at once.
         drop(line);
         match publish(&channel, parcel).await {
-            Ok(confirmation) => Ok(Ok(confirmation)),
+            Ok(confirmation) => Ok(settled(parcel, &confirmation)),
             Err(error) => match fault(&error) {
                 Fault::Refused => Ok(Err(Failure::Final(refused(parcel)))),
                 Fault::Missing => Ok(Err(Failure::NoExchange)),

@@ -15,6 +15,7 @@ use lapin::{
 };
 
 use super::{
+    declare::{self, Bindings},
     jobs::{CONTENT_TYPE, parcel},
     publish::{Parcel, Publisher},
 };
@@ -72,7 +73,13 @@ impl Desk {
     }
 
     async fn send(&self, parcel: &Parcel) -> Result<(), SendError> {
-        self.publisher.send(parcel).await.map_err(|failure| failure.explain(parcel))
+        self.publisher.send_or_mend(parcel, self.mend()).await
+    }
+
+    /// Makes the ladder and the queue of the dead again, if this user may.
+    async fn mend(&self) -> Result<(), SendError> {
+        let line = self.publisher.line().await?;
+        declare::jobs(line.connection(), &self.topology, &self.kind, Bindings::All).await
     }
 }
 

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use futures_util::StreamExt;
 use lapin::{
     Connection,
-    options::{BasicConsumeOptions, QueueDeclareOptions},
+    options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions},
     types::{AMQPValue, FieldTable, ShortString},
 };
 use tokio::sync::{mpsc, watch};
@@ -29,6 +29,8 @@ use crate::{
 const LARGEST_WORD: usize = 64 * 1024;
 /// Words that wait for a pod on the broker; older ones go first.
 const MOST_WAITING: i64 = 10_000;
+/// Words that the broker sends ahead.
+const PREFETCH: u16 = 100;
 /// Words that wait between the connection and who hears.
 const HEARD_AHEAD: usize = 64;
 
@@ -52,7 +54,7 @@ impl Control for RabbitControl {
             return Err(SendError::Invalid(format!("a word has {LARGEST_WORD} bytes at most, not {}", body.len())));
         }
         let parcel = Parcel::passing(self.broker.topology.control(), "application/json", body);
-        match self.publisher.send(&parcel).await {
+        match self.publisher.send_once(&parcel).await {
             // Nobody hears: a word may be lost.
             Ok(()) | Err(Failure::Returned) => Ok(()),
             Err(failure) => Err(failure.explain(&parcel)),
@@ -84,18 +86,21 @@ impl Session for Hearing {
         let options = QueueDeclareOptions { exclusive: true, auto_delete: true, ..Default::default() };
         channel.queue_declare(queue.as_str().into(), options, arguments()).await?;
         declare::bind(connection, &queue, &self.topology.control(), "").await?;
-        let options = BasicConsumeOptions { no_ack: true, exclusive: true, ..Default::default() };
+        channel.basic_qos(PREFETCH, BasicQosOptions::default()).await?;
+        let options = BasicConsumeOptions { exclusive: true, ..Default::default() };
         let consumer = channel.basic_consume(queue.into(), ShortString::from(""), options, FieldTable::default());
         let mut consumer = consumer.await?;
         link.send_replace(Link::Up);
         while let Some(delivery) = consumer.next().await {
-            match serde_json::from_slice::<Word>(&delivery?.data) {
+            let delivery = delivery?;
+            match serde_json::from_slice::<Word>(&delivery.data) {
                 Ok(word) if word.is_for(&self.pod) => {
                     self.words.send(word).await.map_err(|_| Ended::Unheard)?;
                 }
                 Ok(_) => {}
                 Err(error) => debug!(%error, "a word that is none"),
             }
+            delivery.acker.ack(BasicAckOptions::default()).await?;
         }
         Err(Ended::Lost("the pod's queue of words was deleted".to_owned()))
     }
