@@ -110,7 +110,8 @@ function progress(part) {
 export function tableFor(name) {
   const plain = name.replace(/\.[^.]*$/, '').normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase();
   const words = plain.replace(/[^a-z0-9]+/g, '_').replace(/^_+|_+$/g, '').slice(0, 60);
-  return /^[a-z]/.test(words) ? words : `t_${words || 'import'}`;
+  const taken = /^(bellwire_|sqlite_|pg_|[^a-z]|$)/.test(words); // prefixes of the database and of Bellwire itself
+  return taken ? `t_${words || 'import'}` : words;
 }
 
 /** @param {number} bytes */

@@ -6,7 +6,7 @@
  * once when another tab waits, a visible one after its turn. The cursor makes a turn lose nothing.
  */
 
-const TURN = 5_000;
+const TURN = 3_000;
 const LOOK = 500;
 
 /**

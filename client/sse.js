@@ -50,9 +50,9 @@ export class SseParser {
       this.#size = 0;
       return empty ? null : frame;
     }
-    this.#size += line.length;
     const colon = line.indexOf(':');
     if (colon === 0) return null; // a comment; it counts as life, not as a frame
+    this.#size += line.length;
     const name = colon < 0 ? line : line.slice(0, colon);
     const value = colon < 0 ? '' : line.slice(colon + (line[colon + 1] === ' ' ? 2 : 1));
     this.#field(name, value);

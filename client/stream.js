@@ -36,7 +36,7 @@ export async function readStream(request) {
   request.watchdog.start(() => stop.abort('silent'));
   try {
     const response = await open(request, stop.signal);
-    return response.ok && response.body ? await read(response.body, request) : await refusal(response);
+    return isStream(response) ? await read(response, request) : await refusal(response);
   } catch (error) {
     if (stop.signal.aborted) return { reason: stop.signal.reason };
     return { reason: 'network', detail: error instanceof Error ? error.message : String(error) };
@@ -56,10 +56,15 @@ function open({ url, token, cursor }, signal) {
   return fetch(url, { headers, signal, cache: 'no-store', credentials: 'omit' });
 }
 
-/** @param {ReadableStream<Uint8Array>} body @param {StreamRequest} request @returns {Promise<Ending>} */
-async function read(body, { onFrame, watchdog }) {
+/** A proxy's login page is a success too, but no stream. @param {Response} response */
+function isStream(response) {
+  return response.ok && response.headers.get('content-type')?.startsWith('text/event-stream');
+}
+
+/** @param {Response} response @param {StreamRequest} request @returns {Promise<Ending>} */
+async function read(response, { onFrame, watchdog }) {
   const parser = new SseParser();
-  const reader = body.getReader();
+  const reader = /** @type {ReadableStream<Uint8Array>} */ (response.body).getReader();
   /** @type {number | undefined} */
   let retry;
   for (;;) {

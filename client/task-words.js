@@ -36,27 +36,27 @@ function counted(count, one, many) {
 export function resultWords(result) {
   if (!result || typeof result !== 'object') return '';
   const { rows, columns, seconds, table } = result;
-  const rejected = rejectedOf(result).count;
-  return [
+  const rejected = rejectedOf(result);
+  const words = [
     typeof rows === 'number' && counted(rows, 'row', 'rows'),
     count(columns) !== null && counted(/** @type {number} */ (count(columns)), 'column', 'columns'),
     typeof table === 'string' && `in ${table}`,
     typeof seconds === 'number' && `${number.format(Math.round(seconds * 100) / 100)} s`,
-    rejected > 0 && `${number.format(rejected)} rejected`,
-  ].filter(Boolean).join(' · ');
+    rejected.count > 0 && `${number.format(rejected.count)} rejected`,
+  ];
+  return words.filter(Boolean).join(' · ') + (rejected.first && `\n${rejected.first}`);
 }
 
 /**
- * How many rows were rejected, where they are, and why.
+ * How many rows were rejected, where they are, and why the first was.
  * @param {Record<string, any>} result
- * @returns {{ count: number, href?: string, reasons: string[] }}
+ * @returns {{ count: number, href?: string, first: string }}
  */
-export function rejectedOf({ rejected, rejected_href: href }) {
-  if (typeof rejected === 'number') return { count: rejected, href, reasons: [] };
-  const total = rejected?.rows ?? rejected?.count;
-  if (typeof total !== 'number') return { count: 0, reasons: [] };
-  const reasons = Array.isArray(rejected.reasons) ? rejected.reasons.filter((/** @type {any} */ reason) => typeof reason === 'string') : [];
-  return { count: total, href: rejected.href ?? href, reasons };
+export function rejectedOf({ rejected }) {
+  const { rows, href, first } = rejected ?? {};
+  if (typeof rows !== 'number') return { count: 0, first: '' };
+  const { line, reason } = first?.[0] ?? {};
+  return { count: rows, href, first: typeof reason === 'string' ? `line ${line}: ${reason}` : '' };
 }
 
 /** @param {unknown} columns a number, or a list of them */

@@ -3,7 +3,7 @@
 /** @param {HTMLElement} card */
 export function enter(card) {
   if (isStill()) return;
-  card.animate([{ opacity: 0, transform: 'translateY(0.75rem)' }, { opacity: 1, transform: 'none' }], { duration: 220, easing: 'cubic-bezier(0.2, 0.8, 0.3, 1)' });
+  card.animate([{ opacity: 0, transform: 'scale(0.96)' }, { opacity: 1, transform: 'none' }], { duration: 220, easing: 'cubic-bezier(0.2, 0.8, 0.3, 1)' });
 }
 
 /** @param {HTMLElement} card @param {boolean} swiped whether it goes on from where the finger left it */

@@ -15,9 +15,10 @@ style.replaceSync(`
 .region:focus { outline: none; }
 .stack { display: flex; flex-direction: column; align-items: stretch; gap: 0.5rem; max-block-size: calc(100dvh - 2rem); }
 .list {
-  display: flex; flex-direction: column; gap: 0.625rem; margin: 0; padding: 0; list-style: none; pointer-events: auto;
+  display: flex; flex-direction: column; gap: 0.625rem; list-style: none; pointer-events: auto; min-block-size: 0;
+  margin: -0.5rem; padding: 0.5rem; overflow-y: auto; overscroll-behavior: contain; scrollbar-width: thin;
 }
-.stack[data-expanded] .list { overflow-y: auto; overscroll-behavior: contain; margin: -0.5rem; padding: 0.5rem; scrollbar-width: thin; }
+.list:empty { pointer-events: none; }
 .toast {
   position: relative; flex: none; display: flex; gap: 0.75rem; align-items: flex-start; box-sizing: border-box;
   padding: 0.875rem 0.75rem 0.875rem 1rem; border-radius: 0.75rem; touch-action: pan-y;
@@ -38,7 +39,7 @@ style.replaceSync(`
 .main { flex: 1; min-inline-size: 0; overflow-wrap: anywhere; }
 .title { margin: 0; font-weight: 600; unicode-bidi: plaintext; text-align: start; }
 .level { position: absolute; inline-size: 1px; block-size: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
-.body { margin: 0.125rem 0 0; color: light-dark(#4a5268, #b9c0d0); white-space: pre-line; max-block-size: 9rem; overflow-y: auto; }
+.body { margin: 0.125rem 0 0; color: light-dark(#4a5268, #b9c0d0); white-space: pre-line; max-block-size: min(9rem, 25dvh); overflow-y: auto; }
 .failed { margin: 0.25rem 0 0; color: light-dark(#b3261e, #ff9d94); }
 .action {
   display: inline-block; margin-block-start: 0.5rem; padding: 0.25rem 0.75rem; border-radius: 0.5rem; font: inherit; font-weight: 600;

@@ -36,6 +36,7 @@ export class BellwireToasts extends HTMLElement {
   #held = [];
   #bursts = new Bursts(() => this.#words);
   #hovered = false;
+  #wasExpanded = false;
   #swiping = 0;
   /** Where the focus was before it came here. @type {HTMLElement | null} */
   #cameFrom = null;
@@ -211,7 +212,8 @@ export class BellwireToasts extends HTMLElement {
     const cards = this.#cards();
     const hidden = expanded ? 0 : Math.max(0, cards.length - VISIBLE);
     settle(cards.slice(hidden), () => cards.forEach((card, n) => (card.hidden = n < hidden)));
-    this.#stack.toggleAttribute('data-expanded', expanded && cards.length > VISIBLE);
+    if (expanded !== this.#wasExpanded) this.#list.scrollTop = this.#list.scrollHeight; // the newest stay where they were
+    this.#wasExpanded = expanded;
     const count = expanded ? this.#held.length : hidden;
     this.#more.hidden = count === 0;
     this.#more.textContent = expanded ? this.#words.fresh(count) : this.#words.more(count);

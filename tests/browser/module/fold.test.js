@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { fold } from '../../../client/fold.js';
+import { Retry } from '../../../client/retry.js';
+
+const said = (state, attempt, sequence, progress = 0) => ({ id: 't', kind: 'imports', title: 'x', state, attempt, sequence, progress });
+
+/** Every order of these. */
+function* orders(list) {
+  if (list.length < 2) return yield list;
+  for (const [n, each] of list.entries()) for (const rest of orders(list.toSpliced?.(n, 1) ?? list.filter((_, m) => m !== n))) yield [each, ...rest];
+}
+
+const outcome = (words) => {
+  const { state, attempt, progress } = words.reduce(fold, undefined);
+  return { state, attempt, progress };
+};
+
+test('a task ends the same in whatever order its events come, and when they come twice', () => {
+  const words = [said('queued', 0, 0), said('running', 1, 1), said('running', 1, 2, 0.6), said('running', 2, 1, 0.1), said('succeeded', 2, 2, 1)];
+  for (const order of orders(words)) {
+    assert.deepEqual(outcome(order), { state: 'succeeded', attempt: 2, progress: 1 });
+    assert.deepEqual(outcome([...order, ...order]), { state: 'succeeded', attempt: 2, progress: 1 });
+  }
+});
+
+test('progress does not go back within an attempt, and begins anew with the next', () => {
+  for (const order of orders([said('queued', 0, 0), said('running', 1, 1, 0.2), said('running', 1, 2, 0.6)])) {
+    assert.equal(outcome(order).progress, 0.6);
+  }
+  assert.equal(outcome([said('running', 1, 9, 0.9), said('running', 2, 1, 0.1)]).progress, 0.1);
+});
+
+test('an effect that came about beats a cancelling that came too late', () => {
+  for (const order of orders([said('running', 1, 1), said('cancelled', 0, 1), said('succeeded', 1, 2, 1)])) {
+    assert.equal(outcome(order).state, 'succeeded');
+  }
+  assert.equal(outcome([said('cancelled', 0, 1), said('failed', 1, 4)]).state, 'cancelled');
+});
+
+test('pauses grow, are jittered, and stay under half a minute without end', () => {
+  const longest = new Retry(() => 1);
+  const pauses = Array.from({ length: 100 }, () => longest.pause({ reason: 'network' }));
+  assert.deepEqual(pauses.slice(0, 8), [500, 1000, 2000, 4000, 8000, 16000, 30000, 30000]);
+  assert.equal(pauses.at(-1), 30_000);
+  assert.equal(new Retry(() => 0).pause({ reason: 'network' }), 0);
+});
+
+test('a stream that lived begins the count anew, one that fell at once does not', () => {
+  const retry = new Retry(() => 1);
+  for (let n = 0; n < 5; n++) retry.pause({ reason: 'ended', lived: 20 });
+  assert.equal(retry.pause({ reason: 'ended', lived: 20 }), 16_000);
+  assert.equal(retry.pause({ reason: 'ended', lived: 60_000 }), 500);
+});
+
+test('what the gateway asks for is honoured', () => {
+  const retry = new Retry(() => 0);
+  assert.equal(retry.pause({ reason: 'ended', retry: 1234, lived: 20_000 }), 1234);
+  assert.equal(retry.pause({ reason: 'busy', retryAfter: 90_000 }), 90_000);
+  assert.equal(retry.pause({ reason: 'busy', retryAfter: 10 ** 12 }), 600_000);
+});

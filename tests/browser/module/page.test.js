@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { after, afterEach, before, beforeEach, test } from 'node:test';
+
+import { tableFor } from '../../../client/page-import.js';
+import { complaints, launch, until } from '../browser.js';
+import { Peer, problem, taskEvent, token } from '../peer.js';
+
+const AIRPORTS = new URL('../node_modules/vega-datasets/data/airports.csv', import.meta.url);
+let browser, context, page, peer, said;
+
+before(async () => (browser = await launch()));
+after(() => browser.close());
+beforeEach(async () => {
+  peer = await Peer.start();
+  context = await browser.newContext();
+  page = await context.newPage();
+  said = complaints(page); // a breach of the content policy is one
+});
+afterEach(async () => {
+  await context.close();
+  await peer.stop();
+  assert.deepEqual(said, []);
+});
+
+const open = async (path = '/?user=ada&env=dev') => {
+  await page.goto(peer.url + path);
+  await page.locator('#connection[data-state=live]').waitFor();
+};
+
+/** Drops a file as a person does: on the page, not on the button. */
+export const drop = (page, name, text) => page.evaluate(([name, text]) => {
+  const dataTransfer = new DataTransfer();
+  dataTransfer.items.add(new File([text], name, { type: 'text/csv' }));
+  for (const type of ['dragenter', 'dragover', 'drop']) document.querySelector('main').dispatchEvent(new DragEvent(type, { bubbles: true, cancelable: true, dataTransfer }));
+}, [name, text]);
+
+test('a name is asked for once per tab, and another tab may be somebody else', async () => {
+  await page.goto(peer.url);
+  await page.getByRole('textbox', { name: 'Name' }).fill('grace');
+  await page.keyboard.press('Enter');
+  await page.getByText('Live').waitFor();
+  assert.equal(await page.locator('#who-name').innerText(), 'grace');
+  await page.reload();
+  await page.getByText('Live').waitFor();
+  const other = await context.newPage();
+  await other.goto(peer.url);
+  await other.getByRole('heading', { name: 'Who are you?' }).waitFor();
+});
+
+test('switching asks for another name and takes the tasks of the first away', async () => {
+  peer.tasks = [{ id: 'a', kind: 'imports', title: 'ada’s', state: 'running', progress: 0 }];
+  await open();
+  await page.getByText('ada’s').waitFor();
+  await page.getByRole('button', { name: 'Switch' }).click();
+  await page.getByRole('heading', { name: 'Who are you?' }).waitFor();
+  assert.equal(new URL(page.url()).search, '');
+  await until(() => peer.streams.size, (open) => open === 0);
+  peer.tasks = [];
+  await page.getByRole('textbox', { name: 'Name' }).fill('bob');
+  await page.keyboard.press('Enter');
+  await page.getByText('Nothing yet').waitFor();
+  assert.equal(await page.getByText('ada’s').count(), 0);
+});
+
+test('where no tokens are handed out one is asked for, and one that is refused is asked for again', async () => {
+  peer.development = false;
+  await page.goto(peer.url);
+  await page.getByLabel('Token').fill(token({ sub: 'ada', env: 'prod' }));
+  await page.getByRole('button', { name: 'Continue' }).click();
+  await page.getByText('Live').waitFor();
+  assert.equal(await page.locator('#who-environment').innerText(), 'prod');
+  peer.misbehave.push(...Array(3).fill((_, response) => problem(response, 401, 'the token has expired')));
+  peer.endStreams('retry: 0\n\n');
+  await page.getByText('the token has expired').waitFor();
+  assert.ok(!page.url().includes(token({ sub: 'ada', env: 'prod' }).slice(0, 20)));
+});
+
+test('a dropped file gets a table’s name, is uploaded and imported, and the list shows it', async () => {
+  await open();
+  await drop(page, 'Airports 2026.csv', await readFile(AIRPORTS, 'utf8'));
+  assert.equal(await page.getByLabel('Table', { exact: true }).inputValue(), 'airports_2026');
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'start');
+  await page.keyboard.press('Enter');
+  await until(() => peer.tasks[0]);
+  assert.deepEqual(peer.tasks[0].input, { file: '01F/Airports%202026.csv', table: 'airports_2026', mode: 'replace' });
+  peer.send(taskEvent({ ...peer.tasks[0], state: 'running', progress: 0.5, attempt: 1, sequence: 1 }));
+  await page.getByRole('progressbar', { name: 'Airports 2026.csv' }).waitFor();
+  await page.getByText('Drop a CSV or TSV file here').waitFor();
+});
+
+test('a file is chosen and imported by keyboard alone', async () => {
+  await open();
+  await page.setInputFiles('#file', { name: 'x.tsv', mimeType: 'text/plain', buffer: Buffer.from('a\tb\n') });
+  await page.keyboard.press('Shift+Tab');
+  await page.keyboard.press('Shift+Tab');
+  await page.keyboard.type('1 no name');
+  await page.keyboard.press('Enter');
+  assert.equal(peer.requests.some((request) => request.startsWith('PUT')), false);
+  await page.keyboard.press('Control+A');
+  await page.keyboard.type('mine');
+  await page.keyboard.press('Enter');
+  await until(() => peer.tasks[0]?.input.table, (table) => table === 'mine');
+});
+
+test('an upload that is refused says why, and the file stays chosen', async () => {
+  peer.answer = (request, response) => request.method === 'PUT' && (request.resume(), problem(response, 507, 'the storage is full'), true);
+  await open();
+  await drop(page, 'a.csv', 'a\n1\n');
+  await page.getByRole('button', { name: 'Import', exact: true }).click();
+  await page.getByRole('alert').getByText('the storage is full').waitFor();
+  assert.equal(await page.locator('#file-name').innerText(), 'a.csv');
+});
+
+test('a message is sent to a person and shown to them', async () => {
+  await open();
+  await page.getByRole('textbox', { name: 'Message' }).fill('<b>tea?</b>');
+  await page.keyboard.press('Enter');
+  await page.getByText('Sent to ada.').waitFor();
+  await page.locator('bellwire-toasts .title', { hasText: '<b>tea?</b>' }).waitFor();
+  await page.getByLabel('To', { exact: true }).selectOption('environment');
+  await page.getByRole('textbox', { name: 'Message' }).fill('all of you');
+  await page.keyboard.press('Enter');
+  await page.getByText('Sent to everyone here.').waitFor();
+  assert.match(peer.log.at(-1).text, /"audience":"environment"/);
+});
+
+test('a short break is not worth a word, a longer one is said calmly', async () => {
+  await open();
+  await page.evaluate(() => {
+    window.words = [];
+    new MutationObserver(() => words.push(document.querySelector('#connection-words').textContent)).observe(document.querySelector('#connection-words'), { childList: true });
+  });
+  peer.endStreams('retry: 100\n\n');
+  await until(() => peer.streams.size, (open) => open === 1);
+  await page.locator('#connection[data-state=live]').waitFor();
+  assert.deepEqual(await page.evaluate(() => words), []);
+  peer.misbehave.push((_, response) => problem(response, 503, 'stopping', { 'retry-after': '3' }));
+  peer.endStreams('retry: 0\n\n');
+  await until(() => page.evaluate(() => words.at(-1)), (text) => /^The gateway is busy, next try in [123] s$/.test(text));
+  await until(() => page.evaluate(() => words.at(-1)), (text) => text === 'Live');
+});
+
+test('nothing is loaded from elsewhere', async () => {
+  const hosts = new Set();
+  page.on('request', (request) => hosts.add(new URL(request.url()).origin));
+  await open();
+  assert.deepEqual([...hosts], [peer.url]);
+});
+
+test('every field has a name and every picture is named or passed over', async () => {
+  await open();
+  await drop(page, 'a.csv', 'a\n');
+  const nameless = await page.evaluate(() => [...document.querySelectorAll('input, select, textarea, button, img, svg')].filter((each) => {
+    const named = each.labels?.length || each.textContent.trim() || each.ariaLabel;
+    return !named && each.getAttribute('alt') !== '' && each.ariaHidden !== 'true';
+  }).map((each) => each.outerHTML));
+  assert.deepEqual(nameless, []);
+});
+
+test('nothing is cut off on a narrow phone', async () => {
+  await page.setViewportSize({ width: 320, height: 640 });
+  peer.tasks = [{ id: 'a', kind: 'imports', title: 'a_very_long_name_without_any_space_in_it_at_all.csv', state: 'running', progress: 0.3 }];
+  await open();
+  await page.getByText('a_very_long_name').waitFor();
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 320);
+});
+
+test('a table’s name is made of a file’s', () => {
+  const names = { 'Airports 2026 (final).csv': 'airports_2026_final', 'Größe.tsv': 'gro_e', '2024.csv': 't_2024', '数据.csv': 't_import', 'pg_x.csv': 't_pg_x', 'a.b.c': 'a_b' };
+  for (const [file, table] of Object.entries(names)) assert.equal(tableFor(file), table);
+});

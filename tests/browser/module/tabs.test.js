@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict';
+import { after, afterEach, before, beforeEach, test } from 'node:test';
+
+import { heard, inState, launch, listen, setHidden, until } from '../browser.js';
+import { Peer, toast, token } from '../peer.js';
+
+let browser, context, peer;
+
+before(async () => (browser = await launch()));
+after(() => browser.close());
+beforeEach(async () => {
+  peer = await Peer.start();
+  context = await browser.newContext();
+});
+afterEach(async () => {
+  await context.close();
+  await peer.stop();
+});
+
+async function openTab(options = {}) {
+  const tab = await context.newPage();
+  await tab.goto(`${peer.url}/blank`);
+  await listen(tab, { token: token(), ...options });
+  return tab;
+}
+
+const titles = async (tab) => (await heard(tab)).toast.map(({ toast }) => toast.title);
+const shownAnywhere = async (tabs) => (await Promise.all(tabs.map(titles))).flat();
+
+test('of eight tabs exactly one shows each toast, all of them hear it, and none hangs', async () => {
+  const tabs = [];
+  for (let n = 0; n < 8; n++) tabs.push(await openTab());
+  await until(() => peer.streams.size, (open) => open === 4); // HTTP/1.1 allows six; two are left for everything else
+  // Each has its turn; from then on it has a cursor and misses nothing.
+  for (const tab of tabs) await until(() => tab.evaluate(() => connection.cursor), Boolean, 20_000);
+  const wanted = [];
+  for (let n = 0; n < 60; n++) {
+    wanted.push(`toast ${n}`);
+    peer.send(toast(`toast ${n}`));
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  await until(() => shownAnywhere(tabs), (shown) => shown.length >= 60);
+  // While four hold streams, the API answers in every tab.
+  await Promise.all(tabs.map((tab) => tab.evaluate(() => connection.api.listTasks())));
+  await until(() => Promise.all(tabs.map(async (tab) => (await heard(tab)).event.length)), (counts) => counts.every((count) => count === 60), 40_000);
+  assert.deepEqual((await shownAnywhere(tabs)).sort(), wanted.sort());
+  assert.ok(peer.streams.size <= 4);
+});
+
+test('a hidden tab leaves its slot at once to one that is seen', async () => {
+  const hidden = [];
+  for (let n = 0; n < 4; n++) {
+    hidden.push(await openTab());
+    await inState(hidden[n], 'live');
+    await setHidden(hidden[n], true);
+  }
+  const seen = await openTab();
+  await until(() => seen.evaluate(() => connection.state.state), (state) => state === 'live', 3_000);
+  assert.equal(peer.streams.size, 4);
+});
+
+test('a hidden tab does not show; the first that is seen again does, whether it kept its stream or not', async () => {
+  const [kept, closed] = [await openTab(), await openTab({ hiddenAfter: 100 })];
+  for (const tab of [kept, closed]) {
+    await inState(tab, 'live');
+    await setHidden(tab, true);
+  }
+  await inState(closed, 'hidden');
+  peer.send(toast('first'));
+  await until(async () => (await heard(kept)).event.length, (count) => count === 1);
+  assert.deepEqual(await shownAnywhere([kept, closed]), []);
+  await setHidden(closed, false);
+  await until(() => titles(closed), (shown) => shown.length === 1);
+  await setHidden(kept, false);
+  peer.send(toast('second'));
+  await until(() => shownAnywhere([kept, closed]), (shown) => shown.length >= 2);
+  await until(async () => (await heard(kept)).event.length, (count) => count === 2);
+  assert.deepEqual((await shownAnywhere([kept, closed])).sort(), ['first', 'second']);
+});
+
+test('a reloaded tab does not show again what was shown', async () => {
+  const tab = await openTab();
+  await inState(tab, 'live');
+  peer.send(toast('once'));
+  await until(() => titles(tab), (shown) => shown.length === 1);
+  await tab.goto(`${peer.url}/blank`);
+  await listen(tab, { token: token(), after: 'c0' });
+  await until(async () => (await heard(tab)).event.length, (count) => count === 1);
+  peer.send(toast('next'));
+  await until(() => titles(tab), (shown) => shown.length > 0);
+  assert.deepEqual(await titles(tab), ['next']);
+});
+
+test('two people in one browser both see what is for both', async () => {
+  const tabs = [await openTab({ token: token({ sub: 'ada' }) }), await openTab({ token: token({ sub: 'bob' }) })];
+  for (const tab of tabs) await inState(tab, 'live');
+  peer.send(toast('for both'));
+  for (const tab of tabs) await until(() => titles(tab), (shown) => shown.length === 1);
+});
+
+for (const [name, breakIt] of [
+  ['refused', () => { indexedDB.open = () => { throw new DOMException('no', 'SecurityError'); }; }],
+  ['silent', () => { indexedDB.open = () => ({}); }],
+  ['missing', () => Object.defineProperty(window, 'indexedDB', { value: undefined })],
+]) {
+  test(`where the storage is ${name} a toast is shown rather than lost`, async () => {
+    await context.addInitScript(`(${breakIt})()`);
+    const tab = await openTab();
+    await inState(tab, 'live');
+    peer.send(toast('shown'));
+    await until(() => titles(tab), (shown) => shown.length === 1, 3_000);
+  });
+}
+
+test('without Web Locks every tab opens its stream', async () => {
+  await context.addInitScript(() => delete Navigator.prototype.locks);
+  const tab = await openTab({ streams: 0 });
+  await inState(tab, 'live');
+});
+
+test('a toast dismissed in one tab is dismissed in the others', async () => {
+  const [one, other] = [await openTab(), await openTab()];
+  for (const tab of [one, other]) await inState(tab, 'live');
+  await one.evaluate(() => connection.dismiss('task/1'));
+  await until(async () => (await heard(other)).dismissed, (names) => names.length === 1);
+  assert.deepEqual((await heard(one)).dismissed, []);
+});

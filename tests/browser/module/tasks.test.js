@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict';
+import { after, afterEach, before, beforeEach, test } from 'node:test';
+
+import { complaints, inState, launch, listen, until } from '../browser.js';
+import { Peer, problem, taskEvent, token } from '../peer.js';
+
+let browser, context, page, peer, said;
+
+before(async () => (browser = await launch()));
+after(() => browser.close());
+beforeEach(async () => {
+  peer = await Peer.start();
+  context = await browser.newContext();
+  page = await context.newPage();
+  said = complaints(page);
+});
+afterEach(async () => {
+  await context.close();
+  await peer.stop();
+  assert.deepEqual(said, []);
+});
+
+async function open() {
+  await page.goto(`${peer.url}/blank`);
+  await listen(page, { token: token() });
+  await page.evaluate(async () => {
+    await import('/client/tasks.js');
+    const list = document.createElement('bellwire-tasks');
+    list.connection = connection;
+    document.body.append(list);
+  });
+  await inState(page, 'live');
+}
+
+const at = (seconds) => new Date(Date.UTC(2026, 10, 22, 8, 0, seconds)).toISOString();
+const task = (id, state, more = {}) => ({ id, kind: 'imports', title: `${id}.csv`, state, progress: 0, attempt: 1, sequence: 1, created: at(1), ...more });
+const rows = () => page.locator('bellwire-tasks .task');
+const titles = () => page.locator('bellwire-tasks .title').allInnerTexts();
+const states = () => page.locator('bellwire-tasks .state').allInnerTexts();
+
+test('an empty list says that it keeps itself up to date', async () => {
+  await open();
+  await until(() => page.locator('bellwire-tasks .note').innerText(), (text) => text.startsWith('Nothing yet'));
+});
+
+test('the list updates itself from queued over progress to done, in one row', async () => {
+  await open();
+  peer.send(taskEvent(task('a', 'queued', { attempt: 0, sequence: 0 })));
+  await until(states, (now) => now.join() === 'Waiting');
+  peer.send(taskEvent(task('a', 'running', { sequence: 2, progress: 0.375 })));
+  await until(states, (now) => now.join() === 'Running 38 %');
+  const bar = page.getByRole('progressbar', { name: 'a.csv' });
+  assert.equal(await bar.getAttribute('aria-valuenow'), '38');
+  peer.send(taskEvent(task('a', 'succeeded', { sequence: 3, progress: 1, updated: at(3), result: { table: 'a', rows: 3376, columns: 7, seconds: 0.413 } })));
+  await until(states, (now) => now.join() === 'Done');
+  assert.equal(await page.locator('bellwire-tasks .result').innerText(), '3,376 rows · 7 columns · in a · 0.41 s');
+  assert.equal(await bar.count(), 0);
+  assert.equal(await rows().count(), 1);
+});
+
+test('newest are first, and what came while the list was on its way is in it', async () => {
+  let release;
+  peer.tasks = [task('b', 'succeeded', { created: at(2) }), task('a', 'running', { created: at(1), progress: 0.1 })];
+  peer.answer = async (_, __, path) => {
+    if (path === '/api/tasks') await new Promise((resolve) => (release = resolve));
+    return false;
+  };
+  await open();
+  peer.send(taskEvent(task('c', 'queued', { created: at(3) })));
+  peer.send(taskEvent(task('a', 'succeeded', { created: at(1), sequence: 9 })));
+  await until(titles, (all) => all.length === 2);
+  peer.answer = () => false;
+  release();
+  await until(titles, (all) => all.join() === 'c.csv,b.csv,a.csv');
+  await until(states, (now) => now.join() === 'Waiting,Done,Done');
+});
+
+test('after a gap the list is loaded again', async () => {
+  await open();
+  peer.send(taskEvent(task('gone', 'queued')));
+  await until(titles, (all) => all.join() === 'gone.csv');
+  peer.tasks = [task('there', 'running')];
+  for (const stream of peer.streams) stream.write('event: gap\ndata: {"reason":"remade"}\n\n');
+  await until(titles, (all) => all.join() === 'there.csv');
+});
+
+test('a list that cannot be loaded says why and is tried again', async () => {
+  peer.answer = (_, response, path) => path === '/api/tasks' && (problem(response, 503, 'catching up'), true);
+  await open();
+  await until(() => page.locator('bellwire-tasks .trouble').innerText(), (text) => text.includes('catching up'));
+  peer.answer = () => false;
+  peer.tasks = [task('a', 'running')];
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await until(titles, (all) => all.length === 1);
+  assert.equal(await page.locator('bellwire-tasks .trouble').isVisible(), false);
+});
+
+test('a running task is cancelled by keyboard, and the focus stays in its row', async () => {
+  peer.tasks = [task('a', 'running')];
+  await open();
+  const cancel = page.getByRole('button', { name: 'Cancel: a.csv' });
+  await cancel.focus();
+  peer.answer = (_, response) => (response.writeHead(204).end(), true);
+  await page.keyboard.press('Enter');
+  await until(() => peer.requests, (all) => all.includes('DELETE /api/tasks/a'));
+  peer.send(taskEvent(task('a', 'cancelled', { attempt: 0, sequence: 1 })));
+  await until(states, (now) => now.join() === 'Cancelled');
+  assert.equal(await page.evaluate(() => document.querySelector('bellwire-tasks').shadowRoot.activeElement?.className), 'task');
+});
+
+test('a failed task says why, as text, and a refused cancelling too', async () => {
+  peer.tasks = [task('a', 'failed', { error: { reason: 'input', message: 'Line 7: <b>quote</b> never closes' } }), task('b', 'running')];
+  peer.answer = (request, response) => request.method === 'DELETE' && (problem(response, 503, 'the broker is away'), true);
+  await open();
+  await until(() => page.locator('bellwire-tasks .result:visible').allInnerTexts(), (texts) => texts.join() === 'Line 7: <b>quote</b> never closes');
+  await page.getByRole('button', { name: 'Cancel: b.csv' }).click();
+  await until(() => page.locator('bellwire-tasks .trouble').innerText(), (text) => text.includes('the broker is away'));
+});
+
+test('rejected rows are told with the first reason, and saved with the token in the header', async () => {
+  const rejected = { rows: 12, href: '/api/files/01F/rejected.csv', first: [{ line: 5, reason: '9 fields, the header has 8' }] };
+  peer.tasks = [task('a', 'succeeded', { result: { rows: 1, columns: ['x'], rejected, href: 'javascript:alert(1)' } })];
+  await open();
+  await until(() => page.locator('bellwire-tasks .result').innerText(), (text) => text === '1 row · 1 column · 12 rejected\nline 5: 9 fields, the header has 8');
+  assert.equal(await page.getByText('Download').count(), 0);
+  const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Rejected rows: a.csv' }).click()]);
+  assert.equal(download.suggestedFilename(), 'rejected.csv');
+});
+
+test('the focus stays where it is while other rows come and change', async () => {
+  peer.tasks = [task('a', 'running')];
+  await open();
+  await page.getByRole('button', { name: 'Cancel: a.csv' }).focus();
+  for (let n = 0; n < 5; n++) peer.send(taskEvent(task(`n${n}`, 'queued', { created: at(10 + n) })));
+  peer.send(taskEvent(task('a', 'running', { sequence: 5, progress: 0.5 })));
+  await until(() => rows().count(), (count) => count === 6);
+  assert.equal(await page.evaluate(() => document.querySelector('bellwire-tasks').shadowRoot.activeElement?.ariaLabel), 'Cancel: a.csv');
+});
+
+test('many tasks are shown a page at a time', async () => {
+  peer.tasks = Array.from({ length: 70 }, (_, n) => task(`t${String(n).padStart(3, '0')}`, 'succeeded', { created: at(n) }));
+  await open();
+  await until(() => rows().count(), (count) => count === 20);
+  await page.getByRole('button', { name: 'Show 50 older' }).click();
+  assert.equal(await rows().count(), 60);
+});

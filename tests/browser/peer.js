@@ -1,0 +1,179 @@
+/**
+ * A gateway of our own for the module tests: it behaves, until a test tells it how not to.
+ * The real gateway is tested in `pods.test.js`.
+ */
+
+import { createServer } from 'node:http';
+import { readFile } from 'node:fs/promises';
+import { once } from 'node:events';
+
+const CLIENT = new URL('../../client/', import.meta.url);
+const TYPES = { js: 'text/javascript', css: 'text/css', html: 'text/html', svg: 'image/svg+xml' };
+const POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'self'";
+
+/** A token that nobody signed: the module reads it, only a gateway checks it. */
+export function token({ sub = 'ada', env = 'dev', ...more } = {}) {
+  const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  return `${part({ alg: 'none' })}.${part({ sub, env, exp: 4102444800, ...more })}.`;
+}
+
+let ids = 0;
+
+/** An event as a gateway delivers it, save its cursor. */
+export function event(more = {}) {
+  return { specversion: '1.0', id: `e${++ids}`, source: '/test', type: 'bellwire.message', environment: 'dev', audience: 'user:ada', ...more };
+}
+
+/** An event with something to show. */
+export function toast(title, more = {}) {
+  return event({ data: { toast: { level: 'info', title, ...more.toast } }, ...more.event });
+}
+
+/** One peer on a port of its own. */
+export class Peer {
+  /** What was sent, with cursors, for those who come back. */
+  log = [];
+  /** Open streams. */
+  streams = new Set();
+  /** What was asked of `/events`: headers, in order. */
+  asked = [];
+  /** Every other request, as `METHOD path`. */
+  requests = [];
+  tasks = [];
+  /** Milliseconds between two heartbeats. */
+  heartbeat = 15_000;
+  /** Hands out development tokens. */
+  development = true;
+  /** Takes the next streams in place of the good behaviour: `(request, response) => void`. */
+  misbehave = [];
+  /** Same for other routes: return true when it has answered. */
+  answer = () => false;
+  #cursor = 0;
+
+  static async start(settings = {}) {
+    const peer = Object.assign(new Peer(), settings);
+    peer.server = createServer((request, response) => peer.#handle(request, response).catch((error) => response.destroy(error)));
+    peer.server.listen(settings.port ?? 0, '127.0.0.1');
+    await once(peer.server, 'listening');
+    peer.url = `http://127.0.0.1:${peer.server.address().port}`;
+    return peer;
+  }
+
+  async stop() {
+    this.server.closeAllConnections();
+    this.server.close();
+    await once(this.server, 'close');
+  }
+
+  /** The cursor of the last event. */
+  get cursor() {
+    return `c${this.#cursor}`;
+  }
+
+  /** Publishes to all who listen, and to those who come back. */
+  send(said) {
+    const cursor = `c${++this.#cursor}`;
+    const text = frame(cursor, { cursor, ...said });
+    this.log.push({ place: this.#cursor, text });
+    for (const stream of this.streams) stream.write(text);
+  }
+
+  /** Ends all streams, as a stopping pod does. */
+  endStreams(last = '') {
+    for (const stream of this.streams) stream.end(last);
+    this.streams.clear();
+  }
+
+  async #handle(request, response) {
+    const { pathname } = new URL(request.url, this.url);
+    if (pathname === '/events') return this.#events(request, response);
+    if (pathname === '/blank') return html(response, '<!doctype html><meta charset="utf-8"><title>blank</title><body></body>');
+    if (pathname === '/' || pathname.startsWith('/client/')) return this.#file(pathname, response);
+    this.requests.push(`${request.method} ${pathname}`);
+    if (await this.answer(request, response, pathname)) return;
+    await this.#api(request, response, pathname);
+  }
+
+  #events(request, response) {
+    this.asked.push({ ...request.headers, at: performance.now() });
+    const odd = this.misbehave.shift();
+    if (odd) return odd(request, response, this);
+    this.open(request, response);
+  }
+
+  /** A stream as it should be. */
+  open(request, response) {
+    const after = request.headers['last-event-id'];
+    response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
+    response.write(`id: ${after ?? this.cursor}\n\n`);
+    if (after) for (const { place, text } of this.log) if (place > Number(after.slice(1))) response.write(text);
+    this.streams.add(response);
+    const beat = setInterval(() => response.write(`id: ${this.cursor}\n\n`), this.heartbeat);
+    response.on('close', () => {
+      clearInterval(beat);
+      this.streams.delete(response);
+    });
+  }
+
+  async #file(pathname, response) {
+    const name = pathname === '/' ? 'index.html' : pathname.slice('/client/'.length);
+    const body = await readFile(new URL(name, CLIENT)).catch(() => null);
+    const type = TYPES[name.split('.').at(-1)];
+    response.writeHead(body ? 200 : 404, { 'content-type': type ?? 'text/plain', 'content-security-policy': POLICY });
+    response.end(body);
+  }
+
+  async #api(request, response, pathname) {
+    const body = Buffer.concat(await request.toArray());
+    const { searchParams } = new URL(request.url, this.url);
+    if (pathname === '/dev/token' && this.development) {
+      if (!searchParams.get('user')) return problem(response, 400, 'user is missing');
+      return json(response, 200, { token: token({ sub: searchParams.get('user'), env: searchParams.get('env') }) });
+    }
+    if (pathname === '/api/tasks' && request.method === 'GET') return json(response, 200, { tasks: this.tasks });
+    if (pathname === '/api/tasks') return this.#startTask(JSON.parse(body), response);
+    if (pathname === '/api/events') {
+      this.send({ ...JSON.parse(body), environment: 'dev' });
+      return json(response, 202, { accepted: 1 });
+    }
+    if (pathname.startsWith('/api/files/') && request.method === 'PUT') {
+      const key = `01F/${pathname.split('/').at(-1)}`;
+      return json(response, 201, { key, href: `/api/files/${key}`, bytes: body.length });
+    }
+    if (pathname.startsWith('/api/files/')) return response.end('a,b\n1,2\n');
+    problem(response, 404, 'there is nothing here');
+  }
+
+  #startTask({ kind, title, input }, response) {
+    const task = { id: `t${Date.now()}`, kind, title, input, state: 'queued', progress: 0, attempt: 0, sequence: 0, created: new Date().toISOString() };
+    this.tasks.unshift(task);
+    json(response, 202, task);
+  }
+}
+
+/** What a task has to say. */
+export function taskEvent(task, toast) {
+  const word = { queued: 'queued', running: 'progressed' }[task.state] ?? task.state;
+  return event({ type: `bellwire.task.${word}`, subject: `task/${task.id}`, data: { task: { progress: 0, ...task }, ...(toast && { toast }) } });
+}
+
+/** A frame of server-sent events. */
+export function frame(cursor, said) {
+  return `id: ${cursor}\nevent: ${said.type}\ndata: ${JSON.stringify(said)}\n\n`;
+}
+
+/** An RFC 9457 answer. */
+export function problem(response, status, detail, headers = {}) {
+  response.writeHead(status, { 'content-type': 'application/problem+json', ...headers });
+  response.end(JSON.stringify({ title: detail, status, detail }));
+}
+
+function html(response, text) {
+  response.writeHead(200, { 'content-type': 'text/html' });
+  response.end(text);
+}
+
+function json(response, status, body) {
+  response.writeHead(status, { 'content-type': 'application/json' });
+  response.end(JSON.stringify(body));
+}
