@@ -102,7 +102,7 @@ pub async fn start(
 ) -> Result<Response, Problem> {
     caller.require(SCOPE)?;
     let body = whole(body, LARGEST_REQUEST).await?;
-    let asked: NewTask = serde_json::from_slice(&body)
+    let asked: NewTask = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(&body))
         .map_err(|error| Problem::bad_request("invalid-task", format!("the task is not what it must be: {error}")))?;
     let title = title_of(&asked)?;
     let id = task_id(&headers, &caller)?;

@@ -1,6 +1,8 @@
 //! What Bellwire promises, as sentences, over both backplanes.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod bad_input;
 mod coming_back;
 mod delivery;
 mod isolation;
+mod tasks;

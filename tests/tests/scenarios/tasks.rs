@@ -1,0 +1,262 @@
+//! A task from its start to its end, as its owner sees it on any pod.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use backplane::{Kind, Toast, toast::Level};
+use runtime::{Completion, Context, Failure, Function};
+use scenarios::{
+    House, Pod,
+    house::{answer, event},
+    over_both_backplanes, until,
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+
+over_both_backplanes! {
+    a_task_is_seen_from_queued_to_its_toast_on_every_pod,
+    the_same_key_starts_a_task_once_whichever_pod_is_asked,
+    a_cancelled_task_ends_without_its_effect,
+    a_task_cancelled_while_it_waits_never_begins,
+    somebody_elses_task_cannot_be_seen_or_cancelled,
+    a_function_that_panics_or_fails_tells_its_owner,
+    a_killed_workers_task_is_done_by_the_next,
+    two_pods_and_a_new_one_show_the_same_list,
+}
+
+/// Waits to be let go, then is done; `how` makes it fail.
+#[derive(Clone)]
+struct Patient {
+    go: Arc<Semaphore>,
+    effects: Arc<Semaphore>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Input {
+    how: String,
+}
+
+impl Patient {
+    fn new() -> Self {
+        Self { go: Arc::new(Semaphore::new(0)), effects: Arc::new(Semaphore::new(0)) }
+    }
+}
+
+#[async_trait]
+impl Function for Patient {
+    type Input = Input;
+    type Output = Value;
+
+    fn kind(&self) -> Kind {
+        "patient".parse().unwrap()
+    }
+
+    async fn run(&self, context: &Context, input: Input) -> Result<Completion<Value>, Failure> {
+        context.progress(0.5);
+        tokio::select! {
+            permit = self.go.acquire() => permit.unwrap().forget(),
+            () = context.stop.cancelled() => return Err(Failure::Stopped),
+        }
+        match input.how.as_str() {
+            "panics" => panic!("on purpose"),
+            "fails" => Err(Failure::input("the input is sour")),
+            _ => {
+                self.effects.add_permits(1);
+                let toast = Toast::new(Level::Success, format!("{} is ready", context.title));
+                Ok(Completion { output: json!({ "attempt": context.attempt }), toast })
+            }
+        }
+    }
+}
+
+async fn start(pod: &Pod, token: &str, how: &str) -> String {
+    let body = json!({ "kind": "patient", "title": "Wait", "input": { "how": how } });
+    // The worker makes its queue when it begins; until then there is no such kind.
+    until("the task is taken", async || {
+        let (status, task) = answer(pod.request("POST", "/api/tasks", token).body(body.to_string())).await;
+        (status == 202).then(|| task["id"].as_str().unwrap().to_owned())
+    })
+    .await
+}
+
+async fn in_state(pod: &Pod, token: &str, id: &str, state: &str) -> Value {
+    until(&format!("the task is {state}"), async || {
+        let (status, task) = answer(pod.request("GET", &format!("/api/tasks/{id}"), token)).await;
+        (status == 200 && task["state"] == state).then_some(task)
+    })
+    .await
+}
+
+async fn a_task_is_seen_from_queued_to_its_toast_on_every_pod(house: House) {
+    let (one, two) = (house.pod().await, house.pod().await);
+    let patient = Patient::new();
+    let worker = house.worker("prod", patient.clone());
+    let mut ears = [one.ear(&house, "ada", "prod").await, two.ear(&house, "ada", "prod").await];
+    let mut bob = two.ear(&house, "bob", "prod").await;
+    let token = house.token("ada", "prod");
+    let id = start(&one, &token, "well").await;
+    let running = in_state(&two, &token, &id, "running").await;
+    assert_eq!((running["title"].as_str(), running["attempt"].as_u64()), (Some("Wait"), Some(1)));
+    patient.go.add_permits(1);
+    for ear in &mut ears {
+        let mut states = Vec::new();
+        let toast = loop {
+            let data = ear.next().await.data;
+            assert_eq!(data["subject"], format!("task/{id}"));
+            states.push(data["data"]["task"]["state"].as_str().unwrap().to_owned());
+            if data["data"]["toast"].is_object() {
+                break data["data"]["toast"].clone();
+            }
+        };
+        assert_eq!(toast["title"], "Wait is ready");
+        assert!(states.contains(&"queued".into()) && states.last() == Some(&"succeeded".into()), "{states:?}");
+    }
+    let task = in_state(&two, &token, &id, "succeeded").await;
+    assert_eq!((&task["progress"], &task["result"]["attempt"]), (&json!(1.0), &json!(1)));
+    one.publish(&token, &event("only this", "user:bob")).await;
+    assert_eq!(bob.next_ids(1).await, ["only this"]);
+    worker.stop().await;
+}
+
+async fn the_same_key_starts_a_task_once_whichever_pod_is_asked(house: House) {
+    let (one, two) = (house.pod().await, house.pod().await);
+    let patient = Patient::new();
+    let _worker = house.worker("prod", patient.clone());
+    let token = house.token("ada", "prod");
+    let first = start(&one, &token, "well").await;
+    patient.go.add_permits(10);
+    in_state(&one, &token, &first, "succeeded").await;
+    let mut ids = Vec::new();
+    for pod in [&one, &two, &one] {
+        let body = json!({ "kind": "patient", "input": { "how": "well" } }).to_string();
+        let request = pod.request("POST", "/api/tasks", &token).header("idempotency-key", "k1").body(body);
+        let (status, task) = answer(request).await;
+        assert_eq!(status, 202);
+        ids.push(task["id"].as_str().unwrap().to_owned());
+    }
+    ids.dedup();
+    assert_eq!(ids.len(), 1);
+    in_state(&two, &token, &ids[0], "succeeded").await;
+    let (_, list) = answer(two.request("GET", "/api/tasks", &token)).await;
+    assert_eq!(list["tasks"].as_array().unwrap().len(), 2, "{list}");
+}
+
+async fn a_cancelled_task_ends_without_its_effect(house: House) {
+    let (one, two) = (house.pod().await, house.pod().await);
+    let patient = Patient::new();
+    let _worker = house.worker("prod", patient.clone());
+    let token = house.token("ada", "prod");
+    let id = start(&one, &token, "well").await;
+    in_state(&two, &token, &id, "running").await;
+    let (status, task) = answer(two.request("DELETE", &format!("/api/tasks/{id}"), &token)).await;
+    assert_eq!((status, task["state"].as_str()), (202, Some("cancelled")));
+    in_state(&one, &token, &id, "cancelled").await;
+    // Whoever is done next proves that the cancelled one let its place go.
+    let next = start(&one, &token, "well").await;
+    patient.go.add_permits(1);
+    in_state(&one, &token, &next, "succeeded").await;
+    assert_eq!(patient.effects.available_permits(), 1);
+    let (status, problem) = answer(one.request("DELETE", &format!("/api/tasks/{next}"), &token)).await;
+    assert_eq!((status, problem["type"].as_str()), (409, Some("urn:bellwire:problem:task-ended")));
+}
+
+async fn a_task_cancelled_while_it_waits_never_begins(house: House) {
+    let pod = house.pod().await;
+    let token = house.token("ada", "prod");
+    let patient = Patient::new();
+    let first = house.worker("prod", patient.clone());
+    let done = start(&pod, &token, "well").await;
+    patient.go.add_permits(1);
+    in_state(&pod, &token, &done, "succeeded").await;
+    first.stop().await;
+    // The queue is there, and nobody takes from it.
+    let id = start(&pod, &token, "well").await;
+    in_state(&pod, &token, &id, "queued").await;
+    assert_eq!(answer(pod.request("DELETE", &format!("/api/tasks/{id}"), &token)).await.0, 202);
+    in_state(&pod, &token, &id, "cancelled").await;
+    let later = start(&pod, &token, "well").await;
+    patient.go.add_permits(5);
+    let _second = house.worker("prod", patient.clone());
+    in_state(&pod, &token, &later, "succeeded").await;
+    in_state(&pod, &token, &id, "cancelled").await;
+    assert_eq!(patient.effects.available_permits(), 2);
+}
+
+async fn somebody_elses_task_cannot_be_seen_or_cancelled(house: House) {
+    let pod = house.pod().await;
+    let patient = Patient::new();
+    let _worker = house.worker("prod", patient.clone());
+    let id = start(&pod, &house.token("ada", "prod"), "well").await;
+    in_state(&pod, &house.token("ada", "prod"), &id, "running").await;
+    for (user, environment) in [("bob", "prod"), ("ada", "test")] {
+        let token = house.token(user, environment);
+        for method in ["GET", "DELETE"] {
+            assert_eq!(answer(pod.request(method, &format!("/api/tasks/{id}"), &token)).await.0, 404);
+        }
+        let (_, list) = answer(pod.request("GET", "/api/tasks", &token)).await;
+        assert_eq!(list, json!({ "tasks": [] }));
+    }
+}
+
+async fn a_function_that_panics_or_fails_tells_its_owner(house: House) {
+    let pod = house.pod().await;
+    let patient = Patient::new();
+    patient.go.add_permits(100);
+    let _worker = house.worker("prod", patient.clone());
+    let token = house.token("ada", "prod");
+    let mut ear = pod.ear(&house, "ada", "prod").await;
+    let id = start(&pod, &token, "fails").await;
+    let failed = in_state(&pod, &token, &id, "failed").await;
+    assert_eq!(failed["error"]["message"], "the input is sour");
+    let toast = loop {
+        let data = ear.next().await.data["data"].clone();
+        if data["toast"].is_object() {
+            break data["toast"].clone();
+        }
+    };
+    assert_eq!(toast["level"], "error");
+    let misspelt = json!({ "kind": "patient", "input": { "how": "well", "hwo": 1 } }).to_string();
+    let (_, task) = answer(pod.request("POST", "/api/tasks", &token).body(misspelt)).await;
+    let failed = in_state(&pod, &token, task["id"].as_str().unwrap(), "failed").await;
+    assert!(failed["error"]["message"].as_str().unwrap().contains("hwo"), "{failed}");
+    // A panic is a failed attempt and not a dead worker.
+    start(&pod, &token, "panics").await;
+    let id = start(&pod, &token, "well").await;
+    in_state(&pod, &token, &id, "succeeded").await;
+}
+
+async fn a_killed_workers_task_is_done_by_the_next(house: House) {
+    let pod = house.pod().await;
+    let patient = Patient::new();
+    let first = house.worker("prod", patient.clone());
+    let token = house.token("ada", "prod");
+    let id = start(&pod, &token, "well").await;
+    in_state(&pod, &token, &id, "running").await;
+    first.kill().await;
+    patient.go.add_permits(1);
+    let _second = house.worker("prod", patient.clone());
+    let task = in_state(&pod, &token, &id, "succeeded").await;
+    assert_eq!((&task["attempt"], patient.effects.available_permits()), (&json!(2), 1));
+}
+
+async fn two_pods_and_a_new_one_show_the_same_list(house: House) {
+    let (one, two) = (house.pod().await, house.pod().await);
+    let patient = Patient::new();
+    patient.go.add_permits(100);
+    let _worker = house.worker("prod", patient.clone());
+    let token = house.token("ada", "prod");
+    for n in 0..10 {
+        let id = start(if n % 2 == 0 { &one } else { &two }, &token, if n % 3 == 0 { "fails" } else { "well" }).await;
+        in_state(&one, &token, &id, if n % 3 == 0 { "failed" } else { "succeeded" }).await;
+        in_state(&two, &token, &id, if n % 3 == 0 { "failed" } else { "succeeded" }).await;
+    }
+    let new = house.pod().await;
+    let mut lists = Vec::new();
+    for pod in [&one, &two, &new] {
+        lists.push(answer(pod.request("GET", "/api/tasks", &token)).await.1);
+    }
+    assert_eq!(lists[0]["tasks"].as_array().unwrap().len(), 10);
+    assert!(lists[0] == lists[1] && lists[1] == lists[2]);
+}
