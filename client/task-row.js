@@ -117,9 +117,11 @@ export class TaskRow {
   #links({ title, result }) {
     if (!result || typeof result !== 'object') return [];
     const { words, connection, onError } = this.#context;
-    const wanted = /** @type {const} */ ([[words.download, result.href], [words.rejected, rejectedOf(result).href]]);
+    const rejected = rejectedOf(result).href;
+    const wanted = /** @type {const} */ ([[words.download, result.href], [words.rejected, rejected]]);
     return wanted.flatMap(([label, href]) => {
-      const link = href === undefined ? null : linkTo(label, href, connection, onError);
+      const twice = label === words.download && href === rejected;
+      const link = href === undefined || twice ? null : linkTo(label, href, connection, onError);
       if (link) link.ariaLabel = words.linkOf(label, title);
       return link ?? [];
     });

@@ -2,10 +2,10 @@
 
 export const style = new CSSStyleSheet();
 style.replaceSync(`
-:host { display: block; font: var(--bellwire-font, 0.9375rem/1.45 system-ui, sans-serif); color: light-dark(#1b2030, #e8eaf1); }
+:host { display: block; container-type: inline-size; font: var(--bellwire-font, 0.9375rem/1.45 system-ui, sans-serif); color: light-dark(#1b2030, #e8eaf1); }
 [hidden] { display: none !important; }
 .list { margin: 0; padding: 0; list-style: none; }
-.task { display: flex; flex-wrap: wrap; gap: 0.375rem 0.875rem; align-items: flex-start; padding: 0.875rem 0.25rem; --state: light-dark(#5b6378, #aab2c5); }
+.task { display: grid; grid-template-columns: auto minmax(0, 1fr) auto; gap: 0.5rem 0.875rem; align-items: start; padding: 0.875rem 0.25rem; --state: light-dark(#5b6378, #aab2c5); }
 .task + .task { border-block-start: 1px solid light-dark(#e6e9f0, #2f3646); }
 .task:focus-visible { outline: 2px solid light-dark(#3157c8, #8fb0ff); outline-offset: 2px; border-radius: 0.5rem; }
 .task[data-state='running'] { --state: light-dark(#3157c8, #8fb0ff); }
@@ -13,10 +13,10 @@ style.replaceSync(`
 .task[data-state='failed'] { --state: light-dark(#b3261e, #ff9d94); }
 .mark { flex: none; color: var(--state); block-size: 1.375rem; display: grid; place-items: center; }
 .icon { inline-size: 1.25rem; block-size: 1.25rem; fill: none; stroke: currentColor; stroke-width: 1.6; stroke-linecap: round; stroke-linejoin: round; }
-.main { flex: 1 1 12rem; min-inline-size: 0; overflow-wrap: anywhere; }
+.main { min-inline-size: 0; overflow-wrap: anywhere; }
 .title { margin: 0; font: inherit; font-weight: 600; unicode-bidi: plaintext; text-align: start; }
 .about { margin: 0; display: flex; flex-wrap: wrap; column-gap: 0.5rem; font-size: 0.8125rem; color: light-dark(#5b6378, #aab2c5); font-variant-numeric: tabular-nums; }
-.about > :not(:empty) + :not(:empty)::before { content: '·' / ''; margin-inline-end: 0.5rem; }
+.about > :not(:empty, :last-child)::after { content: '·' / ''; margin-inline-start: 0.5rem; font-weight: 400; color: light-dark(#5b6378, #aab2c5); }
 .state { color: var(--state); font-weight: 600; }
 .result { margin: 0.25rem 0 0; font-size: 0.875rem; color: light-dark(#3d4457, #ccd2e0); unicode-bidi: plaintext; text-align: start; white-space: pre-line; }
 .task[data-state='failed'] .result { color: light-dark(#8f1f18, #ffb4ad); }
@@ -35,6 +35,7 @@ button[aria-busy='true'] { opacity: 0.6; cursor: progress; }
 .trouble { margin: 0 0 0.5rem; padding: 0.625rem 0.875rem; border-radius: 0.5rem; display: flex; gap: 0.75rem; align-items: center; justify-content: space-between; color: light-dark(#8f1f18, #ffb4ad); background: light-dark(#fdeeed, #43262a); }
 .task[data-state='running'] .icon { animation: turn 2.4s linear infinite; }
 @keyframes turn { to { transform: rotate(1turn); } }
+@container (max-width: 28rem) { .actions { grid-column: 2; } .actions:empty { display: none; } }
 @media (prefers-reduced-motion: reduce) { .fill { transition: none; } .task[data-state='running'] .icon { animation: none; } }
 @media (forced-colors: active) { .bar { border: 1px solid; } .fill { background: Highlight; } button, a { border-color: currentColor; } }
 `);

@@ -15,19 +15,19 @@ style.replaceSync(`
 .region:focus { outline: none; }
 .stack { display: flex; flex-direction: column; align-items: stretch; gap: 0.5rem; max-block-size: calc(100dvh - 2rem); }
 .list {
-  display: flex; flex-direction: column; gap: 0.625rem; list-style: none; pointer-events: auto; min-block-size: 0;
-  margin: -0.5rem; padding: 0.5rem; overflow-y: auto; overscroll-behavior: contain; scrollbar-width: thin;
+  display: flex; flex-direction: column; gap: 0.625rem; list-style: none; min-block-size: 0;
+  margin: -1rem; padding: 1rem; /* room for shadows, which a scrolling box would cut off */ overflow-y: auto; overscroll-behavior: contain; scrollbar-width: thin;
 }
-.list:empty { pointer-events: none; }
 .toast {
   position: relative; flex: none; display: flex; gap: 0.75rem; align-items: flex-start; box-sizing: border-box;
-  padding: 0.875rem 0.75rem 0.875rem 1rem; border-radius: 0.75rem; touch-action: pan-y;
+  padding: 0.875rem 0.75rem 0.875rem 1rem; border-radius: 0.75rem; touch-action: pan-y; pointer-events: auto;
   background: var(--bellwire-toast-surface, light-dark(#ffffff, #222736));
   border: 1px solid light-dark(#dfe3ec, #3a4152);
-  box-shadow: 0 1px 2px rgb(15 20 40 / 0.08), 0 8px 24px rgb(15 20 40 / 0.12);
+  box-shadow: 0 1px 2px rgb(15 20 40 / 0.08), 0 2px 12px rgb(15 20 40 / 0.12);
   --level: light-dark(#3157c8, #8fb0ff);
 }
 .toast[hidden] { display: none; }
+.toast + .toast::before { content: ''; position: absolute; inset: -0.6875rem 0 auto; block-size: 0.625rem; } /* the pointer may cross the gap */
 .toast[data-level='success'] { --level: light-dark(#17734a, #6fd6a3); }
 .toast[data-level='warning'] { --level: light-dark(#8a5a00, #f1c15f); }
 .toast[data-level='error'] { --level: light-dark(#b3261e, #ff9d94); }

@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { after, afterEach, before, beforeEach, test } from 'node:test';
+
+import { heard, inState, launch, listen, setHidden, until } from '../browser.js';
+import { Balancer, blank, notify, pods, signIn, signToken, somebody, toastsOf } from './pods.js';
+
+const { BELLWIRE_TEST_POD_CTL } = process.env;
+let browser, context, balancer;
+
+before(async () => (browser = await launch()));
+after(() => browser.close());
+beforeEach(async () => (context = await browser.newContext()));
+afterEach(async () => {
+  await context.close();
+  await balancer?.stop();
+  balancer = undefined;
+});
+
+const titles = async (page) => (await heard(page)).toast.map(({ toast }) => toast.title);
+
+test('a message is shown on the pages of both pods, and its markup is text', async () => {
+  const ada = somebody('ada');
+  const pages = [await signIn(context, pods[0], ada), await signIn(context, pods[1], ada)];
+  const evil = '<img src=x onerror="document.title = \'pwned\'">';
+  await notify(pods[0], ada, { title: evil, body: '<b>bold</b>' });
+  for (const page of pages) {
+    await until(() => toastsOf(page), (all) => all.length === 1);
+    assert.ok((await toastsOf(page))[0].endsWith(evil));
+    assert.equal(await page.locator('bellwire-toasts :is(img, b)').count(), 0);
+    assert.notEqual(await page.title(), 'pwned');
+  }
+});
+
+test('a message sent from the page reaches the other person on the other pod, and nobody else', async () => {
+  const [ada, bob, eve] = ['ada', 'bob', 'eve'].map(somebody);
+  const [from, to, other] = [await signIn(context, pods[0], ada), await signIn(context, pods[1], bob), await signIn(context, pods[1], eve)];
+  await from.locator('#to-name').fill(bob);
+  await from.getByRole('textbox', { name: 'Message' }).fill('tea?');
+  await from.keyboard.press('Enter');
+  await until(() => toastsOf(to), (all) => all.some((title) => title.endsWith('tea?')));
+  await notify(pods[0], eve, { title: 'the next' });
+  await until(() => toastsOf(other), (all) => all.length > 0);
+  assert.deepEqual((await toastsOf(other)).map((title) => title.replace(/^\w+: /, '')), ['the next']);
+});
+
+test('in eight tabs of one origin exactly one shows the toast, and none hangs', async () => {
+  const ada = somebody('ada');
+  const tabs = [];
+  for (let n = 0; n < 8; n++) {
+    const tab = await blank(context, pods[0]);
+    await listen(tab, { token: signToken(ada) });
+    tabs.push(tab);
+  }
+  for (const tab of tabs) await until(() => tab.evaluate(() => connection.cursor), Boolean, 30_000);
+  const wanted = Array.from({ length: 20 }, (_, n) => `toast ${n}`);
+  for (const [n, title] of wanted.entries()) await notify(pods[n % 2], ada, { title });
+  await until(async () => (await Promise.all(tabs.map(titles))).flat(), (shown) => shown.length >= 20);
+  await Promise.all(tabs.map((tab) => tab.evaluate(() => connection.api.listTasks())));
+  await until(() => Promise.all(tabs.map(async (tab) => (await heard(tab)).event.length)), (counts) => counts.every((count) => count === 20), 60_000);
+  assert.deepEqual((await Promise.all(tabs.map(titles))).flat().sort(), wanted.sort());
+});
+
+test('a tab hidden and shown again gets what it missed, once and in order', async () => {
+  const ada = somebody('ada');
+  const tab = await blank(context, pods[0]);
+  await listen(tab, { token: signToken(ada), hiddenAfter: 200 });
+  await inState(tab, 'live');
+  await setHidden(tab, true);
+  await inState(tab, 'hidden');
+  const ids = [];
+  for (let n = 0; n < 5; n++) ids.push(await notify(pods[n % 2], ada, { title: `missed ${n}` }));
+  await setHidden(tab, false);
+  await until(() => titles(tab), (shown) => shown.length >= 5);
+  ids.push(await notify(pods[1], ada, { title: 'live' }));
+  await until(() => titles(tab), (shown) => shown.length >= 6);
+  assert.deepEqual((await heard(tab)).event.map(({ id }) => id), ids);
+  assert.deepEqual(await titles(tab), [...Array.from({ length: 5 }, (_, n) => `missed ${n}`), 'live']);
+});
+
+test('cut off from its pod, a page comes back by itself on the other and misses nothing, also one that had received nothing yet', async () => {
+  const ada = somebody('ada');
+  balancer = await Balancer.start(pods[0]);
+  const page = await signIn(context, balancer.url, ada);
+  balancer.leadTo(null);
+  balancer.cut();
+  await notify(pods[1], ada, { title: 'while it was away' });
+  balancer.leadTo(pods[1]);
+  await until(() => toastsOf(page), (all) => all.length === 1, 40_000);
+  await page.locator('#connection[data-state=live]').waitFor();
+  balancer.leadTo(pods[0]);
+  balancer.cut();
+  await notify(pods[0], ada, { title: 'and back' });
+  await until(() => toastsOf(page), (all) => all.length === 2, 40_000);
+  assert.equal(new URL(page.url()).origin, balancer.url);
+});
+
+test('a token that has expired is asked for again', async () => {
+  const page = await context.newPage();
+  await page.goto(pods[0]);
+  await page.getByLabel('Token').fill(signToken(somebody('ada'), { exp: Math.floor(Date.now() / 1000) - 3600 }));
+  await page.getByRole('button', { name: 'Continue' }).click();
+  await until(() => page.locator('#identity-error').innerText(), (text) => /expired/.test(text));
+  await page.getByLabel('Token').waitFor();
+});
+
+test('a pod that is killed and started again finds its page waiting', { skip: !BELLWIRE_TEST_POD_CTL && 'BELLWIRE_TEST_POD_CTL names no command' }, async () => {
+  const ada = somebody('ada');
+  const page = await signIn(context, pods[0], ada);
+  execFileSync(BELLWIRE_TEST_POD_CTL, ['kill', '0']);
+  await page.locator('#connection[data-state=waiting]').waitFor();
+  await notify(pods[1], ada, { title: 'while it was dead' });
+  execFileSync(BELLWIRE_TEST_POD_CTL, ['start', '0']);
+  await until(() => toastsOf(page), (all) => all.length === 1, 60_000);
+  await page.locator('#connection[data-state=live]').waitFor();
+});

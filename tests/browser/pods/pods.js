@@ -1,0 +1,106 @@
+/** The real pods that these tests run against: two gateways over one RabbitMQ, and an imports worker. */
+
+import { createHmac, randomUUID } from 'node:crypto';
+import { connect, createServer } from 'node:net';
+import { once } from 'node:events';
+
+const { BELLWIRE_TEST_PODS = '', BELLWIRE_TEST_SECRET = '' } = process.env;
+
+/** Their addresses. */
+export const pods = BELLWIRE_TEST_PODS.split(',').map((url) => url.trim().replace(/\/$/, '')).filter(Boolean);
+
+if (pods.length < 2 || !BELLWIRE_TEST_SECRET) {
+  throw new Error(
+    'BELLWIRE_TEST_PODS must name two gateway pods (http://127.0.0.1:8081,http://127.0.0.1:8082) and ' +
+    'BELLWIRE_TEST_SECRET the HS256 secret of their environment dev; `make test` starts them and sets both',
+  );
+}
+
+/** A token of the environment dev; each test is somebody else, so that none hears another. */
+export function signToken(sub, more = {}) {
+  const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const claims = { sub, env: 'dev', groups: [], scope: 'publish tasks files', exp: Math.floor(Date.now() / 1000) + 3600, ...more };
+  const signed = `${part({ alg: 'HS256', typ: 'JWT' })}.${part(claims)}`;
+  return `${signed}.${createHmac('sha256', BELLWIRE_TEST_SECRET).update(signed).digest('base64url')}`;
+}
+
+/** Somebody who was never there before. */
+export const somebody = (name) => `${name}-${randomUUID().slice(0, 8)}`;
+
+/** Publishes a message as a program would, on whichever pod. */
+export async function notify(pod, user, toast, more = {}) {
+  const event = { specversion: '1.0', id: randomUUID(), source: '/tests/browser', type: 'bellwire.message', audience: `user:${user}`, data: { toast: { level: 'info', ...toast } }, ...more };
+  const answer = await fetch(`${pod}/api/events`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${signToken('a-program')}`, 'content-type': 'application/cloudevents+json' },
+    body: JSON.stringify(event),
+  });
+  if (answer.status !== 202) throw new Error(`the pod answered ${answer.status}: ${await answer.text()}`);
+  return event.id;
+}
+
+/** Opens the page and signs in by pasting a token, as a person does. */
+export async function signIn(context, pod, user) {
+  const page = await context.newPage();
+  await page.goto(pod);
+  await page.getByLabel('Token').fill(signToken(user));
+  await page.getByRole('button', { name: 'Continue' }).click();
+  await page.locator('#connection[data-state=live]').waitFor();
+  return page;
+}
+
+/** An empty page of a pod's own origin, for what needs the module alone. */
+export async function blank(context, pod) {
+  const page = await context.newPage();
+  await page.route(`${pod}/blank`, (route) => route.fulfill({ contentType: 'text/html', body: '<!doctype html><title>blank</title>' }));
+  await page.goto(`${pod}/blank`);
+  return page;
+}
+
+/** What a page shows as toasts. */
+export const toastsOf = (page) => page.locator('bellwire-toasts .toast:not([inert]) .title').allTextContents();
+
+/** An address in front of the pods that can be cut and led to another of them, as a load balancer's is. */
+export class Balancer {
+  #sockets = new Set();
+  #target;
+
+  static async start(pod) {
+    const balancer = new Balancer();
+    balancer.leadTo(pod);
+    balancer.server = createServer((browser) => balancer.#pass(browser)).listen(0, '127.0.0.1');
+    await once(balancer.server, 'listening');
+    balancer.url = `http://127.0.0.1:${balancer.server.address().port}`;
+    return balancer;
+  }
+
+  /** From now on; null for nowhere. */
+  leadTo(pod) {
+    this.#target = pod && new URL(pod);
+  }
+
+  /** Cuts every connection under way. */
+  cut() {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  async stop() {
+    this.cut();
+    this.server.close();
+    await once(this.server, 'close');
+  }
+
+  #pass(browser) {
+    if (!this.#target) return browser.destroy();
+    const pod = connect(Number(this.#target.port), this.#target.hostname);
+    for (const [from, to] of [[browser, pod], [pod, browser]]) {
+      this.#sockets.add(from);
+      from.pipe(to);
+      from.on('error', () => to.destroy());
+      from.on('close', () => {
+        to.destroy();
+        this.#sockets.delete(from);
+      });
+    }
+  }
+}
