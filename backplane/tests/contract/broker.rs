@@ -7,8 +7,8 @@ use backplane::{
     topology::{Prefix, Topology},
 };
 use lapin::{
-    Connection, ConnectionProperties,
-    options::{ExchangeDeleteOptions, QueueDeleteOptions},
+    BasicProperties, Connection, ConnectionProperties,
+    options::{BasicPublishOptions, ConfirmSelectOptions, ExchangeDeleteOptions, QueueDeleteOptions},
 };
 
 /// An address with an administrator's rights.
@@ -61,4 +61,31 @@ pub async fn clean(prefix: &Prefix, environments: &[Environment], kinds: &[Kind]
         channel.exchange_delete(exchange.into(), ExchangeDeleteOptions::default()).await.unwrap();
     }
     connection.close(200, "done".into()).await.unwrap();
+}
+
+/// Publishes bytes as any program might, with no checks.
+pub async fn publish(exchange: &str, key: &str, body: &[u8]) {
+    let connection = connect().await;
+    let channel = connection.create_channel().await.unwrap();
+    channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+    let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
+    let confirm = channel.basic_publish(exchange.into(), key.into(), options, body, properties).await.unwrap();
+    assert!(confirm.await.unwrap().is_ack());
+}
+
+/// Closes the connections with this name, as an operator does; waits until there is one.
+pub fn close_connection(name: &str) {
+    let named = format!("\"{name}\"");
+    for _ in 0..20 {
+        let connections = ctl(&["list_connections", "pid", "client_properties"]);
+        let pids: Vec<_> = connections.lines().filter(|line| line.contains(&named)).collect();
+        for line in &pids {
+            let pid = line.split_whitespace().next().unwrap();
+            ctl(&["close_connection", pid, "closed by a test"]);
+        }
+        if !pids.is_empty() {
+            return;
+        }
+    }
+    panic!("no connection is named {name}");
 }

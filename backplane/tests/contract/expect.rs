@@ -13,14 +13,14 @@ pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     timeout(SOON, future).await.unwrap_or_else(|_| panic!("{what} did not come within {SOON:?}"))
 }
 
-/// Waits until a link is as wanted.
-pub async fn link(link: &mut watch::Receiver<Link>, what: &str, wanted: impl FnMut(&Link) -> bool) {
-    soon(what, link.wait_for(wanted)).await.expect("its owner lives");
+/// Waits until a link is up.
+pub async fn up(link: &mut watch::Receiver<Link>) {
+    soon("a link that is up", link.wait_for(Link::is_up)).await.expect("its owner lives");
 }
 
-/// Waits until a link is up.
-pub async fn up(of: &mut watch::Receiver<Link>) {
-    link(of, "a link that is up", Link::is_up).await;
+/// Waits until a link is down.
+pub async fn down(link: &mut watch::Receiver<Link>) {
+    soon("a link that is down", link.wait_for(|link| matches!(link, Link::Down(_)))).await.expect("its owner lives");
 }
 
 /// The next item of the log.

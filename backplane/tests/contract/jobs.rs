@@ -28,7 +28,8 @@ over_both!(
 /// Long enough for a job to come that must not.
 const A_WHILE: Duration = Duration::from_millis(500);
 
-fn job(kind: &str) -> Job {
+/// A job for this kind.
+pub fn job(kind: &str) -> Job {
     Job {
         task: TaskId::new(),
         kind: kind.parse().unwrap(),
@@ -47,7 +48,8 @@ async fn reader(plane: &backplane::Backplane, at_once: u16) -> JobReader {
     reader
 }
 
-async fn next(reader: &mut JobReader) -> JobDelivery {
+/// The next job.
+pub async fn next(reader: &mut JobReader) -> JobDelivery {
     soon("a job", reader.deliveries.recv()).await.expect("a reader reads for as long as it lives")
 }
 

@@ -18,15 +18,17 @@ over_both!(
 );
 
 /// Before anything a test publishes.
-fn long_ago() -> ReadFrom {
+pub fn long_ago() -> ReadFrom {
     ReadFrom::Time(Timestamp::now() - 1.hour())
 }
 
-fn names(count: usize) -> Vec<String> {
+/// So many ids.
+pub fn names(count: usize) -> Vec<String> {
     (0..count).map(|n| format!("e{n}")).collect()
 }
 
-async fn publish(plane: &backplane::Backplane, names: &[String]) {
+/// Publishes events of these ids.
+pub async fn publish(plane: &backplane::Backplane, names: &[String]) {
     for name in names {
         plane.log.publish(Destination::Own, &event(name)).await.unwrap();
     }

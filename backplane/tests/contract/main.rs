@@ -9,7 +9,10 @@
 
 mod broker;
 mod expect;
+mod healing;
 mod jobs;
 mod log;
+mod relay;
+mod streams;
 mod words;
 mod world;

@@ -2,11 +2,15 @@
 
 use std::{
     future::Future,
-    panic,
+    panic::{self, AssertUnwindSafe},
     sync::{Arc, Mutex},
 };
 
-use backplane::{Backplane, BackplaneConfig, Environment, Kind, memory, topology::Prefix};
+use backplane::{
+    Backplane, BackplaneConfig, Environment, Kind, memory,
+    topology::{Prefix, Topology},
+};
+use futures_util::FutureExt;
 
 use crate::broker;
 
@@ -54,14 +58,25 @@ impl Rabbit {
         Backplane::open(&config, &environment).unwrap()
     }
 
+    /// The first word of its names.
+    pub fn name(&self) -> String {
+        let everywhere = self.topology("any").everywhere();
+        everywhere.split('.').next().unwrap().to_owned()
+    }
+
+    /// The names of an environment.
+    pub fn topology(&self, name: &str) -> Topology {
+        Topology::new(self.prefix.clone(), name.parse().unwrap())
+    }
+
     /// Runs a test here, and deletes what it made whatever came of it.
-    pub async fn run<F: Future<Output = ()> + Send + 'static>(test: impl FnOnce(Self) -> F) {
+    pub async fn run<F: Future<Output = ()>>(test: impl FnOnce(Self) -> F) {
         let rabbit = Self::new();
-        let outcome = tokio::spawn(test(rabbit.clone())).await;
+        let outcome = AssertUnwindSafe(test(rabbit.clone())).catch_unwind().await;
         let environments = rabbit.made.lock().unwrap().clone();
         broker::clean(&rabbit.prefix, &environments, &KINDS.map(|kind| kind.parse::<Kind>().unwrap())).await;
         if let Err(failed) = outcome {
-            panic::resume_unwind(failed.into_panic());
+            panic::resume_unwind(failed);
         }
     }
 }
