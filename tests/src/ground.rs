@@ -2,6 +2,8 @@
 
 use backplane::{Backplane, BackplaneConfig, Environment, memory::Broker};
 
+use crate::Relay;
+
 /// Memory, or a RabbitMQ under a prefix of its own.
 #[derive(Clone)]
 pub enum Ground {
@@ -18,6 +20,19 @@ impl Ground {
         let url = std::env::var("BELLWIRE_TEST_AMQP_URL").expect("run `make test`, which starts a broker");
         let prefix = format!("t{:08x}", rand::random::<u32>());
         Self::RabbitMq { url, prefix }
+    }
+
+    /// The same, seen through a network that can be cut.
+    pub async fn behind_a_relay(&self, is_open: bool) -> (Self, Relay) {
+        let Self::RabbitMq { url, prefix } = self else {
+            panic!("there is no network within a process");
+        };
+        let mut url = url::Url::parse(url).unwrap();
+        let target = format!("{}:{}", url.host_str().unwrap(), url.port().unwrap_or(5672));
+        let relay = Relay::to(target, is_open).await;
+        url.set_host(Some("127.0.0.1")).unwrap();
+        url.set_port(Some(relay.address.port())).unwrap();
+        (Self::RabbitMq { url: url.into(), prefix: prefix.clone() }, relay)
     }
 
     pub fn backplane(&self, environment: &Environment) -> Backplane {

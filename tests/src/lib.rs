@@ -14,6 +14,7 @@ pub mod relay;
 pub use ear::{Ear, Frame};
 pub use ground::Ground;
 pub use house::{House, Pod};
+pub use relay::Relay;
 
 use std::time::Duration;
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod bad_input;
+mod broker_away;
 mod coming_back;
 mod delivery;
 mod isolation;

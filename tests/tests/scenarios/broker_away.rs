@@ -1,0 +1,150 @@
+//! The broker goes away and comes back: nothing is lost, and meanwhile everybody is told the truth.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use backplane::{Kind, Toast, toast::Level};
+use gateway::GatewayConfig;
+use runtime::{Completion, Context, Failure, Function};
+use scenarios::{
+    Ear, Ground, House, PATIENCE,
+    house::{answer, event},
+    until,
+};
+use serde_json::{Value, json};
+use tokio::{sync::mpsc, time::timeout};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pod_without_a_broker_at_the_start_says_so_and_serves_once_it_is_there() {
+    let (ground, relay) = Ground::rabbitmq().await.behind_a_relay(false).await;
+    let house = House::new(ground).await;
+    let pod = house.unready_pod(GatewayConfig::default()).await;
+    let token = house.token("ada", "prod");
+    let listening = Ear::ask(&pod.url, &token, None).await;
+    assert_eq!(listening.status(), 503);
+    assert!(listening.headers().contains_key("retry-after"));
+    let publishing = pod.request("POST", "/api/events", &token).body(event("x", "environment").to_string());
+    let publishing = publishing.header("content-type", "application/json").send().await.unwrap();
+    assert_eq!((publishing.status().as_u16(), publishing.headers().contains_key("retry-after")), (503, true));
+    assert!(!pod.readiness.is_ready());
+
+    relay.mend();
+    timeout(PATIENCE, pod.readiness.ready()).await.expect("it gets ready by itself");
+    let mut ear = pod.ear(&house, "ada", "prod").await;
+    pod.publish(&token, &event("now", "user:ada")).await;
+    assert_eq!(ear.next_ids(1).await, ["now"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_the_broker_is_away_a_pod_serves_what_it_knows_and_misses_nothing_after() {
+    let ground = Ground::rabbitmq().await;
+    let (cut_off, relay) = ground.behind_a_relay(true).await;
+    let (near, far) = (House::new(ground).await, House::new(cut_off).await);
+    let (one, two) = (near.pod().await, far.pod_with(often()).await);
+    let token = near.token("ada", "prod");
+    let mut ear = two.ear(&far, "ada", "prod").await;
+    let start = ear.cursor.clone();
+    one.publish(&token, &event("before", "user:ada")).await;
+    assert_eq!(ear.next_ids(1).await, ["before"]);
+
+    relay.cut();
+    until("the pod says that it is degraded", async || two.readiness.describe().contains("degraded").then_some(()))
+        .await;
+    assert!(two.readiness.is_ready(), "all pods would fail together: {}", two.readiness.describe());
+    let (status, problem) = two.try_publish("/api/events", &token, &event("refused", "user:ada")).await;
+    assert_eq!((status, problem["type"].as_str()), (503, Some("urn:bellwire:problem:unavailable")), "{problem}");
+    let mut back = Ear::connect(&two.url, &token, Some(&start)).await;
+    assert_eq!(back.next_ids(1).await, ["before"]);
+    one.publish(&token, &event("meanwhile", "user:ada")).await;
+
+    relay.mend();
+    assert_eq!(ear.next_ids(1).await, ["meanwhile"]);
+    assert_eq!(back.next_ids(1).await, ["meanwhile"]);
+    two.publish(&token, &event("after", "user:ada")).await;
+    assert_eq!(ear.next_ids(1).await, ["after"]);
+}
+
+fn often() -> GatewayConfig {
+    GatewayConfig { heartbeat: Duration::from_millis(200), ..GatewayConfig::default() }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_break_again_and_again_lose_nothing_and_double_nothing() {
+    let ground = Ground::rabbitmq().await;
+    let (cut_off, relay) = ground.behind_a_relay(true).await;
+    let (near, far) = (House::new(ground).await, House::new(cut_off).await);
+    let (one, two) = (near.pod().await, far.pod().await);
+    let mut ear = two.ear(&far, "ada", "prod").await;
+    let token = near.token("app", "prod");
+    let mut expected = Vec::new();
+    for round in 0..5 {
+        for n in 0..20 {
+            let id = format!("{round}.{n}");
+            one.publish(&token, &event(&id, "user:ada")).await;
+            expected.push(id);
+            if n == 10 {
+                relay.cut();
+                relay.mend();
+            }
+        }
+    }
+    assert_eq!(ear.next_ids(100).await, expected);
+}
+
+/// Says when it has begun, and is done when told.
+struct Told {
+    begun: mpsc::Sender<()>,
+    go: tokio::sync::Mutex<mpsc::Receiver<()>>,
+}
+
+#[async_trait]
+impl Function for Told {
+    type Input = Value;
+    type Output = Value;
+
+    fn kind(&self) -> Kind {
+        "told".parse().unwrap()
+    }
+
+    async fn run(&self, _: &Context, _: Value) -> Result<Completion<Value>, Failure> {
+        self.begun.send(()).await.unwrap();
+        self.go.lock().await.recv().await;
+        Ok(Completion { output: json!({}), toast: Toast::new(Level::Success, "done") })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_finished_while_the_broker_is_away_is_announced_when_it_is_back() {
+    let ground = Ground::rabbitmq().await;
+    let (cut_off, relay) = ground.behind_a_relay(true).await;
+    let (near, far) = (House::new(ground).await, House::new(cut_off).await);
+    let pod = near.pod().await;
+    let (begun, mut has_begun) = mpsc::channel(8);
+    let (go, told) = mpsc::channel(8);
+    let _worker = far.worker("prod", Told { begun, go: tokio::sync::Mutex::new(told) });
+    let token = near.token("ada", "prod");
+    let mut ear = pod.ear(&near, "ada", "prod").await;
+    let id = until("the task is taken", async || {
+        let (status, task) = answer(pod.request("POST", "/api/tasks", &token).body(r#"{"kind":"told"}"#)).await;
+        (status == 202).then(|| task["id"].as_str().unwrap().to_owned())
+    })
+    .await;
+    timeout(PATIENCE, has_begun.recv()).await.unwrap();
+    relay.cut();
+    // Twice: should the delivery come again, its second run is let go as well.
+    go.send(()).await.unwrap();
+    go.send(()).await.unwrap();
+    relay.mend();
+    let toasts = async {
+        loop {
+            let data = ear.next().await.data;
+            assert_eq!(data["subject"], format!("task/{id}"));
+            if data["data"]["toast"].is_object() {
+                return data["type"].clone();
+            }
+        }
+    };
+    assert_eq!(timeout(PATIENCE, toasts).await.expect("it is announced"), "bellwire.task.succeeded");
+    let (_, task) = answer(pod.request("GET", &format!("/api/tasks/{id}"), &token)).await;
+    assert_eq!(task["state"], "succeeded");
+}
