@@ -109,7 +109,7 @@ export class Api {
 
   /** @param {string} method @param {string} path @param {object} [body] @param {Record<string, string>} [headers] */
   #call(method, path, body, headers = {}) {
-    const type = body === undefined ? {} : { 'content-type': 'application/json' };
+    const type = /** @type {Record<string, string>} */ (body === undefined ? {} : { 'content-type': 'application/json' });
     const text = body === undefined ? undefined : JSON.stringify(body);
     return this.#authorised((token) =>
       fetch(new URL(path, this.#base), { method, body: text, headers: { ...bearer(token), ...type, ...headers } }),

@@ -11,6 +11,7 @@ const SHAPES = {
   cancelled: 'M10 17.5a7.5 7.5 0 1 0 0-15 7.5 7.5 0 0 0 0 15M4.8 15.2 15.2 4.8',
   close: 'M5.5 5.5l9 9M14.5 5.5l-9 9',
 };
+/** @type {Record<string, string>} */
 const SAME = { succeeded: 'success', failed: 'error' };
 const SVG = 'http://www.w3.org/2000/svg';
 

@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 
 import { heard, inState, launch, listen, setHidden, until } from '../browser.js';
 import { Balancer, blank, notify, pods, signIn, signToken, somebody, toastsOf } from './pods.js';
 
-const { BELLWIRE_TEST_POD_CTL } = process.env;
 let browser, context, balancer;
 
 before(async () => (browser = await launch()));
@@ -78,20 +76,30 @@ test('a tab hidden and shown again gets what it missed, once and in order', asyn
   assert.deepEqual(await titles(tab), [...Array.from({ length: 5 }, (_, n) => `missed ${n}`), 'live']);
 });
 
-test('cut off from its pod, a page comes back by itself on the other and misses nothing, also one that had received nothing yet', async () => {
+test('led to the other pod, a page misses nothing, also one that had received nothing yet', async () => {
   const ada = somebody('ada');
   balancer = await Balancer.start(pods[0]);
   const page = await signIn(context, balancer.url, ada);
-  balancer.leadTo(null);
-  balancer.cut();
-  await notify(pods[1], ada, { title: 'while it was away' });
   balancer.leadTo(pods[1]);
+  balancer.cut();
+  await notify(pods[0], ada, { title: 'on the way' });
   await until(() => toastsOf(page), (all) => all.length === 1, 40_000);
-  await page.locator('#connection[data-state=live]').waitFor();
   balancer.leadTo(pods[0]);
   balancer.cut();
-  await notify(pods[0], ada, { title: 'and back' });
+  await notify(pods[1], ada, { title: 'and back' });
   await until(() => toastsOf(page), (all) => all.length === 2, 40_000);
+});
+
+test('a pod that is gone and comes back finds its page waiting, at the same address', async () => {
+  const ada = somebody('ada');
+  balancer = await Balancer.start(pods[0]);
+  const page = await signIn(context, balancer.url, ada);
+  await balancer.vanish();
+  await page.locator('#connection[data-state=waiting]').waitFor();
+  await notify(pods[1], ada, { title: 'while it was gone' });
+  await balancer.comeBack();
+  await until(() => toastsOf(page), (all) => all.length === 1, 60_000);
+  await page.locator('#connection[data-state=live]').waitFor();
   assert.equal(new URL(page.url()).origin, balancer.url);
 });
 
@@ -102,15 +110,4 @@ test('a token that has expired is asked for again', async () => {
   await page.getByRole('button', { name: 'Continue' }).click();
   await until(() => page.locator('#identity-error').innerText(), (text) => /expired/.test(text));
   await page.getByLabel('Token').waitFor();
-});
-
-test('a pod that is killed and started again finds its page waiting', { skip: !BELLWIRE_TEST_POD_CTL && 'BELLWIRE_TEST_POD_CTL names no command' }, async () => {
-  const ada = somebody('ada');
-  const page = await signIn(context, pods[0], ada);
-  execFileSync(BELLWIRE_TEST_POD_CTL, ['kill', '0']);
-  await page.locator('#connection[data-state=waiting]').waitFor();
-  await notify(pods[1], ada, { title: 'while it was dead' });
-  execFileSync(BELLWIRE_TEST_POD_CTL, ['start', '0']);
-  await until(() => toastsOf(page), (all) => all.length === 1, 60_000);
-  await page.locator('#connection[data-state=live]').waitFor();
 });

@@ -74,9 +74,9 @@ export class Balancer {
     return balancer;
   }
 
-  /** From now on; null for nowhere. */
+  /** Where connections lead from now on. */
   leadTo(pod) {
-    this.#target = pod && new URL(pod);
+    this.#target = new URL(pod);
   }
 
   /** Cuts every connection under way. */
@@ -84,14 +84,24 @@ export class Balancer {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  async stop() {
-    this.cut();
+  /** Refuses every connection, as a pod does that was killed. */
+  async vanish() {
     this.server.close();
+    this.cut();
     await once(this.server, 'close');
   }
 
+  /** Is there again, on the same port. */
+  async comeBack() {
+    this.server.listen(new URL(this.url).port, '127.0.0.1');
+    await once(this.server, 'listening');
+  }
+
+  async stop() {
+    if (this.server.listening) await this.vanish();
+  }
+
   #pass(browser) {
-    if (!this.#target) return browser.destroy();
     const pod = connect(Number(this.#target.port), this.#target.hostname);
     for (const [from, to] of [[browser, pod], [pod, browser]]) {
       this.#sockets.add(from);
