@@ -7,7 +7,7 @@ use backplane::{
     topology::{Prefix, Topology},
 };
 use lapin::{
-    BasicProperties, Connection, ConnectionProperties,
+    BasicProperties, Confirmation, Connection, ConnectionProperties,
     options::{BasicPublishOptions, ConfirmSelectOptions, ExchangeDeleteOptions, QueueDeleteOptions},
 };
 
@@ -27,11 +27,18 @@ pub async fn connect() -> Connection {
 
 /// Runs rabbitmqctl; gives what it prints.
 pub fn ctl(arguments: &[&str]) -> String {
-    let command = given("BELLWIRE_TEST_RABBITMQCTL");
-    let mut words = command.split_whitespace();
-    let ran = Command::new(words.next().unwrap()).args(words).arg("-q").args(arguments).output().unwrap();
+    let ran = rabbitmqctl(arguments).output().unwrap();
     assert!(ran.status.success(), "rabbitmqctl {arguments:?}: {}", String::from_utf8_lossy(&ran.stderr));
     String::from_utf8(ran.stdout).unwrap()
+}
+
+/// rabbitmqctl for this broker, to be run.
+pub fn rabbitmqctl(arguments: &[&str]) -> Command {
+    let given = given("BELLWIRE_TEST_RABBITMQCTL");
+    let mut words = given.split_whitespace();
+    let mut command = Command::new(words.next().unwrap());
+    command.args(words).arg("-q").args(arguments);
+    command
 }
 
 /// A prefix that no other test has.
@@ -65,12 +72,16 @@ pub async fn clean(prefix: &Prefix, environments: &[Environment], kinds: &[Kind]
 
 /// Publishes bytes as any program might, with no checks.
 pub async fn publish(exchange: &str, key: &str, body: &[u8]) {
-    let connection = connect().await;
-    let channel = connection.create_channel().await.unwrap();
-    channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+    assert!(try_publish(&url(), exchange, key, body).await.unwrap().is_ack());
+}
+
+/// Publishes bytes as this user; what the broker says to it.
+pub async fn try_publish(url: &str, exchange: &str, key: &str, body: &[u8]) -> lapin::Result<Confirmation> {
+    let connection = Connection::connect(url, ConnectionProperties::default()).await?;
+    let channel = connection.create_channel().await?;
+    channel.confirm_select(ConfirmSelectOptions::default()).await?;
     let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
-    let confirm = channel.basic_publish(exchange.into(), key.into(), options, body, properties).await.unwrap();
-    assert!(confirm.await.unwrap().is_ack());
+    channel.basic_publish(exchange.into(), key.into(), options, body, properties).await?.await
 }
 
 /// Closes the connections with this name, as an operator does; waits until there is one.

@@ -2,7 +2,7 @@
 
 use std::{future::Future, time::Duration};
 
-use backplane::{Event, Gap, Link, LogEntry, LogItem, LogReader};
+use backplane::{Gap, JobDelivery, JobReader, Link, LogEntry, LogItem, LogReader};
 use tokio::{sync::watch, time::timeout};
 
 /// How long anything may take on a machine that does other things as well.
@@ -58,7 +58,7 @@ pub fn id(entry: &LogEntry) -> String {
     entry.event.as_ref().unwrap().id.clone()
 }
 
-/// An event with an id of the test's own.
-pub fn event(id: &str) -> Event {
-    Event { id: id.to_owned(), ..Event::new("/tests", "test.said", "environment".parse().unwrap()) }
+/// The next job.
+pub async fn next(reader: &mut JobReader) -> JobDelivery {
+    soon("a job", reader.deliveries.recv()).await.expect("a reader reads for as long as it lives")
 }

@@ -6,9 +6,8 @@ use backplane::{Backplane, Destination, Link, LogItem, PodId, SendError, Settlem
 
 use crate::{
     broker,
-    expect::{down, entry, event, id, ids, item, soon, up},
-    jobs::{job, next},
-    log::{long_ago, names, publish},
+    expect::{down, entry, id, ids, item, next, soon, up},
+    given::{event, job, long_ago, names, publish},
     relay::{Relay, relay_to},
     world::Rabbit,
 };

@@ -2,13 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use backplane::{Job, JobDelivery, JobReader, SendError, Settlement, TaskId};
-use jiff::Timestamp;
-use serde_json::json;
+use backplane::{Job, JobReader, SendError, Settlement};
 use tokio::time::timeout;
 
 use crate::{
-    expect::{soon, up},
+    expect::{next, soon, up},
+    given::job,
     world::{World, over_both},
 };
 
@@ -28,29 +27,10 @@ over_both!(
 /// Long enough for a job to come that must not.
 const A_WHILE: Duration = Duration::from_millis(500);
 
-/// A job for this kind.
-pub fn job(kind: &str) -> Job {
-    Job {
-        task: TaskId::new(),
-        kind: kind.parse().unwrap(),
-        owner: "ada".to_owned(),
-        title: "A job".to_owned(),
-        input: json!({ "file": "a.csv" }),
-        created: Timestamp::now(),
-        attempts: 0,
-        traceparent: None,
-    }
-}
-
 async fn reader(plane: &backplane::Backplane, at_once: u16) -> JobReader {
     let mut reader = plane.jobs.take(&"imports".parse().unwrap(), at_once);
     up(&mut reader.link).await;
     reader
-}
-
-/// The next job.
-pub async fn next(reader: &mut JobReader) -> JobDelivery {
-    soon("a job", reader.deliveries.recv()).await.expect("a reader reads for as long as it lives")
 }
 
 async fn nothing_comes(reader: &mut JobReader) {

@@ -1,10 +1,11 @@
 //! What the log promises.
 
 use backplane::{Destination, LogItem, ReadFrom};
-use jiff::{Timestamp, ToSpan};
+use jiff::Timestamp;
 
 use crate::{
-    expect::{entry, event, id, ids, item},
+    expect::{entry, id, ids, item},
+    given::{event, long_ago, names, publish},
     world::{World, over_both},
 };
 
@@ -16,23 +17,6 @@ over_both!(
     everywhere_reaches_all_and_an_environment_only_itself,
     a_reader_that_begins_now_gets_what_comes,
 );
-
-/// Before anything a test publishes.
-pub fn long_ago() -> ReadFrom {
-    ReadFrom::Time(Timestamp::now() - 1.hour())
-}
-
-/// So many ids.
-pub fn names(count: usize) -> Vec<String> {
-    (0..count).map(|n| format!("e{n}")).collect()
-}
-
-/// Publishes events of these ids.
-pub async fn publish(plane: &backplane::Backplane, names: &[String]) {
-    for name in names {
-        plane.log.publish(Destination::Own, &event(name)).await.unwrap();
-    }
-}
 
 async fn what_is_published_is_read_in_order(world: World) {
     let plane = world.environment("prod");

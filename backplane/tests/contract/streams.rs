@@ -14,8 +14,8 @@ use tokio::time::timeout;
 
 use crate::{
     broker,
-    expect::{down, entry, event, gap, id, ids, soon, up},
-    log::{long_ago, names, publish},
+    expect::{down, entry, gap, id, ids, soon, up},
+    given::{event, long_ago, names, publish},
     world::Rabbit,
 };
 

@@ -1,0 +1,216 @@
+//! Each role's broker user can do its own work and is refused what is not its own.
+//!
+//! The users are made by the script that ships, so what is tested is what is run.
+
+use std::{
+    io::Write,
+    process::{Command, Stdio},
+};
+
+use backplane::{
+    Backplane, BackplaneConfig, Destination, Job, Link, LogReader, PodId, SendError, Settlement, Word,
+    open::DeclareError,
+};
+use tokio::sync::watch;
+
+use crate::{
+    broker,
+    expect::{ids, next, soon, up},
+    given::{event, job, long_ago},
+    world::Rabbit,
+};
+
+/// The users of an environment, with one password for all; they are deleted with this value.
+struct Users {
+    rabbit: Rabbit,
+    environment: &'static str,
+}
+
+const PASSWORD: &str = "a test's own";
+
+impl Users {
+    async fn of(rabbit: &Rabbit, environment: &'static str) -> Self {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../infra/rabbitmq/roles.sh");
+        let mut roles = Command::new(script);
+        roles.arg(environment).env("BELLWIRE_PREFIX", rabbit.name());
+        if environment != "everywhere" {
+            roles.args(["imports", "reports"]);
+        }
+        for role in ["TOPOLOGY", "GATEWAY", "WORKER", "EVERYWHERE"] {
+            roles.env(format!("BELLWIRE_{role}_PASSWORD"), PASSWORD);
+        }
+        let printed = roles.output().unwrap();
+        assert!(printed.status.success(), "{}", String::from_utf8_lossy(&printed.stderr));
+        let importing =
+            broker::rabbitmqctl(&["import_definitions"]).stdin(Stdio::piped()).stdout(Stdio::null()).spawn();
+        let mut importing = importing.unwrap();
+        importing.stdin.take().unwrap().write_all(&printed.stdout).unwrap();
+        assert!(importing.wait().unwrap().success());
+        Self { rabbit: rabbit.clone(), environment }
+    }
+
+    /// The broker's address for one of them.
+    fn url(&self, role: &str) -> String {
+        let mut url = url::Url::parse(&broker::url()).unwrap();
+        url.set_username(&self.user(role)).unwrap();
+        url.set_password(Some(PASSWORD)).unwrap();
+        url.into()
+    }
+
+    fn user(&self, role: &str) -> String {
+        let (prefix, environment) = (self.rabbit.name(), self.environment);
+        if role.is_empty() { format!("{prefix}.{environment}") } else { format!("{prefix}.{environment}.{role}") }
+    }
+
+    /// The backplane of an environment, as one of them.
+    fn open(&self, role: &str, environment: &str) -> Backplane {
+        self.rabbit.open(&self.url(role), environment)
+    }
+}
+
+impl Drop for Users {
+    fn drop(&mut self) {
+        let listed = broker::rabbitmqctl(&["list_users"]).output().unwrap();
+        let own = self.user("");
+        for line in String::from_utf8_lossy(&listed.stdout).lines() {
+            let user = line.split('\t').next().unwrap();
+            if user == own || user.starts_with(&format!("{own}.")) {
+                // What cannot be deleted must not hide why the test failed.
+                broker::rabbitmqctl(&["delete_user", user]).output().ok();
+            }
+        }
+    }
+}
+
+/// Declares environments with everything, as the operator.
+async fn declare(rabbit: &Rabbit, environments: &[&str]) {
+    for name in environments {
+        rabbit.open(&broker::url(), name);
+        let kinds = ["imports", "reports"].map(|kind| kind.parse().unwrap());
+        Backplane::declare(&config(rabbit, broker::url()), &name.parse().unwrap(), &kinds).await.unwrap();
+    }
+}
+
+fn config(rabbit: &Rabbit, url: String) -> BackplaneConfig {
+    BackplaneConfig { url, prefix: rabbit.prefix.clone() }
+}
+
+async fn refused_publish(plane: &Backplane, to: Destination, exchange: &str) {
+    let error = plane.log.publish(to, &event("not mine")).await.unwrap_err();
+    let wanted = format!("ask your operator: this user may not write to {exchange}");
+    assert_eq!(error, SendError::Refused(wanted));
+}
+
+async fn refused_link(link: &mut watch::Receiver<Link>) {
+    let refused = link.wait_for(|link| matches!(link, Link::Down(why) if why.contains("ACCESS_REFUSED")));
+    soon("a refusal", refused).await.unwrap();
+}
+
+async fn reads_own_log(plane: &Backplane) -> LogReader {
+    let mut reader = plane.log.read(long_ago());
+    plane.log.publish(Destination::Own, &event("mine")).await.unwrap();
+    assert_eq!(ids(&mut reader, 1).await, ["mine"]);
+    reader
+}
+
+async fn hears_its_words(plane: &Backplane, pod: &PodId) {
+    let mut reader = plane.control.hear(pod);
+    up(&mut reader.link).await;
+    plane.control.say(&Word { from: pod.clone(), to: None, body: "hello".into() }).await.unwrap();
+    assert_eq!(soon("a word", reader.words.recv()).await.unwrap().body, "hello");
+}
+
+#[tokio::test]
+async fn the_topology_user_declares_its_environment_but_not_everywhere_and_no_other() {
+    Rabbit::run(async |rabbit| {
+        let users = Users::of(&rabbit, "prod").await;
+        let config = config(&rabbit, users.url("topology"));
+        let (prod, kinds) = ("prod".parse().unwrap(), ["imports".parse().unwrap()]);
+        let error = Backplane::declare(&config, &prod, &kinds).await.unwrap_err();
+        let everywhere = rabbit.topology("prod").everywhere();
+        let wanted = format!("ask your operator: {everywhere} is missing and this user may not declare it");
+        assert_eq!(error, DeclareError::Broker(SendError::Refused(wanted)));
+        declare(&rabbit, &["other"]).await;
+        Backplane::declare(&config, &prod, &kinds).await.unwrap();
+        Backplane::declare(&config, &prod, &kinds).await.unwrap();
+        let error = Backplane::declare(&config, &"test".parse().unwrap(), &kinds).await.unwrap_err();
+        assert!(error.to_string().contains("ask your operator"), "{error}");
+        reads_own_log(&users.open("gateway", "prod")).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_gateway_does_its_work_and_is_refused_the_rest() {
+    Rabbit::run(async |rabbit| {
+        declare(&rabbit, &["prod", "test"]).await;
+        let users = Users::of(&rabbit, "prod").await;
+        let plane = users.open("gateway", "prod");
+        let _reader = reads_own_log(&plane).await;
+        hears_its_words(&plane, &PodId::gateway()).await;
+        plane.jobs.submit(&job("imports")).await.unwrap();
+
+        refused_publish(&plane, Destination::Everywhere, &rabbit.topology("prod").everywhere()).await;
+        refused_link(&mut plane.jobs.take(&"imports".parse().unwrap(), 1).link).await;
+        refused_link(&mut plane.control.hear(&PodId::worker()).link).await;
+        in_another_environment_it_can_nothing(&users, "gateway").await;
+        // What was refused did not take its own work with it.
+        plane.log.publish(Destination::Own, &event("still")).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_worker_does_its_work_and_is_refused_the_rest() {
+    Rabbit::run(async |rabbit| {
+        declare(&rabbit, &["prod", "test"]).await;
+        let users = Users::of(&rabbit, "prod").await;
+        let plane = users.open("worker.imports", "prod");
+        let _reader = reads_own_log(&plane).await;
+        hears_its_words(&plane, &PodId::worker()).await;
+        let mut jobs = plane.jobs.take(&"imports".parse().unwrap(), 1);
+        users.open("gateway", "prod").jobs.submit(&job("imports")).await.unwrap();
+        let taken = next(&mut jobs).await;
+        let again = Job { attempts: 1, ..taken.job.clone().unwrap() };
+        let retry = Settlement::Retry { job: again, after: std::time::Duration::ZERO };
+        taken.settle.settle(retry).await.unwrap();
+        next(&mut jobs).await.settle.settle(Settlement::Dead { reason: "a test".to_owned() }).await.unwrap();
+
+        refused_publish(&plane, Destination::Everywhere, &rabbit.topology("prod").everywhere()).await;
+        refused_link(&mut plane.jobs.take(&"reports".parse().unwrap(), 1).link).await;
+        refused_link(&mut plane.control.hear(&PodId::gateway()).link).await;
+        in_another_environment_it_can_nothing(&users, "worker.imports").await;
+    })
+    .await;
+}
+
+async fn in_another_environment_it_can_nothing(users: &Users, role: &str) {
+    let topology = users.rabbit.topology("test");
+    let plane = users.open(role, "test");
+    refused_publish(&plane, Destination::Own, &topology.exchange()).await;
+    refused_link(&mut plane.log.read(long_ago()).link).await;
+    refused_link(&mut plane.jobs.take(&"imports".parse().unwrap(), 1).link).await;
+    refused_link(&mut plane.control.hear(&PodId::gateway()).link).await;
+    let error = plane.jobs.submit(&job("imports")).await.unwrap_err();
+    assert!(matches!(error, SendError::Refused(_)), "{error}");
+    // Round the exchanges: the default one opens every queue to whoever may write to it.
+    let error = broker::try_publish(&users.url(role), "", &topology.stream(), b"{}").await.unwrap_err();
+    assert!(error.to_string().contains("ACCESS_REFUSED"), "{error}");
+}
+
+#[tokio::test]
+async fn who_speaks_to_everywhere_can_nothing_else() {
+    Rabbit::run(async |rabbit| {
+        declare(&rabbit, &["prod", "test"]).await;
+        let users = Users::of(&rabbit, "everywhere").await;
+        let plane = users.open("", "prod");
+        plane.log.publish(Destination::Everywhere, &event("to all")).await.unwrap();
+        for name in ["prod", "test"] {
+            let mut reader = rabbit.open(&broker::url(), name).log.read(long_ago());
+            assert_eq!(ids(&mut reader, 1).await, ["to all"]);
+        }
+        refused_publish(&plane, Destination::Own, &rabbit.topology("prod").exchange()).await;
+        refused_link(&mut plane.log.read(long_ago()).link).await;
+    })
+    .await;
+}
