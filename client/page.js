@@ -55,4 +55,5 @@ function leave() {
   left?.close();
   for (const name of ['bellwire-tasks', 'bellwire-toasts']) Object.assign(document.querySelector(name) ?? {}, { connection });
   byId('desk').hidden = byId('who').hidden = byId('connection').hidden = true;
+  byId('to-name').value = '';
 }

@@ -16,7 +16,7 @@ style.replaceSync(`
 .main { min-inline-size: 0; overflow-wrap: anywhere; }
 .title { margin: 0; font: inherit; font-weight: 600; unicode-bidi: plaintext; text-align: start; }
 .about { margin: 0; display: flex; flex-wrap: wrap; column-gap: 0.5rem; font-size: 0.8125rem; color: light-dark(#5b6378, #aab2c5); font-variant-numeric: tabular-nums; }
-.about > :not(:empty, :last-child)::after { content: '·' / ''; margin-inline-start: 0.5rem; font-weight: 400; color: light-dark(#5b6378, #aab2c5); }
+.about > :not(:empty, :last-child)::after { content: '·'; content: '·' / ''; margin-inline-start: 0.5rem; font-weight: 400; color: light-dark(#5b6378, #aab2c5); }
 .state { color: var(--state); font-weight: 600; }
 .result { margin: 0.25rem 0 0; font-size: 0.875rem; color: light-dark(#3d4457, #ccd2e0); unicode-bidi: plaintext; text-align: start; white-space: pre-line; }
 .task[data-state='failed'] .result { color: light-dark(#8f1f18, #ffb4ad); }

@@ -21,6 +21,7 @@ let count = 0;
 export function makeCard() {
   const card = document.createElement('li');
   card.className = 'toast';
+  card.setAttribute('part', 'toast');
   card.id = `toast-${++count}`;
   card.tabIndex = 0;
   card.setAttribute('aria-labelledby', `${card.id}-title`);
