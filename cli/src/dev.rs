@@ -1,0 +1,101 @@
+//! `bellwire dev`: the gateway and all workers in one process: memory, SQLite, a local folder, tokens for anybody.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::Context;
+use backplane::{Backplane, Environment, PodId, memory::Broker};
+use gateway::{Gateway, GatewayConfig, Key, Served};
+use imports::{DatabaseConfig, Imports, ImportsConfig};
+use process::{Admin, Life, Options, Readiness, Settings};
+use runtime::{Host, Place};
+use storage::{Storage, StorageConfig};
+
+use crate::{first_steps, short::say};
+
+/// Two, so that one can see that nothing crosses.
+const ENVIRONMENTS: [&str; 2] = ["dev", "test"];
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Flags {
+    #[command(flatten)]
+    options: Options,
+
+    /// Where browsers and programs connect
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+
+    /// Where files and tables are kept
+    #[arg(long, value_name = "DIR", default_value = "data")]
+    data: PathBuf,
+}
+
+impl Flags {
+    /// A settings file may be that of a real deployment, so whatever this command must not touch or open to others
+    /// is set over it; `--set` has the last word.
+    fn settings(&self) -> Options {
+        let data = self.data.display();
+        let own = [
+            ("gateway.listen", format!("127.0.0.1:{}", self.port)),
+            ("gateway.admin_listen", "127.0.0.1:0".to_owned()),
+            ("gateway.grace", "1s".to_owned()),
+            ("imports.host.grace", "5s".to_owned()),
+            ("storage.url", format!("file:{data}/files")),
+            ("database.url", format!("sqlite://{data}/bellwire.db")),
+        ];
+        let mut set: Vec<_> = own.into_iter().map(|(path, value)| (path.to_owned(), value)).collect();
+        set.extend(self.options.set.iter().cloned());
+        Options { set, ..self.options.clone() }
+    }
+}
+
+/// Lives until it is told to stop.
+pub(crate) fn live(flags: Flags) -> ExitCode {
+    process::live("bellwire dev", &flags.settings(), |life| work(life, flags.data))
+}
+
+async fn work(life: Life, data: PathBuf) -> anyhow::Result<()> {
+    let Life { settings, readiness, signals } = life;
+    fs::create_dir_all(&data).with_context(|| format!("--data: the folder {} cannot be made", data.display()))?;
+    let storage = Storage::open(&settings.section::<StorageConfig>("storage")?)?;
+    let broker = Broker::new();
+    let [dev, test] = ENVIRONMENTS.map(|name| name.parse::<Environment>().expect("it is a name"));
+    let served = [&dev, &test].map(|environment| served(environment, broker.environment(environment)));
+    let place = |environment: &Environment| Place {
+        environment: environment.clone(),
+        backplane: broker.environment(environment),
+        storage: storage.clone(),
+        pod: PodId::worker(),
+    };
+    let database: DatabaseConfig = settings.section("database")?;
+    let dev = imports(&settings, place(&dev), database, &readiness)?;
+    let test = imports(&settings, place(&test), apart(&data), &readiness)?;
+    let config: GatewayConfig = settings.section("gateway")?;
+    let admin = Admin::bind(&config.admin_listen.to_string(), readiness.clone()).await?;
+    let gateway = Gateway::bind(config, served.into(), storage, true, &readiness).await?;
+    say(&first_steps::prepare(&data, gateway.address()?)?)?;
+    let stop = || signals.stop().cancelled_owned();
+    let workers = async { tokio::try_join!(dev.run(stop()), test.run(stop())).map_err(anyhow::Error::from) };
+    admin.beside(async { tokio::try_join!(gateway.run(stop()), workers) }).await??;
+    Ok(())
+}
+
+/// An environment with a key that ends with this process.
+fn served(environment: &Environment, backplane: Backplane) -> Served {
+    let secret: [u8; 32] = rand::random();
+    Served { environment: environment.clone(), key: Key::hs256(&secret, None, None), backplane }
+}
+
+fn imports(settings: &Settings, place: Place, database: DatabaseConfig, readiness: &Readiness) -> anyhow::Result<Host> {
+    let config: ImportsConfig = settings.section("imports")?;
+    let host = config.host.clone();
+    Ok(Host::new(place, host, Imports::open(config, &database)?, readiness))
+}
+
+/// The second environment's tables are not the first one's.
+fn apart(data: &Path) -> DatabaseConfig {
+    DatabaseConfig { url: format!("sqlite://{}/bellwire-test.db", data.display()) }
+}

@@ -1,0 +1,108 @@
+//! `bellwire notify`: a word to people, over the broker itself; it ends when the broker has confirmed it.
+
+use anyhow::Context;
+use backplane::{
+    Audience, Destination, Environment, Event, Toast,
+    toast::{Action, Level},
+};
+use process::{Options, Settings};
+
+use crate::{chosen, short::say};
+
+#[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("to").required(true).multiple(true).args(["user", "group", "all", "everywhere"]))]
+pub(crate) struct Flags {
+    #[command(flatten)]
+    pub(crate) options: Options,
+
+    /// In which environment; may be left out where the settings hold one
+    #[arg(long, value_name = "NAME")]
+    environment: Option<Environment>,
+
+    /// To a person; may be repeated
+    #[arg(long, value_name = "ID")]
+    user: Vec<String>,
+
+    /// To a group; may be repeated
+    #[arg(long, value_name = "NAME")]
+    group: Vec<String>,
+
+    /// To everyone in the environment
+    #[arg(long, conflicts_with_all = ["user", "group"])]
+    all: bool,
+
+    /// In every environment, which is an operator's right; to everyone there unless --user or --group narrows it
+    #[arg(long)]
+    everywhere: bool,
+
+    /// The one line that people read
+    title: String,
+
+    /// A few more words
+    #[arg(long, value_name = "TEXT")]
+    body: Option<String>,
+
+    /// How it is meant: info, success, warning or error
+    #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = level)]
+    level: Level,
+
+    /// What it leads to: an http(s) address, or a path of the page's own origin
+    #[arg(long, value_name = "ADDRESS")]
+    link: Option<String>,
+
+    /// The words on the link
+    #[arg(long, value_name = "TEXT", default_value = "Open", requires = "link")]
+    label: String,
+}
+
+/// Sends it and says so.
+pub(crate) async fn send(settings: Settings, flags: Flags) -> anyhow::Result<()> {
+    let chosen = flags.environment.as_ref();
+    let (environment, destination) = match flags.everywhere {
+        true => (chosen::any_environment(&settings, chosen)?, Destination::Everywhere),
+        false => (chosen::environment(&settings, chosen)?, Destination::Own),
+    };
+    let audience = audience(&flags.user, &flags.group)?;
+    let action = flags.link.map(|href| Action { label: flags.label, href });
+    let toast = Toast { level: flags.level, title: flags.title, body: flags.body, action };
+    let event = Event::message("/bellwire/notify", audience, &toast);
+    event.check()?;
+    let backplane = chosen::backplane(&settings, &environment)?;
+    backplane.log.publish(destination, &event).await.context("nobody was told")?;
+    let place = if flags.everywhere { "every environment" } else { environment.as_str() };
+    say(&format!("told {} in {place}: {}", event.audience, event.id))?;
+    Ok(())
+}
+
+fn audience(users: &[String], groups: &[String]) -> anyhow::Result<Audience> {
+    let users = users.iter().map(|id| format!("user:{id}"));
+    let terms: Vec<_> = users.chain(groups.iter().map(|name| format!("group:{name}"))).collect();
+    // Otherwise `--user "a user:b"` would be two.
+    if let Some(term) = terms.iter().find(|term| term.contains(char::is_whitespace)) {
+        anyhow::bail!("audience: {term:?} has white space in it; repeat the flag for each");
+    }
+    match terms.is_empty() {
+        true => Ok("environment".parse()?),
+        false => Ok(terms.join(" ").parse()?),
+    }
+}
+
+fn level(text: &str) -> Result<Level, String> {
+    serde_json::from_value(text.into()).map_err(|_| "it is one of info, success, warning, error".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_audience_is_whom_the_flags_name_and_everyone_when_they_name_nobody() {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let some = audience(&words(&["ada", "bob"]), &words(&["ops"])).unwrap();
+        assert_eq!(some.to_string(), "user:ada user:bob group:ops");
+        assert_eq!(audience(&[], &[]).unwrap().to_string(), "environment");
+        for bad in ["ada user:eve", "ada environment", ""] {
+            assert!(audience(&words(&[bad]), &[]).is_err(), "{bad:?}");
+        }
+    }
+}

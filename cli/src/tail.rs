@@ -1,0 +1,134 @@
+//! `bellwire tail`: what is said in an environment, line by line.
+
+use std::time::Duration;
+
+use anyhow::bail;
+use backplane::{Destination, Environment, Event, LogEntry, LogItem, LogReader, ReadFrom};
+use jiff::Timestamp;
+use process::{Options, Settings};
+
+use crate::{
+    chosen,
+    short::{complain, say},
+};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Flags {
+    #[command(flatten)]
+    pub(crate) options: Options,
+
+    /// In which environment; may be left out where the settings hold one
+    #[arg(long, value_name = "NAME")]
+    environment: Option<Environment>,
+
+    /// How far back to begin, as in 10m, 1h, 7d; from now on without it
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "0s", hide_default_value = true)]
+    since: Duration,
+
+    /// Each event as a line of JSON, stamped as browsers get it
+    #[arg(long)]
+    json: bool,
+}
+
+/// Follows until Ctrl-C, or until nobody reads the lines any more.
+pub(crate) async fn follow(settings: Settings, flags: Flags) -> anyhow::Result<()> {
+    let environment = chosen::environment(&settings, flags.environment.as_ref())?;
+    let backplane = chosen::backplane(&settings, &environment)?;
+    let since = Timestamp::now() - flags.since;
+    let mut reader = backplane.log.read(ReadFrom::Time(since));
+    let mut was_up = None;
+    loop {
+        tokio::select! {
+            item = reader.items.recv() => match item {
+                Some(LogItem::Entry(entry)) => show(&entry, &environment, since, flags.json)?,
+                Some(LogItem::Gap(gap)) => complain(&format!("some events were not read ({gap:?})")),
+                None => bail!("the reader of the log has ended"),
+            },
+            Ok(()) = reader.link.changed() => tell_link(&mut reader, &mut was_up),
+            interrupted = tokio::signal::ctrl_c() => return Ok(interrupted?),
+        }
+    }
+}
+
+fn tell_link(reader: &mut LogReader, was_up: &mut Option<bool>) {
+    let link = reader.link.borrow_and_update().clone();
+    let now = Some(link.is_up());
+    match link {
+        backplane::Link::Down(why) if *was_up != now => complain(&format!("the broker is away: {why}")),
+        backplane::Link::Up if *was_up == Some(false) => complain("the broker is back"),
+        _ => {}
+    }
+    *was_up = now;
+}
+
+fn show(entry: &LogEntry, environment: &Environment, since: Timestamp, json: bool) -> anyhow::Result<()> {
+    let event = match &entry.event {
+        Ok(event) => event,
+        Err(why) => {
+            complain(&plain(&format!("the entry at {} is for nobody: {why}", entry.cursor.offset)));
+            return Ok(());
+        }
+    };
+    // The log begins at a block that holds the moment asked for, so some before it come first.
+    if event.is_pulse() || event.time.is_some_and(|time| time < since) {
+        return Ok(());
+    }
+    let line = match json {
+        true => serde_json::to_string(&Event {
+            environment: Some(environment.to_string()),
+            cursor: Some(entry.cursor.to_string()),
+            ..Event::clone(event)
+        })?,
+        false => line(event, entry.origin, environment),
+    };
+    Ok(say(&line)?)
+}
+
+/// Time, place, audience, what happened, and the words in it.
+fn line(event: &Event, origin: Destination, environment: &Environment) -> String {
+    let time = event.time.map_or_else(|| "-".to_owned(), |time| time.strftime("%F %TZ").to_string());
+    let place = match origin {
+        Destination::Own => environment.as_str(),
+        Destination::Everywhere => "everywhere",
+    };
+    let what = event.event_type.strip_prefix("bellwire.").unwrap_or(&event.event_type);
+    let mut line = format!("{time}  {place}  {}  {what}", event.audience);
+    // Checked when it was read.
+    if let Ok(Some(task)) = event.task() {
+        line += &format!("  {} {:?} {:.0} %", task.kind, task.title, task.progress * 100.0);
+        if let Some(error) = task.error {
+            line += &format!(" ({}: {})", error.reason, error.message);
+        }
+    }
+    if let Ok(Some(toast)) = event.toast() {
+        line += &format!("  {}: {}", format!("{:?}", toast.level).to_lowercase(), toast.title);
+        if let Some(body) = toast.body {
+            line += &format!(" | {body}");
+        }
+        if let Some(action) = toast.action {
+            line += &format!(" -> {}", action.href);
+        }
+    }
+    plain(&line)
+}
+
+/// What others wrote must not command the terminal.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use backplane::{Audience, Toast, toast::Level};
+
+    use super::*;
+
+    #[test]
+    fn a_line_holds_the_words_and_no_command_to_the_terminal() {
+        let toast = Toast { body: Some("a\nb".to_owned()), ..Toast::new(Level::Warning, "\u{1b}[2JGone") };
+        let event = Event { time: Some(Timestamp::UNIX_EPOCH), ..Event::message("/x", Audience::user("ada"), &toast) };
+        let line = line(&event, Destination::Everywhere, &"prod".parse().unwrap());
+        let words = "1970-01-01 00:00:00Z  everywhere  user:ada  message  warning: \u{fffd}[2JGone | a\u{fffd}b";
+        assert_eq!(line, words);
+    }
+}

@@ -1,0 +1,57 @@
+//! `bellwire token`: who somebody is, signed with an environment's key.
+
+use std::time::Duration;
+
+use anyhow::ensure;
+use backplane::{Environment, audience::is_id};
+use gateway::{Claims, Key};
+use jiff::Timestamp;
+use process::{Environments, Options, Settings};
+
+use crate::short::say;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Flags {
+    #[command(flatten)]
+    pub(crate) options: Options,
+
+    /// The user id
+    #[arg(long, value_name = "ID")]
+    user: String,
+
+    /// For which environment; may be left out where the settings hold one
+    #[arg(long, value_name = "NAME")]
+    environment: Option<Environment>,
+
+    /// The groups the user is in
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    groups: Vec<String>,
+
+    /// What the user may do: tasks, publish, publish:everywhere
+    #[arg(long, value_name = "WORDS", default_value = "tasks publish")]
+    scope: String,
+
+    /// How long it is worth something, as in 30m, 1h, 7d
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = humantime::parse_duration)]
+    expires: Duration,
+}
+
+/// Prints the token alone, so that a script can take it.
+pub(crate) async fn sign(settings: Settings, flags: Flags) -> anyhow::Result<()> {
+    ensure!(is_id(&flags.user), "--user: a user id has 1 to 256 bytes and no white space");
+    ensure!(flags.groups.iter().all(|group| is_id(group)), "--groups: a name has 1 to 256 bytes and no white space");
+    let environments = Environments::read(&settings)?;
+    let one = environments.one(flags.environment.as_ref())?;
+    let secret = environments.key(&settings, &one.name)?;
+    let claims = Claims {
+        sub: flags.user,
+        env: one.name.to_string(),
+        groups: flags.groups,
+        scope: flags.scope,
+        exp: Timestamp::now().as_second().saturating_add(i64::try_from(flags.expires.as_secs())?),
+        iss: one.issuer.clone(),
+        aud: one.audience.clone(),
+    };
+    say(&Key::hs256(secret.expose(), None, None).sign(&claims)?)?;
+    Ok(())
+}

@@ -1,0 +1,30 @@
+//! `bellwire topology`: declares an environment's names on the broker, as a user who may.
+
+use backplane::{Backplane, BackplaneConfig, Environment, Kind};
+use process::{Options, Settings};
+
+use crate::{chosen, short::say};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Flags {
+    #[command(flatten)]
+    pub(crate) options: Options,
+
+    /// Whose names; may be left out where the settings hold one environment
+    #[arg(long, value_name = "NAME")]
+    environment: Option<Environment>,
+
+    /// The kinds of function that get queues
+    #[arg(long, value_name = "KIND,…", value_delimiter = ',', default_value = "imports")]
+    kinds: Vec<Kind>,
+}
+
+/// Declares what is missing; what is there is left as it is.
+pub(crate) async fn declare(settings: Settings, flags: Flags) -> anyhow::Result<()> {
+    let environment = chosen::environment(&settings, flags.environment.as_ref())?;
+    let config: BackplaneConfig = settings.section("backplane")?;
+    Backplane::declare(&config, &environment, &flags.kinds).await?;
+    let kinds: Vec<_> = flags.kinds.iter().map(Kind::as_str).collect();
+    say(&format!("{environment} has its names on the broker, with queues for {}", kinds.join(", ")))?;
+    Ok(())
+}

@@ -1,0 +1,8 @@
+//! The command as a person meets it: what it prints, and what it answers to what cannot be done.
+
+#![allow(clippy::unwrap_used)]
+
+mod answers;
+mod dev;
+mod running;
+mod token;

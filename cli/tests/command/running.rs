@@ -1,0 +1,122 @@
+//! The real binary, in a folder of its own.
+
+use std::{
+    io::{BufRead, BufReader, Lines},
+    process::{Child, ChildStdout, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+
+/// A folder with a settings file in it.
+pub(crate) struct Folder(pub(crate) TempDir);
+
+impl Folder {
+    pub(crate) fn with(settings: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("bellwire.toml"), settings).unwrap();
+        Self(folder)
+    }
+
+    /// `bellwire` with these arguments, not yet started.
+    pub(crate) fn bellwire(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bellwire"));
+        command.args(arguments).current_dir(self.0.path()).stdin(Stdio::null());
+        // The machine's own settings are not ours.
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("BELLWIRE_")) {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        self.bellwire(arguments).output().unwrap()
+    }
+
+    /// The one line that a command ends with.
+    pub(crate) fn refusal(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(!output.status.success(), "{output:?}");
+        let line = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(line.lines().count(), 1, "{line}");
+        line
+    }
+}
+
+/// A `bellwire dev` that is told to stop at the end.
+pub(crate) struct Dev {
+    pub(crate) folder: Folder,
+    child: Child,
+    /// What it printed.
+    pub(crate) words: String,
+}
+
+impl Dev {
+    pub(crate) fn start() -> Self {
+        let folder = Folder::with("");
+        let mut dev = folder.bellwire(&["dev", "--port", "0"]);
+        let mut child = dev.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut words = String::new();
+        while !words.contains("/api/tasks") {
+            words += &lines.next().expect("it says where it is").unwrap();
+            words.push('\n');
+        }
+        Self { folder, child, words }
+    }
+
+    /// Runs lines as if they had been pasted.
+    pub(crate) fn paste(&self, lines: &str) -> String {
+        let output = Command::new("sh").args(["-euc", lines]).current_dir(self.folder.0.path()).output().unwrap();
+        assert!(output.status.success(), "{lines}\n{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Runs a line that goes on until it is dropped.
+    pub(crate) fn follow(&self, line: &str) -> Follow {
+        let mut shell = Command::new("sh");
+        // The shell becomes the program, so that ending it ends all.
+        let mut child = shell.args(["-euc", &format!("exec {line}")]).stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Follow { child, lines }
+    }
+
+    /// Tells it to stop and waits until it has.
+    pub(crate) fn stop(mut self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        let began = Instant::now();
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "{status}");
+        assert!(began.elapsed() < Duration::from_secs(15), "it lingers");
+    }
+}
+
+/// A line that goes on.
+pub(crate) struct Follow {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Follow {
+    /// The next line with these words in it.
+    pub(crate) fn until(&mut self, words: &str) -> String {
+        let found = self.lines.by_ref().map(Result::unwrap).find(|line| line.contains(words));
+        found.unwrap_or_else(|| panic!("it ended without {words}"))
+    }
+}
+
+impl Drop for Follow {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+impl Drop for Dev {
+    fn drop(&mut self) {
+        // Gone already, unless a test has failed.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
