@@ -2,6 +2,10 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PORT ?= 8080
+PROGRAMS := $(or $(CARGO_TARGET_DIR),target)/debug
+
+# Always the whole workspace, never --package: cargo joins the features of what it builds together, and would
+# build most dependencies once more for each other choice.
 
 .PHONY: help run test check cluster bench clean
 
@@ -9,7 +13,8 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: ## build and start everything in one process on http://localhost:8080 (PORT= to change)
-	@exec cargo run --package bellwire -- dev --set gateway.listen=127.0.0.1:$(PORT)
+	@cargo build --workspace --bin bellwire
+	@exec $(PROGRAMS)/bellwire dev --port $(PORT)
 
 test: ## every test, with a RabbitMQ and a PostgreSQL of its own
 	tests/services.sh tests/everything.sh
@@ -22,7 +27,7 @@ check: ## formatting, lints, the borders between the parts, and cargo-deny if it
 
 cluster: ## RabbitMQ, gateway pods on 8081 and 8082 and an imports worker, as processes; Ctrl-C ends all
 	cargo build --workspace --bins
-	tests/services.sh --rabbitmq-only tests/cluster.sh
+	tests/services.sh --rabbitmq-only tests/cluster.sh --ports 8081,8082
 
 bench: ## imports against sqlite3 and psql, deliveries against a bare consumer; prints ratios
 	tests/services.sh tests/load/bench.sh

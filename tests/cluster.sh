@@ -54,12 +54,9 @@ random() {
   od -An -N24 -tx1 /dev/urandom | tr -d ' \n'
 }
 
-# broker_as ROLE: prints the broker's address for a new user with that role's permissions.
+# broker_as USER PASSWORD: prints the broker's address for that user.
 broker_as() {
-  local password
-  password=$(random)
-  "$root/infra/rabbitmq/add-user.sh" "$1" dev "$1" "$password" >&2
-  sed "s|//[^@]*@|//$1:$password@|" <<<"$BELLWIRE_TEST_AMQP_URL"
+  sed "s|//[^@]*@|//$1:$2@|" <<<"$BELLWIRE_TEST_AMQP_URL"
 }
 
 # start NAME PROGRAM VARIABLE=VALUE…
@@ -100,8 +97,13 @@ TOML
 
 BELLWIRE_BACKPLANE__URL=$BELLWIRE_TEST_AMQP_URL \
   "$programs/bellwire" topology --config "$BELLWIRE_TEST_CONFIG" --environment dev >&2
-gateway_url=$(broker_as gateway)
-BELLWIRE_TEST_WORKER_URL=$(broker_as imports)
+# From here on nobody is an operator: what a role may not do, fails here as it would in production.
+gateway_password=$(random) worker_password=$(random)
+BELLWIRE_GATEWAY_PASSWORD=$gateway_password BELLWIRE_WORKER_PASSWORD=$worker_password \
+  "$root/infra/rabbitmq/roles.sh" dev imports >"$folder/roles.json"
+"$BELLWIRE_TEST_RABBITMQCTL" --silent import_definitions "$folder/roles.json" >&2
+gateway_url=$(broker_as bellwire.dev.gateway "$gateway_password")
+BELLWIRE_TEST_WORKER_URL=$(broker_as bellwire.dev.worker.imports "$worker_password")
 export BELLWIRE_TEST_WORKER_URL
 
 first_admin=127.0.0.1:$(free_port) second_admin=127.0.0.1:$(free_port) worker_admin=127.0.0.1:$(free_port)

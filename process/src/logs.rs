@@ -48,7 +48,7 @@ pub fn init(settings: &Settings) -> Result<(), ConfigError> {
         std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "panicked")));
     }
     for (name, meant) in settings.overlooked() {
-        tracing::warn!("the variable {name} is no setting; {meant} is one");
+        tracing::warn!("the variable {name} is no setting; if it was meant to be one, write {meant}");
     }
     Ok(())
 }

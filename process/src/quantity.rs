@@ -41,7 +41,9 @@ mod tests {
 
     #[test]
     fn a_size_is_a_whole_number_with_a_unit() {
-        for (text, bytes) in [("512", 512), ("64KiB", 65_536), ("10 MB", 10_000_000), ("2GiB", 2 << 30)] {
+        for (text, bytes) in
+            [("512", 512), ("64KiB", 65_536), ("10 MB", 10_000_000), ("3MiB", 3 << 20), ("2GiB", 2 << 30)]
+        {
             assert_eq!(parse_bytes(text), Some(bytes), "{text}");
         }
         for bad in ["", "MiB", "-1", "1.5GiB", "1TB", "99999999999GiB", "1 MiB x"] {
