@@ -16,7 +16,7 @@ use lapin::{
     types::{AMQPValue, FieldTable},
 };
 use scenarios::{Ground, House};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 const EVENTS: usize = 10_000;
 const WARM_UP: usize = 500;
@@ -28,7 +28,9 @@ async fn main() {
     let pod = house.pod().await;
     let (heard, mut arrivals) = mpsc::channel::<(Listener, usize, Instant)>(2 * EVENTS);
 
-    let bare = tokio::spawn(consume(house.ground.clone(), heard.clone()));
+    let (consuming, ready) = oneshot::channel();
+    let bare = tokio::spawn(consume(house.ground.clone(), consuming, heard.clone()));
+    ready.await.unwrap();
     let mut ear = pod.ear(&house, "ada", "prod").await;
     let ear = tokio::spawn(async move {
         for _ in 0..EVENTS {
@@ -91,7 +93,7 @@ impl Percentiles {
 }
 
 /// The least that can be done with lapin: a consumer that reads each event's id.
-async fn consume(ground: Ground, heard: mpsc::Sender<(Listener, usize, Instant)>) {
+async fn consume(ground: Ground, consuming: oneshot::Sender<()>, heard: mpsc::Sender<(Listener, usize, Instant)>) {
     let Ground::RabbitMq { url, prefix } = ground else { panic!("it is about RabbitMQ") };
     let connection = Connection::connect(&url, ConnectionProperties::default()).await.unwrap();
     let channel = connection.create_channel().await.unwrap();
@@ -101,6 +103,7 @@ async fn consume(ground: Ground, heard: mpsc::Sender<(Listener, usize, Instant)>
     let stream = format!("{prefix}.prod.events");
     let mut consumer =
         channel.basic_consume(stream.into(), "bare".into(), BasicConsumeOptions::default(), from).await.unwrap();
+    consuming.send(()).unwrap();
     let mut left = EVENTS;
     while left > 0 {
         let delivery = consumer.next().await.unwrap().unwrap();
