@@ -229,10 +229,11 @@ async fn copy(
     let statement = format!("COPY {} ({}) FROM STDIN", quoted(table), quoted_list(&load.plan.columns()));
     let mut copy = connection.copy_in_raw(&statement).await.map_err(failure)?;
     let (sender, mut pieces) = mpsc::channel(WAITING);
+    // After a failure the records are dropped here, and with them the wish for more of the file.
     let reading = spawn_blocking(move || {
         let mut rows = Copy::new(sender);
-        let reading = load::read(&mut load, &mut rows).and_then(|reading| rows.end().map(|()| reading));
-        (load, reading)
+        let reading = load::read(&mut load, &mut rows)?;
+        rows.end().map(|()| (load, reading))
     });
     let sending = async {
         // Closed when this ends, whether for an error or not: the thread must not wait for us.
@@ -245,7 +246,7 @@ async fn copy(
     let (read, (), sent) = tokio::join!(reading, bringing, sending);
     sent.map_err(failure)?;
     let (load, reading) = match read {
-        Ok((load, reading)) => (load, reading?),
+        Ok(read) => read?,
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
         Err(_) => return Err(Failure::Stopped),
     };

@@ -1,0 +1,12 @@
+//! What is promised about imports; every scenario over SQLite and over PostgreSQL.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+mod bad_input;
+mod database;
+mod once;
+mod real_files;
+mod rejected;
+mod tables;
+mod text;
+mod types;
+mod world;

@@ -1,0 +1,66 @@
+//! Rows that are not imported, and too many of them.
+
+use serde_json::json;
+
+use backplane::toast::Level;
+
+use crate::world::over_both;
+
+over_both! {
+    async fn rejected_rows_are_told_and_kept_as_a_file(world) {
+        let csv = b"a,b\n1,2\n3\n4,\"5\n6\",7\n\n8,caf\xC3\xA9\n9,caf\xE9\n10,x\0y\n";
+        let done = world.import_with("airports", csv, json!({})).await.unwrap();
+        assert_eq!(world.rows("SELECT a, b FROM airports ORDER BY a").await, ["1|2", "8|café"]);
+        let reasons = [
+            (3, "it has 1 field, the header 2"),
+            (4, "it has 3 fields, the header 2"),
+            (8, "it is not UTF-8"),
+            (9, "it has a NUL character"),
+        ];
+        let first = reasons.map(|(line, reason)| json!({"line": line, "reason": reason}));
+        let href = done.output["href"].as_str().unwrap();
+        assert_eq!(done.output["rejected"], json!({"rows": 4, "href": href, "first": first}));
+        assert_eq!(
+            world.get(href).await,
+            "line,reason,row\n\
+            3,\"it has 1 field, the header 2\",\"3\"\n\
+            4,\"it has 3 fields, the header 2\",\"4,\"\"5\n6\"\",7\"\n\
+            8,\"it is not UTF-8\",\"9,caf\u{FFFD}\"\n\
+            9,\"it has a NUL character\",\"10,x\0y\"\n"
+        );
+        assert_eq!(done.toast.title, "airports is imported");
+        assert_eq!(done.toast.level, Level::Warning);
+        assert!(done.toast.body.unwrap().starts_with("2 rows, 2 columns in "));
+        let action = done.toast.action.unwrap();
+        assert_eq!((action.label.as_str(), action.href.as_str()), ("Download rejected rows", href));
+    }
+
+    async fn an_import_without_rejected_rows_is_a_success(world) {
+        let done = world.import_with("t", "a\n1\n2\n", json!({})).await.unwrap();
+        assert_eq!((done.toast.level, done.toast.action), (Level::Success, None));
+        assert!(done.toast.body.unwrap().starts_with("2 rows, 1 column in "));
+    }
+
+    async fn more_than_a_tenth_of_many_rows_is_too_many_and_nothing_is_kept(world) {
+        let csv = |bad: usize| format!("a,b\n{}{}", "1,2\n".repeat(1000), "1\n".repeat(bad));
+        assert_eq!(world.import(csv(100)).await["rejected"]["rows"], 100);
+        assert_eq!(world.import(csv(111)).await["rejected"]["rows"], 111);
+        let words = world.refused(csv(112)).await;
+        assert!(words.starts_with("112 of 1112 rows do not fit, so nothing was imported; the first: line 1002: "));
+        assert_eq!(world.rows("SELECT count(*) FROM bellwire_imports").await, ["2"]);
+    }
+
+    async fn more_than_the_limit_ends_the_import_at_once(world) {
+        let words = world.refused(format!("a,b\n{}", "1\n".repeat(10_001))).await;
+        assert!(words.starts_with("more than 10000 rows do not fit, so nothing was imported"), "{words}");
+        assert!(!world.database.has("t").await);
+    }
+
+    async fn a_file_whose_rows_all_do_not_fit_is_refused(world) {
+        let words = world.refused("a,b\n1\n").await;
+        assert_eq!(
+            words,
+            "1 of 1 rows do not fit, so nothing was imported; the first: line 2: it has 1 field, the header 2"
+        );
+    }
+}

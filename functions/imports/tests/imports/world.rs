@@ -1,0 +1,132 @@
+//! A database, a storage and the function: what every scenario begins with.
+
+use std::sync::Arc;
+
+use backplane::TaskId;
+use bytes::Bytes;
+use futures_util::TryStreamExt;
+use imports::{DatabaseConfig, Imports, ImportsConfig};
+use runtime::{Completion, Context, Failure, testing};
+use serde_json::{Value, json};
+use storage::{FileKey, OwnerFiles, Storage, StorageConfig};
+use tempfile::TempDir;
+use tokio::sync::watch;
+
+use crate::database::Database;
+
+/// Runs a scenario over both databases.
+macro_rules! over_both {
+    ($($(#[$doc:meta])* async fn $name:ident($world:ident) $scenario:block)*) => {$(
+        mod $name {
+            #[allow(unused_imports)]
+            use super::*;
+
+            $(#[$doc])*
+            async fn scenario($world: &$crate::world::World) $scenario
+
+            #[tokio::test]
+            async fn over_sqlite() {
+                let world = $crate::world::World::over($crate::database::Database::sqlite());
+                scenario(&world).await;
+            }
+
+            #[tokio::test]
+            async fn over_postgresql() {
+                let world = $crate::world::World::over($crate::database::Database::postgres().await);
+                scenario(&world).await;
+                world.database.end().await;
+            }
+        }
+    )*};
+}
+pub(crate) use over_both;
+
+pub(crate) struct World {
+    pub(crate) database: Database,
+    pub(crate) imports: Arc<Imports>,
+    pub(crate) storage: Storage,
+    _folder: TempDir,
+}
+
+impl World {
+    pub(crate) fn over(database: Database) -> Self {
+        let folder = TempDir::new().unwrap();
+        let storage = Storage::open(&StorageConfig { url: format!("file:{}", folder.path().display()) }).unwrap();
+        let config = DatabaseConfig { url: database.url() };
+        let imports = Imports::open(ImportsConfig::default(), &config).unwrap();
+        Self { database, imports: Arc::new(imports), storage, _folder: folder }
+    }
+
+    pub(crate) fn files(&self) -> OwnerFiles {
+        self.storage.files(&"test".parse().unwrap(), "ada")
+    }
+
+    /// A first attempt at a new task, and what is heard of its progress.
+    pub(crate) fn context(&self) -> (Context, watch::Receiver<f64>) {
+        testing::context(self.files())
+    }
+
+    /// Another attempt at a task.
+    pub(crate) fn again(&self, task: TaskId) -> Context {
+        let (mut context, _) = self.context();
+        context.task = task;
+        context
+    }
+
+    pub(crate) async fn put(&self, content: impl AsRef<[u8]>) -> FileKey {
+        let key = FileKey::fresh("table.csv".parse().unwrap());
+        let mut upload = self.files().put(key).await.unwrap();
+        upload.write(Bytes::copy_from_slice(content.as_ref())).await.unwrap();
+        upload.finish().await.unwrap().key
+    }
+
+    pub(crate) async fn get(&self, href: &str) -> String {
+        let key = href.strip_prefix("/api/files/").unwrap().parse().unwrap();
+        let content = self.files().get(&key).await.unwrap().content;
+        let content = content.map_ok(|piece| piece.to_vec()).try_concat().await.unwrap();
+        String::from_utf8(content).unwrap()
+    }
+
+    pub(crate) async fn run(&self, context: &Context, input: Value) -> Result<Completion<Value>, Failure> {
+        testing::run(&*self.imports, context, input).await
+    }
+
+    /// Imports a file's content into a table, with these fields of the input as well.
+    pub(crate) async fn import_with(
+        &self,
+        table: &str,
+        content: impl AsRef<[u8]>,
+        fields: Value,
+    ) -> Result<Completion<Value>, Failure> {
+        let mut input = json!({"file": self.put(content).await, "table": table});
+        input.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        self.run(&self.context().0, input).await
+    }
+
+    /// Imports a file's content into the table `t`; the task's result.
+    pub(crate) async fn import(&self, content: impl AsRef<[u8]>) -> Value {
+        self.import_with("t", content, json!({})).await.unwrap().output
+    }
+
+    /// Imports a file's content into the table `t`, which must fail for good; its words.
+    pub(crate) async fn refused(&self, content: impl AsRef<[u8]>) -> String {
+        self.refused_with(content, json!({})).await
+    }
+
+    pub(crate) async fn refused_with(&self, content: impl AsRef<[u8]>, fields: Value) -> String {
+        match self.import_with("t", content, fields).await {
+            Err(Failure::Permanent { message, .. }) => message,
+            other => panic!("not refused: {other:?}"),
+        }
+    }
+
+    pub(crate) async fn rows(&self, sql: &str) -> Vec<String> {
+        self.database.rows(sql).await
+    }
+}
+
+/// `name type, …` of a result.
+pub(crate) fn columns(output: &Value) -> String {
+    let shown = |column: &Value| format!("{} {}", column["name"].as_str().unwrap(), column["type"].as_str().unwrap());
+    output["columns"].as_array().unwrap().iter().map(shown).collect::<Vec<_>>().join(", ")
+}
