@@ -30,6 +30,7 @@ example() { # example NAME: prints the block
 }
 
 # Ada listens on the other pod than the one that curl publishes to.
+: >"$folder/events"
 curl -sN -H "Authorization: Bearer $TOKEN" "${BELLWIRE_TEST_PODS##*,}/events" >"$folder/events" &
 listener=$!
 heard() { grep -q "$1" "$folder/events"; }
