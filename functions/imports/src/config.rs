@@ -1,7 +1,8 @@
 //! What can be set.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{fmt, net::SocketAddr, time::Duration};
 
+use process::quantity;
 use runtime::HostConfig;
 use serde::Deserialize;
 
@@ -13,11 +14,11 @@ pub struct ImportsConfig {
     pub admin_listen: SocketAddr,
     /// `[imports.host]`: how many at once, how often tried, how stopped.
     pub host: HostConfig,
-    /// `BELLWIRE_IMPORTS__DEADLINE_SECONDS`: how long one import may take; below the broker's consumer timeout of
-    /// 30 minutes. 1200.
-    pub deadline_seconds: u64,
+    /// `BELLWIRE_IMPORTS__DEADLINE`: how long one import may take; below the broker's 30 minutes. `20m`.
+    #[serde(deserialize_with = "quantity::duration")]
+    pub deadline: Duration,
     /// `BELLWIRE_IMPORTS__REJECTED_LIMIT`: rows that may be rejected before an import is given up; beyond 100, a
-    /// tenth of all rows is too many as well. 10000.
+    /// tenth of all rows is too many as well. `10000`.
     pub rejected_limit: u64,
 }
 
@@ -26,15 +27,9 @@ impl Default for ImportsConfig {
         Self {
             admin_listen: SocketAddr::from(([0, 0, 0, 0], 9091)),
             host: HostConfig::default(),
-            deadline_seconds: 20 * 60,
+            deadline: Duration::from_secs(20 * 60),
             rejected_limit: 10_000,
         }
-    }
-}
-
-impl ImportsConfig {
-    pub(crate) fn deadline(&self) -> Duration {
-        Duration::from_secs(self.deadline_seconds)
     }
 }
 
@@ -44,4 +39,11 @@ impl ImportsConfig {
 pub struct DatabaseConfig {
     /// `BELLWIRE_DATABASE__URL`: `sqlite://path/to/file.db` (`sqlite:///…` from the root) or `postgres://…`. No default.
     pub url: String,
+}
+
+impl fmt::Debug for DatabaseConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The address may hold a password.
+        f.debug_struct("DatabaseConfig").finish_non_exhaustive()
+    }
 }

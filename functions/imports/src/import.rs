@@ -58,7 +58,7 @@ impl Function for Imports {
     }
 
     fn deadline(&self) -> Duration {
-        self.config.deadline()
+        self.config.deadline
     }
 
     async fn run(&self, context: &Context, input: Input) -> Result<Completion<Output>, Failure> {

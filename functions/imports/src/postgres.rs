@@ -39,7 +39,7 @@ const TABLES: &str = "
 
 /// A database on a server, in the current schema.
 pub(crate) struct Postgres {
-    options: PgConnectOptions,
+    options: Box<PgConnectOptions>,
 }
 
 impl Postgres {
@@ -47,7 +47,7 @@ impl Postgres {
         // The error's own words could show a part of the address.
         let options = PgConnectOptions::from_str(url);
         let options = options.map_err(|_| OpenError("it is no address of a PostgreSQL database".to_owned()))?;
-        Ok(Self { options: options.application_name("bellwire-imports") })
+        Ok(Self { options: Box::new(options.application_name("bellwire-imports")) })
     }
 
     async fn connect(&self) -> Result<PgConnection, Failure> {
