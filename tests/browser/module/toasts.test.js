@@ -236,8 +236,8 @@ describe('on the screen', () => {
     await show({ level: 'success', title: 'Imported' }, task('succeeded'));
     assert.deepEqual(await titles(), ['Imported', 'another']);
     assert.deepEqual(await cards().first().boundingBox(), place);
-    await show({ level: 'success', title: 'Imported', body: '7 rows' }, task('succeeded'));
     await until(announced, (said) => said.length === 3);
+    await show({ level: 'success', title: 'Imported', body: '7 rows' }, task('succeeded'));
     await page.waitForTimeout(500);
     assert.equal((await announced()).length, 3);
   });
