@@ -6,7 +6,10 @@ use std::{
 };
 
 use lapin::Connection;
-use tokio::{sync::watch, time::sleep};
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
 use tracing::warn;
 
 use super::connect::Broker;
@@ -14,6 +17,8 @@ use crate::send::Link;
 
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How long all may take that comes before the first delivery.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Pauses between attempts: doubling from a tenth of a second up to five, with jitter.
 #[derive(Debug)]
@@ -45,6 +50,14 @@ pub(super) enum Ended {
 impl<E: std::fmt::Display> From<E> for Ended {
     fn from(error: E) -> Self {
         Self::Lost(error.to_string())
+    }
+}
+
+/// Does what needs an answer of the broker's, and does not wait for one for ever.
+pub(super) async fn in_time<T, E: Into<Ended>>(asking: impl Future<Output = Result<T, E>>) -> Result<T, Ended> {
+    match timeout(ANSWER_PATIENCE, asking).await {
+        Ok(answer) => answer.map_err(Into::into),
+        Err(_) => Err(Ended::Lost(format!("the broker gave no answer within {ANSWER_PATIENCE:?}"))),
     }
 }
 

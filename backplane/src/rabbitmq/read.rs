@@ -14,8 +14,8 @@ use tokio::sync::{mpsc, watch};
 
 use super::{
     declare::{self, Bindings, Found},
-    heal::{Ended, Session},
-    join::{Joined, join},
+    heal::{Ended, Session, in_time},
+    join::{self, Begun},
 };
 use crate::{
     cursor::Cursor,
@@ -38,6 +38,8 @@ pub(super) enum Begin {
     Offset(u64),
     /// At about this time.
     Time(Timestamp),
+    /// At the last entry, or one not long before it.
+    Last,
 }
 
 /// A reader of the log over all its connections.
@@ -53,21 +55,23 @@ impl Reading {
         Self { topology, from, items }
     }
 
-    async fn begin(&mut self, connection: &Connection) -> Result<Consumer, Ended> {
+    async fn begin(&self, connection: &Connection) -> Result<Begun, Ended> {
         let found = declare::log(connection, &self.topology, Bindings::OfTheNew).await?;
         let stream = self.topology.stream();
-        let (gap, horizon) = match self.from {
-            ReadFrom::Time(time) => return Ok(consume(connection, &stream, Begin::Time(time)).await?),
+        match (found, self.from) {
+            (Found::There, ReadFrom::Time(time)) => join::at_time(connection, &stream, time).await,
+            (Found::There, ReadFrom::After { last, horizon }) => join::after(connection, &stream, last, horizon).await,
+            (Found::Made, ReadFrom::Time(_)) => join::at_first(connection, &stream).await,
             // What was just made cannot hold the entry.
-            ReadFrom::After { horizon, .. } if found == Found::Made => (Gap::Remade, horizon),
-            ReadFrom::After { last, horizon } => match join(connection, &stream, last).await? {
-                Joined::At(consumer) => return Ok(consumer),
-                Joined::Not(gap) => (gap, horizon),
-            },
-        };
-        self.hand(LogItem::Gap(gap)).await?;
-        self.from = ReadFrom::Time(horizon);
-        Ok(consume(connection, &stream, Begin::Time(horizon)).await?)
+            (Found::Made, ReadFrom::After { .. }) => {
+                Ok(Begun { gap: Some(Gap::Remade), ..join::at_first(connection, &stream).await? })
+            }
+        }
+    }
+
+    fn horizon(&self) -> Timestamp {
+        let (ReadFrom::Time(horizon) | ReadFrom::After { horizon, .. }) = self.from;
+        horizon
     }
 
     async fn take(&mut self, delivery: Delivery) -> Result<(), Ended> {
@@ -75,8 +79,7 @@ impl Reading {
         let cursor = Cursor::of(offset, &delivery.data);
         let entry = entry(&self.topology, cursor, &delivery);
         self.hand(LogItem::Entry(entry)).await?;
-        let (ReadFrom::Time(horizon) | ReadFrom::After { horizon, .. }) = self.from;
-        self.from = ReadFrom::After { last: cursor, horizon };
+        self.from = ReadFrom::After { last: cursor, horizon: self.horizon() };
         Ok(())
     }
 
@@ -87,12 +90,23 @@ impl Reading {
 
 impl Session for Reading {
     async fn run(&mut self, connection: &Connection, link: &watch::Sender<Link>) -> Result<Infallible, Ended> {
-        let mut consumer = self.begin(connection).await?;
+        let Begun { mut consumer, mut before, gap } = in_time(self.begin(connection)).await?;
         link.send_replace(Link::Up);
+        if let Some(gap) = gap {
+            self.hand(LogItem::Gap(gap)).await?;
+            self.from = ReadFrom::Time(self.horizon());
+        }
         let mut unacknowledged = 0;
         // The first error or end is the last thing polled: after it a consumer hangs for ever.
         while let Some(delivery) = consumer.next().await {
             let delivery = delivery?;
+            if let Some(before) = before.take()
+                && offset(&delivery)? > before
+            {
+                // Perhaps it skipped some; earlier ones may come again, none may be missing.
+                consumer = in_time(consume(connection, &self.topology.stream(), Begin::Offset(before))).await?;
+                continue;
+            }
             let acker = delivery.acker.clone();
             self.take(delivery).await?;
             unacknowledged += 1;
@@ -112,6 +126,7 @@ pub(super) async fn consume(connection: &Connection, stream: &str, begin: Begin)
     let begin = match begin {
         Begin::Offset(offset) => AMQPValue::LongLongInt(offset.try_into().unwrap_or(i64::MAX)),
         Begin::Time(time) => AMQPValue::Timestamp(time.as_second().try_into().unwrap_or(0)),
+        Begin::Last => AMQPValue::LongString("last".into()),
     };
     let mut arguments = FieldTable::default();
     arguments.insert(OFFSET.into(), begin);

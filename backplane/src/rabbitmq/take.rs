@@ -4,7 +4,7 @@ use std::{convert::Infallible, sync::Arc};
 
 use futures_util::StreamExt;
 use lapin::{
-    Channel, Connection,
+    Channel, Connection, Consumer,
     message::Delivery,
     options::{BasicConsumeOptions, BasicQosOptions},
     types::{AMQPValue, FieldTable, ShortString},
@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::{
     declare::{self, Bindings},
-    heal::{Ended, Session},
+    heal::{Ended, Session, in_time},
     settle::{Desk, Held},
 };
 use crate::{
@@ -35,17 +35,22 @@ impl Taking {
     pub(super) fn new(desk: Arc<Desk>, at_once: u16, deliveries: mpsc::Sender<JobDelivery>) -> Self {
         Self { desk, at_once, deliveries }
     }
-}
 
-impl Session for Taking {
-    async fn run(&mut self, connection: &Connection, link: &watch::Sender<Link>) -> Result<Infallible, Ended> {
+    async fn begin(&self, connection: &Connection) -> Result<(Channel, Consumer), Ended> {
         let (topology, kind) = (self.desk.topology(), self.desk.kind());
         declare::jobs(connection, topology, kind, Bindings::OfTheNew).await?;
         let channel = connection.create_channel().await?;
         channel.basic_qos(self.at_once, BasicQosOptions::default()).await?;
         let (queue, options) = (topology.job_queue(kind), BasicConsumeOptions::default());
         let consumer = channel.basic_consume(queue.into(), ShortString::from(""), options, FieldTable::default());
-        let mut consumer = consumer.await?;
+        let consumer = consumer.await?;
+        Ok((channel, consumer))
+    }
+}
+
+impl Session for Taking {
+    async fn run(&mut self, connection: &Connection, link: &watch::Sender<Link>) -> Result<Infallible, Ended> {
+        let (channel, mut consumer) = in_time(self.begin(connection)).await?;
         link.send_replace(Link::Up);
         while let Some(delivery) = consumer.next().await {
             let taken = taken(&self.desk, delivery?, &channel);

@@ -5,7 +5,7 @@ use std::{convert::Infallible, sync::Arc};
 use async_trait::async_trait;
 use futures_util::StreamExt;
 use lapin::{
-    Connection,
+    Connection, Consumer,
     options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions},
     types::{AMQPValue, FieldTable, ShortString},
 };
@@ -16,7 +16,7 @@ use tracing::debug;
 use super::{
     connect::Broker,
     declare,
-    heal::{self, Ended, Session},
+    heal::{self, Ended, Session, in_time},
     publish::{Failure, Parcel, Publisher},
 };
 use crate::{
@@ -77,8 +77,8 @@ struct Hearing {
     words: mpsc::Sender<Word>,
 }
 
-impl Session for Hearing {
-    async fn run(&mut self, connection: &Connection, link: &watch::Sender<Link>) -> Result<Infallible, Ended> {
+impl Hearing {
+    async fn begin(&self, connection: &Connection) -> Result<Consumer, Ended> {
         declare::control(connection, &self.topology).await?;
         let queue = self.topology.control_queue(&self.pod);
         let channel = connection.create_channel().await?;
@@ -89,7 +89,13 @@ impl Session for Hearing {
         channel.basic_qos(PREFETCH, BasicQosOptions::default()).await?;
         let options = BasicConsumeOptions { exclusive: true, ..Default::default() };
         let consumer = channel.basic_consume(queue.into(), ShortString::from(""), options, FieldTable::default());
-        let mut consumer = consumer.await?;
+        Ok(consumer.await?)
+    }
+}
+
+impl Session for Hearing {
+    async fn run(&mut self, connection: &Connection, link: &watch::Sender<Link>) -> Result<Infallible, Ended> {
+        let mut consumer = in_time(self.begin(connection)).await?;
         link.send_replace(Link::Up);
         while let Some(delivery) = consumer.next().await {
             let delivery = delivery?;
