@@ -30,7 +30,7 @@ cluster: ## RabbitMQ, gateway pods on 8081 and 8082 and an imports worker, as pr
 	tests/services.sh --rabbitmq-only tests/cluster.sh --ports 8081,8082
 
 bench: ## imports against sqlite3 and psql, deliveries against a bare consumer; prints ratios
-	tests/services.sh tests/load/bench.sh
+	tests/services.sh cargo bench --workspace --bench '*'
 
 clean: ## throw away what was built and what `make run` stored
 	cargo clean

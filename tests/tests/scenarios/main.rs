@@ -6,4 +6,5 @@ mod broker_away;
 mod coming_back;
 mod delivery;
 mod isolation;
+mod settings;
 mod tasks;
