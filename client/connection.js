@@ -57,6 +57,7 @@ export class Connection extends EventTarget {
   #watchdog;
   #retry = new Retry();
   #refreshed = false;
+  #showsToasts = false;
   #closed = new AbortController();
   /** Stops the attempt under way. */
   #attempt = new AbortController();
@@ -84,6 +85,17 @@ export class Connection extends EventTarget {
     this.#attention = new Attention(hiddenAfter);
     this.#attention.addEventListener('change', () => this.#attentionChanged());
     this.#run();
+  }
+
+  /**
+   * As usual; but a tab where nobody listens for toasts leaves them to the other tabs.
+   * @param {string} type @param {EventListenerOrEventListenerObject | null} listener @param {AddEventListenerOptions | boolean} [options]
+   */
+  addEventListener(type, listener, options) {
+    super.addEventListener(type, listener, options);
+    if (type !== 'toast') return;
+    this.#showsToasts = true;
+    this.#showing?.flush();
   }
 
   /** Ends it for good. */
@@ -214,7 +226,7 @@ export class Connection extends EventTarget {
     this.#remembered = new Remembered(this.#url, identity);
     this.cursor ??= this.#remembered.load();
     this.#showing = new Showing(identity, {
-      visible: () => this.#attention.visible,
+      visible: () => this.#attention.visible && this.#showsToasts,
       show: (event) => this.#tell('toast', { toast: event.data?.toast, event }),
       dismissed: (name) => this.#tell('dismissed', { name }),
     });

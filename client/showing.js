@@ -10,7 +10,7 @@ const MOST_WAITING = 200;
 
 /**
  * @typedef {object} Screen
- * @property {() => boolean} visible whether the person can see this tab
+ * @property {() => boolean} visible whether the person can see this tab, and it shows toasts
  * @property {(event: BellwireEvent) => void} show
  * @property {(name: string) => void} dismissed a toast was dismissed in another tab
  */

@@ -65,3 +65,12 @@ export const heard = (page) => page.evaluate(() => window.heard);
 
 /** Waits until a page's connection is in this state. */
 export const inState = (page, state) => until(() => page.evaluate(() => window.connection.state.state), (now) => now === state);
+
+/** Drops a file as a person does: on the page, not on the button. */
+export const drop = (page, name, text) => page.evaluate(([name, text]) => {
+  const dataTransfer = new DataTransfer();
+  dataTransfer.items.add(new File([text], name, { type: 'text/csv' }));
+  for (const type of ['dragenter', 'dragover', 'drop']) {
+    document.querySelector('main').dispatchEvent(new DragEvent(type, { bubbles: true, cancelable: true, dataTransfer }));
+  }
+}, [name, text]);

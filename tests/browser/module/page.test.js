@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 
 import { tableFor } from '../../../client/page-import.js';
-import { complaints, launch, until } from '../browser.js';
+import { complaints, drop, launch, until } from '../browser.js';
 import { Peer, problem, taskEvent, token } from '../peer.js';
 
 const AIRPORTS = new URL('../node_modules/vega-datasets/data/airports.csv', import.meta.url);
@@ -27,13 +27,6 @@ const open = async (path = '/?user=ada&env=dev') => {
   await page.goto(peer.url + path);
   await page.locator('#connection[data-state=live]').waitFor();
 };
-
-/** Drops a file as a person does: on the page, not on the button. */
-export const drop = (page, name, text) => page.evaluate(([name, text]) => {
-  const dataTransfer = new DataTransfer();
-  dataTransfer.items.add(new File([text], name, { type: 'text/csv' }));
-  for (const type of ['dragenter', 'dragover', 'drop']) document.querySelector('main').dispatchEvent(new DragEvent(type, { bubbles: true, cancelable: true, dataTransfer }));
-}, [name, text]);
 
 test('a name is asked for once per tab, and another tab may be somebody else', async () => {
   await page.goto(peer.url);

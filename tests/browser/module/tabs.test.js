@@ -79,6 +79,29 @@ test('a hidden tab does not show; the first that is seen again does, whether it 
   assert.deepEqual((await shownAnywhere([kept, closed])).sort(), ['first', 'second']);
 });
 
+test('a tab that shows no toasts leaves them to the others, and one that begins to shows what waits', async () => {
+  const silent = await context.newPage();
+  await silent.goto(`${peer.url}/blank`);
+  await silent.evaluate(async (token) => {
+    const { connect } = await import('/client/bellwire.js');
+    window.connection = connect({ url: '/', token: () => token });
+    await new Promise((resolve) => connection.addEventListener('state', () => connection.state.state === 'live' && resolve()));
+  }, token());
+  const shows = await openTab();
+  await inState(shows, 'live');
+  peer.send(toast('first'));
+  await until(() => titles(shows), (shown) => shown.join() === 'first');
+  await shows.close();
+  const second = toast('second');
+  peer.send(second);
+  await until(() => silent.evaluate(() => connection.cursor), (cursor) => cursor === 'c2');
+  await silent.evaluate(() => {
+    window.heard = { toast: [] };
+    connection.addEventListener('toast', ({ detail }) => heard.toast.push(detail));
+  });
+  await until(() => titles(silent), (shown) => shown.join() === 'second');
+});
+
 test('a reloaded tab does not show again what was shown', async () => {
   const tab = await openTab();
   await inState(tab, 'live');

@@ -145,7 +145,10 @@ describe('by keyboard', () => {
 });
 
 describe('in time', () => {
-  beforeEach(() => open({ reducedMotion: 'reduce' }, () => page.clock.install()));
+  beforeEach(async () => {
+    await open({ reducedMotion: 'reduce' }, () => page.clock.install({ time: '2026-11-22T08:00:00Z' }));
+    await page.clock.pauseAt('2026-11-22T09:00:00Z'); // from here on time passes only where a test says so
+  });
   const seconds = (count) => page.clock.runFor(count * 1000);
 
   test('success and information stay six seconds, longer with more words; errors and toasts with an action stay', async () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 
-import { complaints, launch, until } from '../browser.js';
+import { complaints, drop, launch, until } from '../browser.js';
 import { pods, signIn, somebody, toastsOf } from './pods.js';
 
 const AIRPORTS = new URL('../node_modules/vega-datasets/data/airports.csv', import.meta.url);
@@ -12,13 +12,6 @@ before(async () => (browser = await launch()));
 after(() => browser.close());
 beforeEach(async () => (context = await browser.newContext()));
 afterEach(() => context.close());
-
-/** Drops a file on a page. */
-const drop = (page, name, text) => page.evaluate(([name, text]) => {
-  const dataTransfer = new DataTransfer();
-  dataTransfer.items.add(new File([text], name, { type: 'text/csv' }));
-  for (const type of ['dragenter', 'dragover', 'drop']) document.querySelector('main').dispatchEvent(new DragEvent(type, { bubbles: true, cancelable: true, dataTransfer }));
-}, [name, text]);
 
 /** Remembers every value that a task's progress bar shows. */
 const watchProgress = (page) => page.evaluate(() => {
