@@ -5,7 +5,7 @@
 //! - `connect`: one connection, and what its errors mean; `heal`: one after another, for life
 //! - `declare`: the names on the broker, looked for and made
 //! - `line`: the publishing connection; `publish`: one message over it, until it is confirmed
-//! - `log`: events out and in; `join`: where reading goes on after a break
+//! - `log`: events out; `read`: events in; `join`: where reading begins, so that nothing is skipped unnoticed
 //! - `jobs`: work out; `take`: work in; `settle`: what became of it
 //! - `words`: words between pods
 

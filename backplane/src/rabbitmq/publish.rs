@@ -137,7 +137,7 @@ impl Publisher {
     ) -> Result<(), SendError> {
         let sent = match self.send(parcel).await {
             Err(Failure::Returned | Failure::NoExchange) => {
-                mend.await?;
+                timeout(PATIENCE, mend).await.unwrap_or_else(|_| Err(self.unavailable()))?;
                 self.send(parcel).await
             }
             settled => settled,
