@@ -91,14 +91,12 @@ impl PulseAsker {
 /// Follows the log until dropped.
 #[derive(Debug)]
 pub struct Follower {
-    /// Entries, gaps, and proofs of having caught up, in order.
-    pub items: mpsc::Receiver<Followed>,
-    /// How well the log is heard now.
-    pub hearing: watch::Receiver<Hearing>,
-    /// Asks for further pulses.
-    pub pulses: PulseAsker,
-    /// The task that follows; it ends with this value.
-    pub task: AbortOnDropHandle<()>,
+    items: mpsc::Receiver<Followed>,
+    /// As the task sees it, which is ahead of what was taken from here.
+    hearing: watch::Receiver<Hearing>,
+    taken: watch::Sender<Hearing>,
+    pulses: PulseAsker,
+    _task: AbortOnDropHandle<()>,
 }
 
 impl Follower {
@@ -126,7 +124,38 @@ impl Follower {
             next_pulse: Instant::now(),
         };
         let task = AbortOnDropHandle::new(tokio::spawn(following.run()));
-        Self { items, hearing: heard, pulses, task }
+        Self { items, hearing: heard, taken: watch::Sender::new(Hearing::CatchingUp), pulses, _task: task }
+    }
+
+    /// What comes next, in order; `None` only if the task that follows has panicked.
+    pub async fn next(&mut self) -> Option<Followed> {
+        loop {
+            tokio::select! {
+                item = self.items.recv() => {
+                    if let Some(Followed::CaughtUp(_)) = item {
+                        self.taken.send_replace(self.hearing.borrow().clone());
+                    }
+                    return item;
+                }
+                Ok(()) = self.hearing.changed() => {
+                    let now = self.hearing.borrow_and_update().clone();
+                    // Caught up is whoever has taken all up to the proof, not merely been sent it.
+                    if now != Hearing::CaughtUp {
+                        self.taken.send_replace(now);
+                    }
+                }
+            }
+        }
+    }
+
+    /// How well the log is heard, as far as it was taken by [`Follower::next`]; closed when this value is dropped.
+    pub fn hearing(&self) -> watch::Receiver<Hearing> {
+        self.taken.subscribe()
+    }
+
+    /// Asks for further pulses.
+    pub fn pulses(&self) -> PulseAsker {
+        self.pulses.clone()
     }
 }
 

@@ -15,6 +15,7 @@ use backplane::{
     follow::{Followed, Follower, Hearing, Patience},
     memory::Broker,
 };
+use futures_util::FutureExt;
 use tokio::{
     sync::{mpsc, watch},
     time::timeout,
@@ -34,7 +35,7 @@ fn memory_log() -> Arc<dyn EventLog> {
 }
 
 async fn next(follower: &mut Follower) -> Followed {
-    timeout(HOUR, follower.items.recv()).await.expect("something comes").expect("the follower lives")
+    timeout(HOUR, follower.next()).await.expect("something comes").expect("the follower lives")
 }
 
 async fn until_caught_up(follower: &mut Follower, number: u64) -> Vec<Event> {
@@ -55,13 +56,13 @@ async fn all_that_was_published_before_is_yielded_before_caught_up() {
         log.publish(Destination::Own, &message(n)).await.unwrap();
     }
     let mut follower = Follower::start(log.clone(), &PodId::gateway(), Patience::with_horizon(HOUR));
-    assert_eq!(*follower.hearing.borrow(), Hearing::CatchingUp);
+    assert_eq!(*follower.hearing().borrow(), Hearing::CatchingUp);
     let events = until_caught_up(&mut follower, 1).await;
     assert_eq!(events.iter().filter(|event| !event.is_pulse()).count(), 1000);
-    assert_eq!(*follower.hearing.borrow(), Hearing::CaughtUp);
+    assert_eq!(*follower.hearing().borrow(), Hearing::CaughtUp);
 
     log.publish(Destination::Own, &message(1000)).await.unwrap();
-    let asked = follower.pulses.ask();
+    let asked = follower.pulses().ask();
     let events = until_caught_up(&mut follower, asked).await;
     assert!(events.iter().any(|event| event.id == "1000"));
 }
@@ -81,7 +82,7 @@ async fn ten_silent_pods_need_few_pulses_between_them() {
     let drain = async {
         loop {
             for follower in &mut followers {
-                while follower.items.try_recv().is_ok() {}
+                while follower.next().now_or_never().is_some() {}
             }
             match reader.items.recv().await {
                 Some(LogItem::Entry(_)) => pulses += 1,
@@ -138,12 +139,16 @@ async fn a_pod_that_hears_nothing_says_so_and_reads_again_without_a_hole() {
 
     deaf.store(true, Ordering::Relaxed);
     log.publish(Destination::Own, &message(1)).await.unwrap();
-    let mut hearing = follower.hearing.clone();
-    timeout(HOUR, hearing.wait_for(|hearing| *hearing == Hearing::Deaf)).await.expect("it notices").unwrap();
+    let mut hearing = follower.hearing();
+    let listening = async { while follower.next().await.is_some() {} };
+    tokio::select! {
+        () = listening => panic!("it ended"),
+        noticed = timeout(HOUR, hearing.wait_for(|hearing| *hearing == Hearing::Deaf)) => drop(noticed.expect("it notices")),
+    }
     assert!(!Hearing::Deaf.is_complete());
 
     deaf.store(false, Ordering::Relaxed);
-    let asked = follower.pulses.ask();
+    let asked = follower.pulses().ask();
     let events = until_caught_up(&mut follower, asked).await;
     assert_eq!(events.iter().filter(|event| event.id == "1" && !event.is_pulse()).count(), 1);
     assert_eq!(*hearing.borrow_and_update(), Hearing::CaughtUp);

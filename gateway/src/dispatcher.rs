@@ -178,11 +178,11 @@ impl Dispatcher {
     /// A dispatcher over a follower of this environment's log, and how to speak to it.
     pub fn new(environment: Environment, follower: Follower, bounds: Bounds) -> (Self, Dispatch) {
         let (sender, commands) = mpsc::channel(COMMANDS);
-        let dispatch = Dispatch { hearing: follower.hearing.clone(), commands: sender.clone() };
+        let dispatch = Dispatch { hearing: follower.hearing(), commands: sender.clone() };
         let dispatcher = Self {
             meters: Meters::of(&environment),
             environment,
-            pulses: follower.pulses.clone(),
+            pulses: follower.pulses(),
             follower,
             bounds,
             window: Window::new(bounds.window, bounds.window_bytes),
@@ -204,7 +204,7 @@ impl Dispatcher {
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                followed = self.follower.items.recv() => match followed {
+                followed = self.follower.next() => match followed {
                     Some(Followed::Entry(entry)) => self.read(entry),
                     Some(Followed::Gap(gap)) => self.begin_again(gap),
                     Some(Followed::CaughtUp(pulse)) => self.after_pulse(pulse),

@@ -10,7 +10,7 @@ use backplane::{
     Destination, EventLog, LogEntry, PodId, TaskId,
     follow::{Followed, Follower, Hearing, Patience},
 };
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{info, warn};
 
@@ -25,7 +25,6 @@ pub(crate) struct Cancellations {
     /// How well the log is heard; caught up only when all cancelled tasks of it are known here.
     /// Closed only if listening has ended.
     pub(crate) hearing: watch::Receiver<Hearing>,
-    _follower: AbortOnDropHandle<()>,
     _listening: AbortOnDropHandle<()>,
 }
 
@@ -51,11 +50,10 @@ pub(crate) struct Running {
 impl Cancellations {
     /// Begins to listen; jobs waiting longer than `horizon` are not found to be cancelled.
     pub(crate) fn follow(log: Arc<dyn EventLog>, pod: &PodId, horizon: Duration) -> Self {
-        let Follower { items, hearing, task, .. } = Follower::start(log, pod, Patience::with_horizon(horizon));
-        let known = Arc::new(Known::default());
-        let (heard, told) = watch::channel(Hearing::CatchingUp);
-        let listening = AbortOnDropHandle::new(tokio::spawn(listen(items, hearing, known.clone(), heard)));
-        Self { known, hearing: told, _follower: task, _listening: listening }
+        let follower = Follower::start(log, pod, Patience::with_horizon(horizon));
+        let (known, hearing) = (Arc::new(Known::default()), follower.hearing());
+        let listening = AbortOnDropHandle::new(tokio::spawn(listen(follower, known.clone())));
+        Self { known, hearing, _listening: listening }
     }
 
     /// Watches over a task that begins to run here.
@@ -100,38 +98,18 @@ impl Known {
     }
 }
 
-async fn listen(
-    mut items: mpsc::Receiver<Followed>,
-    mut hearing: watch::Receiver<Hearing>,
-    known: Arc<Known>,
-    heard: watch::Sender<Hearing>,
-) {
-    loop {
-        let item = tokio::select! {
-            item = items.recv() => item,
-            Ok(()) = hearing.changed() => {
-                let now = hearing.borrow_and_update().clone();
-                // The follower has caught up before what it yielded was taken in here: its word among the items counts.
-                if now != Hearing::CaughtUp {
-                    heard.send_replace(now);
-                }
-                continue;
-            }
-        };
+async fn listen(mut follower: Follower, known: Arc<Known>) {
+    while let Some(item) = follower.next().await {
         match item {
-            Some(Followed::Entry(entry)) => {
+            Followed::Entry(entry) => {
                 if let Some(task) = taken_back(&entry) {
                     known.cancel(task);
                 }
             }
-            Some(Followed::CaughtUp(_)) => {
-                let now = hearing.borrow().clone();
-                heard.send_replace(now);
+            Followed::Gap(gap) => {
+                warn!(?gap, "a task cancelled in a part of the log that was not read is done all the same");
             }
-            Some(Followed::Gap(gap)) => {
-                warn!(?gap, "a task cancelled in a part of the log that was not read is done all the same")
-            }
-            None => return,
+            Followed::CaughtUp(_) => {}
         }
     }
 }
