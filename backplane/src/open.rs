@@ -1,8 +1,8 @@
 //! Which backplane: chosen by the address alone.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use url::Url;
 
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// `[backplane]`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BackplaneConfig {
     /// `BELLWIRE_BACKPLANE__URL`: `amqp://…` or `amqps://…`; `memory://` in `bellwire dev`. No default.
@@ -24,6 +24,13 @@ pub struct BackplaneConfig {
     /// `BELLWIRE_BACKPLANE__PREFIX`: the first word of all names on the broker. `bellwire`.
     #[serde(default)]
     pub prefix: Prefix,
+}
+
+impl fmt::Debug for BackplaneConfig {
+    /// Without the address, which holds a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BackplaneConfig").field("prefix", &self.prefix).finish_non_exhaustive()
+    }
 }
 
 /// What one environment offers a process; cheap to clone.

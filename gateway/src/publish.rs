@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
 };
 use backplane::{
-    Destination, Event, EventError,
+    Destination, Event, EventError, SendError,
     event::{CONTENT_TYPE, LARGEST},
 };
 use bytes::Bytes;
@@ -65,9 +65,21 @@ pub async fn publish(
     let events = read(&headers, &body)?;
     for (done, event) in events.iter().enumerate() {
         let sent = caller.gate.backplane.log.publish(destination, event).await;
-        sent.map_err(|error| Problem::from(error).after(done, events.len()))?;
+        sent.map_err(|error| refused(error, destination).after(done, events.len()))?;
     }
     Ok((StatusCode::ACCEPTED, Json(Accepted { accepted: events.len() })))
+}
+
+/// Speaking everywhere is an operator's right, which a gateway's broker user has only if it was given.
+fn refused(error: SendError, destination: Destination) -> Problem {
+    match (error, destination) {
+        (SendError::Refused(_), Destination::Everywhere) => Problem::new(
+            StatusCode::FORBIDDEN,
+            "everywhere-refused",
+            "this gateway's broker user may not speak everywhere: an operator can, with `bellwire notify --everywhere`",
+        ),
+        (error, _) => error.into(),
+    }
 }
 
 fn destination(caller: &Caller, to: Option<&str>) -> Result<Destination, Problem> {
