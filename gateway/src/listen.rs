@@ -187,10 +187,12 @@ impl Listening {
                 if let Some(reason) = gap {
                     self.write_gap(reason, chunk);
                 }
-                self.replay = events.into();
                 self.joined = true;
-                // The place that this leads to is told as soon as all is written.
-                self.heartbeat.reset_immediately();
+                if gap.is_some() || !events.is_empty() {
+                    // The place that this leads to is told as soon as all is written.
+                    self.heartbeat.reset_immediately();
+                }
+                self.replay = events.into();
             }
         }
     }
