@@ -15,7 +15,7 @@ use lapin::{
     options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions},
     types::{AMQPValue, FieldTable},
 };
-use scenarios::{Ground, House};
+use scenarios::{Ground, House, ground::Role};
 use tokio::sync::{mpsc, oneshot};
 
 const EVENTS: usize = 10_000;
@@ -40,7 +40,7 @@ async fn main() {
         }
     });
 
-    let log = house.ground.backplane(&"prod".parse().unwrap()).log;
+    let log = house.ground.backplane(&"prod".parse().unwrap(), Role::Gateway).log;
     let mut sent = HashMap::new();
     let mut pace = tokio::time::interval(Duration::from_secs(1) / PER_SECOND);
     for number in 0..EVENTS {
@@ -94,8 +94,8 @@ impl Percentiles {
 
 /// The least that can be done with lapin: a consumer that reads each event's id.
 async fn consume(ground: Ground, consuming: oneshot::Sender<()>, heard: mpsc::Sender<(Listener, usize, Instant)>) {
-    let Ground::RabbitMq { url, prefix } = ground else { panic!("it is about RabbitMQ") };
-    let connection = Connection::connect(&url, ConnectionProperties::default()).await.unwrap();
+    let Ground::RabbitMq { operator, prefix } = ground else { panic!("it is about RabbitMQ") };
+    let connection = Connection::connect(operator.as_str(), ConnectionProperties::default()).await.unwrap();
     let channel = connection.create_channel().await.unwrap();
     channel.basic_qos(300, BasicQosOptions::default()).await.unwrap();
     let mut from = FieldTable::default();

@@ -12,7 +12,10 @@ use tempfile::TempDir;
 use tokio::{task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Ear, Ground, PATIENCE};
+use crate::{
+    Ear, Ground, PATIENCE,
+    ground::{ENVIRONMENTS, Role},
+};
 
 /// All scopes.
 pub const ALL: &str = "publish publish:everywhere tasks";
@@ -43,8 +46,7 @@ impl House {
     pub async fn new(ground: Ground) -> Self {
         let files = tempfile::tempdir().unwrap();
         let storage = Storage::open(&StorageConfig { url: format!("file:{}", files.path().display()) }).unwrap();
-        let names = ["prod", "test", "qa"];
-        let keys = names.map(|name| {
+        let keys = ENVIRONMENTS.map(|name| {
             let secret = format!("the secret of {name}, which is long enough");
             (name.parse().unwrap(), Key::hs256(secret.as_bytes(), None, None))
         });
@@ -68,7 +70,7 @@ impl House {
         let served = self.keys.iter().map(|(environment, key)| Served {
             environment: environment.clone(),
             key: key.clone(),
-            backplane: self.ground.backplane(environment),
+            backplane: self.ground.backplane(environment, Role::Gateway),
         });
         let config = GatewayConfig { listen: ([127, 0, 0, 1], 0).into(), grace: Duration::from_secs(1), ..config };
         let readiness = Readiness::default();
@@ -80,10 +82,12 @@ impl House {
     }
 
     /// A worker of this function for an environment.
-    pub fn worker(&self, environment: &str, function: impl Function) -> Worker {
+    pub async fn worker(&self, environment: &str, function: impl Function) -> Worker {
         let environment: Environment = environment.parse().unwrap();
+        let kind = function.kind();
+        self.ground.declare(&environment, std::slice::from_ref(&kind)).await;
         let place = Place {
-            backplane: self.ground.backplane(&environment),
+            backplane: self.ground.backplane(&environment, Role::Worker(&kind)),
             environment,
             storage: self.storage.clone(),
             pod: PodId::worker(),

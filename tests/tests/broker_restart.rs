@@ -49,7 +49,7 @@ impl Function for Quick {
 async fn a_broker_restart_in_the_middle_loses_nothing() {
     let house = House::new(Ground::rabbitmq().await).await;
     let (one, two) = (house.pod().await, house.pod().await);
-    let worker = house.worker("prod", Quick);
+    let worker = house.worker("prod", Quick).await;
     let token = house.token("ada", "prod");
     let mut ear = two.ear(&house, "eve", "prod").await;
     let task = until("the task is taken", async || {
@@ -83,7 +83,7 @@ async fn a_broker_restart_in_the_middle_loses_nothing() {
     restart.await.unwrap();
     assert_eq!(ear.next_ids(expected.len()).await, expected);
 
-    let _worker = house.worker("prod", Quick);
+    let _worker = house.worker("prod", Quick).await;
     let path = format!("/api/tasks/{}", waiting["id"].as_str().unwrap());
     until("the job that waited is done", async || {
         let (_, seen) = answer(two.request("GET", &path, &token)).await;

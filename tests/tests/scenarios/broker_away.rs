@@ -121,7 +121,7 @@ async fn a_job_finished_while_the_broker_is_away_is_announced_when_it_is_back() 
     let pod = near.pod().await;
     let (begun, mut has_begun) = mpsc::channel(8);
     let (go, told) = mpsc::channel(8);
-    let _worker = far.worker("prod", Told { begun, go: tokio::sync::Mutex::new(told) });
+    let _worker = far.worker("prod", Told { begun, go: tokio::sync::Mutex::new(told) }).await;
     let token = near.token("ada", "prod");
     let mut ear = pod.ear(&near, "ada", "prod").await;
     let id = until("the task is taken", async || {

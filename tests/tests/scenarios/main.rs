@@ -5,6 +5,7 @@ mod bad_input;
 mod broker_away;
 mod coming_back;
 mod delivery;
+mod importing;
 mod isolation;
 mod settings;
 mod tasks;

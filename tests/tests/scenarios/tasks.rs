@@ -92,7 +92,7 @@ async fn in_state(pod: &Pod, token: &str, id: &str, state: &str) -> Value {
 async fn a_task_is_seen_from_queued_to_its_toast_on_every_pod(house: House) {
     let (one, two) = (house.pod().await, house.pod().await);
     let patient = Patient::new();
-    let worker = house.worker("prod", patient.clone());
+    let worker = house.worker("prod", patient.clone()).await;
     let mut ears = [one.ear(&house, "ada", "prod").await, two.ear(&house, "ada", "prod").await];
     let mut bob = two.ear(&house, "bob", "prod").await;
     let token = house.token("ada", "prod");
@@ -123,7 +123,7 @@ async fn a_task_is_seen_from_queued_to_its_toast_on_every_pod(house: House) {
 async fn the_same_key_starts_a_task_once_whichever_pod_is_asked(house: House) {
     let (one, two) = (house.pod().await, house.pod().await);
     let patient = Patient::new();
-    let _worker = house.worker("prod", patient.clone());
+    let _worker = house.worker("prod", patient.clone()).await;
     let token = house.token("ada", "prod");
     let first = start(&one, &token, "well").await;
     patient.go.add_permits(10);
@@ -146,7 +146,7 @@ async fn the_same_key_starts_a_task_once_whichever_pod_is_asked(house: House) {
 async fn a_cancelled_task_ends_without_its_effect(house: House) {
     let (one, two) = (house.pod().await, house.pod().await);
     let patient = Patient::new();
-    let _worker = house.worker("prod", patient.clone());
+    let _worker = house.worker("prod", patient.clone()).await;
     let token = house.token("ada", "prod");
     let id = start(&one, &token, "well").await;
     in_state(&two, &token, &id, "running").await;
@@ -166,7 +166,7 @@ async fn a_task_cancelled_while_it_waits_never_begins(house: House) {
     let pod = house.pod().await;
     let token = house.token("ada", "prod");
     let patient = Patient::new();
-    let first = house.worker("prod", patient.clone());
+    let first = house.worker("prod", patient.clone()).await;
     let done = start(&pod, &token, "well").await;
     patient.go.add_permits(1);
     in_state(&pod, &token, &done, "succeeded").await;
@@ -178,7 +178,7 @@ async fn a_task_cancelled_while_it_waits_never_begins(house: House) {
     in_state(&pod, &token, &id, "cancelled").await;
     let later = start(&pod, &token, "well").await;
     patient.go.add_permits(5);
-    let _second = house.worker("prod", patient.clone());
+    let _second = house.worker("prod", patient.clone()).await;
     in_state(&pod, &token, &later, "succeeded").await;
     in_state(&pod, &token, &id, "cancelled").await;
     assert_eq!(patient.effects.available_permits(), 2);
@@ -187,7 +187,7 @@ async fn a_task_cancelled_while_it_waits_never_begins(house: House) {
 async fn somebody_elses_task_cannot_be_seen_or_cancelled(house: House) {
     let pod = house.pod().await;
     let patient = Patient::new();
-    let _worker = house.worker("prod", patient.clone());
+    let _worker = house.worker("prod", patient.clone()).await;
     let id = start(&pod, &house.token("ada", "prod"), "well").await;
     in_state(&pod, &house.token("ada", "prod"), &id, "running").await;
     for (user, environment) in [("bob", "prod"), ("ada", "test")] {
@@ -204,7 +204,7 @@ async fn a_function_that_panics_or_fails_tells_its_owner(house: House) {
     let pod = house.pod().await;
     let patient = Patient::new();
     patient.go.add_permits(100);
-    let _worker = house.worker("prod", patient.clone());
+    let _worker = house.worker("prod", patient.clone()).await;
     let token = house.token("ada", "prod");
     let mut ear = pod.ear(&house, "ada", "prod").await;
     let id = start(&pod, &token, "fails").await;
@@ -230,13 +230,13 @@ async fn a_function_that_panics_or_fails_tells_its_owner(house: House) {
 async fn a_killed_workers_task_is_done_by_the_next(house: House) {
     let pod = house.pod().await;
     let patient = Patient::new();
-    let first = house.worker("prod", patient.clone());
+    let first = house.worker("prod", patient.clone()).await;
     let token = house.token("ada", "prod");
     let id = start(&pod, &token, "well").await;
     in_state(&pod, &token, &id, "running").await;
     first.kill().await;
     patient.go.add_permits(1);
-    let _second = house.worker("prod", patient.clone());
+    let _second = house.worker("prod", patient.clone()).await;
     let task = in_state(&pod, &token, &id, "succeeded").await;
     assert_eq!((&task["attempt"], patient.effects.available_permits()), (&json!(2), 1));
 }
@@ -245,7 +245,7 @@ async fn two_pods_and_a_new_one_show_the_same_list(house: House) {
     let (one, two) = (house.pod().await, house.pod().await);
     let patient = Patient::new();
     patient.go.add_permits(100);
-    let _worker = house.worker("prod", patient.clone());
+    let _worker = house.worker("prod", patient.clone()).await;
     let token = house.token("ada", "prod");
     for n in 0..10 {
         let id = start(if n % 2 == 0 { &one } else { &two }, &token, if n % 3 == 0 { "fails" } else { "well" }).await;
