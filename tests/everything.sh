@@ -12,7 +12,7 @@ step "building"
 cargo build --workspace --bins --tests
 
 step "parts and scenarios"
-cargo test --workspace --lib --bins --tests
+cargo test --workspace --lib --bins --tests --no-fail-fast
 
 step "the browser module"
 npm --prefix tests/browser run --silent test:module
