@@ -76,10 +76,18 @@ async fn work(life: Life, data: PathBuf) -> anyhow::Result<()> {
     let config: GatewayConfig = settings.section("gateway")?;
     let admin = Admin::bind(&config.admin_listen.to_string(), readiness.clone()).await?;
     let gateway = Gateway::bind(config, served.into(), storage, true, &readiness).await?;
-    say(&first_steps::prepare(&data, gateway.address()?)?)?;
+    let words = first_steps::prepare(&data, gateway.address()?)?;
     let stop = || signals.stop().cancelled_owned();
     let workers = async { tokio::try_join!(dev.run(stop()), test.run(stop())).map_err(anyhow::Error::from) };
-    admin.beside(async { tokio::try_join!(gateway.run(stop()), workers) }).await??;
+    // Pasted before all is ready, the first line would be answered with "come back".
+    let welcome = async {
+        tokio::select! {
+            // Where nobody reads the words, it serves all the same.
+            () = readiness.ready() => say(&words).or(Ok(())),
+            () = stop() => Ok(()),
+        }
+    };
+    admin.beside(async { tokio::try_join!(gateway.run(stop()), workers, welcome) }).await??;
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use backplane::{
-    Audience, Destination, Environment, Event, Toast,
+    Audience, Destination, Environment, Event, Term, Toast,
     toast::{Action, Level},
 };
 use process::{Options, Settings};
@@ -70,7 +70,11 @@ pub(crate) async fn send(settings: Settings, flags: Flags) -> anyhow::Result<()>
     let backplane = chosen::backplane(&settings, &environment)?;
     backplane.log.publish(destination, &event).await.context("nobody was told")?;
     let place = if flags.everywhere { "every environment" } else { environment.as_str() };
-    say(&format!("told {} in {place}: {}", event.audience, event.id))?;
+    let whom = match event.audience.terms() {
+        [Term::Environment] => "everyone".to_owned(),
+        _ => event.audience.to_string(),
+    };
+    say(&format!("told {whom} in {place}: {}", event.id))?;
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! `bellwire tail`: what is said in an environment, line by line.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use backplane::{Destination, Environment, Event, LogEntry, LogItem, LogReader, ReadFrom};
@@ -11,6 +11,9 @@ use crate::{
     chosen,
     short::{complain, say},
 };
+
+/// How long a block takes to be read at most.
+const BURST: Duration = Duration::from_secs(1);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Flags {
@@ -34,19 +37,35 @@ pub(crate) struct Flags {
 pub(crate) async fn follow(settings: Settings, flags: Flags) -> anyhow::Result<()> {
     let environment = chosen::environment(&settings, flags.environment.as_ref())?;
     let backplane = chosen::backplane(&settings, &environment)?;
-    let since = Timestamp::now() - flags.since;
-    let mut reader = backplane.log.read(ReadFrom::Time(since));
+    let mut beginning = Beginning { since: Timestamp::now() - flags.since, first: None };
+    let mut reader = backplane.log.read(ReadFrom::Time(beginning.since));
     let mut was_up = None;
     loop {
         tokio::select! {
             item = reader.items.recv() => match item {
-                Some(LogItem::Entry(entry)) => show(&entry, &environment, since, flags.json)?,
+                Some(LogItem::Entry(entry)) if beginning.is_before(&entry) => {}
+                Some(LogItem::Entry(entry)) => show(&entry, &environment, flags.json)?,
                 Some(LogItem::Gap(gap)) => complain(&format!("some events were not read ({gap:?})")),
                 None => bail!("the reader of the log has ended"),
             },
             Ok(()) = reader.link.changed() => tell_link(&mut reader, &mut was_up),
             interrupted = tokio::signal::ctrl_c() => return Ok(interrupted?),
         }
+    }
+}
+
+/// The log is read from a block that holds the moment asked for, so what was said before it comes first, in a burst.
+struct Beginning {
+    since: Timestamp,
+    first: Option<Instant>,
+}
+
+impl Beginning {
+    /// Whether an entry is of that burst; later, an old time is a late word and is shown.
+    fn is_before(&mut self, entry: &LogEntry) -> bool {
+        let first = *self.first.get_or_insert_with(Instant::now);
+        let time = entry.event.as_ref().ok().and_then(|event| event.time);
+        first.elapsed() < BURST && time.is_some_and(|time| time < self.since)
     }
 }
 
@@ -61,7 +80,7 @@ fn tell_link(reader: &mut LogReader, was_up: &mut Option<bool>) {
     *was_up = now;
 }
 
-fn show(entry: &LogEntry, environment: &Environment, since: Timestamp, json: bool) -> anyhow::Result<()> {
+fn show(entry: &LogEntry, environment: &Environment, json: bool) -> anyhow::Result<()> {
     let event = match &entry.event {
         Ok(event) => event,
         Err(why) => {
@@ -69,8 +88,7 @@ fn show(entry: &LogEntry, environment: &Environment, since: Timestamp, json: boo
             return Ok(());
         }
     };
-    // The log begins at a block that holds the moment asked for, so some before it come first.
-    if event.is_pulse() || event.time.is_some_and(|time| time < since) {
+    if event.is_pulse() {
         return Ok(());
     }
     let line = match json {
@@ -119,9 +137,21 @@ fn plain(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use backplane::{Audience, Toast, toast::Level};
+    use std::sync::Arc;
+
+    use backplane::{Audience, Cursor, Toast, toast::Level};
 
     use super::*;
+
+    #[test]
+    fn what_was_said_before_is_left_out_at_the_beginning_and_shown_when_it_comes_late() {
+        let event = Event::message("/x", Audience::user("ada"), &Toast::new(Level::Info, "Hello"));
+        let entry = LogEntry { cursor: Cursor::of(1, b""), origin: Destination::Own, event: Ok(Arc::new(event)) };
+        let since = Timestamp::now() + Duration::from_secs(60);
+        assert!(Beginning { since, first: None }.is_before(&entry));
+        assert!(!Beginning { since, first: Instant::now().checked_sub(BURST) }.is_before(&entry));
+        assert!(!Beginning { since: Timestamp::UNIX_EPOCH, first: None }.is_before(&entry));
+    }
 
     #[test]
     fn a_line_holds_the_words_and_no_command_to_the_terminal() {

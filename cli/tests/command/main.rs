@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod answers;
+mod broker;
 mod dev;
 mod running;
 mod token;

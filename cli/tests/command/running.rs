@@ -76,9 +76,7 @@ impl Dev {
     pub(crate) fn follow(&self, line: &str) -> Follow {
         let mut shell = Command::new("sh");
         // The shell becomes the program, so that ending it ends all.
-        let mut child = shell.args(["-euc", &format!("exec {line}")]).stdout(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        Follow { child, lines }
+        Follow::start(shell.args(["-euc", &format!("exec {line}")]))
     }
 
     /// Tells it to stop and waits until it has.
@@ -92,13 +90,23 @@ impl Dev {
     }
 }
 
-/// A line that goes on.
+/// What goes on.
 pub(crate) struct Follow {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
 impl Follow {
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { child, lines }
+    }
+
+    pub(crate) fn next(&mut self) -> String {
+        self.until("")
+    }
+
     /// The next line with these words in it.
     pub(crate) fn until(&mut self, words: &str) -> String {
         let found = self.lines.by_ref().map(Result::unwrap).find(|line| line.contains(words));
