@@ -15,7 +15,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     environment::Kind,
-    jobs::{Job, JobDelivery, JobQueues, JobReader, RETRY_STEPS, Settle, Settlement},
+    jobs::{Job, JobDelivery, JobQueues, JobReader, Settle, Settlement, retry_step},
     send::{Link, SendError},
 };
 
@@ -121,7 +121,7 @@ impl Settle for Taken {
             Settlement::Done => {}
             Settlement::PutBack => self.queue.put_first(job, redeliveries + 1),
             Settlement::Retry { job, after } => {
-                let due = Instant::now() + step_of(after);
+                let due = Instant::now() + retry_step(after);
                 self.queue.state().delayed.push((due, job));
                 self.queue.changed.notify_waiters();
             }
@@ -135,10 +135,6 @@ impl Settle for Taken {
         }
         Ok(())
     }
-}
-
-fn step_of(after: Duration) -> Duration {
-    RETRY_STEPS.into_iter().rev().find(|step| *step <= after).unwrap_or(RETRY_STEPS[0])
 }
 
 #[async_trait]

@@ -238,7 +238,9 @@ async fn a_killed_workers_task_is_done_by_the_next(house: House) {
     patient.go.add_permits(1);
     let _second = house.worker("prod", patient.clone()).await;
     let task = in_state(&pod, &token, &id, "succeeded").await;
-    assert_eq!((&task["attempt"], patient.effects.available_permits()), (&json!(2), 1));
+    // Handed out once more to the one that was dying, it may be the third.
+    assert!(task["attempt"].as_u64() >= Some(2), "{task}");
+    assert_eq!(patient.effects.available_permits(), 1);
 }
 
 async fn two_pods_and_a_new_one_show_the_same_list(house: House) {
