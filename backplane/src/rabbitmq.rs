@@ -24,10 +24,13 @@ mod words;
 
 use std::sync::Arc;
 
+use tokio::time::sleep;
+
 use crate::{environment::Kind, open::Backplane, send::SendError, topology::Topology};
 
 use self::{
-    connect::Broker, declare::Bindings, jobs::RabbitJobs, log::RabbitLog, publish::Publisher, words::RabbitControl,
+    connect::Broker, declare::Bindings, heal::Backoff, jobs::RabbitJobs, log::RabbitLog, publish::Publisher,
+    words::RabbitControl,
 };
 
 /// Opens an environment's backplane on the broker at this address; connecting happens within.
@@ -43,9 +46,24 @@ pub fn open(url: &str, topology: Topology) -> Result<Backplane, String> {
     })
 }
 
+/// How often declaring is tried: a channel may be taken whose number is still closing.
+const DECLARING_TRIES: u32 = 3;
+
 /// Declares all that an environment needs, for the operator's command: its log, its words, and the queues of these kinds.
 pub async fn declare(url: &str, topology: Topology, kinds: &[Kind]) -> Result<(), SendError> {
     let broker = Broker::new(url, topology).map_err(SendError::Invalid)?;
+    let mut backoff = Backoff::new();
+    let mut tries = 1;
+    loop {
+        match declare_once(&broker, kinds).await {
+            Err(error) if error.is_passing() && tries < DECLARING_TRIES => sleep(backoff.pause()).await,
+            done => return done,
+        }
+        tries += 1;
+    }
+}
+
+async fn declare_once(broker: &Broker, kinds: &[Kind]) -> Result<(), SendError> {
     let connection = broker.connect("topology").await.map_err(SendError::Unavailable)?;
     declare::log(&connection, &broker.topology, Bindings::All).await?;
     declare::control(&connection, &broker.topology).await?;

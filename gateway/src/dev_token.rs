@@ -27,10 +27,14 @@ pub struct Token {
 }
 
 /// A token for whoever asks, with every scope.
-pub async fn hand_out(State(pod): State<Pod>, Parameters(wanted): Parameters<Wanted>) -> Result<Json<Token>, Problem> {
+pub async fn hand_out(
+    State(pod): State<Pod>,
+    wanted: Result<Parameters<Wanted>, Problem>,
+) -> Result<Json<Token>, Problem> {
     if !pod.hands_out_tokens() {
         return Err(Problem::not_found("tokens are handed out by `bellwire dev` alone"));
     }
+    let Parameters(wanted) = wanted?;
     let gate = pod.gate(&wanted.env).ok_or_else(|| Problem::not_found(format!("no environment {}", wanted.env)))?;
     let groups: Vec<_> = wanted.groups.split(',').filter(|group| !group.is_empty()).map(str::to_owned).collect();
     if !is_id(&wanted.user) || !groups.iter().all(|group| is_id(group)) {
