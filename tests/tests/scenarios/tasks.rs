@@ -30,6 +30,8 @@ over_both_backplanes! {
 struct Patient {
     go: Arc<Semaphore>,
     effects: Arc<Semaphore>,
+    /// Held by every worker and every run of it.
+    alive: Arc<()>,
 }
 
 #[derive(Deserialize)]
@@ -40,7 +42,7 @@ struct Input {
 
 impl Patient {
     fn new() -> Self {
-        Self { go: Arc::new(Semaphore::new(0)), effects: Arc::new(Semaphore::new(0)) }
+        Self { go: Arc::new(Semaphore::new(0)), effects: Arc::new(Semaphore::new(0)), alive: Arc::new(()) }
     }
 }
 
@@ -54,6 +56,7 @@ impl Function for Patient {
     }
 
     async fn run(&self, context: &Context, input: Input) -> Result<Completion<Value>, Failure> {
+        let _alive = self.alive.clone();
         context.progress(0.5);
         tokio::select! {
             permit = self.go.acquire() => permit.unwrap().forget(),
@@ -235,6 +238,8 @@ async fn a_killed_workers_task_is_done_by_the_next(house: House) {
     let id = start(&pod, &token, "well").await;
     in_state(&pod, &token, &id, "running").await;
     first.kill().await;
+    // A run that is not quite dead could still be let go in place of the next.
+    until("nothing of it is left", async || (Arc::strong_count(&patient.alive) == 1).then_some(())).await;
     patient.go.add_permits(1);
     let _second = house.worker("prod", patient.clone()).await;
     let task = in_state(&pod, &token, &id, "succeeded").await;
