@@ -8,6 +8,7 @@
 //! - `plan`: what the file's first mebibyte tells, by `sniff`, `header` and `infer`; [`column`]: types and values
 //! - `load`: one reading of the whole file into a table; [`rejected`]: rows that do not fit
 //! - [`database`]: which one; `sqlite` and `postgres` (with `copy`, its format of rows) keep the same promises
+//! - `thread`: where what would hold up the runtime is done
 //! - [`outcome`]: the task's result and the words for its owner
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -30,6 +31,7 @@ mod sniff;
 mod source;
 mod sqlite;
 mod text;
+mod thread;
 
 pub use config::{DatabaseConfig, ImportsConfig};
 pub use database::OpenError;

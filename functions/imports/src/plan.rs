@@ -16,6 +16,7 @@ use crate::{
     sniff,
     source::{self, Source},
     text::{Known, Text},
+    thread,
 };
 
 /// How a file is read.
@@ -47,7 +48,8 @@ impl Plan {
             }
         }
         let cut = (sample.len() as u64) < download.bytes;
-        Self::from_sample(sample.freeze(), cut, download.bytes, input)
+        let (sample, input) = (sample.freeze(), input.clone());
+        thread::run(move || Self::from_sample(sample, cut, download.bytes, &input)).await
     }
 
     fn from_sample(sample: Bytes, cut: bool, bytes: u64, input: &Input) -> Result<Self, Failure> {
@@ -61,7 +63,7 @@ impl Plan {
         let mut records = Records::new(text, delimiter.0, cut);
         let mut columns = match read_header(&mut records, &input.columns)? {
             Some(columns) => columns,
-            None if cut => return Err(records.too_long(1)),
+            None if cut => return Err(records.too_long()),
             None => return Err(Failure::input("the file has no header, only empty lines")),
         };
         while let Some(row) = records.next()? {

@@ -5,7 +5,7 @@ use std::{str::FromStr, time::Duration};
 use backplane::TaskId;
 use runtime::Failure;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgTransaction, postgres::PgConnectOptions};
-use tokio::{sync::mpsc, task::spawn_blocking, time::timeout};
+use tokio::{sync::mpsc, time::timeout};
 
 use crate::{
     column::{Column, ColumnType},
@@ -14,6 +14,7 @@ use crate::{
     load::{self, Load, Loaded, Reading},
     outcome::Output,
     plan::PlannedColumn,
+    thread,
 };
 
 /// PostgreSQL's own limit.
@@ -230,7 +231,7 @@ async fn copy(
     let mut copy = connection.copy_in_raw(&statement).await.map_err(failure)?;
     let (sender, mut pieces) = mpsc::channel(WAITING);
     // After a failure the records are dropped here, and with them the wish for more of the file.
-    let reading = spawn_blocking(move || {
+    let reading = thread::run(move || {
         let mut rows = Copy::new(sender);
         let reading = load::read(&mut load, &mut rows)?;
         rows.end().map(|()| (load, reading))
@@ -245,11 +246,7 @@ async fn copy(
     };
     let (read, (), sent) = tokio::join!(reading, bringing, sending);
     sent.map_err(failure)?;
-    let (load, reading) = match read {
-        Ok(read) => read?,
-        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        Err(_) => return Err(Failure::Stopped),
-    };
+    let (load, reading) = read?;
     match &reading {
         Reading::All(_) => copy.finish().await.map(drop).map_err(failure)?,
         Reading::Misfit(_) => copy.abort("the types do not hold").await.map_err(failure)?,

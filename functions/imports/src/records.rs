@@ -15,12 +15,14 @@ pub(crate) struct Records {
     /// Whether the text may stop in the middle, as a sample does: what is cut there is no row.
     cut: bool,
     csv: csv_core::Reader,
-    /// Text that is not yet behind us; the row being read begins at `row`, and it is read up to `read`.
+    /// Text that is not yet behind us; the row at hand begins at `row`, on `line`, and is read up to `read`.
     buffer: Vec<u8>,
     row: usize,
     read: usize,
+    line: u64,
     ended: bool,
-    fields: Vec<u8>,
+    /// The fields of a row with quotes, without them.
+    unquoted: Vec<u8>,
     ends: Vec<usize>,
 }
 
@@ -33,6 +35,8 @@ pub(crate) struct Record<'a> {
     text: &'a Text,
     fields: &'a [u8],
     ends: &'a [usize],
+    /// Bytes between two fields.
+    gap: usize,
 }
 
 impl<'a> Record<'a> {
@@ -51,13 +55,21 @@ impl<'a> Record<'a> {
 
     /// Its fields, without their quotes.
     pub(crate) fn fields(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        let (fields, mut from) = (self.fields, 0);
+        let (fields, gap, mut from) = (self.fields, self.gap, 0);
         self.ends.iter().map(move |end| {
             let field = &fields[from..*end];
-            from = *end;
+            from = end + gap;
             field
         })
     }
+}
+
+/// How a row is written.
+enum Shape {
+    /// On one line of so many bytes, without quotes: its fields are where they stand.
+    Plain(usize),
+    /// In any other way.
+    Other,
 }
 
 impl Records {
@@ -70,8 +82,9 @@ impl Records {
             buffer: Vec::new(),
             row: 0,
             read: 0,
+            line: 1,
             ended: false,
-            fields: vec![0; 4096],
+            unquoted: vec![0; 4096],
             ends: vec![0; 64],
         }
     }
@@ -83,33 +96,16 @@ impl Records {
 
     /// The next row; `None` at the end. A quote that never closes and a row that is too long are failures.
     pub(crate) fn next(&mut self) -> Result<Option<Record<'_>>, Failure> {
-        self.row = self.read;
-        let mut line = self.csv.line();
-        let (mut written, mut ends) = (0, 0);
-        loop {
-            if self.read == self.buffer.len() && !self.ended {
-                self.fill(line)?;
-                continue;
-            }
-            let (input, output) = (&self.buffer[self.read..], &mut self.fields[written..]);
-            let (result, read, wrote, ended) = self.csv.read_record(input, output, &mut self.ends[ends..]);
-            self.read += read;
-            written += wrote;
-            ends += ended;
-            match result {
-                ReadRecordResult::InputEmpty => {}
-                ReadRecordResult::OutputFull => self.fields.resize(self.fields.len() * 2, 0),
-                ReadRecordResult::OutputEndsFull => self.ends.resize(self.ends.len() * 2, 0),
-                ReadRecordResult::Record => break,
-                ReadRecordResult::End => return Ok(None),
-            }
+        if !self.skip_line_ends()? {
+            return Ok(None);
         }
+        let line = self.line;
+        let shape = self.shape()?;
+        let (count, gap) = match shape {
+            Shape::Plain(length) => (self.split(length), 1),
+            Shape::Other => (self.unquote()?, 0),
+        };
         let mut raw = &self.buffer[self.row..self.read];
-        // Empty lines are no rows; the second byte of the last row's line end may stand here, too.
-        while let [first @ (b'\r' | b'\n'), rest @ ..] = raw {
-            line += u64::from(*first == b'\n');
-            raw = rest;
-        }
         if self.ended && self.read == self.buffer.len() {
             if self.cut {
                 return Ok(None);
@@ -118,29 +114,101 @@ impl Records {
                 return Err(never_closes(line, &raw[..quote]));
             }
         }
+        if raw.len() > LONGEST_ROW {
+            return Err(self.too_long());
+        }
+        if gap == 0 {
+            // The others' line ends are yet to come.
+            self.line += memchr::memchr_iter(b'\n', raw).count() as u64;
+        }
+        let fields = if gap == 0 { &self.unquoted } else { raw };
         while let [rest @ .., b'\r' | b'\n'] = raw {
             raw = rest;
         }
-        if raw.len() > LONGEST_ROW {
-            return Err(self.too_long(line));
-        }
-        Ok(Some(Record { line, raw, text: &self.text, fields: &self.fields[..written], ends: &self.ends[..ends] }))
+        Ok(Some(Record { line, raw, text: &self.text, fields, ends: &self.ends[..count], gap }))
     }
 
-    fn fill(&mut self, line: u64) -> Result<(), Failure> {
+    /// Goes to where the next row begins, empty lines being none; `false` at the end.
+    fn skip_line_ends(&mut self) -> Result<bool, Failure> {
+        loop {
+            self.row = self.read;
+            match self.buffer.get(self.read) {
+                Some(b'\n') => self.line += 1,
+                Some(b'\r') => {}
+                Some(_) => return Ok(true),
+                None if self.ended => return Ok(false),
+                None => {
+                    self.fill()?;
+                    continue;
+                }
+            }
+            self.read += 1;
+        }
+    }
+
+    /// Looks for the end of the row at hand, or for what makes it more than a line.
+    fn shape(&mut self) -> Result<Shape, Failure> {
+        let mut seen = 0;
+        loop {
+            let row = &self.buffer[self.row..];
+            match memchr::memchr3(b'\n', b'\r', b'"', &row[seen..]).map(|at| seen + at) {
+                Some(at) if row[at] == b'\n' => return Ok(Shape::Plain(at)),
+                Some(at) if row[at] == b'\r' && row.get(at + 1) == Some(&b'\n') => return Ok(Shape::Plain(at)),
+                Some(_) => return Ok(Shape::Other),
+                None if self.ended => return Ok(Shape::Plain(row.len())),
+                None => seen = row.len(),
+            }
+            self.fill()?;
+        }
+    }
+
+    /// Finds the fields of a plain row; how many there are.
+    fn split(&mut self, length: usize) -> usize {
+        self.read = self.row + length;
+        self.ends.clear();
+        self.ends.extend(memchr::memchr_iter(self.delimiter, &self.buffer[self.row..self.read]));
+        self.ends.push(length);
+        self.ends.len()
+    }
+
+    /// Reads any row, field by field; how many there are.
+    fn unquote(&mut self) -> Result<usize, Failure> {
+        self.csv.reset();
+        self.ends.resize(self.ends.capacity(), 0);
+        let (mut written, mut count) = (0, 0);
+        loop {
+            if self.read == self.buffer.len() && !self.ended {
+                self.fill()?;
+                continue;
+            }
+            let (input, output) = (&self.buffer[self.read..], &mut self.unquoted[written..]);
+            let (result, read, wrote, ends) = self.csv.read_record(input, output, &mut self.ends[count..]);
+            self.read += read;
+            written += wrote;
+            count += ends;
+            match result {
+                ReadRecordResult::InputEmpty => {}
+                ReadRecordResult::OutputFull => self.unquoted.resize(self.unquoted.len() * 2, 0),
+                ReadRecordResult::OutputEndsFull => self.ends.resize(self.ends.len() * 2, 0),
+                ReadRecordResult::Record | ReadRecordResult::End => return Ok(count),
+            }
+        }
+    }
+
+    fn fill(&mut self) -> Result<(), Failure> {
         self.buffer.drain(..self.row);
         self.read -= self.row;
         self.row = 0;
         if self.buffer.len() > LONGEST_ROW {
-            return Err(self.too_long(line));
+            return Err(self.too_long());
         }
         self.ended = !self.text.fill(&mut self.buffer)?;
         Ok(())
     }
 
     /// Why what stands in the buffer is no row.
-    pub(crate) fn too_long(&self, line: u64) -> Failure {
-        let raw = &self.buffer[self.row..];
+    pub(crate) fn too_long(&self) -> Failure {
+        let (line, raw) = (self.line, &self.buffer[self.row..]);
         match open_quote(raw, self.delimiter) {
             Some(quote) => never_closes(line, &raw[..quote]),
             None => Failure::input(format!("line {line} is longer than 1 MiB, more than a row may have")),
@@ -210,6 +278,8 @@ mod tests {
             [row(1, "a,b", &["a", "b"]), row(3, "\"x\ny\",\"\"\"q\"", &["x\ny", "\"q"]), row(5, "1,", &["1", ""])];
         assert_eq!(rows("a,b\n\n\"x\ny\",\"\"\"q\"\n1,"), expected);
         assert_eq!(rows("a,b\r\n\r\n\"x\ny\",\"\"\"q\"\r\n1,\r\n"), expected);
+        let old = [row(1, "a,b", &["a", "b"]), row(1, "1,", &["1", ""])];
+        assert_eq!(rows("a,b\r1,\r"), old, "old Macintoshes end lines so");
     }
 
     #[test]

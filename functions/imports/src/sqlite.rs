@@ -1,6 +1,11 @@
 //! Tables in SQLite: rows are inserted by the thread that reads them.
 
-use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use backplane::TaskId;
 use runtime::Failure;
@@ -8,13 +13,14 @@ use rusqlite::{
     Connection, ErrorCode, OptionalExtension, Statement, Transaction, TransactionBehavior,
     types::{ToSqlOutput, ValueRef},
 };
-use tokio::{sync::Mutex, task::spawn_blocking};
+use tokio::sync::Mutex;
 
 use crate::{
     column::{Column, ColumnType, Value},
     database::{OpenError, Standing, adds_to, check_width, quoted, quoted_list, unreadable},
     load::{self, Load, Loaded, Reading, Sink},
     outcome::Output,
+    thread,
 };
 
 /// SQLite's own limit.
@@ -46,6 +52,8 @@ pub(crate) struct Sqlite {
     path: PathBuf,
     /// SQLite has one writer at a time: those of this process wait here, where waiting costs nothing.
     turn: Arc<Mutex<()>>,
+    /// SQLite does not wait when two make a new file's journal at once.
+    opening: Arc<std::sync::Mutex<()>>,
 }
 
 impl Sqlite {
@@ -53,16 +61,12 @@ impl Sqlite {
         if path.is_empty() || path.ends_with('/') || path.contains('?') {
             return Err(OpenError("write sqlite://PATH or sqlite:///PATH, the path of a file".to_owned()));
         }
-        Ok(Self { path: path.into(), turn: Arc::default() })
+        Ok(Self { path: path.into(), turn: Arc::default(), opening: Arc::default() })
     }
 
     pub(crate) async fn recorded(&self, task: TaskId) -> Result<Option<Output>, Failure> {
-        let path = self.path.clone();
-        blocking(move || {
-            let connection = connect(&path)?;
-            recorded(&connection, task)
-        })
-        .await
+        let connect = self.connecting();
+        thread::run(move || recorded(&connect()?, task)).await
     }
 
     pub(crate) async fn load(&self, load: Load, bringing: impl Future<Output = ()>) -> Result<Loaded, Failure> {
@@ -70,26 +74,27 @@ impl Sqlite {
             turn = self.turn.clone().lock_owned() => turn,
             () = load.stop.cancelled() => return Err(Failure::Stopped),
         };
-        let path = self.path.clone();
-        let loading = blocking(move || {
-            let loaded = load_whole(&path, load);
+        let connect = self.connecting();
+        let loading = thread::run(move || {
+            let loaded = load_whole(connect()?, load);
             drop(turn);
             loaded
         });
         let (loaded, ()) = tokio::join!(loading, bringing);
         loaded
     }
-}
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Failure> + Send + 'static) -> Result<T, Failure> {
-    match spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        Err(_) => Err(Failure::Stopped),
+    fn connecting(&self) -> impl FnOnce() -> Result<Connection, Failure> + Send + use<> {
+        let (path, opening) = (self.path.clone(), self.opening.clone());
+        move || {
+            // What it guards is in the file: a panic elsewhere has not harmed it.
+            let _alone = opening.lock().unwrap_or_else(PoisonError::into_inner);
+            connect(&path)
+        }
     }
 }
 
-fn connect(path: &PathBuf) -> Result<Connection, Failure> {
+fn connect(path: &Path) -> Result<Connection, Failure> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(|error| Failure::passing("the database's folder cannot be made", error))?;
     }
@@ -107,9 +112,8 @@ fn recorded(connection: &Connection, task: TaskId) -> Result<Option<Output>, Fai
     result.map(|result| serde_json::from_str(&result).map_err(unreadable)).transpose()
 }
 
-fn load_whole(path: &PathBuf, mut load: Load) -> Result<Loaded, Failure> {
+fn load_whole(mut connection: Connection, mut load: Load) -> Result<Loaded, Failure> {
     check_width(&load.plan, MOST_COLUMNS, "SQLite")?;
-    let mut connection = connect(path)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failure)?;
     // Another run of this task may have been faster.
     if let Some(output) = recorded(&transaction, load.task)? {
