@@ -22,5 +22,13 @@ pub(crate) fn any_environment(settings: &Settings, flag: Option<&Environment>) -
 
 /// The backplane of an environment.
 pub(crate) fn backplane(settings: &Settings, environment: &Environment) -> anyhow::Result<Backplane> {
-    Ok(Backplane::open(&settings.section::<BackplaneConfig>("backplane")?, environment)?)
+    Ok(Backplane::open(&config(settings, environment)?, environment)?)
+}
+
+/// Where an environment's backplane is.
+pub(crate) fn config(settings: &Settings, environment: &Environment) -> Result<BackplaneConfig, ConfigError> {
+    match settings.has("environment") {
+        true => Environments::read(settings)?.backplane(settings, environment),
+        false => settings.section("backplane"),
+    }
 }

@@ -1,6 +1,6 @@
 //! `bellwire topology`: declares an environment's names on the broker, as a user who may.
 
-use backplane::{Backplane, BackplaneConfig, Environment, Kind};
+use backplane::{Backplane, Environment, Kind};
 use process::{Options, Settings};
 
 use crate::{chosen, short::say};
@@ -22,7 +22,7 @@ pub(crate) struct Flags {
 /// Declares what is missing; what is there is left as it is.
 pub(crate) async fn declare(settings: Settings, flags: Flags) -> anyhow::Result<()> {
     let environment = chosen::environment(&settings, flags.environment.as_ref())?;
-    let config: BackplaneConfig = settings.section("backplane")?;
+    let config = chosen::config(&settings, &environment)?;
     Backplane::declare(&config, &environment, &flags.kinds).await?;
     let kinds: Vec<_> = flags.kinds.iter().map(Kind::as_str).collect();
     say(&format!("{environment} has its names on the broker, with queues for {}", kinds.join(", ")))?;

@@ -1,6 +1,6 @@
 //! The life of a gateway process: settings, ports, serving, the end.
 
-use backplane::{Backplane, BackplaneConfig};
+use backplane::Backplane;
 use process::{Admin, Environments, Life, Settings};
 use storage::{Storage, StorageConfig};
 use tracing::info;
@@ -20,12 +20,11 @@ pub async fn serve(life: Life) -> anyhow::Result<()> {
 }
 
 fn environments(settings: &Settings) -> anyhow::Result<Vec<Served>> {
-    let backplane: BackplaneConfig = settings.section("backplane")?;
     let environments = Environments::read(settings)?;
     let served = environments.all().iter().map(|one| {
         let secret = environments.key(settings, &one.name)?;
         let key = Key::hs256(secret.expose(), one.issuer.as_deref(), one.audience.as_deref());
-        let backplane = Backplane::open(&backplane, &one.name)?;
+        let backplane = Backplane::open(&environments.backplane(settings, &one.name)?, &one.name)?;
         Ok(Served { environment: one.name.clone(), key, backplane })
     });
     served.collect()

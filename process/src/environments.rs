@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use backplane::Environment;
+use backplane::{BackplaneConfig, Environment};
 use serde::Deserialize;
 
 use crate::{config_error::ConfigError, secret::Secret, settings::Settings};
@@ -20,6 +20,8 @@ const SHORTEST_KEY: usize = 32;
 pub struct EnvironmentConfig {
     /// `BELLWIRE_ENVIRONMENT__0__NAME`. No default.
     pub name: Environment,
+    /// `BELLWIRE_ENVIRONMENT__0__BACKPLANE_URL`: the broker as this environment's own user. `backplane.url`.
+    backplane_url: Option<Secret>,
     /// `BELLWIRE_ENVIRONMENT__0__HS256_SECRET`: the key of its tokens, at least 32 bytes. None.
     hs256_secret: Option<Secret>,
     /// `BELLWIRE_ENVIRONMENT__0__HS256_SECRET_FILE`: a file with that key; one line end after it is cut off. None.
@@ -74,6 +76,15 @@ impl Environments {
             };
             ConfigError::source("--environment", reason)
         })
+    }
+
+    /// Where an environment's events and jobs are: `[backplane]`, at the environment's own address if it has one.
+    pub fn backplane(&self, settings: &Settings, name: &Environment) -> Result<BackplaneConfig, ConfigError> {
+        let config: BackplaneConfig = settings.section("backplane")?;
+        match &self.one(Some(name))?.backplane_url {
+            Some(url) => Ok(BackplaneConfig { url: String::from_utf8_lossy(url.expose()).into_owned(), ..config }),
+            None => Ok(config),
+        }
     }
 
     /// The key that signs and checks an environment's tokens.
@@ -160,6 +171,19 @@ mod tests {
         assert_eq!(two.one(Some(&"prod".parse().unwrap())).unwrap().name.as_str(), "prod");
         assert_eq!(two.one(None).unwrap_err().to_string(), "--environment: choose one of qa, prod");
         assert!(two.one(Some(&"dev".parse().unwrap())).unwrap_err().to_string().contains("dev is not among"));
+    }
+
+    #[test]
+    fn an_environment_may_have_a_broker_user_of_its_own() {
+        let settings = settings(&[
+            ("backplane.url", "amqp://all@broker"),
+            ("environment.0.name", "qa"),
+            ("environment.1.name", "prod"),
+            ("environment.1.backplane_url", "amqp://prod@broker"),
+        ]);
+        let environments = Environments::read(&settings).unwrap();
+        let url = |name: &str| environments.backplane(&settings, &name.parse().unwrap()).unwrap().url;
+        assert_eq!((url("qa"), url("prod")), ("amqp://all@broker".to_owned(), "amqp://prod@broker".to_owned()));
     }
 
     #[test]

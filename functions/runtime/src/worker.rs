@@ -22,7 +22,7 @@
 
 use std::{net::SocketAddr, process::ExitCode};
 
-use backplane::{Backplane, BackplaneConfig, Environment, PodId};
+use backplane::{Backplane, Environment, PodId};
 use process::{Admin, Environments, Life, Options, Settings};
 use storage::{Storage, StorageConfig};
 use tracing::info;
@@ -68,10 +68,11 @@ async fn work<F: Function>(
     build: impl FnOnce(&Settings) -> anyhow::Result<Worker<F>>,
 ) -> anyhow::Result<()> {
     let Life { settings, readiness, signals } = life;
-    let environment = Environments::read(&settings)?.one(chosen.as_ref())?.name.clone();
+    let environments = Environments::read(&settings)?;
+    let environment = environments.one(chosen.as_ref())?.name.clone();
     let Worker { admin_listen, host, function } = build(&settings)?;
     let storage = Storage::open(&settings.section::<StorageConfig>("storage")?)?;
-    let backplane = Backplane::open(&settings.section::<BackplaneConfig>("backplane")?, &environment)?;
+    let backplane = Backplane::open(&environments.backplane(&settings, &environment)?, &environment)?;
     let admin = Admin::bind(&admin_listen.to_string(), readiness.clone()).await?;
     let place = Place { environment, backplane, storage, pod: PodId::worker() };
     info!(environment = %place.environment, pod = %place.pod, admin = %admin.address(), "working");
