@@ -49,9 +49,13 @@ async fn main() {
 
     let url = env::var("BELLWIRE_TEST_DATABASE_URL")
         .expect("BELLWIRE_TEST_DATABASE_URL is not set: run `make bench`, which starts a PostgreSQL");
-    psql(&url, &format!("DROP TABLE IF EXISTS theirs; {}", table("bigint", "double precision", "date", "timestamp")));
-    compare("psql \\copy", "PostgreSQL", &files, || ((), url.clone(), copy(url.clone(), csv.clone()))).await;
-    psql(&url, "DROP TABLE theirs; DROP TABLE ours; DROP TABLE bellwire_imports, bellwire_imported_tables");
+    let schema = "bellwire_bench";
+    psql(&url, &format!("CREATE SCHEMA {schema}"));
+    let more = if url.contains('?') { '&' } else { '?' };
+    let within = format!("{url}{more}options=-csearch_path%3D{schema}");
+    psql(&within, &table("bigint", "double precision", "date", "timestamp"));
+    compare("psql \\copy", "PostgreSQL", &files, || ((), within.clone(), copy(within.clone(), csv.clone()))).await;
+    psql(&url, &format!("SET client_min_messages = error; DROP SCHEMA {schema} CASCADE"));
 }
 
 /// Runs theirs and ours in turn and prints both.
