@@ -1,5 +1,5 @@
 //! What is promised about imports; every scenario over SQLite and over PostgreSQL.
-#![allow(clippy::unwrap_used, clippy::print_stdout)]
+#![allow(clippy::unwrap_used)]
 
 mod bad_input;
 mod database;
