@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use backplane::{Audience, Cursor, Environment, Event, EventError};
+use backplane::{Audience, Cursor, Environment, EventError, event::SharedEvent};
 use bytes::Bytes;
 use jiff::Timestamp;
 
@@ -33,8 +33,9 @@ pub struct Delivered {
 
 impl Delivered {
     /// Stamps an event with the environment it came through and its place, whatever its body claims.
-    pub fn stamp(event: &Event, environment: &Environment, cursor: Cursor) -> Result<Arc<Self>, EventError> {
-        let mut stamped = event.clone();
+    pub fn stamp(event: SharedEvent, environment: &Environment, cursor: Cursor) -> Result<Arc<Self>, EventError> {
+        // Fresh from a broker nobody else holds it, and nothing is copied.
+        let mut stamped = Arc::unwrap_or_clone(event);
         stamped.environment = Some(environment.to_string());
         stamped.cursor = Some(cursor.to_string());
         let json = serde_json::to_vec(&stamped).map_err(|error| EventError::Shape(error.to_string()))?;

@@ -6,7 +6,7 @@
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use backplane::{
-    Cursor, Environment, Event, Gap, LogEntry, Task, TaskId,
+    Cursor, Environment, Gap, LogEntry, Task, TaskId,
     follow::{Followed, Follower, Hearing, PulseAsker},
 };
 use jiff::Timestamp;
@@ -231,15 +231,17 @@ impl Dispatcher {
             }
         };
         let time = event.as_ref().and_then(|event| event.time).map_or(now, |time| time.min(now));
-        let fresh = event.filter(|event| !event.is_pulse() && !self.is_repeated(event));
-        let delivered = fresh.as_ref().and_then(|event| Delivered::stamp(event, &self.environment, cursor).ok());
-        let identity = fresh.as_ref().map(|event| event.identity());
-        self.window.push(Place { cursor, time, identity, delivered: delivered.clone() });
-        if let Some(event) = fresh {
-            self.tasks.fold(&event, time);
+        let event = event.filter(|event| !event.is_pulse());
+        let identity = event.as_ref().map(|event| event.identity());
+        let fresh = event.filter(|_| !self.is_repeated(identity));
+        let identity = identity.filter(|_| fresh.is_some());
+        if let Some(event) = &fresh {
+            self.tasks.fold(event, time);
         }
+        let delivered = fresh.and_then(|event| Delivered::stamp(event, &self.environment, cursor).ok());
+        self.window.push(Place { cursor, time, identity, delivered: delivered.clone() });
         if let Some(delivered) = delivered {
-            self.deliver(delivered, identity, now);
+            self.deliver(&delivered, identity, now);
         }
         self.last.send_replace(Some(cursor));
         if !self.ahead.is_empty() {
@@ -247,20 +249,19 @@ impl Dispatcher {
         }
     }
 
-    fn is_repeated(&self, event: &Event) -> bool {
-        let repeated = self.window.has_seen(event.identity());
+    fn is_repeated(&self, identity: Option<u128>) -> bool {
+        let repeated = identity.is_some_and(|identity| self.window.has_seen(identity));
         if repeated {
             self.meters.repeated.increment(1);
         }
         repeated
     }
 
-    fn deliver(&mut self, delivered: Arc<Delivered>, identity: Option<u128>, now: Timestamp) {
+    fn deliver(&mut self, delivered: &Arc<Delivered>, identity: Option<u128>, now: Timestamp) {
         if delivered.has_expired(now) || identity.is_some_and(|identity| self.before_gap.contains(&identity)) {
             return;
         }
-        let audience = delivered.audience.clone();
-        let delivery = self.registry.deliver(&audience, &Parcel::Event(delivered));
+        let delivery = self.registry.deliver(&delivered.audience, &Parcel::Event(delivered.clone()));
         self.meters.deliveries.increment(delivery.reached as u64);
         self.meters.slow.increment(delivery.slow as u64);
     }

@@ -141,8 +141,9 @@ mod tests {
         let mut event = Event::new("/t", "t", Audience::user(user));
         event.id = offset.to_string();
         let cursor = Cursor::of(offset, event.id.as_bytes());
-        let delivered = Delivered::stamp(&event, &"test".parse().unwrap(), cursor).unwrap();
-        Place { cursor, time, identity: Some(event.identity()), delivered: Some(delivered) }
+        let identity = Some(event.identity());
+        let delivered = Delivered::stamp(Arc::new(event), &"test".parse().unwrap(), cursor).unwrap();
+        Place { cursor, time, identity, delivered: Some(delivered) }
     }
 
     fn filled(offsets: impl IntoIterator<Item = u64>) -> Window {

@@ -67,7 +67,7 @@ mod tests {
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Input {
-        #[allow(dead_code)]
+        #[expect(dead_code, reason = "what matters is whether it can be read")]
         table: String,
     }
 
