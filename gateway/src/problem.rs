@@ -104,12 +104,13 @@ impl From<EventError> for Problem {
 impl From<SendError> for Problem {
     fn from(error: SendError) -> Self {
         match &error {
-            SendError::Unavailable(_) | SendError::Full(_) => {
+            // A stream whose broker is just starting is not bound yet: that passes as well.
+            SendError::Unavailable(_) | SendError::Full(_) | SendError::Unroutable(_) => {
                 warn!(%error, "answered 503");
                 Self::unavailable("the broker cannot take it now; nothing was lost, send it again")
             }
             SendError::Invalid(why) => Self::bad_request("invalid", why.clone()),
-            SendError::Refused(_) | SendError::Unroutable(_) => {
+            SendError::Refused(_) => {
                 error!(%error, "the broker does not take what the gateway sends");
                 Self::inner("the broker is not set up for this; its operator finds the reason in the gateway's log")
             }
