@@ -69,10 +69,6 @@ impl Problem {
         }
         self
     }
-
-    fn inner(detail: &str) -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
-    }
 }
 
 impl IntoResponse for Problem {
@@ -110,9 +106,10 @@ impl From<SendError> for Problem {
                 Self::unavailable("the broker cannot take it now; nothing was lost, send it again")
             }
             SendError::Invalid(why) => Self::bad_request("invalid", why.clone()),
+            // A broker that stops or starts refuses for a moment what it allows; the log tells one from the other.
             SendError::Refused(_) => {
-                error!(%error, "the broker does not take what the gateway sends");
-                Self::inner("the broker is not set up for this; its operator finds the reason in the gateway's log")
+                error!(%error, "answered 503: the broker refuses what the gateway sends");
+                Self::unavailable("the broker refuses it now; nothing was lost, send it again")
             }
         }
     }
