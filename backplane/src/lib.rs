@@ -6,10 +6,13 @@
 //! - [`environment`]: whose it is; [`topology`]: what that is called on the broker
 //! - [`log`]: the event log of one environment, published to and read; [`cursor`]: a place in it
 //! - [`follow`]: reading the log for life, with pulses that prove it is heard
-//! - [`jobs`]: work for the functions; [`control`]: words between gateway pods
+//! - [`jobs`]: work for the functions; [`catalogue`]: what they say of themselves
+//! - [`approval`]: a workflow asks people; [`control`]: words between gateway pods
 //! - [`memory`] and [`rabbitmq`]: the two implementations; [`open`]: which one
 
+pub mod approval;
 pub mod audience;
+pub mod catalogue;
 pub mod control;
 pub mod cursor;
 pub mod environment;
@@ -34,5 +37,5 @@ pub use jobs::{Job, JobDelivery, JobQueues, JobReader, Settlement};
 pub use log::{Destination, Dropped, EventLog, Gap, LogEntry, LogItem, LogReader, ReadFrom};
 pub use open::{Backplane, BackplaneConfig};
 pub use send::{Link, SendError};
-pub use task::{Task, TaskError, TaskId, TaskState};
+pub use task::{Step, StepState, Task, TaskError, TaskId, TaskState};
 pub use toast::Toast;

@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::environment::{Environment, Kind};
+use crate::{
+    environment::{Environment, Kind},
+    jobs::Job,
+};
 
 /// A task's id: a ULID, 26 digits of Crockford's base 32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -149,6 +152,88 @@ pub struct Task {
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<TaskError>,
+    /// The run of a workflow that it is a step of; such a task's words are for that run's graph, not for lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<TaskId>,
+    /// Where it is a workflow's run: its steps, each time all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<Step>,
+    /// Until when something more is heard of it, if its worker lives; a running task that is silent beyond it is lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_by: Option<Timestamp>,
+}
+
+impl Task {
+    /// What is said of a job, by attempt 0, sequence 0.
+    pub fn of(job: &Job, state: TaskState) -> Self {
+        Self {
+            id: job.task,
+            kind: job.kind.clone(),
+            title: job.title.clone(),
+            state,
+            progress: 0.0,
+            attempt: 0,
+            sequence: 0,
+            owner: Some(job.owner.clone()),
+            created: Some(job.created),
+            updated: Some(Timestamp::now()),
+            result: None,
+            error: None,
+            parent: job.parent,
+            steps: Vec::new(),
+            next_by: None,
+        }
+    }
+}
+
+/// How far a step of a workflow has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StepState {
+    /// For the steps that it needs.
+    Waiting,
+    /// Its job is queued or runs, or its time has not come.
+    Running,
+    /// Somebody was asked and has not answered.
+    Asked,
+    /// Done.
+    Succeeded,
+    /// It failed, or was rejected.
+    Failed,
+    /// Its condition was not met, or a step that it needs was skipped.
+    Skipped,
+    /// The run ended before it did.
+    Cancelled,
+    /// Done, and undone after a later step had failed.
+    Compensated,
+}
+
+/// One step of a workflow's run, as its graph shows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// Its id in the definition.
+    pub id: String,
+    /// Words for people; the id if the definition has none.
+    pub title: String,
+    /// Which function, `approval`, `wait`, or the name of another workflow.
+    pub kind: String,
+    /// The steps that must have succeeded before: their ids.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<String>,
+    /// How far it has come.
+    pub state: StepState,
+    /// From 0.0 to 1.0, while it runs.
+    #[serde(default)]
+    pub progress: f64,
+    /// Where it is done once for each of several: how many are done, of how many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items: Option<(u32, u32)>,
+    /// Words about its end: why it failed, who decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// A link to what came of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub href: Option<String>,
 }
 
 #[cfg(test)]

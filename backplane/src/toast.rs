@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::task::TaskId;
+
 /// How a toast is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -38,6 +40,20 @@ pub struct Toast {
     /// A link.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<Action>,
+    /// Buttons that answer a workflow's question; it stays until somebody has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Asked>,
+}
+
+/// The question that a toast's buttons answer: `POST /api/tasks/{task}/steps/{step}`.
+///
+/// It names a step and never an address: a publisher must not have people send what it likes where it likes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// The workflow's run.
+    pub task: TaskId,
+    /// The step's id.
+    pub step: String,
 }
 
 const LONGEST_TITLE: usize = 200;
@@ -47,7 +63,7 @@ const LONGEST_HREF: usize = 2000;
 impl Toast {
     /// A toast of a title alone.
     pub fn new(level: Level, title: impl Into<String>) -> Self {
-        Self { level, title: title.into(), body: None, action: None }
+        Self { level, title: title.into(), body: None, action: None, decision: None }
     }
 
     /// Says what is wrong with it, naming the field.

@@ -68,6 +68,7 @@ async fn work(life: Life, data: PathBuf) -> anyhow::Result<()> {
         environment: environment.clone(),
         backplane: broker.environment(environment),
         storage: storage.clone(),
+        database: None,
         pod: PodId::worker(),
     };
     let database: DatabaseConfig = settings.section("database")?;

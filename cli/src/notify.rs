@@ -64,7 +64,7 @@ pub(crate) async fn send(settings: Settings, flags: Flags) -> anyhow::Result<()>
     };
     let audience = audience(&flags.user, &flags.group)?;
     let action = flags.link.map(|href| Action { label: flags.label, href });
-    let toast = Toast { level: flags.level, title: flags.title, body: flags.body, action };
+    let toast = Toast { level: flags.level, title: flags.title, body: flags.body, action, decision: None };
     let event = Event::message("/bellwire/notify", audience, &toast);
     event.check()?;
     let backplane = chosen::backplane(&settings, &environment)?;

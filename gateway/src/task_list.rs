@@ -136,20 +136,10 @@ mod tests {
     use super::*;
 
     fn word(id: TaskId, state: TaskState, attempt: u32, sequence: u32) -> Event {
-        let task = Task {
-            id,
-            kind: "imports".parse().unwrap(),
-            title: "x".into(),
-            state,
-            progress: f64::from(sequence) / 10.0,
-            attempt,
-            sequence,
-            owner: Some("ada".into()),
-            created: None,
-            updated: None,
-            result: None,
-            error: None,
-        };
+        let kind = "imports".parse().unwrap();
+        let progress = f64::from(sequence) / 10.0;
+        let job = backplane::Job::new(id, kind, "ada", "x", serde_json::Value::Null);
+        let task = Task { created: None, updated: None, progress, attempt, sequence, ..Task::of(&job, state) };
         Event::of_task("/t", Audience::user("ada"), &task, None)
     }
 

@@ -109,18 +109,9 @@ pub async fn start(
     if let Some(task) = caller.gate.dispatch.find(caller.listener.clone(), id).await? {
         return Ok(accepted(task));
     }
-    let now = Timestamp::now();
     let traceparent = headers.get("traceparent").and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let job = Job {
-        task: id,
-        kind: asked.kind.clone(),
-        owner: caller.claims.sub.clone(),
-        title: title.clone(),
-        input: asked.input,
-        created: now,
-        attempts: 0,
-        traceparent: traceparent.clone(),
-    };
+    let groups = caller.claims.groups.clone();
+    let job = Job { groups, traceparent, ..Job::new(id, asked.kind.clone(), &caller.claims.sub, &title, asked.input) };
     caller.gate.backplane.jobs.submit(&job).await.map_err(|error| match error {
         SendError::Unroutable(_) => {
             let detail = format!("kind: there is no function of kind {} here", asked.kind);
@@ -128,21 +119,8 @@ pub async fn start(
         }
         other => other.into(),
     })?;
-    let task = Task {
-        id,
-        kind: asked.kind,
-        title,
-        state: TaskState::Queued,
-        progress: 0.0,
-        attempt: 0,
-        sequence: 0,
-        owner: Some(job.owner),
-        created: Some(now),
-        updated: Some(now),
-        result: None,
-        error: None,
-    };
-    announce(&caller, &task, traceparent).await;
+    let task = Task::of(&job, TaskState::Queued);
+    announce(&caller, &task, job.traceparent).await;
     Ok(accepted(task))
 }
 

@@ -90,6 +90,7 @@ impl House {
             backplane: self.ground.backplane(&environment, Role::Worker(&kind)),
             environment,
             storage: self.storage.clone(),
+            database: None,
             pod: PodId::worker(),
         };
         let host = Host::new(place, HostConfig::default(), function, &Readiness::default());

@@ -28,14 +28,5 @@ pub async fn publish(plane: &Backplane, names: &[String]) {
 
 /// A job for this kind.
 pub fn job(kind: &str) -> Job {
-    Job {
-        task: TaskId::new(),
-        kind: kind.parse().unwrap(),
-        owner: "ada".to_owned(),
-        title: "A job".to_owned(),
-        input: json!({ "file": "a.csv" }),
-        created: Timestamp::now(),
-        attempts: 0,
-        traceparent: None,
-    }
+    Job::new(TaskId::new(), kind.parse().unwrap(), "ada", "A job", json!({ "file": "a.csv" }))
 }

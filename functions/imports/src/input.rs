@@ -3,27 +3,32 @@
 use std::collections::BTreeMap;
 
 use encoding_rs::Encoding;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use storage::FileKey;
 
 use crate::column::ColumnType;
 
 /// The input of an import.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Input {
     /// The file, as the upload answered: `<id>/<name>`.
+    #[schemars(with = "String")]
     pub file: FileKey,
     /// The table it becomes.
+    #[schemars(with = "String")]
     pub table: TableName,
     /// What happens to the rows that are there. `replace`.
     #[serde(default)]
     pub mode: Mode,
     /// What stands between two fields; found out where it is missing.
     #[serde(default)]
+    #[schemars(with = "Option<String>")]
     pub delimiter: Option<Delimiter>,
     /// A label such as `utf-8` or `windows-1252`; found out where it is missing.
     #[serde(default)]
+    #[schemars(with = "Option<String>")]
     pub encoding: Option<EncodingName>,
     /// Types by column; the others are found out. Rows that do not fit a type named here are rejected.
     #[serde(default)]
@@ -31,7 +36,7 @@ pub struct Input {
 }
 
 /// What happens to the rows that are there.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// They go; the table is as the file is.

@@ -137,20 +137,8 @@ impl Announcer {
     }
 
     fn task(&self, state: TaskState) -> Task {
-        Task {
-            id: self.job.task,
-            kind: self.job.kind.clone(),
-            title: self.job.title.clone(),
-            state,
-            progress: 0.0,
-            attempt: self.attempt,
-            sequence: self.next_sequence(),
-            owner: Some(self.job.owner.clone()),
-            created: Some(self.job.created),
-            updated: Some(Timestamp::now()),
-            result: None,
-            error: None,
-        }
+        let sequence = self.next_sequence();
+        Task { attempt: self.attempt, sequence, ..Task::of(&self.job, state) }
     }
 
     /// Rises, and with time: where a broker does not count a job that was put back, the next run has the same

@@ -1,27 +1,44 @@
 //! What a function is given to run with.
 
+use std::time::Instant;
+
 use backplane::{Environment, TaskId};
+use serde::{Serialize, de::DeserializeOwned};
 use storage::OwnerFiles;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// One run of one task.
+use crate::{
+    database::{Database, Transaction},
+    failure::Failure,
+};
+
+/// One run of one task. What is logged within it carries the task and its trace.
 pub struct Context {
     /// The task; fences its effects.
     pub task: TaskId,
+    /// The run of a workflow that it is a step of.
+    pub parent: Option<TaskId>,
     /// Whose work it is.
     pub environment: Environment,
     /// Who asked for it: a user id.
     pub owner: String,
+    /// The groups that the owner had when asking.
+    pub groups: Vec<String>,
     /// The owner's words for it.
     pub title: String,
     /// Which attempt this is, from 1.
     pub attempt: u32,
+    /// When it must have ended.
+    pub deadline: Instant,
     /// The owner's files.
     pub files: OwnerFiles,
+    /// W3C trace context of the request that asked for it.
+    pub traceparent: Option<String>,
     /// Cancelled when the task is cancelled, its deadline has passed or the host stops: leave no effect.
     /// Checked by the function before it commits.
     pub stop: CancellationToken,
+    pub(crate) database: Option<Database>,
     pub(crate) progress: watch::Sender<f64>,
 }
 
@@ -34,5 +51,39 @@ impl Context {
     /// A handle that a blocking thread can report through.
     pub fn progress_handle(&self) -> watch::Sender<f64> {
         self.progress.clone()
+    }
+
+    /// The database of `[database]`.
+    pub fn database(&self) -> Result<&Database, Failure> {
+        self.database.as_ref().ok_or_else(|| Failure::Permanent {
+            reason: "database",
+            message: "This worker has no database: set database.url (BELLWIRE_DATABASE__URL).".to_owned(),
+        })
+    }
+
+    /// Has an effect in the database once for this task, however often it is run; see [`Database::once`].
+    pub async fn once<T>(
+        &self,
+        work: impl FnOnce(&mut dyn Transaction) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure>
+    where
+        T: Serialize + DeserializeOwned + Send + 'static,
+    {
+        let stop = self.stop.clone();
+        let unless_stopped = move |transaction: &mut dyn Transaction| {
+            let output = work(transaction)?;
+            if stop.is_cancelled() { Err(Failure::Stopped) } else { Ok(output) }
+        };
+        self.database()?.once(self.task, unless_stopped).await
+    }
+
+    /// Whether a definition that says `allow` lets its owner start it; see [`backplane::catalogue::Offer::allow`].
+    pub fn is_allowed(&self, allow: &[String]) -> bool {
+        allow.is_empty()
+            || allow.iter().any(|each| match each.split_once(':') {
+                Some(("user", id)) => id == self.owner,
+                Some(("group", name)) => self.groups.iter().any(|group| group == name),
+                _ => false,
+            })
     }
 }

@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use backplane::Kind;
+use backplane::{Kind, catalogue::Description};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     context::Context,
     failure::Failure,
     function::{Completion, Function},
+    host::Place,
 };
 
 /// No run may take longer, whatever the function says: the broker takes an unacknowledged job back after 30 minutes.
@@ -21,6 +23,9 @@ const LONGEST_RUN: Duration = Duration::from_secs(25 * 60);
 pub(crate) trait Erased: Send + Sync + 'static {
     fn name(&self) -> Kind;
     fn limit(&self) -> Duration;
+    fn describe(&self) -> Description;
+    fn continues(&self) -> bool;
+    async fn accompany(&self, place: &Place, stop: CancellationToken) -> anyhow::Result<()>;
     async fn run_json(&self, context: &Context, input: Value) -> Result<Completion<Value>, Failure>;
 }
 
@@ -32,6 +37,18 @@ impl<F: Function> Erased for F {
 
     fn limit(&self) -> Duration {
         self.deadline().min(LONGEST_RUN)
+    }
+
+    fn describe(&self) -> Description {
+        self.description()
+    }
+
+    fn continues(&self) -> bool {
+        self.only_begins()
+    }
+
+    async fn accompany(&self, place: &Place, stop: CancellationToken) -> anyhow::Result<()> {
+        self.beside(place, stop).await
     }
 
     async fn run_json(&self, context: &Context, input: Value) -> Result<Completion<Value>, Failure> {

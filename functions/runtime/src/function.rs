@@ -3,10 +3,15 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use backplane::{Kind, Toast};
+use backplane::{
+    Kind, Toast,
+    catalogue::{Description, Offer},
+};
+use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::{Serialize, de::DeserializeOwned};
+use tokio_util::sync::CancellationToken;
 
-use crate::{context::Context, failure::Failure};
+use crate::{context::Context, failure::Failure, host::Place};
 
 /// What a run comes to: the task's `result`, and the words shown to its owner.
 #[derive(Debug, Clone)]
@@ -20,22 +25,50 @@ pub struct Completion<Output> {
 /// A function: a type with a kind, an input, an output and `run`.
 ///
 /// It may be run more than once for one task (at least once); its effect must come about once, so it is
-/// fenced by [`Context::task`] in the same transaction.
+/// fenced by [`Context::task`] in the same transaction, as [`Context::once`] does.
 #[async_trait]
 pub trait Function: Send + Sync + 'static {
-    /// What it is given, read from JSON before it runs; wrong input is a permanent failure that names the field.
-    type Input: DeserializeOwned + Send;
+    /// What it is given: checked against its JSON Schema before it runs; wrong input is a permanent failure that
+    /// names the field.
+    type Input: DeserializeOwned + JsonSchema + Send;
     /// What it gives back.
     type Output: Serialize + Send;
 
     /// Its kind: the last part of its queue's name.
     fn kind(&self) -> Kind;
 
-    /// How long one run may take; below the broker's consumer timeout of 30 minutes.
+    /// Words for people; its kind unless it says otherwise.
+    fn title(&self) -> String {
+        self.kind().to_string()
+    }
+
+    /// What of it can be started by a form.
+    fn offers(&self) -> Vec<Offer> {
+        Vec::new()
+    }
+
+    /// How long one run may take: 25 minutes at most, below the broker's consumer timeout of 30, which is checked at start.
     fn deadline(&self) -> Duration {
         Duration::from_secs(20 * 60)
     }
 
+    /// Whether `run` only begins its task, and [`Function::beside`] tells the rest of it, its end included.
+    fn only_begins(&self) -> bool {
+        false
+    }
+
     /// Does the work.
     async fn run(&self, context: &Context, input: Self::Input) -> Result<Completion<Self::Output>, Failure>;
+
+    /// What goes on beside its jobs as long as its host runs; an error ends the host. Returns soon after `stop`.
+    async fn beside(&self, _place: &Place, stop: CancellationToken) -> anyhow::Result<()> {
+        stop.cancelled().await;
+        Ok(())
+    }
+
+    /// What its worker says of it.
+    fn description(&self) -> Description {
+        let input = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Self::Input>();
+        Description { kind: self.kind(), title: self.title(), input: input.to_value(), offers: self.offers() }
+    }
 }

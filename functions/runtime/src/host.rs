@@ -11,12 +11,12 @@ use tokio::{
     task::{JoinError, JoinSet},
     time::timeout,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{error, info, warn};
 
 use crate::{
-    attempt::UNWINDING_AT_STOP, cancellations::Cancellations, erased::Erased, function::Function, runner::Runner,
-    underway::Underway,
+    attempt::UNWINDING_AT_STOP, cancellations::Cancellations, database::Database, erased::Erased, function::Function,
+    runner::Runner, underway::Underway,
 };
 
 /// How a host works: `[imports.host]` for imports, and so on for each kind.
@@ -50,6 +50,8 @@ pub struct Place {
     pub backplane: Backplane,
     /// Where its files lie.
     pub storage: Storage,
+    /// Where its effects are, if it has a database.
+    pub database: Option<Database>,
     /// This process.
     pub pod: PodId,
 }
@@ -63,13 +65,16 @@ pub enum HostError {
     /// The task that follows the log has ended.
     #[error("the reader of the event log has ended")]
     LogEnded,
+    /// What goes on beside the jobs has ended.
+    #[error("what goes on beside the {0} jobs has ended: {1}")]
+    BesideEnded(Kind, String),
 }
 
 /// A host of one function: build it, then run it.
 pub struct Host {
     config: HostConfig,
     runner: Arc<Runner>,
-    backplane: Backplane,
+    place: Place,
     ready: Condition,
 }
 
@@ -77,12 +82,13 @@ impl Host {
     /// A host that follows the log already and takes no job yet; it is ready while it hears its queue and the log.
     /// Called within a runtime.
     pub fn new(place: Place, config: HostConfig, function: impl Function, readiness: &Readiness) -> Self {
-        let Place { environment, backplane, storage, pod } = place;
+        let Place { environment, backplane, storage, database, pod } = place.clone();
         let function: Arc<dyn Erased> = Arc::new(function);
         let runner = Runner {
             environment,
             log: backplane.log.clone(),
             storage,
+            database,
             kind: function.name(),
             function,
             cancellations: Cancellations::follow(backplane.log.clone(), &pod, config.horizon),
@@ -91,7 +97,7 @@ impl Host {
             giving_up: CancellationToken::new(),
         };
         let ready = readiness.condition(format!("{} of {}", runner.kind, runner.environment));
-        Self { config, runner: Arc::new(runner), backplane, ready }
+        Self { config, runner: Arc::new(runner), place, ready }
     }
 
     /// Takes jobs until `shutdown`; then lets the running ones finish within the grace and puts back the rest.
@@ -107,14 +113,30 @@ impl Host {
             }
         }
         info!(kind = %self.runner.kind, environment = %self.runner.environment, "taking jobs");
-        let mut queue = self.backplane.jobs.take(&self.runner.kind, self.config.concurrency.max(1));
+        let mut queue = self.place.backplane.jobs.take(&self.runner.kind, self.config.concurrency.max(1));
         let mut jobs = JoinSet::new();
-        let ended = self.take_jobs(&mut queue, &mut jobs, hearing, shutdown).await;
+        let (mut beside, stop) = self.beside();
+        let ended = tokio::select! {
+            ended = self.take_jobs(&mut queue, &mut jobs, hearing, shutdown) => ended,
+            ended = &mut beside => Err(HostError::BesideEnded(self.runner.kind.clone(), why(ended))),
+        };
         self.ready.not("stopping");
         self.finish(&mut jobs).await;
+        stop.cancel();
+        if !beside.is_finished() && timeout(UNWINDING_AT_STOP, beside).await.is_err() {
+            warn!("what went on beside the jobs did not stop in time; it is left behind");
+        }
         // Only now: what is settled is settled through the reader's connection.
         drop(queue);
         ended
+    }
+
+    /// What the function does beside its jobs; its end is waited for, or it is aborted with its handle.
+    fn beside(&self) -> (AbortOnDropHandle<anyhow::Result<()>>, CancellationToken) {
+        let stop = CancellationToken::new();
+        let (function, place, until) = (self.runner.function.clone(), self.place.clone(), stop.clone());
+        let beside = tokio::spawn(async move { function.accompany(&place, until).await });
+        (AbortOnDropHandle::new(beside), stop)
     }
 
     async fn take_jobs(
@@ -172,6 +194,14 @@ impl Host {
 async fn all(jobs: &mut JoinSet<()>) {
     while let Some(ended) = jobs.join_next().await {
         note(ended);
+    }
+}
+
+fn why(ended: Result<anyhow::Result<()>, JoinError>) -> String {
+    match ended {
+        Ok(Ok(())) => "it returned".to_owned(),
+        Ok(Err(error)) => format!("{error:#}"),
+        Err(error) => error.to_string(),
     }
 }
 

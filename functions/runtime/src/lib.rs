@@ -3,7 +3,7 @@
 //! In order of flow:
 //!
 //! - [`function`]: what a function is: a kind, an input, an output and `run`
-//! - [`context`]: what it is given to run with: progress, cancellation, files
+//! - [`context`]: what it is given to run with: progress, cancellation, files, a [`database`]
 //! - [`failure`]: how it may fail
 //! - [`host`]: takes jobs and has them done, a bounded number at once
 //! - `runner`: one job, from taken to settled; `underway` and `cancellations` say whether it may begin
@@ -18,6 +18,7 @@ mod announce;
 mod attempt;
 mod cancellations;
 pub mod context;
+pub mod database;
 mod erased;
 pub mod failure;
 pub mod function;
@@ -28,7 +29,9 @@ mod underway;
 mod verdict;
 pub mod worker;
 
+pub use backplane::catalogue;
 pub use context::Context;
+pub use database::{Database, DatabaseConfig, DatabaseError};
 pub use failure::Failure;
 pub use function::{Completion, Function};
 pub use host::{Host, HostConfig, HostError, Place};

@@ -14,6 +14,7 @@ use crate::{
     attempt::{Outcome, Stops, attempt},
     cancellations::Cancellations,
     context::Context,
+    database::Database,
     erased::Erased,
     underway::Underway,
     verdict::Verdict,
@@ -28,6 +29,7 @@ pub(crate) struct Runner {
     pub(crate) environment: Environment,
     pub(crate) log: Arc<dyn EventLog>,
     pub(crate) storage: Storage,
+    pub(crate) database: Option<Database>,
     pub(crate) function: Arc<dyn Erased>,
     pub(crate) kind: Kind,
     pub(crate) cancellations: Cancellations,
@@ -81,7 +83,10 @@ impl Runner {
             Verdict::lost(attempt)
         } else {
             let outcome = self.run(&job, attempt, &announcer).await;
-            Verdict::of(outcome, &job, attempt, self.attempts)
+            match (outcome, self.function.continues()) {
+                (Outcome::Completed(_), true) => Verdict::GoesOn,
+                (outcome, _) => Verdict::of(outcome, &job, attempt, self.attempts),
+            }
         };
         let (word, seconds) = (verdict.word(), began.elapsed().as_secs_f64());
         counter!("bellwire_function_runs_total", "kind" => self.kind.to_string(), "outcome" => word).increment(1);
@@ -100,8 +105,13 @@ impl Runner {
             task: job.task,
             environment: self.environment.clone(),
             owner: job.owner.clone(),
+            groups: job.groups.clone(),
+            parent: job.parent,
             title: job.title.clone(),
             attempt: attempt_number,
+            deadline: Instant::now() + self.function.limit(),
+            traceparent: job.traceparent.clone(),
+            database: self.database.clone(),
             files: self.storage.files(&self.environment, &job.owner),
             stop: CancellationToken::new(),
             progress,
@@ -124,6 +134,7 @@ impl Runner {
     async fn tell(&self, verdict: Verdict, announcer: &Announcer) -> Settlement {
         match verdict {
             Verdict::PutBack => Settlement::PutBack,
+            Verdict::GoesOn => Settlement::Done,
             Verdict::Again(why, settlement) => {
                 announcer.queued_again(why).await;
                 settlement

@@ -1,5 +1,7 @@
 //! Running a function in a unit test, without a host.
 
+use std::time::{Duration, Instant};
+
 use backplane::TaskId;
 use serde_json::Value;
 use storage::OwnerFiles;
@@ -8,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     context::Context,
+    database::Database,
     erased::Erased,
     failure::Failure,
     function::{Completion, Function},
@@ -20,13 +23,23 @@ pub fn context(files: OwnerFiles) -> (Context, watch::Receiver<f64>) {
         task: TaskId::new(),
         environment: "test".parse().expect("it is a name"),
         owner: "ada".to_owned(),
+        groups: Vec::new(),
+        parent: None,
         title: "A test".to_owned(),
         attempt: 1,
+        deadline: Instant::now() + Duration::from_secs(60),
+        traceparent: None,
+        database: None,
         files,
         stop: CancellationToken::new(),
         progress,
     };
     (context, told)
+}
+
+/// The same run, with a database.
+pub fn with_database(context: Context, database: Database) -> Context {
+    Context { database: Some(database), ..context }
 }
 
 /// Runs a function as a host would, its input read from JSON and its output written to it.

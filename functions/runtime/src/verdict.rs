@@ -15,6 +15,8 @@ pub(crate) enum Verdict {
     Again(TaskError, Settlement),
     /// Somebody else shall do it, as if it had never been taken.
     PutBack,
+    /// It has begun; its end is told elsewhere.
+    GoesOn,
 }
 
 impl Verdict {
@@ -69,6 +71,7 @@ impl Verdict {
             Self::End(End::Failed(_), _) => "failed",
             Self::Again(..) => "retried",
             Self::PutBack => "put_back",
+            Self::GoesOn => "begun",
         }
     }
 }
@@ -91,16 +94,7 @@ mod tests {
     use super::*;
 
     fn job() -> Job {
-        Job {
-            task: backplane::TaskId::new(),
-            kind: "echo".parse().unwrap(),
-            owner: "ada".to_owned(),
-            title: "Echo".to_owned(),
-            input: Value::Null,
-            created: jiff::Timestamp::now(),
-            attempts: 0,
-            traceparent: None,
-        }
+        Job::new(backplane::TaskId::new(), "echo".parse().unwrap(), "ada", "Echo", Value::Null)
     }
 
     #[test]

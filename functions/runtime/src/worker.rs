@@ -28,6 +28,7 @@ use storage::{Storage, StorageConfig};
 use tracing::info;
 
 use crate::{
+    database::{Database, DatabaseConfig},
     function::Function,
     host::{Host, HostConfig, Place},
 };
@@ -72,11 +73,20 @@ async fn work<F: Function>(
     let environment = environments.one(chosen.as_ref())?.name.clone();
     let Worker { admin_listen, host, function } = build(&settings)?;
     let storage = Storage::open(&settings.section::<StorageConfig>("storage")?)?;
+    let database = database(&settings)?;
     let backplane = Backplane::open(&environments.backplane(&settings, &environment)?, &environment)?;
     let admin = Admin::bind(&admin_listen.to_string(), readiness.clone()).await?;
-    let place = Place { environment, backplane, storage, pod: PodId::worker() };
+    let place = Place { environment, backplane, storage, database, pod: PodId::worker() };
     info!(environment = %place.environment, pod = %place.pod, admin = %admin.address(), "working");
     let host = Host::new(place, host, function, &readiness);
     admin.beside(host.run(signals.stop().cancelled_owned())).await??;
     Ok(())
+}
+
+/// The database of `[database]`, where there is one.
+fn database(settings: &Settings) -> anyhow::Result<Option<Database>> {
+    match settings.has("database") {
+        true => Ok(Some(Database::open(&settings.section::<DatabaseConfig>("database")?)?)),
+        false => Ok(None),
+    }
 }

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use backplane::{Environment, Job};
 use imports::{DatabaseConfig, Imports, ImportsConfig};
-use jiff::Timestamp;
 use scenarios::{
     House, Pod,
     ground::Role,
@@ -101,16 +100,7 @@ async fn imported_twice_is_there_once_and_shown_once(house: House) {
     assert_eq!(toast(&mut ear).await["subject"], format!("task/{id}"));
     // The same job again, as a broker hands it out whose worker was lost right before it acknowledged.
     let prod: Environment = "prod".parse().unwrap();
-    let again = Job {
-        task: id.parse().unwrap(),
-        kind: "imports".parse().unwrap(),
-        owner: "ada".to_owned(),
-        title: "An import".to_owned(),
-        input,
-        created: Timestamp::now(),
-        attempts: 0,
-        traceparent: None,
-    };
+    let again = Job::new(id.parse().unwrap(), "imports".parse().unwrap(), "ada", "An import", input);
     house.ground.backplane(&prod, Role::Gateway).jobs.submit(&again).await.unwrap();
     let next = upload(&pod, &token, "b.csv", b"n,word\n3,three\n".to_vec()).await;
     let next = start(&pod, &token, json!({ "file": next, "table": "words", "mode": "append" })).await;

@@ -34,7 +34,7 @@ struct Patient {
     alive: Arc<()>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Input {
     how: String,

@@ -10,7 +10,6 @@ use backplane::{
     Audience, Backplane, Destination, Environment, Event, EventLog, Job, JobDelivery, JobQueues, JobReader, Kind, Link,
     LogReader, PodId, ReadFrom, SendError, Settlement, Task, TaskId, TaskState, jobs::Settle, memory::Broker,
 };
-use jiff::Timestamp;
 use process::Readiness;
 use runtime::{Host, HostConfig, HostError, Place};
 use serde_json::Value;
@@ -99,6 +98,7 @@ impl Stage {
             environment: self.environment.clone(),
             backplane: self.watched.clone(),
             storage,
+            database: None,
             pod: PodId::worker(),
         };
         let readiness = Readiness::default();
@@ -110,16 +110,8 @@ impl Stage {
     }
 
     pub(crate) fn job(&self, input: Value) -> Job {
-        Job {
-            task: TaskId::new(),
-            kind: "tricks".parse().unwrap(),
-            owner: "ada".to_owned(),
-            title: "A trick".to_owned(),
-            input,
-            created: Timestamp::now(),
-            attempts: 0,
-            traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
-        }
+        let traceparent = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned());
+        Job { traceparent, ..Job::new(TaskId::new(), "tricks".parse().unwrap(), "ada", "A trick", input) }
     }
 
     pub(crate) async fn submit(&self, input: Value) -> TaskId {
@@ -136,20 +128,7 @@ impl Stage {
 
     /// The word that the gateway puts into the log.
     pub(crate) async fn take_back(&self, job: &Job) {
-        let task = Task {
-            id: job.task,
-            kind: job.kind.clone(),
-            title: job.title.clone(),
-            state: TaskState::Cancelled,
-            progress: 0.0,
-            attempt: 0,
-            sequence: 1,
-            owner: Some(job.owner.clone()),
-            created: Some(job.created),
-            updated: None,
-            result: None,
-            error: None,
-        };
+        let task = Task { sequence: 1, ..Task::of(job, TaskState::Cancelled) };
         let event = Event::of_task("/gateway", Audience::user(&job.owner), &task, None);
         self.inner.log.publish(Destination::Own, &event).await.unwrap();
     }

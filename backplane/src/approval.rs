@@ -1,0 +1,100 @@
+//! A workflow asks somebody, and is answered: two events that pods and workflow workers both read.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    audience::Audience,
+    event::Event,
+    task::TaskId,
+    toast::{Asked, Toast},
+};
+
+/// The type of the event that asks.
+pub const ASKED: &str = "bellwire.approval.asked";
+/// The type of the event that answers. Only a gateway says it: it alone knows who the answer is from.
+pub const DECIDED: &str = "bellwire.approval.decided";
+
+/// Yes or no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Decision {
+    /// Yes: the run goes on.
+    Approve,
+    /// No: the step has failed.
+    Reject,
+}
+
+/// A question to the audience of its event; the same question twice is one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Question {
+    /// The workflow's run.
+    pub task: TaskId,
+    /// The step's id: 1 to 64 of a-z, 0-9, '_' and '-'.
+    pub step: String,
+    /// The run's title.
+    pub title: String,
+    /// What is asked.
+    pub question: String,
+    /// Who started the run: a user id.
+    pub owner: String,
+}
+
+/// The answer; of several, the first in the log stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    /// The workflow's run.
+    pub task: TaskId,
+    /// The step's id.
+    pub step: String,
+    /// Yes or no.
+    pub decision: Decision,
+    /// Who answered: a user id.
+    pub by: String,
+    /// The groups that they were in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
+    /// Their words for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+}
+
+impl Question {
+    /// The event that asks this audience; `toast` gets the buttons. Asked again (so that pods whose window has lost
+    /// it know it) it has another `round`, and no toast.
+    pub fn event(&self, audience: Audience, toast: Option<Toast>, round: u32) -> Event {
+        let decision = Some(Asked { task: self.task, step: self.step.clone() });
+        let data = match toast.map(|toast| Toast { decision, ..toast }) {
+            Some(toast) => serde_json::json!({ "question": self, "toast": toast }),
+            None => serde_json::json!({ "question": self }),
+        };
+        let event = Event::new("/functions/workflows", ASKED, audience).with_data(data);
+        let id = format!("{}.{}.asked.{round}", self.task, self.step);
+        Event { id, subject: Some(format!("task/{}", self.task)), ..event }
+    }
+
+    /// The question that an event asks, if it does.
+    pub fn of(event: &Event) -> Option<Self> {
+        part(event, ASKED, "question")
+    }
+}
+
+impl Answer {
+    /// The event that answers, for those who were asked and whoever else is told. All answers to one question have
+    /// one id, so the first in the log is the one that everybody hears of.
+    pub fn event(&self, audience: Audience) -> Event {
+        let data = serde_json::json!({ "answer": self });
+        let event = Event::new("/gateway/approvals", DECIDED, audience).with_data(data);
+        let id = format!("{}.{}.decided", self.task, self.step);
+        Event { id, subject: Some(format!("task/{}", self.task)), ..event }
+    }
+
+    /// The answer that an event gives, if it does.
+    pub fn of(event: &Event) -> Option<Self> {
+        part(event, DECIDED, "answer")
+    }
+}
+
+fn part<T: serde::de::DeserializeOwned>(event: &Event, event_type: &str, name: &str) -> Option<T> {
+    let part = event.data.as_ref().filter(|_| event.event_type == event_type)?.get(name)?;
+    T::deserialize(part).ok()
+}

@@ -1,0 +1,3 @@
+//! `bellwire-reports`.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! `bellwire-workflows`.
+
+fn main() {}
