@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
+    dead::{DeadJobs, Depth},
     environment::Kind,
     send::{Link, SendError},
     task::TaskId,
@@ -131,4 +132,10 @@ pub trait JobQueues: Send + Sync {
 
     /// Takes jobs of a kind, at most `at_once` unsettled at a time; makes the queue if it may and it is missing.
     fn take(&self, kind: &Kind, at_once: u16) -> JobReader;
+
+    /// How many jobs of a kind there are; `Unroutable` when there is no queue of that kind. Looking needs no right.
+    async fn depth(&self, kind: &Kind) -> Result<Depth, SendError>;
+
+    /// The jobs of a kind that were given up.
+    fn dead(&self, kind: &Kind) -> Box<dyn DeadJobs>;
 }

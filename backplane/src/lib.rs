@@ -6,7 +6,7 @@
 //! - [`environment`]: whose it is; [`topology`]: what that is called on the broker
 //! - [`log`]: the event log of one environment, published to and read; [`cursor`]: a place in it
 //! - [`follow`]: reading the log for life, with pulses that prove it is heard
-//! - [`jobs`]: work for the functions; [`catalogue`]: what they say of themselves
+//! - [`jobs`]: work for the functions; [`dead`]: what was given up of it; [`catalogue`]: what they say of themselves
 //! - [`approval`]: a workflow asks people; [`control`]: words between gateway pods
 //! - [`memory`] and [`rabbitmq`]: the two implementations; [`open`]: which one
 
@@ -15,6 +15,7 @@ pub mod audience;
 pub mod catalogue;
 pub mod control;
 pub mod cursor;
+pub mod dead;
 pub mod environment;
 pub mod event;
 pub mod follow;
@@ -31,6 +32,7 @@ pub mod topology;
 pub use audience::{Audience, Term};
 pub use control::{Control, PodId, Word, WordReader};
 pub use cursor::Cursor;
+pub use dead::{DeadJob, DeadJobs, Depth};
 pub use environment::{Environment, InvalidName, Kind};
 pub use event::{Event, EventError};
 pub use jobs::{Job, JobDelivery, JobQueues, JobReader, Settlement};

@@ -6,10 +6,11 @@
 //! - `declare`: the names on the broker, looked for and made
 //! - `line`: the publishing connection; `publish`: one message over it, until it is confirmed
 //! - `log`: events out; `read`: events in; `join`: where reading begins, so that nothing is skipped unnoticed
-//! - `jobs`: work out; `take`: work in; `settle`: what became of it
+//! - `jobs`: work out; `take`: work in; `settle`: what became of it; `dead`: what was given up
 //! - `words`: words between pods
 
 mod connect;
+mod dead;
 mod declare;
 mod heal;
 mod jobs;

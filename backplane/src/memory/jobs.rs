@@ -6,6 +6,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use tokio::{
     sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch},
     time::{Instant, sleep_until},
@@ -13,6 +14,7 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
+    dead::{self, DeadJob, DeadJobs, Depth, Retried},
     environment::Kind,
     jobs::{Job, JobDelivery, JobQueues, JobReader, Settle, Settlement, retry_step},
     send::{Link, SendError},
@@ -36,7 +38,7 @@ struct Queue {
 struct State {
     ready: VecDeque<Waiting>,
     delayed: Vec<(Instant, Job)>,
-    dead: VecDeque<(Job, String)>,
+    dead: VecDeque<DeadJob>,
 }
 
 struct Waiting {
@@ -58,6 +60,11 @@ impl Queue {
 
     fn put_first(&self, job: Job, redeliveries: u32) {
         self.state().ready.push_front(Waiting { job, redeliveries });
+        self.changed.notify_waiters();
+    }
+
+    fn put_last(&self, job: Job) {
+        self.state().ready.push_back(Waiting { job, redeliveries: 0 });
         self.changed.notify_waiters();
     }
 
@@ -129,7 +136,9 @@ impl Settle for Taken {
                 if state.dead.len() == LONGEST_QUEUE {
                     state.dead.pop_front();
                 }
-                state.dead.push_back((job, reason));
+                let attempts = job.attempts.saturating_add(redeliveries).saturating_add(1);
+                let (id, since) = (job.task.to_string(), Some(Timestamp::now()));
+                state.dead.push_back(DeadJob { id, job: Ok(job), reason, since, attempts });
             }
         }
         Ok(())
@@ -176,5 +185,74 @@ impl JobQueues for MemoryJobs {
             }
         });
         JobReader { deliveries, link: up, task: AbortOnDropHandle::new(task) }
+    }
+
+    async fn depth(&self, kind: &Kind) -> Result<Depth, SendError> {
+        let queue = self.queue(kind).ok_or_else(|| dead::no_queue(kind))?;
+        let state = queue.state();
+        let (waiting, retrying, dead) = (state.ready.len(), state.delayed.len(), state.dead.len());
+        Ok(Depth { waiting: waiting as u64, retrying: retrying as u64, dead: dead as u64 })
+    }
+
+    fn dead(&self, kind: &Kind) -> Box<dyn DeadJobs> {
+        Box::new(MemoryDead { jobs: self.clone(), kind: kind.clone() })
+    }
+}
+
+/// The dead jobs of one kind.
+struct MemoryDead {
+    jobs: MemoryJobs,
+    kind: Kind,
+}
+
+impl MemoryDead {
+    fn queue(&self) -> Result<Arc<Queue>, SendError> {
+        self.jobs.queue(&self.kind).ok_or_else(|| dead::no_queue(&self.kind))
+    }
+}
+
+impl Queue {
+    /// Takes the dead one of this id, unless what is to become of it is an error.
+    fn take_dead<T>(&self, id: &str, what: impl Fn(&DeadJob) -> Result<T, SendError>) -> Result<Option<T>, SendError> {
+        let mut state = self.state();
+        let Some(at) = state.dead.iter().position(|dead| dead.id == id) else {
+            return Ok(None);
+        };
+        let became = what(&state.dead[at])?;
+        state.dead.remove(at);
+        Ok(Some(became))
+    }
+}
+
+#[async_trait]
+impl DeadJobs for MemoryDead {
+    async fn look(&self, skip: usize, most: usize) -> Result<Vec<DeadJob>, SendError> {
+        Ok(self.queue()?.state().dead.iter().skip(skip).take(most).cloned().collect())
+    }
+
+    async fn find(&self, id: &str) -> Result<Option<DeadJob>, SendError> {
+        Ok(self.queue()?.state().dead.iter().find(|dead| dead.id == id).cloned())
+    }
+
+    async fn retry(&self, id: &str) -> Result<bool, SendError> {
+        let queue = self.queue()?;
+        let Some(job) = queue.take_dead(id, dead::anew)? else {
+            return Ok(false);
+        };
+        queue.put_last(job);
+        Ok(true)
+    }
+
+    async fn retry_all(&self) -> Result<Retried, SendError> {
+        let queue = self.queue()?;
+        let dead = std::mem::take(&mut queue.state().dead);
+        let jobs: Vec<_> = dead.iter().filter_map(|dead| dead::anew(dead).ok()).collect();
+        let retried = Retried { jobs: jobs.len() as u64, stayed: 0 };
+        jobs.into_iter().for_each(|job| queue.put_last(job));
+        Ok(retried)
+    }
+
+    async fn discard(&self, id: &str) -> Result<bool, SendError> {
+        Ok(self.queue()?.take_dead(id, |_| Ok(()))?.is_some())
     }
 }

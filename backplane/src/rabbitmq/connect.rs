@@ -85,9 +85,15 @@ pub(super) fn fault(error: &lapin::Error) -> Fault {
     };
     match said.kind() {
         AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED) => Fault::Refused,
-        AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND) => Fault::Missing,
+        // The broker says 404 as well of what exists and is not up yet.
+        AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND) if !is_not_up(said.get_message().as_str()) => Fault::Missing,
         _ => Fault::Other,
     }
+}
+
+/// Whether a 404 is of a queue that starts, recovers or has lost its leader.
+fn is_not_up(said: &str) -> bool {
+    ["is down or inaccessible", "due to timeout", "stopped by supervisor"].iter().any(|words| said.contains(words))
 }
 
 #[cfg(test)]

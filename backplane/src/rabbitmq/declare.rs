@@ -23,6 +23,8 @@ const LOG_SEGMENT_BYTES: i64 = 10_000_000;
 const JOBS_MAX_LENGTH: i64 = 100_000;
 /// Times a job is handed out again after a worker was lost with it, before it is laid beside.
 const JOBS_DELIVERY_LIMIT: i64 = 20;
+/// The same for the dead, whom looking hands out: RabbitMQ 4 has a limit of 20 where none is given, and drops them at it.
+const DEAD_DELIVERY_LIMIT: i64 = 1_000_000_000;
 
 /// Whether bindings are made again: they cannot be looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +68,7 @@ pub(super) async fn jobs(
     exchange(connection, &topology.jobs(), ExchangeKind::Direct).await?;
     // The dead first: at-least-once dead lettering holds everything back while its target is missing.
     let dead = topology.dead_key(kind);
-    job_queue(connection, topology, &dead, quorum_arguments(), bindings).await?;
+    job_queue(connection, topology, &dead, dead_arguments(), bindings).await?;
     for step in RETRY_STEPS {
         let key = topology.retry_key(kind, step);
         job_queue(connection, topology, &key, ladder_arguments(topology, kind, step), bindings).await?;
@@ -118,14 +120,22 @@ async fn exchange(connection: &Connection, name: &str, kind: ExchangeKind) -> Re
 }
 
 async fn queue(connection: &Connection, name: &str, arguments: FieldTable) -> Result<Found, SendError> {
-    let look = QueueDeclareOptions { passive: true, ..Default::default() };
-    let looked = channel(connection).await?.queue_declare(name.into(), look, FieldTable::default()).await;
-    if !is_missing(looked.map(drop))? {
+    if ready(connection, name).await?.is_some() {
         return Ok(Found::There);
     }
     let durable = QueueDeclareOptions { durable: true, ..Default::default() };
     let made = channel(connection).await?.queue_declare(name.into(), durable, arguments).await;
     made.map(|_| Found::Made).map_err(|error| missing(&error, name))
+}
+
+/// How many messages wait in a queue; `None` if there is no such queue. It needs no right.
+pub(super) async fn ready(connection: &Connection, name: &str) -> Result<Option<u32>, SendError> {
+    let look = QueueDeclareOptions { passive: true, ..Default::default() };
+    match channel(connection).await?.queue_declare(name.into(), look, FieldTable::default()).await {
+        Ok(queue) => Ok(Some(queue.message_count())),
+        Err(error) if fault(&error) == Fault::Missing => Ok(None),
+        Err(error) => Err(SendError::Unavailable(error.to_string())),
+    }
 }
 
 async fn channel(connection: &Connection) -> Result<Channel, SendError> {
@@ -162,6 +172,12 @@ fn stream_arguments() -> FieldTable {
 
 fn quorum_arguments() -> FieldTable {
     table([("x-queue-type", text("quorum"))])
+}
+
+fn dead_arguments() -> FieldTable {
+    let mut arguments = quorum_arguments();
+    arguments.insert("x-delivery-limit".into(), AMQPValue::LongLongInt(DEAD_DELIVERY_LIMIT));
+    arguments
 }
 
 fn work_arguments(topology: &Topology, kind: &Kind) -> FieldTable {

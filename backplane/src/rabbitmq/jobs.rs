@@ -1,26 +1,34 @@
 //! The job queues: work out over the publishing connection, and in over one for each reader.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    time::timeout,
+};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     connect::Broker,
-    heal,
+    dead::RabbitDead,
+    declare, heal,
     publish::{Failure, Parcel, Publisher},
     settle::Desk,
     take::Taking,
 };
 use crate::{
+    dead::{self, DeadJobs, Depth},
     environment::Kind,
-    jobs::{Job, JobQueues, JobReader},
+    jobs::{Job, JobQueues, JobReader, RETRY_STEPS},
     send::{Link, SendError},
 };
 
 /// The content type of a job.
 pub(super) const CONTENT_TYPE: &str = "application/json";
+
+/// How long the broker may take to say how many wait in a queue.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// An environment's job queues.
 pub(super) struct RabbitJobs {
@@ -32,6 +40,24 @@ impl RabbitJobs {
     pub(super) fn new(broker: Broker, publisher: Arc<Publisher>) -> Self {
         Self { broker, publisher }
     }
+
+    /// How many wait in a queue of this routing key; `None` where there is none.
+    async fn ready(&self, key: &str) -> Result<Option<u32>, SendError> {
+        let line = self.publisher.line().await?;
+        let queue = self.broker.topology.queue_of(key);
+        let late = |_| SendError::Unavailable(format!("no answer about {queue} within {PATIENCE:?}"));
+        timeout(PATIENCE, declare::ready(line.connection(), &queue)).await.map_err(late)?
+    }
+
+    /// What it means that a job came back. The queue is made by who takes from it, or by the operator: not by whoever
+    /// names a kind. But a broker that starts knows its queues before it can reach them.
+    async fn no_way(&self, kind: &Kind) -> SendError {
+        match self.ready(kind.as_str()).await {
+            Ok(None) => SendError::Unroutable(format!("no function of kind {kind}")),
+            Ok(Some(_)) => SendError::Unavailable(format!("the queue of {kind} cannot be reached yet")),
+            Err(error) => error,
+        }
+    }
 }
 
 #[async_trait]
@@ -39,10 +65,7 @@ impl JobQueues for RabbitJobs {
     async fn submit(&self, job: &Job) -> Result<(), SendError> {
         let parcel = parcel(self.broker.topology.jobs(), job.kind.to_string(), job)?;
         match self.publisher.send(&parcel).await {
-            // The queue is made by who takes from it, or by the operator: not by whoever names a kind.
-            Err(Failure::Returned | Failure::NoExchange) => {
-                Err(SendError::Unroutable(format!("no function of kind {}", job.kind)))
-            }
+            Err(Failure::Returned | Failure::NoExchange) => Err(self.no_way(&job.kind).await),
             settled => settled.map_err(|failure| failure.explain(&parcel)),
         }
     }
@@ -55,6 +78,21 @@ impl JobQueues for RabbitJobs {
         let taking = Taking::new(desk, at_once, sender);
         let task = tokio::spawn(heal::keep(self.broker.clone(), "jobs", link_sender, taking));
         JobReader { deliveries, link, task: AbortOnDropHandle::new(task) }
+    }
+
+    async fn depth(&self, kind: &Kind) -> Result<Depth, SendError> {
+        let topology = &self.broker.topology;
+        let waiting = self.ready(kind.as_str()).await?.ok_or_else(|| dead::no_queue(kind))?;
+        let mut retrying = 0;
+        for step in RETRY_STEPS {
+            retrying += u64::from(self.ready(&topology.retry_key(kind, step)).await?.unwrap_or(0));
+        }
+        let dead = self.ready(&topology.dead_key(kind)).await?.unwrap_or(0);
+        Ok(Depth { waiting: waiting.into(), retrying, dead: dead.into() })
+    }
+
+    fn dead(&self, kind: &Kind) -> Box<dyn DeadJobs> {
+        Box::new(RabbitDead::new(self.broker.clone(), kind.clone(), self.publisher.clone()))
     }
 }
 

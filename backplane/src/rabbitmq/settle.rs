@@ -7,6 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
+use jiff::Timestamp;
 use lapin::{
     Channel,
     message::Delivery,
@@ -15,6 +16,7 @@ use lapin::{
 };
 
 use super::{
+    dead::{ATTEMPTS, REASON, SINCE},
     declare::{self, Bindings},
     jobs::{CONTENT_TYPE, parcel},
     publish::{Parcel, Publisher},
@@ -27,8 +29,6 @@ use crate::{
 };
 
 const REQUEUE: BasicNackOptions = BasicNackOptions { multiple: false, requeue: true };
-/// The header that tells why a job is dead.
-const REASON: &str = "reason";
 /// Most characters of it.
 const LONGEST_REASON: usize = 2000;
 
@@ -61,13 +61,15 @@ impl Desk {
         self.send(&parcel).await
     }
 
-    async fn bury(&self, delivery: &Delivery, reason: &str) -> Result<(), SendError> {
+    async fn bury(&self, delivery: &Delivery, attempt: u32, reason: &str) -> Result<(), SendError> {
         let id = delivery.properties.message_id().as_ref().map_or("", |id| id.as_str());
         let key = self.topology.dead_key(&self.kind);
         let mut parcel = Parcel::new(self.topology.jobs(), key, CONTENT_TYPE, id, delivery.data.clone());
         let reason: String = reason.chars().take(LONGEST_REASON).collect();
         let mut headers = FieldTable::default();
         headers.insert(REASON.into(), AMQPValue::LongString(reason.into()));
+        headers.insert(SINCE.into(), AMQPValue::LongString(Timestamp::now().to_string().into()));
+        headers.insert(ATTEMPTS.into(), AMQPValue::LongLongInt(attempt.into()));
         parcel.properties = parcel.properties.with_headers(headers);
         self.send(&parcel).await
     }
@@ -87,13 +89,15 @@ impl Desk {
 pub(super) struct Held {
     desk: Arc<Desk>,
     delivery: Delivery,
+    attempt: u32,
     // Keeps the connection while the job is at work, also when nothing more is taken from it.
     _channel: Channel,
 }
 
 impl Held {
-    pub(super) fn new(desk: Arc<Desk>, delivery: Delivery, channel: Channel) -> Self {
-        Self { desk, delivery, _channel: channel }
+    /// `attempt` is which attempt at the job this is, from 1.
+    pub(super) fn new(desk: Arc<Desk>, delivery: Delivery, attempt: u32, channel: Channel) -> Self {
+        Self { desk, delivery, attempt, _channel: channel }
     }
 }
 
@@ -113,7 +117,7 @@ impl Settle for Held {
                 acker.ack(BasicAckOptions::default()).await
             }
             Settlement::Dead { reason } => {
-                self.desk.bury(&self.delivery, &reason).await?;
+                self.desk.bury(&self.delivery, self.attempt, &reason).await?;
                 acker.ack(BasicAckOptions::default()).await
             }
         };

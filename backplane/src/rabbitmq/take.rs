@@ -16,10 +16,7 @@ use super::{
     heal::{Ended, Session, in_time},
     settle::{Desk, Held},
 };
-use crate::{
-    jobs::{Job, JobDelivery},
-    send::Link,
-};
+use crate::{dead, jobs::JobDelivery, send::Link};
 
 /// How often a quorum queue has handed a job out before.
 const REDELIVERIES: &str = "x-delivery-count";
@@ -64,6 +61,8 @@ fn taken(desk: &Arc<Desk>, delivery: Delivery, channel: &Channel) -> JobDelivery
     let headers = delivery.properties.headers().as_ref();
     let count = headers.and_then(|headers| headers.inner().get(REDELIVERIES)).and_then(AMQPValue::as_long_long_int);
     let redeliveries = count.and_then(|count| u32::try_from(count).ok()).unwrap_or(0);
-    let job = serde_json::from_slice::<Job>(&delivery.data).map_err(|error| format!("it is no job: {error}"));
-    JobDelivery { job, redeliveries, settle: Box::new(Held::new(desk.clone(), delivery, channel.clone())) }
+    let job = dead::parse(&delivery.data).map_err(|no_job| no_job.why);
+    let tried = job.as_ref().map_or(0, |job| job.attempts);
+    let attempt = tried.saturating_add(redeliveries).saturating_add(1);
+    JobDelivery { job, redeliveries, settle: Box::new(Held::new(desk.clone(), delivery, attempt, channel.clone())) }
 }

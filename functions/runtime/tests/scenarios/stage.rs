@@ -7,8 +7,9 @@ use std::{
 
 use async_trait::async_trait;
 use backplane::{
-    Audience, Backplane, Destination, Environment, Event, EventLog, Job, JobDelivery, JobQueues, JobReader, Kind, Link,
-    LogReader, PodId, ReadFrom, SendError, Settlement, Task, TaskId, TaskState, jobs::Settle, memory::Broker,
+    Audience, Backplane, DeadJobs, Depth, Destination, Environment, Event, EventLog, Job, JobDelivery, JobQueues,
+    JobReader, Kind, Link, LogReader, PodId, ReadFrom, SendError, Settlement, Task, TaskId, TaskState, jobs::Settle,
+    memory::Broker,
 };
 use process::Readiness;
 use runtime::{Host, HostConfig, HostError, Place};
@@ -229,6 +230,14 @@ struct WatchedJobs {
 impl JobQueues for WatchedJobs {
     async fn submit(&self, job: &Job) -> Result<(), SendError> {
         self.inner.submit(job).await
+    }
+
+    async fn depth(&self, kind: &Kind) -> Result<Depth, SendError> {
+        self.inner.depth(kind).await
+    }
+
+    fn dead(&self, kind: &Kind) -> Box<dyn DeadJobs> {
+        self.inner.dead(kind)
     }
 
     fn take(&self, kind: &Kind, at_once: u16) -> JobReader {
