@@ -43,10 +43,14 @@ pub enum StorageError {
 
 impl StorageError {
     fn of(error: object_store::Error, key: &FileKey) -> Self {
-        if matches!(error, object_store::Error::NotFound { .. }) {
-            return Self::NotFound(key.clone());
+        match error {
+            object_store::Error::NotFound { .. } => Self::NotFound(key.clone()),
+            error => Self::of_store(&error),
         }
-        let mut cause: Option<&(dyn Error + 'static)> = Some(&error);
+    }
+
+    pub(crate) fn of_store(error: &object_store::Error) -> Self {
+        let mut cause: Option<&(dyn Error + 'static)> = Some(error);
         while let Some(link) = cause {
             if let Some(io) = link.downcast_ref::<io::Error>() {
                 return Self::of_io(io);

@@ -6,7 +6,11 @@ use backplane::Environment;
 use object_store::{ObjectStore, local::LocalFileSystem, memory::InMemory};
 use serde::{Deserialize, Serialize};
 
-use crate::{files::OwnerFiles, place::folder};
+use crate::{
+    catalogue::Catalogue,
+    files::OwnerFiles,
+    place::{folder, functions},
+};
 
 /// `[storage]`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -48,6 +52,11 @@ impl Storage {
     /// One owner's files.
     pub fn files(&self, environment: &Environment, owner: &str) -> OwnerFiles {
         OwnerFiles::new(Arc::clone(&self.store), folder(environment, owner))
+    }
+
+    /// What the functions of an environment say of themselves.
+    pub fn catalogue(&self, environment: &Environment) -> Catalogue {
+        Catalogue::new(Arc::clone(&self.store), functions(environment))
     }
 }
 

@@ -32,6 +32,12 @@ pub(crate) fn place(folder: &str, key: &FileKey) -> String {
     format!("{folder}/{}/{}", key.id(), segment(key.name()))
 }
 
+/// The folder of what an environment's functions say of themselves; no owner's is called so, for no part of a path
+/// that [`segment`] makes begins with '~' and goes on with what is no hexadecimal digit.
+pub(crate) fn functions(environment: &Environment) -> String {
+    format!("{environment}/~functions")
+}
+
 /// A text as one safe part of a path; different texts never become the same part.
 fn segment(text: &str) -> String {
     let encoded = utf8_percent_encode(text, ENCODED).to_string();
