@@ -101,7 +101,7 @@ fn served(environment: &Environment, backplane: Backplane) -> Served {
 fn imports(settings: &Settings, place: Place, database: DatabaseConfig, readiness: &Readiness) -> anyhow::Result<Host> {
     let config: ImportsConfig = settings.section("imports")?;
     let host = config.host.clone();
-    Ok(Host::new(place, host, Imports::open(config, &database)?, readiness))
+    Ok(Host::new(place, host, Imports::open(config, &database)?, readiness)?)
 }
 
 /// The second environment's tables are not the first one's.

@@ -93,7 +93,7 @@ impl House {
             database: None,
             pod: PodId::worker(),
         };
-        let host = Host::new(place, HostConfig::default(), function, &Readiness::default());
+        let host = Host::new(place, HostConfig::default(), function, &Readiness::default()).unwrap();
         let stop = CancellationToken::new();
         let task = tokio::spawn(host.run(stop.clone().cancelled_owned()));
         Worker { stop, task }

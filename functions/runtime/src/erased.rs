@@ -15,9 +15,6 @@ use crate::{
     host::Place,
 };
 
-/// No run may take longer, whatever the function says: the broker takes an unacknowledged job back after 30 minutes.
-const LONGEST_RUN: Duration = Duration::from_secs(25 * 60);
-
 /// What the host knows of a function.
 #[async_trait]
 pub(crate) trait Erased: Send + Sync + 'static {
@@ -36,7 +33,7 @@ impl<F: Function> Erased for F {
     }
 
     fn limit(&self) -> Duration {
-        self.deadline().min(LONGEST_RUN)
+        self.deadline()
     }
 
     fn describe(&self) -> Description {

@@ -13,6 +13,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{context::Context, failure::Failure, host::Place};
 
+/// No run may take longer: the broker takes an unacknowledged job back after 30 minutes. Longer work is a workflow.
+pub const LONGEST_RUN: Duration = Duration::from_secs(25 * 60);
+
 /// What a run comes to: the task's `result`, and the words shown to its owner.
 #[derive(Debug, Clone)]
 pub struct Completion<Output> {
@@ -47,7 +50,7 @@ pub trait Function: Send + Sync + 'static {
         Vec::new()
     }
 
-    /// How long one run may take: 25 minutes at most, below the broker's consumer timeout of 30, which is checked at start.
+    /// How long one run may take: [`LONGEST_RUN`] at most, which is checked at start.
     fn deadline(&self) -> Duration {
         Duration::from_secs(20 * 60)
     }

@@ -15,8 +15,15 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{error, info, warn};
 
 use crate::{
-    attempt::UNWINDING_AT_STOP, cancellations::Cancellations, database::Database, erased::Erased, function::Function,
-    runner::Runner, underway::Underway,
+    attempt::UNWINDING_AT_STOP,
+    cancellations::Cancellations,
+    database::Database,
+    erased::Erased,
+    function::{Function, LONGEST_RUN},
+    introduction::introduce,
+    runner::Runner,
+    schema::InputSchema,
+    underway::Underway,
 };
 
 /// How a host works: `[imports.host]` for imports, and so on for each kind.
@@ -56,9 +63,24 @@ pub struct Place {
     pub pod: PodId,
 }
 
-/// Why a host can take no more jobs; its process should be started again.
+/// Why a host cannot begin, or can take no more jobs; in the latter case its process should be started again.
 #[derive(Debug, thiserror::Error)]
 pub enum HostError {
+    /// A run may take longer than the broker leaves a job to its worker.
+    #[error(
+        "the deadline of the {kind} function is {asked:?}; {longest:?} is the longest there is, since the broker hands a job \
+         out again after 30 minutes",
+        longest = LONGEST_RUN
+    )]
+    Deadline {
+        /// Which function's.
+        kind: Kind,
+        /// What it says.
+        asked: Duration,
+    },
+    /// The JSON Schema of its input is none.
+    #[error("the schema of the {0} function's input is none: {1}")]
+    Schema(Kind, String),
     /// The task that reads the queue has ended.
     #[error("the reader of the {0} queue has ended")]
     QueueEnded(Kind),
@@ -76,28 +98,43 @@ pub struct Host {
     runner: Arc<Runner>,
     place: Place,
     ready: Condition,
+    _introducing: AbortOnDropHandle<()>,
 }
 
 impl Host {
     /// A host that follows the log already and takes no job yet; it is ready while it hears its queue and the log.
     /// Called within a runtime.
-    pub fn new(place: Place, config: HostConfig, function: impl Function, readiness: &Readiness) -> Self {
+    pub fn new(
+        place: Place,
+        config: HostConfig,
+        function: impl Function,
+        readiness: &Readiness,
+    ) -> Result<Self, HostError> {
         let Place { environment, backplane, storage, database, pod } = place.clone();
         let function: Arc<dyn Erased> = Arc::new(function);
+        let (kind, asked) = (function.name(), function.limit());
+        if asked > LONGEST_RUN {
+            return Err(HostError::Deadline { kind, asked });
+        }
+        let description = function.describe();
+        let schema = InputSchema::of(&description.input).map_err(|why| HostError::Schema(kind.clone(), why))?;
+        let introducing = tokio::spawn(introduce(storage.catalogue(&environment), description));
         let runner = Runner {
             environment,
             log: backplane.log.clone(),
             storage,
             database,
-            kind: function.name(),
+            kind,
             function,
+            schema,
             cancellations: Cancellations::follow(backplane.log.clone(), &pod, config.horizon),
             underway: Underway::default(),
             attempts: config.attempts.max(1),
             giving_up: CancellationToken::new(),
         };
         let ready = readiness.condition(format!("{} of {}", runner.kind, runner.environment));
-        Self { config, runner: Arc::new(runner), place, ready }
+        let _introducing = AbortOnDropHandle::new(introducing);
+        Ok(Self { config, runner: Arc::new(runner), place, ready, _introducing })
     }
 
     /// Takes jobs until `shutdown`; then lets the running ones finish within the grace and puts back the rest.

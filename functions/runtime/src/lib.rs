@@ -5,9 +5,10 @@
 //! - [`function`]: what a function is: a kind, an input, an output and `run`
 //! - [`context`]: what it is given to run with: progress, cancellation, files, a [`database`]
 //! - [`failure`]: how it may fail
-//! - [`host`]: takes jobs and has them done, a bounded number at once
+//! - [`host`]: takes jobs and has them done, a bounded number at once; `introduction` tells gateways what it is
 //! - `runner`: one job, from taken to settled; `underway` and `cancellations` say whether it may begin
-//! - `attempt`: one run of a function, here `erased` to JSON; `verdict`: what becomes of the job after it
+//! - `schema`: what it may be given; `attempt`: one run of it, here `erased` to JSON
+//! - `verdict`: what becomes of the job after it
 //! - `announce`: what people hear of it
 //! - [`worker`]: the life of a process that is a host
 //! - [`testing`]: running a function in a unit test
@@ -23,7 +24,9 @@ mod erased;
 pub mod failure;
 pub mod function;
 pub mod host;
+mod introduction;
 mod runner;
+mod schema;
 pub mod testing;
 mod underway;
 mod verdict;

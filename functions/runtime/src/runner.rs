@@ -16,6 +16,7 @@ use crate::{
     context::Context,
     database::Database,
     erased::Erased,
+    schema::InputSchema,
     underway::Underway,
     verdict::Verdict,
 };
@@ -31,6 +32,7 @@ pub(crate) struct Runner {
     pub(crate) storage: Storage,
     pub(crate) database: Option<Database>,
     pub(crate) function: Arc<dyn Erased>,
+    pub(crate) schema: InputSchema,
     pub(crate) kind: Kind,
     pub(crate) cancellations: Cancellations,
     pub(crate) underway: Underway,
@@ -99,6 +101,9 @@ impl Runner {
         let running = self.cancellations.running(job.task);
         if running.cancelled.is_cancelled() {
             return Outcome::Cancelled;
+        }
+        if let Err(wrong) = self.schema.check(&job.input) {
+            return Outcome::Failed(wrong);
         }
         let (progress, told) = watch::channel(0.0);
         let context = Context {

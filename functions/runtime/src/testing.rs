@@ -14,6 +14,7 @@ use crate::{
     erased::Erased,
     failure::Failure,
     function::{Completion, Function},
+    schema::InputSchema,
 };
 
 /// A first attempt at a new task of `ada` in `test`, and what is heard of its progress.
@@ -44,5 +45,7 @@ pub fn with_database(context: Context, database: Database) -> Context {
 
 /// Runs a function as a host would, its input read from JSON and its output written to it.
 pub async fn run(function: &impl Function, context: &Context, input: Value) -> Result<Completion<Value>, Failure> {
+    let schema = InputSchema::of(&function.description().input).map_err(Failure::input)?;
+    schema.check(&input)?;
     function.run_json(context, input).await
 }

@@ -78,7 +78,7 @@ async fn work<F: Function>(
     let admin = Admin::bind(&admin_listen.to_string(), readiness.clone()).await?;
     let place = Place { environment, backplane, storage, database, pod: PodId::worker() };
     info!(environment = %place.environment, pod = %place.pod, admin = %admin.address(), "working");
-    let host = Host::new(place, host, function, &readiness);
+    let host = Host::new(place, host, function, &readiness)?;
     admin.beside(host.run(signals.stop().cancelled_owned())).await??;
     Ok(())
 }

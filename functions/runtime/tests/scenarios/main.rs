@@ -6,5 +6,6 @@ mod cancelling;
 mod doing;
 mod failing;
 mod stage;
+mod starting;
 mod stopping;
 mod tricks;

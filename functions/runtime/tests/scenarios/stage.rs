@@ -49,6 +49,7 @@ impl Step {
 pub(crate) struct Stage {
     pub(crate) tricks: Tricks,
     pub(crate) config: HostConfig,
+    pub(crate) storage: Storage,
     environment: Environment,
     inner: Backplane,
     watched: Backplane,
@@ -89,25 +90,29 @@ impl Stage {
         let watched = Backplane { log: Arc::new(log), jobs: Arc::new(jobs), control: inner.control.clone() };
         let steps = record.subscribe();
         let config = HostConfig { attempts: 3, grace: Duration::from_secs(20), ..HostConfig::default() };
-        Self { tricks, config, environment, inner, watched, steps, refuses, refused, injected, record }
+        let storage = Storage::open(&StorageConfig { url: "memory:".to_owned() }).unwrap();
+        Self { tricks, config, storage, environment, inner, watched, steps, refuses, refused, injected, record }
     }
 
     /// Starts a host and waits until it is ready.
     pub(crate) async fn host(&self) -> RunningHost {
-        let storage = Storage::open(&StorageConfig { url: "memory:".to_owned() }).unwrap();
-        let place = Place {
-            environment: self.environment.clone(),
-            backplane: self.watched.clone(),
-            storage,
-            database: None,
-            pod: PodId::worker(),
-        };
         let readiness = Readiness::default();
-        let host = Host::new(place, self.config.clone(), self.tricks.clone(), &readiness);
+        let host = self.build(&readiness).unwrap();
         let stop = CancellationToken::new();
         let task = tokio::spawn(host.run(stop.clone().cancelled_owned()));
         within("the host to be ready", readiness.ready()).await;
         RunningHost { stop, task }
+    }
+
+    pub(crate) fn build(&self, readiness: &Readiness) -> Result<Host, HostError> {
+        let place = Place {
+            environment: self.environment.clone(),
+            backplane: self.watched.clone(),
+            storage: self.storage.clone(),
+            database: None,
+            pod: PodId::worker(),
+        };
+        Host::new(place, self.config.clone(), self.tricks.clone(), readiness)
     }
 
     pub(crate) fn job(&self, input: Value) -> Job {

@@ -1,0 +1,225 @@
+//! What a function may be given: its JSON Schema, compiled once, and what is wrong with an input in words.
+
+use std::cmp::Reverse;
+
+use jsonschema::{
+    JsonType, ValidationError, Validator,
+    error::{TypeKind, ValidationErrorKind},
+    paths::{Location, LocationSegment},
+};
+use serde_json::Value;
+
+use crate::failure::Failure;
+
+/// Most errors that are told at once; who mends these sees the rest.
+const MOST_TOLD: usize = 3;
+/// Most characters of a value, or of a list of choices, that are told.
+const LONGEST_SHOWN: usize = 80;
+const LONGEST_CHOICES: usize = 400;
+
+/// A compiled schema.
+pub(crate) struct InputSchema(Validator);
+
+impl InputSchema {
+    /// Compiles it; the error says why it is none.
+    pub(crate) fn of(schema: &Value) -> Result<Self, String> {
+        jsonschema::draft202012::new(schema).map(Self).map_err(|error| error.to_string())
+    }
+
+    /// Says what is wrong with an input, each thing with the path of its field.
+    pub(crate) fn check(&self, input: &Value) -> Result<(), Failure> {
+        let mut told: Vec<String> = Vec::new();
+        for error in self.0.iter_errors(input) {
+            let words = in_words(&error);
+            if !told.contains(&words) {
+                told.push(words);
+            }
+            if told.len() == MOST_TOLD {
+                break;
+            }
+        }
+        if told.is_empty() { Ok(()) } else { Err(Failure::input(told.join("; "))) }
+    }
+}
+
+fn in_words(error: &ValidationError<'_>) -> String {
+    let given = error.instance();
+    let what = match error.kind() {
+        ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
+            return match nearest(context) {
+                Some(inner) => in_words(inner),
+                None => format!("{}: {} is not of a form that is known here", path(error), shown(given)),
+            };
+        }
+        ValidationErrorKind::AdditionalProperties { unexpected }
+        | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
+            let names: Vec<_> = unexpected.iter().take(MOST_TOLD).map(|name| format!("`{}`", cut(name))).collect();
+            let fields = if unexpected.len() == 1 { "unknown field" } else { "unknown fields" };
+            format!("{fields} {}", names.join(", "))
+        }
+        ValidationErrorKind::Required { property } => {
+            format!("missing field `{}`", property.as_str().unwrap_or_default())
+        }
+        ValidationErrorKind::Type { kind } => format!("{} is not {}", shown(given), types(kind)),
+        ValidationErrorKind::Enum { options } => format!("{} is none of {}", shown(given), choices(options)),
+        ValidationErrorKind::Constant { expected_value } => {
+            format!("{} is not {}", shown(given), shown(expected_value))
+        }
+        // The library's words begin with the whole value, however long it is.
+        _ => error.masked_with(shown(given)).to_string(),
+    };
+    format!("{}: {what}", path(error))
+}
+
+/// Of several forms the one that the input comes nearest to: where it goes wrong deepest, and least often.
+fn nearest<'a>(forms: &'a [Vec<ValidationError<'static>>]) -> Option<&'a ValidationError<'static>> {
+    let depth = |error: &ValidationError<'_>| error.instance_path().segments().count();
+    // `null` is the form of what may be left out: nobody meant it who wrote something.
+    let is_null = |error: &ValidationError<'_>| {
+        matches!(error.kind(), ValidationErrorKind::Type { kind: TypeKind::Single(JsonType::Null) })
+    };
+    let forms = forms.iter().filter(|form| !form.iter().any(is_null));
+    let nearest = forms.max_by_key(|form| (form.iter().map(depth).max(), Reverse(form.len())))?;
+    nearest.first()
+}
+
+fn path(error: &ValidationError<'_>) -> String {
+    field(error.instance_path())
+}
+
+/// A place in the input as people write it: `input.columns[2].name`.
+fn field(location: &Location) -> String {
+    let mut path = "input".to_owned();
+    for segment in location.segments() {
+        match segment {
+            LocationSegment::Index(index) => path.push_str(&format!("[{index}]")),
+            LocationSegment::Property(name) => path.push_str(&format!(".{}", cut(&name))),
+        }
+    }
+    path
+}
+
+fn types(kind: &TypeKind) -> String {
+    let kinds = match kind {
+        TypeKind::Single(kind) => vec![*kind],
+        TypeKind::Multiple(kinds) => kinds.iter().filter(|kind| *kind != JsonType::Null).collect(),
+    };
+    kinds.into_iter().map(type_in_words).collect::<Vec<_>>().join(" or ")
+}
+
+fn type_in_words(kind: JsonType) -> &'static str {
+    match kind {
+        JsonType::Array => "a list",
+        JsonType::Boolean => "true or false",
+        JsonType::Integer => "a whole number",
+        JsonType::Null => "null",
+        JsonType::Number => "a number",
+        JsonType::Object => "an object",
+        JsonType::String => "a text",
+    }
+}
+
+fn choices(options: &Value) -> String {
+    let names: Vec<_> = options.as_array().into_iter().flatten().map(shown).collect();
+    shortened(&names.join(", "), LONGEST_CHOICES)
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Object(_) => "an object".to_owned(),
+        Value::Array(_) => "a list".to_owned(),
+        plain => cut(&plain.to_string()),
+    }
+}
+
+fn cut(text: &str) -> String {
+    shortened(text, LONGEST_SHOWN)
+}
+
+fn shortened(text: &str, characters: usize) -> String {
+    match text.char_indices().nth(characters) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use schemars::{JsonSchema, generate::SchemaSettings};
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(JsonSchema)]
+    #[schemars(deny_unknown_fields, rename_all = "lowercase")]
+    #[expect(dead_code, reason = "only its schema is of use")]
+    struct Input {
+        table: String,
+        mode: Option<Mode>,
+        #[schemars(default)]
+        columns: BTreeMap<String, u32>,
+        #[schemars(default)]
+        rows: Vec<Row>,
+        #[schemars(default, range(max = 12))]
+        month: u8,
+    }
+
+    #[derive(JsonSchema)]
+    #[schemars(rename_all = "lowercase")]
+    #[expect(dead_code, reason = "only its schema is of use")]
+    enum Mode {
+        Replace,
+        Append,
+    }
+
+    #[derive(JsonSchema)]
+    #[schemars(untagged)]
+    #[expect(dead_code, reason = "only its schema is of use")]
+    enum Row {
+        Plain(String),
+        Counted { name: String, count: u32, at: Vec<bool> },
+    }
+
+    fn check(input: &Value) -> Result<(), Failure> {
+        let schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Input>();
+        InputSchema::of(&schema.to_value()).unwrap().check(input)
+    }
+
+    fn wrong(input: Value) -> String {
+        let failure = check(&input).unwrap_err();
+        assert!(matches!(failure, Failure::Permanent { reason: "input", .. }));
+        failure.to_string()
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_the_path_of_its_field() {
+        for (input, words) in [
+            (json!(null), "input: null is not an object"),
+            (json!({}), "input: missing field `table`"),
+            (json!({ "table": 7 }), "input.table: 7 is not a text"),
+            (json!({ "table": "t", "tabel": 1 }), "input: unknown field `tabel`"),
+            (json!({ "table": "t", "mode": "merge" }), r#"input.mode: "merge" is none of "replace", "append""#),
+            (json!({ "table": "t", "columns": { "a": "x" } }), r#"input.columns.a: "x" is not a whole number"#),
+            (json!({ "table": "t", "columns": [] }), "input.columns: a list is not an object"),
+            (json!({ "table": "t", "month": 13 }), "input.month: 13 is greater than the maximum of 12"),
+            (
+                json!({ "table": "t", "rows": ["n", { "name": "n", "count": 1, "at": [1] }] }),
+                "input.rows[1].at[0]: 1 is not true or false",
+            ),
+        ] {
+            // Where several things are wrong, each is told.
+            let told = wrong(input);
+            assert!(told.contains(words), "{words} in {told}");
+        }
+        assert!(check(&json!({ "table": "t", "mode": null, "columns": { "a": 1 } })).is_ok());
+    }
+
+    #[test]
+    fn a_few_errors_are_told_at_once_and_never_a_long_value() {
+        let words = wrong(json!({ "table": "x".repeat(10).len(), "mode": "x".repeat(5000), "month": -1, "a": 1 }));
+        assert_eq!(words.split("; ").count(), MOST_TOLD, "{words}");
+        assert!(words.len() < 1000, "{words}");
+    }
+}
