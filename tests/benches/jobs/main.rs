@@ -167,7 +167,7 @@ async fn work(url: &str, prefix: &str) {
         pod: PodId::worker(),
     };
     let config = HostConfig { concurrency: AT_ONCE, ..HostConfig::default() };
-    Host::new(place, config, Empty, &Readiness::default()).run(std::future::pending()).await.unwrap();
+    Host::new(place, config, Empty, &Readiness::default()).unwrap().run(std::future::pending()).await.unwrap();
 }
 
 struct Empty;
