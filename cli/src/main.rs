@@ -2,6 +2,7 @@
 //!
 //! - [`dev`]: the gateway and all workers in one process, with nothing installed; [`first_steps`]: what it prints
 //! - [`notify`] and [`tail`]: speak to people, and hear what is said, over the broker itself
+//! - [`jobs`]: the jobs that were given up: looked at, tried again, dropped
 //! - [`token`]: who somebody is, signed with an environment's key
 //! - [`topology`]: an environment's names on the broker
 //! - [`short`]: the life of the commands that ask and end; [`chosen`]: which environment they mean
@@ -9,6 +10,7 @@
 mod chosen;
 mod dev;
 mod first_steps;
+mod jobs;
 mod notify;
 mod short;
 mod tail;
@@ -32,6 +34,8 @@ enum Command {
     Dev(dev::Flags),
     /// Say something to a person, a group, an environment or everywhere
     Notify(notify::Flags),
+    /// List, show, retry and drop the jobs that were given up
+    Jobs(jobs::Flags),
     /// Show what is said in an environment, line by line, until Ctrl-C
     Tail(tail::Flags),
     /// Sign a token for somebody with an environment's key
@@ -44,6 +48,7 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Dev(flags) => dev::live(flags),
         Command::Notify(flags) => short::live(&flags.options.clone(), |settings| notify::send(settings, flags)),
+        Command::Jobs(flags) => short::live(&flags.options.clone(), |settings| jobs::act(settings, flags)),
         Command::Tail(flags) => short::live(&flags.options.clone(), |settings| tail::follow(settings, flags)),
         Command::Token(flags) => short::live(&flags.options.clone(), |settings| token::sign(settings, flags)),
         Command::Topology(flags) => short::live(&flags.options.clone(), |settings| topology::declare(settings, flags)),

@@ -46,3 +46,8 @@ pub(crate) fn complain(line: &str) {
     // There is nobody left to be told that standard error is closed.
     writeln!(io::stderr().lock(), "bellwire: {}", line.replace('\n', "; ")).ok();
 }
+
+/// What others wrote must not command the terminal.
+pub(crate) fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}

@@ -9,7 +9,7 @@ use process::{Options, Settings};
 
 use crate::{
     chosen,
-    short::{complain, say},
+    short::{complain, plain, say},
 };
 
 /// How long a block takes to be read at most.
@@ -128,11 +128,6 @@ fn line(event: &Event, origin: Destination, environment: &Environment) -> String
         }
     }
     plain(&line)
-}
-
-/// What others wrote must not command the terminal.
-fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 #[cfg(test)]

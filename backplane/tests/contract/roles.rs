@@ -36,7 +36,7 @@ impl Users {
         if environment != "everywhere" {
             roles.args(["imports", "reports"]);
         }
-        for role in ["TOPOLOGY", "GATEWAY", "WORKER", "EVERYWHERE"] {
+        for role in ["TOPOLOGY", "GATEWAY", "WORKER", "OPERATOR", "EVERYWHERE"] {
             roles.env(format!("BELLWIRE_{role}_PASSWORD"), PASSWORD);
         }
         let printed = roles.output().unwrap();
@@ -180,6 +180,52 @@ async fn a_worker_does_its_work_and_is_refused_the_rest() {
         refused_link(&mut plane.jobs.take(&"reports".parse().unwrap(), 1).link).await;
         refused_link(&mut plane.control.hear(&PodId::gateway()).link).await;
         in_another_environment_it_can_nothing(&users, "worker.imports").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_operator_retries_and_drops_the_dead_and_is_refused_the_rest() {
+    Rabbit::run(async |rabbit| {
+        declare(&rabbit, &["prod", "test"]).await;
+        let (users, kind) = (Users::of(&rabbit, "prod").await, "imports".parse().unwrap());
+        let worker = users.open("worker.imports", "prod");
+        let mut jobs = worker.jobs.take(&kind, 1);
+        let (one, two) = (job("imports"), job("imports"));
+        for job in [&one, &two] {
+            users.open("gateway", "prod").jobs.submit(job).await.unwrap();
+            next(&mut jobs).await.settle.settle(Settlement::Dead { reason: "a test".to_owned() }).await.unwrap();
+        }
+        let plane = users.open("operator", "prod");
+        let dead = plane.jobs.dead(&kind);
+        assert_eq!(dead.look(0, 10).await.unwrap().len(), 2);
+        assert_eq!(dead.retry(&one.task.to_string()).await, Ok(true));
+        assert_eq!(next(&mut jobs).await.job, Ok(one));
+        assert_eq!(dead.discard(&two.task.to_string()).await, Ok(true));
+        assert_eq!(plane.jobs.depth(&kind).await.unwrap().dead, 0);
+
+        refused_publish(&plane, Destination::Own, &rabbit.topology("prod").exchange()).await;
+        refused_link(&mut plane.log.read(long_ago()).link).await;
+        refused_link(&mut plane.jobs.take(&kind, 1).link).await;
+        in_another_environment_it_can_nothing(&users, "operator").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_dead_are_the_operators_alone() {
+    Rabbit::run(async |rabbit| {
+        declare(&rabbit, &["prod", "test"]).await;
+        let (users, kind) = (Users::of(&rabbit, "prod").await, "imports".parse().unwrap());
+        for (role, environment) in [("gateway", "prod"), ("worker.imports", "prod"), ("operator", "test")] {
+            let plane = users.open(role, environment);
+            // Counting needs no right.
+            plane.jobs.depth(&kind).await.unwrap();
+            let topology = rabbit.topology(environment);
+            let queue = topology.queue_of(&topology.dead_key(&kind));
+            let wanted = format!("ask your operator: this user may not read {queue}");
+            assert_eq!(plane.jobs.dead(&kind).look(0, 1).await, Err(SendError::Refused(wanted)), "{role}");
+        }
     })
     .await;
 }

@@ -8,7 +8,7 @@ fn refusal(settings: &str, arguments: &[&str]) -> String {
 
 #[test]
 fn a_missing_address_of_the_broker_names_its_setting() {
-    for command in [&["tail"][..], &["notify", "--all", "Hello"], &["topology"]] {
+    for command in [&["tail"][..], &["notify", "--all", "Hello"], &["topology"], &["jobs", "retry", "--all"]] {
         let line = refusal("[[environment]]\nname = 'prod'", command);
         assert!(line.contains("backplane.url (BELLWIRE_BACKPLANE__URL)"), "{line}");
     }
@@ -18,7 +18,7 @@ fn a_missing_address_of_the_broker_names_its_setting() {
 fn a_broker_that_is_not_there_is_said_without_its_password() {
     let url = "amqp://ada:hunter2@127.0.0.1:1/%2f";
     let settings = format!("[[environment]]\nname = 'prod'\n[backplane]\nurl = '{url}'");
-    for command in [&["notify", "--all", "Hello"][..], &["topology"]] {
+    for command in [&["notify", "--all", "Hello"][..], &["topology"], &["jobs", "list"]] {
         let line = refusal(&settings, command);
         assert!(line.contains("the broker cannot take it now") && !line.contains("hunter2"), "{line}");
     }

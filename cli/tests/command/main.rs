@@ -5,5 +5,6 @@
 mod answers;
 mod broker;
 mod dev;
+mod jobs;
 mod running;
 mod token;

@@ -1,0 +1,274 @@
+//! `bellwire jobs`: the jobs that were given up: looked at, tried again, or dropped.
+
+use std::fmt::Write;
+
+use anyhow::{anyhow, bail};
+use backplane::{DeadJob, DeadJobs, Depth, Environment, JobQueues, Kind, SendError, dead::NoJob};
+use jiff::Timestamp;
+use process::{Options, Settings};
+use serde_json::{Value, json};
+
+use crate::{
+    chosen,
+    short::{plain, say},
+};
+
+/// The kinds that are looked through when none is named.
+const KINDS: [&str; 3] = ["imports", "reports", "workflows"];
+/// Characters of a reason in a list; `show` has all of it.
+const LONGEST_REASON: usize = 100;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Flags {
+    #[command(flatten)]
+    pub(crate) options: Options,
+
+    #[command(flatten)]
+    place: PlaceFlags,
+
+    #[command(subcommand)]
+    act: Act,
+}
+
+#[derive(Debug, clap::Args)]
+struct PlaceFlags {
+    /// In which environment; may be left out where the settings hold one
+    #[arg(long, value_name = "NAME", global = true)]
+    environment: Option<Environment>,
+
+    /// Of which kind of function; may be repeated. Without it: those of imports, reports and workflows that have a queue
+    #[arg(long, value_name = "KIND", global = true)]
+    kind: Vec<Kind>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Act {
+    /// List the jobs that were given up, the longest dead first, and how many wait
+    List {
+        /// How many of each kind at most
+        #[arg(long, value_name = "NUMBER", default_value_t = 100)]
+        limit: usize,
+        /// Leave out so many of each kind first
+        #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+        skip: usize,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one of them with its input
+    Show {
+        /// Its id, as `list` shows it
+        id: String,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Put them back into their queue, as if they had never been tried
+    Retry {
+        /// Their ids, as `list` shows them
+        #[arg(value_name = "ID", required_unless_present = "all", conflicts_with = "all")]
+        ids: Vec<String>,
+        /// All that are dead now
+        #[arg(long)]
+        all: bool,
+    },
+    /// Forget them for good
+    Drop {
+        /// Their ids, as `list` shows them
+        #[arg(value_name = "ID", required = true)]
+        ids: Vec<String>,
+    },
+}
+
+/// A kind that has a queue.
+struct Queue {
+    kind: Kind,
+    depth: Depth,
+    dead: Box<dyn DeadJobs>,
+}
+
+/// Does it and says so.
+pub(crate) async fn act(settings: Settings, flags: Flags) -> anyhow::Result<()> {
+    let environment = chosen::environment(&settings, flags.place.environment.as_ref())?;
+    let backplane = chosen::backplane(&settings, &environment)?;
+    let queues = queues(backplane.jobs.as_ref(), &environment, flags.place.kind).await?;
+    match flags.act {
+        Act::List { limit, skip, json } => list(&queues, skip, limit, json).await,
+        Act::Show { id, json } => show(&queues, &environment, &id, json).await,
+        Act::Retry { all: true, .. } => retry_all(&queues).await,
+        Act::Retry { ids, .. } => retry(&queues, &environment, &ids).await,
+        Act::Drop { ids } => discard(&queues, &environment, &ids).await,
+    }
+}
+
+async fn queues(jobs: &dyn JobQueues, environment: &Environment, named: Vec<Kind>) -> anyhow::Result<Vec<Queue>> {
+    let kinds = match named.is_empty() {
+        true => KINDS.iter().map(|kind| kind.parse()).collect::<Result<_, _>>()?,
+        false => named.clone(),
+    };
+    let mut queues = Vec::new();
+    for kind in kinds {
+        match jobs.depth(&kind).await {
+            Ok(depth) => queues.push(Queue { dead: jobs.dead(&kind), kind, depth }),
+            Err(SendError::Unroutable(_)) if named.is_empty() => {}
+            Err(error) => return Err(in_words(error)),
+        }
+    }
+    if queues.is_empty() {
+        bail!("{environment} has no queue for {}: name the kind with --kind", KINDS.join(", "));
+    }
+    Ok(queues)
+}
+
+async fn list(queues: &[Queue], skip: usize, limit: usize, as_json: bool) -> anyhow::Result<()> {
+    let mut all = Vec::new();
+    for Queue { kind, depth, dead } in queues {
+        let jobs = dead.look(skip, limit).await.map_err(in_words)?;
+        if as_json {
+            let Depth { waiting, retrying, dead } = depth;
+            let jobs: Vec<_> = jobs.iter().map(value).collect();
+            all.push(json!({ "kind": kind, "waiting": waiting, "retrying": retrying, "dead": dead, "jobs": jobs }));
+        } else {
+            say(&format!("{kind}: {} waiting, {} to be retried, {} dead", depth.waiting, depth.retrying, depth.dead))?;
+            table(&jobs).iter().try_for_each(|line| say(line))?;
+        }
+    }
+    if as_json {
+        say(&serde_json::to_string_pretty(&all)?)?;
+    }
+    Ok(())
+}
+
+async fn show(queues: &[Queue], environment: &Environment, id: &str, as_json: bool) -> anyhow::Result<()> {
+    for Queue { kind, dead, .. } in queues {
+        let Some(found) = dead.find(id).await.map_err(in_words)? else { continue };
+        let words = match as_json {
+            true => serde_json::to_string_pretty(&value(&found))?,
+            false => whole(kind, &found)?,
+        };
+        return Ok(say(&words)?);
+    }
+    Err(unknown(queues, environment, id))
+}
+
+async fn retry_all(queues: &[Queue]) -> anyhow::Result<()> {
+    for Queue { kind, dead, .. } in queues {
+        let retried = dead.retry_all().await.map_err(in_words)?;
+        let stayed = match retried.stayed {
+            0 => String::new(),
+            stayed => format!("; {stayed} stayed, which are no jobs and can only be dropped"),
+        };
+        say(&format!("{kind}: {} back in their queue{stayed}", retried.jobs))?;
+    }
+    Ok(())
+}
+
+async fn retry(queues: &[Queue], environment: &Environment, ids: &[String]) -> anyhow::Result<()> {
+    'ids: for id in ids {
+        for Queue { kind, dead, .. } in queues {
+            if dead.retry(id).await.map_err(in_words)? {
+                say(&format!("{id} is back in the queue of {kind}"))?;
+                continue 'ids;
+            }
+        }
+        return Err(unknown(queues, environment, id));
+    }
+    Ok(())
+}
+
+async fn discard(queues: &[Queue], environment: &Environment, ids: &[String]) -> anyhow::Result<()> {
+    'ids: for id in ids {
+        for Queue { kind, dead, .. } in queues {
+            if dead.discard(id).await.map_err(in_words)? {
+                say(&format!("{id} of {kind} is dropped"))?;
+                continue 'ids;
+            }
+        }
+        return Err(unknown(queues, environment, id));
+    }
+    Ok(())
+}
+
+fn unknown(queues: &[Queue], environment: &Environment, id: &str) -> anyhow::Error {
+    let kinds: Vec<_> = queues.iter().map(|queue| queue.kind.as_str()).collect();
+    anyhow!("there is no dead job {id} among the {} of {environment}; `bellwire jobs list` shows all", kinds.join(", "))
+}
+
+fn in_words(error: SendError) -> anyhow::Error {
+    match error {
+        // Nothing was sent yet, so its words of sending would mislead.
+        SendError::Unroutable(why) => anyhow!(why),
+        other => other.into(),
+    }
+}
+
+/// A line for each, under a line that names the columns; nothing for none.
+fn table(jobs: &[DeadJob]) -> Vec<String> {
+    if jobs.is_empty() {
+        return Vec::new();
+    }
+    let mut rows = vec![["ID", "SINCE", "ATTEMPTS", "OWNER", "TITLE", "REASON"].map(str::to_owned)];
+    rows.extend(jobs.iter().map(|dead| {
+        let (owner, title) = match &dead.job {
+            Ok(job) => (job.owner.clone(), job.title.clone()),
+            Err(NoJob { bytes, .. }) => ("-".to_owned(), format!("{} bytes that are no job", bytes.len())),
+        };
+        let reason = shortened(&dead.reason);
+        [dead.id.clone(), when(dead.since), dead.attempts.to_string(), owner, title, reason].map(|text| plain(&text))
+    }));
+    let widths: Vec<_> = (0..rows[0].len()).map(|at| rows.iter().map(|row| row[at].chars().count()).max()).collect();
+    let line = |row: &[String; 6]| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:0$}", width.unwrap_or(0)));
+        format!("  {}", cells.collect::<Vec<_>>().join("  ").trim_end())
+    };
+    rows.iter().map(line).collect()
+}
+
+/// Everything that is known of one, a line for each part.
+fn whole(kind: &Kind, dead: &DeadJob) -> anyhow::Result<String> {
+    let mut text = String::new();
+    let mut part = |name: &str, value: &str| writeln!(text, "{name:9} {}", plain(value));
+    part("id", &dead.id)?;
+    part("kind", kind.as_str())?;
+    part("since", &when(dead.since))?;
+    part("attempts", &dead.attempts.to_string())?;
+    part("reason", &dead.reason)?;
+    match &dead.job {
+        Ok(job) => {
+            part("owner", &job.owner)?;
+            part("title", &job.title)?;
+            part("created", &when(Some(job.created)))?;
+            match &job.stored_input {
+                Some(key) => part("input", &format!("stored as {key}"))?,
+                None => part("input", &job.input.to_string())?,
+            }
+        }
+        Err(NoJob { why, bytes }) => {
+            part("no job", why)?;
+            part("bytes", &String::from_utf8_lossy(bytes))?;
+        }
+    }
+    Ok(text.trim_end().to_owned())
+}
+
+fn value(dead: &DeadJob) -> Value {
+    let mut value = json!({
+        "id": dead.id, "since": dead.since.map(|since| since.to_string()), "attempts": dead.attempts, "reason": dead.reason,
+    });
+    match &dead.job {
+        Ok(job) => value["job"] = json!(job),
+        Err(NoJob { why, bytes }) => value["no_job"] = json!({ "why": why, "bytes": String::from_utf8_lossy(bytes) }),
+    }
+    value
+}
+
+fn when(time: Option<Timestamp>) -> String {
+    time.map_or_else(|| "-".to_owned(), |time| time.strftime("%F %TZ").to_string())
+}
+
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(LONGEST_REASON) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
