@@ -24,6 +24,7 @@ use crate::{
     runner::Runner,
     schema::InputSchema,
     underway::Underway,
+    waiting,
 };
 
 /// How a host works: `[imports.host]` for imports, and so on for each kind.
@@ -151,6 +152,7 @@ impl Host {
         }
         info!(kind = %self.runner.kind, environment = %self.runner.environment, "taking jobs");
         let mut queue = self.place.backplane.jobs.take(&self.runner.kind, self.config.concurrency.max(1));
+        let _waiting = waiting::watch(self.place.backplane.jobs.clone(), self.runner.kind.clone());
         let mut jobs = JoinSet::new();
         let (mut beside, stop) = self.beside();
         let ended = tokio::select! {

@@ -10,6 +10,7 @@
 //! - `schema`: what it may be given; `attempt`: one run of it, here `erased` to JSON
 //! - `verdict`: what becomes of the job after it
 //! - `announce`: what people hear of it
+//! - `waiting`: how many jobs wait, as metrics
 //! - [`worker`]: the life of a process that is a host
 //! - [`testing`]: running a function in a unit test
 
@@ -30,6 +31,7 @@ mod schema;
 pub mod testing;
 mod underway;
 mod verdict;
+mod waiting;
 pub mod worker;
 
 pub use backplane::catalogue;
