@@ -1,5 +1,6 @@
 /** The gateway's API as functions. Every error is an `ApiError` with words for people. */
 
+import { isAsked } from './question.js';
 import { problemText, readRetryAfter } from './stream.js';
 
 /** An answer that is no success, or none at all (`status` 0). */
@@ -48,6 +49,27 @@ export class Api {
   /** Takes a task back. @param {string} id */
   async cancelTask(id) {
     await this.#call('DELETE', `api/tasks/${encodeURIComponent(id)}`);
+  }
+
+  /** What can be started, and what its forms ask for. @returns {Promise<import('./offer.js').Described[]>} */
+  async functions() {
+    return (await this.#json('GET', 'api/functions')).functions;
+  }
+
+  /** The questions that wait for one's own answer. @returns {Promise<import('./question.js').Question[]>} */
+  async approvals() {
+    return (await this.#json('GET', 'api/approvals')).approvals;
+  }
+
+  /**
+   * Answers what a workflow asks. Refused with 403 where somebody else was asked, with 409 where it is decided already.
+   * @param {string} task @param {string} step
+   * @param {import('./question.js').Decision} decision @param {string} [comment]
+   */
+  async decide(task, step, decision, comment) {
+    // An event may name anything: what is no name of a step gets into no path.
+    if (!isAsked({ task, step })) throw new ApiError('this names no step of a workflow', 0);
+    await this.#call('POST', `api/tasks/${task}/steps/${step}`, { decision, comment });
   }
 
   /**
@@ -172,6 +194,6 @@ function asResponse(request) {
 }
 
 /** An id that is one even where `crypto.randomUUID` is missing, on plain http. */
-function randomId() {
+export function randomId() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

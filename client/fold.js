@@ -13,6 +13,8 @@
  * @property {string} [updated]
  * @property {Record<string, any>} [result]
  * @property {{ reason: string, message: string }} [error]
+ * @property {string} [parent] the run of a workflow that it is a step of
+ * @property {unknown} [steps] where it is a workflow's run; read it by `readSteps`
  */
 
 /** Whether nothing more is to come. @param {Task['state']} state */
@@ -36,7 +38,8 @@ export function fold(known, said) {
   }
   if (!isEnd(said.state) && !isLater(known, said)) return known;
   const progress = sameAttempt(known, said) ? Math.max(known.progress ?? 0, said.progress ?? 0) : said.progress;
-  return { ...known, ...said, created, progress };
+  // What went wrong before is over once something newer is said; all the rest stands until it is said anew.
+  return { ...known, ...said, created, progress, error: said.error };
 }
 
 /** @param {Task} known @param {Task} said */

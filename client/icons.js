@@ -9,10 +9,14 @@ const SHAPES = {
   queued: 'M10 17.5a7.5 7.5 0 1 0 0-15 7.5 7.5 0 0 0 0 15M10 6v4.2l2.8 1.7',
   running: 'M10 2.5a7.5 7.5 0 1 1-7.2 5.4',
   cancelled: 'M10 17.5a7.5 7.5 0 1 0 0-15 7.5 7.5 0 0 0 0 15M4.8 15.2 15.2 4.8',
+  asked: 'M10 17.5a7.5 7.5 0 1 0 0-15 7.5 7.5 0 0 0 0 15M7.7 7.9a2.3 2.3 0 1 1 3.4 2c-.8.5-1.1.9-1.1 1.8M10 13.9v.1',
+  skipped: 'M4 5.5l5.5 4.5L4 14.5v-9M10.5 5.5 16 10l-5.5 4.5v-9',
+  compensated: 'M7.5 4 4 7.5 7.5 11M4.3 7.5h7.2a4.2 4.2 0 0 1 0 8.4H7',
+  open: 'M5 7.5l5 5 5-5',
   close: 'M5.5 5.5l9 9M14.5 5.5l-9 9',
 };
 /** @type {Record<string, string>} */
-const SAME = { succeeded: 'success', failed: 'error' };
+const SAME = { succeeded: 'success', failed: 'error', waiting: 'queued' };
 const SVG = 'http://www.w3.org/2000/svg';
 
 /**

@@ -24,6 +24,7 @@ const REMEMBERED = 1000;
  * @property {string} title
  * @property {string} [body]
  * @property {{ label: string, href: string }} [action]
+ * @property {import('./question.js').Asked} [decision] the question that its buttons answer
  */
 
 /**

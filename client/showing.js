@@ -2,6 +2,7 @@
 
 import { Claims } from './claim.js';
 import { hasExpired, nameOf } from './inbox.js';
+import { Answered, answerOf, questionOf } from './question.js';
 
 /** So many wait in a hidden tab; the oldest are left out, as the task list has them too. */
 const MOST_WAITING = 200;
@@ -20,6 +21,8 @@ export class Showing {
   /** @type {BellwireEvent[]} */
   #waiting = [];
   #claiming = false;
+  /** A question that is answered while its toast waits is not shown any more. */
+  #answered = new Answered();
   #claims;
   #screen;
   #channel;
@@ -34,6 +37,8 @@ export class Showing {
 
   /** Shows what an event has to show, now or when the tab is seen. @param {BellwireEvent} event */
   offer(event) {
+    const answer = answerOf(event);
+    if (answer) this.#answered.add(answer);
     if (!event.data?.toast) return;
     this.#waiting.push(event);
     if (this.#waiting.length > MOST_WAITING) this.#waiting.shift();
@@ -46,11 +51,17 @@ export class Showing {
     this.#claiming = true;
     // In this tab's turn all that waits is claimed at once: a burst costs one transaction.
     while (this.#waiting.length > 0 && this.#screen.visible()) {
-      const batch = this.#waiting.splice(0).filter((event) => !hasExpired(event));
+      const batch = this.#waiting.splice(0).filter((event) => !hasExpired(event) && this.#isOpen(event));
       const mine = await this.#claims.take(batch.map(nameOf));
-      for (const event of batch) if (mine.has(nameOf(event))) this.#screen.show(event);
+      for (const event of batch) if (mine.has(nameOf(event)) && this.#isOpen(event)) this.#screen.show(event);
     }
     this.#claiming = false;
+  }
+
+  /** @param {BellwireEvent} event */
+  #isOpen(event) {
+    const question = questionOf(event);
+    return !question || !this.#answered.has(question);
   }
 
   /** @param {string} name */

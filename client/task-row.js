@@ -1,9 +1,10 @@
 /** One task on the screen, changed in place: the focus stays, and nothing is read out again. */
 
-import { make } from './element.js';
+import { make, setText } from './element.js';
 import { isEnd } from './fold.js';
 import { icon } from './icons.js';
 import { linkTo } from './link.js';
+import { TaskSteps } from './task-steps.js';
 import { ago, percent, rejectedOf, resultWords } from './task-words.js';
 
 /** @typedef {import('./fold.js').Task} Task */
@@ -31,6 +32,7 @@ export class TaskRow {
   #actions = make('div', 'actions');
   #icon = make('span', 'mark');
   #main = make('div', 'main');
+  #steps;
   /** What the icon and the actions were made for. */
   #shown = '';
   #context;
@@ -50,8 +52,9 @@ export class TaskRow {
     this.#bar.append(this.#fill);
     const about = make('p', 'about');
     about.append(this.#state, this.#kind, this.#time);
-    this.#main.append(this.#title, about, this.#bar, this.#words);
-    this.element.append(this.#icon, this.#main, this.#actions);
+    this.#steps = new TaskSteps(context, this.#title.id);
+    this.#main.append(this.#title, about, this.#bar, this.#words, this.#steps.button);
+    this.element.append(this.#icon, this.#main, this.#actions, this.#steps.graph);
   }
 
   /** @param {Task} task */
@@ -66,6 +69,7 @@ export class TaskRow {
     this.#words.hidden = !said;
     this.element.dataset.state = task.state;
     this.#showTime(task);
+    this.#steps.show(task);
     const made = JSON.stringify([task.state, task.title, task.result]);
     if (made !== this.#shown) this.#showActions(task);
     this.#shown = made;
@@ -126,9 +130,4 @@ export class TaskRow {
       return link ?? [];
     });
   }
-}
-
-/** @param {Element} element @param {string} text */
-function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
 }

@@ -2,10 +2,25 @@
 
 import { isEnd } from './fold.js';
 
+const number = new Intl.NumberFormat();
+const relative = new Intl.RelativeTimeFormat(undefined, { numeric: 'auto' });
+
 export const TASK_WORDS = {
   list: 'Tasks',
   empty: 'Nothing yet. What you start shows up here and keeps itself up to date.',
   states: { queued: 'Waiting', running: 'Running', succeeded: 'Done', failed: 'Failed', cancelled: 'Cancelled' },
+  /** @param {number} done @param {number} of */
+  steps: (done, of) => `${done} of ${of} ${of === 1 ? 'step' : 'steps'}`,
+  stepList: 'Steps',
+  stepStates: {
+    waiting: 'Waiting', running: 'Running', asked: 'Waits for an answer', succeeded: 'Done', failed: 'Failed', skipped: 'Skipped',
+    cancelled: 'Cancelled', compensated: 'Undone',
+  },
+  /** @param {string[]} titles what a step needs */
+  after: (titles) => `after ${titles.join(', ')}`,
+  /** @param {number} done @param {number} of */
+  items: (done, of) => `${number.format(done)} of ${number.format(of)}`,
+  open: 'Open',
   cancel: 'Cancel',
   /** @param {string} title */
   cancelOf: (title) => `Cancel: ${title}`,
@@ -20,9 +35,6 @@ export const TASK_WORDS = {
   /** @param {string} title @param {string} why */
   notCancelled: (title, why) => `“${title}” was not cancelled: ${why}`,
 };
-
-const number = new Intl.NumberFormat();
-const relative = new Intl.RelativeTimeFormat(undefined, { numeric: 'auto' });
 
 /** @param {number} count @param {string} one @param {string} many */
 function counted(count, one, many) {

@@ -1,7 +1,9 @@
 /** `<bellwire-tasks>`: one's tasks, kept up to date by events. It needs no refresh button. */
 
-import { make, takeEarly } from './element.js';
+import { make, takeEarly, wordsOf } from './element.js';
 import { fold } from './fold.js';
+import { graphStyle } from './graph-style.js';
+import { Loading } from './loading.js';
 import { TaskRow } from './task-row.js';
 import { style } from './task-style.js';
 import { TASK_WORDS } from './task-words.js';
@@ -18,7 +20,7 @@ export class BellwireTasks extends HTMLElement {
   #words = TASK_WORDS;
   /** @type {import('./connection.js').Connection | null} */
   #connection = null;
-  #listening = new AbortController();
+  #loading = new Loading((connection, signal) => this.#load(connection, signal), (error) => this.#say(`${this.#words.unloaded}: ${wordsOf(error)}`, () => this.#loading.reload()));
   /** @type {Map<string, Task>} */
   #tasks = new Map();
   /** @type {Map<string, TaskRow>} */
@@ -26,9 +28,6 @@ export class BellwireTasks extends HTMLElement {
   /** What events said while the list was on its way. @type {Map<string, Task> | null} */
   #meanwhile = null;
   #loaded = false;
-  /** Whether the list was asked for since events come: then nothing lies between the two. */
-  #joined = false;
-  #again = false;
   #limit = FIRST;
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #clock;
@@ -42,7 +41,7 @@ export class BellwireTasks extends HTMLElement {
   constructor() {
     super();
     const root = this.attachShadow({ mode: 'open' });
-    root.adoptedStyleSheets = [style];
+    root.adoptedStyleSheets = [style, graphStyle];
     this.#list.setAttribute('role', 'list');
     this.#trouble.role = 'status';
     this.#older.setAttribute('type', 'button');
@@ -66,24 +65,13 @@ export class BellwireTasks extends HTMLElement {
 
   /** Whose tasks are shown. @param {import('./connection.js').Connection | null} connection */
   set connection(connection) {
-    this.#listening.abort();
-    this.#listening = new AbortController();
     this.#connection = connection;
     this.#tasks.clear();
     this.#rows.forEach((row) => row.element.remove());
     this.#rows.clear();
-    this.#loaded = this.#joined = false;
-    if (!connection) return;
-    const { signal } = this.#listening;
-    connection.addEventListener('event', (said) => this.#hear(/** @type {CustomEvent} */ (said).detail), { signal });
-    connection.addEventListener('gap', () => this.#reload(), { signal });
-    connection.addEventListener('state', (said) => {
-      if (/** @type {CustomEvent} */ (said).detail.state !== 'live' || this.#joined) return;
-      this.#joined = true;
-      this.#reload();
-    }, { signal });
-    this.#joined = connection.state.state === 'live';
-    this.#reload();
+    this.#loaded = false;
+    const signal = this.#loading.follow(connection);
+    connection?.addEventListener('event', (said) => this.#hear(/** @type {CustomEvent} */ (said).detail), { signal });
   }
 
   get connection() {
@@ -99,39 +87,32 @@ export class BellwireTasks extends HTMLElement {
   #hear(event) {
     const task = event.data?.task;
     if (!event.type.startsWith('bellwire.task.') || typeof task?.id !== 'string') return;
+    if (task.parent) return; // the graph of its workflow's run tells of it
     for (const tasks of [this.#tasks, this.#meanwhile]) tasks?.set(task.id, fold(tasks.get(task.id), task));
     // A burst is drawn once.
     this.#drawing ??= setTimeout(() => this.#render(), 30);
   }
 
-  #reload() {
-    if (this.#meanwhile) this.#again = true;
-    else this.#load();
-  }
-
-  /** The whole list afresh; what was said while it was on its way is folded in. */
-  async #load() {
-    const connection = this.#connection;
-    if (!connection) return;
-    const { signal } = this.#listening;
-    this.#meanwhile = new Map();
+  /**
+   * The whole list afresh; what was said while it was on its way is folded in.
+   * @param {import('./connection.js').Connection} connection @param {AbortSignal} signal
+   */
+  async #load(connection, signal) {
+    /** @type {Map<string, Task>} */
+    const meanwhile = new Map();
+    this.#meanwhile = meanwhile;
     try {
-      this.#fill(await connection.api.listTasks(), signal);
-    } catch (error) {
-      this.#joined = false; // the next time it is live, it is tried again
-      if (!signal.aborted) this.#say(`${this.#words.unloaded}: ${wordsOf(error)}`, () => this.#reload());
+      const tasks = await connection.api.listTasks();
+      if (!signal.aborted) this.#fill([...tasks.filter(({ parent }) => !parent), ...meanwhile.values()]);
+    } finally {
+      if (this.#meanwhile === meanwhile) this.#meanwhile = null;
     }
-    this.#meanwhile = null;
-    if (!this.#again && !signal.aborted) return;
-    this.#again = false;
-    this.#load();
   }
 
-  /** @param {Task[]} tasks @param {AbortSignal} signal */
-  #fill(tasks, signal) {
-    if (signal.aborted) return; // somebody else's list by now
+  /** @param {Task[]} tasks */
+  #fill(tasks) {
     this.#tasks.clear();
-    for (const task of [...tasks, ...(this.#meanwhile?.values() ?? [])]) this.#tasks.set(task.id, fold(this.#tasks.get(task.id), task));
+    for (const task of tasks) this.#tasks.set(task.id, fold(this.#tasks.get(task.id), task));
     this.#loaded = true;
     this.#say('');
     this.#render();
@@ -200,11 +181,6 @@ export class BellwireTasks extends HTMLElement {
 function newestFirst(a, b) {
   const [first, second] = [a.created ?? '', b.created ?? ''].map((instant) => Date.parse(instant) || 0);
   return second - first || (a.id < b.id ? 1 : -1);
-}
-
-/** @param {unknown} error */
-function wordsOf(error) {
-  return error instanceof Error ? error.message : String(error);
 }
 
 customElements.define('bellwire-tasks', BellwireTasks);

@@ -2,6 +2,7 @@
 
 import { icon } from './icons.js';
 import { linkTo } from './link.js';
+import { decisionButtons } from './toast-decision.js';
 
 /** @typedef {import('./inbox.js').Toast} Toast */
 
@@ -10,6 +11,7 @@ import { linkTo } from './link.js';
  * @property {typeof import('./toast-words.js').TOAST_WORDS} words
  * @property {import('./connection.js').Connection | null} connection
  * @property {() => void} onDismiss
+ * @property {(decision: import('./question.js').Decision) => Promise<void>} onDecide rejects with words for the person
  */
 
 let count = 0;
@@ -44,21 +46,26 @@ export function fillCard(card, toast, context) {
   main.className = 'main';
   main.append(title);
   if (toast.body) main.append(line('p', 'body', toast.body));
-  const action = actionOf(toast, context, main);
+  const failed = (/** @type {string} */ message) => sayFailed(main, message);
+  const action = actionOf(toast, context, failed);
   if (action) main.append(action);
+  if (toast.decision) main.append(decisionButtons(toast.title, context, failed));
   card.replaceChildren(icon(toast.level), main, closeButton(words.dismiss(toast.title), onDismiss));
   if (hadFocus) card.focus();
 }
 
-/** @param {Toast} toast @param {CardContext} context @param {HTMLElement} main */
-function actionOf({ action }, { connection }, main) {
+/** @param {HTMLElement} main @param {string} message */
+function sayFailed(main, message) {
+  main.querySelector('.failed')?.remove();
+  if (!message) return;
+  const words = line('p', 'failed', message);
+  words.role = 'alert';
+  main.append(words);
+}
+
+/** @param {Toast} toast @param {CardContext} context @param {(message: string) => void} failed */
+function actionOf({ action }, { connection }, failed) {
   if (!action || typeof action.label !== 'string') return null;
-  const failed = (/** @type {string} */ message) => {
-    main.querySelector('.failed')?.remove();
-    const words = line('p', 'failed', message);
-    words.role = 'alert';
-    main.append(words);
-  };
   const link = linkTo(action.label, action.href, connection, failed);
   link?.classList.add('action');
   return link;

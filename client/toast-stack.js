@@ -19,6 +19,7 @@ const MOST = 30;
  * @property {() => typeof import('./toast-words.js').TOAST_WORDS} words
  * @property {() => import('./connection.js').Connection | null} connection
  * @property {(name: string) => void} dismiss the person takes it away
+ * @property {(name: string, decision: import('./question.js').Decision) => Promise<void>} decide the person answers
  * @property {() => Element | null} focused what has the focus in here
  * @property {() => boolean} still whether nobody can read now, so that time must not pass
  * @property {() => void} giveFocusBack
@@ -77,6 +78,11 @@ export class ToastStack {
     this.arrange();
   }
 
+  /** What is shown, or held back, under this name. @param {string} name */
+  toastOf(name) {
+    return (this.#items.get(name) ?? this.#held.find((item) => item.name === name))?.toast;
+  }
+
   /** The card of the newest. */
   get newest() {
     return this.#cards().at(-1);
@@ -123,6 +129,7 @@ export class ToastStack {
     const item = { name, toast, card, timer: this.#timerFor(name, toast), swiped: false };
     fillCard(card, toast, this.#contextOf(name));
     makeSwipeable(card, {
+      may: () => !item.toast.decision, // a question is not wiped away by accident
       onStart: () => this.#swipe(1),
       onEnd: (gone) => {
         this.#swipe(-1);
@@ -151,11 +158,14 @@ export class ToastStack {
     settle(this.#cards(), () => this.#list.append(item.card));
     enter(item.card);
     this.#items.set(item.name, item);
-    for (const name of this.#items.keys()) {
-      if (this.#items.size <= MOST) break;
-      this.remove(name);
-    }
+    while (this.#items.size > MOST) this.remove(this.#leastNeeded());
     this.#owner.placed();
+  }
+
+  /** The oldest that asks nothing, or else the oldest. @returns {string} */
+  #leastNeeded() {
+    const all = [...this.#items.values()];
+    return (all.find((item) => !item.toast.decision) ?? all[0]).name;
   }
 
   #placeHeld() {
@@ -209,6 +219,6 @@ export class ToastStack {
 
   /** @param {string} name */
   #contextOf(name) {
-    return { words: this.#owner.words(), connection: this.#owner.connection(), onDismiss: () => this.#owner.dismiss(name) };
+    return { words: this.#owner.words(), connection: this.#owner.connection(), onDismiss: () => this.#owner.dismiss(name), onDecide: (/** @type {import('./question.js').Decision} */ decision) => this.#owner.decide(name, decision) };
   }
 }

@@ -31,7 +31,7 @@ style.replaceSync(`
 .toast[data-level='success'] { --level: light-dark(#17734a, #6fd6a3); }
 .toast[data-level='warning'] { --level: light-dark(#8a5a00, #f1c15f); }
 .toast[data-level='error'] { --level: light-dark(#b3261e, #ff9d94); }
-.toast:focus-visible, .close:focus-visible, .action:focus-visible, .more:focus-visible {
+.toast:focus-visible, .close:focus-visible, .action:focus-visible, .decide:focus-visible, .more:focus-visible {
   outline: 2px solid light-dark(#3157c8, #8fb0ff); outline-offset: 2px;
 }
 .icon { flex: none; inline-size: 1.25rem; block-size: 1.25rem; fill: none; stroke: currentColor; stroke-width: 1.6; stroke-linecap: round; stroke-linejoin: round; }
@@ -47,6 +47,11 @@ style.replaceSync(`
 }
 .action:hover { background: light-dark(#e0e8fb, #364160); }
 .action[aria-busy='true'] { opacity: 0.6; cursor: progress; }
+.decisions { display: flex; flex-wrap: wrap; gap: 0.5rem; margin-block-start: 0.625rem; }
+.decide { min-block-size: 2rem; padding: 0.25rem 0.875rem; border-radius: 0.5rem; font: inherit; font-weight: 600; cursor: pointer; color: light-dark(#25479f, #b5caff); background: none; border: 1px solid light-dark(#b9c3da, #4d5875); }
+.decide.approve { color: light-dark(#ffffff, #10172a); background: light-dark(#3157c8, #8fb0ff); border-color: transparent; }
+.decide:hover { filter: brightness(1.08); }
+.decide:is(:disabled, [aria-busy='true']) { opacity: 0.6; cursor: default; }
 .close {
   flex: none; inline-size: 1.75rem; block-size: 1.75rem; margin: -0.25rem -0.125rem 0 0; padding: 0; border: 0; border-radius: 0.5rem;
   display: grid; place-items: center; background: none; color: light-dark(#5b6378, #aab2c5); cursor: pointer;
@@ -60,7 +65,7 @@ style.replaceSync(`
 .more[hidden] { display: none; }
 @media (max-width: 30rem) { .region { inline-size: 100vw; } }
 @media (forced-colors: active) {
-  .toast, .more, .action, .close { border: 1px solid; }
+  .toast, .more, .action, .decide, .close { border: 1px solid; }
   .toast > .icon { color: CanvasText; }
 }
 `);

@@ -7,14 +7,14 @@ const LEAST = 16;
 
 /**
  * @param {HTMLElement} card
- * @param {{ onStart: () => void, onEnd: (gone: boolean) => void }} heard
+ * @param {{ may: () => boolean, onStart: () => void, onEnd: (gone: boolean) => void }} heard
  */
-export function makeSwipeable(card, { onStart, onEnd }) {
+export function makeSwipeable(card, { may, onStart, onEnd }) {
   /** @type {{ id: number, x: number, y: number, at: number, moving: boolean } | null} */
   let swipe = null;
 
   card.addEventListener('pointerdown', (event) => {
-    if (event.pointerType === 'mouse' || !event.isPrimary) return;
+    if (event.pointerType === 'mouse' || !event.isPrimary || !may()) return;
     swipe = { id: event.pointerId, x: event.clientX, y: event.clientY, at: performance.now(), moving: false };
   });
 

@@ -9,8 +9,8 @@ const LONGEST = 30_000;
  * How long a toast stays, in milliseconds; null where a person must take it away.
  * @param {import('./inbox.js').Toast} toast
  */
-export function durationOf({ level, title, body = '', action }) {
-  if (level === 'error' || action) return null;
+export function durationOf({ level, title, body = '', action, decision }) {
+  if (level === 'error' || action || decision) return null;
   const reading = 2_000 + PER_CHARACTER * (title.length + body.length);
   return Math.min(LONGEST, Math.max(SHORTEST, reading) + (level === 'warning' ? 4_000 : 0));
 }

@@ -7,6 +7,14 @@ export const TOAST_WORDS = {
   success: 'Success',
   warning: 'Warning',
   error: 'Error',
+  approve: 'Approve',
+  reject: 'Reject',
+  /** A button's name where it stands alone. @param {string} verb @param {string} title */
+  decide: (verb, title) => `${verb}: ${title}`,
+  asks: 'Approve or reject',
+  /** @param {'approve' | 'reject'} decision @param {string} title */
+  decided: (decision, title) => `${decision === 'approve' ? 'Approved' : 'Rejected'}: ${title}`,
+  unconnected: 'not connected to the gateway',
   /** @param {string} title */
   dismiss: (title) => `Dismiss: ${title}`,
   /** @param {number} count */

@@ -3,7 +3,9 @@
 import { Announcer, topModal } from './announcer.js';
 import { make, takeEarly } from './element.js';
 import { nameOf } from './inbox.js';
+import { answerOf } from './question.js';
 import { Bursts } from './toast-burst.js';
+import { Answering, decisionOf, nameOfAsked } from './toast-answering.js';
 import { ToastStack } from './toast-stack.js';
 import { style } from './toast-style.js';
 import { TOAST_WORDS } from './toast-words.js';
@@ -30,6 +32,7 @@ export class BellwireToasts extends HTMLElement {
   #cameFrom = null;
   #region = make('section', 'region');
   #stack;
+  #answering;
   #announcer;
 
   constructor() {
@@ -40,10 +43,19 @@ export class BellwireToasts extends HTMLElement {
       words: () => this.#words,
       connection: () => this.#connection,
       dismiss: (name) => this.dismiss(name),
+      decide: (name, decision) => this.#answering.decide(name, decision),
       focused: () => root.activeElement,
       still: () => document.hidden || !document.hasFocus() || topModal() !== null,
       giveFocusBack: () => this.#giveFocusBack(),
       placed: () => this.#keepClear(),
+    });
+    this.#answering = new Answering({
+      words: () => this.#words,
+      connection: () => this.#connection,
+      stack: this.#stack,
+      dismiss: (name) => this.dismiss(name),
+      announce: (name, toast) => this.#announce(name, toast),
+      say: (name, text) => this.#announcer.say(name, text, false),
     });
     this.#region.popover = 'manual';
     this.#region.tabIndex = -1;
@@ -65,6 +77,10 @@ export class BellwireToasts extends HTMLElement {
     connection?.addEventListener('toast', (said) => {
       const { toast, event } = /** @type {CustomEvent} */ (said).detail;
       this.show(toast, { event });
+    }, { signal });
+    connection?.addEventListener('event', (said) => {
+      const answer = answerOf(/** @type {CustomEvent} */ (said).detail);
+      if (answer) this.#answering.heard(answer);
     }, { signal });
     connection?.addEventListener('dismissed', (said) => {
       this.#stack.remove(/** @type {CustomEvent} */ (said).detail.name);
@@ -98,11 +114,13 @@ export class BellwireToasts extends HTMLElement {
    * @param {Toast} toast
    * @param {{ name?: string, event?: BellwireEvent }} [about]
    */
-  show(toast, { event, name = nameFor(event) } = {}) {
+  show(toast, { event, name = nameFor(toast, event) } = {}) {
     if (typeof toast?.title !== 'string' || !toast.title.trim()) return;
     const level = LEVELS.includes(toast.level) ? toast.level : 'info';
     const body = typeof toast.body === 'string' ? toast.body : undefined;
-    const shown = this.#bursts.take(name, { ...toast, level, body }, event);
+    const whole = { ...toast, level, body, decision: decisionOf(toast, event) };
+    // A question stands for itself: it is not folded into a burst.
+    const shown = whole.decision ? { name, toast: whole, replaces: [] } : this.#bursts.take(name, whole, event);
     if (this.#stack.show(shown.name, shown.toast)) this.#announce(shown.name, shown.toast);
     for (const folded of shown.replaces) this.#stack.remove(folded);
     if (event?.expirytime) this.#removeAt(shown.name, Date.parse(event.expirytime));
@@ -122,8 +140,8 @@ export class BellwireToasts extends HTMLElement {
   }
 
   /** @param {string} name @param {Toast} toast */
-  #announce(name, { level, title, body, action }) {
-    const text = [`${this.#words[level]}: ${title}`, body, action?.label].filter(Boolean).join('. ');
+  #announce(name, { level, title, body, action, decision }) {
+    const text = [`${this.#words[level]}: ${title}`, body, action?.label, decision && this.#words.asks].filter(Boolean).join('. ');
     // Only what the person must act on may interrupt.
     this.#announcer.say(name, text, level === 'error' && action !== undefined);
   }
@@ -198,8 +216,10 @@ export class BellwireToasts extends HTMLElement {
   }
 }
 
-/** Progress and end of one task are one toast. @param {BellwireEvent} [event] */
-function nameFor(event) {
+/** Progress and end of one task are one toast, and so is a question. @param {Toast} toast @param {BellwireEvent} [event] */
+function nameFor(toast, event) {
+  const asked = decisionOf(toast, event);
+  if (asked) return nameOfAsked(asked);
   if (!event) return `own/${performance.now()}/${Math.random()}`;
   const id = event.data?.task?.id;
   return typeof id === 'string' ? `task/${id}` : nameOf(event);

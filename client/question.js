@@ -1,0 +1,73 @@
+/** What a workflow asks somebody and how that is answered. An event names a step, never an address. */
+
+export const ASKED = 'bellwire.approval.asked';
+export const DECIDED = 'bellwire.approval.decided';
+
+const TASK = /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/;
+const STEP = /^[a-z0-9_-]{1,64}$/;
+/** So many answered questions are remembered, that one heard late is not asked again. */
+const REMEMBERED = 1000;
+
+/** @typedef {import('./inbox.js').BellwireEvent} BellwireEvent */
+/** @typedef {{ task: string, step: string }} Asked a step that waits for an answer */
+/** @typedef {'approve' | 'reject'} Decision */
+/** @typedef {Asked & { title: string, question: string, owner: string, asked?: string }} Question */
+/** @typedef {Asked & { decision: Decision, by: string, comment?: string }} Answer */
+
+/** Whether a step is named as the API names one: only then may it get into a path. @param {any} value @returns {value is Asked} */
+export function isAsked(value) {
+  return typeof value?.task === 'string' && TASK.test(value.task) && typeof value.step === 'string' && STEP.test(value.step);
+}
+
+/** What a question is known by. @param {Asked} asked */
+export function keyOf({ task, step }) {
+  return `${task}/${step}`;
+}
+
+/**
+ * A question as something to show: all of it text, or null where it is none.
+ * @param {any} value @param {string} [asked] when, if it does not say so itself
+ * @returns {Question | null}
+ */
+export function readQuestion(value, asked) {
+  if (!isAsked(value)) return null;
+  const { task, step, title, question, owner, asked: at } = /** @type {any} */ (value);
+  return { task, step, title: text(title), question: text(question) || text(title), owner: text(owner), asked: text(at ?? asked) };
+}
+
+/** The question that an event asks, or null. @param {BellwireEvent} event */
+export function questionOf({ type, time, data }) {
+  return type === ASKED ? readQuestion(data?.question, time) : null;
+}
+
+/** What an event answers, or null. @param {BellwireEvent} event @returns {Answer | null} */
+export function answerOf({ type, data }) {
+  const answer = /** @type {any} */ (data?.answer);
+  return type === DECIDED && isAsked(answer) ? /** @type {Answer} */ (answer) : null;
+}
+
+/** The questions that have been answered, as far as this tab has heard. */
+export class Answered {
+  /** @type {Set<string>} */
+  #keys = new Set();
+
+  /** @param {Asked} asked */
+  add(asked) {
+    this.#keys.add(keyOf(asked));
+    if (this.#keys.size > REMEMBERED) this.#keys.delete(/** @type {string} */ (this.#keys.values().next().value));
+  }
+
+  /** @param {Asked} asked */
+  has(asked) {
+    return this.#keys.has(keyOf(asked));
+  }
+
+  clear() {
+    this.#keys.clear();
+  }
+}
+
+/** @param {unknown} value */
+function text(value) {
+  return typeof value === 'string' ? value : '';
+}
