@@ -182,7 +182,7 @@ async function reached(answer) {
   try {
     return await answer;
   } catch (error) {
-    if (error instanceof DOMException && error.name === 'AbortError') throw error;
+    if (error instanceof ApiError || (error instanceof DOMException && error.name === 'AbortError')) throw error;
     throw new ApiError('the gateway cannot be reached; try again in a moment', 0);
   }
 }

@@ -43,7 +43,7 @@ export class StepCard {
     this.#card.dataset.state = step.state;
     setText(this.#title, step.title);
     setText(this.#state, stateWords(step, words));
-    setText(this.#after, after.length > 0 ? `, ${words.after(after)}` : '');
+    setText(this.#after, after.length > 0 ? words.after(after) : '');
     setText(this.#note, step.note ?? '');
     this.#note.title = step.note ?? ''; // what is cut off there
     this.#bar.hidden = step.state !== 'running';

@@ -2,7 +2,7 @@
 
 export const graphStyle = new CSSStyleSheet();
 graphStyle.replaceSync(`
-.graph { grid-column: 1 / -1; margin: 0.25rem -0.25rem 0.25rem; padding: 0.75rem 0.25rem; border-radius: 0.75rem; overflow-x: auto; background: light-dark(#f6f8fc, #191e2b); }
+.graph { grid-column: 1 / -1; margin: 0.25rem -0.25rem 0.25rem; padding: 0.75rem 0.25rem; border-radius: 0.75rem; position: relative; overflow-x: auto; contain: inline-size; background: light-dark(#f6f8fc, #191e2b); }
 .graph:focus-visible { outline: 2px solid light-dark(#3157c8, #8fb0ff); outline-offset: 2px; }
 .steps { direction: ltr; min-inline-size: calc(var(--widest, 1) * 6.75rem); }
 .rank { display: flex; align-items: stretch; }
@@ -21,10 +21,10 @@ graphStyle.replaceSync(`
 .step-head { display: flex; gap: 0.375rem; align-items: flex-start; font-weight: 600; overflow-wrap: anywhere; }
 .step-mark { flex: none; display: grid; color: var(--state); margin-block-start: 0.0625rem; }
 .step-mark .icon { inline-size: 1rem; block-size: 1rem; }
-.step[data-state='running'] .icon { animation: turn 2.4s linear infinite; }
+.step[data-state='running'] .step-mark .icon { animation: turn 2.4s linear infinite; }
 .step-about { color: var(--state); font-variant-numeric: tabular-nums; }
 .step .bar { margin-block: 0.25rem 0; block-size: 0.25rem; }
-.step-note { color: light-dark(#4a5268, #b9c0d0); overflow-wrap: anywhere; display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 3; line-clamp: 3; overflow: hidden; }
+.step-note { color: light-dark(#4a5268, #b9c0d0); overflow-wrap: anywhere; display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 6; line-clamp: 6; overflow: hidden; }
 .step-note:empty, .step-link:empty { display: none; }
 .step-link { display: block; margin-block-start: 0.25rem; }
 .step-link > * { display: inline-block; max-inline-size: 100%; }
@@ -37,6 +37,6 @@ graphStyle.replaceSync(`
 .toggle { display: inline-flex; align-items: center; gap: 0.375rem; margin-block-start: 0.375rem; }
 .toggle .icon { inline-size: 0.875rem; block-size: 0.875rem; transition: rotate 160ms ease-out; }
 .toggle[aria-expanded='true'] .icon { rotate: 180deg; }
-@media (prefers-reduced-motion: reduce) { .step[data-state='running'] .icon { animation: none; } .toggle .icon { transition: none; } }
+@media (prefers-reduced-motion: reduce) { .step[data-state='running'] .step-mark .icon { animation: none; } .toggle .icon { transition: none; } }
 @media (forced-colors: active) { .step, .graph { border: 1px solid; } .lines { stroke: CanvasText; } .pass { --line: CanvasText; } }
 `);

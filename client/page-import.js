@@ -35,6 +35,10 @@ export function wireImport(connection) {
     byId('file').value = '';
     byId('file').focus();
   };
+  byId('mode').onchange = () => {
+    const keyed = byId('mode').value === 'upsert';
+    byId('key-field').hidden = byId('key').disabled = !keyed;
+  };
   byId('upload-stop').onclick = () => sending?.abort(new ApiError('The upload was stopped.', 0));
   wireDrop(choose);
 
@@ -49,7 +53,9 @@ export function wireImport(connection) {
     try {
       progress(0);
       const stored = await api.upload(file, { onProgress: progress, signal: sending.signal });
-      const input = { file: stored.key, table: byId('table').value.trim(), mode: byId('mode').value };
+      const mode = byId('mode').value;
+      const key = mode === 'upsert' ? { key: columnsIn(byId('key').value) } : {};
+      const input = { file: stored.key, table: byId('table').value.trim(), mode, ...key };
       await api.startTask('imports', input, { title: file.name });
       file = null;
       byId('file').value = '';
@@ -85,6 +91,11 @@ function wireDrop(choose) {
   });
 }
 
+/** Names with commas between them. @param {string} text */
+export function columnsIn(text) {
+  return text.split(',').map((name) => name.trim()).filter(Boolean);
+}
+
 /** @param {Step} now */
 function step(now) {
   for (const each of ['drop', 'chosen', 'upload']) byId(each).hidden = each !== now;
@@ -108,7 +119,7 @@ function progress(part) {
  * @param {string} name
  */
 export function tableFor(name) {
-  const plain = name.replace(/\.[^.]*$/, '').normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase();
+  const plain = name.replace(/\.(gz|zst)$/i, '').replace(/\.[^.]*$/, '').normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase();
   const words = plain.replace(/[^a-z0-9]+/g, '_').replace(/^_+|_+$/g, '').slice(0, 60);
   const taken = /^(bellwire_|sqlite_|pg_|[^a-z]|$)/.test(words); // prefixes of the database and of Bellwire itself
   return taken ? `t_${words || 'import'}` : words;

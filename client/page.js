@@ -1,6 +1,8 @@
 /** The page: somebody, their connection, and the parts that use it. */
 
+import './approvals.js';
 import { connect } from './bellwire.js';
+import './start.js';
 import './tasks.js';
 import './toasts.js';
 import { forget, identify, tokenOf } from './page-identity.js';
@@ -12,6 +14,7 @@ import { showState } from './page-state.js';
 const byId = (id) => document.getElementById(id);
 /** @type {import('./connection.js').Connection | null} */
 let connection = null;
+const PARTS = 'bellwire-approvals, bellwire-start, bellwire-tasks, bellwire-toasts';
 
 wireImport(() => connection);
 wireMessage(() => connection);
@@ -28,7 +31,7 @@ async function begin(why) {
   connection = connect({ url: '/', token: () => tokenOf(who) });
   connection.addEventListener('state', () => follow(who));
   showState(connection);
-  for (const name of ['bellwire-tasks', 'bellwire-toasts']) Object.assign(document.querySelector(name) ?? {}, { connection });
+  for (const part of document.querySelectorAll(PARTS)) Object.assign(part, { connection });
   byId('desk').hidden = byId('who').hidden = false;
 }
 
@@ -53,7 +56,7 @@ function leave() {
   const left = connection;
   connection = null;
   left?.close();
-  for (const name of ['bellwire-tasks', 'bellwire-toasts']) Object.assign(document.querySelector(name) ?? {}, { connection });
+  for (const part of document.querySelectorAll(PARTS)) Object.assign(part, { connection });
   byId('desk').hidden = byId('who').hidden = byId('connection').hidden = true;
   byId('to-name').value = '';
 }

@@ -33,9 +33,9 @@ button[aria-busy='true'] { opacity: 0.6; cursor: progress; }
 .older { margin-block-start: 0.75rem; }
 .note { margin: 0; padding: 1.5rem 0.25rem; color: light-dark(#5b6378, #aab2c5); text-wrap: balance; }
 .trouble { margin: 0 0 0.5rem; padding: 0.625rem 0.875rem; border-radius: 0.5rem; display: flex; gap: 0.75rem; align-items: center; justify-content: space-between; color: light-dark(#8f1f18, #ffb4ad); background: light-dark(#fdeeed, #43262a); }
-.task[data-state='running'] .icon { animation: turn 2.4s linear infinite; }
+.task[data-state='running'] > .mark .icon { animation: turn 2.4s linear infinite; }
 @keyframes turn { to { transform: rotate(1turn); } }
 @container (max-width: 28rem) { .actions { grid-column: 2; } .actions:empty { display: none; } }
-@media (prefers-reduced-motion: reduce) { .fill { transition: none; } .task[data-state='running'] .icon { animation: none; } }
+@media (prefers-reduced-motion: reduce) { .fill { transition: none; } .task[data-state='running'] > .mark .icon { animation: none; } }
 @media (forced-colors: active) { .bar { border: 1px solid; } .fill { background: Highlight; } button, a { border-color: currentColor; } }
 `);

@@ -17,7 +17,7 @@ export const TASK_WORDS = {
     cancelled: 'Cancelled', compensated: 'Undone',
   },
   /** @param {string[]} titles what a step needs */
-  after: (titles) => `after ${titles.join(', ')}`,
+  after: (titles) => `(after ${titles.join(', ')})`,
   /** @param {number} done @param {number} of */
   items: (done, of) => `${number.format(done)} of ${number.format(of)}`,
   open: 'Open',

@@ -40,6 +40,13 @@ export class Peer {
   /** Every other request, as `METHOD path`. */
   requests = [];
   tasks = [];
+  /** What `GET /api/functions` and `GET /api/approvals` answer. */
+  functions = [];
+  approvals = [];
+  /** Every answer that was given to a question: its task, its step and the body. */
+  decisions = [];
+  /** The headers and body of every start. */
+  starts = [];
   /** Milliseconds between two heartbeats. */
   heartbeat = 15_000;
   /** Hands out development tokens. */
@@ -131,7 +138,18 @@ export class Peer {
       return json(response, 200, { token: token({ sub: searchParams.get('user'), env: searchParams.get('env') }) });
     }
     if (pathname === '/api/tasks' && request.method === 'GET') return json(response, 200, { tasks: this.tasks });
-    if (pathname === '/api/tasks') return this.#startTask(JSON.parse(body), response);
+    if (pathname === '/api/tasks') {
+      this.starts.push({ key: request.headers['idempotency-key'], ...JSON.parse(body) });
+      return this.#startTask(JSON.parse(body), response);
+    }
+    if (pathname === '/api/functions') return json(response, 200, { functions: this.functions });
+    if (pathname === '/api/approvals') return json(response, 200, { approvals: this.approvals });
+    const [, task, step] = pathname.match(/^\/api\/tasks\/([^/]+)\/steps\/([^/]+)$/) ?? [];
+    if (step && request.method === 'POST') {
+      this.decisions.push({ task, step, ...JSON.parse(body) });
+      this.send(decided({ task, step, by: 'ada', ...JSON.parse(body) }));
+      return json(response, 200, {});
+    }
     if (pathname === '/api/events') {
       this.send({ ...JSON.parse(body), environment: 'dev' });
       return json(response, 202, { accepted: 1 });
@@ -155,6 +173,17 @@ export class Peer {
 export function taskEvent(task, toast) {
   const word = { queued: 'queued', running: 'progressed' }[task.state] ?? task.state;
   return event({ type: `bellwire.task.${word}`, subject: `task/${task.id}`, data: { task: { progress: 0, ...task }, ...(toast && { toast }) } });
+}
+
+/** A workflow's question, with its toast. */
+export function asked({ task, step, title = 'Load airports', question = 'Publish 3,376 airports?', owner = 'carol' }, more = {}) {
+  const toast = { level: 'info', title: question, decision: { task, step } };
+  return event({ type: 'bellwire.approval.asked', id: `${task}.${step}.asked.0`, data: { question: { task, step, title, question, owner }, toast }, ...more });
+}
+
+/** Somebody's answer to one. */
+export function decided({ task, step, decision = 'approve', by = 'bob' }) {
+  return event({ type: 'bellwire.approval.decided', source: '/gateway/approvals', id: `${task}.${step}.decided`, data: { answer: { task, step, decision, by } } });
 }
 
 /** A frame of server-sent events. */

@@ -39,6 +39,13 @@ test('an effect that came about beats a cancelling that came too late', () => {
   assert.equal(outcome([said('cancelled', 0, 1), said('failed', 1, 4)]).state, 'cancelled');
 });
 
+test('what went wrong is over once something newer is said, and the steps stand until they are said anew', () => {
+  const lost = { ...said('queued', 1, 2), error: { reason: 'lost', message: 'x' } };
+  assert.equal([lost, said('running', 2, 1)].reduce(fold, undefined).error, undefined);
+  const steps = [{ id: 'a' }];
+  assert.deepEqual([{ ...said('running', 1, 1), steps }, said('cancelled', 0, 1)].reduce(fold, undefined).steps, steps);
+});
+
 test('pauses grow, are jittered, and stay under half a minute without end', () => {
   const longest = new Retry(() => 1);
   const pauses = Array.from({ length: 100 }, () => longest.pause({ reason: 'network' }));

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 
-import { tableFor } from '../../../client/page-import.js';
+import { columnsIn, tableFor } from '../../../client/page-import.js';
 import { complaints, drop, launch, until } from '../browser.js';
-import { Peer, problem, taskEvent, token } from '../peer.js';
+import { asked, Peer, problem, taskEvent, token } from '../peer.js';
 
 const AIRPORTS = new URL('../node_modules/vega-datasets/data/airports.csv', import.meta.url);
 let browser, context, page, peer, said;
@@ -79,7 +79,7 @@ test('a dropped file gets a table’s name, is uploaded and imported, and the li
   assert.deepEqual(peer.tasks[0].input, { file: '01F/Airports%202026.csv', table: 'airports_2026', mode: 'replace' });
   peer.send(taskEvent({ ...peer.tasks[0], state: 'running', progress: 0.5, attempt: 1, sequence: 1 }));
   await page.getByRole('progressbar', { name: 'Airports 2026.csv' }).waitFor();
-  await page.getByText('Drop a CSV or TSV file here').waitFor();
+  await page.getByText('Drop a table here').waitFor();
 });
 
 test('a file is chosen and imported by keyboard alone', async () => {
@@ -103,6 +103,41 @@ test('an upload that is refused says why, and the file stays chosen', async () =
   await page.getByRole('button', { name: 'Import', exact: true }).click();
   await page.getByRole('alert').getByText('the storage is full').waitFor();
   assert.equal(await page.locator('#file-name').innerText(), 'a.csv');
+});
+
+test('rows are updated by the columns that one names, and an upload that was stopped is not a failure', async () => {
+  await open();
+  await drop(page, 'a.csv.gz', 'a\n1\n');
+  assert.equal(await page.getByLabel('Table', { exact: true }).inputValue(), 'a');
+  await page.getByLabel('If it is there already').selectOption('Update its rows by key');
+  await page.getByRole('button', { name: 'Import', exact: true }).click();
+  assert.equal(peer.requests.some((request) => request.startsWith('PUT')), false); // no key, no import
+  peer.answer = (request) => request.method === 'PUT'; // never answers
+  await page.getByLabel('Key columns').fill(' iata , state,');
+  await page.getByRole('button', { name: 'Import', exact: true }).click();
+  await page.getByRole('button', { name: 'Stop' }).click();
+  await page.getByRole('alert').getByText('The upload was stopped.').waitFor();
+  peer.answer = () => false;
+  await page.getByRole('button', { name: 'Import', exact: true }).click();
+  await until(() => peer.tasks[0]?.input, (input) => input && true);
+  assert.deepEqual(peer.tasks[0].input, { file: '01F/a.csv.gz', table: 'a', mode: 'upsert', key: ['iata', 'state'] });
+  assert.deepEqual(columnsIn(',, a,b ,'), ['a', 'b']);
+});
+
+test('what is offered is started from the page, and what waits for an answer has a card as long as it does', async () => {
+  peer.functions = [{ kind: 'reports', title: 'Reports', input: {}, offers: [{ name: 'r', title: 'Airports by state', input: { report: 'r' } }] }];
+  await open();
+  const card = page.getByRole('region', { name: 'Waiting for you' });
+  assert.equal(await card.isVisible(), false);
+  await page.locator('summary', { hasText: 'Airports by state' }).click();
+  await page.getByRole('button', { name: 'Start: Airports by state' }).click();
+  await until(() => peer.tasks[0]?.input, (input) => input && true);
+  const question = { task: '01JD0000000000000000000001', step: 'approve', question: 'Publish?' };
+  peer.send(asked(question));
+  await card.getByRole('button', { name: 'Approve: Publish?' }).click();
+  await until(() => card.isVisible(), (visible) => !visible);
+  await until(() => page.locator('bellwire-toasts .toast:not([inert])').count(), (count) => count === 0);
+  assert.deepEqual(peer.decisions.map(({ decision }) => decision), ['approve']);
 });
 
 test('a message is sent to a person and shown to them', async () => {
@@ -144,6 +179,7 @@ test('nothing is loaded from elsewhere', async () => {
 test('every field has a name and every picture is named or passed over', async () => {
   await open();
   await drop(page, 'a.csv', 'a\n');
+  await page.getByLabel('If it is there already').selectOption('Update its rows by key');
   const nameless = await page.evaluate(() => [...document.querySelectorAll('input, select, textarea, button, img, svg')].filter((each) => {
     const named = each.labels?.length || each.textContent.trim() || each.ariaLabel;
     return !named && each.getAttribute('alt') !== '' && each.ariaHidden !== 'true';
@@ -160,6 +196,6 @@ test('nothing is cut off on a narrow phone', async () => {
 });
 
 test('a table’s name is made of a file’s', () => {
-  const names = { 'Airports 2026 (final).csv': 'airports_2026_final', 'Größe.tsv': 'gro_e', '2024.csv': 't_2024', '数据.csv': 't_import', 'pg_x.csv': 't_pg_x', 'a.b.c': 'a_b' };
+  const names = { 'Airports 2026 (final).csv': 'airports_2026_final', 'Größe.tsv': 'gro_e', '2024.csv': 't_2024', '数据.csv': 't_import', 'pg_x.csv': 't_pg_x', 'a.b.c': 'a_b', 'x.csv.gz': 'x', 'Zip codes.jsonl.ZST': 'zip_codes', 'a.xlsx': 'a' };
   for (const [file, table] of Object.entries(names)) assert.equal(tableFor(file), table);
 });

@@ -144,3 +144,22 @@ test('many tasks are shown a page at a time', async () => {
   await page.getByRole('button', { name: 'Show 50 older' }).click();
   assert.equal(await rows().count(), 60);
 });
+
+test('the steps of a workflow are not in the list: its run tells of them', async () => {
+  peer.tasks = [task('step', 'running', { parent: 'run' }), task('run', 'running', { kind: 'workflows' })];
+  await open();
+  peer.send(taskEvent(task('other', 'running', { parent: 'run' })));
+  peer.send(taskEvent(task('last', 'queued', { created: at(9) })));
+  await until(titles, (all) => all.join() === 'last.csv,run.csv');
+});
+
+test('a task whose worker was lost says so until it runs again', async () => {
+  const error = { reason: 'lost', message: 'Its worker is gone; another will take it' };
+  peer.tasks = [task('a', 'queued', { error })];
+  await open();
+  await until(() => page.locator('bellwire-tasks .result').innerText(), (text) => text === error.message);
+  assert.deepEqual(await states(), ['Waiting']);
+  peer.send(taskEvent(task('a', 'running', { attempt: 2, sequence: 1 })));
+  await until(states, (now) => now.join() === 'Running 0 %');
+  assert.equal(await page.locator('bellwire-tasks .result').isVisible(), false);
+});

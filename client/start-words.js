@@ -1,0 +1,24 @@
+/** What the forms say in words of their own; replace them for another language. */
+
+const number = new Intl.NumberFormat();
+
+export const START_WORDS = {
+  empty: 'There is nothing to start here yet. Reports, imports and workflows show up once they are defined.',
+  none: '—',
+  choose: 'Choose…',
+  yes: 'Yes',
+  no: 'No',
+  required: 'required',
+  start: 'Start',
+  stop: 'Stop',
+  /** @param {string} name @param {number} part from 0 to 1 */
+  uploading: (name, part) => `Uploading ${name}: ${number.format(Math.round(part * 100))} %`,
+  stopped: 'The upload was stopped.',
+  /** @param {string} title */
+  started: (title) => `“${title}” has been started.`,
+  /** @param {string} field @param {string} why */
+  wrong: (field, why) => `${field}: ${why}`,
+  unconnected: 'not connected to the gateway',
+  unloaded: 'What can be started could not be loaded',
+  again: 'Try again',
+};

@@ -1,0 +1,255 @@
+import assert from 'node:assert/strict';
+import { after, afterEach, before, beforeEach, test } from 'node:test';
+
+import { isAsked } from '../../../client/question.js';
+import { complaints, inState, launch, listen, setHidden, until } from '../browser.js';
+import { asked, decided, event, Peer, problem, token, toast } from '../peer.js';
+
+const [RUN, OTHER] = ['01JD0000000000000000000001', '01JD0000000000000000000002'];
+let browser, context, page, peer, said;
+
+before(async () => (browser = await launch()));
+after(() => browser.close());
+beforeEach(async () => {
+  peer = await Peer.start();
+  context = await browser.newContext();
+  said = [];
+  page = await context.newPage();
+  said.push(complaints(page));
+});
+afterEach(async () => {
+  await context.close();
+  await peer.stop();
+  assert.deepEqual(said.flat(), []);
+});
+
+/** A page with both: the toasts and the list. */
+async function open(tab = page) {
+  await tab.goto(`${peer.url}/blank`);
+  await listen(tab, { token: token(), hiddenAfter: 60_000 });
+  await tab.evaluate(async () => {
+    await Promise.all([import('/client/toasts.js'), import('/client/approvals.js')]);
+    for (const name of ['bellwire-approvals', 'bellwire-toasts']) {
+      const element = document.createElement(name);
+      element.connection = connection;
+      document.body.append(element);
+    }
+  });
+  await inState(tab, 'live');
+  return tab;
+}
+
+const question = (more) => ({ task: RUN, step: 'approve', question: 'Publish 3,376 airports?', ...more });
+const titles = async (tab = page) => (await tab.locator('bellwire-toasts .toast:not([inert]) .title').allInnerTexts()).map((text) => text.replace(/^\w+:\s+/, ''));
+const inToast = (name) => page.locator('bellwire-toasts').getByRole('button', { name });
+const inList = (name) => page.locator('bellwire-approvals').getByRole('button', { name });
+const listed = (tab = page) => tab.locator('bellwire-approvals .title').allInnerTexts();
+const isEmpty = () => page.locator('bellwire-approvals').evaluate((list) => list.hasAttribute('data-empty'));
+
+test('a toast that asks has two buttons, stays, and answers through the API', async () => {
+  await page.clock.install();
+  await open();
+  peer.send(asked(question()));
+  await inToast('Approve: Publish 3,376 airports?').waitFor();
+  await page.clock.fastForward('10:00');
+  assert.deepEqual(await titles(), ['Publish 3,376 airports?']);
+  await inToast('Reject: Publish 3,376 airports?').waitFor();
+  await inToast('Approve: Publish 3,376 airports?').click();
+  await until(() => peer.decisions, (all) => all.length === 1);
+  assert.deepEqual(peer.decisions, [{ task: RUN, step: 'approve', decision: 'approve' }]);
+  assert.ok(peer.requests.includes(`POST /api/tasks/${RUN}/steps/approve`));
+  await until(titles, (all) => all.length === 0);
+});
+
+test('its buttons are reached and pressed by keyboard alone', async () => {
+  await open();
+  peer.send(asked(question()));
+  await inToast('Reject: Publish 3,376 airports?').and(page.locator(':enabled')).waitFor();
+  await page.keyboard.press('F8');
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Enter');
+  await until(() => peer.decisions[0]?.decision, (decision) => decision === 'reject');
+});
+
+test('what comes up under a finger is no answer yet', async () => {
+  await page.clock.install();
+  await open();
+  await page.clock.pauseAt(new Date(Date.now() + 3_600_000));
+  peer.send(asked(question()));
+  const approve = inToast('Approve: Publish 3,376 airports?');
+  await until(async () => {
+    await page.clock.runFor(50);
+    return approve.count();
+  });
+  assert.equal(await approve.isEnabled(), false);
+  await page.clock.runFor(600);
+  assert.equal(await approve.isEnabled(), true);
+});
+
+test('it is not swept aside by finger', async () => {
+  await context.close();
+  context = await browser.newContext({ hasTouch: true });
+  page = await open(await context.newPage());
+  peer.send(asked(question()));
+  const card = page.locator('bellwire-toasts .toast');
+  await card.waitFor();
+  await card.evaluate((element) => {
+    const at = (type, clientX) => element.dispatchEvent(new PointerEvent(type, { pointerType: 'touch', pointerId: 1, isPrimary: true, clientX, clientY: 5, bubbles: true }));
+    at('pointerdown', 10);
+    for (let x = 20; x < 300; x += 20) at('pointermove', x);
+    at('pointerup', 300);
+  });
+  assert.deepEqual(await titles(), ['Publish 3,376 airports?']);
+});
+
+test('somebody else’s answer takes it away in every tab, also where it waits to be seen', async () => {
+  const [second, hidden] = [await open(await context.newPage()), await open(await context.newPage())];
+  await open();
+  await setHidden(hidden, true);
+  for (const tab of [second, page]) await setHidden(tab, true);
+  peer.send(asked(question()));
+  await until(() => listed(second), (all) => all.length === 1);
+  await setHidden(page, false);
+  await until(titles, (all) => all.length === 1);
+  peer.send(decided(question()));
+  await until(titles, (all) => all.length === 0);
+  for (const tab of [second, hidden]) {
+    await until(() => listed(tab), (all) => all.length === 0);
+    await setHidden(tab, false);
+    assert.deepEqual(await titles(tab), []);
+  }
+});
+
+test('a question that was answered while one was away is not asked again', async () => {
+  await open();
+  await setHidden(page, true);
+  peer.send(asked(question()));
+  peer.send(decided(question()));
+  peer.send(toast('after it'));
+  await until(() => page.evaluate(() => heard.event.length), (count) => count === 3);
+  await setHidden(page, false);
+  await until(titles, (all) => all.includes('after it'));
+  assert.deepEqual(await titles(), ['after it']);
+});
+
+test('who comes too late is told who was first, in the toast', async () => {
+  peer.answer = (request, response) => request.method === 'POST' && (problem(response, 409, 'bob approved already'), true);
+  await open();
+  peer.send(asked(question()));
+  await inToast('Approve: Publish 3,376 airports?').click();
+  await page.locator('bellwire-toasts .body').getByText('bob approved already').waitFor();
+  assert.equal(await page.locator('bellwire-toasts .decide').count(), 0);
+  peer.send(decided(question()));
+  await until(listed, (all) => all.length === 0);
+  assert.deepEqual(await titles(), ['Publish 3,376 airports?']); // there to be read
+});
+
+test('an answer that did not arrive can be given again, and is not by pressing twice', async () => {
+  let tries = 0;
+  peer.answer = async (request, response) => {
+    if (request.method !== 'POST' || tries++ > 0) return false;
+    request.resume();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    return problem(response, 503, 'the broker is away'), true;
+  };
+  await open();
+  peer.send(asked(question()));
+  const approve = inToast('Approve: Publish 3,376 airports?');
+  await approve.dblclick();
+  await page.locator('bellwire-toasts .failed').getByText('the broker is away').waitFor();
+  assert.equal(tries, 1);
+  await approve.click();
+  await until(titles, (all) => all.length === 0);
+  assert.equal(peer.decisions.length, 1);
+});
+
+test('buttons are only on the event that asks, and only for a step that has a proper name', async () => {
+  await open();
+  const bad = [{ task: '../../api/events', step: 'x' }, { task: RUN, step: '../x' }, { task: RUN, step: 'A' }, { task: RUN, step: '' }, { task: RUN }, {}, 'x', { task: `${RUN}\n`, step: 'x' }];
+  for (const decision of bad) {
+    assert.equal(isAsked(decision), false);
+    peer.send(toast('no question', { toast: { decision }, event: { type: 'bellwire.approval.asked' } }));
+  }
+  peer.send(toast('a message', { toast: { decision: { task: RUN, step: 'approve' } } }));
+  peer.send(asked(question({ step: 'two' }), { data: { question: { task: RUN, step: 'two', question: 'two?' }, toast: { level: 'info', title: 'another', decision: { task: OTHER, step: 'two' } } } }));
+  peer.send(toast('the last', { toast: { level: 'error' } }));
+  await until(titles, (all) => all.includes('the last'));
+  assert.equal(await page.locator('bellwire-toasts .decide').count(), 0);
+  await assert.rejects(page.evaluate(() => connection.api.decide('../events', 'x', 'approve')), /names no step/);
+  assert.equal(peer.requests.some((request) => request.startsWith('POST')), false);
+});
+
+test('questions do not fold into a burst', async () => {
+  await open();
+  for (let n = 0; n < 6; n++) peer.send(asked(question({ step: `s${n}`, question: `question ${n}` })));
+  await until(() => page.locator('bellwire-toasts .toast').count(), (count) => count === 6);
+});
+
+test('the list shows what waits at the start, and what is asked and answered later', async () => {
+  peer.approvals = [question({ title: 'Load airports', owner: 'carol', asked: new Date(Date.now() - 120_000).toISOString() })];
+  await open();
+  await until(listed, (all) => all.join() === 'Publish 3,376 airports?');
+  assert.equal((await page.locator('bellwire-approvals .about').innerText()).replace(/\s+/g, ' '), 'Load airports for carol 2 minutes ago');
+  assert.equal(await isEmpty(), false);
+  peer.send(asked(question({ task: OTHER, question: '<b>second</b>' })));
+  await until(listed, (all) => all.join() === 'Publish 3,376 airports?,<b>second</b>');
+  peer.send(asked(question(), { id: 'asked again', data: { question: question() } }));
+  peer.send(decided(question({ task: OTHER })));
+  peer.send(decided(question()));
+  await until(listed, (all) => all.length === 0);
+  assert.equal(await isEmpty(), true);
+});
+
+test('one answers in the list, with a comment, and what was being written elsewhere stays', async () => {
+  peer.approvals = [question(), question({ task: OTHER, question: 'Second?' })];
+  await open();
+  await until(listed, (all) => all.length === 2);
+  const [first, second] = [0, 1].map((n) => page.locator('bellwire-approvals .comment').nth(n));
+  await second.fill('half a sen');
+  await first.fill(' looks right ');
+  await inList('Approve: Publish 3,376 airports?').click();
+  await until(listed, (all) => all.join() === 'Second?');
+  assert.deepEqual(peer.decisions, [{ task: RUN, step: 'approve', decision: 'approve', comment: 'looks right' }]);
+  assert.equal(await page.locator('bellwire-approvals .comment').inputValue(), 'half a sen');
+});
+
+test('a refused answer is said in words, and the question goes', async () => {
+  peer.approvals = [question()];
+  peer.answer = (request, response) => request.method === 'POST' && (problem(response, 403, 'only group:finance was asked'), true);
+  await open();
+  await inList('Reject: Publish 3,376 airports?').click();
+  await until(() => page.locator('bellwire-approvals .trouble').innerText(), (text) => text === '“Publish 3,376 airports?”: only group:finance was asked');
+  assert.deepEqual(await listed(), []);
+  assert.equal(await isEmpty(), false);
+});
+
+test('after a gap the questions are loaded again, and one that was answered does not come back by a late list', async () => {
+  peer.approvals = [question()];
+  await open();
+  await until(listed, (all) => all.length === 1);
+  peer.approvals = [question(), question({ task: OTHER, question: 'Second?' })];
+  peer.send(decided(question()));
+  await until(listed, (all) => all.length === 0);
+  for (const stream of peer.streams) stream.write('event: gap\ndata: {"reason":"remade"}\n\n');
+  await until(listed, (all) => all.join() === 'Second?');
+});
+
+test('questions that cannot be loaded say why and are asked for again', async () => {
+  peer.answer = (_, response, path) => path === '/api/approvals' && (problem(response, 503, 'catching up'), true);
+  await open();
+  await until(() => page.locator('bellwire-approvals .trouble').innerText(), (text) => text.includes('catching up'));
+  peer.answer = () => false;
+  peer.approvals = [question()];
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await until(listed, (all) => all.length === 1);
+  assert.equal(await page.locator('bellwire-approvals .trouble').isVisible(), false);
+});
+
+test('an event of no known shape asks nothing', async () => {
+  await open();
+  for (const data of [undefined, { question: null }, { question: { task: 'x', step: 'y' } }, { answer: {} }]) peer.send(event({ type: 'bellwire.approval.asked', data }));
+  for (const data of [undefined, { answer: null }, { answer: 'x' }]) peer.send(event({ type: 'bellwire.approval.decided', data }));
+  peer.send(asked(question()));
+  await until(listed, (all) => all.length === 1);
+});

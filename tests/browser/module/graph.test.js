@@ -1,0 +1,177 @@
+import assert from 'node:assert/strict';
+import { after, afterEach, before, beforeEach, test } from 'node:test';
+
+import { layOut } from '../../../client/graph-layout.js';
+import { doneOf, readSteps } from '../../../client/graph-steps.js';
+import { complaints, inState, launch, listen, until } from '../browser.js';
+import { Peer, taskEvent, token } from '../peer.js';
+
+const node = (id, ...needs) => ({ id, needs });
+const ranks = (nodes) => layOut(nodes).map(({ slots }) => slots.filter(({ passes }) => !passes).map(({ id }) => id));
+const lines = (nodes) => layOut(nodes).map((row) => row.lines.map(({ of }) => of));
+
+test('a step stands below all that it needs, in the order of the definition', () => {
+  assert.deepEqual(ranks([node('end', 'a', 'b'), node('a', 'start'), node('b', 'start'), node('start')]), [['start'], ['a', 'b'], ['end']]);
+  assert.deepEqual(ranks([]), []);
+  assert.deepEqual(ranks([node('a'), node('b')]), [['a', 'b']]);
+});
+
+test('what goes without saying has no line, and a line that passes a row has a narrow slot in it', () => {
+  assert.deepEqual(lines([node('a'), node('b', 'a'), node('c', 'b', 'a')]), [[], ['a'], ['b']]);
+  const rows = layOut([node('a'), node('b'), node('c', 'a'), node('d', 'c', 'b')]);
+  assert.deepEqual(rows[1].slots.map(({ id, passes }) => [id, passes]), [['c', false], ['b', true]]);
+  assert.ok(rows[1].slots[1].weight < rows[1].slots[0].weight);
+  assert.deepEqual(rows[2].lines.map(({ of }) => of).sort(), ['b', 'c']);
+});
+
+test('lines lead from the middle of one slot to the middle of another, within the width', () => {
+  const [, second] = layOut([node('a'), node('b'), node('c', 'a', 'b')]);
+  assert.deepEqual(second.lines, [{ from: 0.25, to: 0.5, of: 'a' }, { from: 0.75, to: 0.5, of: 'b' }]);
+});
+
+test('steps are ordered so that simple lines do not cross', () => {
+  const rows = ranks([node('a'), node('b'), node('x', 'b'), node('y', 'a')]);
+  assert.deepEqual(rows, [['a', 'b'], ['y', 'x']]);
+});
+
+test('needs of nobody, of oneself and in circles harm nothing: each step is there once', () => {
+  const circles = [
+    [node('a', 'nobody'), node('b', 'a', 'a')],
+    [node('a', 'a')],
+    [node('a', 'b'), node('b', 'a')],
+    [node('a', 'c'), node('b', 'a'), node('c', 'b'), node('d', 'b')],
+    [node('__proto__', 'constructor'), node('constructor', '__proto__'), node('toString', 'constructor')],
+  ];
+  for (const nodes of circles) {
+    assert.deepEqual(ranks(nodes).flat().sort(), nodes.map(({ id }) => id).sort());
+    for (const { slots, lines: leading } of layOut(nodes)) {
+      for (const x of [...slots.map((slot) => slot.x), ...leading.flatMap(({ from, to }) => [from, to])]) assert.ok(x > 0 && x < 1);
+    }
+  }
+});
+
+test('a hostile graph is laid out in a moment', () => {
+  const all = Array.from({ length: 100 }, (_, n) => node(`s${n}`, ...Array.from({ length: n }, (_, m) => `s${m}`)));
+  const skipping = Array.from({ length: 100 }, (_, n) => node(`s${n}`, ...(n < 50 ? [`s${n - 1}`] : Array.from({ length: 50 }, (_, m) => `s${m}`))));
+  const many = Array.from({ length: 5000 }, (_, n) => node(`s${n}`, `s${n - 1}`));
+  const began = performance.now();
+  for (const nodes of [all, skipping, many]) assert.equal(ranks(nodes).flat().length, nodes.length);
+  assert.ok(performance.now() - began < 1000);
+});
+
+test('what an event tells of its steps is read with care', () => {
+  const steps = [
+    { id: 'a', title: '  ', state: 'odd', progress: 7, items: [5, 3], needs: 'b', note: 9, kind: 4 },
+    { id: 'a', title: 'twice', state: 'failed' }, { title: 'nameless' }, null, 'text', { id: '' }, { id: 7 },
+    { id: 'b', title: 'B', state: 'running', progress: 0.5, items: [1, 0], needs: ['a', 3] },
+  ];
+  assert.deepEqual(readSteps({ steps, state: 'running' }).map(({ id, title, state, progress, items, needs, note }) => [id, title, state, progress, items, needs, note]), [
+    ['a', 'a', 'waiting', 1, [3, 3], [], undefined], ['b', 'B', 'running', 0.5, undefined, ['a'], undefined],
+  ]);
+  for (const odd of [undefined, null, 'text', {}, 7]) assert.deepEqual(readSteps({ steps: odd, state: 'running' }), []);
+  assert.equal(readSteps({ steps: Array.from({ length: 9000 }, (_, n) => ({ id: `s${n}` })), state: 'running' }).length, 500);
+});
+
+test('in a run that has ended nothing runs any more', () => {
+  const steps = ['waiting', 'running', 'asked', 'succeeded', 'failed', 'skipped', 'compensated'].map((state) => ({ id: state, state }));
+  const states = readSteps({ steps, state: 'cancelled' }).map(({ state }) => state);
+  assert.deepEqual(states, ['cancelled', 'cancelled', 'cancelled', 'succeeded', 'failed', 'skipped', 'compensated']);
+  assert.equal(doneOf(readSteps({ steps, state: 'running' })), 4);
+});
+
+let browser, context, page, peer, said;
+before(async () => (browser = await launch()));
+after(() => browser.close());
+beforeEach(async () => {
+  peer = await Peer.start();
+  context = await browser.newContext();
+  page = await context.newPage();
+  said = complaints(page);
+});
+afterEach(async () => {
+  await context.close();
+  await peer.stop();
+  assert.deepEqual(said, []);
+});
+
+async function open() {
+  await page.goto(`${peer.url}/blank`);
+  await listen(page, { token: token() });
+  await page.evaluate(async () => {
+    await import('/client/tasks.js');
+    const list = document.createElement('bellwire-tasks');
+    list.connection = connection;
+    document.body.append(list);
+  });
+  await inState(page, 'live');
+}
+
+let sequence = 0;
+const run = (steps, more = {}) => ({ id: 'run', kind: 'workflows', title: 'Load and report', state: 'running', progress: 0.5, attempt: 1, sequence: ++sequence, steps, ...more });
+const step = (id, state, more = {}) => ({ id, title: `Step ${id}`, kind: 'imports', needs: [], state, progress: 0, ...more });
+const toggle = () => page.getByRole('button', { name: /of \d+ steps?$/ });
+const card = (id) => page.locator('.step-slot', { has: page.getByText(`Step ${id}`, { exact: true }) });
+const words = async (id) => (await card(id).locator('.step').innerText()).replace(/\s+/g, ' ').trim();
+
+test('a run opens to its steps and tells their states, live and in place', async () => {
+  peer.tasks = [run([step('a', 'running', { progress: 0.3 }), step('b', 'waiting', { needs: ['a'] })])];
+  await open();
+  assert.equal(await toggle().innerText(), '0 of 2 steps');
+  assert.equal(await toggle().getAttribute('aria-expanded'), 'false');
+  await toggle().focus();
+  await page.keyboard.press('Enter');
+  assert.equal(await words('a'), 'Step a Running, 30 %');
+  assert.equal(await words('b'), 'Step b Waiting (after Step a)');
+  await card('a').evaluate((element) => (element.kept = true));
+  const href = '/api/files/01F/a.csv';
+  peer.send(taskEvent(run([step('a', 'succeeded', { note: '3,376 rows', href }), step('b', 'running', { needs: ['a'], items: [12, 51] })])));
+  await until(() => words('a'), (text) => text === 'Step a Done 3,376 rows Open');
+  assert.equal(await words('b'), 'Step b Running, 12 of 51 (after Step a)');
+  assert.equal(await toggle().innerText(), '1 of 2 steps');
+  assert.equal(await card('a').evaluate((element) => element.kept), true);
+  assert.equal(await page.evaluate(() => document.querySelector('bellwire-tasks').shadowRoot.activeElement?.className), 'toggle');
+  const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Open: Step a' }).click()]);
+  assert.equal(download.suggestedFilename(), 'a.csv');
+});
+
+test('those who do not see the graph hear a list of the steps in order, and what each comes after', async () => {
+  peer.tasks = [run([step('c', 'waiting', { needs: ['a', 'b'] }), step('b', 'asked', { kind: 'approval' }), step('a', 'failed', { note: 'line 7 is broken' })])];
+  await open();
+  await toggle().click();
+  const heard = await page.getByRole('list', { name: 'Steps', exact: true }).getByRole('listitem').allInnerTexts();
+  assert.deepEqual(heard.map((text) => text.replace(/\s+/g, ' ').trim()), [
+    'Step b Waits for an answer', 'Step a Failed line 7 is broken', 'Step c Waiting (after Step a, Step b)',
+  ]);
+  assert.equal(await page.locator('bellwire-tasks svg:not([aria-hidden=true])').count(), 0);
+});
+
+test('steps of a hostile event are text, and their links only what may stand in a page', async () => {
+  const evil = '<img src=x onerror="window.pwned = 1">';
+  peer.tasks = [run([step('a', 'succeeded', { title: evil, note: evil, href: 'javascript:alert(1)', needs: ['nobody', 'a'] })])];
+  await open();
+  await toggle().click();
+  await page.getByText(evil).first().waitFor();
+  assert.equal(await page.locator('bellwire-tasks img').count(), 0);
+  assert.equal(await page.locator('bellwire-tasks .step-link > *').count(), 0);
+  assert.equal(await page.evaluate(() => window.pwned), undefined);
+});
+
+test('a run that is taken back stops all of its steps, though the word of it names none', async () => {
+  peer.tasks = [run([step('a', 'succeeded'), step('b', 'running')])];
+  await open();
+  await toggle().click();
+  peer.send(taskEvent({ ...run([]), steps: undefined, attempt: 0, state: 'cancelled' }));
+  await until(() => words('b'), (text) => text === 'Step b Cancelled');
+  assert.equal(await words('a'), 'Step a Done');
+});
+
+test('a wide graph is moved within its own box on a phone, and a task without steps has none', async () => {
+  await page.setViewportSize({ width: 320, height: 640 });
+  peer.tasks = [run(Array.from({ length: 9 }, (_, n) => step(`s${n}`, 'waiting'))), { ...run(undefined), id: 'plain', steps: undefined }];
+  await open();
+  assert.equal(await toggle().count(), 1);
+  await toggle().click();
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 320);
+  const box = page.locator('.graph:not([hidden])');
+  assert.ok(await box.evaluate((element) => element.scrollWidth > element.clientWidth && element.tabIndex === 0));
+});
