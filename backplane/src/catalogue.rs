@@ -19,6 +19,16 @@ pub struct Description {
     pub offers: Vec<Offer>,
 }
 
+/// Whether a definition that says who may start it lets somebody; see [`Offer::allow`].
+pub fn allows(allow: &[String], user: &str, groups: &[String]) -> bool {
+    allow.is_empty()
+        || allow.iter().any(|each| match each.split_once(':') {
+            Some(("user", id)) => id == user,
+            Some(("group", name)) => groups.iter().any(|group| group == name),
+            _ => false,
+        })
+}
+
 /// Something that can be started by filling in a form.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Offer {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::task::TaskId;
+use crate::{approval::is_step_id, task::TaskId};
 
 /// How a toast is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +75,9 @@ impl Toast {
         if self.body.as_ref().is_some_and(|body| body.chars().count() > LONGEST_BODY) {
             return Err(format!("data.toast.body may have {LONGEST_BODY} characters at most"));
         }
+        if self.decision.as_ref().is_some_and(|asked| !is_step_id(&asked.step)) {
+            return Err("data.toast.decision.step must have 1 to 64 of a-z, 0-9, '_' and '-'".to_owned());
+        }
         let Some(action) = &self.action else {
             return Ok(());
         };
@@ -138,6 +141,18 @@ mod tests {
     fn a_toast_without_a_title_names_the_field() {
         let error = Toast::new(Level::Info, "  ").check().unwrap_err();
         assert!(error.contains("data.toast.title"), "{error}");
+    }
+
+    #[test]
+    fn buttons_answer_a_step_and_nothing_that_only_looks_like_a_path() {
+        let asked = |step: &str| {
+            let decision = Some(Asked { task: TaskId::new(), step: step.to_owned() });
+            Toast { decision, ..Toast::new(Level::Info, "Publish?") }
+        };
+        assert_eq!(asked("ask-finance_2").check(), Ok(()));
+        for bad in ["", "../x", "a/b", "A", "a b", &"a".repeat(65)] {
+            assert!(asked(bad).check().unwrap_err().contains("data.toast.decision.step"), "{bad:?}");
+        }
     }
 
     #[test]

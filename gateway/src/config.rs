@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use process::quantity;
 use serde::Deserialize;
 
-use crate::dispatcher::Bounds;
+use crate::{dispatcher::Bounds, lost::Watch};
 
 /// `[gateway]`; each field names its variable and default.
 #[derive(Debug, Clone, Deserialize)]
@@ -32,6 +32,9 @@ pub struct GatewayConfig {
     /// `BELLWIRE_GATEWAY__GRACE`: over how long connections are sent away at the end. `20s`.
     #[serde(deserialize_with = "quantity::duration")]
     pub grace: Duration,
+    /// How tasks whose worker is lost are looked for; not set from outside.
+    #[serde(skip)]
+    pub lost: Watch,
 }
 
 impl Default for GatewayConfig {
@@ -45,6 +48,7 @@ impl Default for GatewayConfig {
             outbox: 256,
             largest_file: 4 << 30,
             grace: Duration::from_secs(20),
+            lost: Watch::default(),
         }
     }
 }

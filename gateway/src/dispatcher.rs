@@ -6,20 +6,22 @@
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use backplane::{
-    Cursor, Environment, Gap, LogEntry, Task, TaskId,
-    follow::{Followed, Follower, Hearing, PulseAsker},
+    Cursor, Destination, Environment, Event, Gap, LogEntry,
+    follow::{Followed, Follower, PulseAsker},
 };
 use jiff::Timestamp;
 use metrics::{Counter, Gauge, counter, gauge};
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{mpsc, watch},
     time::{MissedTickBehavior, interval},
 };
 use tracing::warn;
 
 use crate::{
     delivered::Delivered,
-    outbox::{GapReason, Outbox, OutboxSender, Parcel, outbox},
+    dispatch::{Command, Dispatch, Leaving, Subscription},
+    outbox::{GapReason, OutboxSender, Parcel, outbox},
+    questions::Questions,
     registry::{ConnectionId, Listener, Registry},
     task_list::TaskList,
     window::{Place, Position, Window},
@@ -29,87 +31,6 @@ use crate::{
 const SWEEP: Duration = Duration::from_secs(5);
 /// Most commands that wait.
 const COMMANDS: usize = 1024;
-
-/// What the dispatcher is asked.
-#[derive(Debug)]
-enum Command {
-    Subscribe { listener: Arc<Listener>, after: Option<Cursor>, reply: oneshot::Sender<Option<Subscription>> },
-    Unsubscribe(ConnectionId),
-    List { listener: Arc<Listener>, most: usize, reply: oneshot::Sender<Vec<Task>> },
-    Find { listener: Arc<Listener>, id: TaskId, reply: oneshot::Sender<Option<Task>> },
-}
-
-/// A connection's part of the log; dropped, it is over.
-#[derive(Debug)]
-pub struct Subscription {
-    /// Where the client is: all after it will come.
-    pub start: Cursor,
-    /// What comes, first a [`Parcel::Replay`].
-    pub outbox: Outbox,
-    /// The last place of which everything was put into the outbox; read it before emptying the outbox.
-    pub last: watch::Receiver<Option<Cursor>>,
-    _leaving: Leaving,
-}
-
-#[derive(Debug)]
-struct Leaving {
-    id: ConnectionId,
-    commands: mpsc::Sender<Command>,
-}
-
-impl Drop for Leaving {
-    fn drop(&mut self) {
-        // When too many commands wait, the sweep finds it.
-        self.commands.try_send(Command::Unsubscribe(self.id)).ok();
-    }
-}
-
-/// The dispatcher has ended, which it does only with the process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("this pod is ending")]
-pub struct Ended;
-
-/// Speaks to a dispatcher; cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Dispatch {
-    commands: mpsc::Sender<Command>,
-    hearing: watch::Receiver<Hearing>,
-}
-
-impl Dispatch {
-    /// How well the log is heard.
-    pub fn hearing(&self) -> watch::Receiver<Hearing> {
-        self.hearing.clone()
-    }
-
-    /// Subscribes from after a cursor on, or from now on; `None` while this pod is not complete.
-    pub async fn subscribe(
-        &self,
-        listener: Arc<Listener>,
-        after: Option<Cursor>,
-    ) -> Result<Option<Subscription>, Ended> {
-        if !self.hearing.borrow().is_complete() {
-            return Ok(None);
-        }
-        self.ask(|reply| Command::Subscribe { listener, after, reply }).await
-    }
-
-    /// The tasks that somebody hears of, newest first, at most `most`.
-    pub async fn list(&self, listener: Arc<Listener>, most: usize) -> Result<Vec<Task>, Ended> {
-        self.ask(|reply| Command::List { listener, most, reply }).await
-    }
-
-    /// One task, if somebody may see it.
-    pub async fn find(&self, listener: Arc<Listener>, id: TaskId) -> Result<Option<Task>, Ended> {
-        self.ask(|reply| Command::Find { listener, id, reply }).await
-    }
-
-    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Ended> {
-        let (reply, answer) = oneshot::channel();
-        self.commands.send(command(reply)).await.map_err(|_| Ended)?;
-        answer.await.map_err(|_| Ended)
-    }
-}
 
 /// What bounds a dispatcher.
 #[derive(Debug, Clone, Copy)]
@@ -132,6 +53,7 @@ pub struct Dispatcher {
     /// What was delivered before a gap: read again after it, it is not delivered again.
     before_gap: HashSet<u128>,
     tasks: TaskList,
+    questions: Questions,
     registry: Registry,
     meters: Meters,
     /// Connections whose cursor lies beyond what was read.
@@ -188,6 +110,7 @@ impl Dispatcher {
             window: Window::new(bounds.window, bounds.window_bytes),
             before_gap: HashSet::new(),
             tasks: TaskList::default(),
+            questions: Questions::default(),
             registry: Registry::default(),
             ahead: Vec::new(),
             next_id: 1,
@@ -236,7 +159,7 @@ impl Dispatcher {
         let fresh = event.filter(|_| !self.is_repeated(identity));
         let identity = identity.filter(|_| fresh.is_some());
         if let Some(event) = &fresh {
-            self.tasks.fold(event, time);
+            self.fold(event, entry.origin, time);
         }
         let delivered = fresh.and_then(|event| Delivered::stamp(event, &self.environment, cursor).ok());
         self.window.push(Place { cursor, time, identity, delivered: delivered.clone() });
@@ -246,6 +169,17 @@ impl Dispatcher {
         self.last.send_replace(Some(cursor));
         if !self.ahead.is_empty() {
             self.join_those_behind(cursor);
+        }
+    }
+
+    fn fold(&mut self, event: &Event, origin: Destination, time: Timestamp) {
+        match self.tasks.fold(event, time) {
+            Some(ended) => self.questions.end(ended),
+            // Whoever speaks to all environments runs no workflow in this one.
+            None if origin == Destination::Own => {
+                self.questions.fold(event, time, |task| self.tasks.has_ended(task));
+            }
+            None => {}
         }
     }
 
@@ -270,6 +204,7 @@ impl Dispatcher {
         warn!(environment = %self.environment, ?gap, "the log has a gap; its window begins again");
         self.before_gap.extend(self.window.clear());
         self.tasks.clear();
+        self.questions.clear();
         self.last.send_replace(None);
         let reason = match gap {
             Gap::Retention => GapReason::Retention,
@@ -319,12 +254,18 @@ impl Dispatcher {
                 self.ahead.retain(|waiting| waiting.id != id);
                 self.count_connections();
             }
-            Command::List { listener, most, reply } => {
-                drop(reply.send(self.tasks.list(&listener.user, &listener.groups, most)));
+            Command::List { listener, parent, most, reply } => {
+                drop(reply.send(self.tasks.list(&listener.user, &listener.groups, parent, most)));
             }
             Command::Find { listener, id, reply } => {
                 drop(reply.send(self.tasks.find(id, &listener.user, &listener.groups).cloned()));
             }
+            Command::Silent { since, most, reply } => drop(reply.send(self.tasks.silent(since, most))),
+            Command::Questions { listener, most, reply } => {
+                drop(reply.send(self.questions.open(&listener.user, &listener.groups, most)));
+            }
+            Command::Question { task, step, reply } => drop(reply.send(self.questions.find(task, &step))),
+            Command::Answer { task, step, reply } => self.questions.wait(task, &step, reply),
         }
     }
 
@@ -353,7 +294,9 @@ impl Dispatcher {
     fn sweep(&mut self) {
         let now = Timestamp::now();
         self.window.evict(now);
-        self.tasks.evict(now - self.bounds.window);
+        let horizon = now - self.bounds.window;
+        self.tasks.evict(horizon);
+        self.questions.evict(horizon);
         self.registry.sweep();
         self.ahead.retain(|waiting| !waiting.outbox.is_closed());
         self.count_connections();

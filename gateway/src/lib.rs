@@ -6,7 +6,11 @@
 //! - [`server`]: the port and its connections; [`routes`]: what is asked where
 //! - [`pod`]: what lives as long as the process; [`caller`] and [`token`]: who asks
 //! - [`publish`], [`tasks`], [`files`]: what programs and pages ask for
-//! - [`dispatcher`]: one task per environment that owns [`window`], [`registry`] and [`task_list`]
+//! - [`functions`]: what can be started; [`openapi`]: all of it described
+//! - [`approvals`]: what workflows ask people, and their answers
+//! - [`dispatch`]: how one speaks to the [`dispatcher`], one task per environment that owns [`window`], [`registry`],
+//!   [`task_list`] and [`questions`]
+//! - [`lost`]: tasks whose worker fell silent are said to wait again
 //! - [`delivered`]: an event, encoded once; [`outbox`]: what waits for one connection
 //! - [`listen`]: a connection's life as server-sent events; [`sse`]: their bytes
 //! - [`page`], [`dev_token`]: the page, and tokens for it in `bellwire dev`
@@ -14,20 +18,26 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod approvals;
 pub mod caller;
 pub mod config;
 pub mod delivered;
 pub mod dev_token;
+pub mod dispatch;
 pub mod dispatcher;
 pub mod files;
+pub mod functions;
 pub mod life;
 pub mod listen;
+pub mod lost;
+pub mod openapi;
 pub mod outbox;
 pub mod page;
 pub mod parameters;
 pub mod pod;
 pub mod problem;
 pub mod publish;
+pub mod questions;
 pub mod registry;
 pub mod routes;
 pub mod server;

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     caller::Caller,
     delivered::Delivered,
-    dispatcher::Subscription,
+    dispatch::Subscription,
     outbox::{End, GapReason, Parcel},
     parameters::Parameters,
     pod::Pod,

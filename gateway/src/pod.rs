@@ -12,7 +12,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::GatewayConfig,
-    dispatcher::{Dispatch, Dispatcher, FollowerEnded},
+    dispatch::Dispatch,
+    dispatcher::{Dispatcher, FollowerEnded},
+    functions::Functions,
     token::Key,
 };
 
@@ -36,6 +38,8 @@ pub struct Gate {
     pub backplane: Backplane,
     /// Its window, connections and tasks.
     pub dispatch: Dispatch,
+    /// What its functions say of themselves.
+    pub functions: Functions,
 }
 
 /// The state that every request sees; cheap to clone.
@@ -68,7 +72,8 @@ impl Pod {
             let follower = Follower::start(backplane.log.clone(), &id, Patience::with_horizon(config.window));
             let (dispatcher, dispatch) = Dispatcher::new(environment.clone(), follower, config.bounds());
             dispatchers.spawn(dispatcher.run());
-            gates.insert(environment.clone(), Arc::new(Gate { environment, key, backplane, dispatch }));
+            let functions = Functions::of(storage.catalogue(&environment));
+            gates.insert(environment.clone(), Arc::new(Gate { environment, key, backplane, dispatch, functions }));
         }
         let draining = CancellationToken::new();
         let inner = Inner { gates, config, storage, hands_out_tokens, draining };

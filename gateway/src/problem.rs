@@ -10,7 +10,7 @@ use storage::{InvalidKey, StorageError};
 use tracing::{error, warn};
 use utoipa::ToSchema;
 
-use crate::dispatcher::Ended;
+use crate::dispatch::Ended;
 
 /// An answer that names what is wrong; `application/problem+json`.
 #[derive(Debug, Clone, Serialize, ToSchema)]

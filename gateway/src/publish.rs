@@ -8,6 +8,7 @@ use axum::{
 };
 use backplane::{
     Destination, Event, EventError, SendError,
+    approval::{ASKED, DECIDED},
     event::{CONTENT_TYPE, LARGEST},
 };
 use bytes::Bytes;
@@ -116,6 +117,14 @@ fn read(headers: &HeaderMap, body: &Bytes) -> Result<Vec<Event>, Problem> {
     for event in &mut events {
         if event.is_pulse() {
             return Err(Problem::bad_request("invalid-event", "type: bellwire.pulse is for gateways alone"));
+        }
+        if [ASKED, DECIDED].contains(&event.event_type.as_str()) {
+            // Who answers is known to the gateway alone, and who asks must be a workflow's worker.
+            let detail = format!(
+                "type: {} is for workflows and gateways alone; answer at /api/tasks/{{id}}/steps/{{step}}",
+                event.event_type
+            );
+            return Err(Problem::new(StatusCode::FORBIDDEN, "event-reserved", detail));
         }
         event.time.get_or_insert_with(Timestamp::now);
         // Stamped on delivery, whatever was written here.

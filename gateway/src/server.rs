@@ -23,6 +23,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::{
     config::GatewayConfig,
+    lost::Lost,
     pod::{Dispatchers, Pod, Served},
     routes::routes,
 };
@@ -60,6 +61,7 @@ impl Gateway {
         for gate in pod.gates() {
             let condition = readiness.condition(format!("log of {}", gate.environment));
             reports.spawn(report(condition, gate.dispatch.hearing()));
+            reports.spawn(Lost::of(gate, pod.config().lost).run());
         }
         Ok(Self { listener, pod, dispatchers, reports, ready: readiness.condition("gateway") })
     }

@@ -16,8 +16,17 @@ const MOST_TASKS: usize = 100_000;
 #[derive(Debug, Default)]
 pub struct TaskList {
     tasks: HashMap<TaskId, Known>,
-    /// By whom an audience names; the newest task has the greatest key.
-    audiences: HashMap<Term, BTreeSet<(Timestamp, TaskId)>>,
+    /// Where they are listed; the newest task has the greatest key.
+    lists: HashMap<List, BTreeSet<(Timestamp, TaskId)>>,
+}
+
+/// A list that a task is in.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum List {
+    /// Of those whom an audience names so.
+    Of(Term),
+    /// The steps of a workflow's run; they are in no other list.
+    Steps(TaskId),
 }
 
 #[derive(Debug)]
@@ -25,19 +34,20 @@ struct Known {
     task: Task,
     audience: Audience,
     created: Timestamp,
+    parent: Option<TaskId>,
 }
 
 impl TaskList {
-    /// Takes what an event says of a task, if anything.
-    pub fn fold(&mut self, event: &Event, time: Timestamp) {
-        let Ok(Some(mut task)) = event.task() else {
-            return;
-        };
+    /// Takes what an event says of a task, if anything; answers which task it is the end of, if it is.
+    pub fn fold(&mut self, event: &Event, time: Timestamp) -> Option<TaskId> {
+        let mut task = event.task().ok().flatten()?;
+        let ended = task.state.is_end().then_some(task.id);
         task.updated = Some(time);
         match self.tasks.get_mut(&task.id) {
             Some(known) => known.hear(task),
             None => self.begin(task, event.audience.clone(), time),
         }
+        ended
     }
 
     fn begin(&mut self, mut task: Task, audience: Audience, time: Timestamp) {
@@ -45,10 +55,11 @@ impl TaskList {
             self.drop_tenth();
         }
         let created = *task.created.get_or_insert(time);
-        for term in audience.terms() {
-            self.audiences.entry(term.clone()).or_default().insert((created, task.id));
+        let known = Known { audience, created, parent: task.parent, task };
+        for list in known.lists() {
+            self.lists.entry(list).or_default().insert((created, known.task.id));
         }
-        self.tasks.insert(task.id, Known { task, audience, created });
+        self.tasks.insert(known.task.id, known);
     }
 
     /// Drops the tasks of which nothing was heard since.
@@ -68,24 +79,29 @@ impl TaskList {
         let Some(known) = self.tasks.remove(&id) else {
             return;
         };
-        for term in known.audience.terms() {
-            if let Some(ids) = self.audiences.get_mut(term) {
+        for list in known.lists() {
+            if let Some(ids) = self.lists.get_mut(&list) {
                 ids.remove(&(known.created, id));
                 if ids.is_empty() {
-                    self.audiences.remove(term);
+                    self.lists.remove(&list);
                 }
             }
         }
     }
 
-    /// The tasks that somebody hears of, newest first, at most `most`.
-    pub fn list(&self, user: &str, groups: &[String], most: usize) -> Vec<Task> {
-        let mut terms = vec![Term::User(user.to_owned()), Term::Environment];
-        terms.extend(groups.iter().cloned().map(Term::Group));
-        let mut keys: Vec<_> = terms
+    /// The tasks that somebody hears of, newest first, at most `most`; with a parent the steps of that run alone.
+    pub fn list(&self, user: &str, groups: &[String], parent: Option<TaskId>, most: usize) -> Vec<Task> {
+        let terms = || {
+            let own = [Term::User(user.to_owned()), Term::Environment];
+            own.into_iter().chain(groups.iter().cloned().map(Term::Group)).map(List::Of).collect()
+        };
+        let lists: Vec<List> = parent.map_or_else(terms, |run| vec![List::Steps(run)]);
+        let mut keys: Vec<_> = lists
             .iter()
-            .filter_map(|term| self.audiences.get(term))
-            .flat_map(|ids| ids.iter().rev().take(most).copied())
+            .filter_map(|list| self.lists.get(list))
+            .flat_map(|ids| {
+                ids.iter().rev().filter(|(_, id)| self.find(*id, user, groups).is_some()).take(most).copied()
+            })
             .collect();
         keys.sort_unstable_by(|one, other| other.cmp(one));
         keys.dedup();
@@ -93,9 +109,21 @@ impl TaskList {
         keys.iter().filter_map(|(_, id)| self.tasks.get(id)).map(|known| known.task.clone()).collect()
     }
 
+    /// Running tasks of which something should have been heard before this, and who hears of them; at most `most`.
+    pub fn silent(&self, since: Timestamp, most: usize) -> Vec<(Task, Audience)> {
+        let is_silent = |task: &Task| task.state == TaskState::Running && task.next_by.is_some_and(|by| by < since);
+        let silent = self.tasks.values().filter(|known| is_silent(&known.task)).take(most);
+        silent.map(|known| (known.task.clone(), known.audience.clone())).collect()
+    }
+
     /// One task, if somebody may see it.
     pub fn find(&self, id: TaskId, user: &str, groups: &[String]) -> Option<&Task> {
         self.tasks.get(&id).filter(|known| known.audience.includes(user, groups)).map(|known| &known.task)
+    }
+
+    /// Whether a task is known to have ended.
+    pub fn has_ended(&self, id: TaskId) -> bool {
+        self.tasks.get(&id).is_some_and(|known| known.task.state.is_end())
     }
 
     /// Forgets everything.
@@ -105,6 +133,13 @@ impl TaskList {
 }
 
 impl Known {
+    fn lists(&self) -> Vec<List> {
+        match self.parent {
+            Some(run) => vec![List::Steps(run)],
+            None => self.audience.terms().iter().cloned().map(List::Of).collect(),
+        }
+    }
+
     fn hear(&mut self, said: Task) {
         let known = &mut self.task;
         if rank(&said) <= rank(known) {
@@ -118,7 +153,9 @@ impl Known {
         } else {
             said.progress
         };
-        *known = Task { created: Some(self.created), owner, progress, ..said };
+        // The host's own words of a run say nothing of its steps.
+        let steps = if said.steps.is_empty() { std::mem::take(&mut known.steps) } else { said.steps };
+        *known = Task { created: Some(self.created), parent: self.parent, owner, progress, steps, ..said };
     }
 }
 
@@ -189,12 +226,46 @@ mod tests {
         for (at, id) in ids.iter().enumerate() {
             list.fold(&word(*id, TaskState::Queued, 0, 0), now + std::time::Duration::from_secs(at as u64));
         }
-        let listed: Vec<_> = list.list("ada", &[], 3).iter().map(|task| task.id).collect();
+        let listed: Vec<_> = list.list("ada", &[], None, 3).iter().map(|task| task.id).collect();
         assert_eq!(listed, [ids[4], ids[3], ids[2]]);
-        assert!(list.list("bob", &["ada".into()], 9).is_empty() && list.find(ids[0], "bob", &[]).is_none());
+        assert!(list.list("bob", &["ada".into()], None, 9).is_empty() && list.find(ids[0], "bob", &[]).is_none());
         list.evict(now + std::time::Duration::from_secs(4));
-        assert_eq!(list.list("ada", &[], 9).len(), 1);
-        assert_eq!(list.audiences.values().map(BTreeSet::len).sum::<usize>(), 1);
+        assert_eq!(list.list("ada", &[], None, 9).len(), 1);
+        assert_eq!(list.lists.values().map(BTreeSet::len).sum::<usize>(), 1);
+    }
+
+    #[test]
+    fn a_runs_steps_are_listed_under_it_and_nowhere_else() {
+        let (mut list, now) = (TaskList::default(), Timestamp::now());
+        let (run, step) = (TaskId::new(), TaskId::new());
+        list.fold(&word(run, TaskState::Running, 1, 1), now);
+        let mut of_step = word(step, TaskState::Succeeded, 1, 1);
+        of_step.data.as_mut().unwrap()["task"]["parent"] = run.to_string().into();
+        assert_eq!(list.fold(&of_step, now), Some(step));
+        let ids = |parent| list.list("ada", &[], parent, 9).iter().map(|task| task.id).collect::<Vec<_>>();
+        assert_eq!((ids(None), ids(Some(run))), (vec![run], vec![step]));
+        assert!(list.list("bob", &[], Some(run), 9).is_empty());
+        list.remove(run);
+        list.remove(step);
+        assert!(list.lists.is_empty());
+    }
+
+    #[test]
+    fn who_is_silent_beyond_its_word_is_found_and_no_other() {
+        let (mut list, now) = (TaskList::default(), Timestamp::now());
+        let next_by = |id, state, seconds: i64| {
+            let mut event = word(id, state, 1, 1);
+            event.data.as_mut().unwrap()["task"]["next_by"] =
+                (now + jiff::SignedDuration::from_secs(seconds)).to_string().into();
+            event
+        };
+        let silent = TaskId::new();
+        list.fold(&next_by(silent, TaskState::Running, -1), now);
+        list.fold(&next_by(TaskId::new(), TaskState::Running, 1), now);
+        list.fold(&next_by(TaskId::new(), TaskState::Succeeded, -1), now);
+        list.fold(&word(TaskId::new(), TaskState::Running, 1, 1), now);
+        let found: Vec<_> = list.silent(now, 9).into_iter().map(|(task, audience)| (task.id, audience)).collect();
+        assert_eq!(found, [(silent, Audience::user("ada"))]);
     }
 
     fn permutations(n: usize) -> Vec<Vec<usize>> {

@@ -7,16 +7,17 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use backplane::{Audience, Destination, Event, Job, Kind, SendError, Task, TaskError, TaskId, TaskState};
+use backplane::{Audience, Destination, Event, Job, Kind, SendError, Step, Task, TaskError, TaskId, TaskState};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tracing::warn;
 use utoipa::ToSchema;
 
-use crate::{caller::Caller, pod::Pod, problem::Problem, publish::whole};
+use crate::{caller::Caller, parameters::Parameters, pod::Pod, problem::Problem, publish::whole};
 
-const SCOPE: &str = "tasks";
+/// The scope of who may start, cancel and answer.
+pub(crate) const SCOPE: &str = "tasks";
 const SOURCE: &str = "/gateway";
 /// Most bytes of a request; larger input is a file.
 const LARGEST_REQUEST: usize = 64 * 1024;
@@ -69,6 +70,24 @@ pub struct ShownTask {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     error: Option<TaskError>,
+    /// The run of a workflow that it is a step of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    parent: Option<TaskId>,
+    /// Where it is a workflow's run: its steps, each with `id`, `title`, `kind`, `needs`, `state` and `progress`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Object>)]
+    steps: Vec<Step>,
+}
+
+/// Which tasks.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Which {
+    parent: Option<TaskId>,
+    /// Read where the caller is proved.
+    #[serde(rename = "access_token")]
+    _access_token: Option<String>,
 }
 
 /// Tasks, newest first, the newest 200 at most.
@@ -79,8 +98,9 @@ pub struct Tasks {
 
 impl From<Task> for ShownTask {
     fn from(task: Task) -> Self {
-        let Task { id, kind, title, state, progress, attempt, created, updated, result, error, .. } = task;
-        Self { id, kind, title, state, progress, attempt, created, updated, result, error }
+        let Task { id, kind, title, state, progress, attempt, created, updated, result, error, parent, steps, .. } =
+            task;
+        Self { id, kind, title, state, progress, attempt, created, updated, result, error, parent, steps }
     }
 }
 
@@ -160,10 +180,18 @@ fn accepted(task: Task) -> Response {
     (StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(ShownTask::from(task))).into_response()
 }
 
-/// List one's tasks.
-#[utoipa::path(get, path = "/api/tasks", tag = "tasks", responses((status = 200, body = Tasks), (status = 401, body = Problem)))]
-pub async fn list(State(_pod): State<Pod>, caller: Caller) -> Result<Json<Tasks>, Problem> {
-    let tasks = caller.gate.dispatch.list(caller.listener.clone(), MOST_LISTED).await?;
+/// List one's tasks; the steps of a workflow's run only when asked for it.
+#[utoipa::path(
+    get, path = "/api/tasks", tag = "tasks",
+    params(("parent" = Option<String>, Query, description = "a workflow's run: its steps")),
+    responses((status = 200, body = Tasks), (status = 400, body = Problem), (status = 401, body = Problem)),
+)]
+pub async fn list(
+    State(_pod): State<Pod>,
+    caller: Caller,
+    Parameters(which): Parameters<Which>,
+) -> Result<Json<Tasks>, Problem> {
+    let tasks = caller.gate.dispatch.list(caller.listener.clone(), which.parent, MOST_LISTED).await?;
     Ok(Json(Tasks { tasks: tasks.into_iter().map(ShownTask::from).collect() }))
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use backplane::{Environment, TaskId};
+use backplane::{Environment, TaskId, catalogue::allows};
 use serde::{Serialize, de::DeserializeOwned};
 use storage::OwnerFiles;
 use tokio::sync::watch;
@@ -79,11 +79,6 @@ impl Context {
 
     /// Whether a definition that says `allow` lets its owner start it; see [`backplane::catalogue::Offer::allow`].
     pub fn is_allowed(&self, allow: &[String]) -> bool {
-        allow.is_empty()
-            || allow.iter().any(|each| match each.split_once(':') {
-                Some(("user", id)) => id == self.owner,
-                Some(("group", name)) => self.groups.iter().any(|group| group == name),
-                _ => false,
-            })
+        allows(allow, &self.owner, &self.groups)
     }
 }

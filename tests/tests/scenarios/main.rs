@@ -1,10 +1,12 @@
 //! What Bellwire promises, as sentences, over both backplanes.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod approving;
 mod bad_input;
 mod broker_away;
 mod coming_back;
 mod delivery;
+mod functions;
 mod importing;
 mod isolation;
 mod settings;

@@ -1,0 +1,121 @@
+//! How the rest of the pod speaks to a dispatcher.
+
+use std::sync::Arc;
+
+use backplane::{Audience, Cursor, Task, TaskId, approval::Answer, follow::Hearing};
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::{
+    outbox::Outbox,
+    questions::Asked,
+    registry::{ConnectionId, Listener},
+};
+
+/// What a dispatcher is asked.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Subscribe { listener: Arc<Listener>, after: Option<Cursor>, reply: oneshot::Sender<Option<Subscription>> },
+    Unsubscribe(ConnectionId),
+    List { listener: Arc<Listener>, parent: Option<TaskId>, most: usize, reply: oneshot::Sender<Vec<Task>> },
+    Find { listener: Arc<Listener>, id: TaskId, reply: oneshot::Sender<Option<Task>> },
+    Silent { since: Timestamp, most: usize, reply: oneshot::Sender<Vec<(Task, Audience)>> },
+    Questions { listener: Arc<Listener>, most: usize, reply: oneshot::Sender<Vec<Asked>> },
+    Question { task: TaskId, step: String, reply: oneshot::Sender<Option<Asked>> },
+    Answer { task: TaskId, step: String, reply: oneshot::Sender<Answer> },
+}
+
+/// A connection's part of the log; dropped, it is over.
+#[derive(Debug)]
+pub struct Subscription {
+    /// Where the client is: all after it will come.
+    pub start: Cursor,
+    /// What comes, first a [`crate::outbox::Parcel::Replay`].
+    pub outbox: Outbox,
+    /// The last place of which everything was put into the outbox; read it before emptying the outbox.
+    pub last: watch::Receiver<Option<Cursor>>,
+    pub(crate) _leaving: Leaving,
+}
+
+#[derive(Debug)]
+pub(crate) struct Leaving {
+    pub(crate) id: ConnectionId,
+    pub(crate) commands: mpsc::Sender<Command>,
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        // When too many commands wait, the sweep finds it.
+        self.commands.try_send(Command::Unsubscribe(self.id)).ok();
+    }
+}
+
+/// The dispatcher has ended, which it does only with the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("this pod is ending")]
+pub struct Ended;
+
+/// Speaks to a dispatcher; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Dispatch {
+    pub(crate) commands: mpsc::Sender<Command>,
+    pub(crate) hearing: watch::Receiver<Hearing>,
+}
+
+impl Dispatch {
+    /// How well the log is heard.
+    pub fn hearing(&self) -> watch::Receiver<Hearing> {
+        self.hearing.clone()
+    }
+
+    /// Subscribes from after a cursor on, or from now on; `None` while this pod is not complete.
+    pub async fn subscribe(
+        &self,
+        listener: Arc<Listener>,
+        after: Option<Cursor>,
+    ) -> Result<Option<Subscription>, Ended> {
+        if !self.hearing.borrow().is_complete() {
+            return Ok(None);
+        }
+        self.ask(|reply| Command::Subscribe { listener, after, reply }).await
+    }
+
+    /// The tasks that somebody hears of, newest first, at most `most`; with a parent the steps of that run alone.
+    pub async fn list(&self, listener: Arc<Listener>, parent: Option<TaskId>, most: usize) -> Result<Vec<Task>, Ended> {
+        self.ask(|reply| Command::List { listener, parent, most, reply }).await
+    }
+
+    /// One task, if somebody may see it.
+    pub async fn find(&self, listener: Arc<Listener>, id: TaskId) -> Result<Option<Task>, Ended> {
+        self.ask(|reply| Command::Find { listener, id, reply }).await
+    }
+
+    /// Running tasks of which something should have been heard before this, and who hears of them.
+    pub async fn silent(&self, since: Timestamp, most: usize) -> Result<Vec<(Task, Audience)>, Ended> {
+        self.ask(|reply| Command::Silent { since, most, reply }).await
+    }
+
+    /// The questions that somebody is asked and nobody has answered, newest first.
+    pub async fn questions(&self, listener: Arc<Listener>, most: usize) -> Result<Vec<Asked>, Ended> {
+        self.ask(|reply| Command::Questions { listener, most, reply }).await
+    }
+
+    /// What a step asks, answered or not.
+    pub async fn question(&self, task: TaskId, step: &str) -> Result<Option<Asked>, Ended> {
+        self.ask(|reply| Command::Question { task, step: step.to_owned(), reply }).await
+    }
+
+    /// Waits for the answer that stands, from when this is called on; closed without one if the question is forgotten.
+    pub async fn answer(&self, task: TaskId, step: &str) -> Result<oneshot::Receiver<Answer>, Ended> {
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Answer { task, step: step.to_owned(), reply };
+        self.commands.send(command).await.map_err(|_| Ended)?;
+        Ok(answer)
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Ended> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(command(reply)).await.map_err(|_| Ended)?;
+        answer.await.map_err(|_| Ended)
+    }
+}

@@ -1,0 +1,128 @@
+//! `GET /api/openapi.json`: the API described, with the input of each function that is there.
+
+use std::collections::BTreeMap;
+
+use axum::{Json, extract::State};
+use serde_json::{Map, Value, json};
+use tracing::warn;
+use utoipa::{
+    Modify, OpenApi,
+    openapi::{
+        OpenApi as Document,
+        security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
+    },
+};
+
+use crate::{approvals, files, functions, listen, pod::Pod, publish, tasks};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Bellwire", description = "Tells people in a browser, the moment it happens, what their background work has come to."),
+    paths(
+        listen::listen, publish::publish, tasks::start, tasks::list, tasks::see, tasks::cancel, files::upload, files::download,
+        functions::list, approvals::list, approvals::decide,
+    ),
+    modifiers(&Bearer),
+)]
+struct Api;
+
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, document: &mut Document) {
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("token", SecurityScheme::Http(scheme));
+        document.security = Some(vec![SecurityRequirement::new("token", Vec::<String>::new())]);
+    }
+}
+
+/// The document for everybody: what functions take, never what definitions they were given.
+pub async fn document(State(pod): State<Pod>) -> Json<Value> {
+    let mut document = serde_json::to_value(Api::openapi()).unwrap_or_default();
+    let inputs = inputs(&pod).await;
+    if let Some(schemas) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut) {
+        describe(schemas, inputs);
+    }
+    Json(document)
+}
+
+/// The schemas of each kind's input; environments in which it differs (an older worker) each have theirs.
+async fn inputs(pod: &Pod) -> BTreeMap<String, Vec<Value>> {
+    let mut gates: Vec<_> = pod.gates().collect();
+    gates.sort_unstable_by(|one, other| one.environment.cmp(&other.environment));
+    let mut inputs: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for gate in gates {
+        let functions = match gate.functions.all().await {
+            Ok(functions) => functions,
+            Err(error) => {
+                warn!(environment = %gate.environment, %error, "described without its functions");
+                continue;
+            }
+        };
+        for function in &*functions {
+            let known = inputs.entry(function.kind.to_string()).or_default();
+            if !known.contains(&function.input) {
+                known.push(function.input.clone());
+            }
+        }
+    }
+    inputs
+}
+
+fn describe(schemas: &mut Map<String, Value>, inputs: BTreeMap<String, Vec<Value>>) {
+    let mut forms = Vec::new();
+    for (kind, inputs) in inputs {
+        for (at, mut input) in inputs.into_iter().enumerate() {
+            let name = if at == 0 { format!("input.{kind}") } else { format!("input.{kind}.{}", at + 1) };
+            let place = format!("#/components/schemas/{name}");
+            move_references(&mut input, &place);
+            schemas.insert(name, input);
+            forms.push(json!({ "properties": { "kind": { "const": kind }, "input": { "$ref": place } } }));
+        }
+    }
+    if let Some(task) = schemas.get_mut("NewTask").and_then(Value::as_object_mut)
+        && !forms.is_empty()
+    {
+        task.insert("anyOf".to_owned(), forms.into());
+    }
+}
+
+/// A schema's own definitions are found from the document's root now.
+fn move_references(schema: &mut Value, place: &str) {
+    match schema {
+        Value::Object(fields) => {
+            fields.remove("$schema");
+            if let Some(Value::String(reference)) = fields.get_mut("$ref")
+                && let Some(rest) = reference.strip_prefix('#')
+            {
+                *reference = format!("{place}{rest}");
+            }
+            fields.values_mut().for_each(|part| move_references(part, place));
+        }
+        Value::Array(parts) => parts.iter_mut().for_each(|part| move_references(part, place)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_has_its_input_and_finds_its_own_definitions() {
+        let input = json!({
+            "$schema": "x", "properties": { "mode": { "$ref": "#/$defs/Mode" } }, "$defs": { "Mode": { "type": "string" } }
+        });
+        let mut schemas = json!({ "NewTask": { "type": "object" } }).as_object().unwrap().clone();
+        let older = json!({ "type": "object" });
+        describe(&mut schemas, BTreeMap::from([("imports".to_owned(), vec![input, older])]));
+        let document = json!({ "components": { "schemas": schemas } });
+        let reference =
+            document["components"]["schemas"]["input.imports"]["properties"]["mode"]["$ref"].as_str().unwrap();
+        assert_eq!(document.pointer(&reference[1..]), Some(&json!({ "type": "string" })));
+        let forms = document["components"]["schemas"]["NewTask"]["anyOf"].as_array().unwrap();
+        assert_eq!(forms.len(), 2);
+        assert_eq!(forms[1]["properties"]["input"]["$ref"], "#/components/schemas/input.imports.2");
+    }
+}

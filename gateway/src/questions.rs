@@ -1,0 +1,201 @@
+//! What the workflows of one environment ask people, folded from its events: who is asked, and the first answer.
+
+use std::collections::{BTreeMap, HashMap};
+
+use backplane::{
+    Audience, Event, TaskId,
+    approval::{Answer, Question},
+};
+use jiff::Timestamp;
+use tokio::sync::oneshot;
+
+/// Most questions kept; beyond it those least recently heard of go first.
+const MOST_QUESTIONS: usize = 10_000;
+/// Most who wait at once for the answer to one question.
+const MOST_WAITING: usize = 64;
+
+/// A question, and its answer if there is one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Asked {
+    /// What is asked.
+    pub question: Question,
+    /// Who is asked.
+    pub audience: Audience,
+    /// When it was asked first.
+    pub asked: Timestamp,
+    /// The first answer.
+    pub answer: Option<Answer>,
+}
+
+#[derive(Debug, Default)]
+struct Step {
+    question: Option<(Question, Audience, Timestamp)>,
+    answer: Option<Answer>,
+    heard: Timestamp,
+    waiting: Vec<oneshot::Sender<Answer>>,
+}
+
+/// The questions of runs that have not ended.
+#[derive(Debug, Default)]
+pub struct Questions {
+    runs: HashMap<TaskId, BTreeMap<String, Step>>,
+    steps: usize,
+}
+
+impl Questions {
+    /// Takes what an event asks or answers, if anything; a run that has ended asks nothing more.
+    pub fn fold(&mut self, event: &Event, time: Timestamp, has_ended: impl Fn(TaskId) -> bool) {
+        if let Some(question) = Question::of(event).filter(|question| !has_ended(question.task)) {
+            let step = self.step(question.task, &question.step, time);
+            // Asked again it is the same question, to the same people.
+            step.question.get_or_insert_with(|| (question, event.audience.clone(), time));
+        } else if let Some(answer) = Answer::of(event).filter(|answer| !has_ended(answer.task)) {
+            let step = self.step(answer.task, &answer.step, time);
+            let stands = step.answer.get_or_insert(answer);
+            step.waiting.drain(..).for_each(|waiting| drop(waiting.send(stands.clone())));
+        }
+    }
+
+    fn step(&mut self, task: TaskId, id: &str, time: Timestamp) -> &mut Step {
+        if self.steps >= MOST_QUESTIONS {
+            self.drop_tenth();
+        }
+        let steps = self.runs.entry(task).or_default();
+        self.steps += usize::from(!steps.contains_key(id));
+        let step = steps.entry(id.to_owned()).or_default();
+        step.heard = step.heard.max(time);
+        step
+    }
+
+    /// Forgets what a run asked: it has ended.
+    pub fn end(&mut self, task: TaskId) {
+        self.steps -= self.runs.remove(&task).map_or(0, |steps| steps.len());
+    }
+
+    /// Drops what was not heard of since.
+    pub fn evict(&mut self, horizon: Timestamp) {
+        self.runs.retain(|_, steps| {
+            steps.retain(|_, step| step.heard >= horizon);
+            !steps.is_empty()
+        });
+        self.steps = self.runs.values().map(BTreeMap::len).sum();
+    }
+
+    fn drop_tenth(&mut self) {
+        let mut times: Vec<_> = self.runs.values().flat_map(BTreeMap::values).map(|step| step.heard).collect();
+        times.sort_unstable();
+        if let Some(horizon) = times.get(MOST_QUESTIONS / 10) {
+            self.evict(*horizon);
+        }
+    }
+
+    /// The open questions that somebody is asked, newest first, at most `most`.
+    pub fn open(&self, user: &str, groups: &[String], most: usize) -> Vec<Asked> {
+        let open = self.runs.values().flat_map(BTreeMap::values).filter(|step| step.answer.is_none());
+        let mut asked: Vec<_> =
+            open.filter_map(Step::asked).filter(|asked| asked.audience.includes(user, groups)).collect();
+        asked.sort_unstable_by(|one, other| other.asked.cmp(&one.asked));
+        asked.truncate(most);
+        asked
+    }
+
+    /// What a step asks.
+    pub fn find(&self, task: TaskId, step: &str) -> Option<Asked> {
+        self.runs.get(&task)?.get(step)?.asked()
+    }
+
+    /// Answers with the first answer as soon as there is one; never if the question is unknown or forgotten before.
+    pub fn wait(&mut self, task: TaskId, step: &str, reply: oneshot::Sender<Answer>) {
+        let Some(step) = self.runs.get_mut(&task).and_then(|steps| steps.get_mut(step)) else {
+            return;
+        };
+        step.waiting.retain(|waiting| !waiting.is_closed());
+        match &step.answer {
+            Some(answer) => drop(reply.send(answer.clone())),
+            None if step.waiting.len() < MOST_WAITING => step.waiting.push(reply),
+            None => {}
+        }
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+impl Step {
+    fn asked(&self) -> Option<Asked> {
+        let (question, audience, asked) = self.question.clone()?;
+        Some(Asked { question, audience, asked, answer: self.answer.clone() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use backplane::approval::Decision;
+
+    use super::*;
+
+    fn question(task: TaskId, step: &str, round: u32) -> Event {
+        let (title, question) = ("Airports".to_owned(), "Publish?".to_owned());
+        let question = Question { task, step: step.to_owned(), title, question, owner: "ada".to_owned() };
+        question.event("group:finance".parse().unwrap(), None, round)
+    }
+
+    fn answer(task: TaskId, step: &str, by: &str, decision: Decision) -> Event {
+        let (by, step) = (by.to_owned(), step.to_owned());
+        Answer { task, step, decision, by, groups: vec![], comment: None }.event(Audience::user("ada"))
+    }
+
+    fn finance() -> Vec<String> {
+        vec!["finance".to_owned()]
+    }
+
+    #[test]
+    fn a_question_is_open_to_those_asked_until_the_first_answer_which_stands() {
+        let (mut questions, task, now) = (Questions::default(), TaskId::new(), Timestamp::now());
+        questions.fold(&question(task, "publish", 0), now, |_| false);
+        questions.fold(&question(task, "publish", 1), now + Duration::from_secs(9), |_| false);
+        let open = questions.open("bob", &finance(), 9);
+        assert_eq!((open.len(), open[0].asked), (1, now));
+        assert!(questions.open("bob", &[], 9).is_empty());
+        let (reply, mut heard) = oneshot::channel();
+        questions.wait(task, "publish", reply);
+        questions.fold(&answer(task, "publish", "bob", Decision::Approve), now, |_| false);
+        questions.fold(&answer(task, "publish", "eve", Decision::Reject), now, |_| false);
+        assert_eq!(heard.try_recv().unwrap().by, "bob");
+        assert!(questions.open("bob", &finance(), 9).is_empty());
+        assert_eq!(questions.find(task, "publish").unwrap().answer.unwrap().by, "bob");
+        // Asked again by a worker that had not heard of the answer.
+        questions.fold(&question(task, "publish", 2), now, |_| false);
+        assert!(questions.open("bob", &finance(), 9).is_empty());
+    }
+
+    #[test]
+    fn nothing_is_kept_of_a_run_that_has_ended_or_is_too_old() {
+        let (mut questions, task, now) = (Questions::default(), TaskId::new(), Timestamp::now());
+        questions.fold(&question(task, "one", 0), now, |_| false);
+        questions.fold(&question(task, "two", 0), now + Duration::from_secs(2), |_| false);
+        let (reply, mut heard) = oneshot::channel();
+        questions.wait(task, "one", reply);
+        questions.evict(now + Duration::from_secs(1));
+        assert_eq!((questions.steps, questions.open("bob", &finance(), 9).len()), (1, 1));
+        assert!(heard.try_recv().is_err());
+        questions.end(task);
+        questions.fold(&question(task, "two", 1), now, |ended| ended == task);
+        assert_eq!((questions.steps, questions.runs.len()), (0, 0));
+    }
+
+    #[test]
+    fn however_many_are_asked_a_bounded_number_is_kept_and_the_newest_are() {
+        let (mut questions, task, now) = (Questions::default(), TaskId::new(), Timestamp::now());
+        for n in 0..12_000 {
+            questions.fold(&question(task, &format!("s{n}"), 0), now + Duration::from_millis(n), |_| false);
+        }
+        assert!(questions.steps <= MOST_QUESTIONS, "{}", questions.steps);
+        assert_eq!(questions.steps, questions.runs.values().map(BTreeMap::len).sum::<usize>());
+        assert_eq!(questions.open("bob", &finance(), 1)[0].question.step, "s11999");
+    }
+}

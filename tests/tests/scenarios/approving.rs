@@ -1,0 +1,209 @@
+//! A workflow asks people; whoever of them answers first is heard, whichever pod they are on.
+
+use backplane::{
+    Audience, Destination, Event, Job, Kind, Task, TaskId, TaskState, Toast,
+    approval::{Answer, Decision, Question},
+    toast::Level,
+};
+use scenarios::{
+    House, Pod,
+    ground::Role,
+    house::{answer, event},
+    over_both_backplanes, until,
+};
+use serde_json::{Value, json};
+
+over_both_backplanes! {
+    a_question_is_asked_on_one_pod_and_answered_on_another_by_a_member_of_the_group,
+    of_two_who_answer_at_once_on_two_pods_one_is_heard_and_the_other_is_told_who,
+    who_is_not_asked_can_neither_see_the_question_nor_answer_it,
+    a_question_that_nobody_asks_or_a_decision_that_is_none_is_named,
+    what_a_run_asked_is_gone_with_its_end,
+    nobody_asks_or_answers_by_publishing_an_event,
+}
+
+/// Says what a workflow's worker says.
+struct Workflow<'a> {
+    house: &'a House,
+    run: TaskId,
+}
+
+impl<'a> Workflow<'a> {
+    fn new(house: &'a House) -> Self {
+        Self { house, run: TaskId::new() }
+    }
+
+    async fn say(&self, event: &Event) {
+        let kind: Kind = "patient".parse().unwrap();
+        let backplane = self.house.ground.backplane(&"prod".parse().unwrap(), Role::Worker(&kind));
+        backplane.log.publish(Destination::Own, event).await.unwrap();
+    }
+
+    async fn ask(&self, step: &str, audience: &str) {
+        let (title, question) = ("Airports by state".to_owned(), "Publish it?".to_owned());
+        let question = Question { task: self.run, step: step.to_owned(), title, question, owner: "ada".to_owned() };
+        let toast = Toast::new(Level::Info, "Publish it?");
+        self.say(&question.event(audience.parse().unwrap(), Some(toast), 0)).await;
+    }
+
+    async fn end(&self) {
+        let job = Job::new(self.run, "workflows".parse().unwrap(), "ada", "Airports by state", Value::Null);
+        let task = Task { attempt: 1, ..Task::of(&job, TaskState::Succeeded) };
+        self.say(&Event::of_task("/functions/workflows", Audience::user("ada"), &task, None)).await;
+    }
+
+    fn path(&self, step: &str) -> String {
+        format!("/api/tasks/{}/steps/{step}", self.run)
+    }
+}
+
+fn member(house: &House, user: &str, group: &str) -> String {
+    house.token_with("prod", |claims| {
+        claims.sub = user.to_owned();
+        claims.groups = vec![group.to_owned()];
+    })
+}
+
+async fn asked(pod: &Pod, token: &str, number: usize) -> Vec<Value> {
+    until(&format!("{number} questions are open"), async || {
+        let (status, list) = answer(pod.request("GET", "/api/approvals", token)).await;
+        assert_eq!(status, 200, "{list}");
+        let list = list["approvals"].as_array().unwrap().clone();
+        (list.len() == number).then_some(list)
+    })
+    .await
+}
+
+async fn decide(pod: &Pod, token: &str, path: &str, decision: Value) -> (u16, Value) {
+    answer(pod.request("POST", path, token).body(decision.to_string())).await
+}
+
+async fn a_question_is_asked_on_one_pod_and_answered_on_another_by_a_member_of_the_group(house: House) {
+    let (one, two) = (house.pod().await, house.pod().await);
+    let (bob, eve) = (member(&house, "bob", "finance"), member(&house, "eve", "finance"));
+    let mut ear = scenarios::Ear::connect(&one.url, &bob, None).await;
+    let mut adas = two.ear(&house, "ada", "prod").await;
+    let workflow = Workflow::new(&house);
+    workflow.ask("first", "user:bob").await;
+    workflow.ask("publish", "group:finance").await;
+    assert_eq!(ear.next().await.data["data"]["toast"]["decision"]["step"], "first");
+    let toast = ear.next().await.data["data"]["toast"].clone();
+    assert_eq!(toast["decision"], json!({ "task": workflow.run, "step": "publish" }));
+    let list = asked(&two, &bob, 2).await;
+    let [newest, _] = &list[..] else { panic!("{list:?}") };
+    assert_eq!((&newest["step"], &newest["owner"]), (&json!("publish"), &json!("ada")));
+    assert_eq!((&newest["title"], &newest["question"]), (&json!("Airports by state"), &json!("Publish it?")));
+    assert!(newest["asked"].is_string() && newest["task"] == json!(workflow.run));
+    let path = workflow.path("publish");
+    asked(&two, &eve, 1).await;
+    let (status, stands) = decide(&two, &eve, &path, json!({ "decision": "approve", "comment": " looks good " })).await;
+    assert_eq!(status, 200, "{stands}");
+    let expected = json!({
+        "task": workflow.run, "step": "publish", "decision": "approve", "by": "eve", "comment": "looks good"
+    });
+    assert_eq!(stands, expected);
+    // Who was asked hears of it, and so does who began the run.
+    for ear in [&mut ear, &mut adas] {
+        let heard: Event = serde_json::from_value(ear.next().await.data).unwrap();
+        let heard = Answer::of(&heard).unwrap();
+        assert_eq!((heard.decision, heard.by.as_str(), &heard.groups[0][..]), (Decision::Approve, "eve", "finance"));
+    }
+    for pod in [&one, &two] {
+        asked(pod, &bob, 1).await;
+        let (status, problem) = decide(pod, &bob, &path, json!({ "decision": "reject" })).await;
+        assert_eq!((status, problem["type"].as_str()), (409, Some("urn:bellwire:problem:decided")), "{problem}");
+        assert!(problem["detail"].as_str().unwrap().contains("eve has approved"), "{problem}");
+    }
+}
+
+async fn of_two_who_answer_at_once_on_two_pods_one_is_heard_and_the_other_is_told_who(house: House) {
+    let (one, two) = (house.pod().await, house.pod().await);
+    let (bob, eve) = (member(&house, "bob", "finance"), member(&house, "eve", "finance"));
+    let workflow = Workflow::new(&house);
+    for step in ["a", "b", "c", "d", "e"] {
+        workflow.ask(step, "group:finance").await;
+        for pod in [&one, &two] {
+            asked(pod, &bob, 1).await;
+        }
+        let path = workflow.path(step);
+        let ((bobs, told_bob), (eves, told_eve)) = tokio::join!(
+            decide(&one, &bob, &path, json!({ "decision": "approve" })),
+            decide(&two, &eve, &path, json!({ "decision": "reject" })),
+        );
+        let (winner, loser) = match (bobs, eves) {
+            (200, 409) => (told_bob, told_eve),
+            (409, 200) => (told_eve, told_bob),
+            other => panic!("{other:?}: {told_bob} {told_eve}"),
+        };
+        let by = winner["by"].as_str().unwrap();
+        assert!(loser["detail"].as_str().unwrap().starts_with(&format!("{by} has ")), "{loser}");
+    }
+}
+
+async fn who_is_not_asked_can_neither_see_the_question_nor_answer_it(house: House) {
+    let pod = house.pod().await;
+    let workflow = Workflow::new(&house);
+    workflow.ask("publish", "user:bob").await;
+    asked(&pod, &house.token("bob", "prod"), 1).await;
+    // Not even who began the run.
+    for token in [house.token("ada", "prod"), member(&house, "eve", "bob")] {
+        asked(&pod, &token, 0).await;
+        let (status, problem) = decide(&pod, &token, &workflow.path("publish"), json!({ "decision": "approve" })).await;
+        assert_eq!((status, problem["type"].as_str()), (403, Some("urn:bellwire:problem:not-asked")));
+    }
+    let elsewhere = house.token("bob", "test");
+    assert_eq!(decide(&pod, &elsewhere, &workflow.path("publish"), json!({ "decision": "approve" })).await.0, 404);
+    let no_scope = house.token_with("prod", |claims| {
+        claims.sub = "bob".to_owned();
+        claims.scope = "publish".to_owned();
+    });
+    assert_eq!(decide(&pod, &no_scope, &workflow.path("publish"), json!({ "decision": "approve" })).await.0, 403);
+    asked(&pod, &house.token("bob", "prod"), 1).await;
+}
+
+async fn a_question_that_nobody_asks_or_a_decision_that_is_none_is_named(house: House) {
+    let pod = house.pod().await;
+    let token = house.token("bob", "prod");
+    let workflow = Workflow::new(&house);
+    workflow.ask("publish", "user:bob").await;
+    asked(&pod, &token, 1).await;
+    let other = Workflow::new(&house);
+    for path in [workflow.path("other"), workflow.path("..%2Fx"), other.path("publish"), "/api/tasks/x/steps/y".into()]
+    {
+        assert_eq!(decide(&pod, &token, &path, json!({ "decision": "approve" })).await.0, 404, "{path}");
+    }
+    for (body, names) in [
+        (json!({}), "decision"),
+        (json!({ "decision": "maybe" }), "maybe"),
+        (json!({ "decision": "approve", "why": "x" }), "why"),
+        (json!({ "decision": "approve", "comment": "x".repeat(501) }), "comment"),
+    ] {
+        let (status, problem) = decide(&pod, &token, &workflow.path("publish"), body).await;
+        assert_eq!((status, problem["type"].as_str()), (400, Some("urn:bellwire:problem:invalid-decision")));
+        assert!(problem["detail"].as_str().unwrap().contains(names), "{problem}");
+    }
+    let longest = json!({ "decision": "reject", "comment": "ü".repeat(500) });
+    assert_eq!(decide(&pod, &token, &workflow.path("publish"), longest).await.0, 200);
+}
+
+async fn what_a_run_asked_is_gone_with_its_end(house: House) {
+    let pod = house.pod().await;
+    let token = house.token("bob", "prod");
+    let workflow = Workflow::new(&house);
+    workflow.ask("publish", "user:bob").await;
+    asked(&pod, &token, 1).await;
+    workflow.end().await;
+    asked(&pod, &token, 0).await;
+    assert_eq!(decide(&pod, &token, &workflow.path("publish"), json!({ "decision": "approve" })).await.0, 404);
+}
+
+async fn nobody_asks_or_answers_by_publishing_an_event(house: House) {
+    let pod = house.pod().await;
+    let token = house.token("app", "prod");
+    for word in ["asked", "decided"] {
+        let mut forged = event("x", "user:bob");
+        forged["type"] = format!("bellwire.approval.{word}").into();
+        let (status, problem) = pod.try_publish("/api/events", &token, &forged).await;
+        assert_eq!((status, problem["type"].as_str()), (403, Some("urn:bellwire:problem:event-reserved")));
+    }
+}
