@@ -57,6 +57,18 @@ impl ColumnType {
         }
     }
 
+    /// Whether a format that tells text from numbers writes it as text.
+    pub(crate) fn is_written_as_text(self) -> bool {
+        matches!(self, Self::Date | Self::Timestamp | Self::Timestamptz | Self::Text)
+    }
+
+    /// Whether a column of this type holds all values of another one as they are.
+    pub(crate) fn holds(self, other: Self) -> bool {
+        self == other
+            || matches!((self, other), (Self::Number, Self::Integer) | (Self::Timestamp, Self::Date))
+            || (self == Self::Text && other != Self::Boolean)
+    }
+
     /// Reads a field; `None` if it is not of this type. All but text may stand between blanks.
     pub(crate) fn read(self, field: &[u8]) -> Option<(&[u8], Value)> {
         let field = if self == Self::Text { field } else { field.trim_ascii() };

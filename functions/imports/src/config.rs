@@ -1,10 +1,12 @@
 //! What can be set.
 
-use std::{fmt, net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use process::quantity;
 use runtime::HostConfig;
 use serde::Deserialize;
+
+use crate::input::TableName;
 
 /// `[imports]`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -20,6 +22,15 @@ pub struct ImportsConfig {
     /// `BELLWIRE_IMPORTS__REJECTED_LIMIT`: rows that may be rejected before an import is given up; beyond 100, a
     /// tenth of all rows is too many as well. `10000`.
     pub rejected_limit: u64,
+    /// `BELLWIRE_IMPORTS__UNPACKED_LIMIT`: bytes that a packed file or a workbook may unpack to; beyond 64 MiB, 200
+    /// times its size is too much as well. `8GiB`.
+    #[serde(deserialize_with = "quantity::bytes")]
+    pub unpacked_limit: u64,
+    /// `BELLWIRE_IMPORTS__DEFINITIONS`: the folder with the definitions, `NAME.toml`; empty for none. ``.
+    pub definitions: PathBuf,
+    /// `BELLWIRE_IMPORTS__TABLES__0`, …: into which tables imports without a definition may go; a `*` at the end
+    /// stands for anything. `["*"]`.
+    pub tables: Vec<TablePattern>,
 }
 
 impl Default for ImportsConfig {
@@ -29,21 +40,60 @@ impl Default for ImportsConfig {
             host: HostConfig::default(),
             deadline: Duration::from_secs(20 * 60),
             rejected_limit: 10_000,
+            unpacked_limit: 8 << 30,
+            definitions: PathBuf::new(),
+            tables: vec![TablePattern("*".to_owned())],
         }
     }
 }
 
-/// `[database]`.
-#[derive(Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DatabaseConfig {
-    /// `BELLWIRE_DATABASE__URL`: `sqlite://path/to/file.db` (`sqlite:///…` from the root) or `postgres://…`. No default.
-    pub url: String,
+/// A table's name, or its beginning followed by `*`; case does not count, as in SQLite.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct TablePattern(String);
+
+impl TryFrom<String> for TablePattern {
+    type Error = String;
+
+    fn try_from(pattern: String) -> Result<Self, String> {
+        let name = pattern.strip_suffix('*').unwrap_or(&pattern);
+        if !(name.is_empty() && pattern == "*") {
+            TableName::try_from(name.to_owned())?;
+        }
+        Ok(Self(pattern.to_ascii_lowercase()))
+    }
 }
 
-impl fmt::Debug for DatabaseConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The address may hold a password.
-        f.debug_struct("DatabaseConfig").finish_non_exhaustive()
+impl TablePattern {
+    /// Whether it is a pattern of this table.
+    pub fn covers(&self, table: &TableName) -> bool {
+        let name = table.as_str().to_ascii_lowercase();
+        match self.0.strip_suffix('*') {
+            Some(beginning) => name.starts_with(beginning),
+            None => name == self.0,
+        }
+    }
+
+    /// As it is written in the settings.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_is_a_name_or_its_beginning() {
+        let covers = |pattern: &str, table: &str| {
+            let table = TableName::try_from(table.to_owned()).unwrap();
+            TablePattern::try_from(pattern.to_owned()).unwrap().covers(&table)
+        };
+        assert!(covers("*", "anything") && covers("upload_*", "Upload_1") && covers("Zips", "zips"));
+        assert!(!covers("upload_*", "uploads") && !covers("zips", "zips_2"));
+        for bad in ["", "a*b", "*a", "a b", "pg_*"] {
+            assert!(TablePattern::try_from(bad.to_owned()).is_err(), "{bad}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Which type a column has, from the values it holds.
 
-use crate::column::ColumnType;
+use crate::column::{ColumnType, Value};
 
 /// From narrow to wide; a field's type is the first that reads it.
 const NARROW_FIRST: [ColumnType; 7] = [
@@ -33,17 +33,19 @@ impl Kind {
         }
     }
 
-    /// Whether a field fits as the column stands.
-    pub(crate) fn holds(self, field: &[u8]) -> bool {
+    /// Reads a field as the column stands; `None` if it does not fit. What `is_text` is no number by its looks.
+    pub(crate) fn read(self, field: &[u8], is_text: bool) -> Option<(&[u8], Value)> {
         match self {
-            Self::Given(kind) | Self::Inferred(kind) => kind.read(field).is_some(),
-            Self::Unknown => field.trim_ascii().is_empty(),
+            Self::Given(kind) => kind.read(field),
+            Self::Inferred(kind) if is_text && !kind.is_written_as_text() && !field.is_empty() => None,
+            Self::Inferred(kind) => kind.read(field),
+            Self::Unknown => field.trim_ascii().is_empty().then_some((&b""[..], Value::Null)),
         }
     }
 
     /// Learns from a field that the column must hold.
-    pub(crate) fn learn(&mut self, field: &[u8]) {
-        if matches!(self, Self::Given(_)) || self.holds(field) {
+    pub(crate) fn learn(&mut self, field: &[u8], is_text: bool) {
+        if matches!(self, Self::Given(_)) || self.read(field, is_text).is_some() {
             return;
         }
         let wider: &[ColumnType] = match self {
@@ -52,7 +54,8 @@ impl Kind {
             Self::Inferred(ColumnType::Date) => &[ColumnType::Timestamp],
             _ => &[],
         };
-        let fitting = wider.iter().find(|kind| kind.read(field).is_some());
+        let mut wider = wider.iter().filter(|kind| !is_text || kind.is_written_as_text());
+        let fitting = wider.find(|kind| kind.read(field).is_some());
         *self = Self::Inferred(fitting.copied().unwrap_or(ColumnType::Text));
     }
 }
@@ -63,7 +66,7 @@ mod tests {
 
     fn learned(fields: &[&str]) -> ColumnType {
         let mut kind = Kind::Unknown;
-        fields.iter().for_each(|field| kind.learn(field.as_bytes()));
+        fields.iter().for_each(|field| kind.learn(field.as_bytes(), false));
         kind.kind()
     }
 
@@ -90,5 +93,19 @@ mod tests {
         // PostgreSQL reads a date as midnight.
         assert_eq!(learned(&["2026-01-01", "2026-01-01 10:00"]), ColumnType::Timestamp);
         assert_eq!(learned(&["2026-01-01 10:00", "2026-01-01"]), ColumnType::Timestamp);
+    }
+
+    #[test]
+    fn what_is_text_by_its_format_is_no_number_in_any_order() {
+        let learned = |fields: &[(&str, bool)]| {
+            let mut kind = Kind::Unknown;
+            fields.iter().for_each(|(field, is_text)| kind.learn(field.as_bytes(), *is_text));
+            kind.kind()
+        };
+        assert_eq!(learned(&[("12345", true)]), ColumnType::Text);
+        assert_eq!(learned(&[("1", false), ("2", true)]), ColumnType::Text);
+        assert_eq!(learned(&[("2", true), ("1", false)]), ColumnType::Text);
+        assert_eq!(learned(&[("", true), ("1", false)]), ColumnType::Integer);
+        assert_eq!(learned(&[("2026-01-01", true)]), ColumnType::Date);
     }
 }

@@ -9,19 +9,35 @@ use storage::FileKey;
 
 use crate::column::ColumnType;
 
-/// The input of an import.
+/// The input of an import: a file, and a definition or a table.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Input {
     /// The file, as the upload answered: `<id>/<name>`.
     #[schemars(with = "String")]
     pub file: FileKey,
-    /// The table it becomes.
-    #[schemars(with = "String")]
-    pub table: TableName,
-    /// What happens to the rows that are there. `replace`.
+    /// The definition by which it is imported; it says table, mode, key and columns.
     #[serde(default)]
-    pub mode: Mode,
+    pub definition: Option<String>,
+    /// The table it becomes.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub table: Option<TableName>,
+    /// What happens to the rows that are there. `replace`, or what the definition says.
+    #[serde(default)]
+    pub mode: Option<Mode>,
+    /// The columns by which `upsert` tells rows apart.
+    #[serde(default)]
+    pub key: Vec<String>,
+    /// What the file is; found out where it is missing.
+    #[serde(default)]
+    pub format: Option<Format>,
+    /// How the file is packed; found out where it is missing.
+    #[serde(default)]
+    pub compression: Option<Compression>,
+    /// The sheet of a workbook; its first one.
+    #[serde(default)]
+    pub sheet: Option<String>,
     /// What stands between two fields; found out where it is missing.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
@@ -35,6 +51,22 @@ pub struct Input {
     pub columns: BTreeMap<String, ColumnType>,
 }
 
+/// How a file is to be read, where somebody knows it.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FileOptions {
+    /// What it is.
+    pub format: Option<Format>,
+    /// How it is packed.
+    pub compression: Option<Compression>,
+    /// The sheet of a workbook.
+    pub sheet: Option<String>,
+    /// What stands between two fields.
+    pub delimiter: Option<Delimiter>,
+    /// What its text is written in.
+    pub encoding: Option<EncodingName>,
+}
+
 /// What happens to the rows that are there.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -44,8 +76,45 @@ pub enum Mode {
     Replace,
     /// They stay; the file's rows come to them.
     Append,
-    /// Not offered yet.
+    /// Those with the key of a row of the file become that row; the others stay.
     Upsert,
+}
+
+/// What a file is, once it is unpacked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// Text with delimiters.
+    Csv,
+    /// Text with tabs between fields.
+    Tsv,
+    /// JSON Lines: an object on each line.
+    Jsonl,
+    /// An Excel workbook.
+    Xlsx,
+}
+
+/// How a file is packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// By gzip, also in several members.
+    Gzip,
+    /// By Zstandard, also in several frames.
+    Zstd,
+}
+
+impl Mode {
+    /// As it is written in an input.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Replace => "replace",
+            Self::Append => "append",
+            Self::Upsert => "upsert",
+        }
+    }
 }
 
 /// A table's name: 1 to 63 of A-Z, a-z, 0-9 and '_', no digit first, and no prefix of the database or of ours.
@@ -140,7 +209,7 @@ mod tests {
     #[test]
     fn a_file_and_a_table_are_enough() {
         let input: Input = serde_json::from_value(json!({"file": "a/b.csv", "table": "Airports_2"})).unwrap();
-        assert_eq!((input.table.as_str(), input.mode), ("Airports_2", Mode::Replace));
+        assert_eq!((input.table.unwrap().as_str(), input.mode), ("Airports_2", None));
     }
 
     #[test]
@@ -161,6 +230,8 @@ mod tests {
         assert!(error("encoding", json!("klingon")).contains("\"klingon\" is no encoding"));
         assert!(error("columns", json!({"a": "money"})).contains("unknown variant `money`"));
         assert!(error("mode", json!("merge")).contains("unknown variant `merge`"));
+        assert!(error("format", json!("pdf")).contains("unknown variant `pdf`"));
+        assert!(error("compression", json!("rar")).contains("unknown variant `rar`"));
         assert!(error("tabel", json!("t")).contains("unknown field `tabel`"));
         assert!(error("file", json!("../secret")).contains("file"));
     }

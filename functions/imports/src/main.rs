@@ -8,7 +8,10 @@ use process::Settings;
 use runtime::{Worker, worker::Flags};
 
 #[derive(Parser)]
-#[command(version, about = "Imports CSV and TSV files into tables, one environment's jobs at a time.")]
+#[command(
+    version,
+    about = "Imports CSV, TSV, JSON Lines and XLSX files into tables, one environment's jobs at a time."
+)]
 struct Arguments {
     #[command(flatten)]
     flags: Flags,

@@ -7,11 +7,7 @@ use backplane::{
 use runtime::Completion;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    column::Column,
-    load::{Load, Summary},
-    rejected::RejectedRows,
-};
+use crate::{column::Column, rejected::RejectedRows};
 
 /// The task's result.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,16 +16,22 @@ pub struct Output {
     pub table: String,
     /// Rows that came to it.
     pub rows: u64,
-    /// The file's columns, as they stand in the table.
+    /// The columns that were filled, as they stand in the table.
     pub columns: Vec<Column>,
-    /// How long it took.
+    /// How long it worked, without waiting for another import.
     pub seconds: f64,
     /// The file's size.
     pub bytes: u64,
     /// What the file was read as: `utf-8`, `windows-1252`, …
     pub encoding: String,
-    /// What stands between its fields: a character, or `tab`.
+    /// What stands between its fields: a character, or `tab`; `jsonl` or `xlsx` where that is its format.
     pub delimiter: String,
+    /// The definition by which it was imported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition: Option<String>,
+    /// The file's columns that its definition has not, and that did not come to the table; the first fifty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ignored: Vec<String>,
     /// What was not imported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejected: Option<RejectedRows>,
@@ -38,28 +40,15 @@ pub struct Output {
     pub href: Option<String>,
 }
 
-impl Output {
-    /// What a load came to.
-    pub(crate) fn of(load: &Load, summary: Summary) -> Self {
-        Self {
-            table: load.input.table.as_str().to_owned(),
-            rows: summary.rows,
-            columns: load.plan.columns(),
-            seconds: load.started.elapsed().as_millis() as f64 / 1000.0,
-            bytes: load.plan.bytes,
-            encoding: summary.encoding,
-            delimiter: load.plan.delimiter.shown(),
-            href: summary.rejected.as_ref().map(|rejected| rejected.href.clone()),
-            rejected: summary.rejected,
-        }
-    }
-}
-
 /// The result with its words.
 pub(crate) fn completion(output: Output) -> Completion<Output> {
     let rows = counted(output.rows, "row");
     let columns = counted(output.columns.len() as u64, "column");
-    let mut body = format!("{rows}, {columns} in {:.1} s", output.seconds);
+    let mut body = format!("{rows}, {columns}");
+    // "In 0.0 s" tells nobody anything.
+    if output.seconds >= 0.1 {
+        body = format!("{body} in {:.1} s", output.seconds);
+    }
     let mut toast = Toast::new(Level::Success, format!("{} is imported", output.table));
     if let Some(rejected) = &output.rejected {
         let does = if rejected.rows == 1 { "was" } else { "were" };

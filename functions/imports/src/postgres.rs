@@ -1,30 +1,32 @@
 //! Tables in PostgreSQL: rows are written in COPY's text format by the thread that reads them, and sent beside it.
 
-use std::{str::FromStr, time::Duration};
+use std::time::Instant;
 
 use backplane::TaskId;
-use runtime::Failure;
-use sqlx::{AssertSqlSafe, Connection, PgConnection, PgTransaction, postgres::PgConnectOptions};
-use tokio::{sync::mpsc, time::timeout};
+use runtime::{Failure, database};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgTransaction, Row};
+use tokio::sync::mpsc;
 
 use crate::{
     column::{Column, ColumnType},
+    columns::{Columns, Existing, Holds, Width},
     copy::Copy,
-    database::{OpenError, Standing, adds_to, check_width, quoted, quoted_list, unreadable},
+    input::Mode,
     load::{self, Load, Loaded, Reading},
     outcome::Output,
-    plan::PlannedColumn,
+    standing::{Standing, Way, key_is_not_unique, no_unique_index, on_conflict, quoted, quoted_list, unreadable, way},
     thread,
 };
 
 /// PostgreSQL's own limit.
-const MOST_COLUMNS: usize = 1600;
-
-/// How long connecting may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const WIDTH: Width = Width { most: 1600, database: "PostgreSQL" };
 
 /// Pieces of rows that wait between the thread that reads and the connection.
 const WAITING: usize = 4;
+
+/// Rows on their way to where they may be already; numbered, for the last of those with one key stands.
+const WAITING_ROWS: &str = "pg_temp.bellwire_upsert";
+const ROW_NUMBER: &str = "\"bellwire row\"";
 
 const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS bellwire_imports (
@@ -40,38 +42,25 @@ const TABLES: &str = "
 
 /// A database on a server, in the current schema.
 pub(crate) struct Postgres {
-    options: Box<PgConnectOptions>,
+    database: database::Postgres,
 }
 
 impl Postgres {
-    pub(crate) fn open(url: &str) -> Result<Self, OpenError> {
-        // The error's own words could show a part of the address.
-        let options = PgConnectOptions::from_str(url);
-        let options = options.map_err(|_| OpenError("it is no address of a PostgreSQL database".to_owned()))?;
-        Ok(Self { options: Box::new(options.application_name("bellwire-imports")) })
-    }
-
-    async fn connect(&self) -> Result<PgConnection, Failure> {
-        let away = |cause: anyhow::Error| Failure::passing("the database is away", cause);
-        match timeout(PATIENCE, PgConnection::connect_with(&self.options)).await {
-            Ok(connected) => connected.map_err(|error| away(error.into())),
-            Err(elapsed) => Err(away(elapsed.into())),
-        }
+    pub(crate) fn new(database: database::Postgres) -> Self {
+        Self { database }
     }
 
     pub(crate) async fn recorded(&self, task: TaskId) -> Result<Option<Output>, Failure> {
-        let mut connection = self.connect().await?;
+        let mut connection = self.database.pool().acquire().await.map_err(failure)?;
         make_own_tables(&mut connection).await.map_err(failure)?;
-        let output = recorded(&mut connection, task).await;
-        // Nothing is left to lose.
-        let _ = connection.close().await;
-        output
+        recorded(&mut connection, task).await
     }
 
     pub(crate) async fn load(&self, load: Load, bringing: impl Future<Output = ()>) -> Result<Loaded, Failure> {
-        check_width(&load.plan, MOST_COLUMNS, "PostgreSQL")?;
         let stop = load.stop.clone();
-        let mut connection = self.connect().await?;
+        let mut connection = self.database.pool().acquire().await.map_err(failure)?;
+        // One that is left in the middle of a COPY is of no use to others.
+        connection.close_on_drop();
         let mut transaction = connection.begin().await.map_err(failure)?;
         // Never while it commits: an effect that came about must not be called stopped.
         let filled = tokio::select! {
@@ -83,7 +72,6 @@ impl Postgres {
         } else {
             transaction.rollback().await.map_err(failure)?;
         }
-        let _ = connection.close().await;
         Ok(match filled {
             Filled::Ready(output) | Filled::Earlier(output) => Loaded::Done(output),
             Filled::Misfit(columns) => Loaded::Misfit(columns),
@@ -98,7 +86,7 @@ enum Filled {
     /// An earlier run of the task did it.
     Earlier(Output),
     /// The types do not hold.
-    Misfit(Vec<PlannedColumn>),
+    Misfit(Columns),
 }
 
 async fn fill(
@@ -106,29 +94,60 @@ async fn fill(
     mut load: Load,
     bringing: impl Future<Output = ()>,
 ) -> Result<Filled, Failure> {
-    let table = load.input.table.clone();
-    lock(transaction, table.as_str()).await.map_err(failure)?;
+    let order = load.order.clone();
+    let table = order.table.as_str();
+    let came = Instant::now();
+    lock(transaction, table).await.map_err(failure)?;
+    load.stopwatch.waited_since(came);
     // Another run of this task may have been faster.
     if let Some(output) = recorded(transaction, load.task).await? {
         return Ok(Filled::Earlier(output));
     }
-    let standing = standing(transaction, table.as_str()).await?;
-    let adds = adds_to(standing, table.as_str(), load.input.mode, &mut load.plan)?;
-    let target = if adds { table.as_str().to_owned() } else { format!("bellwire_load_{}", load.task).to_lowercase() };
-    if !adds {
-        make_table(transaction, &target, &load.plan.columns()).await.map_err(failure)?;
+    let standing = standing(transaction, table).await?;
+    let way = way(&standing, &order, &mut load.plan.columns)?;
+    WIDTH.check(load.plan.columns.table().len())?;
+    let loaded = format!("bellwire_load_{}", load.task).to_lowercase();
+    let upserts = order.mode == Mode::Upsert;
+    let target = match way {
+        Way::Make => {
+            // A table of the load's own at first, so that others read the old one until the commit.
+            let name = if upserts { table } else { &loaded };
+            make_table(transaction, name, &load.plan.columns.table()).await.map_err(failure)?;
+            quoted(name)
+        }
+        Way::Empty => {
+            run(transaction, format!("DELETE FROM {}", quoted(table))).await?;
+            quoted(table)
+        }
+        Way::Add => quoted(table),
+    };
+    if upserts {
+        let ours = !matches!(standing, Standing::Table { made: None, .. });
+        ensure_key(transaction, table, &load.plan.columns.key, ours).await?;
+        make_waiting_rows(transaction, &target, &load.plan.columns).await?;
     }
-    let (load, reading) = copy(transaction, &target, load, bringing).await?;
+    let into = if upserts { WAITING_ROWS } else { &target };
+    let (load, reading) = copy(transaction, into, load, bringing).await?;
     let summary = match reading {
         Reading::All(summary) => summary,
         Reading::Misfit(columns) => return Ok(Filled::Misfit(columns)),
     };
-    if !adds {
-        put_in_place(transaction, &target, table.as_str(), &load.plan.columns()).await?;
+    if upserts {
+        merge_waiting_rows(transaction, &target, &load.plan.columns).await?;
     }
-    let output = Output::of(&load, summary);
+    if way == Way::Make {
+        if !upserts {
+            put_in_place(transaction, &target, table).await?;
+        }
+        register(transaction, table, &load.plan.columns.table()).await?;
+    }
+    let output = load.output(summary);
     record(transaction, load.task, &output).await?;
     if load.stop.is_cancelled() { Err(Failure::Stopped) } else { Ok(Filled::Ready(output)) }
+}
+
+async fn run(connection: &mut PgConnection, sql: String) -> Result<(), Failure> {
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(drop).map_err(failure)
 }
 
 /// Both tables of our own, made by one at a time: "if not exists" alone fails when two make them at once.
@@ -165,26 +184,91 @@ async fn record(connection: &mut PgConnection, task: TaskId, output: &Output) ->
 
 async fn standing(connection: &mut PgConnection, table: &str) -> Result<Standing, Failure> {
     let there = "
-        SELECT c.oid::int8 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        SELECT c.oid::int8, c.relkind IN ('r', 'p') FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE n.nspname = current_schema() AND c.relname = $1";
-    let there = sqlx::query_scalar::<_, i64>(there).bind(table).fetch_optional(&mut *connection).await;
-    let Some(oid) = there.map_err(failure)? else {
-        return Ok(Standing::Free);
+    let there = sqlx::query_as::<_, (i64, bool)>(there).bind(table).fetch_optional(&mut *connection).await;
+    let oid = match there.map_err(failure)? {
+        None => return Ok(Standing::Free),
+        Some((_, false)) => return Ok(Standing::NoTable),
+        Some((oid, true)) => oid,
     };
     let made = "SELECT columns::text FROM bellwire_imported_tables WHERE table_name = $1";
     let made = sqlx::query_scalar::<_, String>(made).bind(table).fetch_optional(&mut *connection).await;
-    let Some(made) = made.map_err(failure)? else {
-        return Ok(Standing::Foreign);
-    };
-    let made = serde_json::from_str(&made).map_err(unreadable)?;
+    let made = made.map_err(failure)?.map(|made| serde_json::from_str(&made).map_err(unreadable)).transpose()?;
     let now = "
-        SELECT attname::text FROM pg_attribute
-        WHERE attrelid = $1::int8::oid AND attnum > 0 AND NOT attisdropped ORDER BY attnum";
-    let now = sqlx::query_scalar(now).bind(oid).fetch_all(connection).await.map_err(failure)?;
-    Ok(Standing::Imported { made, now })
+        SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), t.typname::text
+        FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+        WHERE a.attrelid = $1::int8::oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
+    let now = sqlx::query_as::<_, (String, String, String)>(now).bind(oid).fetch_all(connection).await;
+    let existing =
+        |(name, type_name, kind): (String, String, String)| Existing { name, type_name, holds: holds(&kind) };
+    Ok(Standing::Table { now: now.map_err(failure)?.into_iter().map(existing).collect(), made })
 }
 
-/// A table of the load's own at first, so that others read the old one until the commit.
+fn holds(kind: &str) -> Holds {
+    Holds::Type(match kind {
+        "bool" => ColumnType::Boolean,
+        "int2" | "int4" | "int8" => ColumnType::Integer,
+        "float4" | "float8" | "numeric" => ColumnType::Number,
+        "date" => ColumnType::Date,
+        "timestamp" => ColumnType::Timestamp,
+        "timestamptz" => ColumnType::Timestamptz,
+        "text" | "varchar" | "bpchar" | "name" | "citext" => ColumnType::Text,
+        _ => return Holds::Nothing,
+    })
+}
+
+/// Rows are told apart by an index: there, or made where the table is `ours`.
+async fn ensure_key(connection: &mut PgConnection, table: &str, key: &[String], ours: bool) -> Result<(), Failure> {
+    let indexes = "
+        SELECT array_agg(a.attname::text) FROM pg_index i
+        JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+        JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey)
+        WHERE n.nspname = current_schema() AND c.relname = $1 AND i.indisunique AND i.indisvalid AND i.indimmediate
+            AND i.indpred IS NULL AND i.indexprs IS NULL AND i.indnkeyatts = i.indnatts
+        GROUP BY i.indexrelid";
+    let indexes = sqlx::query(indexes).bind(table).fetch_all(&mut *connection).await.map_err(failure)?;
+    for index in indexes {
+        let columns: Vec<String> = index.try_get(0).map_err(failure)?;
+        if columns.len() == key.len() && key.iter().all(|key| columns.contains(key)) {
+            return Ok(());
+        }
+    }
+    if !ours {
+        return Err(no_unique_index(table, key));
+    }
+    let columns = quoted_list(key.iter().map(String::as_str));
+    let make = format!("CREATE UNIQUE INDEX ON {} ({columns})", quoted(table));
+    let made = sqlx::raw_sql(AssertSqlSafe(make)).execute(connection).await;
+    made.map(drop).map_err(|error| match error.as_database_error().and_then(|told| told.code()).as_deref() {
+        Some("23505") => key_is_not_unique(table, key),
+        _ => failure(error),
+    })
+}
+
+async fn make_waiting_rows(connection: &mut PgConnection, target: &str, columns: &Columns) -> Result<(), Failure> {
+    let put = columns.put();
+    let names = quoted_list(put.iter().map(|column| column.name.as_str()));
+    // The types are the table's own.
+    let make = format!(
+        "CREATE TEMPORARY TABLE bellwire_upsert ON COMMIT DROP AS SELECT {names} FROM {target} WITH NO DATA;
+         ALTER TABLE {WAITING_ROWS} ADD COLUMN {ROW_NUMBER} bigserial"
+    );
+    run(connection, make).await
+}
+
+async fn merge_waiting_rows(connection: &mut PgConnection, target: &str, columns: &Columns) -> Result<(), Failure> {
+    let put = columns.put();
+    let names = quoted_list(put.iter().map(|column| column.name.as_str()));
+    let key = quoted_list(columns.key.iter().map(String::as_str));
+    let conflict = on_conflict(&put, &columns.key);
+    let merge = format!(
+        "INSERT INTO {target} ({names}) SELECT DISTINCT ON ({key}) {names} FROM {WAITING_ROWS}
+         ORDER BY {key}, {ROW_NUMBER} DESC {conflict}"
+    );
+    run(connection, merge).await
+}
+
 async fn make_table(connection: &mut PgConnection, table: &str, columns: &[Column]) -> sqlx::Result<()> {
     let definition = |column: &Column| format!("{} {}", quoted(&column.name), sql_type(column.kind));
     let definitions = columns.iter().map(definition).collect::<Vec<_>>().join(", ");
@@ -204,15 +288,13 @@ fn sql_type(kind: ColumnType) -> &'static str {
     }
 }
 
-async fn put_in_place(
-    connection: &mut PgConnection,
-    loaded: &str,
-    table: &str,
-    columns: &[Column],
-) -> Result<(), Failure> {
-    let (loaded, name) = (quoted(loaded), quoted(table));
-    let swap = format!("DROP TABLE IF EXISTS {name}; ALTER TABLE {loaded} RENAME TO {name}");
-    sqlx::raw_sql(AssertSqlSafe(swap)).execute(&mut *connection).await.map_err(failure)?;
+/// In the place of the one that is there.
+async fn put_in_place(connection: &mut PgConnection, loaded: &str, table: &str) -> Result<(), Failure> {
+    let name = quoted(table);
+    run(connection, format!("DROP TABLE IF EXISTS {name}; ALTER TABLE {loaded} RENAME TO {name}")).await
+}
+
+async fn register(connection: &mut PgConnection, table: &str, columns: &[Column]) -> Result<(), Failure> {
     let register = "
         INSERT INTO bellwire_imported_tables (table_name, columns) VALUES ($1, $2::json)
         ON CONFLICT (table_name) DO UPDATE SET columns = excluded.columns";
@@ -227,7 +309,9 @@ async fn copy(
     mut load: Load,
     bringing: impl Future<Output = ()>,
 ) -> Result<(Load, Reading), Failure> {
-    let statement = format!("COPY {} ({}) FROM STDIN", quoted(table), quoted_list(&load.plan.columns()));
+    let columns = load.plan.columns.put();
+    let names = quoted_list(columns.iter().map(|column| column.name.as_str()));
+    let statement = format!("COPY {table} ({names}) FROM STDIN");
     let mut copy = connection.copy_in_raw(&statement).await.map_err(failure)?;
     let (sender, mut pieces) = mpsc::channel(WAITING);
     // After a failure the records are dropped here, and with them the wish for more of the file.

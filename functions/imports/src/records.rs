@@ -1,14 +1,14 @@
-//! From text to rows, at bounded memory.
+//! From text with delimiters to rows, at bounded memory.
 
 use csv_core::{ReadRecordResult, ReaderBuilder};
 use runtime::Failure;
 
-use crate::text::Text;
+use crate::{
+    row::{LONGEST_ROW, Record, Rows, Soundness},
+    text::Text,
+};
 
-/// Bytes that one row may have.
-pub(crate) const LONGEST_ROW: usize = 1024 * 1024;
-
-/// The rows of a text, one after the other.
+/// The rows of a text with delimiters, one after the other.
 pub(crate) struct Records {
     text: Text,
     delimiter: u8,
@@ -24,44 +24,7 @@ pub(crate) struct Records {
     /// The fields of a row with quotes, without them.
     unquoted: Vec<u8>,
     ends: Vec<usize>,
-}
-
-/// One row.
-pub(crate) struct Record<'a> {
-    /// The line on which it begins, from 1.
-    pub(crate) line: u64,
-    /// It as it stands in the text, without its line end.
-    pub(crate) raw: &'a [u8],
-    text: &'a Text,
-    fields: &'a [u8],
-    ends: &'a [usize],
-    /// Bytes between two fields.
-    gap: usize,
-}
-
-impl<'a> Record<'a> {
-    /// Why it is not text that a table can hold, if it is not.
-    pub(crate) fn fault(&self) -> Option<String> {
-        if memchr::memchr(0, self.raw).is_some() {
-            return Some("it has a NUL character".to_owned());
-        }
-        self.text.fault(self.raw)
-    }
-
-    /// How many fields it has.
-    pub(crate) fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    /// Its fields, without their quotes.
-    pub(crate) fn fields(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        let (fields, gap, mut from) = (self.fields, self.gap, 0);
-        self.ends.iter().map(move |end| {
-            let field = &fields[from..*end];
-            from = end + gap;
-            field
-        })
-    }
+    names: Vec<String>,
 }
 
 /// How a row is written.
@@ -86,16 +49,27 @@ impl Records {
             ended: false,
             unquoted: vec![0; 4096],
             ends: vec![0; 64],
+            names: Vec::new(),
         }
     }
 
-    /// The text that is read.
-    pub(crate) fn text(&self) -> &Text {
-        &self.text
+    /// Reads the header, which names the fields; `false` if there is none. More than `most` fields are a failure.
+    pub(crate) fn read_header(&mut self, most: impl FnOnce(usize) -> Result<(), Failure>) -> Result<bool, Failure> {
+        let Some(header) = self.record()? else {
+            return Ok(false);
+        };
+        most(header.len())?;
+        let line = header.line;
+        let name = |field: &[u8]| {
+            let name = std::str::from_utf8(field).ok().filter(|name| !name.contains('\0'));
+            name.map(str::to_owned).ok_or_else(|| Failure::input(format!("the header, line {line}, is not text")))
+        };
+        self.names = header.fields().map(name).collect::<Result<_, _>>()?;
+        Ok(true)
     }
 
-    /// The next row; `None` at the end. A quote that never closes and a row that is too long are failures.
-    pub(crate) fn next(&mut self) -> Result<Option<Record<'_>>, Failure> {
+    /// The next row, the header being the first; `None` at the end. A quote that never closes and a row that is too long are failures.
+    pub(crate) fn record(&mut self) -> Result<Option<Record<'_>>, Failure> {
         if !self.skip_line_ends()? {
             return Ok(None);
         }
@@ -125,7 +99,8 @@ impl Records {
         while let [rest @ .., b'\r' | b'\n'] = raw {
             raw = rest;
         }
-        Ok(Some(Record { line, raw, text: &self.text, fields, ends: &self.ends[..count], gap }))
+        let (soundness, ends) = (Soundness::Unknown(&self.text), &self.ends[..count]);
+        Ok(Some(Record { line, raw, soundness, fields, ends, gap, texts: &[], names: &[] }))
     }
 
     /// Goes to where the next row begins, empty lines being none; `false` at the end.
@@ -216,6 +191,20 @@ impl Records {
     }
 }
 
+impl Rows for Records {
+    fn next(&mut self) -> Result<Option<Record<'_>>, Failure> {
+        self.record()
+    }
+
+    fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    fn encoding(&self) -> String {
+        self.text.encoding()
+    }
+}
+
 fn never_closes(line: u64, before: &[u8]) -> Failure {
     let line = line + memchr::memchr_iter(b'\n', before).count() as u64;
     Failure::input(format!("the quote (\") that opens in line {line} never closes"))
@@ -242,10 +231,10 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::{source::Source, text::Known};
+    use crate::{source::Sample, text::Known};
 
     fn records(text: &str, cut: bool) -> Records {
-        let source = Source::sample(Bytes::copy_from_slice(text.as_bytes()));
+        let source = Sample::boxed(Bytes::copy_from_slice(text.as_bytes()));
         Records::new(Text::new(source, Known::Ascii), b',', cut)
     }
 
@@ -253,7 +242,7 @@ mod tests {
         let mut records = records(text, false);
         let mut rows = Vec::new();
         let owned = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-        while let Some(record) = records.next().unwrap() {
+        while let Some(record) = records.record().unwrap() {
             rows.push((record.line, owned(record.raw), record.fields().map(owned).collect()));
         }
         rows
@@ -262,7 +251,7 @@ mod tests {
     fn failure(text: &str) -> String {
         let mut records = records(text, false);
         loop {
-            match records.next() {
+            match records.record() {
                 Ok(row) => assert!(row.is_some(), "no failure"),
                 Err(failure) => return failure.to_string(),
             }
@@ -303,7 +292,7 @@ mod tests {
         for text in ["a\nb\nc", "a\nb\n\"c\nd", "a\nb\n"] {
             let mut records = records(text, true);
             let mut count = 0;
-            while records.next().unwrap().is_some() {
+            while records.record().unwrap().is_some() {
                 count += 1;
             }
             assert_eq!(count, 2, "{text:?}");

@@ -1,20 +1,20 @@
-//! What the first bytes tell: whether it is a table of text at all, and what stands between its fields.
+//! What the first bytes tell: what a file is, and what stands between its fields.
 
 use bytes::Bytes;
 use encoding_rs::UTF_8;
 use runtime::Failure;
 
 use crate::{
-    input::Delimiter,
+    input::{Compression, Delimiter, Format},
     records::Records,
-    source::Source,
+    source::Sample,
     text::{Known, Text},
 };
 
-/// How files begin that are no text with delimiters, and what they are.
+/// How files begin that cannot be imported, and what they are.
 const FORMATS: [(&[u8], &str); 18] = [
-    (b"PK\x03\x04", "an Excel workbook or a ZIP archive"),
-    (b"\xD0\xCF\x11\xE0", "an old Excel workbook"),
+    (b"PK\x05\x06", "an empty ZIP archive"),
+    (b"\xD0\xCF\x11\xE0", "an old Excel workbook, or one with a password"),
     (b"\x1F\x8B", "a gzip archive"),
     (b"BZh", "a bzip2 archive"),
     (b"\xFD7zXZ", "an xz archive"),
@@ -33,17 +33,38 @@ const FORMATS: [(&[u8], &str); 18] = [
     (b"<html", "a web page"),
 ];
 
-/// Refuses what is no text with delimiters, saying what it is.
-pub(crate) fn refuse_other_formats(start: &[u8]) -> Result<(), Failure> {
-    let trimmed = start.trim_ascii_start();
-    let begins = |prefix: &[u8]| trimmed.get(..prefix.len()).is_some_and(|bytes| bytes.eq_ignore_ascii_case(prefix));
-    let known = FORMATS.iter().find(|(prefix, _)| begins(prefix)).map(|(_, what)| *what);
-    let json = [&b"{\""[..], b"[{", b"[["].iter().any(|prefix| begins(prefix));
-    match known.or(json.then_some("JSON")) {
-        Some(what) => {
-            Err(Failure::input(format!("the file is {what}, not text with delimiters; save it as CSV and import that")))
+/// How a file is packed.
+pub(crate) fn compression(start: &[u8]) -> Compression {
+    match start {
+        [0x1F, 0x8B, ..] => Compression::Gzip,
+        // A frame, or one that is to be skipped.
+        [0x28, 0xB5, 0x2F, 0xFD, ..] | [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..] => Compression::Zstd,
+        _ => Compression::None,
+    }
+}
+
+/// What a file is; what cannot be imported is refused by its name.
+pub(crate) fn format(start: &[u8]) -> Result<Format, Failure> {
+    let start = start.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(start).trim_ascii_start();
+    let begins = |prefix: &[u8]| start.get(..prefix.len()).is_some_and(|bytes| bytes.eq_ignore_ascii_case(prefix));
+    let after =
+        |bracket: u8| (start.first() == Some(&bracket)).then(|| start[1..].trim_ascii_start().first()).flatten();
+    if begins(b"PK\x03\x04") {
+        return Ok(Format::Xlsx);
+    }
+    if matches!(after(b'{'), Some(b'"' | b'}')) {
+        return Ok(Format::Jsonl);
+    }
+    if matches!(after(b'['), Some(b'{' | b'[')) {
+        let words = "the file is JSON in one piece; write JSON Lines, an object on each line, and import that";
+        return Err(Failure::input(words));
+    }
+    match FORMATS.iter().find(|(prefix, _)| begins(prefix)) {
+        Some((_, what)) => {
+            let formats = "CSV, TSV, JSON Lines or XLSX";
+            Err(Failure::input(format!("the file is {what}, which cannot be imported; save it as {formats}")))
         }
-        None => Ok(()),
+        None => Ok(Format::Csv),
     }
 }
 
@@ -59,15 +80,15 @@ pub(crate) fn delimiter(sample: &Bytes, cut: bool) -> Delimiter {
 
 /// How many of a thousand rows have as many fields as the header, and how many those are.
 fn score(sample: &Bytes, cut: bool, delimiter: u8) -> (usize, usize) {
-    let text = Text::new(Source::sample(sample.clone()), Known::Said(UTF_8));
+    let text = Text::new(Sample::boxed(sample.clone()), Known::Said(UTF_8));
     let mut records = Records::new(text, delimiter, cut);
-    let Ok(Some(header)) = records.next() else {
+    let Ok(Some(header)) = records.record() else {
         return (0, 0);
     };
     let fields = header.len();
     let (mut alike, mut rows) = (1, 1);
     while rows < ROWS
-        && let Ok(Some(row)) = records.next()
+        && let Ok(Some(row)) = records.record()
     {
         alike += usize::from(row.len() == fields);
         rows += 1;
@@ -96,16 +117,28 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_another_kind_is_called_by_its_name() {
+    fn a_file_is_known_by_its_first_bytes() {
+        for (start, found) in [
+            (&b"PK\x03\x04xl/workbook.xml"[..], Format::Xlsx),
+            (b"a,b\n1,2\n", Format::Csv),
+            (b"{a},b\n", Format::Csv),
+            (b"[a],b\n", Format::Csv),
+            (b"{\"a\": 1}\n", Format::Jsonl),
+            (b"\xEF\xBB\xBF\n {}\n", Format::Jsonl),
+        ] {
+            assert_eq!(format(start).unwrap(), found, "{}", String::from_utf8_lossy(start));
+        }
         for (start, what) in [
-            (&b"PK\x03\x04xl/workbook.xml"[..], "an Excel workbook or a ZIP archive"),
-            (b"\x1F\x8B\x08", "gzip"),
+            (&b"PK\x05\x06\0\0"[..], "an empty ZIP archive"),
+            (b"\xD0\xCF\x11\xE0", "an old Excel workbook, or one with a password"),
             (b"%PDF-1.7", "a PDF"),
             (b"\n <!doctype html>", "a web page"),
-            (b"[{\"a\": 1}]", "JSON"),
+            (b"[{\"a\": 1}]", "JSON in one piece"),
         ] {
-            assert!(refuse_other_formats(start).unwrap_err().to_string().contains(what), "{what}");
+            assert!(format(start).unwrap_err().to_string().contains(what), "{what}");
         }
-        assert!(refuse_other_formats(b"a,b\n1,2\n").is_ok());
+        assert_eq!(compression(b"\x1F\x8B\x08"), Compression::Gzip);
+        assert_eq!(compression(b"\x28\xB5\x2F\xFD"), Compression::Zstd);
+        assert_eq!(compression(b"a,b"), Compression::None);
     }
 }

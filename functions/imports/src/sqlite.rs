@@ -1,39 +1,26 @@
 //! Tables in SQLite: rows are inserted by the thread that reads them.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    sync::{Arc, PoisonError},
-    time::Duration,
-};
+use std::time::Instant;
 
 use backplane::TaskId;
-use runtime::Failure;
+use runtime::{Failure, database};
 use rusqlite::{
     Connection, ErrorCode, OptionalExtension, Statement, Transaction, TransactionBehavior,
     types::{ToSqlOutput, ValueRef},
 };
-use tokio::sync::Mutex;
 
 use crate::{
     column::{Column, ColumnType, Value},
-    database::{OpenError, Standing, adds_to, check_width, quoted, quoted_list, unreadable},
+    columns::{Existing, Holds, Width},
+    input::Mode,
     load::{self, Load, Loaded, Reading, Sink},
     outcome::Output,
+    standing::{Standing, Way, key_is_not_unique, no_unique_index, on_conflict, quoted, quoted_list, unreadable, way},
     thread,
 };
 
 /// SQLite's own limit.
-const MOST_COLUMNS: usize = 2000;
-
-/// How long another process may write before we come again later.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-const SETTINGS: &str = "
-    PRAGMA journal_mode = WAL;
-    PRAGMA synchronous = FULL;
-    PRAGMA journal_size_limit = 16777216;
-    PRAGMA cache_size = -16384;";
+pub(crate) const WIDTH: Width = Width { most: 2000, database: "SQLite" };
 
 const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS bellwire_imports (
@@ -49,58 +36,39 @@ const TABLES: &str = "
 
 /// A database in a file.
 pub(crate) struct Sqlite {
-    path: PathBuf,
-    /// SQLite has one writer at a time: those of this process wait here, where waiting costs nothing.
-    turn: Arc<Mutex<()>>,
-    /// SQLite does not wait when two make a new file's journal at once.
-    opening: Arc<std::sync::Mutex<()>>,
+    database: database::Sqlite,
 }
 
 impl Sqlite {
-    pub(crate) fn open(path: &str) -> Result<Self, OpenError> {
-        if path.is_empty() || path.ends_with('/') || path.contains('?') {
-            return Err(OpenError("write sqlite://PATH or sqlite:///PATH, the path of a file".to_owned()));
-        }
-        Ok(Self { path: path.into(), turn: Arc::default(), opening: Arc::default() })
+    pub(crate) fn new(database: database::Sqlite) -> Self {
+        Self { database }
     }
 
     pub(crate) async fn recorded(&self, task: TaskId) -> Result<Option<Output>, Failure> {
-        let connect = self.connecting();
-        thread::run(move || recorded(&connect()?, task)).await
+        let database = self.database.clone();
+        thread::run(move || recorded(&connect(&database)?, task)).await
     }
 
     pub(crate) async fn load(&self, load: Load, bringing: impl Future<Output = ()>) -> Result<Loaded, Failure> {
+        let came = Instant::now();
         let turn = tokio::select! {
-            turn = self.turn.clone().lock_owned() => turn,
+            turn = self.database.turn().lock_owned() => turn,
             () = load.stop.cancelled() => return Err(Failure::Stopped),
         };
-        let connect = self.connecting();
+        load.stopwatch.waited_since(came);
+        let database = self.database.clone();
         let loading = thread::run(move || {
-            let loaded = load_whole(connect()?, load);
+            let loaded = load_whole(connect(&database)?, load);
             drop(turn);
             loaded
         });
         let (loaded, ()) = tokio::join!(loading, bringing);
         loaded
     }
-
-    fn connecting(&self) -> impl FnOnce() -> Result<Connection, Failure> + Send + use<> {
-        let (path, opening) = (self.path.clone(), self.opening.clone());
-        move || {
-            // What it guards is in the file: a panic elsewhere has not harmed it.
-            let _alone = opening.lock().unwrap_or_else(PoisonError::into_inner);
-            connect(&path)
-        }
-    }
 }
 
-fn connect(path: &Path) -> Result<Connection, Failure> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(|error| Failure::passing("the database's folder cannot be made", error))?;
-    }
-    let connection = Connection::open(path).map_err(failure)?;
-    connection.busy_timeout(PATIENCE).map_err(failure)?;
-    connection.execute_batch(SETTINGS).map_err(failure)?;
+fn connect(database: &database::Sqlite) -> Result<Connection, Failure> {
+    let connection = database.connect()?;
     connection.execute_batch(TABLES).map_err(failure)?;
     Ok(connection)
 }
@@ -113,23 +81,35 @@ fn recorded(connection: &Connection, task: TaskId) -> Result<Option<Output>, Fai
 }
 
 fn load_whole(mut connection: Connection, mut load: Load) -> Result<Loaded, Failure> {
-    check_width(&load.plan, MOST_COLUMNS, "SQLite")?;
+    let came = Instant::now();
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failure)?;
+    load.stopwatch.waited_since(came);
     // Another run of this task may have been faster.
     if let Some(output) = recorded(&transaction, load.task)? {
         return Ok(Loaded::Done(output));
     }
-    let table = load.input.table.as_str();
+    let order = load.order.clone();
+    let table = order.table.as_str();
     let standing = standing(&transaction, table)?;
-    if !adds_to(standing, table, load.input.mode, &mut load.plan)? {
-        make_table(&transaction, table, &load.plan.columns())?;
+    let way = way(&standing, &order, &mut load.plan.columns)?;
+    WIDTH.check(load.plan.columns.table().len())?;
+    match way {
+        Way::Make => make_table(&transaction, table, &load.plan.columns.table())?,
+        Way::Empty => drop(transaction.execute(&format!("DELETE FROM {}", quoted(table)), []).map_err(failure)?),
+        Way::Add => {}
     }
-    let mut rows = Rows { insert: prepare_insert(&transaction, table, &load.plan.columns())? };
+    let mut conflict = String::new();
+    if order.mode == Mode::Upsert {
+        let ours = !matches!(standing, Standing::Table { made: None, .. });
+        ensure_key(&transaction, table, &load.plan.columns.key, ours)?;
+        conflict = on_conflict(&load.plan.columns.put(), &load.plan.columns.key);
+    }
+    let mut rows = Rows { insert: prepare_insert(&transaction, table, &load.plan.columns.put(), &conflict)? };
     let reading = load::read(&mut load, &mut rows);
     drop(rows);
     match reading? {
         Reading::All(summary) => {
-            let output = Output::of(&load, summary);
+            let output = load.output(summary);
             commit(transaction, &load, &output)?;
             Ok(Loaded::Done(output))
         }
@@ -138,19 +118,68 @@ fn load_whole(mut connection: Connection, mut load: Load) -> Result<Loaded, Fail
 }
 
 fn standing(transaction: &Transaction<'_>, table: &str) -> Result<Standing, Failure> {
-    let there = "SELECT 1 FROM sqlite_schema WHERE name = ?1 COLLATE NOCASE";
-    if transaction.query_row(there, [table], |_| Ok(())).optional().map_err(failure)?.is_none() {
-        return Ok(Standing::Free);
+    let there = "SELECT type FROM sqlite_schema WHERE name = ?1 COLLATE NOCASE";
+    let there = transaction.query_row(there, [table], |row| row.get::<_, String>(0)).optional().map_err(failure)?;
+    match there.as_deref() {
+        None => return Ok(Standing::Free),
+        Some("table") => {}
+        Some(_) => return Ok(Standing::NoTable),
     }
     let imported = "SELECT columns FROM bellwire_imported_tables WHERE table_name = ?1";
     let made = transaction.query_row(imported, [table], |row| row.get::<_, String>(0)).optional().map_err(failure)?;
-    let Some(made) = made else {
-        return Ok(Standing::Foreign);
+    let made = made.map(|made| serde_json::from_str(&made).map_err(unreadable)).transpose()?;
+    let mut columns = transaction.prepare("SELECT name, type FROM pragma_table_info(?1)").map_err(failure)?;
+    let existing = |row: &rusqlite::Row<'_>| {
+        let type_name: String = row.get(1)?;
+        Ok(Existing { name: row.get(0)?, holds: holds(&type_name), type_name })
     };
-    let made = serde_json::from_str(&made).map_err(unreadable)?;
-    let mut columns = transaction.prepare("SELECT name FROM pragma_table_info(?1)").map_err(failure)?;
-    let now = columns.query_map([table], |row| row.get(0)).and_then(Iterator::collect).map_err(failure)?;
-    Ok(Standing::Imported { made, now })
+    let now = columns.query_map([table], existing).and_then(Iterator::collect).map_err(failure)?;
+    Ok(Standing::Table { now, made })
+}
+
+/// What a column takes without changing it: SQLite goes by words in its type's name.
+fn holds(type_name: &str) -> Holds {
+    let name = type_name.to_ascii_uppercase();
+    let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
+    match () {
+        () if name.is_empty() || has(&["BLOB", "ANY"]) => Holds::Anything,
+        () if has(&["BOOL"]) => Holds::Type(ColumnType::Boolean),
+        () if has(&["INT"]) => Holds::Type(ColumnType::Integer),
+        () if has(&["CHAR", "CLOB", "TEXT"]) => Holds::Type(ColumnType::Text),
+        () if has(&["DATETIME", "TIMESTAMP"]) => Holds::Type(ColumnType::Timestamp),
+        () if has(&["DATE"]) => Holds::Type(ColumnType::Date),
+        () if has(&["REAL", "FLOA", "DOUB", "NUM", "DEC"]) => Holds::Type(ColumnType::Number),
+        () => Holds::Nothing,
+    }
+}
+
+/// Rows are told apart by an index: there, or made where the table is `ours`.
+fn ensure_key(transaction: &Transaction<'_>, table: &str, key: &[String], ours: bool) -> Result<(), Failure> {
+    let indexes = "
+        SELECT list.name, info.name FROM pragma_index_list(?1) list, pragma_index_info(list.name) info
+        WHERE list.\"unique\" = 1 AND list.partial = 0
+        UNION ALL SELECT '', name FROM pragma_table_info(?1) WHERE pk > 0";
+    let mut statement = transaction.prepare(indexes).map_err(failure)?;
+    let rows = statement.query_map([table], |row| Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?)));
+    let rows: Vec<_> = rows.and_then(Iterator::collect).map_err(failure)?;
+    let is_key = |index: &str| {
+        let columns: Vec<_> = rows.iter().filter(|(name, _)| name == index).map(|(_, column)| column).collect();
+        columns.len() == key.len()
+            && key.iter().all(|key| columns.iter().any(|column| column.as_deref() == Some(key.as_str())))
+    };
+    if rows.iter().any(|(index, _)| is_key(index)) {
+        return Ok(());
+    }
+    if !ours {
+        return Err(no_unique_index(table, key));
+    }
+    let name = quoted(&format!("bellwire_key_{table}_{}", key.join("_")));
+    let columns = quoted_list(key.iter().map(String::as_str));
+    let make = format!("CREATE UNIQUE INDEX {name} ON {} ({columns})", quoted(table));
+    transaction.execute_batch(&make).map_err(|error| match error.sqlite_error_code() {
+        Some(ErrorCode::ConstraintViolation) => key_is_not_unique(table, key),
+        _ => failure(error),
+    })
 }
 
 /// In the place of the one that is there; others read that one until the commit.
@@ -179,10 +208,12 @@ fn prepare_insert<'a>(
     transaction: &'a Transaction<'_>,
     table: &str,
     columns: &[Column],
+    conflict: &str,
 ) -> Result<Statement<'a>, Failure> {
-    let names = quoted_list(columns);
+    let names = quoted_list(columns.iter().map(|column| column.name.as_str()));
     let values = vec!["?"; columns.len()].join(", ");
-    transaction.prepare(&format!("INSERT INTO {} ({names}) VALUES ({values})", quoted(table))).map_err(failure)
+    let insert = format!("INSERT INTO {} ({names}) VALUES ({values}) {conflict}", quoted(table));
+    transaction.prepare(&insert).map_err(failure)
 }
 
 fn commit(transaction: Transaction<'_>, load: &Load, output: &Output) -> Result<(), Failure> {

@@ -6,11 +6,11 @@ use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{Decoder, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use runtime::Failure;
 
-use crate::source::Source;
+use crate::source::Pieces;
 
 /// A file's text as UTF-8, piece by piece.
 pub(crate) struct Text {
-    source: Source,
+    source: Box<dyn Pieces>,
     encoding: Known,
     decoder: Option<Decoder>,
     begun: bool,
@@ -37,7 +37,7 @@ impl Known {
 }
 
 impl Text {
-    pub(crate) fn new(source: Source, encoding: Known) -> Self {
+    pub(crate) fn new(source: Box<dyn Pieces>, encoding: Known) -> Self {
         Self { source, encoding, decoder: None, begun: false }
     }
 
@@ -170,13 +170,14 @@ fn count_utf_8(mut bytes: &[u8]) -> (usize, usize) {
 
 #[cfg(test)]
 mod tests {
+    use crate::source::Sample;
     use bytes::Bytes;
     use encoding_rs::{SHIFT_JIS, WINDOWS_1252};
 
     use super::*;
 
     fn read(bytes: &[u8], known: Known) -> (String, String) {
-        let mut text = Text::new(Source::sample(Bytes::copy_from_slice(bytes)), known);
+        let mut text = Text::new(Sample::boxed(Bytes::copy_from_slice(bytes)), known);
         let mut buffer = Vec::new();
         while text.fill(&mut buffer).unwrap() {}
         (text.encoding(), String::from_utf8_lossy(&buffer).into_owned())
@@ -206,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_row_in_another_encoding_than_its_file_is_told() {
-        let text = |known| Text::new(Source::sample(Bytes::new()), known);
+        let text = |known| Text::new(Sample::boxed(Bytes::new()), known);
         let utf_8 = text(Known::Found(UTF_8));
         assert_eq!(utf_8.fault("café".as_bytes()), None);
         assert_eq!(utf_8.fault(b"caf\xE9").unwrap(), "it is not UTF-8");

@@ -15,8 +15,8 @@ over_both! {
         for (content, words) in [
             (&b""[..], "the file is empty"),
             (b"\n\n", "the file has no header, only empty lines"),
-            (b"PK\x03\x04\x14\0[Content_Types].xml", "the file is an Excel workbook or a ZIP archive"),
-            (b"\x1F\x8B\x08\0\0", "the file is a gzip archive"),
+            (b"PK\x03\x04\x14\0[Content_Types].xml", "the workbook ends too early"),
+            (b"\x1F\x8B\x08\0\0", "the gzip archive ends too early"),
             (b"<!DOCTYPE html><html>", "the file is a web page"),
             (b"a,\"b\n1,2\n", "the quote (\") that opens in line 1 never closes"),
             (b"a,b\n1,2\n3,\"4\n5,6\n", "the quote (\") that opens in line 3 never closes"),

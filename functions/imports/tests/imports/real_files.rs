@@ -20,7 +20,7 @@ over_both! {
             "iata text, name text, city text, state text, country text, latitude number, longitude number"
         );
         assert_eq!(done.output["rows"], 3376);
-        assert!(done.toast.body.unwrap().starts_with("3,376 rows, 7 columns in "));
+        assert!(done.toast.body.unwrap().starts_with("3,376 rows, 7 columns"));
         let jfk = world.rows("SELECT name, city, latitude FROM airports WHERE iata = 'JFK'").await;
         assert_eq!(jfk, ["John F Kennedy Intl|New York|40.63975111"]);
     }

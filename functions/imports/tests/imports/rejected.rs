@@ -30,7 +30,7 @@ over_both! {
         );
         assert_eq!(done.toast.title, "airports is imported");
         assert_eq!(done.toast.level, Level::Warning);
-        assert!(done.toast.body.unwrap().starts_with("2 rows, 2 columns in "));
+        assert!(done.toast.body.unwrap().starts_with("2 rows, 2 columns"));
         let action = done.toast.action.unwrap();
         assert_eq!((action.label.as_str(), action.href.as_str()), ("Download rejected rows", href));
     }
@@ -38,7 +38,7 @@ over_both! {
     async fn an_import_without_rejected_rows_is_a_success(world) {
         let done = world.import_with("t", "a\n1\n2\n", json!({})).await.unwrap();
         assert_eq!((done.toast.level, done.toast.action), (Level::Success, None));
-        assert!(done.toast.body.unwrap().starts_with("2 rows, 1 column in "));
+        assert!(done.toast.body.unwrap().starts_with("2 rows, 1 column"));
     }
 
     async fn more_than_a_tenth_of_many_rows_is_too_many_and_nothing_is_kept(world) {

@@ -64,8 +64,4 @@ over_both! {
         let words = world.run(&world.context().0, bad).await.unwrap_err().to_string();
         assert!(words.starts_with("input.table: \"t; DROP TABLE users\" is no table name"), "{words}");
     }
-
-    async fn upsert_is_not_offered_yet(world) {
-        assert!(world.refused_with("a\n1\n", json!({"mode": "upsert"})).await.contains("upsert is not offered yet"));
-    }
 }
