@@ -82,7 +82,7 @@ impl Imports {
         let limits = self.limits();
         let text = Text::new(unpack::unpacked(Box::new(source), packed, limits.unpack), encoding);
         let content = match &plan.layout {
-            Layout::Delimited { delimiter, .. } => Content::Delimited(Records::new(text, delimiter.0, false)),
+            Layout::Delimited { delimiter, .. } => Content::Delimited(Box::new(Records::new(text, delimiter.0, false))),
             Layout::Json { .. } | Layout::Sheet(_) => {
                 let names = plan.columns.fields.iter().map(|column| column.field.clone()).collect();
                 let unknown = plan::unknown_keys(order, limits.width);

@@ -35,7 +35,7 @@ pub(crate) struct Load {
 
 /// The file, opened to be read.
 pub(crate) enum Content {
-    Delimited(Records),
+    Delimited(Box<Records>),
     Json(JsonLines),
     Sheet(Workbook, watch::Sender<f64>),
 }
@@ -100,7 +100,7 @@ pub(crate) fn read(load: &mut Load, sink: &mut impl Sink) -> Result<Reading, Fai
     match content {
         Content::Delimited(records) => {
             records.read_header(|_| Ok(()))?;
-            read_rows(records, columns, rejected, sink)
+            read_rows(&mut **records, columns, rejected, sink)
         }
         Content::Json(lines) => read_rows(lines, columns, rejected, sink),
         Content::Sheet(book, progress) => book.read(Some(progress.clone()), |sheet| {
