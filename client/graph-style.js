@@ -2,7 +2,7 @@
 
 export const graphStyle = new CSSStyleSheet();
 graphStyle.replaceSync(`
-.graph { grid-column: 1 / -1; margin: 0.25rem -0.25rem 0.25rem; padding: 0.75rem 0.25rem; border-radius: 0.75rem; position: relative; overflow-x: auto; contain: inline-size; background: light-dark(#f6f8fc, #191e2b); }
+.graph { grid-column: 1 / -1; margin: 0.25rem -0.25rem 0.25rem; padding: 0.75rem 0.25rem; border-radius: 0.75rem; position: relative; overflow-x: auto; background: light-dark(#f6f8fc, #191e2b); }
 .graph:focus-visible { outline: 2px solid light-dark(#3157c8, #8fb0ff); outline-offset: 2px; }
 .steps { direction: ltr; min-inline-size: calc(var(--widest, 1) * 6.75rem); }
 .rank { display: flex; align-items: stretch; }

@@ -31,7 +31,9 @@ export class BellwireToasts extends HTMLElement {
   /** Where the focus was before it came here. @type {HTMLElement | null} */
   #cameFrom = null;
   #region = make('section', 'region');
+  /** @type {ToastStack} */
   #stack;
+  /** @type {Answering} */
   #answering;
   #announcer;
 
