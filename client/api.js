@@ -51,7 +51,7 @@ export class Api {
     await this.#call('DELETE', `api/tasks/${encodeURIComponent(id)}`);
   }
 
-  /** What can be started, and what its forms ask for. @returns {Promise<import('./offer.js').Described[]>} */
+  /** What one may start, and what the forms for it ask for. @returns {Promise<import('./offer.js').Described[]>} */
   async functions() {
     return (await this.#json('GET', 'api/functions')).functions;
   }

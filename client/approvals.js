@@ -6,7 +6,7 @@ import { style } from './approval-style.js';
 import { APPROVAL_WORDS } from './approval-words.js';
 import { make, takeEarly, wordsOf } from './element.js';
 import { Loading } from './loading.js';
-import { Answered, answerOf, keyOf, questionOf, readQuestion } from './question.js';
+import { Answered, keyOf, questionOf, readQuestion } from './question.js';
 
 /** More than so many are not kept. */
 const MOST = 200;
@@ -80,12 +80,15 @@ export class BellwireApprovals extends HTMLElement {
 
   /** @param {import('./inbox.js').BellwireEvent} event */
   #hear(event) {
-    const answer = answerOf(event);
+    this.#answered.hear(event);
     const question = questionOf(event);
-    if (answer) this.#forget(answer);
-    else if (question) this.#meanwhile?.push(question);
-    if (question) this.#add(question);
-    if (answer || question) this.#render();
+    if (question) {
+      this.#meanwhile?.push(question);
+      this.#add(question);
+    }
+    const left = [...this.#questions.values()].filter((each) => this.#answered.has(each));
+    for (const each of left) this.#questions.delete(keyOf(each));
+    if (question || left.length > 0) this.#render();
   }
 
   /** @param {import('./question.js').Asked} asked */

@@ -216,7 +216,7 @@ export class Connection extends EventTarget {
     if (claims.environment && claims.environment !== environment) {
       throw new TokenError(`the token is for the environment ${claims.environment}, not ${environment}`);
     }
-    const identity = { environment, user: claims.user ?? '', groups: claims.groups };
+    const identity = { environment, user: claims.user ?? '' };
     if (this.identity && this.identity.user !== identity.user) {
       throw new TokenError('the fresh token is somebody else’s; open a connection of their own');
     }

@@ -34,7 +34,7 @@ export function fold(known, said) {
   if (isEnd(known.state)) {
     // An end stands, save that an effect that came about beats a cancelling or giving up that came too late.
     const better = said.state === 'succeeded' && known.state !== 'succeeded';
-    return better ? { ...said, created } : known;
+    return better ? { ...known, ...said, created, error: said.error } : known;
   }
   if (!isEnd(said.state) && !isLater(known, said)) return known;
   const progress = sameAttempt(known, said) ? Math.max(known.progress ?? 0, said.progress ?? 0) : said.progress;

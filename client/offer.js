@@ -3,33 +3,13 @@
 /**
  * @typedef {'text' | 'integer' | 'number' | 'boolean' | 'date' | 'month' | 'file'} FieldType
  * @typedef {{ path: string, title: string, type: FieldType, default?: unknown, required?: boolean, choices?: unknown[], hint?: string }} Field
- * @typedef {{ name: string, title: string, description?: string, allow?: string[], input: Record<string, any>, fields?: Field[] }} Offer
+ * @typedef {{ name: string, title: string, description?: string, input: Record<string, any>, fields?: Field[] }} Offer
  * @typedef {{ kind: string, title: string, input?: object, offers?: Offer[] }} Described
  */
 
 /** A field's value that cannot be sent; `message` is for the person. */
 export class FieldError extends Error {
   name = 'FieldError';
-}
-
-/**
- * What a person may start, as far as their token tells; the worker checks it again.
- * @param {Described[]} functions
- * @param {import('./token.js').Identity | null} identity
- * @returns {{ kind: string, title: string, offers: Offer[] }[]}
- */
-export function offersFor(functions, identity) {
-  if (!Array.isArray(functions)) return [];
-  return functions.flatMap(({ kind, title, offers }) => {
-    const mine = (Array.isArray(offers) ? offers : []).filter(({ allow }) => isAllowed(allow, identity));
-    return mine.length > 0 ? [{ kind, title, offers: mine }] : [];
-  });
-}
-
-/** @param {string[] | undefined} allow @param {import('./token.js').Identity | null} identity */
-function isAllowed(allow, identity) {
-  if (!allow?.length || !identity) return true;
-  return allow.some((who) => who === `user:${identity.user}` || identity.groups?.some((group) => who === `group:${group}`));
 }
 
 /**

@@ -1,5 +1,7 @@
 /** What a workflow asks somebody and how that is answered. An event names a step, never an address. */
 
+import { isEnd } from './fold.js';
+
 export const ASKED = 'bellwire.approval.asked';
 export const DECIDED = 'bellwire.approval.decided';
 
@@ -46,20 +48,39 @@ export function answerOf({ type, data }) {
   return type === DECIDED && isAsked(answer) ? /** @type {Answer} */ (answer) : null;
 }
 
-/** The questions that have been answered, as far as this tab has heard. */
+/** The task that an event says has ended, or null: a run that has ended asks nothing more. @param {BellwireEvent} event */
+export function endedOf({ type, data }) {
+  const task = data?.task;
+  return type.startsWith('bellwire.task.') && typeof task?.id === 'string' && isEnd(task.state) ? task.id : null;
+}
+
+/** The questions that nobody need answer any more, as far as this tab has heard. */
 export class Answered {
   /** @type {Set<string>} */
   #keys = new Set();
 
+  /** Takes what an event answers or ends. @param {BellwireEvent} event */
+  hear(event) {
+    const answer = answerOf(event);
+    const ended = endedOf(event);
+    if (answer) this.#add(keyOf(answer));
+    if (ended) this.#add(ended);
+  }
+
   /** @param {Asked} asked */
   add(asked) {
-    this.#keys.add(keyOf(asked));
+    this.#add(keyOf(asked));
+  }
+
+  /** @param {string} key */
+  #add(key) {
+    this.#keys.add(key);
     if (this.#keys.size > REMEMBERED) this.#keys.delete(/** @type {string} */ (this.#keys.values().next().value));
   }
 
   /** @param {Asked} asked */
   has(asked) {
-    return this.#keys.has(keyOf(asked));
+    return this.#keys.has(keyOf(asked)) || this.#keys.has(asked.task);
   }
 
   clear() {

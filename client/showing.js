@@ -2,7 +2,7 @@
 
 import { Claims } from './claim.js';
 import { hasExpired, nameOf } from './inbox.js';
-import { Answered, answerOf, questionOf } from './question.js';
+import { Answered, questionOf } from './question.js';
 
 /** So many wait in a hidden tab; the oldest are left out, as the task list has them too. */
 const MOST_WAITING = 200;
@@ -37,8 +37,7 @@ export class Showing {
 
   /** Shows what an event has to show, now or when the tab is seen. @param {BellwireEvent} event */
   offer(event) {
-    const answer = answerOf(event);
-    if (answer) this.#answered.add(answer);
+    this.#answered.hear(event);
     if (!event.data?.toast) return;
     this.#waiting.push(event);
     if (this.#waiting.length > MOST_WAITING) this.#waiting.shift();

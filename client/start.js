@@ -4,7 +4,6 @@ import { ApiError } from './api.js';
 import { make, takeEarly, wordsOf } from './element.js';
 import { icon } from './icons.js';
 import { Loading } from './loading.js';
-import { offersFor } from './offer.js';
 import { StartForm } from './start-form.js';
 import { style } from './start-style.js';
 import { START_WORDS } from './start-words.js';
@@ -64,14 +63,14 @@ export class BellwireStart extends HTMLElement {
     if (signal.aborted) return;
     this.#trouble.hidden = true;
     const only = this.getAttribute('kind');
-    this.#show(offersFor(functions, connection.identity).filter(({ kind }) => !only || kind === only));
+    this.#show(functions.filter(({ kind, offers }) => offers && (!only || kind === only)));
   }
 
-  /** @param {ReturnType<typeof offersFor>} groups */
-  #show(groups) {
+  /** @param {import('./offer.js').Described[]} functions those with something to fill in */
+  #show(functions) {
     /** @type {Map<string, HTMLElement>} */
     const shown = new Map();
-    const elements = groups.flatMap(({ kind, title, offers }) => {
+    const elements = functions.flatMap(({ kind, title, offers = [] }) => {
       const heading = make('h3', 'group');
       heading.textContent = title || kind;
       const list = offers.map((offer) => {

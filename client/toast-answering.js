@@ -1,7 +1,7 @@
 /** Toasts that ask: answered by their buttons, and gone once anybody has answered. */
 
 import { ApiError } from './api.js';
-import { isAsked, keyOf, questionOf } from './question.js';
+import { answerOf, endedOf, isAsked, keyOf, questionOf } from './question.js';
 
 /** @typedef {import('./inbox.js').Toast} Toast */
 
@@ -52,9 +52,17 @@ export class Answering {
     }
   }
 
-  /** Somebody has answered. @param {import('./question.js').Answer} answer */
-  heard(answer) {
-    const name = nameOfAsked(answer);
+  /** Takes away what an event answers or ends. @param {import('./inbox.js').BellwireEvent} event */
+  hear(event) {
+    const answer = answerOf(event);
+    if (answer) this.#answered(nameOfAsked(answer));
+    const ended = endedOf(event);
+    if (!ended) return;
+    for (const name of this.#place.stack.names()) if (name.startsWith(`asked/${ended}/`)) this.#answered(name);
+  }
+
+  /** @param {string} name */
+  #answered(name) {
     if (this.#under.has(name)) this.#under.set(name, true);
     else this.#remove(name);
   }

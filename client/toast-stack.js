@@ -83,6 +83,11 @@ export class ToastStack {
     return (this.#items.get(name) ?? this.#held.find((item) => item.name === name))?.toast;
   }
 
+  /** What all that is shown or held back is known by. */
+  names() {
+    return [...this.#items.keys(), ...this.#held.map((item) => item.name)];
+  }
+
   /** The card of the newest. */
   get newest() {
     return this.#cards().at(-1);

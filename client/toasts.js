@@ -3,7 +3,6 @@
 import { Announcer, topModal } from './announcer.js';
 import { make, takeEarly } from './element.js';
 import { nameOf } from './inbox.js';
-import { answerOf } from './question.js';
 import { Bursts } from './toast-burst.js';
 import { Answering, decisionOf, nameOfAsked } from './toast-answering.js';
 import { ToastStack } from './toast-stack.js';
@@ -81,8 +80,7 @@ export class BellwireToasts extends HTMLElement {
       this.show(toast, { event });
     }, { signal });
     connection?.addEventListener('event', (said) => {
-      const answer = answerOf(/** @type {CustomEvent} */ (said).detail);
-      if (answer) this.#answering.heard(answer);
+      this.#answering.hear(/** @type {CustomEvent} */ (said).detail);
     }, { signal });
     connection?.addEventListener('dismissed', (said) => {
       this.#stack.remove(/** @type {CustomEvent} */ (said).detail.name);

@@ -7,7 +7,7 @@ export class TokenError extends Error {
 
 /**
  * Who a token speaks for.
- * @typedef {{ environment: string, user: string, groups?: string[] }} Identity
+ * @typedef {{ environment: string, user: string }} Identity
  */
 
 /** Holds one person's token. */
@@ -59,15 +59,10 @@ export function identityOf(token) {
     const body = token.split('.')[1].replaceAll('-', '+').replaceAll('_', '/');
     const bytes = Uint8Array.from(atob(body), (c) => c.charCodeAt(0));
     const claims = JSON.parse(new TextDecoder().decode(bytes));
-    return { environment: text(claims.env), user: text(claims.sub), groups: texts(claims.groups) };
+    return { environment: text(claims.env), user: text(claims.sub) };
   } catch {
     return {};
   }
-}
-
-/** @param {unknown} value */
-function texts(value) {
-  return Array.isArray(value) ? value.filter((each) => typeof each === 'string') : [];
 }
 
 /** @param {unknown} value */

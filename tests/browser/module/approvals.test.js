@@ -3,7 +3,7 @@ import { after, afterEach, before, beforeEach, test } from 'node:test';
 
 import { isAsked } from '../../../client/question.js';
 import { complaints, inState, launch, listen, setHidden, until } from '../browser.js';
-import { asked, decided, event, Peer, problem, token, toast } from '../peer.js';
+import { asked, decided, event, Peer, problem, taskEvent, toast, token } from '../peer.js';
 
 const [RUN, OTHER] = ['01JD0000000000000000000001', '01JD0000000000000000000002'];
 let browser, context, page, peer, said;
@@ -119,6 +119,16 @@ test('somebody else’s answer takes it away in every tab, also where it waits t
     await setHidden(tab, false);
     assert.deepEqual(await titles(tab), []);
   }
+});
+
+test('a run that has ended asks nothing more, here and in the toasts', async () => {
+  await open();
+  peer.send(asked(question()));
+  peer.send(asked(question({ task: OTHER, question: 'Another run’s?' })));
+  await until(titles, (all) => all.length === 2);
+  peer.send(taskEvent({ id: RUN, kind: 'workflows', title: 'x', state: 'cancelled' }));
+  await until(titles, (all) => all.join() === 'Another run’s?');
+  assert.deepEqual(await listed(), ['Another run’s?']);
 });
 
 test('a question that was answered while one was away is not asked again', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 
-import { inputOf, offersFor, valueOf } from '../../../client/offer.js';
+import { inputOf, valueOf } from '../../../client/offer.js';
 import { complaints, inState, launch, listen, until } from '../browser.js';
 import { Peer, problem, token } from '../peer.js';
 
@@ -26,17 +26,6 @@ test('what was written becomes a value of its type, or words about why not', () 
   assert.throws(() => valueOf('integer', '1.5'), /“1.5” is not a whole number/);
   assert.throws(() => valueOf('number', 'many'), /“many” is not a number/);
   assert.throws(() => valueOf('integer', '9007199254740993'), /too large/);
-});
-
-test('only what one may start is offered, as far as the token tells', () => {
-  const offer = (name, ...allow) => ({ name, title: name, allow, input: {} });
-  const functions = [{ kind: 'reports', title: 'Reports', offers: [offer('all'), offer('ada', 'user:ada'), offer('finance', 'user:bob', 'group:finance')] }, { kind: 'imports', title: 'Imports' }];
-  const names = (identity) => offersFor(functions, identity).flatMap(({ offers }) => offers.map(({ name }) => name));
-  assert.deepEqual(names({ environment: 'dev', user: 'ada', groups: [] }), ['all', 'ada']);
-  assert.deepEqual(names({ environment: 'dev', user: 'eve', groups: ['finance'] }), ['all', 'finance']);
-  assert.deepEqual(names({ environment: 'dev', user: 'eve' }), ['all']);
-  assert.deepEqual(names(null), ['all', 'ada', 'finance']);
-  assert.deepEqual(offersFor(undefined, null), []);
 });
 
 let browser, context, page, peer, said;
