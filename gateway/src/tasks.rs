@@ -11,6 +11,7 @@ use backplane::{Audience, Destination, Event, Job, Kind, SendError, Step, Task, 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use storage::{FileKey, OwnerFiles};
 use tracing::warn;
 use utoipa::ToSchema;
 
@@ -19,8 +20,10 @@ use crate::{caller::Caller, parameters::Parameters, pod::Pod, problem::Problem, 
 /// The scope of who may start, cancel and answer.
 pub(crate) const SCOPE: &str = "tasks";
 const SOURCE: &str = "/gateway";
-/// Most bytes of a request; larger input is a file.
-const LARGEST_REQUEST: usize = 64 * 1024;
+/// Most bytes of a request; larger input is a file that it names.
+const LARGEST_REQUEST: usize = 4 << 20;
+/// Most bytes of a job on the broker; the input of a larger one is stored.
+const LARGEST_JOB: usize = 64 * 1024;
 const LONGEST_TITLE: usize = 200;
 /// Most tasks in one list.
 const MOST_LISTED: usize = 200;
@@ -111,11 +114,13 @@ impl From<Task> for ShownTask {
     responses(
         (status = 202, body = ShownTask, description = "`Location` is where to see it"),
         (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
+        (status = 413, body = Problem, description = "more than 4 MiB"),
         (status = 422, body = Problem, description = "no function of that kind"), (status = 503, body = Problem),
+        (status = 507, body = Problem, description = "a large input cannot be stored"),
     ),
 )]
 pub async fn start(
-    State(_pod): State<Pod>,
+    State(pod): State<Pod>,
     caller: Caller,
     headers: HeaderMap,
     body: Body,
@@ -132,6 +137,7 @@ pub async fn start(
     let traceparent = headers.get("traceparent").and_then(|value| value.to_str().ok()).map(str::to_owned);
     let groups = caller.claims.groups.clone();
     let job = Job { groups, traceparent, ..Job::new(id, asked.kind.clone(), &caller.claims.sub, &title, asked.input) };
+    let job = carried(job, &caller.files(&pod)).await?;
     caller.gate.backplane.jobs.submit(&job).await.map_err(|error| match error {
         SendError::Unroutable(_) => {
             let detail = format!("kind: there is no function of kind {} here", asked.kind);
@@ -142,6 +148,19 @@ pub async fn start(
     let task = Task::of(&job, TaskState::Queued);
     announce(&caller, &task, job.traceparent).await;
     Ok(accepted(task))
+}
+
+/// The job as the broker carries it: a large input is stored as a file of its owner's before.
+async fn carried(job: Job, files: &OwnerFiles) -> Result<Job, Problem> {
+    let invalid = |error: serde_json::Error| Problem::bad_request("invalid-task", error.to_string());
+    if serde_json::to_vec(&job).map_err(invalid)?.len() <= LARGEST_JOB {
+        return Ok(job);
+    }
+    let key = FileKey::new(&job.task.to_string(), "input.json".parse()?)?;
+    let mut upload = files.put(key.clone()).await?;
+    upload.write(serde_json::to_vec(&job.input).map_err(invalid)?.into()).await?;
+    upload.finish().await?;
+    Ok(Job { input: Value::Null, stored_input: Some(key.to_string()), ..job })
 }
 
 /// The job is confirmed, so it will be done whether or not this is heard: the worker's own words follow.

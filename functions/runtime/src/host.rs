@@ -127,7 +127,7 @@ impl Host {
             database,
             kind,
             function,
-            schema,
+            schema: Arc::new(schema),
             cancellations: Cancellations::follow(backplane.log.clone(), &pod, config.horizon),
             underway: Underway::default(),
             attempts: config.attempts.max(1),

@@ -7,7 +7,7 @@
 //! - [`failure`]: how it may fail
 //! - [`host`]: takes jobs and has them done, a bounded number at once; `introduction` tells gateways what it is
 //! - `runner`: one job, from taken to settled; `underway` and `cancellations` say whether it may begin
-//! - `schema`: what it may be given; `attempt`: one run of it, here `erased` to JSON
+//! - `schema`: what it may be given; `stored`: what is too large for the broker; `attempt`: one run, `erased` to JSON
 //! - `verdict`: what becomes of the job after it
 //! - `announce`: what people hear of it
 //! - `waiting`: how many jobs wait, as metrics
@@ -28,6 +28,7 @@ pub mod host;
 mod introduction;
 mod runner;
 mod schema;
+mod stored;
 pub mod testing;
 mod underway;
 mod verdict;

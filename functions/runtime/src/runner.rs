@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use backplane::{Environment, EventLog, Job, JobDelivery, Kind, Settlement, audience};
 use metrics::{counter, gauge, histogram};
-use storage::Storage;
+use storage::{OwnerFiles, Storage};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, info, info_span, warn};
@@ -17,6 +17,7 @@ use crate::{
     database::Database,
     erased::Erased,
     schema::InputSchema,
+    stored::Given,
     underway::Underway,
     verdict::Verdict,
 };
@@ -32,7 +33,7 @@ pub(crate) struct Runner {
     pub(crate) storage: Storage,
     pub(crate) database: Option<Database>,
     pub(crate) function: Arc<dyn Erased>,
-    pub(crate) schema: InputSchema,
+    pub(crate) schema: Arc<InputSchema>,
     pub(crate) kind: Kind,
     pub(crate) cancellations: Cancellations,
     pub(crate) underway: Underway,
@@ -79,12 +80,14 @@ impl Runner {
             turn = self.underway.turn(job.task) => turn,
             () = self.giving_up.cancelled() => return Settlement::PutBack,
         };
-        let announcer = Announcer::new(self.log.clone(), &job, attempt);
+        let files = self.storage.files(&self.environment, &job.owner);
+        let announcer = Announcer::new(self.log.clone(), files.clone(), &job, attempt);
         let began = Instant::now();
         let verdict = if redeliveries > MOST_REDELIVERIES {
             Verdict::lost(attempt)
         } else {
-            let outcome = self.run(&job, attempt, &announcer).await;
+            self.count(attempt);
+            let outcome = self.run(&job, attempt, files, &announcer).await;
             match (outcome, self.function.continues()) {
                 (Outcome::Completed(_), true) => Verdict::GoesOn,
                 (outcome, _) => Verdict::of(outcome, &job, attempt, self.attempts),
@@ -97,13 +100,17 @@ impl Runner {
         self.tell(verdict, &announcer).await
     }
 
-    async fn run(&self, job: &Job, attempt_number: u32, announcer: &Announcer) -> Outcome {
+    /// How far into its attempts a job is when it runs; what few jobs ever reach is one.
+    fn count(&self, attempt: u32) {
+        let attempt = if attempt < 6 { attempt.to_string() } else { "6+".to_owned() };
+        let kind = self.kind.to_string();
+        counter!("bellwire_function_attempts_total", "kind" => kind, "attempt" => attempt).increment(1);
+    }
+
+    async fn run(&self, job: &Job, attempt_number: u32, files: OwnerFiles, announcer: &Announcer) -> Outcome {
         let running = self.cancellations.running(job.task);
         if running.cancelled.is_cancelled() {
             return Outcome::Cancelled;
-        }
-        if let Err(wrong) = self.schema.check(&job.input) {
-            return Outcome::Failed(wrong);
         }
         let (progress, told) = watch::channel(0.0);
         let context = Context {
@@ -117,7 +124,7 @@ impl Runner {
             deadline: Instant::now() + self.function.limit(),
             traceparent: job.traceparent.clone(),
             database: self.database.clone(),
-            files: self.storage.files(&self.environment, &job.owner),
+            files,
             stop: CancellationToken::new(),
             progress,
         };
@@ -127,7 +134,8 @@ impl Runner {
         let ended = CancellationToken::new();
         let run = async {
             let _ended = ended.clone().drop_guard();
-            attempt(self.function.clone(), context, job.input.clone(), &stops).await
+            let given = Given::by(job, self.schema.clone());
+            attempt(self.function.clone(), context, given, &stops).await
         };
         // Joined, not raced: a word that is on its way is not cut off, and comes before the end.
         let (outcome, ()) = tokio::join!(run, announcer.progress(told, &ended));

@@ -46,10 +46,12 @@ fn in_words(error: &ValidationError<'_>) -> String {
     let given = error.instance();
     let what = match error.kind() {
         ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
-            return match nearest(context) {
-                Some(inner) => in_words(inner),
-                None => format!("{}: {} is not of a form that is known here", path(error), shown(given)),
-            };
+            let values = values(context);
+            match nearest(context) {
+                _ if !values.is_empty() => format!("{} is none of {}", shown(given), choices(&values)),
+                Some(inner) => return in_words(inner),
+                None => format!("{} is not of a form that is known here", shown(given)),
+            }
         }
         ValidationErrorKind::AdditionalProperties { unexpected }
         | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
@@ -61,7 +63,9 @@ fn in_words(error: &ValidationError<'_>) -> String {
             format!("missing field `{}`", property.as_str().unwrap_or_default())
         }
         ValidationErrorKind::Type { kind } => format!("{} is not {}", shown(given), types(kind)),
-        ValidationErrorKind::Enum { options } => format!("{} is none of {}", shown(given), choices(options)),
+        ValidationErrorKind::Enum { options } => {
+            format!("{} is none of {}", shown(given), choices(options.as_array().map_or(&[], Vec::as_slice)))
+        }
         ValidationErrorKind::Constant { expected_value } => {
             format!("{} is not {}", shown(given), shown(expected_value))
         }
@@ -69,6 +73,22 @@ fn in_words(error: &ValidationError<'_>) -> String {
         _ => error.masked_with(shown(given)).to_string(),
     };
     format!("{}: {what}", path(error))
+}
+
+/// Where each form is a single value, as the variants of an enum are: all of these values.
+fn values(forms: &[Vec<ValidationError<'static>>]) -> Vec<Value> {
+    let mut values = Vec::new();
+    for form in forms {
+        match form.first().map(ValidationError::kind) {
+            Some(ValidationErrorKind::Constant { expected_value }) => values.push((**expected_value).clone()),
+            Some(ValidationErrorKind::Enum { options }) => {
+                values.extend(options.as_array().into_iter().flatten().cloned())
+            }
+            Some(ValidationErrorKind::Type { kind: TypeKind::Single(JsonType::Null) }) => {}
+            _ => return Vec::new(),
+        }
+    }
+    values
 }
 
 /// Of several forms the one that the input comes nearest to: where it goes wrong deepest, and least often.
@@ -119,8 +139,8 @@ fn type_in_words(kind: JsonType) -> &'static str {
     }
 }
 
-fn choices(options: &Value) -> String {
-    let names: Vec<_> = options.as_array().into_iter().flatten().map(shown).collect();
+fn choices(options: &[Value]) -> String {
+    let names: Vec<_> = options.iter().map(shown).collect();
     shortened(&names.join(", "), LONGEST_CHOICES)
 }
 
@@ -170,8 +190,10 @@ mod tests {
     #[schemars(rename_all = "lowercase")]
     #[expect(dead_code, reason = "only its schema is of use")]
     enum Mode {
+        /// A variant with words has a form of its own in the schema.
         Replace,
         Append,
+        Upsert,
     }
 
     #[derive(JsonSchema)]
@@ -200,7 +222,10 @@ mod tests {
             (json!({}), "input: missing field `table`"),
             (json!({ "table": 7 }), "input.table: 7 is not a text"),
             (json!({ "table": "t", "tabel": 1 }), "input: unknown field `tabel`"),
-            (json!({ "table": "t", "mode": "merge" }), r#"input.mode: "merge" is none of "replace", "append""#),
+            (
+                json!({ "table": "t", "mode": "merge" }),
+                r#"input.mode: "merge" is none of "append", "upsert", "replace""#,
+            ),
             (json!({ "table": "t", "columns": { "a": "x" } }), r#"input.columns.a: "x" is not a whole number"#),
             (json!({ "table": "t", "columns": [] }), "input.columns: a list is not an object"),
             (json!({ "table": "t", "month": 13 }), "input.month: 13 is greater than the maximum of 12"),

@@ -19,6 +19,7 @@ over_both_backplanes! {
     what_a_worker_offers_is_listed_for_those_who_may_start_it,
     a_wrong_input_is_told_with_all_that_is_wrong_before_the_function_runs,
     the_trace_of_a_request_is_carried_to_its_last_event,
+    what_is_too_large_for_the_broker_goes_in_and_comes_out_as_a_file,
     the_steps_of_a_run_are_listed_under_it_alone,
     a_task_whose_worker_fell_silent_waits_again_on_every_pod_and_is_told_once,
 }
@@ -31,6 +32,8 @@ struct Told;
 struct Input {
     report: String,
     parameters: Parameters,
+    #[serde(default)]
+    text: String,
 }
 
 #[derive(Deserialize, schemars::JsonSchema)]
@@ -73,7 +76,7 @@ impl Function for Told {
     }
 
     async fn run(&self, _: &Context, input: Input) -> Result<Completion<Value>, Failure> {
-        let output = json!({ "report": input.report, "year": input.parameters.year });
+        let output = json!({ "report": input.report, "year": input.parameters.year, "text": input.text });
         Ok(Completion { output, toast: Toast::new(Level::Success, "Told") })
     }
 }
@@ -163,6 +166,23 @@ async fn the_trace_of_a_request_is_carried_to_its_last_event(house: House) {
             return;
         }
     }
+}
+
+async fn what_is_too_large_for_the_broker_goes_in_and_comes_out_as_a_file(house: House) {
+    let (one, two) = (house.pod().await, house.pod().await);
+    let _worker = house.worker("prod", Told).await;
+    let token = house.token("ada", "prod");
+    let text = "ü".repeat(1 << 20);
+    let input = json!({ "report": "sales", "parameters": { "year": 2026 }, "text": text });
+    let id = start(&one, &token, input, None).await;
+    let task = in_state(&two, &token, &id, "succeeded").await;
+    assert_eq!((&task["result"]["report"], &task["result"]["year"]), (&json!("sales"), &json!(2026)));
+    assert!(task["result"]["text"].is_null() && task.to_string().len() < 2000);
+    let href = task["result"]["href"].as_str().unwrap();
+    let (status, whole) = answer(two.request("GET", href, &token)).await;
+    assert!(status == 200 && whole["text"] == text.as_str());
+    assert_eq!(task["result"]["bytes"], whole.to_string().len());
+    assert_eq!(answer(two.request("GET", href, &house.token("bob", "prod"))).await.0, 404);
 }
 
 fn running(id: TaskId, attempt: u32, sequence: u32) -> Task {

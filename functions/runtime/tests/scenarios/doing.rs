@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use backplane::{Audience, Settlement, TaskState};
+use backplane::{Audience, Job, Settlement, TaskId, TaskState};
 use serde_json::json;
 
 use crate::stage::{Stage, Step, settlements};
@@ -112,12 +112,17 @@ async fn a_job_handed_out_again_while_it_still_runs_here_waits_for_its_first_run
 }
 
 #[tokio::test]
-async fn a_result_larger_than_an_event_does_not_keep_the_end_from_being_told() {
+async fn a_step_of_a_workflow_ends_without_a_toast() {
     let stage = Stage::new();
     let _host = stage.host().await;
-    let task = stage.submit(json!({ "trick": "much" })).await;
-    let steps = stage.until_settled(1).await;
-    let end = steps.iter().find(|step| step.tells(task, TaskState::Succeeded)).unwrap();
-    let result = end.task().unwrap().result.unwrap();
-    assert!(result["omitted"].as_str().unwrap().contains("65536"), "{result}");
+    for trick in ["finish", "sour"] {
+        let run = TaskId::new();
+        let job = Job { parent: Some(run), ..stage.job(json!({ "trick": trick })) };
+        stage.deliver(Ok(job.clone()), 0).await;
+        let ended = |step: &Step| step.task().is_some_and(|told| told.id == job.task && told.state.is_end());
+        let steps = stage.until("its end", |steps| steps.iter().any(ended)).await;
+        let Some(Step::Told(end)) = steps.into_iter().find(ended) else { panic!("no end") };
+        assert_eq!(end.task().unwrap().unwrap().parent, Some(run));
+        assert_eq!(end.toast(), Ok(None));
+    }
 }

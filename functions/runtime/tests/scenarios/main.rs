@@ -5,6 +5,7 @@
 mod cancelling;
 mod doing;
 mod failing;
+mod large;
 mod stage;
 mod starting;
 mod stopping;

@@ -33,6 +33,8 @@ enum Trick {
     Stubborn,
     /// Panics.
     Panic,
+    /// Fails for good.
+    Sour,
     /// Fails in passing, then works.
     Busy,
     /// Comes to more than an event can hold.
@@ -93,6 +95,7 @@ impl Function for Tricks {
         match input.trick {
             Trick::Finish => {}
             Trick::Panic => panic!("as told"),
+            Trick::Sour => return Err(Failure::input("it is sour")),
             Trick::Much => output["much"] = "x".repeat(70_000).into(),
             Trick::Stubborn => context.stop.cancelled().await,
             Trick::Hold => self.wait(context).await?,
