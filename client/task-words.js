@@ -3,6 +3,7 @@
 import { isEnd } from './fold.js';
 
 const number = new Intl.NumberFormat();
+const day = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' });
 const relative = new Intl.RelativeTimeFormat(undefined, { numeric: 'auto' });
 
 export const TASK_WORDS = {
@@ -47,7 +48,7 @@ function counted(count, one, many) {
  */
 export function resultWords(result) {
   if (!result || typeof result !== 'object') return '';
-  const { rows, columns, seconds, table } = result;
+  const { rows, columns, seconds, table, ignored, expires } = result;
   const rejected = rejectedOf(result);
   const words = [
     typeof rows === 'number' && counted(rows, 'row', 'rows'),
@@ -55,6 +56,8 @@ export function resultWords(result) {
     typeof table === 'string' && `in ${table}`,
     typeof seconds === 'number' && `${number.format(Math.round(seconds * 100) / 100)} s`,
     rejected.count > 0 && `${number.format(rejected.count)} rejected`,
+    Array.isArray(ignored) && ignored.length > 0 && `${counted(ignored.length, 'column', 'columns')} left out`,
+    Number.isFinite(Date.parse(expires)) && `kept until ${day.format(new Date(expires))}`,
   ];
   return words.filter(Boolean).join(' · ') + (rejected.first && `\n${rejected.first}`);
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 
+import { resultWords } from '../../../client/task-words.js';
 import { complaints, inState, launch, listen, until } from '../browser.js';
 import { Peer, problem, taskEvent, token } from '../peer.js';
 
@@ -162,4 +163,11 @@ test('a task whose worker was lost says so until it runs again', async () => {
   peer.send(taskEvent(task('a', 'running', { attempt: 2, sequence: 1 })));
   await until(states, (now) => now.join() === 'Running 0 %');
   assert.equal(await page.locator('bellwire-tasks .result').isVisible(), false);
+});
+
+test('what a report and an import by definition came to is told in a few words', () => {
+  const [expires, until] = ['2026-11-29T12:00:00Z', new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' }).format(Date.UTC(2026, 10, 29, 12))];
+  assert.equal(resultWords({ rows: 51, bytes: 9000, seconds: 3, report: 'x', expires }), `51 rows · 3 s · kept until ${until}`);
+  assert.equal(resultWords({ rows: 1, ignored: ['a', 'b'] }), '1 row · 2 columns left out');
+  assert.equal(resultWords({ rows: 'x', columns: {}, seconds: null, ignored: 7, expires: 'soon', rejected: 3, steps: {} }), '');
 });

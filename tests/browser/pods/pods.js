@@ -1,8 +1,11 @@
-/** The real pods that these tests run against: two gateways over one RabbitMQ, and an imports worker. */
+/** The real pods that these tests run against: two gateways over one RabbitMQ, and a worker of each kind. */
 
 import { createHmac, randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { once } from 'node:events';
+
+import { until } from '../browser.js';
 
 const { BELLWIRE_TEST_PODS = '', BELLWIRE_TEST_SECRET = '' } = process.env;
 
@@ -39,11 +42,35 @@ export async function notify(pod, user, toast, more = {}) {
   return event.id;
 }
 
+/** A file of the real data that the examples are made for. */
+export const dataset = (name) => new URL(name, process.env.BELLWIRE_TEST_DATASETS ? `file://${process.env.BELLWIRE_TEST_DATASETS}/` : new URL('../node_modules/vega-datasets/data/', import.meta.url));
+
+/** Asks a pod's API as a program would. */
+export async function ask(pod, user, path, { method = 'GET', body, claims, type = 'application/json' } = {}) {
+  const headers = { authorization: `Bearer ${signToken(user, claims)}`, ...(body !== undefined && { 'content-type': type }) };
+  return fetch(`${pod}${path}`, { method, headers, body: typeof body === 'string' || body === undefined ? body : JSON.stringify(body) });
+}
+
+/** Stores a dataset as a table, for what is tested on top of it. */
+export async function importTable(pod, user, file, table) {
+  const stored = await (await ask(pod, user, `/api/files/${file}`, { method: 'PUT', body: await readFile(dataset(file), 'utf8'), type: 'text/csv' })).json();
+  const started = await ask(pod, user, '/api/tasks', { method: 'POST', body: { kind: 'imports', input: { file: stored.key, table, mode: 'replace' } } });
+  const { id } = await started.json();
+  const task = await until(async () => (await ask(pod, user, `/api/tasks/${id}`)).json(), ({ state }) => !['queued', 'running'].includes(state), 60_000);
+  if (task.state !== 'succeeded') throw new Error(`${file} was not imported: ${JSON.stringify(task)}`);
+}
+
+/** Opens the form of an offer, as the page lists it. */
+export async function openForm(page, title) {
+  await page.locator('bellwire-start summary').filter({ has: page.getByText(title, { exact: true }) }).click();
+  return page.locator('bellwire-start details[open]');
+}
+
 /** Opens the page and signs in by pasting a token, as a person does. */
-export async function signIn(context, pod, user) {
+export async function signIn(context, pod, user, claims) {
   const page = await context.newPage();
   await page.goto(pod);
-  await page.getByLabel('Token').fill(signToken(user));
+  await page.getByLabel('Token').fill(signToken(user, claims));
   await page.getByRole('button', { name: 'Continue' }).click();
   await page.locator('#connection[data-state=live]').waitFor();
   return page;
