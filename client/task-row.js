@@ -68,6 +68,7 @@ export class TaskRow {
     setText(this.#words, said);
     this.#words.hidden = !said;
     this.element.dataset.state = task.state;
+    this.element.toggleAttribute('data-trouble', Boolean(task.error) && !isEnd(task.state)); // it goes on nevertheless
     this.#showTime(task);
     this.#steps.show(task);
     const made = JSON.stringify([task.state, task.title, task.result]);

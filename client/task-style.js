@@ -20,6 +20,7 @@ style.replaceSync(`
 .state { color: var(--state); font-weight: 600; }
 .result { margin: 0.25rem 0 0; font-size: 0.875rem; color: light-dark(#3d4457, #ccd2e0); unicode-bidi: plaintext; text-align: start; white-space: pre-line; }
 .task[data-state='failed'] .result { color: light-dark(#8f1f18, #ffb4ad); }
+.task[data-trouble] { --state: light-dark(#8a5a00, #f1c15f); }
 .bar { margin-block: 0.5rem 0.25rem; block-size: 0.375rem; border-radius: 1rem; background: light-dark(#e6e9f0, #343b4d); overflow: hidden; }
 .fill { block-size: 100%; border-radius: inherit; background: var(--state); transition: inline-size 240ms ease-out; }
 .actions { display: flex; flex-wrap: wrap; gap: 0.375rem; }

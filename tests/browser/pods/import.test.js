@@ -3,9 +3,9 @@ import { readFile } from 'node:fs/promises';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 
 import { complaints, drop, launch, until } from '../browser.js';
-import { pods, signIn, somebody, toastsOf } from './pods.js';
+import { dataset, openForm, pods, signIn, somebody, toastsOf } from './pods.js';
 
-const AIRPORTS = new URL('../node_modules/vega-datasets/data/airports.csv', import.meta.url);
+const AIRPORTS = dataset('airports.csv');
 let browser, context;
 
 before(async () => (browser = await launch()));
@@ -85,4 +85,19 @@ test('a large import is cancelled from the other pod’s page', async () => {
   for (const page of pages) {
     await until(() => row(page, 'stop me.csv').locator('.state').allTextContents(), (state) => state[0] === 'Cancelled', 30_000);
   }
+});
+
+test('a definition is imported by its form; a row that breaks its rules is kept aside with words', async () => {
+  const page = await signIn(context, pods[1], somebody('ada'));
+  const [header, ...rows] = (await readFile(AIRPORTS, 'utf8')).trimEnd().split('\n');
+  const buffer = Buffer.from([header, ...rows, 'ZZZ,Nowhere,Nowhere,TX,USA,123.5,-90'].join('\n'));
+  const form = await openForm(page, 'Airports');
+  await form.getByLabel('File').setInputFiles({ name: 'airports.csv', mimeType: 'text/csv', buffer });
+  await form.getByLabel('What happens to the rows that are there').selectOption('replace');
+  await form.getByRole('button', { name: 'Start: Airports' }).click();
+  await until(() => toastsOf(page), (titles) => titles.length === 1, 60_000);
+  assert.match((await toastsOf(page))[0], /^Warning: airports is imported/);
+  await row(page, 'Airports').getByText(/3,376 rows · 7 columns · in airports .*1 rejected\s+line 3378: .*latitude/).waitFor();
+  const [download] = await Promise.all([page.waitForEvent('download'), row(page, 'Airports').getByRole('button', { name: /^Rejected rows/ }).click()]);
+  assert.match(await readFile(await download.path(), 'utf8'), /Nowhere/);
 });

@@ -51,13 +51,35 @@ export async function ask(pod, user, path, { method = 'GET', body, claims, type 
   return fetch(`${pod}${path}`, { method, headers, body: typeof body === 'string' || body === undefined ? body : JSON.stringify(body) });
 }
 
-/** Stores a dataset as a table, for what is tested on top of it. */
-export async function importTable(pod, user, file, table) {
-  const stored = await (await ask(pod, user, `/api/files/${file}`, { method: 'PUT', body: await readFile(dataset(file), 'utf8'), type: 'text/csv' })).json();
-  const started = await ask(pod, user, '/api/tasks', { method: 'POST', body: { kind: 'imports', input: { file: stored.key, table, mode: 'replace' } } });
-  const { id } = await started.json();
-  const task = await until(async () => (await ask(pod, user, `/api/tasks/${id}`)).json(), ({ state }) => !['queued', 'running'].includes(state), 60_000);
-  if (task.state !== 'succeeded') throw new Error(`${file} was not imported: ${JSON.stringify(task)}`);
+/** Stores a dataset as somebody's file; answers its key. */
+export async function store(pod, user, file) {
+  const answer = await ask(pod, user, `/api/files/${file}`, { method: 'PUT', body: await readFile(dataset(file), 'utf8'), type: 'text/csv' });
+  if (answer.status !== 201) throw new Error(`the pod answered ${answer.status}: ${await answer.text()}`);
+  return (await answer.json()).key;
+}
+
+/** Starts a task; answers its id. */
+export async function start(pod, user, kind, input) {
+  const answer = await ask(pod, user, '/api/tasks', { method: 'POST', body: { kind, input } });
+  if (answer.status !== 202) throw new Error(`the pod answered ${answer.status}: ${await answer.text()}`);
+  return (await answer.json()).id;
+}
+
+/** Waits until a task has ended as it should; answers it. */
+export async function ended(pod, user, id, state = 'succeeded') {
+  const isEnd = (task) => ['succeeded', 'failed', 'cancelled'].includes(task.state);
+  const task = await until(async () => (await ask(pod, user, `/api/tasks/${id}`)).json(), isEnd, 90_000);
+  if (task.state !== state) throw new Error(`it ended otherwise: ${JSON.stringify(task)}`);
+  return task;
+}
+
+/** Makes the tables that the example reports are about. */
+export async function loadTables() {
+  const loader = somebody('loader');
+  for (const name of ['airports', 'zipcodes']) {
+    const file = await store(pods[0], loader, `${name}.csv`);
+    await ended(pods[0], loader, await start(pods[0], loader, 'imports', { file, definition: name }));
+  }
 }
 
 /** Opens the form of an offer, as the page lists it. */

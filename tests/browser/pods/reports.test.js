@@ -8,7 +8,7 @@ import { unzipSync } from 'fflate';
 import { readSheet } from 'read-excel-file/node';
 
 import { complaints, launch, until } from '../browser.js';
-import { dataset, importTable, openForm, pods, signIn, somebody, toastsOf } from './pods.js';
+import { dataset, loadTables, openForm, pods, signIn, somebody, toastsOf } from './pods.js';
 
 /** By themselves, and not by the table that is imported from the same file. */
 async function airportsByState(least) {
@@ -25,7 +25,7 @@ async function airportsByState(least) {
 let browser, context;
 before(async () => {
   browser = await launch();
-  await importTable(pods[0], somebody('loader'), 'airports.csv', 'airports');
+  await loadTables();
 });
 after(() => browser.close());
 beforeEach(async () => (context = await browser.newContext()));
