@@ -6,6 +6,7 @@ mod bad_input;
 mod broker_away;
 mod coming_back;
 mod delivery;
+mod flowing;
 mod functions;
 mod importing;
 mod isolation;

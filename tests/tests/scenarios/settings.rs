@@ -8,6 +8,7 @@ use imports::{DatabaseConfig, ImportsConfig};
 use process::{Environments, Settings, logs::LogConfig, settings::Layers};
 use serde::de::DeserializeOwned;
 use storage::StorageConfig;
+use workflows::WorkflowsConfig;
 
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../bellwire.example.toml");
 
@@ -32,6 +33,7 @@ fn fields<T: Default + Debug>() -> BTreeSet<String> {
 fn every_default_in_the_example_is_the_true_one() {
     is_default::<GatewayConfig>("gateway");
     is_default::<ImportsConfig>("imports");
+    is_default::<WorkflowsConfig>("workflows");
     is_default::<LogConfig>("log");
 }
 
@@ -40,6 +42,7 @@ fn every_setting_is_in_the_example() {
     let sections = [
         ("gateway", fields::<GatewayConfig>()),
         ("imports", fields::<ImportsConfig>()),
+        ("workflows", fields::<WorkflowsConfig>()),
         ("log", fields::<LogConfig>()),
     ];
     for (section, fields) in sections {

@@ -1,0 +1,47 @@
+//! What can be set.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use backplane::Kind;
+use process::quantity;
+use runtime::HostConfig;
+use serde::Deserialize;
+
+/// `[workflows]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WorkflowsConfig {
+    /// `BELLWIRE_WORKFLOWS__ADMIN_LISTEN`: `/livez`, `/readyz`, `/metrics`. `0.0.0.0:9093`.
+    pub admin_listen: SocketAddr,
+    /// `[workflows.host]`: how many runs are begun at once, how often tried, how stopped.
+    pub host: HostConfig,
+    /// `BELLWIRE_WORKFLOWS__DEFINITIONS`: the folder of the definitions, `NAME.toml` each. Empty: there are none.
+    pub definitions: PathBuf,
+    /// `BELLWIRE_WORKFLOWS__KINDS`: the functions that a step may name. `["imports", "reports"]`.
+    pub kinds: Vec<Kind>,
+    /// `BELLWIRE_WORKFLOWS__MOST_ITEMS`: most items of one `for_each`. `1000`.
+    pub most_items: usize,
+    /// `BELLWIRE_WORKFLOWS__ITEMS_AT_ONCE`: items of one `for_each` that are under way at once. `10`.
+    pub items_at_once: usize,
+    /// `BELLWIRE_WORKFLOWS__STEP_TIMEOUT`: how long the end of a function is waited for where the step does not say. `1h`.
+    #[serde(deserialize_with = "quantity::duration")]
+    pub step_timeout: Duration,
+    /// `BELLWIRE_WORKFLOWS__KEEP`: how long a run that has ended is kept in the database. `30d`.
+    #[serde(deserialize_with = "quantity::duration")]
+    pub keep: Duration,
+}
+
+impl Default for WorkflowsConfig {
+    fn default() -> Self {
+        Self {
+            admin_listen: SocketAddr::from(([0, 0, 0, 0], 9093)),
+            host: HostConfig::default(),
+            definitions: PathBuf::new(),
+            kinds: ["imports", "reports"].map(|kind| kind.parse().expect("it is a kind's name")).into(),
+            most_items: 1000,
+            items_at_once: 10,
+            step_timeout: Duration::from_secs(3600),
+            keep: Duration::from_secs(30 * 24 * 3600),
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! The workflows function: begins a run; its engine brings it to its end.
+
+use std::{path::PathBuf, sync::Arc};
+
+use anyhow::Context as _;
+use async_trait::async_trait;
+use backplane::{Kind, TaskId, Toast, catalogue::Offer, toast::Level};
+use runtime::{Completion, Context, DatabaseError, Failure, Function, Place, database::Transaction};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::WorkflowsConfig,
+    definition::Definition,
+    definitions::{DEEPEST, DefinitionErrors, Definitions},
+    engine::Engine,
+    form,
+    state::{Phase, Run, StepRun},
+    store::{self, Dialect},
+    tell,
+};
+
+/// What a run is given.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    /// The workflow: the name of its file without `.toml`.
+    pub workflow: String,
+    /// What its form asks for.
+    #[serde(default)]
+    pub input: Map<String, Value>,
+}
+
+/// The workflows function.
+pub struct Workflows {
+    config: WorkflowsConfig,
+    definitions: Definitions,
+    begun: Arc<Notify>,
+}
+
+impl Workflows {
+    /// Reads and checks all definitions.
+    pub fn open(config: WorkflowsConfig) -> Result<Self, DefinitionErrors> {
+        let definitions = Definitions::read(&config.definitions, &config.kinds)?;
+        Ok(Self { config, definitions, begun: Arc::default() })
+    }
+
+    /// Where the definitions were read; empty if nowhere.
+    pub fn folder(&self) -> &PathBuf {
+        &self.config.definitions
+    }
+
+    fn definition(&self, name: &str) -> Result<Arc<Definition>, Failure> {
+        self.definitions.get(name).cloned().ok_or_else(|| {
+            let shown: String = name.chars().take(64).collect();
+            let known: Vec<_> = self.definitions.all().map(|definition| definition.name.as_str()).collect();
+            let known = if known.is_empty() { "no workflow at all".to_owned() } else { known.join(", ") };
+            Failure::input(format!("workflow: there is no {shown:?}; there is {known}"))
+        })
+    }
+}
+
+/// A run that has not begun.
+fn run_of(context: &Context, definition: Arc<Definition>, input: Map<String, Value>) -> Run {
+    Run {
+        id: context.task,
+        environment: context.environment.clone(),
+        title: context.title.clone(),
+        owner: context.owner.clone(),
+        groups: context.groups.clone(),
+        parent: context.parent,
+        depth: 0,
+        traceparent: context.traceparent.clone(),
+        created: jiff::Timestamp::now(),
+        input,
+        attempt: context.attempt,
+        sequence: 0,
+        revision: 0,
+        told: 0,
+        untold: true,
+        phase: Phase::Going,
+        cancelled: false,
+        failure: None,
+        ended: 0,
+        steps: definition.steps.iter().map(|_| StepRun::waiting()).collect(),
+        definition,
+    }
+}
+
+/// Writes a run down, once however often its job is done.
+fn begin(transaction: &mut dyn Transaction, mut run: Run, dialect: Dialect) -> Result<(), Failure> {
+    store::make_tables(transaction, dialect)?;
+    if let Some(parent) = run.parent
+        && let Some(parent) = store::load(transaction, parent, dialect)?
+    {
+        run.depth = parent.depth + 1;
+    }
+    if run.depth >= DEEPEST {
+        return Err(Failure::input(format!("workflows start each other more than {DEEPEST} deep")));
+    }
+    if !store::insert(transaction, &run)? {
+        raise_attempt(transaction, run.id, run.attempt, dialect)?;
+    }
+    Ok(())
+}
+
+/// What its job's last attempt has told must not stand above what is told from now on.
+fn raise_attempt(
+    transaction: &mut dyn Transaction,
+    id: TaskId,
+    attempt: u32,
+    dialect: Dialect,
+) -> Result<(), DatabaseError> {
+    let Some(before) = store::load(transaction, id, dialect)?.filter(|run| !run.is_over()) else {
+        return Ok(());
+    };
+    let run = Run { attempt: before.attempt.max(attempt), untold: true, ..before.clone() };
+    store::save(transaction, (&before, &run), Some(0), None)
+}
+
+#[async_trait]
+impl Function for Workflows {
+    type Input = Input;
+    type Output = Value;
+
+    fn kind(&self) -> Kind {
+        tell::kind()
+    }
+
+    fn title(&self) -> String {
+        "Workflows".to_owned()
+    }
+
+    fn offers(&self) -> Vec<Offer> {
+        self.definitions.all().map(form::offer).collect()
+    }
+
+    fn only_begins(&self) -> bool {
+        true
+    }
+
+    async fn run(&self, context: &Context, input: Input) -> Result<Completion<Value>, Failure> {
+        let definition = self.definition(&input.workflow)?;
+        if !context.is_allowed(&definition.allow) {
+            let message = format!("{} may be started by {} only", definition.name, definition.allow.join(", "));
+            return Err(Failure::Permanent { reason: "forbidden", message });
+        }
+        let input = form::input(&definition, input.input).map_err(Failure::input)?;
+        let database = context.database()?;
+        let (run, dialect, stop) = (run_of(context, definition, input), Dialect::of(database), context.stop.clone());
+        let written = database.transaction(move |transaction| {
+            begin(transaction, run, dialect)?;
+            if stop.is_cancelled() { Err(Failure::Stopped) } else { Ok(()) }
+        });
+        written.await?;
+        self.begun.notify_one();
+        let toast = Toast::new(Level::Info, format!("{} has begun", context.title));
+        Ok(Completion { output: json!({}), toast })
+    }
+
+    async fn beside(&self, place: &Place, stop: CancellationToken) -> anyhow::Result<()> {
+        let database = place.database.clone();
+        let database =
+            database.context("workflows keep their runs in a database: set database.url (BELLWIRE_DATABASE__URL)")?;
+        let engine = Engine::new(place.clone(), database, self.config.clone(), self.begun.clone());
+        tokio::select! {
+            () = stop.cancelled() => Ok(()),
+            ended = engine.live() => ended,
+        }
+    }
+}

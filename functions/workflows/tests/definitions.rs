@@ -1,0 +1,170 @@
+//! Definitions with mistakes, each answered with its file and line; and those that ship.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::path::Path;
+
+use tempfile::TempDir;
+use workflows::Definitions;
+
+fn kinds() -> Vec<backplane::Kind> {
+    ["imports", "reports"].map(|kind| kind.parse().unwrap()).into()
+}
+
+fn errors(definitions: &[(&str, &str)]) -> Vec<String> {
+    let folder = TempDir::new().unwrap();
+    for (name, toml) in definitions {
+        std::fs::write(folder.path().join(format!("{name}.toml")), toml).unwrap();
+    }
+    let errors = Definitions::read(folder.path(), &kinds()).map(drop).err().map(|errors| errors.0).unwrap_or_default();
+    let prefix = format!("{}/", folder.path().display());
+    errors.into_iter().map(|error| error.replace(&prefix, "")).collect()
+}
+
+/// The only mistake of one definition.
+fn error(toml: &str) -> String {
+    let errors = errors(&[("it", toml)]);
+    assert_eq!(errors.len(), 1, "{errors:#?}");
+    errors.into_iter().next().unwrap()
+}
+
+const TWO: &str = "title = 'T'
+[[input]]
+name = 'file'
+type = 'file'
+[[step]]
+id = 'one'
+kind = 'imports'
+[[step]]
+id = 'two'
+kind = 'reports'
+needs = ['one']
+";
+
+#[test]
+fn the_examples_are_right() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let definitions = Definitions::read(&folder, &kinds()).unwrap_or_else(|errors| panic!("{errors}"));
+    let names: Vec<_> = definitions.all().map(|definition| definition.name.clone()).collect();
+    assert_eq!(names, ["airports-approved", "airports-later", "weather-by-year"]);
+}
+
+#[test]
+fn a_reference_to_what_is_not_there_is_named_with_its_line() {
+    for (more, says) in [
+        ("input = { file = '{{ input.fiel }}' }", "it.toml:12: file: there is no [[input]] \"fiel\""),
+        ("input = { a = { b = ['{{ steps.tow.output }}'] } }", "it.toml:12: a.b: there is no step \"tow\""),
+        ("input = { a = '{{ steps.two.output }}' }", "it.toml:12: a: step \"two\" is not among its needs, or theirs"),
+        (
+            "[step.input]\na = 1\nb = 'x {{ nothing }}'",
+            "it.toml:14: b: \"nothing\" is none of input, steps, item and run",
+        ),
+        ("when = 'steps.one.rows > 1'", "it.toml:12: step \"two\": when: of a step there are"),
+        ("when = 'steps.one.output.rows >'", "it.toml:12: step \"two\": when: syntax error"),
+        ("input = { a = '{{ item }}' }", "it.toml:12: a: item is there only in a step with for_each"),
+        ("input = { a = '{{ steps }}' }", "it.toml:12: a: write steps.<id>.output"),
+        ("input = { day = 2026-11-22 }", "it.toml:12: day: put dates and times into quotes"),
+        (
+            "compensate = { kind = 'imports', input = { a = '{{ steps.three.output }}' } }",
+            "it.toml:12: a: there is no step",
+        ),
+    ] {
+        let found = error(&format!("{TWO}{more}\n"));
+        assert!(found.starts_with(says), "{more}\n{found}");
+    }
+    assert!(
+        errors(&[("it", &format!("{TWO}input = {{ a = '{{{{ steps.one.output.x + input.file }}}}' }}\n"))]).is_empty()
+    );
+}
+
+#[test]
+fn what_a_step_must_or_may_not_have_is_named_with_its_line() {
+    for (more, says) in [
+        ("[[step]]\nid = 'one'\nkind = 'imports'", "it.toml:13: step \"one\": there are two of this id"),
+        ("[[step]]\nid = 'a-b'\nkind = 'imports'", "it.toml:13: step \"a-b\": it must be 1 to 64 of a-z, 0-9 and '_'"),
+        (
+            "[[step]]\nid = 'x'\nkind = 'import'",
+            "it.toml:14: step \"x\": kind: there is no \"import\"; there are approval, wait, imports",
+        ),
+        ("[[step]]\nid = 'x'\nkind = 'workflows'", "it.toml:14: step \"x\": kind: name the other workflow itself"),
+        (
+            "[[step]]\nid = 'x'\nkind = 'imports'\nneeds = ['one', 'y']",
+            "it.toml:15: step \"x\": needs: there is no step \"y\"",
+        ),
+        ("[[step]]\nid = 'x'\nkind = 'approval'", "it.toml:12: step \"x\": ask: say who is asked"),
+        ("[[step]]\nid = 'x'\nkind = 'wait'", "it.toml:12: step \"x\": for: a wait has either"),
+        (
+            "[[step]]\nid = 'x'\nkind = 'wait'\nfor = '1s'\nuntil = 'x'",
+            "it.toml:15: step \"x\": for: a wait has either",
+        ),
+        ("[[step]]\nid = 'x'\nkind = 'wait'\nfor = 'soon'", "it.toml:15: \"soon\" is no duration"),
+        (
+            "[[step]]\nid = 'x'\nkind = 'wait'\nfor = '9999d'",
+            "it.toml:15: step \"x\": for: it is more than nothing and at most a year",
+        ),
+        ("retry = { attempts = 0 }", "it.toml:12: step \"two\": retry.attempts: it is 1 to 20"),
+        ("ask = 'user:ada'", "it.toml:12: step \"two\": ask: only an approval asks"),
+        (
+            "compensate = { kind = 'approval' }",
+            "it.toml:12: step \"two\": compensate.kind: \"approval\" undoes nothing",
+        ),
+        ("nedes = ['one']", "it.toml:12: unknown field `nedes`"),
+    ] {
+        let found = error(&format!("{TWO}{more}\n"));
+        assert!(found.starts_with(says), "{more}\n{found}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_the_head_is_named_with_its_line() {
+    let step = "[[step]]\nid = 'one'\nkind = 'imports'\n";
+    for (head, says) in [
+        ("title = ' '\n", "it.toml:1: title: it has 1 to 180"),
+        ("title = 'T'\nallow = ['staff']\n", "it.toml:2: allow: \"staff\" is neither user:<id> nor group:<name>"),
+        ("title = 'T'\nname = 'x'\n", "it.toml:2: name: a workflow's name is that of its file"),
+        (
+            "title = 'T'\n[[input]]\nname = 'n'\ntype = 'integer'\ndefault = 'x'\n",
+            "it.toml:5: input \"n\": default: it must be",
+        ),
+        ("title = 'T'\n[[input]]\nname = 'N'\n", "it.toml:3: input \"N\": it must be 1 to 64"),
+        ("title = 'T'\n[[input]]\nname = 'n'\ntype = 'list'\n", "it.toml:4: unknown variant `list`"),
+        ("title = 'T\n", "it.toml:1: "),
+    ] {
+        let found = error(&format!("{head}{step}"));
+        assert!(found.starts_with(says), "{head}\n{found}");
+    }
+    assert_eq!(error("title = 'T'\n"), "it.toml:1: it has no [[step]]");
+    let many: String = (0..101).map(|n| format!("[[step]]\nid = 's{n}'\nkind = 'imports'\n")).collect();
+    assert_eq!(error(&format!("title = 'T'\n{many}")), "it.toml:2: it has 101 steps; 100 are allowed");
+}
+
+#[test]
+fn steps_that_wait_for_each_other_are_named() {
+    let toml = "title = 'T'\n[[step]]\nid = 'a'\nkind = 'imports'\nneeds = ['c']\n[[step]]\nid = 'b'\nkind = 'imports'\n\
+                needs = ['a']\n[[step]]\nid = 'c'\nkind = 'imports'\nneeds = ['b']\n";
+    assert_eq!(error(toml), "it.toml:5: needs: these steps wait for each other: a → c → b → a");
+}
+
+#[test]
+fn workflows_that_start_each_other_without_end_or_too_deep_are_named() {
+    let starts = |other: &str| format!("title = 'T'\n[[step]]\nid = 'a'\nkind = '{other}'\n");
+    let found = errors(&[("one", &starts("two")), ("two", &starts("one"))]);
+    assert_eq!(found, ["one.toml:4: kind: these workflows start each other without end: one → two → one"]);
+    assert!(error(&starts("it")).contains("it → it"));
+    let chain: Vec<_> = (0..6)
+        .map(|n| (format!("w{n}"), starts(&if n == 5 { "imports".to_owned() } else { format!("w{}", n + 1) })))
+        .collect();
+    let chain: Vec<_> = chain.iter().map(|(name, toml)| (name.as_str(), toml.as_str())).collect();
+    assert_eq!(errors(&chain), ["w0.toml:4: kind: it starts workflows more than 5 deep"]);
+    assert!(errors(&chain[1..]).is_empty());
+}
+
+#[test]
+fn a_file_with_a_name_that_is_none_or_taken_is_named() {
+    for name in ["imports", "approval", "workflows", "Upper", "a b"] {
+        let found = errors(&[(name, TWO)]);
+        assert!(found.len() == 1 && found[0].starts_with(&format!("{name}.toml: ")), "{found:?}");
+    }
+    assert!(
+        Definitions::read(Path::new("/nowhere/at/all"), &kinds()).unwrap_err().to_string().contains("/nowhere/at/all")
+    );
+}

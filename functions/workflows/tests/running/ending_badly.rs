@@ -1,0 +1,146 @@
+//! Steps that fail, runs that are taken back, and what was done before.
+
+use backplane::{StepState, TaskState};
+use serde_json::json;
+
+use crate::stage::Stage;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_step_is_tried_again_as_often_as_it_says() {
+    let toml = |attempts: u32| {
+        format!(
+            "title = 'T'\n[[step]]\nid = 'it'\ntitle = 'The step'\nkind = 'work'\n\
+             retry = {{ attempts = {attempts}, delay = '10ms' }}\ninput = {{ name = 'it', how = 'fails twice' }}\n"
+        )
+    };
+    let stage = Stage::new(&[("thrice", &toml(3)), ("twice", &toml(2).replace("'it', how", "'other', how"))]).await;
+    let _engine = stage.engine();
+    let task = stage.end(stage.start("thrice", json!({})).await).await;
+    assert_eq!(task.state, TaskState::Succeeded, "{task:#?}");
+    assert_eq!(stage.work.names(), ["it", "it", "it"]);
+    let task = stage.end(stage.start("twice", json!({})).await).await;
+    assert_eq!(task.error.unwrap().message, "The step: other is sour");
+    assert_eq!(stage.work.names().len(), 5);
+}
+
+const UNDONE: &str = r#"
+title = "Undone"
+[[step]]
+id = "one"
+kind = "work"
+input = { name = "one" }
+compensate = { kind = "work", input = { name = "undo one", what = "{{ steps.one.output.got.name }}" } }
+[[step]]
+id = "two"
+kind = "work"
+needs = ["one"]
+for_each = "['a', 'b']"
+input = { name = "{{ item }}" }
+[step.compensate]
+kind = "work"
+input = { name = "undo {{ item }}", what = "{{ steps.two.output.got.name }} after {{ steps.one.output.got.name }}" }
+[[step]]
+id = "three"
+kind = "work"
+needs = ["two"]
+input = { name = "three" }
+[[step]]
+id = "beside"
+kind = "work"
+needs = ["one"]
+input = { name = "beside", how = "waits" }
+[[step]]
+id = "four"
+kind = "work"
+needs = ["three"]
+input = { name = "four", how = "HOW" }
+[[step]]
+id = "never"
+kind = "work"
+needs = ["four"]
+"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_done_is_undone_in_reverse_when_a_later_step_fails() {
+    let stage = Stage::new(&[("undone", &UNDONE.replace("HOW", "fails"))]).await;
+    let _engine = stage.engine();
+    let run = stage.start("undone", json!({})).await;
+    let task = stage.end(run).await;
+    assert_eq!((task.state, task.error.unwrap().message.as_str()), (TaskState::Failed, "four: four is sour"));
+    let states: Vec<_> = task.steps.iter().map(|step| step.state).collect();
+    use StepState::{Cancelled, Compensated, Failed, Succeeded};
+    assert_eq!(states, [Compensated, Compensated, Succeeded, Cancelled, Failed, Cancelled]);
+    let names = stage.work.names();
+    let undone: Vec<_> = names.iter().filter(|name| name.starts_with("undo")).collect();
+    assert!(undone.len() == 3 && undone[2] == "undo one", "{names:?}");
+    assert_eq!(stage.work.given("undo b")["what"], "b after one");
+    let toasts = stage.said().into_iter().filter(|event| event.source.ends_with("workflows"));
+    let toast = toasts.filter_map(|event| event.toast().unwrap()).next().unwrap();
+    assert_eq!((toast.title.as_str(), toast.body.as_deref()), ("A run failed", Some("four: four is sour")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_is_taken_back_stops_its_steps_and_undoes_the_others() {
+    let stage = Stage::new(&[("undone", &UNDONE.replace("HOW", "waits"))]).await;
+    let _engine = stage.engine();
+    let job = stage.job("undone", json!({}));
+    stage.submit(&job).await;
+    stage.step(job.task, "four", StepState::Running).await;
+    stage.cancel(&job).await;
+    let task = stage.end(job.task).await;
+    assert_eq!(task.state, TaskState::Cancelled);
+    let states: Vec<_> = task.steps.iter().map(|step| step.state).collect();
+    use StepState::{Cancelled, Compensated, Succeeded};
+    assert_eq!(states, [Compensated, Compensated, Succeeded, Cancelled, Cancelled, Cancelled]);
+    assert!(stage.work.names().contains(&"undo one".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_taken_back_before_it_is_written_down_never_does_a_step() {
+    let stage = Stage::new(&[("undone", &UNDONE.replace("HOW", "waits"))]).await;
+    let job = stage.job("undone", json!({}));
+    stage.cancel(&job).await;
+    let _engine = stage.engine();
+    stage.submit(&job).await;
+    assert_eq!(stage.end(job.task).await.state, TaskState::Cancelled);
+    assert!(stage.work.names().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_step_that_takes_too_long_is_taken_back_and_the_run_fails() {
+    let toml =
+        "title = 'T'\n[[step]]\nid = 'it'\nkind = 'work'\ntimeout = '200ms'\ninput = { name = 'it', how = 'waits' }\n";
+    let stage = Stage::new(&[("slow", toml)]).await;
+    let _engine = stage.engine();
+    let task = stage.end(stage.start("slow", json!({})).await).await;
+    assert_eq!(task.error.unwrap().message, "it: its end was not heard within 0 s");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_undone_is_said_and_the_rest_is_undone() {
+    let toml = r#"
+        title = "T"
+        [[step]]
+        id = "one"
+        kind = "work"
+        input = { name = "one" }
+        compensate = { kind = "work", input = { name = "undo one" } }
+        [[step]]
+        id = "two"
+        kind = "work"
+        needs = ["one"]
+        input = { name = "two" }
+        compensate = { kind = "work", input = { name = "undo two", how = "fails" } }
+        [[step]]
+        id = "three"
+        kind = "work"
+        needs = ["two"]
+        input = { name = "three", how = "fails" }
+    "#;
+    let stage = Stage::new(&[("stuck", toml)]).await;
+    let _engine = stage.engine();
+    let task = stage.end(stage.start("stuck", json!({})).await).await;
+    let told: Vec<_> = task.steps.iter().map(|step| (step.state, step.note.clone())).collect();
+    assert_eq!(told[0].0, StepState::Compensated);
+    assert_eq!(told[1], (StepState::Succeeded, Some("it could not be undone: undo two is sour".to_owned())));
+}

@@ -1,0 +1,10 @@
+//! Runs of workflows from their start to their end: real hosts over a backplane in memory and a database in a file.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod approvals;
+mod beginning;
+mod conditions;
+mod ending_badly;
+mod resuming;
+mod stage;
+mod steps;

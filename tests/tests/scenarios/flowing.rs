@@ -1,0 +1,365 @@
+//! Workflows over pods, workers and databases: begun on one pod, approved on another, and what goes away comes back.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+
+use async_trait::async_trait;
+use backplane::{Kind, PodId, TaskId, Toast, toast::Level};
+use process::Readiness;
+use runtime::{Completion, Context, Database, DatabaseConfig, Failure, Function, Host, HostConfig, Place};
+use scenarios::{Ear, Ground, House, Pod, Relay, ground::Role, house::answer, over_both_backplanes, until};
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+use workflows::{Workflows, WorkflowsConfig};
+
+over_both_backplanes! {
+    begun_on_one_pod_it_is_approved_by_a_second_person_on_the_other,
+    a_rejection_is_told_to_the_owner_and_what_was_done_is_undone,
+    of_two_engines_one_is_killed_in_the_middle_and_each_step_is_done_once,
+    taken_back_by_its_owner_it_stops_and_undoes_what_was_done,
+}
+
+const FLOWS: [(&str, &str); 2] = [
+    (
+        "asking",
+        r#"
+title = "Asking"
+[[input]]
+name = "n"
+type = "integer"
+default = 2
+[[step]]
+id = "load"
+kind = "quick"
+input = { name = "load", n = "{{ input.n }}" }
+compensate = { kind = "quick", input = { name = "unload" } }
+[[step]]
+id = "approve"
+kind = "approval"
+needs = ["load"]
+ask = "group:reviewers"
+question = "Are {{ steps.load.output.n }} right?"
+[[step]]
+id = "publish"
+kind = "quick"
+needs = ["approve"]
+input = { name = "publish", by = "{{ steps.approve.output.by }}" }
+"#,
+    ),
+    (
+        "waiting",
+        r#"
+title = "Waiting"
+[[step]]
+id = "first"
+kind = "quick"
+input = { name = "first" }
+compensate = { kind = "quick", input = { name = "undo first" } }
+[[step]]
+id = "each"
+kind = "quick"
+needs = ["first"]
+for_each = "range(5)"
+input = { name = "n{{ item }}" }
+[[step]]
+id = "held"
+kind = "quick"
+needs = ["each"]
+input = { name = "held", waits = true }
+[[step]]
+id = "last"
+kind = "quick"
+needs = ["held"]
+input = { name = "last" }
+"#,
+    ),
+];
+
+/// A function that notes what it does, and waits where it is told to.
+#[derive(Clone, Default)]
+struct Quick(Arc<Mutex<Noted>>);
+
+#[derive(Default)]
+struct Noted {
+    effects: HashMap<TaskId, String>,
+    may_go: bool,
+}
+
+impl Quick {
+    fn effects(&self) -> Vec<String> {
+        let mut effects: Vec<_> = self.0.lock().unwrap().effects.values().cloned().collect();
+        effects.sort();
+        effects
+    }
+
+    fn let_go(&self) {
+        self.0.lock().unwrap().may_go = true;
+    }
+}
+
+#[async_trait]
+impl Function for Quick {
+    type Input = Value;
+    type Output = Value;
+
+    fn kind(&self) -> Kind {
+        "quick".parse().unwrap()
+    }
+
+    async fn run(&self, context: &Context, input: Value) -> Result<Completion<Value>, Failure> {
+        while input["waits"] == true && !self.0.lock().unwrap().may_go {
+            if context.stop.is_cancelled() {
+                return Err(Failure::Stopped);
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        let name = input["name"].as_str().unwrap_or_default().to_owned();
+        self.0.lock().unwrap().effects.insert(context.task, name);
+        Ok(Completion { output: input, toast: Toast::new(Level::Success, "done") })
+    }
+}
+
+/// A database of a test's own: PostgreSQL where there is a broker, SQLite where all is in one process.
+struct Tables {
+    folder: TempDir,
+    schema: Option<String>,
+}
+
+fn administrator() -> String {
+    std::env::var("BELLWIRE_TEST_DATABASE_URL").expect("run `make test`, which starts a PostgreSQL")
+}
+
+impl Tables {
+    async fn beside(house: &House) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("definitions")).unwrap();
+        for (name, toml) in FLOWS {
+            std::fs::write(folder.path().join("definitions").join(format!("{name}.toml")), toml).unwrap();
+        }
+        let Ground::RabbitMq { .. } = house.ground else {
+            return Self { folder, schema: None };
+        };
+        let schema = format!("flowing_{}", TaskId::new()).to_lowercase();
+        let mut connection = PgConnection::connect(&administrator()).await.unwrap();
+        connection.execute(AssertSqlSafe(format!("CREATE SCHEMA {schema}"))).await.unwrap();
+        Self { folder, schema: Some(schema) }
+    }
+
+    fn url(&self, administrator: &str) -> String {
+        match &self.schema {
+            None => format!("sqlite://{}", self.folder.path().join("it.db").display()),
+            Some(schema) => {
+                let more = if administrator.contains('?') { '&' } else { '?' };
+                format!("{administrator}{more}options[search_path]={schema}")
+            }
+        }
+    }
+
+    /// A worker that begins runs and brings them forward.
+    async fn engine(&self, house: &House) -> Engine {
+        let url = if self.schema.is_some() { self.url(&administrator()) } else { self.url("") };
+        self.engine_at(house, &url).await
+    }
+
+    async fn engine_at(&self, house: &House, url: &str) -> Engine {
+        let definitions = self.folder.path().join("definitions");
+        let kinds = vec!["quick".parse().unwrap()];
+        let function = Workflows::open(WorkflowsConfig { definitions, kinds, ..WorkflowsConfig::default() }).unwrap();
+        let (environment, kind) = ("prod".parse().unwrap(), function.kind());
+        house.ground.declare(&environment, std::slice::from_ref(&kind)).await;
+        let place = Place {
+            backplane: house.ground.backplane(&environment, Role::Worker(&kind)),
+            environment,
+            storage: house.storage.clone(),
+            database: Some(Database::open(&DatabaseConfig { url: url.to_owned() }).unwrap()),
+            pod: PodId::worker(),
+        };
+        let host = Host::new(place, HostConfig::default(), function, &Readiness::default()).unwrap();
+        Engine(tokio::spawn(host.run(std::future::pending())))
+    }
+}
+
+struct Engine(JoinHandle<Result<(), runtime::HostError>>);
+
+impl Engine {
+    async fn kill(self) {
+        self.0.abort();
+        self.0.await.ok();
+    }
+}
+
+async fn start(pod: &Pod, token: &str, workflow: &str, input: Value) -> String {
+    let input = json!({ "workflow": workflow, "input": input });
+    let body = json!({ "kind": "workflows", "title": "A run", "input": input }).to_string();
+    until("the run is taken", async || {
+        let (status, task) = answer(pod.request("POST", "/api/tasks", token).body(body.clone())).await;
+        (status == 202).then(|| task["id"].as_str().unwrap().to_owned())
+    })
+    .await
+}
+
+async fn in_state(pod: &Pod, token: &str, id: &str, state: &str) -> Value {
+    until(&format!("the run is {state}"), async || {
+        let (_, task) = answer(pod.request("GET", &format!("/api/tasks/{id}"), token)).await;
+        (task["state"] == state).then_some(task)
+    })
+    .await
+}
+
+async fn step_in(pod: &Pod, token: &str, id: &str, step: &str, state: &str) {
+    until(&format!("{step} is {state}"), async || {
+        let (_, task) = answer(pod.request("GET", &format!("/api/tasks/{id}"), token)).await;
+        let steps = task["steps"].as_array()?.clone();
+        steps.iter().any(|each| each["id"] == step && each["state"] == state).then_some(())
+    })
+    .await;
+}
+
+fn member(house: &House, user: &str, group: &str) -> String {
+    house.token_with("prod", |claims| {
+        claims.sub = user.to_owned();
+        claims.groups = vec![group.to_owned()];
+    })
+}
+
+async fn toast(ear: &mut Ear) -> Value {
+    loop {
+        let data = ear.next().await.data["data"].clone();
+        if data["toast"].is_object() {
+            return data["toast"].clone();
+        }
+    }
+}
+
+async fn begun_on_one_pod_it_is_approved_by_a_second_person_on_the_other(house: House) {
+    let (one, two) = (house.pod().await, house.pod().await);
+    let (tables, quick) = (Tables::beside(&house).await, Quick::default());
+    let _engines = [tables.engine(&house).await, tables.engine(&house).await];
+    let _worker = house.worker("prod", quick.clone()).await;
+    let (ada, bob, eve) = (house.token("ada", "prod"), member(&house, "bob", "reviewers"), house.token("eve", "prod"));
+    let (mut adas, mut bobs) = (one.ear(&house, "ada", "prod").await, Ear::connect(&two.url, &bob, None).await);
+    let run = start(&one, &ada, "asking", json!({ "n": 7 })).await;
+    let asked = toast(&mut bobs).await;
+    assert_eq!((&asked["body"], &asked["decision"]["step"]), (&json!("Are 7 right?"), &json!("approve")), "{asked}");
+    step_in(&one, &ada, &run, "approve", "asked").await;
+    let path = format!("/api/tasks/{run}/steps/approve");
+    let approve = json!({ "decision": "approve", "comment": "fine" }).to_string();
+    let (status, _) = answer(two.request("POST", &path, &eve).body(approve.clone())).await;
+    assert!((400..500).contains(&status), "{status}");
+    assert_eq!(answer(two.request("POST", &path, &bob).body(approve.clone())).await.0, 200);
+    let (status, _) = answer(one.request("POST", &path, &bob).body(approve)).await;
+    assert!((400..500).contains(&status), "{status}");
+    for pod in [&one, &two] {
+        let task = in_state(pod, &ada, &run, "succeeded").await;
+        assert_eq!(task["result"]["steps"]["publish"], "succeeded", "{task}");
+    }
+    assert_eq!(quick.effects(), ["load", "publish"]);
+    loop {
+        let heard = toast(&mut adas).await;
+        if heard["title"] == "A run is done" {
+            break;
+        }
+    }
+}
+
+async fn a_rejection_is_told_to_the_owner_and_what_was_done_is_undone(house: House) {
+    let pod = house.pod().await;
+    let (tables, quick) = (Tables::beside(&house).await, Quick::default());
+    let _engine = tables.engine(&house).await;
+    let _worker = house.worker("prod", quick.clone()).await;
+    let (ada, bob) = (house.token("ada", "prod"), member(&house, "bob", "reviewers"));
+    let mut bobs = Ear::connect(&pod.url, &bob, None).await;
+    let run = start(&pod, &ada, "asking", json!({})).await;
+    toast(&mut bobs).await;
+    let reject = json!({ "decision": "reject", "comment": "two are wrong" }).to_string();
+    let path = format!("/api/tasks/{run}/steps/approve");
+    assert_eq!(answer(pod.request("POST", &path, &bob).body(reject)).await.0, 200);
+    let task = in_state(&pod, &ada, &run, "failed").await;
+    assert_eq!(task["error"]["message"], "approve: rejected by bob: two are wrong");
+    assert_eq!(quick.effects(), ["load", "unload"]);
+}
+
+async fn of_two_engines_one_is_killed_in_the_middle_and_each_step_is_done_once(house: House) {
+    let pod = house.pod().await;
+    let (tables, quick) = (Tables::beside(&house).await, Quick::default());
+    let (first, second) = (tables.engine(&house).await, tables.engine(&house).await);
+    let _worker = house.worker("prod", quick.clone()).await;
+    let ada = house.token("ada", "prod");
+    let run = start(&pod, &ada, "waiting", json!({})).await;
+    step_in(&pod, &ada, &run, "held", "running").await;
+    first.kill().await;
+    second.kill().await;
+    quick.let_go();
+    until("the step is done while no engine hears it", async || {
+        quick.effects().contains(&"held".to_owned()).then_some(())
+    })
+    .await;
+    let _third = tables.engine(&house).await;
+    in_state(&pod, &ada, &run, "succeeded").await;
+    assert_eq!(quick.effects(), ["first", "held", "last", "n0", "n1", "n2", "n3", "n4"]);
+}
+
+async fn taken_back_by_its_owner_it_stops_and_undoes_what_was_done(house: House) {
+    let pod = house.pod().await;
+    let (tables, quick) = (Tables::beside(&house).await, Quick::default());
+    let _engines = [tables.engine(&house).await, tables.engine(&house).await];
+    let _worker = house.worker("prod", quick.clone()).await;
+    let ada = house.token("ada", "prod");
+    let run = start(&pod, &ada, "waiting", json!({})).await;
+    step_in(&pod, &ada, &run, "held", "running").await;
+    assert_eq!(answer(pod.request("DELETE", &format!("/api/tasks/{run}"), &ada)).await.0, 202);
+    until("it is undone", async || quick.effects().contains(&"undo first".to_owned()).then_some(())).await;
+    in_state(&pod, &ada, &run, "cancelled").await;
+    assert!(!quick.effects().iter().any(|name| name == "last" || name == "held"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_the_broker_is_away_a_run_rests_and_goes_on_after() {
+    let ground = Ground::rabbitmq().await;
+    let (cut_off, relay) = ground.behind_a_relay(true).await;
+    let (near, far) = (House::new(ground).await, House::new(cut_off).await);
+    let pod = near.pod().await;
+    let (tables, quick) = (Tables::beside(&near).await, Quick::default());
+    let _engine = tables.engine(&far).await;
+    let _worker = near.worker("prod", quick.clone()).await;
+    let ada = near.token("ada", "prod");
+    let run = start(&pod, &ada, "waiting", json!({})).await;
+    step_in(&pod, &ada, &run, "held", "running").await;
+    relay.cut();
+    quick.let_go();
+    until("the step is done", async || quick.effects().contains(&"held".to_owned()).then_some(())).await;
+    relay.mend();
+    in_state(&pod, &ada, &run, "succeeded").await;
+    assert_eq!(quick.effects(), ["first", "held", "last", "n0", "n1", "n2", "n3", "n4"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_the_database_is_away_a_run_rests_and_goes_on_after() {
+    let house = House::new(Ground::rabbitmq().await).await;
+    let pod = house.pod().await;
+    let (tables, quick) = (Tables::beside(&house).await, Quick::default());
+    let mut behind: url::Url = administrator().parse().unwrap();
+    let target = format!("{}:{}", behind.host_str().unwrap(), behind.port().unwrap_or(5432));
+    let relay = Relay::to(target, true).await;
+    behind.set_host(Some("127.0.0.1")).unwrap();
+    behind.set_port(Some(relay.address.port())).unwrap();
+    let _engine = tables.engine_at(&house, &tables.url(behind.as_str())).await;
+    let _worker = house.worker("prod", quick.clone()).await;
+    let ada = house.token("ada", "prod");
+    let run = start(&pod, &ada, "waiting", json!({})).await;
+    step_in(&pod, &ada, &run, "held", "running").await;
+    relay.cut();
+    quick.let_go();
+    until("the step is done", async || quick.effects().contains(&"held".to_owned()).then_some(())).await;
+    // A run that cannot be written down now is begun when the database is back.
+    let second = start(&pod, &ada, "waiting", json!({})).await;
+    relay.mend();
+    for run in [run, second] {
+        in_state(&pod, &ada, &run, "succeeded").await;
+    }
+    assert_eq!(quick.effects().len(), 16);
+}
