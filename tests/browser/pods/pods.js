@@ -59,8 +59,8 @@ export async function store(pod, user, file) {
 }
 
 /** Starts a task; answers its id. */
-export async function start(pod, user, kind, input) {
-  const answer = await ask(pod, user, '/api/tasks', { method: 'POST', body: { kind, input } });
+export async function start(pod, user, kind, input, title) {
+  const answer = await ask(pod, user, '/api/tasks', { method: 'POST', body: { kind, title, input } });
   if (answer.status !== 202) throw new Error(`the pod answered ${answer.status}: ${await answer.text()}`);
   return (await answer.json()).id;
 }

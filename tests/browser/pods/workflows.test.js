@@ -48,7 +48,7 @@ const watchStep = (page, title) => page.evaluate((title) => {
 /** Starts the same run as a program would. */
 async function run(user, minimum = 10) {
   const [airports, zipcodes] = [await store(pods[0], user, 'airports.csv'), await store(pods[0], user, 'zipcodes.csv')];
-  return start(pods[0], user, 'workflows', { workflow: 'airports-approved', input: { airports, zipcodes, minimum } });
+  return start(pods[0], user, 'workflows', { workflow: 'airports-approved', input: { airports, zipcodes, minimum } }, TITLE);
 }
 
 /** Waits until a run asks; everybody here is asked in the same group, so its own question is picked. */
