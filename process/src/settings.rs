@@ -10,9 +10,20 @@ use serde::de::DeserializeOwned;
 
 use crate::{config_error::ConfigError, layers};
 
-/// The sections there are; anything else at the top is a slip that would otherwise be ignored in silence.
-const SECTIONS: [&str; 9] =
-    ["gateway", "backplane", "environment", "database", "storage", "imports", "reports", "workflows", "log"];
+/// The sections there are; anything else at the top is a slip that would otherwise be ignored in silence. Below
+/// `functions` each function of a user's own has a section of its kind's name.
+const SECTIONS: [&str; 10] = [
+    "gateway",
+    "backplane",
+    "environment",
+    "database",
+    "storage",
+    "imports",
+    "reports",
+    "workflows",
+    "functions",
+    "log",
+];
 
 /// Where settings come from, the weakest first.
 #[derive(Debug, Clone, Default)]

@@ -35,7 +35,7 @@ mod verdict;
 mod waiting;
 pub mod worker;
 
-pub use backplane::catalogue;
+pub use backplane::{Kind, Toast, catalogue, toast::Level};
 pub use context::Context;
 pub use database::{Database, DatabaseConfig, DatabaseError};
 pub use failure::Failure;

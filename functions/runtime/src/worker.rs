@@ -23,7 +23,9 @@
 use std::{net::SocketAddr, process::ExitCode};
 
 use backplane::{Backplane, Environment, PodId};
+use clap::{Args, Command, FromArgMatches};
 use process::{Admin, Environments, Life, Options, Settings};
+use serde::Deserialize;
 use storage::{Storage, StorageConfig};
 use tracing::info;
 
@@ -34,7 +36,7 @@ use crate::{
 };
 
 /// The flags that all workers share.
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Flags {
     #[command(flatten)]
     options: Options,
@@ -42,6 +44,30 @@ pub struct Flags {
     /// Whose jobs to do; needed where the settings hold more than one environment
     #[arg(long, value_name = "NAME")]
     environment: Option<Environment>,
+}
+
+impl Flags {
+    /// Reads the arguments of a process that takes no others; it ends here when they are wrong or ask for help.
+    pub fn parse() -> Self {
+        let command = Self::augment_args(Command::new("worker"));
+        Self::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+    }
+}
+
+/// `[functions.KIND]`: the settings of a function that has none of its own.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct WorkerConfig {
+    /// `BELLWIRE_FUNCTIONS__KIND__ADMIN_LISTEN`: `/livez`, `/readyz`, `/metrics`. `0.0.0.0:9094`.
+    admin_listen: SocketAddr,
+    /// `[functions.KIND.host]`: how many at once, how often tried, how stopped.
+    host: HostConfig,
+}
+
+impl Default for WorkerConfig {
+    fn default() -> Self {
+        Self { admin_listen: SocketAddr::from(([0, 0, 0, 0], 9094)), host: HostConfig::default() }
+    }
 }
 
 /// What a worker's settings come to.
@@ -52,6 +78,14 @@ pub struct Worker<F> {
     pub host: HostConfig,
     /// What is done with them.
     pub function: F,
+}
+
+impl<F: Function> Worker<F> {
+    /// A worker of a function as `[functions.KIND]` says; `admin_listen` there is `0.0.0.0:9094` unless set.
+    pub fn of(settings: &Settings, function: F) -> anyhow::Result<Self> {
+        let WorkerConfig { admin_listen, host } = settings.section(&format!("functions.{}", function.kind()))?;
+        Ok(Self { admin_listen, host, function })
+    }
 }
 
 /// Lives as the worker that `build` makes of the settings; see [`process::live`].

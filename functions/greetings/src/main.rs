@@ -1,0 +1,38 @@
+use runtime::{Completion, Context, Failure, Function, Kind, Level, Toast, Worker, worker::Flags};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// What it is given: checked before it runs, and described by the API.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Input {
+    /// Who is greeted.
+    name: String,
+}
+
+struct Greetings;
+
+#[async_trait::async_trait]
+impl Function for Greetings {
+    type Input = Input;
+    type Output = i64;
+
+    fn kind(&self) -> Kind {
+        "greetings".parse().expect("it is a name")
+    }
+
+    async fn run(&self, context: &Context, Input { name }: Input) -> Result<Completion<i64>, Failure> {
+        let toast = Toast::new(Level::Success, format!("Hello {name}!"));
+        // Once for this task, even if this worker is killed and another runs it again.
+        let greeted = context.once(move |sql| {
+            sql.execute("CREATE TABLE IF NOT EXISTS greetings (name TEXT)", &[])?;
+            sql.execute("INSERT INTO greetings VALUES ($1)", &[name.into()])?;
+            Ok(sql.query("SELECT count(*) FROM greetings", &[])?[0].integer(0).unwrap_or_default())
+        });
+        Ok(Completion { output: greeted.await?, toast })
+    }
+}
+
+fn main() -> std::process::ExitCode {
+    runtime::live("bellwire-greetings", &Flags::parse(), |settings| Worker::of(settings, Greetings))
+}
