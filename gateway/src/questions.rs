@@ -1,6 +1,9 @@
 //! What the workflows of one environment ask people, folded from its events: who is asked, and the first answer.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, HashMap},
+};
 
 use backplane::{
     Audience, Event, TaskId,
@@ -94,7 +97,7 @@ impl Questions {
         let open = self.runs.values().flat_map(BTreeMap::values).filter(|step| step.answer.is_none());
         let mut asked: Vec<_> =
             open.filter_map(Step::asked).filter(|asked| asked.audience.includes(user, groups)).collect();
-        asked.sort_unstable_by(|one, other| other.asked.cmp(&one.asked));
+        asked.sort_unstable_by_key(|asked| Reverse(asked.asked));
         asked.truncate(most);
         asked
     }

@@ -117,7 +117,7 @@ impl Database {
             let task = Value::from(task.to_string());
             // Two runs of one task wait for each other here: the second finds what the first wrote.
             let sql = "INSERT INTO bellwire_effects (task, output) VALUES ($1, '') ON CONFLICT DO NOTHING";
-            if transaction.execute(sql, &[task.clone()])? == 0 {
+            if transaction.execute(sql, std::slice::from_ref(&task))? == 0 {
                 let rows = transaction.query("SELECT output FROM bellwire_effects WHERE task = $1", &[task])?;
                 let output = rows.first().and_then(|row| row.text(0)).unwrap_or_default();
                 return serde_json::from_str(output)
