@@ -126,7 +126,8 @@ export class Api {
 
   /** @param {string} method @param {string} path @param {object} [body] @param {Record<string, string>} [headers] */
   async #json(method, path, body, headers = {}) {
-    return (await this.#call(method, path, body, headers)).json();
+    const answer = await this.#call(method, path, body, headers);
+    return reached(answer.json()); // it may be cut off in the middle
   }
 
   /** @param {string} method @param {string} path @param {object} [body] @param {Record<string, string>} [headers] */
@@ -177,7 +178,7 @@ function bearer(token) {
   return { authorization: `Bearer ${token}` };
 }
 
-/** @param {Promise<Response>} answer */
+/** @template T @param {Promise<T>} answer @returns {Promise<T>} */
 async function reached(answer) {
   try {
     return await answer;

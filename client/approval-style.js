@@ -25,5 +25,6 @@ button[aria-busy='true'] { opacity: 0.6; cursor: progress; }
 .failed:empty { display: none; }
 .note { margin: 0; padding: 0.75rem 0.25rem; color: light-dark(#5b6378, #aab2c5); }
 .trouble { margin: 0 0 0.5rem; padding: 0.625rem 0.875rem; border-radius: 0.5rem; display: flex; gap: 0.75rem; align-items: center; justify-content: space-between; overflow-wrap: anywhere; color: light-dark(#8f1f18, #ffb4ad); background: light-dark(#fdeeed, #43262a); }
+@container (max-width: 24rem) { .comment { flex-basis: 100%; } }
 @media (forced-colors: active) { button { border-color: currentColor; } }
 `);

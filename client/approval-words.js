@@ -9,7 +9,7 @@ export const APPROVAL_WORDS = {
   decide: (verb, question) => `${verb}: ${question}`,
   comment: 'Comment (optional)',
   /** @param {string} owner */
-  by: (owner) => `for ${owner}`,
+  by: (owner) => `started by ${owner}`,
   /** @param {'approve' | 'reject'} decision @param {string} question */
   decided: (decision, question) => `${decision === 'approve' ? 'Approved' : 'Rejected'}: ${question}`,
   /** Why an answer did not count. @param {string} question @param {string} why */

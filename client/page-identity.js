@@ -4,7 +4,7 @@ import { TokenError } from './token.js';
 
 const STORED = 'bellwire:identity';
 
-/** @typedef {{ user?: string, environment?: string, token?: string }} Who */
+/** @typedef {{ user?: string, environment?: string, groups?: string, token?: string }} Who */
 
 /** @param {string} id @returns {any} */
 const byId = (id) => document.getElementById(id);
@@ -13,7 +13,7 @@ const byId = (id) => document.getElementById(id);
 function known() {
   const asked = new URLSearchParams(location.search);
   const user = asked.get('user');
-  if (user) return { user, environment: asked.get('env') ?? 'dev' };
+  if (user) return { user, environment: asked.get('env') ?? 'dev', groups: asked.get('groups') ?? '' };
   try {
     return JSON.parse(sessionStorage.getItem(STORED) ?? 'null');
   } catch {
@@ -34,9 +34,9 @@ export function forget() {
  * @param {Who} who
  * @returns {Promise<string>}
  */
-export async function tokenOf({ user, environment, token }) {
+export async function tokenOf({ user = '', environment = '', groups = '', token }) {
   if (token) return token;
-  const answer = await fetch(`/dev/token?${new URLSearchParams({ user: user ?? '', env: environment ?? '' })}`);
+  const answer = await fetch(`/dev/token?${new URLSearchParams({ user, env: environment, groups })}`);
   if (answer.ok) return (await answer.json()).token;
   const problem = await answer.json().catch(() => ({}));
   throw new TokenError(problem.detail ?? problem.title ?? `the gateway hands out no token here (${answer.status})`);
@@ -72,7 +72,7 @@ async function ask(why) {
       event.preventDefault();
       const said = new FormData(form);
       const who = development
-        ? { user: String(said.get('user')).trim(), environment: String(said.get('env')).trim() }
+        ? { user: String(said.get('user')).trim(), environment: String(said.get('env')).trim(), groups: namesIn(String(said.get('groups'))) }
         : { token: String(said.get('token')).trim() };
       try {
         await tokenOf(who);
@@ -85,6 +85,11 @@ async function ask(why) {
       resolve(remember(who));
     };
   });
+}
+
+/** Names with commas between them, and none without one. @param {string} text */
+function namesIn(text) {
+  return text.split(',').map((name) => name.trim()).filter(Boolean).join(',');
 }
 
 /** Remembered for this tab alone, so that two tabs can be two people. @param {Who} who */

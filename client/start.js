@@ -8,6 +8,9 @@ import { StartForm } from './start-form.js';
 import { style } from './start-style.js';
 import { START_WORDS } from './start-words.js';
 
+/** While nothing is offered, a worker may just be starting. */
+const LOOK_AGAIN = 10_000;
+
 /** @typedef {import('./offer.js').Offer} Offer */
 
 /**
@@ -21,6 +24,8 @@ export class BellwireStart extends HTMLElement {
   #loading = new Loading((connection, signal) => this.#load(connection, signal), (error) => this.#unloaded(error));
   /** What is shown, each by all that was said of it: what is the same stays, with what somebody writes into it. @type {Map<string, HTMLElement>} */
   #offers = new Map();
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #again;
   #said = make('p', 'said');
   #trouble = make('div', 'trouble');
   #note = make('p', 'note');
@@ -39,8 +44,13 @@ export class BellwireStart extends HTMLElement {
     for (const property of ['connection', 'words']) takeEarly(this, property);
   }
 
+  disconnectedCallback() {
+    clearTimeout(this.#again);
+  }
+
   /** Who starts it. @param {import('./connection.js').Connection | null} connection */
   set connection(connection) {
+    clearTimeout(this.#again);
     this.#connection = connection;
     this.#offers.clear();
     this.#list.replaceChildren();
@@ -63,7 +73,7 @@ export class BellwireStart extends HTMLElement {
     if (signal.aborted) return;
     this.#trouble.hidden = true;
     const only = this.getAttribute('kind');
-    this.#show(functions.filter(({ kind, offers }) => offers && (!only || kind === only)));
+    this.#show(functions.filter(({ kind, offers }) => offers?.length && (!only || kind === only)));
   }
 
   /** @param {import('./offer.js').Described[]} functions those with something to fill in */
@@ -87,6 +97,8 @@ export class BellwireStart extends HTMLElement {
     this.#offers = shown;
     this.#note.textContent = this.#words.empty;
     this.#note.hidden = shown.size > 0;
+    clearTimeout(this.#again);
+    if (shown.size === 0 && this.isConnected) this.#again = setTimeout(() => this.#loading.reload(), LOOK_AGAIN);
   }
 
   /** One offer, its form made when it is opened first. @param {string} kind @param {Offer} offer */

@@ -135,7 +135,7 @@ export class Peer {
     const { searchParams } = new URL(request.url, this.url);
     if (pathname === '/dev/token' && this.development) {
       if (!searchParams.get('user')) return problem(response, 400, 'user is missing');
-      return json(response, 200, { token: token({ sub: searchParams.get('user'), env: searchParams.get('env') }) });
+      return json(response, 200, { token: token({ sub: searchParams.get('user'), env: searchParams.get('env'), groups: searchParams.get('groups')?.split(',') }) });
     }
     if (pathname === '/api/tasks' && request.method === 'GET') return json(response, 200, { tasks: this.tasks });
     if (pathname === '/api/tasks') {

@@ -200,7 +200,7 @@ test('the list shows what waits at the start, and what is asked and answered lat
   peer.approvals = [question({ title: 'Load airports', owner: 'carol', asked: new Date(Date.now() - 120_000).toISOString() })];
   await open();
   await until(listed, (all) => all.join() === 'Publish 3,376 airports?');
-  assert.equal((await page.locator('bellwire-approvals .about').innerText()).replace(/\s+/g, ' '), 'Load airports for carol 2 minutes ago');
+  assert.equal((await page.locator('bellwire-approvals .about').innerText()).replace(/\s+/g, ' '), 'Load airports started by carol 2 minutes ago');
   assert.equal(await isEmpty(), false);
   peer.send(asked(question({ task: OTHER, question: '<b>second</b>' })));
   await until(listed, (all) => all.join() === 'Publish 3,376 airports?,<b>second</b>');

@@ -41,6 +41,19 @@ test('a name is asked for once per tab, and another tab may be somebody else', a
   await other.getByRole('heading', { name: 'Who are you?' }).waitFor();
 });
 
+test('in development one may be of groups, and says so once per tab', async () => {
+  const asked = [];
+  page.on('request', (request) => request.url().includes('/dev/token') && asked.push(new URL(request.url()).searchParams.get('groups')));
+  await page.goto(peer.url);
+  await page.getByRole('textbox', { name: 'Name' }).fill('bob');
+  await page.getByRole('textbox', { name: 'Groups' }).fill(' reviewers, ,finance ');
+  await page.keyboard.press('Enter');
+  await page.getByText('Live').waitFor();
+  await page.reload();
+  await page.getByText('Live').waitFor();
+  assert.deepEqual([...new Set(asked.slice(1))], ['reviewers,finance']);
+});
+
 test('switching asks for another name and takes the tasks of the first away', async () => {
   peer.tasks = [{ id: 'a', kind: 'imports', title: 'ada’s', state: 'running', progress: 0 }];
   await open();

@@ -220,6 +220,16 @@ test('what is offered later shows up after a gap, and what somebody is writing s
   await page.getByText('There is nothing to start here yet').waitFor();
 });
 
+test('while nothing is offered it is looked for again, for a worker may just be starting', async () => {
+  await page.clock.install();
+  await open();
+  await page.getByText('There is nothing to start here yet').waitFor();
+  peer.functions = described(SALES);
+  await page.clock.fastForward(11_000);
+  await summary('Sales by month').waitFor();
+  assert.equal(await page.getByText('There is nothing to start here yet').isVisible(), false);
+});
+
 test('what can be started is loaded again once the connection is live again', async () => {
   peer.answer = (_, response, path) => path === '/api/functions' && (problem(response, 503, 'catching up'), true);
   await open();
