@@ -4,11 +4,12 @@
 //! - `place`: where it lies, whatever its owner is called
 //! - [`files`]: one owner's files, put and got as streams
 //! - [`catalogue`]: what the functions of an environment say of themselves
-//! - [`open`]: which storage, from its address
+//! - [`open`]: which storage, from its address; `expire`: files that have had their time
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod catalogue;
+mod expire;
 pub mod files;
 pub mod key;
 pub mod open;

@@ -29,7 +29,7 @@ pub struct OpenError(String);
 /// All files; cheap to clone.
 #[derive(Clone)]
 pub struct Storage {
-    store: Arc<dyn ObjectStore>,
+    pub(crate) store: Arc<dyn ObjectStore>,
 }
 
 impl Storage {

@@ -31,7 +31,7 @@ pub enum Role<'a> {
 /// The environments of every scenario.
 pub const ENVIRONMENTS: [&str; 3] = ["prod", "test", "qa"];
 /// The kinds of function that scenarios run.
-const KINDS: [&str; 5] = ["imports", "patient", "quick", "told", "workflows"];
+const KINDS: [&str; 6] = ["imports", "patient", "quick", "reports", "told", "workflows"];
 const PASSWORD: &str = "scenario";
 
 /// Prefixes whose users exist and that nobody has used; making users takes rabbitmqctl a second, so many at once.

@@ -10,5 +10,6 @@ mod flowing;
 mod functions;
 mod importing;
 mod isolation;
+mod reporting;
 mod settings;
 mod tasks;

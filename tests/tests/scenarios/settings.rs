@@ -6,6 +6,7 @@ use backplane::BackplaneConfig;
 use gateway::GatewayConfig;
 use imports::{DatabaseConfig, ImportsConfig};
 use process::{Environments, Settings, logs::LogConfig, settings::Layers};
+use reports::ReportsConfig;
 use serde::de::DeserializeOwned;
 use storage::StorageConfig;
 use workflows::WorkflowsConfig;
@@ -33,6 +34,7 @@ fn fields<T: Default + Debug>() -> BTreeSet<String> {
 fn every_default_in_the_example_is_the_true_one() {
     is_default::<GatewayConfig>("gateway");
     is_default::<ImportsConfig>("imports");
+    is_default::<ReportsConfig>("reports");
     is_default::<WorkflowsConfig>("workflows");
     is_default::<LogConfig>("log");
 }
@@ -42,6 +44,7 @@ fn every_setting_is_in_the_example() {
     let sections = [
         ("gateway", fields::<GatewayConfig>()),
         ("imports", fields::<ImportsConfig>()),
+        ("reports", fields::<ReportsConfig>()),
         ("workflows", fields::<WorkflowsConfig>()),
         ("log", fields::<LogConfig>()),
     ];

@@ -1,0 +1,69 @@
+//! What can be set.
+
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
+
+use process::quantity;
+use runtime::HostConfig;
+use serde::Deserialize;
+
+/// `[reports]`.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ReportsConfig {
+    /// `BELLWIRE_REPORTS__ADMIN_LISTEN`: `/livez`, `/readyz`, `/metrics`. `0.0.0.0:9092`.
+    pub admin_listen: SocketAddr,
+    /// `[reports.host]`: how many at once, how often tried, how stopped.
+    pub host: HostConfig,
+    /// `BELLWIRE_REPORTS__DEADLINE`: how long one report may take; below the broker's 30 minutes. `20m`.
+    #[serde(deserialize_with = "quantity::duration")]
+    pub deadline: Duration,
+    /// `BELLWIRE_REPORTS__DEFINITIONS`: the folder of the reports, `NAME.sql` and `NAME.toml` each. Empty: no reports.
+    pub definitions: PathBuf,
+    /// `BELLWIRE_REPORTS__DATABASE_URL`: what the queries are run on, by a role that may only read. Empty: `database.url`.
+    pub database_url: String,
+    /// `BELLWIRE_REPORTS__STATEMENT_TIMEOUT`: how long the query of one report may run, its rows fetched. `5m`.
+    #[serde(deserialize_with = "quantity::duration")]
+    pub statement_timeout: Duration,
+    /// `BELLWIRE_REPORTS__ROW_LIMIT`: most rows of a report; one that has more fails whole. `2000000`.
+    pub row_limit: u64,
+    /// `BELLWIRE_REPORTS__BYTE_LIMIT`: most bytes of a report's values and of its file. `1GiB`.
+    #[serde(deserialize_with = "quantity::bytes")]
+    pub byte_limit: u64,
+    /// `BELLWIRE_REPORTS__KEEP`: how long a report's file can be fetched. `7d`.
+    #[serde(deserialize_with = "quantity::duration")]
+    pub keep: Duration,
+}
+
+impl Default for ReportsConfig {
+    fn default() -> Self {
+        Self {
+            admin_listen: SocketAddr::from(([0, 0, 0, 0], 9092)),
+            host: HostConfig::default(),
+            deadline: Duration::from_secs(20 * 60),
+            definitions: PathBuf::new(),
+            database_url: String::new(),
+            statement_timeout: Duration::from_secs(5 * 60),
+            row_limit: 2_000_000,
+            byte_limit: 1 << 30,
+            keep: Duration::from_secs(7 * 24 * 3600),
+        }
+    }
+}
+
+impl fmt::Debug for ReportsConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The address may hold a password.
+        let database_url = if self.database_url.is_empty() { "" } else { "…" };
+        f.debug_struct("ReportsConfig")
+            .field("admin_listen", &self.admin_listen)
+            .field("host", &self.host)
+            .field("deadline", &self.deadline)
+            .field("definitions", &self.definitions)
+            .field("database_url", &database_url)
+            .field("statement_timeout", &self.statement_timeout)
+            .field("row_limit", &self.row_limit)
+            .field("byte_limit", &self.byte_limit)
+            .field("keep", &self.keep)
+            .finish()
+    }
+}

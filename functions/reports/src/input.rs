@@ -1,0 +1,56 @@
+//! What a report is given.
+
+use std::{collections::BTreeMap, fmt};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The input of a report.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    /// The name of its definition.
+    pub report: String,
+    /// Values for its parameters, by name.
+    #[serde(default)]
+    pub parameters: BTreeMap<String, Value>,
+    /// What file it becomes; the first of its definition's formats where it is missing.
+    #[serde(default)]
+    pub format: Option<Format>,
+}
+
+/// What file a report becomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// UTF-8 with a byte order mark, lines that end with CR LF (RFC 4180), a header.
+    Csv,
+    /// A workbook.
+    Xlsx,
+    /// A page that needs nothing else.
+    Html,
+    /// A JSON object in each line.
+    Jsonl,
+}
+
+impl Format {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Csv, Self::Xlsx, Self::Html, Self::Jsonl];
+
+    /// Its name, which is what such a file's name ends with.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Xlsx => "xlsx",
+            Self::Html => "html",
+            Self::Jsonl => "jsonl",
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,61 @@
+//! Alone in its process, because it measures that process's memory: large reports are made at constant memory.
+#![allow(clippy::unwrap_used)]
+
+use std::{env, fs};
+
+use backplane::TaskId;
+use reports::{DatabaseConfig, Reports, ReportsConfig};
+use runtime::testing;
+use serde_json::json;
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use storage::{OwnerFiles, Storage, StorageConfig};
+use tempfile::TempDir;
+
+#[path = "../benches/report/orders.rs"]
+mod orders;
+
+/// Most MiB that a report may hold beyond what the process held before.
+const MOST: u64 = 64;
+const ROWS: u64 = 1_000_000;
+
+const DEFINITION: &str = "title = \"Orders\"\n[chart]\ntype = \"line\"\nx = \"id\"\ny = [\"amount\", \"tax\"]";
+
+/// Makes the report as each of these files.
+async fn make(folder: &TempDir, files: &OwnerFiles, url: &str, formats: &[&str]) {
+    let config = ReportsConfig { definitions: folder.path().join("definitions"), ..ReportsConfig::default() };
+    let reports = Reports::open(config, &DatabaseConfig { url: url.to_owned() }).unwrap();
+    let database = url.split("://").next().unwrap();
+    for format in formats {
+        let (context, _) = testing::context(files.clone());
+        orders::forget_peak_memory();
+        let before = orders::peak_memory();
+        let done = testing::run(&reports, &context, json!({"report": "orders", "format": format})).await.unwrap();
+        let memory = orders::peak_memory() - before;
+        assert_eq!(done.output["rows"], ROWS);
+        assert!(memory < MOST, "{format} of {database} took {memory} MiB");
+    }
+}
+
+#[tokio::test]
+async fn a_million_rows_of_twelve_columns_take_no_more_memory_than_a_few() {
+    let folder = TempDir::new().unwrap();
+    fs::create_dir(folder.path().join("definitions")).unwrap();
+    fs::write(folder.path().join("definitions/orders.sql"), orders::QUERY).unwrap();
+    fs::write(folder.path().join("definitions/orders.toml"), DEFINITION).unwrap();
+    let storage = Storage::open(&StorageConfig { url: format!("file:{}/files", folder.path().display()) }).unwrap();
+    let files = storage.files(&"test".parse().unwrap(), "ada");
+
+    orders::sqlite(&folder.path().join("it.db"), ROWS);
+    let url = format!("sqlite://{}/it.db", folder.path().display());
+    make(&folder, &files, &url, &["csv", "xlsx", "html", "jsonl"]).await;
+
+    let administrator = env::var("BELLWIRE_TEST_DATABASE_URL")
+        .expect("BELLWIRE_TEST_DATABASE_URL is not set: run `make test`, which starts a PostgreSQL");
+    let schema = format!("test_{}", TaskId::new()).to_lowercase();
+    let mut connection = PgConnection::connect(&administrator).await.unwrap();
+    connection.execute(AssertSqlSafe(format!("CREATE SCHEMA {schema}; SET search_path = {schema}"))).await.unwrap();
+    connection.execute(AssertSqlSafe(orders::postgres(ROWS))).await.unwrap();
+    let more = if administrator.contains('?') { '&' } else { '?' };
+    make(&folder, &files, &format!("{administrator}{more}options[search_path]={schema}"), &["csv", "xlsx"]).await;
+    connection.execute(AssertSqlSafe(format!("DROP SCHEMA {schema} CASCADE"))).await.unwrap();
+}

@@ -1,0 +1,105 @@
+//! Definitions that are wrong: each is told with its file and line, all at once, and nothing starts.
+
+use std::fs;
+
+use reports::{OpenError, ReportsConfig};
+
+use crate::{database::Database, world::World};
+
+/// Everything that is wrong with one definition.
+fn problems(sql: &str, toml: &str) -> Vec<String> {
+    let world = World::over(Database::sqlite());
+    world.define("it", sql, toml);
+    told(&world)
+}
+
+fn told(world: &World) -> Vec<String> {
+    match world.try_open(world.config()) {
+        Ok(_) => Vec::new(),
+        Err(OpenError::Definitions(problems)) => problems.iter().map(ToString::to_string).collect(),
+        Err(other) => panic!("{other}"),
+    }
+}
+
+#[test]
+fn every_field_that_is_wrong_is_told_with_its_line() {
+    let parameter = |rest: &str| format!("title = \"T\"\n[[parameter]]\nname = \"p\"\n{rest}");
+    for (toml, line, words) in [
+        ("".to_owned(), 1, "missing field `title`"),
+        ("title = \"T\"\ncolour = 1".to_owned(), 2, "unknown field `colour`"),
+        ("title = \" \"".to_owned(), 1, "the title has 1 to 120 characters"),
+        ("title = 5".to_owned(), 1, "invalid type: integer `5`"),
+        ("title = \"never closed".to_owned(), 1, "invalid basic string"),
+        ("title = \"T\"\nformats = [\"pdf\"]".to_owned(), 2, "unknown variant `pdf`"),
+        ("title = \"T\"\nformats = []".to_owned(), 2, "formats names at least one"),
+        ("title = \"T\"\nallow = [\"finance\"]".to_owned(), 2, "\"finance\" is neither user:ID nor group:NAME"),
+        ("title = \"T\"\n[chart]\ntype = \"pie\"\nx = \"a\"\ny = \"b\"".to_owned(), 3, "unknown variant `pie`"),
+        ("title = \"T\"\n[chart]\ntype = \"bar\"\nx = \"a\"\ny = []".to_owned(), 5, "y names 1 to 8 columns"),
+        ("title = \"T\"\n[chart]\ntype = \"bar\"\nx = \"a\"".to_owned(), 2, "missing field `y`"),
+        ("title = \"T\"\n[[column]]\nname = \"a\"\nformat = \"money\"".to_owned(), 4, "unknown variant `money`"),
+        ("title = \"T\"\n[[column]]\nname = \"a\"\n[[column]]\nname = \"a\"".to_owned(), 5, "\"a\" is there twice"),
+        (parameter(""), 2, "missing field `type`"),
+        (parameter("type = \"money\""), 4, "unknown variant `money`"),
+        (parameter("type = \"integer\"\ndefault = \"x\""), 5, "default: \"x\" is not a whole number"),
+        (parameter("type = \"month\"\ndefault = 2026-11-01"), 5, "default: \"2026-11-01\" is not a month"),
+        (parameter("type = \"integer\"\nchoices = [\n1,\n\"2\"]"), 7, "choices: \"2\" is not a whole number"),
+        (parameter("type = \"integer\"\nchoices = [1, 2]\ndefault = 3"), 6, "default: 3 is none of its choices: 1, 2"),
+        (parameter("type = \"text\"\nrequire = true"), 5, "unknown field `require`"),
+    ] {
+        let sql = if toml.contains("[[parameter]]") { "SELECT :p" } else { "SELECT 1" };
+        let told = problems(sql, &toml);
+        let start = format!("it.toml, line {line}: ");
+        assert!(told.len() == 1 && told[0].starts_with(&start) && told[0].contains(words), "{toml}\n{told:#?}");
+    }
+}
+
+#[test]
+fn a_parameter_is_declared_and_used_and_everything_wrong_is_told_at_once() {
+    let told = problems(
+        "SELECT :a,\n  :b -- :c",
+        "title = \"\"\n[[parameter]]\nname = \"b\"\ntype = \"text\"\n[[parameter]]\nname = \"c\"\ntype = \"text\"",
+    );
+    assert_eq!(
+        told,
+        [
+            "it.sql, line 1: the parameter :a is not declared in it.toml",
+            "it.toml, line 6: the parameter \"c\" is not used in it.sql",
+            "it.toml, line 1: the title has 1 to 120 characters",
+        ]
+    );
+}
+
+#[test]
+fn a_report_is_two_files_of_a_plain_name() {
+    let world = World::over(Database::sqlite());
+    let folder = world.definitions();
+    fs::write(folder.join("alone.sql"), "SELECT 1").unwrap();
+    fs::write(folder.join("lonely.toml"), "title = \"T\"").unwrap();
+    fs::write(folder.join("Big Name.sql"), "SELECT 1").unwrap();
+    fs::write(folder.join("notes.md"), "# none of ours").unwrap();
+    world.define("binary", "SELECT 1", "title = \"T\"");
+    fs::write(folder.join("binary.sql"), [0xff, 0xfe]).unwrap();
+    let told = told(&world);
+    assert_eq!(told.len(), 4, "{told:#?}");
+    assert!(told[0].starts_with("Big Name.toml: a report's name has 1 to 64"), "{told:#?}");
+    assert_eq!(told[1], "alone.toml: it is missing; a report is NAME.sql and NAME.toml");
+    assert_eq!(told[2], "binary.sql: it is not UTF-8");
+    assert_eq!(told[3], "lonely.sql: it is missing; a report is NAME.sql and NAME.toml");
+}
+
+#[test]
+fn a_folder_that_is_not_there_and_an_address_that_is_none_are_named() {
+    let world = World::over(Database::sqlite());
+    let config = ReportsConfig { definitions: "/nowhere/at/all".into(), ..world.config() };
+    let told = world.try_open(config).err().unwrap().to_string();
+    assert!(told.starts_with("reports.definitions (BELLWIRE_REPORTS__DEFINITIONS): "), "{told}");
+    assert!(told.contains("it cannot be read"), "{told}");
+    for url in ["mysql://u:hunter2@h/d", "postgres://u:hunter2@h:none/d", "sqlite://"] {
+        let config = ReportsConfig { database_url: url.to_owned(), ..world.config() };
+        assert!(!format!("{config:?}").contains("hunter2"));
+        let told = world.try_open(config).err().unwrap().to_string();
+        assert!(told.starts_with("reports.database_url (BELLWIRE_REPORTS__DATABASE_URL): "), "{told}");
+        assert!(!told.contains("hunter2"), "{told}");
+    }
+    assert!(world.try_open(ReportsConfig::default()).is_ok(), "without a folder there are no reports");
+}

@@ -1,0 +1,182 @@
+//! Queries that write, never end, return too much or reach out: refused in words, and nothing is left.
+
+use std::time::{Duration, Instant};
+
+use reports::{OpenError, ReportsConfig};
+use runtime::Failure;
+use serde_json::json;
+
+use crate::world::{World, over_both, refusal};
+
+const ENDLESS: &str =
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n WHERE i < 0";
+const TEN_MILLION: &str =
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000000) SELECT i FROM n";
+
+/// Opening with this query must fail; its words.
+fn not_opened(world: &World, sql: &str) -> String {
+    world.define("it", sql, "title = \"It\"");
+    match world.try_open(world.config()) {
+        Err(error @ OpenError::Definitions(_)) => error.to_string(),
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("it was opened: {sql}"),
+    }
+}
+
+async fn refused_with(world: &World, config: ReportsConfig, sql: &str, format: &str) -> String {
+    world.define("it", sql, "title = \"It\"");
+    let reports = world.try_open(config).unwrap();
+    refusal(runtime::testing::run(&reports, &world.context().0, json!({"report": "it", "format": format})).await)
+}
+
+over_both! {
+    async fn what_is_not_one_query_is_refused_at_start(world) {
+        world.database.execute("CREATE TABLE t (a integer); INSERT INTO t VALUES (1)").await;
+        for sql in [
+            "DELETE FROM t",
+            "INSERT INTO t VALUES (2) RETURNING a",
+            "DROP TABLE t",
+            "ATTACH DATABASE '/tmp/x' AS x",
+            "PRAGMA writable_schema = 1",
+            "COPY (SELECT 1) TO PROGRAM 'touch /tmp/x'",
+            "SELECT 1; DELETE FROM t",
+            "SELECT 1 /* ' */; DELETE FROM t --'",
+            "SELECT 1; COMMIT; DELETE FROM t",
+            "DO $$ BEGIN DELETE FROM t; END $$",
+            "SET TRANSACTION READ WRITE",
+            "EXPLAIN ANALYZE DELETE FROM t",
+        ] {
+            let words = not_opened(world, sql);
+            assert!(words.contains("it.sql, line 1: "), "{sql}: {words}");
+        }
+    }
+
+    async fn a_query_that_writes_is_refused_by_the_database(world) {
+        world.database.execute("CREATE TABLE t (a integer); INSERT INTO t VALUES (1)").await;
+        let mut writers = vec!["WITH x(a) AS (SELECT 1) DELETE FROM t"];
+        if !world.database.is_sqlite() {
+            world.database.execute("
+                CREATE SEQUENCE s;
+                CREATE FUNCTION wipe() RETURNS integer LANGUAGE sql AS 'DELETE FROM t RETURNING a';").await;
+            writers.extend([
+                "WITH x AS (DELETE FROM t RETURNING a) SELECT a FROM x",
+                "SELECT * INTO u FROM t",
+                "SELECT a FROM t FOR UPDATE",
+                "SELECT wipe()",
+                "SELECT nextval('s')",
+                "SELECT set_config('transaction_read_only', 'off', true), wipe()",
+            ]);
+        } else {
+            writers.extend(["SELECT load_extension('x')", "SELECT * FROM pragma_journal_mode('delete')"]);
+        }
+        for sql in writers {
+            let words = world.refused(sql).await;
+            assert!(words.contains("it.sql"), "{sql}: {words}");
+        }
+        assert_eq!(world.database.count("t").await, 1);
+        world.stores(0).await;
+    }
+
+    async fn what_a_server_lets_a_reader_do_is_not_kept(world) {
+        if !world.database.is_sqlite() {
+            // PostgreSQL 15 lets it happen in a transaction that only reads.
+            world.define("it", "SELECT lo_create(0) AS made", "title = \"It\"");
+            if let Ok(done) = world.run(json!({"report": "it", "format": "jsonl"})).await {
+                let line: serde_json::Value = serde_json::from_slice(&world.get(&done.output).await).unwrap();
+                let sql = format!("pg_largeobject_metadata WHERE oid = {}", line["made"].as_str().unwrap());
+                assert_eq!(world.database.count(&sql).await, 0);
+            }
+        }
+    }
+
+    async fn a_query_that_is_wrong_is_told_with_its_line(world) {
+        let words = world.refused("SELECT 1,\n  missing\nFROM nowhere").await;
+        assert!(words.starts_with("The query of the report failed (it.sql"), "{words}");
+        assert!(words.contains("nowhere"), "{words}");
+        let words = world.refused("SELECT 1,\n  missing").await;
+        assert!(words.contains("it.sql, line 2)") && words.contains("missing"), "{words}");
+    }
+
+    async fn a_query_that_never_ends_is_ended_at_its_limit(world) {
+        let mut queries = vec![ENDLESS];
+        if !world.database.is_sqlite() {
+            queries.push("SELECT pg_sleep(60)");
+            queries.push("SELECT set_config('statement_timeout', '0', true), pg_sleep(60)");
+        }
+        for sql in queries {
+            let began = Instant::now();
+            let config = ReportsConfig { statement_timeout: Duration::from_millis(300), ..world.config() };
+            let words = refused_with(world, config, sql, "csv").await;
+            assert_eq!(words, "The query of it took longer than 0.3 seconds (reports.statement_timeout).");
+            assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+        }
+        world.stores(0).await;
+    }
+
+    async fn a_task_that_is_taken_back_ends_its_query_within_a_second(world) {
+        world.database.execute("CREATE TABLE t (a integer); INSERT INTO t VALUES (1)").await;
+        world.define("it", &ENDLESS.replace("SELECT 1 UNION", "SELECT a FROM t UNION"), "title = \"It\"");
+        let reports = world.open();
+        let (context, _) = world.context();
+        let stopping = async {
+            if !world.database.is_sqlite() {
+                running(world, true).await;
+            }
+            context.stop.cancel();
+            Instant::now()
+        };
+        let run = runtime::testing::run(&reports, &context, json!({"report": "it", "format": "xlsx"}));
+        let (ended, stopped) = tokio::join!(run, stopping);
+        assert!(matches!(ended, Err(Failure::Stopped)), "{ended:?}");
+        assert!(stopped.elapsed() < Duration::from_secs(1), "{:?}", stopped.elapsed());
+        if !world.database.is_sqlite() {
+            running(world, false).await;
+        }
+        world.stores(0).await;
+    }
+
+    async fn a_report_beyond_a_limit_fails_whole(world) {
+        for format in ["csv", "xlsx", "html", "jsonl"] {
+            let config = ReportsConfig { row_limit: 20_000, ..world.config() };
+            let words = refused_with(world, config, TEN_MILLION, format).await;
+            assert_eq!(words, "The report has more than 20000 rows (reports.row_limit); nothing was kept. Ask for less.");
+            let config = ReportsConfig { byte_limit: 100_000, ..world.config() };
+            let words = refused_with(world, config, TEN_MILLION, format).await;
+            assert_eq!(words, "The report is larger than 100000 bytes (reports.byte_limit); nothing was kept. Ask for less.");
+        }
+        world.stores(0).await;
+    }
+
+    async fn what_a_sheet_cannot_hold_is_told(world) {
+        let long = if world.database.is_sqlite() { "printf('%.*c', 40000, 'x')" } else { "repeat('x', 40000)" };
+        let words = refused_with(world, world.config(), &format!("SELECT {long} AS words"), "xlsx").await;
+        assert!(words.contains("The column words of row 1 has more than 32767 characters"), "{words}");
+        let sql = TEN_MILLION.replace("10000000", "1048576");
+        let words = refused_with(world, world.config(), &sql, "xlsx").await;
+        assert_eq!(words, "The report has more than 1048575 rows, which no sheet can hold; take CSV.");
+    }
+}
+
+/// Waits until the query runs on the server, or does not any more.
+async fn running(world: &World, expected: bool) {
+    let mut connection = world.database.connect().await;
+    let began = Instant::now();
+    loop {
+        // Of all that runs there, this scenario's alone has to do with its table.
+        let sql = "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) \
+                   WHERE relation = 't'::regclass AND state = 'active' AND query LIKE 'FETCH ALL%'";
+        let running: i64 = sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap();
+        if (running > 0) == expected {
+            return;
+        }
+        assert!(began.elapsed() < Duration::from_secs(20), "the query runs: {running}");
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_value_in_sqlite_has_a_largest_size() {
+    let world = World::over(crate::database::Database::sqlite());
+    let words = world.refused("SELECT randomblob(900000000)").await;
+    assert!(words.contains("too big"), "{words}");
+}

@@ -1,0 +1,145 @@
+//! A database, a storage, a folder of definitions: what every scenario begins with.
+
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use futures_util::TryStreamExt;
+use reports::{DatabaseConfig, OpenError, Reports, ReportsConfig};
+use runtime::{Completion, Context, Failure, testing};
+use serde_json::{Value, json};
+use storage::{OwnerFiles, Storage, StorageConfig};
+use tempfile::TempDir;
+use tokio::sync::watch;
+
+use crate::database::Database;
+
+/// Runs a scenario over both databases.
+macro_rules! over_both {
+    ($($(#[$doc:meta])* async fn $name:ident($world:ident) $scenario:block)*) => {$(
+        mod $name {
+            #[allow(unused_imports)]
+            use super::*;
+
+            $(#[$doc])*
+            async fn scenario($world: &$crate::world::World) $scenario
+
+            #[tokio::test]
+            async fn over_sqlite() {
+                let world = $crate::world::World::over($crate::database::Database::sqlite());
+                scenario(&world).await;
+            }
+
+            #[tokio::test]
+            async fn over_postgresql() {
+                let world = $crate::world::World::over($crate::database::Database::postgres().await);
+                scenario(&world).await;
+                world.database.end().await;
+            }
+        }
+    )*};
+}
+pub(crate) use over_both;
+
+pub(crate) struct World {
+    pub(crate) database: Database,
+    pub(crate) storage: Storage,
+    folder: TempDir,
+}
+
+impl World {
+    pub(crate) fn over(database: Database) -> Self {
+        let folder = TempDir::new().unwrap();
+        fs::create_dir(folder.path().join("definitions")).unwrap();
+        let url = format!("file:{}/files", folder.path().display());
+        let storage = Storage::open(&StorageConfig { url }).unwrap();
+        Self { database, storage, folder }
+    }
+
+    pub(crate) fn definitions(&self) -> std::path::PathBuf {
+        self.folder.path().join("definitions")
+    }
+
+    /// Puts a report's two files into the folder.
+    pub(crate) fn define(&self, name: &str, sql: &str, toml: &str) {
+        fs::write(self.definitions().join(format!("{name}.sql")), sql).unwrap();
+        fs::write(self.definitions().join(format!("{name}.toml")), toml).unwrap();
+    }
+
+    pub(crate) fn config(&self) -> ReportsConfig {
+        ReportsConfig { definitions: self.definitions(), ..ReportsConfig::default() }
+    }
+
+    pub(crate) fn try_open(&self, config: ReportsConfig) -> Result<Reports, OpenError> {
+        Reports::open(config, &DatabaseConfig { url: self.database.url() })
+    }
+
+    pub(crate) fn open(&self) -> Reports {
+        self.try_open(self.config()).unwrap()
+    }
+
+    pub(crate) fn files(&self) -> OwnerFiles {
+        self.storage.files(&"test".parse().unwrap(), "ada")
+    }
+
+    /// A first attempt at a new task, and what is heard of its progress.
+    pub(crate) fn context(&self) -> (Context, watch::Receiver<f64>) {
+        testing::context(self.files())
+    }
+
+    pub(crate) async fn run(&self, input: Value) -> Result<Completion<Value>, Failure> {
+        testing::run(&self.open(), &self.context().0, input).await
+    }
+
+    /// Makes the report `it` of a query without parameters; the file's content.
+    pub(crate) async fn made(&self, sql: &str, format: &str) -> Vec<u8> {
+        self.made_with(sql, "", format).await
+    }
+
+    /// The same, with more in its definition.
+    pub(crate) async fn made_with(&self, sql: &str, toml: &str, format: &str) -> Vec<u8> {
+        self.define("it", sql, &format!("title = \"It\"\n{toml}"));
+        let done = self.run(json!({"report": "it", "format": format})).await.unwrap();
+        self.get(&done.output).await
+    }
+
+    pub(crate) async fn text(&self, sql: &str, format: &str) -> String {
+        String::from_utf8(self.made(sql, format).await).unwrap()
+    }
+
+    /// Makes the report `it` of this query, which must fail for good; its words.
+    pub(crate) async fn refused(&self, sql: &str) -> String {
+        self.define("it", sql, "title = \"It\"");
+        refusal(self.run(json!({"report": "it", "format": "csv"})).await)
+    }
+
+    /// The content of a result's file.
+    pub(crate) async fn get(&self, output: &Value) -> Vec<u8> {
+        let key = output["href"].as_str().unwrap().strip_prefix("/api/files/").unwrap().parse().unwrap();
+        let content = self.files().get(&key).await.unwrap().content;
+        content.map_ok(|piece| piece.to_vec()).try_concat().await.unwrap()
+    }
+
+    /// Waits until there are so many files in the storage, unfinished ones among them, which go a moment later.
+    pub(crate) async fn stores(&self, files: usize) {
+        fn count(folder: &Path) -> usize {
+            let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+            entries.map(|path| if path.is_dir() { count(&path) } else { 1 }).sum()
+        }
+        let began = Instant::now();
+        while count(&self.folder.path().join("files")) != files {
+            assert!(began.elapsed() < Duration::from_secs(10), "there are not {files} files");
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// The words of a failure for good.
+pub(crate) fn refusal(ended: Result<Completion<Value>, Failure>) -> String {
+    match ended {
+        Err(Failure::Permanent { message, .. }) => message,
+        other => panic!("not refused: {other:?}"),
+    }
+}
