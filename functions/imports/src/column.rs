@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(transform = choices)]
 pub enum ColumnType {
     /// `true` or `false`, in any case.
     Boolean,
@@ -41,6 +42,16 @@ pub struct Column {
     /// What it holds.
     #[serde(rename = "type")]
     pub kind: ColumnType,
+}
+
+/// One list of choices instead of one schema for each, so that whoever chose another one is told of all.
+pub(crate) fn choices(schema: &mut schemars::Schema) {
+    let Some(serde_json::Value::Array(each)) = schema.remove("oneOf") else {
+        return;
+    };
+    let words = |one: &serde_json::Value| one.get("const").cloned();
+    schema.insert("type".to_owned(), "string".into());
+    schema.insert("enum".to_owned(), each.iter().filter_map(words).collect());
 }
 
 impl ColumnType {

@@ -105,7 +105,7 @@ impl Columns {
         let mut taken = vec![false; declared.len()];
         let mut planned = Vec::with_capacity(fields.len());
         for (field, name) in fields.iter().zip(names) {
-            let comes_from = |column: &Declared| column.from == field.trim() || column.from == *name;
+            let comes_from = |column: &Declared| column.from == field.trim();
             let Some(at) = declared.iter().position(comes_from) else {
                 let (name, field) = (name.clone(), field.clone());
                 planned.push(PlannedColumn { name, field, kind: Kind::Unknown, rule: None, used: false });

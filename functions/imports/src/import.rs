@@ -86,7 +86,7 @@ impl Imports {
             Layout::Json { .. } | Layout::Sheet(_) => {
                 let names = plan.columns.fields.iter().map(|column| column.field.clone()).collect();
                 let unknown = plan::unknown_keys(order, limits.width);
-                Content::Json(JsonLines::new(text, names, unknown, false))
+                Content::Json(Box::new(JsonLines::new(text, names, unknown, false)))
             }
         };
         self.tables.load(load(plan, content), bringing).await

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use storage::FileKey;
 
-use crate::column::ColumnType;
+use crate::column::{ColumnType, choices};
 
 /// The input of an import: a file, and a definition or a table.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -70,6 +70,7 @@ pub struct FileOptions {
 /// What happens to the rows that are there.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(transform = choices)]
 pub enum Mode {
     /// They go; the table is as the file is.
     #[default]
@@ -83,6 +84,7 @@ pub enum Mode {
 /// What a file is, once it is unpacked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(transform = choices)]
 pub enum Format {
     /// Text with delimiters.
     Csv,
@@ -97,6 +99,7 @@ pub enum Format {
 /// How a file is packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(transform = choices)]
 pub enum Compression {
     /// Not at all.
     None,

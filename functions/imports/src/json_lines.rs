@@ -3,7 +3,7 @@
 use std::{borrow::Cow, collections::HashMap, fmt};
 
 use runtime::Failure;
-use serde::de::{Deserializer as _, Error as _, MapAccess, Visitor};
+use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::{
@@ -50,6 +50,8 @@ struct Object {
     content: Vec<u8>,
     /// Which object it is, so that what others left need not be cleared.
     count: u64,
+    /// Why this one is no row, though it is an object.
+    wrong: Option<String>,
 }
 
 /// Where a value stands in the content, and of which object it is.
@@ -64,7 +66,7 @@ impl JsonLines {
     pub(crate) fn new(text: Text, names: Vec<String>, unknown: Unknown, cut: bool) -> Self {
         let places = names.iter().enumerate().map(|(at, name)| (name.clone(), at)).collect();
         let (values, texts) = (vec![Place::default(); names.len()], vec![false; names.len()]);
-        let object = Object { unknown, names, places, values, texts, content: Vec::new(), count: 0 };
+        let object = Object { unknown, names, places, values, texts, content: Vec::new(), count: 0, wrong: None };
         Self {
             text,
             cut,
@@ -190,15 +192,18 @@ impl Object {
         self.count += 1;
         self.content.clear();
         let mut json = serde_json::Deserializer::from_slice(line);
+        self.wrong = None;
         let read = json.deserialize_map(&mut *self).and_then(|()| json.end());
+        if let Some(reason) = self.wrong.take() {
+            return Err(reason);
+        }
         read.map_err(|error| {
             let words = error.to_string();
             // It is always line 1 of the one line.
-            let (words, at) = (words.split(" at line 1").next().unwrap_or_default(), error.column());
-            if error.is_data() && at == 0 {
-                words.to_owned()
-            } else {
-                format!("it is no JSON object: {words}, at {at}")
+            let words = words.split(" at line 1").next().unwrap_or_default();
+            match error.column() {
+                0 => format!("it is no JSON object: {words}"),
+                at => format!("it is no JSON object: {words}, at {at}"),
             }
         })
     }
@@ -256,14 +261,13 @@ impl<'de> Visitor<'de> for &mut Object {
     }
 
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
-        let mut wrong = None;
         while let Some(key) = map.next_key::<Cow<'de, str>>()? {
             let value: &RawValue = map.next_value()?;
-            if wrong.is_none() {
-                wrong = self.put(&key, value.get()).err();
+            if self.wrong.is_none() {
+                self.wrong = self.put(&key, value.get()).err();
             }
         }
-        wrong.map_or(Ok(()), |reason| Err(M::Error::custom(reason)))
+        Ok(())
     }
 }
 
@@ -335,7 +339,7 @@ mod tests {
             ("{\"a\":1", "it is no JSON object: EOF while parsing an object, at 6"),
             ("{\"a\":1} x", "it is no JSON object: trailing characters, at 9"),
             ("{'a':1}", "it is no JSON object: key must be a string, at 2"),
-            ("{\"a\":NaN}", "it is no JSON object: expected ident, at 7"),
+            ("{\"a\":NaN}", "it is no JSON object: expected value, at 6"),
             ("{\"a\":1,\"a\":2}", "it has the key \"a\" twice"),
             ("{\"a\":\"\\u0000\"}", "it has a NUL character in \"a\""),
             (&deep, "\"a\" is nested more than 64 deep"),

@@ -36,7 +36,7 @@ pub(crate) struct Load {
 /// The file, opened to be read.
 pub(crate) enum Content {
     Delimited(Box<Records>),
-    Json(JsonLines),
+    Json(Box<JsonLines>),
     Sheet(Workbook, watch::Sender<f64>),
 }
 
@@ -102,7 +102,7 @@ pub(crate) fn read(load: &mut Load, sink: &mut impl Sink) -> Result<Reading, Fai
             records.read_header(|_| Ok(()))?;
             read_rows(&mut **records, columns, rejected, sink)
         }
-        Content::Json(lines) => read_rows(lines, columns, rejected, sink),
+        Content::Json(lines) => read_rows(&mut **lines, columns, rejected, sink),
         Content::Sheet(book, progress) => book.read(Some(progress.clone()), |sheet| {
             sheet.read_header(|_| Ok(()))?;
             read_rows(sheet, columns, rejected, sink)

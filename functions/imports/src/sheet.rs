@@ -28,6 +28,8 @@ pub(crate) struct Sheet<'a> {
     total: u64,
     /// The first cell of the next row, as the reader gave it.
     ahead: Option<Cell<DataRef<'a>>>,
+    /// The reader may not be asked again after its last cell: what follows is no cell.
+    ended: bool,
     names: Vec<String>,
     /// The row at hand: its fields, where each ends, and which are text.
     line: u64,
@@ -53,6 +55,7 @@ impl<'a> Sheet<'a> {
             watch,
             total,
             ahead: None,
+            ended: false,
             names: Vec::new(),
             line: 0,
             fields: Vec::new(),
@@ -109,10 +112,12 @@ impl<'a> Sheet<'a> {
     }
 
     fn next_cell(&mut self) -> Result<Option<Cell<DataRef<'a>>>, Failure> {
-        match self.ahead.take() {
-            Some(cell) => Ok(Some(cell)),
-            None => guarded(|| self.cells.next_cell()),
+        if self.ahead.is_some() || self.ended {
+            return Ok(self.ahead.take());
         }
+        let cell = guarded(|| self.cells.next_cell())?;
+        self.ended = cell.is_none();
+        Ok(cell)
     }
 
     fn begin(&mut self, row: u32) -> Result<(), Failure> {

@@ -3,6 +3,7 @@
 use std::{
     error::Error,
     io::{self, BufRead, Read},
+    mem,
 };
 
 use bytes::{Buf, Bytes};
@@ -48,20 +49,26 @@ impl UnpackLimit {
 
 /// The bytes of a file without its packing.
 pub(crate) fn unpacked(packed: Box<dyn Pieces>, how: Compression, limit: UnpackLimit) -> Box<dyn Pieces> {
-    let reader = PieceReader { pieces: packed, piece: Bytes::new(), read: 0, ended: false, failure: None };
-    let (decoder, what): (Box<dyn Decoder>, _) = match how {
-        Compression::None => return reader.pieces,
-        Compression::Gzip => (Box::new(MultiGzDecoder::new(reader)), "gzip"),
-        Compression::Zstd => (Box::new(Zstd { source: reader, decoder: FrameDecoder::new(), within: false }), "zstd"),
-    };
-    Box::new(Unpacked { decoder, what, limit, unpacked: 0 })
+    if how == Compression::None {
+        return packed;
+    }
+    let packed = PieceReader { pieces: packed, piece: Bytes::new(), read: 0, ended: false, failure: None };
+    Box::new(Unpacked { how, stage: Stage::Packed(packed), limit, unpacked: 0 })
 }
 
 struct Unpacked {
-    decoder: Box<dyn Decoder>,
-    what: &'static str,
+    how: Compression,
+    stage: Stage,
     limit: UnpackLimit,
     unpacked: u64,
+}
+
+enum Stage {
+    /// Nothing was read yet: a decoder reads as soon as it is made, which is for the thread that may wait.
+    Packed(PieceReader),
+    Begun(Box<dyn Decoder>),
+    /// For the moment between them.
+    Void,
 }
 
 trait Decoder: Read + Send {
@@ -76,35 +83,52 @@ impl Decoder for MultiGzDecoder<PieceReader> {
 
 impl Pieces for Unpacked {
     fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+        let how = self.how;
+        let decoder = self.decoder()?;
         let mut piece = vec![0; PIECE];
         let mut filled = 0;
         while filled < PIECE {
-            match self.decoder.read(&mut piece[filled..]) {
+            match decoder.read(&mut piece[filled..]) {
                 Ok(0) => break,
                 Ok(read) => filled += read,
-                Err(error) => return Err(self.broken(&error)),
+                Err(error) => return Err(broken(how, decoder.source(), &error)),
             }
         }
+        let packed = decoder.source().read;
         piece.truncate(filled);
         self.unpacked += filled as u64;
-        self.limit.check(self.decoder.source().read, self.unpacked)?;
+        self.limit.check(packed, self.unpacked)?;
         Ok((filled > 0).then(|| piece.into()))
     }
 }
 
 impl Unpacked {
-    fn broken(&mut self, error: &io::Error) -> Failure {
-        let (what, source) = (self.what, self.decoder.source());
-        if let Some(failure) = source.failure.take() {
-            return failure;
+    fn decoder(&mut self) -> Result<&mut Box<dyn Decoder>, Failure> {
+        self.stage = match mem::replace(&mut self.stage, Stage::Void) {
+            Stage::Packed(packed) if self.how == Compression::Zstd => {
+                Stage::Begun(Box::new(Zstd { source: packed, decoder: FrameDecoder::new(), within: false }))
+            }
+            Stage::Packed(packed) => Stage::Begun(Box::new(MultiGzDecoder::new(packed))),
+            stage => stage,
+        };
+        match &mut self.stage {
+            Stage::Begun(decoder) => Ok(decoder),
+            Stage::Packed(_) | Stage::Void => Err(Failure::Stopped),
         }
-        if source.ended && source.piece.is_empty() {
-            return Failure::input(format!("the {what} archive ends too early; it was cut off somewhere"));
-        }
-        let at = source.read - source.piece.len() as u64;
-        let cause: &dyn Error = error.get_ref().map_or(error, |inner| inner);
-        Failure::input(format!("the {what} archive is broken near its byte {at}: {cause}"))
     }
+}
+
+fn broken(how: Compression, source: &mut PieceReader, error: &io::Error) -> Failure {
+    let what = if how == Compression::Zstd { "zstd" } else { "gzip" };
+    if let Some(failure) = source.failure.take() {
+        return failure;
+    }
+    if source.ended && source.piece.is_empty() {
+        return Failure::input(format!("the {what} archive ends too early; it was cut off somewhere"));
+    }
+    let at = source.read - source.piece.len() as u64;
+    let cause: &dyn Error = error.get_ref().map_or(error, |inner| inner);
+    Failure::input(format!("the {what} archive is broken near its byte {at}: {cause}"))
 }
 
 /// Pieces, as decoders read them.

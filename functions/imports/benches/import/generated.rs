@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-const HEADER: &str = "id,customer,zip,city,amount,discount,paid,day,at,note";
+const HEADER: &str = "id,customer,zip,city,amount,discount,quantity,weight,paid,day,at,note";
 
 /// Writes so many rows of orders: numbers, dates, words, quotes, and fields that are empty.
 pub(crate) fn write(path: &Path, rows: u64) -> io::Result<()> {
@@ -25,6 +25,8 @@ pub(crate) fn write(path: &Path, rows: u64) -> io::Result<()> {
             0 => write!(file, ",")?,
             _ => write!(file, "0.{cents:02},")?,
         }
+        let (quantity, grams) = (random % 9 + 1, random % 40_000);
+        write!(file, "{quantity},{}.{:03},", grams / 1000, grams % 1000)?;
         write!(
             file,
             "{},2026-{month:02}-{day:02},2026-{month:02}-{day:02} {hour:02}:15:00,",
@@ -47,7 +49,12 @@ pub(crate) fn forget_peak_memory() {
 
 /// The most memory this process has held, in MiB.
 pub(crate) fn peak_memory() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    peak_memory_of("self")
+}
+
+/// The most memory that a process has held, in MiB.
+pub(crate) fn peak_memory_of(process: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB")).and_then(|number| number.trim().parse().ok());
     kibibytes.unwrap_or(0_u64) / 1024

@@ -1,14 +1,15 @@
 //! What is wrong with a file is said in words a person understands, and nothing changes.
 
-use std::{io::Write, path::Path, process::Command};
+use std::{io::Write, path::Path, process::Command, time::Duration};
 
 use imports::{DatabaseConfig, Imports, ImportsConfig};
 use runtime::{Failure, testing};
 use serde_json::{Value, json};
 use storage::{Storage, StorageConfig};
 use tempfile::TempDir;
+use tokio::time::timeout;
 
-use crate::world::{columns, over_both};
+use crate::world::{World, columns, over_both};
 
 over_both! {
     async fn a_file_that_is_no_table_of_text_is_named(world) {
@@ -82,10 +83,10 @@ over_both! {
     async fn a_field_that_is_unknown_or_wrong_is_named_by_its_path(world) {
         for (field, value, words) in [
             ("tabel", json!("x"), "unknown field `tabel`"),
-            ("mode", json!("merge"), "input.mode: unknown variant `merge`"),
+            ("mode", json!("merge"), "input.mode: \"merge\" is none of"),
             ("delimiter", json!(",,"), "input.delimiter: it is one character"),
             ("encoding", json!("klingon"), "input.encoding: \"klingon\" is no encoding"),
-            ("columns", json!({"a": "money"}), "input.columns.a: unknown variant `money`"),
+            ("columns", json!({"a": "money"}), "input.columns.a: \"money\" is none of"),
             ("columns", json!({"b": "text"}), "columns: the file has no column \"b\"; it has: a"),
             ("file", json!("../etc/passwd"), "input.file: "),
         ] {
@@ -130,6 +131,41 @@ fn an_address_that_is_no_database_is_refused_with_the_settings_name() {
         assert!(error.starts_with("database.url (BELLWIRE_DATABASE__URL): "), "{error}");
         assert!(!error.contains("hunter2"), "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_database_that_goes_away_in_the_middle_leaves_the_table_as_it_was_and_a_retry_succeeds() {
+    let world = World::over(crate::database::Database::postgres().await);
+    for mode in ["replace", "append", "upsert"] {
+        let key = if mode == "upsert" { json!(["n"]) } else { json!([]) };
+        world.database.execute("DROP TABLE IF EXISTS t").await;
+        world.import_with("t", "n,text\n-1,old\n", json!({"mode": mode, "key": key})).await.unwrap();
+        let mut csv = "n,text\n".to_owned();
+        (0..300_000).for_each(|row| csv.push_str(&format!("{row},some text to make it longer\n")));
+        let input = json!({"file": world.put(csv).await, "table": "t", "mode": mode, "key": key});
+        let (context, mut progress) = world.context();
+        let cutting = async {
+            progress.wait_for(|part| *part > 0.0).await.unwrap();
+            // Other tests copy as well: ours has its own name, or holds our table.
+            let name = format!("%bellwire_load_{}%", context.task).to_lowercase();
+            let cut = format!(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE 'COPY%'
+                 AND (query LIKE '{name}' OR pid IN (SELECT pid FROM pg_locks WHERE relation = 't'::regclass))"
+            );
+            while world.rows(&cut).await == ["0"] {
+                tokio::task::yield_now().await;
+            }
+        };
+        let both = async { tokio::join!(world.run(&context, input.clone()), cutting) };
+        let (ended, ()) = timeout(Duration::from_secs(60), both).await.unwrap();
+        assert!(matches!(ended, Err(Failure::Passing { .. })), "{mode}: {ended:?}");
+        assert_eq!(world.rows("SELECT text FROM t").await, ["old"], "{mode}");
+        let done = world.run(&world.again(context.task), input).await.unwrap();
+        assert_eq!(done.output["rows"], 300_000);
+        let rows = if mode == "replace" { 300_000 } else { 300_001 };
+        assert_eq!(world.rows("SELECT count(*) FROM t").await, [rows.to_string()]);
+    }
+    world.database.end().await;
 }
 
 fn mount_small_disk(at: &Path) -> bool {

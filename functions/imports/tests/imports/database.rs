@@ -105,9 +105,9 @@ impl Database {
         self.rows(&sql).await == ["1"]
     }
 
-    pub(crate) async fn end(self) {
+    pub(crate) async fn end(&self) {
         if let Self::Postgres { administrator, schema } = self {
-            let mut connection = PgConnection::connect(&administrator).await.unwrap();
+            let mut connection = PgConnection::connect(administrator).await.unwrap();
             connection.execute(AssertSqlSafe(format!("DROP SCHEMA {schema} CASCADE"))).await.unwrap();
         }
     }

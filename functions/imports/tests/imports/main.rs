@@ -1,12 +1,16 @@
 //! What is promised about imports; every scenario over SQLite and over PostgreSQL.
 #![allow(clippy::unwrap_used)]
 
+mod archives;
 mod bad_input;
 mod database;
+mod definitions;
+mod formats;
 mod once;
 mod real_files;
 mod rejected;
 mod tables;
 mod text;
 mod types;
+mod upsert;
 mod world;

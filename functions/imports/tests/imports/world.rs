@@ -42,10 +42,10 @@ macro_rules! over_both {
 pub(crate) use over_both;
 
 pub(crate) struct World {
-    pub(crate) database: Database,
+    pub(crate) database: Arc<Database>,
     pub(crate) imports: Arc<Imports>,
     pub(crate) storage: Storage,
-    _folder: TempDir,
+    folder: Arc<TempDir>,
 }
 
 impl World {
@@ -54,7 +54,36 @@ impl World {
         let storage = Storage::open(&StorageConfig { url: format!("file:{}", folder.path().display()) }).unwrap();
         let config = DatabaseConfig { url: database.url() };
         let imports = Imports::open(ImportsConfig::default(), &config).unwrap();
-        Self { database, imports: Arc::new(imports), storage, _folder: folder }
+        Self { database: Arc::new(database), imports: Arc::new(imports), storage, folder: Arc::new(folder) }
+    }
+
+    /// The same database and storage with a worker of other settings.
+    pub(crate) fn with(&self, config: ImportsConfig) -> Self {
+        let imports = Imports::open(config, &DatabaseConfig { url: self.database.url() }).unwrap();
+        let (database, storage, folder) = (self.database.clone(), self.storage.clone(), self.folder.clone());
+        Self { database, imports: Arc::new(imports), storage, folder }
+    }
+
+    /// The same with a worker that has these definitions, by name.
+    pub(crate) fn defining(&self, definitions: &[(&str, &str)]) -> Self {
+        let folder = self.folder.path().join("definitions");
+        std::fs::create_dir_all(&folder).unwrap();
+        for (name, text) in definitions {
+            std::fs::write(folder.join(format!("{name}.toml")), text).unwrap();
+        }
+        self.with(ImportsConfig { definitions: folder, ..ImportsConfig::default() })
+    }
+
+    /// Imports a file's content by a definition, with these fields of the input as well.
+    pub(crate) async fn import_by(
+        &self,
+        definition: &str,
+        content: impl AsRef<[u8]>,
+        fields: Value,
+    ) -> Result<Completion<Value>, Failure> {
+        let mut input = json!({"file": self.put(content).await, "definition": definition});
+        input.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        self.run(&self.context().0, input).await
     }
 
     pub(crate) fn files(&self) -> OwnerFiles {
