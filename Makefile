@@ -14,7 +14,7 @@ help: ## this list
 
 run: ## build and start everything in one process on http://localhost:8080 (PORT= to change)
 	@cargo build --workspace --bin bellwire
-	@exec $(PROGRAMS)/bellwire dev --port $(PORT)
+	@exec $(PROGRAMS)/bellwire dev --port $(PORT) $(foreach kind,imports reports workflows,--set $(kind).definitions=functions/$(kind)/examples)
 
 test: ## every test, with a RabbitMQ and a PostgreSQL of its own
 	tests/services.sh tests/everything.sh
@@ -25,11 +25,11 @@ check: ## formatting, lints, the borders between the parts, and cargo-deny if it
 	tests/borders.sh
 	@if command -v cargo-deny >/dev/null; then cargo deny check; else echo "cargo-deny is not there: left out"; fi
 
-cluster: ## RabbitMQ, gateway pods on 8081 and 8082 and an imports worker, as processes; Ctrl-C ends all
+cluster: ## RabbitMQ, gateway pods on 8081 and 8082 and a worker of each kind, as processes; Ctrl-C ends all
 	cargo build --workspace --bins
 	tests/services.sh --rabbitmq-only tests/cluster.sh --ports 8081,8082
 
-bench: ## imports against sqlite3 and psql, deliveries against a bare consumer; prints ratios
+bench: ## imports, reports, jobs and deliveries against what others take for the same; prints ratios
 	tests/services.sh cargo bench --workspace --bench '*'
 
 clean: ## throw away what was built and what `make run` stored

@@ -21,8 +21,12 @@ forbid "only backplane/ names lapin" \
 forbid "functions/ never import the gateway" "$(depends 'gateway|bellwire-gateway' functions/*/Cargo.toml)"
 forbid "the gateway never imports a function" \
   "$(depends 'runtime|imports|reports|workflows' gateway/Cargo.toml)"
+for kind in imports reports workflows; do
+  others=$(printf '%s\n' imports reports workflows | grep -v "$kind" | paste -sd'|')
+  forbid "no function knows another" "$(depends "$others" "functions/$kind/Cargo.toml")"
+done
 forbid "backplane/ depends on no other part" \
-  "$(depends 'process|storage|gateway|runtime|imports' backplane/Cargo.toml)"
+  "$(depends 'process|storage|gateway|runtime|imports|reports|workflows' backplane/Cargo.toml)"
 forbid "functions/runtime knows no job" "$(depends 'imports|reports|workflows' functions/runtime/Cargo.toml)"
 forbid "the dispatcher knows no wire protocol" \
   "$(grep -nE '\b(axum|hyper|http)::|crate::(sse|listen|routes|server)\b' gateway/src/dispatcher.rs gateway/src/dispatcher/*.rs 2>/dev/null || true)"

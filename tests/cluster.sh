@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Two gateway pods and an imports worker as processes of their own, each as its role's broker user.
+# Two gateway pods and a worker of each kind as processes of their own, each as its role's broker user.
 # Runs beside a RabbitMQ that tests/services.sh started:
 #
 #   tests/services.sh tests/cluster.sh COMMAND…                                 for as long as the command runs
@@ -8,8 +8,8 @@
 # The command finds in its environment:
 #   BELLWIRE_TEST_PODS           the pods' addresses, separated by a comma
 #   BELLWIRE_TEST_SECRET         the HS256 secret of the environment `dev`
-#   BELLWIRE_TEST_CONFIG         the settings file of all three
-#   BELLWIRE_TEST_WORKER_URL     the broker, as the worker's own user
+#   BELLWIRE_TEST_CONFIG         the settings file of all
+#   BELLWIRE_TEST_WORKER_URL     the broker, as the imports worker's own user
 # The binaries are taken from where cargo puts them; build them first.
 set -euo pipefail
 
@@ -28,7 +28,8 @@ fi
 IFS=, read -r first second <<<"${ports:-$(free_port),$(free_port)}"
 : "${BELLWIRE_TEST_AMQP_URL:?run it by tests/services.sh}" "${BELLWIRE_TEST_RABBITMQCTL:?it must be ours to add users to}"
 programs=${CARGO_TARGET_DIR:-$root/target}/debug
-for program in bellwire bellwire-gateway bellwire-imports; do
+kinds=(imports reports workflows)
+for program in bellwire bellwire-gateway "${kinds[@]/#/bellwire-}"; do
   [ -x "$programs/$program" ] || fail "$programs/$program is missing: cargo build --workspace --bins"
 done
 
@@ -93,29 +94,45 @@ url = "file:$folder/files"
 
 [database]
 url = "${BELLWIRE_TEST_DATABASE_URL:-sqlite://$folder/bellwire.db}"
+
+[imports]
+definitions = "$root/functions/imports/examples"
+
+[reports]
+definitions = "$root/functions/reports/examples"
+
+[workflows]
+definitions = "$root/functions/workflows/examples"
 TOML
 
 BELLWIRE_BACKPLANE__URL=$BELLWIRE_TEST_AMQP_URL \
-  "$programs/bellwire" topology --config "$BELLWIRE_TEST_CONFIG" --environment dev >&2
+  "$programs/bellwire" topology --config "$BELLWIRE_TEST_CONFIG" --environment dev \
+  --kinds "$(IFS=,; printf %s "${kinds[*]}")" >&2
 # From here on nobody is an operator: what a role may not do, fails here as it would in production.
 gateway_password=$(random) worker_password=$(random)
 BELLWIRE_GATEWAY_PASSWORD=$gateway_password BELLWIRE_WORKER_PASSWORD=$worker_password \
-  "$root/infra/rabbitmq/roles.sh" dev imports >"$folder/roles.json"
+  "$root/infra/rabbitmq/roles.sh" dev "${kinds[@]}" >"$folder/roles.json"
 "$BELLWIRE_TEST_RABBITMQCTL" --silent import_definitions "$folder/roles.json" >&2
 gateway_url=$(broker_as bellwire.dev.gateway "$gateway_password")
 BELLWIRE_TEST_WORKER_URL=$(broker_as bellwire.dev.worker.imports "$worker_password")
 export BELLWIRE_TEST_WORKER_URL
 
-first_admin=127.0.0.1:$(free_port) second_admin=127.0.0.1:$(free_port) worker_admin=127.0.0.1:$(free_port)
+first_admin=127.0.0.1:$(free_port) second_admin=127.0.0.1:$(free_port)
+declare -A worker_admins=()
 start pod-1 bellwire-gateway BELLWIRE_BACKPLANE__URL="$gateway_url" \
   BELLWIRE_GATEWAY__LISTEN="127.0.0.1:$first" BELLWIRE_GATEWAY__ADMIN_LISTEN="$first_admin"
 start pod-2 bellwire-gateway BELLWIRE_BACKPLANE__URL="$gateway_url" \
   BELLWIRE_GATEWAY__LISTEN="127.0.0.1:$second" BELLWIRE_GATEWAY__ADMIN_LISTEN="$second_admin"
-start imports bellwire-imports BELLWIRE_BACKPLANE__URL="$BELLWIRE_TEST_WORKER_URL" \
-  BELLWIRE_IMPORTS__ADMIN_LISTEN="$worker_admin"
+for kind in "${kinds[@]}"; do
+  worker_admins[$kind]=127.0.0.1:$(free_port)
+  start "$kind" "bellwire-$kind" BELLWIRE_BACKPLANE__URL="$(broker_as "bellwire.dev.worker.$kind" "$worker_password")" \
+    "BELLWIRE_${kind^^}__ADMIN_LISTEN=${worker_admins[$kind]}"
+done
 ready pod-1 "$first_admin"
 ready pod-2 "$second_admin"
-ready imports "$worker_admin"
+for kind in "${kinds[@]}"; do
+  ready "$kind" "${worker_admins[$kind]}"
+done
 export BELLWIRE_TEST_PODS=http://127.0.0.1:$first,http://127.0.0.1:$second
 
 if [ $# -gt 0 ]; then
@@ -126,12 +143,14 @@ cat <<WORDS
 
   pod 1    http://localhost:$first    admin http://$first_admin/readyz
   pod 2    http://localhost:$second    admin http://$second_admin/readyz
-  imports                           admin http://$worker_admin/readyz
+  workers                           admin$(printf ' http://%s/readyz' "${worker_admins[@]}")
   logs     $folder/*.log
 
-Open both pods, and paste this token of ada's into each:
+Open both pods, and paste this token of ada's into each; bob's is that of a reviewer:
 
 $("$programs/bellwire" token --config "$BELLWIRE_TEST_CONFIG" --user ada --environment dev)
+
+$("$programs/bellwire" token --config "$BELLWIRE_TEST_CONFIG" --user bob --groups reviewers --environment dev)
 
 Ctrl-C ends all.
 WORDS

@@ -8,11 +8,14 @@ use std::{
 
 use anyhow::Context;
 use backplane::{Backplane, Environment, PodId, memory::Broker};
+use futures_util::future::try_join_all;
 use gateway::{Gateway, GatewayConfig, Key, Served};
-use imports::{DatabaseConfig, Imports, ImportsConfig};
+use imports::{Imports, ImportsConfig};
 use process::{Admin, Life, Options, Readiness, Settings};
-use runtime::{Host, Place};
+use reports::{Reports, ReportsConfig};
+use runtime::{Database, DatabaseConfig, Host, Place};
 use storage::{Storage, StorageConfig};
+use workflows::{Workflows, WorkflowsConfig};
 
 use crate::{first_steps, short::say};
 
@@ -43,6 +46,8 @@ impl Flags {
             ("gateway.admin_listen", "127.0.0.1:0".to_owned()),
             ("gateway.grace", "1s".to_owned()),
             ("imports.host.grace", "5s".to_owned()),
+            ("reports.host.grace", "5s".to_owned()),
+            ("workflows.host.grace", "5s".to_owned()),
             ("storage.url", format!("file:{data}/files")),
             ("database.url", format!("sqlite://{data}/bellwire.db")),
         ];
@@ -64,22 +69,24 @@ async fn work(life: Life, data: PathBuf) -> anyhow::Result<()> {
     let broker = Broker::new();
     let [dev, test] = ENVIRONMENTS.map(|name| name.parse::<Environment>().expect("it is a name"));
     let served = [&dev, &test].map(|environment| served(environment, broker.environment(environment)));
-    let place = |environment: &Environment| Place {
-        environment: environment.clone(),
-        backplane: broker.environment(environment),
-        storage: storage.clone(),
-        database: None,
-        pod: PodId::worker(),
-    };
-    let database: DatabaseConfig = settings.section("database")?;
-    let dev = imports(&settings, place(&dev), database, &readiness)?;
-    let test = imports(&settings, place(&test), apart(&data), &readiness)?;
+    let mut hosts = Vec::new();
+    for (environment, database) in [(&dev, settings.section("database")?), (&test, apart(&data))] {
+        let place = Place {
+            environment: environment.clone(),
+            backplane: broker.environment(environment),
+            storage: storage.clone(),
+            database: Some(Database::open(&database)?),
+            pod: PodId::worker(),
+        };
+        hosts.extend(workers(&settings, &place, &database, &readiness)?);
+    }
     let config: GatewayConfig = settings.section("gateway")?;
     let admin = Admin::bind(&config.admin_listen.to_string(), readiness.clone()).await?;
     let gateway = Gateway::bind(config, served.into(), storage, true, &readiness).await?;
     let words = first_steps::prepare(&data, gateway.address()?)?;
     let stop = || signals.stop().cancelled_owned();
-    let workers = async { tokio::try_join!(dev.run(stop()), test.run(stop())).map_err(anyhow::Error::from) };
+    let workers = try_join_all(hosts.into_iter().map(|host| host.run(stop())));
+    let workers = async { workers.await.map_err(anyhow::Error::from) };
     // Pasted before all is ready, the first line would be answered with "come back".
     let welcome = async {
         tokio::select! {
@@ -98,10 +105,21 @@ fn served(environment: &Environment, backplane: Backplane) -> Served {
     Served { environment: environment.clone(), key: Key::hs256(&secret, None, None), backplane }
 }
 
-fn imports(settings: &Settings, place: Place, database: DatabaseConfig, readiness: &Readiness) -> anyhow::Result<Host> {
-    let config: ImportsConfig = settings.section("imports")?;
-    let host = config.host.clone();
-    Ok(Host::new(place, host, Imports::open(config, &database)?, readiness)?)
+/// A worker of each kind.
+fn workers(
+    settings: &Settings,
+    place: &Place,
+    database: &DatabaseConfig,
+    readiness: &Readiness,
+) -> anyhow::Result<[Host; 3]> {
+    let imports: ImportsConfig = settings.section("imports")?;
+    let reports: ReportsConfig = settings.section("reports")?;
+    let workflows: WorkflowsConfig = settings.section("workflows")?;
+    Ok([
+        Host::new(place.clone(), imports.host.clone(), Imports::open(imports, database)?, readiness)?,
+        Host::new(place.clone(), reports.host.clone(), Reports::open(reports, database)?, readiness)?,
+        Host::new(place.clone(), workflows.host.clone(), Workflows::open(workflows)?, readiness)?,
+    ])
 }
 
 /// The second environment's tables are not the first one's.

@@ -15,7 +15,7 @@ pub(crate) struct Flags {
     environment: Option<Environment>,
 
     /// The kinds of function that get queues
-    #[arg(long, value_name = "KIND,…", value_delimiter = ',', default_value = "imports")]
+    #[arg(long, value_name = "KIND,…", value_delimiter = ',', default_value = "imports,reports,workflows")]
     kinds: Vec<Kind>,
 }
 
