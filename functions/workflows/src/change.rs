@@ -29,8 +29,10 @@ const FETCH_AGAIN: i64 = 10_000;
 pub(crate) enum Changed {
     /// There is no run of this id.
     Unknown,
-    /// Nothing is new.
+    /// It was over before.
     Nothing,
+    /// It stands, and with it the run is over.
+    Over(TaskState),
     /// It stands; these outputs must be brought from storage before it goes on.
     Done(Vec<Fetch>),
 }
@@ -76,7 +78,11 @@ impl Changing {
         let mut preparing = Preparing { now: self.now, most_items, kept: &mut kept, wanted: Vec::new() };
         plan.advance(&mut |run, step, undo| preparing.prepare(run, step, undo))?;
         let (wanted, actions, owner) = (preparing.wanted, plan.actions, before.owner.clone());
+        let phase = run.phase;
         self.write(transaction, before, run, &actions, !wanted.is_empty())?;
+        if let Phase::Over(state) = phase {
+            return Ok(Changed::Over(state));
+        }
         let fetch = wanted.into_iter().map(|(of, key)| Fetch { owner: owner.clone(), of, key });
         Ok(Changed::Done(fetch.collect()))
     }

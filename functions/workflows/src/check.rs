@@ -166,14 +166,11 @@ impl<'a> Check<'a> {
                 self.say(&way(name), format!("step {:?}: {name}: it is more than nothing and at most a year", step.id));
             }
         }
-        if let Some(Compensation { kind, .. }) = &step.compensate {
-            let unknown = self.unknown_kind(kind).or_else(|| {
-                matches!(kind.as_str(), "approval" | "wait")
-                    .then(|| format!("{kind:?} undoes nothing; name a function"))
-            });
-            if let Some(why) = unknown {
-                self.say(&way("compensate"), format!("step {:?}: compensate.kind: {why}", step.id));
-            }
+        if let Some(Compensation { kind, .. }) = &step.compensate
+            && !self.known.kinds.contains(kind)
+        {
+            let why = format!("step {:?}: compensate.kind: {kind:?} is no function of workflows.kinds", step.id);
+            self.say(&way("compensate"), why);
         }
         if sound {
             self.step_references(at, step);

@@ -151,8 +151,7 @@ fn nesting(sources: &[Source], found: &BTreeMap<String, Definition>) -> Vec<Stri
     let names: Vec<&String> = found.keys().collect();
     let started = |at: usize| -> Vec<usize> {
         let steps = found[names[at]].steps.iter();
-        let kinds = steps.flat_map(|step| [Some(&step.kind), step.compensate.as_ref().map(|undo| &undo.kind)]);
-        kinds.flatten().filter_map(|kind| names.iter().position(|name| *name == kind)).collect()
+        steps.filter_map(|step| names.iter().position(|name| **name == step.kind)).collect()
     };
     let place = |at: usize| {
         let source = sources.iter().find(|source| source.name == *names[at]);

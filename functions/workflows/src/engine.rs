@@ -12,6 +12,7 @@ use backplane::{
     follow::{Followed, Follower, Patience},
 };
 use jiff::Timestamp;
+use metrics::counter;
 use runtime::{Database, DatabaseError, Place};
 use tokio::{
     sync::Notify,
@@ -151,6 +152,10 @@ impl Engine {
             let changed = self.database.transaction(move |transaction| changing.change(transaction, run, said)).await?;
             self.outgoing.notify_one();
             match &changed {
+                Changed::Over(state) => {
+                    counter!("bellwire_workflow_runs_total", "outcome" => state.as_str()).increment(1);
+                    return Ok(changed);
+                }
                 Changed::Done(fetch) if !fetch.is_empty() && self.fetch(run, fetch).await? => {}
                 _ => return Ok(changed),
             }

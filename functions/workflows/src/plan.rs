@@ -80,7 +80,7 @@ impl Plan<'_> {
     /// Goes as far as it can be gone now.
     pub(crate) fn advance(&mut self, prepare: &mut Prepare<'_>) -> Result<(), DatabaseError> {
         loop {
-            self.look_at_the_clock();
+            let struck = self.look_at_the_clock();
             self.settle_steps();
             let moved = match self.run.phase {
                 Phase::Going => self.go(prepare)?,
@@ -88,14 +88,15 @@ impl Plan<'_> {
                 Phase::Undoing => self.undo(prepare)?,
                 Phase::Over(_) => false,
             };
-            if !moved {
+            if !moved && !struck {
                 return Ok(());
             }
         }
     }
 
-    /// Does what was put off until now.
-    fn look_at_the_clock(&mut self) {
+    /// Does what was put off until now; answers whether there was something.
+    fn look_at_the_clock(&mut self) -> bool {
+        let mut struck = false;
         for of in self.run.all_items() {
             let (doing, now) = (self.run.step_definition(of.step).doing(), self.now);
             let item = self.run.item(of);
@@ -127,9 +128,11 @@ impl Plan<'_> {
                 ItemState::Undoing if reached(item.deadline) => {
                     item.rest_in(ItemState::NotUndone, Some("what undoes it did not end in time".to_owned()));
                 }
-                _ => {}
+                _ => continue,
             }
+            struck = true;
         }
+        struck
     }
 
     /// A try has failed: there is another, or that was the last.

@@ -6,7 +6,7 @@ use backplane::{Destination, Job, SendError, TaskId};
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use runtime::{DatabaseError, database::Transaction};
-use serde_json::{Value, json};
+use serde_json::Value;
 use storage::{FileKey, StorageError};
 use tokio::time::sleep;
 use tracing::{error, warn};
@@ -150,7 +150,7 @@ impl Engine {
         Ok(came)
     }
 
-    /// `None` where it cannot be had or is too large: then it stays what was told of it.
+    /// `None` where it cannot be had or is too large: then what was told of it stays.
     async fn stored(&self, fetch: &Fetch) -> Result<Option<Value>, StorageError> {
         let files = self.place.storage.files(&self.place.environment, &fetch.owner);
         let download = match files.get(&fetch.key).await {
@@ -189,7 +189,7 @@ fn bring(
     let mut after = before.clone();
     let item = after.item(fetch.of);
     item.fetched = true;
-    item.output = Some(output.unwrap_or_else(|| json!({ "stored": fetch.key })));
+    item.output = output;
     // Due at once: what waited for it goes on.
     store::save(transaction, (&before, &after), Some(0), None)
 }

@@ -53,6 +53,7 @@ impl Plan<'_> {
 
     /// Undoes the step that ended last; the next when that is done.
     pub(crate) fn undo(&mut self, prepare: &mut Prepare<'_>) -> Result<bool, DatabaseError> {
+        self.settle_undone();
         let with = |state: ItemState| {
             let steps = self.run.steps.iter().enumerate();
             steps.filter(move |(_, step)| step.items.iter().any(|item| item.state == state)).map(|(at, _)| at)

@@ -105,7 +105,7 @@ fn what_a_step_must_or_may_not_have_is_named_with_its_line() {
         ("ask = 'user:ada'", "it.toml:12: step \"two\": ask: only an approval asks"),
         (
             "compensate = { kind = 'approval' }",
-            "it.toml:12: step \"two\": compensate.kind: \"approval\" undoes nothing",
+            "it.toml:12: step \"two\": compensate.kind: \"approval\" is no function",
         ),
         ("nedes = ['one']", "it.toml:12: unknown field `nedes`"),
     ] {

@@ -144,3 +144,42 @@ async fn what_cannot_be_undone_is_said_and_the_rest_is_undone() {
     assert_eq!(told[0].0, StepState::Compensated);
     assert_eq!(told[1], (StepState::Succeeded, Some("it could not be undone: undo two is sour".to_owned())));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_within_another_is_taken_back_with_it_and_undoes_its_own_steps_first() {
+    let inner = r#"
+        title = "Inner"
+        [[step]]
+        id = "done"
+        kind = "work"
+        input = { name = "inner" }
+        compensate = { kind = "work", input = { name = "undo inner" } }
+        [[step]]
+        id = "held"
+        kind = "work"
+        needs = ["done"]
+        input = { name = "held", how = "waits" }
+    "#;
+    let outer = r#"
+        title = "Outer"
+        [[step]]
+        id = "first"
+        kind = "work"
+        input = { name = "outer" }
+        compensate = { kind = "work", input = { name = "undo outer" } }
+        [[step]]
+        id = "within"
+        kind = "inner"
+        needs = ["first"]
+    "#;
+    let stage = Stage::new(&[("inner", inner), ("outer", outer)]).await;
+    let _engine = stage.engine();
+    let job = stage.job("outer", json!({}));
+    stage.submit(&job).await;
+    crate::stage::until("the inner step runs", async || stage.work.names().contains(&"held".to_owned()).then_some(()))
+        .await;
+    stage.cancel(&job).await;
+    let task = stage.end(job.task).await;
+    assert_eq!((task.state, task.steps[1].state), (TaskState::Cancelled, StepState::Cancelled));
+    assert_eq!(stage.work.names(), ["outer", "inner", "held", "undo inner", "undo outer"]);
+}

@@ -192,3 +192,13 @@ async fn a_step_whose_function_nobody_does_says_so_and_goes_on_once_somebody_doe
     let task = stage.end(run).await;
     assert_eq!(task.error.unwrap().message, "it: its end was not heard within 3 s");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_input_too_large_for_the_broker_comes_to_the_function_all_the_same() {
+    let toml =
+        "title = 'T'\n[[step]]\nid = 'it'\nkind = 'work'\n[step.input]\nname = 'big'\ntext = \"{{ 'x' * 70000 }}\"\n";
+    let stage = Stage::new(&[("big", toml)]).await;
+    let _engine = stage.engine();
+    let task = stage.end(stage.start("big", json!({})).await).await;
+    assert_eq!(stage.work.given("big")["text"].as_str().map(str::len), Some(70_000), "{task:#?}");
+}
