@@ -10,6 +10,9 @@
  * document.querySelector('bellwire-toasts').connection = connection;
  * ```
  *
+ * Elements that take a `connection` as that one does: `toasts.js` (`<bellwire-toasts>`), `tasks.js` (one's tasks, a workflow's
+ * run as a graph), `start.js` (forms of what can be started) and `approvals.js` (questions that wait for one's answer).
+ *
  * No build step, no dependency. In order of flow:
  * token → slots → stream (sse, watchdog) → inbox → showing (claim), with `retry` and `attention` saying when.
  */

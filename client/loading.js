@@ -2,6 +2,7 @@
 
 /** One load at a time; what is asked for meanwhile is one more. */
 export class Loading {
+  #eachTime;
   #load;
   #failed;
   /** @type {import('./connection.js').Connection | null} */
@@ -16,8 +17,10 @@ export class Loading {
    * @param {(connection: import('./connection.js').Connection, signal: AbortSignal) => Promise<void>} load
    *   its signal says that the list is somebody else's by now
    * @param {(error: unknown) => void} failed
+   * @param {{ eachTime?: boolean }} [how] whether it is loaded each time the connection is live again: no event tells of it
    */
-  constructor(load, failed) {
+  constructor(load, failed, { eachTime = false } = {}) {
+    this.#eachTime = eachTime;
     this.#load = load;
     this.#failed = failed;
   }
@@ -65,7 +68,7 @@ export class Loading {
   }
 
   #stateChanged() {
-    if (this.#connection?.state.state !== 'live' || this.#joined) return;
+    if (this.#connection?.state.state !== 'live' || (this.#joined && !this.#eachTime)) return;
     this.#joined = true;
     this.reload();
   }

@@ -21,7 +21,7 @@ export class BellwireStart extends HTMLElement {
   #words = START_WORDS;
   /** @type {import('./connection.js').Connection | null} */
   #connection = null;
-  #loading = new Loading((connection, signal) => this.#load(connection, signal), (error) => this.#unloaded(error));
+  #loading = new Loading((connection, signal) => this.#load(connection, signal), (error) => this.#unloaded(error), { eachTime: true });
   /** What is shown, each by all that was said of it: what is the same stays, with what somebody writes into it. @type {Map<string, HTMLElement>} */
   #offers = new Map();
   /** @type {ReturnType<typeof setTimeout> | undefined} */

@@ -239,6 +239,9 @@ test('what can be started is loaded again once the connection is live again', as
   peer.endStreams('retry: 0\n\n');
   await summary('Sales by month').waitFor();
   assert.equal(await page.locator('bellwire-start .trouble').isVisible(), false);
+  peer.functions = described(AIRPORTS); // no event tells of it
+  peer.endStreams('retry: 0\n\n');
+  await summary('Airports').waitFor();
 });
 
 test('words and names of an offer are text, and one kind alone is shown where it is asked for', async () => {
