@@ -75,6 +75,9 @@ pub trait Transaction {
     fn query(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, DatabaseError>;
 }
 
+/// The advisory lock of who makes tables: the bytes of `bellwire`.
+const PREPARING: i64 = i64::from_be_bytes(*b"bellwire");
+
 /// Where [`Database::once`] writes down what was done.
 const EFFECTS: &str = "CREATE TABLE IF NOT EXISTS bellwire_effects (task TEXT PRIMARY KEY, output TEXT NOT NULL)";
 
@@ -102,6 +105,24 @@ impl Database {
         }
     }
 
+    /// Makes what is missing, with statements that say `IF NOT EXISTS`, in a transaction of its own.
+    ///
+    /// PostgreSQL refuses one of two that make the same table at once, `IF NOT EXISTS` or not; here they wait for each
+    /// other. Within a longer transaction others would be refused until its end.
+    pub async fn prepare(&self, statements: &'static [&'static str]) -> Result<(), DatabaseError> {
+        let one_at_a_time = match self {
+            Self::Postgres(_) => Some(format!("SELECT pg_advisory_xact_lock({PREPARING})")),
+            Self::Sqlite(_) => None,
+        };
+        self.transaction(move |transaction| {
+            for statement in one_at_a_time.as_deref().iter().chain(statements) {
+                transaction.execute(statement, &[])?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
     /// Has an effect once for a task: `work` and the record of its output are one transaction. Where an earlier run of
     /// the task came to its end, its output is answered and `work` is not run.
     pub async fn once<T>(
@@ -112,8 +133,18 @@ impl Database {
     where
         T: Serialize + DeserializeOwned + Send + 'static,
     {
+        let is_file = match self {
+            Self::Postgres(postgres) => {
+                postgres.prepared().get_or_try_init(|| self.prepare(&[EFFECTS])).await?;
+                false
+            }
+            Self::Sqlite(_) => true,
+        };
         self.transaction(move |transaction| {
-            transaction.execute(EFFECTS, &[])?;
+            // A file may be another one by now, and in it this costs nothing.
+            if is_file {
+                transaction.execute(EFFECTS, &[])?;
+            }
             let task = Value::from(task.to_string());
             // Two runs of one task wait for each other here: the second finds what the first wrote.
             let sql = "INSERT INTO bellwire_effects (task, output) VALUES ($1, '') ON CONFLICT DO NOTHING";

@@ -1,6 +1,6 @@
 //! PostgreSQL: a pool of connections; a piece of work holds one on a thread of its own.
 
-use std::{str::FromStr, time::Duration};
+use std::{str::FromStr, sync::Arc, time::Duration};
 
 use sqlx::{
     AssertSqlSafe, Column, Executor, PgPool, PgTransaction, Postgres as Server, Row as _, TypeInfo,
@@ -9,7 +9,7 @@ use sqlx::{
     postgres::{PgArgumentBuffer, PgArguments, PgConnectOptions, PgPoolOptions, PgRow, PgTypeInfo, types::Oid},
     query::Query,
 };
-use tokio::{runtime::Handle, task::spawn_blocking};
+use tokio::{runtime::Handle, sync::OnceCell, task::spawn_blocking};
 
 use super::{DatabaseError, OpenError, Row, Transaction, Value};
 
@@ -24,6 +24,7 @@ const UNKNOWN: Oid = Oid(705);
 #[derive(Clone)]
 pub struct Postgres {
     pool: PgPool,
+    prepared: Arc<OnceCell<()>>,
 }
 
 impl Postgres {
@@ -33,12 +34,17 @@ impl Postgres {
             .map_err(|_| OpenError("it is no address of a PostgreSQL database".to_owned()))?
             .application_name("bellwire");
         let pool = PgPoolOptions::new().max_connections(MOST_CONNECTIONS).acquire_timeout(PATIENCE);
-        Ok(Self { pool: pool.connect_lazy_with(options) })
+        Ok(Self { pool: pool.connect_lazy_with(options), prepared: Arc::default() })
     }
 
     /// Its connections, for what [`Transaction`] cannot do.
     pub fn pool(&self) -> &PgPool {
         &self.pool
+    }
+
+    /// Set once the record of effects is there.
+    pub(super) fn prepared(&self) -> &OnceCell<()> {
+        &self.prepared
     }
 
     pub(super) async fn transaction<T: Send + 'static, E: From<DatabaseError> + Send + 'static>(
