@@ -19,7 +19,7 @@ pub const LONGEST_RUN: Duration = Duration::from_secs(25 * 60);
 /// What a run comes to: the task's `result`, and the words shown to its owner.
 #[derive(Debug, Clone)]
 pub struct Completion<Output> {
-    /// Becomes the task's `result`, a JSON object; `href` in it is a link to more.
+    /// Becomes the task's `result`, as JSON; in an object `href` is a link to more.
     pub output: Output,
     /// What the owner sees.
     pub toast: Toast,

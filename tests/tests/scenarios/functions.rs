@@ -174,7 +174,9 @@ async fn what_is_too_large_for_the_broker_goes_in_and_comes_out_as_a_file(house:
     let token = house.token("ada", "prod");
     let text = "ü".repeat(1 << 20);
     let input = json!({ "report": "sales", "parameters": { "year": 2026 }, "text": text });
-    let id = start(&one, &token, input, None).await;
+    let id = start(&one, &token, input.clone(), None).await;
+    let (status, stored) = answer(two.request("GET", &format!("/api/files/{id}/input.json"), &token)).await;
+    assert!(status == 200 && stored == input, "it does not go over the broker");
     let task = in_state(&two, &token, &id, "succeeded").await;
     assert_eq!((&task["result"]["report"], &task["result"]["year"]), (&json!("sales"), &json!(2026)));
     assert!(task["result"]["text"].is_null() && task.to_string().len() < 2000);
