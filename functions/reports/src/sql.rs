@@ -112,7 +112,7 @@ impl Scanner<'_> {
     /// Goes over one token.
     fn token(&mut self, byte: u8) -> Result<Token, SqlProblem> {
         match (byte, self.peek(1)) {
-            (b'-', Some(b'-')) => self.to_after("\n", None)?,
+            (b'-', Some(b'-')) => self.skip_past("\n", None)?,
             (b'/', Some(b'*')) => self.block_comment()?,
             (b'\'', _) => return self.quoted(b'\'', false),
             (b'"' | b'`', _) => return self.quoted(byte, false),
@@ -144,7 +144,7 @@ impl Scanner<'_> {
     }
 
     /// Goes to after the next `end`, or to the end of the text where that is no problem.
-    fn to_after(&mut self, end: &str, unclosed: Option<&str>) -> Result<(), SqlProblem> {
+    fn skip_past(&mut self, end: &str, unclosed: Option<&str>) -> Result<(), SqlProblem> {
         let rest = &self.text[self.at..];
         self.at = match (rest.find(end), unclosed) {
             (Some(found), _) => self.at + found + end.len(),
@@ -157,7 +157,7 @@ impl Scanner<'_> {
     fn block_comment(&mut self) -> Result<(), SqlProblem> {
         let from = self.at;
         self.at += 2;
-        self.to_after("*/", Some("the comment /* that begins here never ends"))?;
+        self.skip_past("*/", Some("the comment /* that begins here never ends"))?;
         // PostgreSQL would look for a second end, SQLite not: what follows would be a comment to one of them alone.
         match self.text[from + 2..self.at].contains("/*") {
             true => Err(self.problem(from, "there is a comment /* within the comment that begins here")),
@@ -191,7 +191,7 @@ impl Scanner<'_> {
         }
         let tag = self.text[from..from + length + 2].to_owned();
         self.at += tag.len();
-        self.to_after(&tag, Some(&format!("the text {tag} that begins here never ends")))?;
+        self.skip_past(&tag, Some(&format!("the text {tag} that begins here never ends")))?;
         Ok(Token::Other)
     }
 

@@ -108,7 +108,7 @@ fn stream(connection: &Connection, reading: &Reading, sql: &str) -> Result<(), E
     let is_boolean =
         |declared: Option<&str>| declared.is_some_and(|kind| kind.to_ascii_uppercase().starts_with("BOOL"));
     let booleans: Vec<bool> = statement.columns().map(|column| is_boolean(column.decl_type())).collect();
-    say(Message::Columns(statement.column_names().into_iter().map(str::to_owned).collect()))?;
+    say(Message::Columns(statement.column_names().map(str::to_owned).collect()))?;
     let mut rows = statement.raw_query();
     let mut batch = Batch::new(booleans.len());
     while let Some(row) = rows.next()? {

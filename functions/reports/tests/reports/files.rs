@@ -75,8 +75,8 @@ over_both! {
             other => panic!("{other:?}"),
         };
         // 22 November 2026, as sheets count days.
-        assert_eq!(day(&data[(1, 4)]), 46348.0);
-        assert!((day(&data[(1, 5)]) - 46348.212_581).abs() < 1e-6);
+        assert_eq!(day(&data[(1, 4)]), 46_348.0);
+        assert!((day(&data[(1, 5)]) - 46_348.212_581).abs() < 1e-6);
         // A double would change the last digit, and a sheet knows no days before 1900.
         assert_eq!(data[(2, 0)], Data::String("-9007199254740993".into()));
         assert_eq!(data[(2, 4)], Data::String("1899-01-01".into()));
