@@ -115,13 +115,7 @@ impl Columns {
             if std::mem::replace(&mut taken[at], true) {
                 return Err(Failure::input(format!("the file has the column {:?} twice", column.from)));
             }
-            planned.push(PlannedColumn {
-                name: column.name.clone(),
-                field: field.clone(),
-                kind: Kind::Given(column.kind),
-                rule: Some(Arc::new(column.rule.clone())),
-                used: true,
-            });
+            planned.push(coming_from(column, field));
         }
         let mut filled = Vec::new();
         for (column, _) in declared.iter().zip(&taken).filter(|(_, taken)| !**taken) {
@@ -167,7 +161,7 @@ impl Columns {
 
     /// Learns from a row what its columns must hold; one that is not as its file is tells nothing.
     pub(crate) fn learn(&mut self, row: &Record<'_>) {
-        if self.fixed || row.len() < self.fields.len() || row.fault().is_some() {
+        if !self.takes_new_fields() || row.len() < self.fields.len() || row.fault().is_some() {
             return;
         }
         self.grow(row.names);
@@ -187,9 +181,19 @@ impl Columns {
         // The names of those that were there are the same again.
         let all = header::names(names.iter().map(String::as_str));
         for (name, field) in all.into_iter().zip(names).skip(self.fields.len()) {
-            let field = field.clone();
-            self.fields.push(PlannedColumn { name, field, kind: Kind::Unknown, rule: None, used: true });
+            let declared = self.declared.iter().flat_map(|declared| declared.iter());
+            let column = match declared.into_iter().find(|column| column.from == *field) {
+                Some(column) => coming_from(column, field),
+                None => PlannedColumn { name, field: field.clone(), kind: Kind::Unknown, rule: None, used: true },
+            };
+            self.filled.retain(|filled| filled.column.name != column.name);
+            self.fields.push(column);
         }
+    }
+
+    /// Whether a field that comes late is one more column.
+    pub(crate) fn takes_new_fields(&self) -> bool {
+        !self.fixed || self.declared.is_some()
     }
 
     /// Those that rows are written to, in this order.
@@ -282,6 +286,16 @@ impl Existing {
                 Err(Failure::Permanent { reason: "table", message })
             }
         }
+    }
+}
+
+fn coming_from(column: &Declared, field: &str) -> PlannedColumn {
+    PlannedColumn {
+        name: column.name.clone(),
+        field: field.to_owned(),
+        kind: Kind::Given(column.kind),
+        rule: Some(Arc::new(column.rule.clone())),
+        used: true,
     }
 }
 

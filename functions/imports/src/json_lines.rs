@@ -1,12 +1,13 @@
 //! From JSON Lines to rows: an object on each line, its keys the names of the fields.
 
-use std::{borrow::Cow, collections::HashMap, fmt};
+use std::{borrow::Cow, collections::HashMap, fmt, sync::Arc};
 
 use runtime::Failure;
 use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::{
+    definition::Declared,
     row::{LONGEST_ROW, Record, Rows, Soundness},
     text::Text,
 };
@@ -15,12 +16,12 @@ use crate::{
 const DEEPEST: usize = 64;
 
 /// What becomes of a key that is not known yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Unknown {
     /// It is one more field; more fields than so many are a failure.
     Learn(usize),
-    /// It is passed over.
-    Ignore,
+    /// It is one more field if a declared column comes from it, and is passed over otherwise.
+    Only(Arc<[Declared]>),
 }
 
 /// The objects of a text, one after the other.
@@ -212,7 +213,9 @@ impl Object {
         if let Some(at) = self.places.get(key) {
             return Some(*at);
         }
-        if self.unknown == Unknown::Ignore {
+        if let Unknown::Only(declared) = &self.unknown
+            && !declared.iter().any(|column| column.from == key)
+        {
             return None;
         }
         let at = self.names.len();

@@ -201,9 +201,11 @@ fn unlike(row: &Record<'_>, columns: &Columns) -> Option<Put> {
     // Names that others brought are nothing to a row without a value there.
     let new = row.fields().enumerate().skip(known).find(|(_, field)| !field.is_empty());
     let (at, _) = new?;
-    Some(match columns.fixed {
-        true => Put::Rejected(format!("it has the key {:?}, which the table has not", shown(row.names[at].as_bytes()))),
-        false => Put::Misfit,
+    Some(match columns.takes_new_fields() {
+        true => Put::Misfit,
+        false => {
+            Put::Rejected(format!("it has the key {:?}, which the table has not", shown(row.names[at].as_bytes())))
+        }
     })
 }
 

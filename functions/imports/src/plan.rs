@@ -154,7 +154,7 @@ fn of_json(
     let (encoding, text) = decode(sample, &order.options)?;
     let reader = |names: Vec<String>| {
         let text = Text::new(Sample::boxed(text.clone()), Known::Said(UTF_8));
-        JsonLines::new(text, names, Unknown::Learn(width.most), cut)
+        JsonLines::new(text, names, unknown_keys(order, width), cut)
     };
     // Twice: which columns there are is known at the end alone.
     let mut first = reader(Vec::new());
@@ -198,8 +198,8 @@ fn learn(rows: &mut impl Rows, columns: &mut Columns, most: usize) -> Result<(),
 
 /// What a reader of JSON Lines does with a key that the plan does not know.
 pub(crate) fn unknown_keys(order: &Order, width: Width) -> Unknown {
-    match order.columns {
-        Wanted::Declared(_) => Unknown::Ignore,
+    match &order.columns {
+        Wanted::Declared(declared) => Unknown::Only(declared.clone()),
         Wanted::Types(_) => Unknown::Learn(width.most),
     }
 }

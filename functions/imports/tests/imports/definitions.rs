@@ -70,6 +70,18 @@ over_both! {
         assert_eq!(world.rows("SELECT count(*) FROM people").await, ["2"]);
     }
 
+    async fn a_declared_key_of_json_lines_may_come_late_and_others_change_nothing(world) {
+        let world = world.defining(&[("people", PEOPLE)]);
+        world.import_by("people", "id,zip,score,country\n1,00501,1,Palau\n2,12345,1,Palau\n", json!({})).await.unwrap();
+        // The sample is a mebibyte.
+        let mut lines = "{\"id\": 9, \"other\": 1}\n".repeat(60_000);
+        lines.push_str("{\"id\": 1, \"score\": 0.5, \"country\": \"Fiji\", \"another\": 2}\n{\"id\": 2, \"score\": 7}\n");
+        let done = world.import_by("people", lines, json!({})).await.unwrap();
+        assert_eq!(done.output["rejected"]["first"][0]["reason"], "column score: 7 is more than 1.5");
+        let all = world.rows("SELECT id, zip, score, country FROM people ORDER BY id").await;
+        assert_eq!(all, ["1|00501|0.5|Fiji", "2|12345|1|Palau", "9|NULL|NULL|USA"]);
+    }
+
     async fn a_row_that_breaks_it_is_rejected_with_line_and_reason(world) {
         let world = world.defining(&[("people", PEOPLE)]);
         let csv = "id,zip,Date of birth,score\n1,00501,2000-01-01,1\n0,,,\n,,,\n3,501,,\n4,,2027-01-01,\n5,,,1.51\n6,,,\n";

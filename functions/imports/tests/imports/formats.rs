@@ -117,7 +117,9 @@ over_both! {
         let mut book = Workbook::new();
         let sheet = book.add_worksheet();
         for (row, fields) in [["n", "m"], ["1", "x"], ["old", "y"]].iter().enumerate() {
-            fields.iter().enumerate().for_each(|(column, field)| drop(sheet.write(row as u32, column as u16, *field).unwrap()));
+            fields.iter().enumerate().for_each(|(column, field)| {
+                sheet.write(row as u32, column as u16, *field).unwrap();
+            });
         }
         sheet.write(3, 0, 3).unwrap();
         sheet.write(3, 4, "beyond").unwrap();
