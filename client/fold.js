@@ -34,6 +34,8 @@ export function fold(known, said) {
   if (isEnd(known.state)) {
     // An end stands, save that an effect that came about beats a cancelling or giving up that came too late.
     const better = said.state === 'succeeded' && known.state !== 'succeeded';
+    // A run that was taken back goes on to undo its steps.
+    if (said.state === known.state && said.steps?.length && isLater(known, said)) return { ...known, steps: said.steps, sequence: said.sequence };
     return better ? { ...known, ...said, created, error: said.error } : known;
   }
   if (!isEnd(said.state) && !isLater(known, said)) return known;

@@ -128,11 +128,14 @@ pub async fn decide(
         let detail = "this question is asked of others; only they can answer it";
         return Err(Problem::new(StatusCode::FORBIDDEN, "not-asked", detail));
     }
-    if let Some(answer) = &asked.answer {
-        return Err(decided(answer));
-    }
     let (by, groups) = (caller.claims.sub.clone(), caller.claims.groups.clone());
     let mine = Answer { task, step, decision, by, groups, comment };
+    match &asked.answer {
+        // Sent again because the first time was not answered, or at a pod that had not heard of it yet: one answer.
+        Some(answer) if *answer == mine => return Ok(Json(mine.into())),
+        Some(answer) => return Err(decided(answer)),
+        None => {}
+    }
     // Waited for before it is said: the run may end, and its question be forgotten, as soon as it is heard.
     let first = caller.gate.dispatch.answer(task, &mine.step).await?;
     caller.gate.backplane.log.publish(Destination::Own, &mine.event(hearers(&asked))).await?;

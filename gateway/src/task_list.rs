@@ -145,6 +145,10 @@ impl Known {
         if rank(&said) <= rank(known) {
             // An older word may still tell what the newer ones left out.
             known.owner = known.owner.take().or(said.owner);
+            // A run that was taken back goes on to undo its steps.
+            if said.state == known.state && said.sequence > known.sequence && !said.steps.is_empty() {
+                (known.steps, known.sequence) = (said.steps, said.sequence);
+            }
             return;
         }
         let owner = said.owner.or(known.owner.take());
@@ -170,6 +174,8 @@ fn rank(task: &Task) -> (u8, u32, u32) {
 
 #[cfg(test)]
 mod tests {
+    use backplane::StepState;
+
     use super::*;
 
     fn word(id: TaskId, state: TaskState, attempt: u32, sequence: u32) -> Event {
@@ -202,6 +208,22 @@ mod tests {
         list.fold(&word(id, TaskState::Running, 1, 3), Timestamp::now());
         list.fold(&word(id, TaskState::Queued, 0, 0), Timestamp::now());
         assert_eq!(list.find(id, "ada", &[]).unwrap().state, TaskState::Running);
+    }
+
+    #[test]
+    fn a_run_that_was_taken_back_shows_how_its_steps_are_undone() {
+        let (id, mut list) = (TaskId::new(), TaskList::default());
+        let mut after = |sequence, steps: &[&str]| {
+            let mut said = word(id, TaskState::Cancelled, 1, sequence);
+            let step = |state: &&str| serde_json::json!({ "id": "load", "title": "Load", "kind": "imports", "state": state });
+            said.data.as_mut().unwrap()["task"]["steps"] = steps.iter().map(step).collect();
+            list.fold(&said, Timestamp::now());
+            list.find(id, "ada", &[]).unwrap().steps.first().map(|step| step.state)
+        };
+        assert_eq!(after(3, &["succeeded"]), Some(StepState::Succeeded));
+        assert_eq!(after(5, &["compensated"]), Some(StepState::Compensated));
+        assert_eq!(after(4, &["succeeded"]), Some(StepState::Compensated), "an older word changes nothing");
+        assert_eq!(after(6, &[]), Some(StepState::Compensated), "nor one that says nothing of them");
     }
 
     #[test]

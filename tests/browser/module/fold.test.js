@@ -39,6 +39,13 @@ test('an effect that came about beats a cancelling that came too late', () => {
   assert.equal(outcome([said('cancelled', 0, 1), said('failed', 1, 4)]).state, 'cancelled');
 });
 
+test('a run that was taken back shows how its steps are undone', () => {
+  const [done, undone] = [[{ id: 'a', state: 'succeeded' }], [{ id: 'a', state: 'compensated' }]];
+  const back = [{ ...said('cancelled', 1, 3), steps: done }, { ...said('cancelled', 1, 5), steps: undone }];
+  assert.deepEqual(back.reduce(fold, undefined).steps, undone);
+  assert.deepEqual([...back, back[0], said('cancelled', 1, 6)].reduce(fold, undefined).steps, undone);
+});
+
 test('what went wrong is over once something newer is said, and the steps stand until they are said anew', () => {
   const lost = { ...said('queued', 1, 2), error: { reason: 'lost', message: 'x' } };
   assert.equal([lost, said('running', 2, 1)].reduce(fold, undefined).error, undefined);
