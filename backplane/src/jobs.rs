@@ -79,7 +79,6 @@ pub(crate) fn retry_step(after: Duration) -> Duration {
 /// What becomes of a job that was taken.
 #[allow(clippy::large_enum_variant, reason = "it is made once for a job and never kept")]
 #[derive(Debug, Clone, PartialEq)]
-#[allow(clippy::large_enum_variant, reason = "there is one for each job, and a box would be one more")]
 pub enum Settlement {
     /// It is done; forget it.
     Done,

@@ -215,7 +215,8 @@ mod tests {
         let (id, mut list) = (TaskId::new(), TaskList::default());
         let mut after = |sequence, steps: &[&str]| {
             let mut said = word(id, TaskState::Cancelled, 1, sequence);
-            let step = |state: &&str| serde_json::json!({ "id": "load", "title": "Load", "kind": "imports", "state": state });
+            let step =
+                |state: &&str| serde_json::json!({ "id": "load", "title": "Load", "kind": "imports", "state": state });
             said.data.as_mut().unwrap()["task"]["steps"] = steps.iter().map(step).collect();
             list.fold(&said, Timestamp::now());
             list.find(id, "ada", &[]).unwrap().steps.first().map(|step| step.state)

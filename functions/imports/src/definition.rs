@@ -3,7 +3,10 @@
 use std::{collections::HashSet, ops::Range, sync::Arc};
 
 use regex::bytes::RegexBuilder;
-use runtime::catalogue::{Field, FieldType, Offer};
+use runtime::{
+    catalogue::{Field, FieldType, Offer},
+    definitions::fault_of_allow,
+};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use toml::Spanned;
@@ -263,9 +266,11 @@ fn checked_key(
 }
 
 fn checked_audience(who: Spanned<String>, faults: &mut Vec<Fault>) -> Option<String> {
-    let good = matches!(who.get_ref().split_once(':'), Some(("user" | "group", name)) if !name.is_empty());
-    if !good {
-        faults.push((who.span(), format!("allow: {:?} is neither user:NAME nor group:NAME", who.get_ref())));
+    match fault_of_allow(who.get_ref()) {
+        Some(why) => {
+            faults.push((who.span(), why));
+            None
+        }
+        None => Some(who.into_inner()),
     }
-    good.then(|| who.into_inner())
 }

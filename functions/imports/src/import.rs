@@ -9,7 +9,7 @@ use runtime::{Completion, Context, DatabaseConfig, Failure, Function, catalogue:
 use crate::{
     config::ImportsConfig,
     database::Tables,
-    definitions::{DefinitionError, Definitions},
+    definitions::Definitions,
     input::Input,
     json_lines::JsonLines,
     load::{Content, Load, Loaded},
@@ -39,7 +39,7 @@ pub enum OpenError {
     Database(#[from] runtime::database::OpenError),
     /// A definition is wrong.
     #[error(transparent)]
-    Definitions(#[from] DefinitionError),
+    Definitions(#[from] runtime::definitions::Faults),
 }
 
 impl Imports {

@@ -53,7 +53,6 @@ mod workbook;
 mod xml;
 
 pub use config::ImportsConfig;
-pub use definitions::DefinitionError;
 pub use import::{Imports, OpenError};
 // What `Imports::open` is given.
 pub use runtime::DatabaseConfig;

@@ -2,10 +2,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt, fs, io,
     path::Path,
 };
 
+use runtime::definitions::{Fault, Faults, Source, fault_of_allow, files};
 use toml::{Spanned, Value};
 
 use crate::{
@@ -16,124 +16,64 @@ use crate::{
     written::{OneOrMore, Written, WrittenChart, WrittenParameter},
 };
 
-/// Most bytes of one file; larger ones are no definition.
-const LARGEST: u64 = 1024 * 1024;
-
-/// Something wrong with a definition: its file's name, the line, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// Such as `sales.toml`.
-    pub file: String,
-    /// From 1, where it is known.
-    pub line: Option<usize>,
-    /// Why.
-    pub message: String,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.line {
-            Some(line) => write!(f, "{}, line {line}: {}", self.file, self.message),
-            None => write!(f, "{}: {}", self.file, self.message),
-        }
-    }
-}
-
 /// Reads all definitions of a folder, or says everything that is wrong with them. Files of other endings are left alone.
-pub fn read(folder: &Path) -> Result<BTreeMap<String, Definition>, Vec<Problem>> {
-    let unreadable = |error: io::Error| vec![whole_file("the folder", format!("it cannot be read: {error}"))];
-    let mut names = BTreeSet::new();
-    for entry in fs::read_dir(folder).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
-        if path.extension().is_some_and(|ending| ending == "sql" || ending == "toml") {
-            names.extend(path.file_stem().map(|name| name.to_string_lossy().into_owned()));
-        }
-    }
-    let (mut definitions, mut problems) = (BTreeMap::new(), Vec::new());
+pub fn read(folder: &Path) -> Result<BTreeMap<String, Definition>, Faults> {
+    let (mut definitions, mut faults) = (BTreeMap::new(), Vec::new());
+    let files = files(folder, &["sql", "toml"]).unwrap_or_else(|fault| {
+        faults.push(fault);
+        Vec::new()
+    });
+    let names: BTreeSet<_> = files.iter().filter_map(|file| Some(file.rsplit_once('.')?.0)).collect();
     for name in names {
-        match definition(folder, &name) {
-            Ok(definition) => drop(definitions.insert(name, definition)),
-            Err(found) => problems.extend(found),
+        match definition(folder, name) {
+            Ok(definition) => drop(definitions.insert(name.to_owned(), definition)),
+            Err(found) => faults.extend(found),
         }
     }
-    if problems.is_empty() { Ok(definitions) } else { Err(problems) }
+    Faults::unless_none("reports.definitions (BELLWIRE_REPORTS__DEFINITIONS)", faults).map(|()| definitions)
 }
 
-fn whole_file(file: &str, message: impl Into<String>) -> Problem {
-    Problem { file: file.to_owned(), line: None, message: message.into() }
-}
-
-fn content(folder: &Path, file: &str) -> Result<String, Problem> {
-    let path = folder.join(file);
-    let found = fs::metadata(&path).and_then(|metadata| match metadata.len() {
-        length if length > LARGEST => Err(io::Error::other("it is larger than 1 MiB")),
-        _ => fs::read_to_string(&path),
+fn definition(folder: &Path, name: &str) -> Result<Definition, Vec<Fault>> {
+    let toml = Source::read(folder, &format!("{name}.toml")).map_err(|fault| vec![fault])?;
+    toml.check_name().map_err(|fault| vec![fault])?;
+    let query = Source::read(folder, &format!("{name}.sql")).map_err(|fault| vec![fault])?;
+    let mut reading = Reading { toml: &toml, faults: Vec::new() };
+    let written = toml.parse().map_err(|fault| reading.faults.push(fault));
+    let sql = Sql::read(&query.text).map_err(|problem| {
+        let (file, line) = (query.file.clone(), Some(problem.line));
+        reading.faults.push(Fault { file, line, why: problem.message });
     });
-    found.map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => whole_file(file, "it is missing; a report is NAME.sql and NAME.toml"),
-        io::ErrorKind::InvalidData => whole_file(file, "it is not UTF-8"),
-        _ => whole_file(file, format!("it cannot be read: {error}")),
-    })
-}
-
-fn definition(folder: &Path, name: &str) -> Result<Definition, Vec<Problem>> {
-    let (toml, sql) = (format!("{name}.toml"), format!("{name}.sql"));
-    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_';
-    if name.len() > 64 || !name.starts_with(|first: char| first.is_ascii_lowercase()) || !name.bytes().all(is_plain) {
-        let why = "a report's name has 1 to 64 of a-z, 0-9, '-' and '_', and begins with a letter";
-        return Err(vec![whole_file(&toml, why)]);
-    }
-    let text = content(folder, &toml).map_err(|problem| vec![problem])?;
-    let query = content(folder, &sql).map_err(|problem| vec![problem])?;
-    let mut reading = Reading { toml: &toml, text: &text, problems: Vec::new() };
-    let written = reading.parse();
-    let query = Sql::read(&query).map_err(|problem| {
-        let (file, line) = (sql.clone(), Some(problem.line));
-        reading.problems.push(Problem { file, line, message: problem.message });
-    });
-    let (Some(written), Ok(query)) = (written, query) else {
-        return Err(reading.problems);
+    let (Ok(written), Ok(sql)) = (written, sql) else {
+        return Err(reading.faults);
     };
-    reading.compare(&written, &query, &sql);
-    let definition = reading.check(name, written, query);
-    if reading.problems.is_empty() { Ok(definition) } else { Err(reading.problems) }
+    reading.compare(&written, &sql, &query.file);
+    let definition = reading.check(name, written, sql);
+    if reading.faults.is_empty() { Ok(definition) } else { Err(reading.faults) }
 }
 
 /// One `NAME.toml` and what was found wrong so far.
 struct Reading<'a> {
-    toml: &'a str,
-    text: &'a str,
-    problems: Vec<Problem>,
+    toml: &'a Source,
+    faults: Vec<Fault>,
 }
 
 impl Reading<'_> {
-    fn problem(&mut self, at: usize, message: impl Into<String>) {
-        let line = 1 + self.text.as_bytes()[..at.min(self.text.len())].iter().filter(|byte| **byte == b'\n').count();
-        self.problems.push(Problem { file: self.toml.to_owned(), line: Some(line), message: message.into() });
-    }
-
-    fn parse(&mut self) -> Option<Written> {
-        match toml::from_str(self.text) {
-            Ok(written) => Some(written),
-            Err(error) => {
-                self.problem(error.span().map_or(0, |span| span.start), error.message().replace('\n', " "));
-                None
-            }
-        }
+    fn fault(&mut self, at: usize, why: impl Into<String>) {
+        self.faults.push(self.toml.fault_at(at, why));
     }
 
     /// Every parameter of the query is declared, and the other way round.
     fn compare(&mut self, written: &Written, query: &Sql, sql: &str) {
         for (name, line) in &query.names {
             if written.parameter.iter().all(|declared| declared.name.get_ref() != name) {
-                let message = format!("the parameter :{name} is not declared in {}", self.toml);
-                self.problems.push(Problem { file: sql.to_owned(), line: Some(*line), message });
+                let why = format!("the parameter :{name} is not declared in {}", self.toml.file);
+                self.faults.push(Fault { file: sql.to_owned(), line: Some(*line), why });
             }
         }
         for declared in &written.parameter {
             let name = declared.name.get_ref();
             if query.names.iter().all(|(used, _)| used != name) {
-                self.problem(declared.name.span().start, format!("the parameter {name:?} is not used in {sql}"));
+                self.fault(declared.name.span().start, format!("the parameter {name:?} is not used in {sql}"));
             }
         }
     }
@@ -141,12 +81,11 @@ impl Reading<'_> {
     fn check(&mut self, name: &str, written: Written, sql: Sql) -> Definition {
         let title = written.title.get_ref().trim();
         if title.is_empty() || title.chars().count() > 120 || title.contains(char::is_control) {
-            self.problem(written.title.span().start, "the title has 1 to 120 characters");
+            self.fault(written.title.span().start, "the title has 1 to 120 characters");
         }
         for entry in &written.allow {
-            if !matches!(entry.get_ref().split_once(':'), Some(("user" | "group", who)) if !who.is_empty()) {
-                let message = format!("{:?} is neither user:ID nor group:NAME", entry.get_ref());
-                self.problem(entry.span().start, message);
+            if let Some(why) = fault_of_allow(entry.get_ref()) {
+                self.fault(entry.span().start, why);
             }
         }
         self.twice(written.parameter.iter().map(|parameter| &parameter.name), "parameter");
@@ -172,7 +111,7 @@ impl Reading<'_> {
         let mut seen = BTreeSet::new();
         for name in names {
             if !seen.insert(name.get_ref()) {
-                self.problem(name.span().start, format!("the {what} {:?} is there twice", name.get_ref()));
+                self.fault(name.span().start, format!("the {what} {:?} is there twice", name.get_ref()));
             }
         }
     }
@@ -181,7 +120,7 @@ impl Reading<'_> {
         match written {
             None => Format::ALL.to_vec(),
             Some(formats) if formats.get_ref().is_empty() => {
-                self.problem(formats.span().start, "formats names at least one of csv, xlsx, html, jsonl");
+                self.fault(formats.span().start, "formats names at least one of csv, xlsx, html, jsonl");
                 Vec::new()
             }
             Some(formats) => formats.into_inner(),
@@ -193,7 +132,7 @@ impl Reading<'_> {
         let mut value = |value: Spanned<Value>, what: &str| {
             let (at, json) = (value.span().start, json(value.into_inner()));
             if let Err(why) = kind.read(&json) {
-                self.problem(at, format!("{what}: {why}"));
+                self.fault(at, format!("{what}: {why}"));
             }
             json
         };
@@ -204,8 +143,8 @@ impl Reading<'_> {
         let title = written.title.unwrap_or_else(|| name.replace('_', " "));
         let (hint, required) = (written.hint, written.required);
         let parameter = Parameter { name, title, hint, parameter_type: kind, default, required, choices };
-        if let (Some(at), Err(why), true) = (at, parameter.read(None), self.problems.is_empty()) {
-            self.problem(at, format!("default: {why}"));
+        if let (Some(at), Err(why), true) = (at, parameter.read(None), self.faults.is_empty()) {
+            self.fault(at, format!("default: {why}"));
         }
         parameter
     }
@@ -217,7 +156,7 @@ impl Reading<'_> {
             OneOrMore::More(names) => names,
         };
         if y.is_empty() || y.len() > 8 {
-            self.problem(at, "y names 1 to 8 columns");
+            self.fault(at, "y names 1 to 8 columns");
         }
         Chart { chart_type: written.chart_type, x: written.x, y }
     }

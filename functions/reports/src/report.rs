@@ -2,14 +2,13 @@
 
 use std::{
     collections::BTreeMap,
-    fmt,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
 use backplane::Kind;
-use runtime::{Completion, Context, DatabaseConfig, Failure, Function, Place, catalogue::Offer};
+use runtime::{Completion, Context, DatabaseConfig, Failure, Function, Place, catalogue::Offer, definitions::Faults};
 use storage::StoredFile;
 use tokio::{sync::mpsc, task::spawn_blocking};
 use tokio_util::sync::CancellationToken;
@@ -19,8 +18,7 @@ use crate::{
     config::ReportsConfig,
     database::{Database, Reading},
     definition::{Definition, Query},
-    expiry,
-    folder::{self, Problem},
+    expiry, folder,
     input::{Format, Input},
     offer,
     outcome::{self, Output},
@@ -47,16 +45,8 @@ pub enum OpenError {
         why: String,
     },
     /// What is wrong with the definitions, all of it.
-    #[error("reports.definitions (BELLWIRE_REPORTS__DEFINITIONS): {}", Lines(.0))]
-    Definitions(Vec<Problem>),
-}
-
-struct Lines<'a>(&'a [Problem]);
-
-impl fmt::Display for Lines<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
-    }
+    #[error(transparent)]
+    Definitions(#[from] Faults),
 }
 
 impl Reports {
@@ -68,10 +58,7 @@ impl Reports {
             url => ("reports.database_url (BELLWIRE_REPORTS__DATABASE_URL)", DatabaseConfig { url: url.to_owned() }),
         };
         let database = Database::open(&database).map_err(|why| OpenError::Database { setting, why })?;
-        let definitions = match config.definitions.as_os_str().is_empty() {
-            true => BTreeMap::new(),
-            false => folder::read(&config.definitions).map_err(OpenError::Definitions)?,
-        };
+        let definitions = folder::read(&config.definitions)?;
         let definitions = definitions.into_iter().map(|(name, definition)| (name, Arc::new(definition))).collect();
         Ok(Self { config, database, definitions })
     }

@@ -11,6 +11,7 @@
 //! - `verdict`: what becomes of the job after it
 //! - `announce`: what people hear of it
 //! - `waiting`: how many jobs wait, as metrics
+//! - [`definitions`]: what users drop into a folder
 //! - [`worker`]: the life of a process that is a host
 //! - [`testing`]: running a function in a unit test
 
@@ -21,6 +22,7 @@ mod attempt;
 mod cancellations;
 pub mod context;
 pub mod database;
+pub mod definitions;
 mod erased;
 pub mod failure;
 pub mod function;

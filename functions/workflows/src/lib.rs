@@ -39,5 +39,5 @@ mod unwind;
 pub mod workflows;
 
 pub use config::WorkflowsConfig;
-pub use definitions::{DefinitionErrors, Definitions};
+pub use definitions::Definitions;
 pub use workflows::Workflows;

@@ -1,5 +1,6 @@
 //! On which line of a file something stands.
 
+use runtime::definitions::line_of;
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
@@ -60,11 +61,6 @@ impl<'a> Lines<'a> {
         }
         line_of(self.source, offset)
     }
-}
-
-/// The line, from 1, of a place in a text.
-pub(crate) fn line_of(source: &str, offset: usize) -> usize {
-    1 + source.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count()
 }
 
 #[cfg(test)]

@@ -5,7 +5,9 @@ use std::{path::PathBuf, sync::Arc};
 use anyhow::Context as _;
 use async_trait::async_trait;
 use backplane::{Kind, TaskId, Toast, catalogue::Offer, toast::Level};
-use runtime::{Completion, Context, DatabaseError, Failure, Function, Place, database::Transaction};
+use runtime::{
+    Completion, Context, DatabaseError, Failure, Function, Place, database::Transaction, definitions::Faults,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -15,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     config::WorkflowsConfig,
     definition::Definition,
-    definitions::{DEEPEST, DefinitionErrors, Definitions},
+    definitions::{DEEPEST, Definitions},
     engine::Engine,
     form,
     state::{Phase, Run, StepRun},
@@ -43,7 +45,7 @@ pub struct Workflows {
 
 impl Workflows {
     /// Reads and checks all definitions.
-    pub fn open(config: WorkflowsConfig) -> Result<Self, DefinitionErrors> {
+    pub fn open(config: WorkflowsConfig) -> Result<Self, Faults> {
         let definitions = Definitions::read(&config.definitions, &config.kinds)?;
         Ok(Self { config, definitions, begun: Arc::default() })
     }

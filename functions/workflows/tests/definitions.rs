@@ -15,9 +15,8 @@ fn errors(definitions: &[(&str, &str)]) -> Vec<String> {
     for (name, toml) in definitions {
         std::fs::write(folder.path().join(format!("{name}.toml")), toml).unwrap();
     }
-    let errors = Definitions::read(folder.path(), &kinds()).map(drop).err().map(|errors| errors.0).unwrap_or_default();
-    let prefix = format!("{}/", folder.path().display());
-    errors.into_iter().map(|error| error.replace(&prefix, "")).collect()
+    let told = Definitions::read(folder.path(), &kinds()).map(drop).err().map(|told| told.faults).unwrap_or_default();
+    told.iter().map(ToString::to_string).collect()
 }
 
 /// The only mistake of one definition.

@@ -16,7 +16,7 @@ fn problems(sql: &str, toml: &str) -> Vec<String> {
 fn told(world: &World) -> Vec<String> {
     match world.try_open(world.config()) {
         Ok(_) => Vec::new(),
-        Err(OpenError::Definitions(problems)) => problems.iter().map(ToString::to_string).collect(),
+        Err(OpenError::Definitions(told)) => told.faults.iter().map(ToString::to_string).collect(),
         Err(other) => panic!("{other}"),
     }
 }
@@ -48,7 +48,7 @@ fn every_field_that_is_wrong_is_told_with_its_line() {
     ] {
         let sql = if toml.contains("[[parameter]]") { "SELECT :p" } else { "SELECT 1" };
         let told = problems(sql, &toml);
-        let start = format!("it.toml, line {line}: ");
+        let start = format!("it.toml:{line}: ");
         assert!(told.len() == 1 && told[0].starts_with(&start) && told[0].contains(words), "{toml}\n{told:#?}");
     }
 }
@@ -62,9 +62,9 @@ fn a_parameter_is_declared_and_used_and_everything_wrong_is_told_at_once() {
     assert_eq!(
         told,
         [
-            "it.sql, line 1: the parameter :a is not declared in it.toml",
-            "it.toml, line 6: the parameter \"c\" is not used in it.sql",
-            "it.toml, line 1: the title has 1 to 120 characters",
+            "it.sql:1: the parameter :a is not declared in it.toml",
+            "it.toml:6: the parameter \"c\" is not used in it.sql",
+            "it.toml:1: the title has 1 to 120 characters",
         ]
     );
 }
@@ -81,10 +81,10 @@ fn a_report_is_two_files_of_a_plain_name() {
     fs::write(folder.join("binary.sql"), [0xff, 0xfe]).unwrap();
     let told = told(&world);
     assert_eq!(told.len(), 4, "{told:#?}");
-    assert!(told[0].starts_with("Big Name.toml: a report's name has 1 to 64"), "{told:#?}");
-    assert_eq!(told[1], "alone.toml: it is missing; a report is NAME.sql and NAME.toml");
+    assert!(told[0].starts_with("Big Name.toml: its name has 1 to 64"), "{told:#?}");
+    assert_eq!(told[1], "alone.toml: it is missing");
     assert_eq!(told[2], "binary.sql: it is not UTF-8");
-    assert_eq!(told[3], "lonely.sql: it is missing; a report is NAME.sql and NAME.toml");
+    assert_eq!(told[3], "lonely.sql: it is missing");
 }
 
 #[test]
@@ -92,8 +92,8 @@ fn a_folder_that_is_not_there_and_an_address_that_is_none_are_named() {
     let world = World::over(Database::sqlite());
     let config = ReportsConfig { definitions: "/nowhere/at/all".into(), ..world.config() };
     let told = world.try_open(config).err().unwrap().to_string();
-    assert!(told.starts_with("reports.definitions (BELLWIRE_REPORTS__DEFINITIONS): "), "{told}");
-    assert!(told.contains("it cannot be read"), "{told}");
+    assert!(told.starts_with("reports.definitions (BELLWIRE_REPORTS__DEFINITIONS):\n"), "{told}");
+    assert!(told.contains("/nowhere/at/all: it is missing"), "{told}");
     for url in ["mysql://u:hunter2@h/d", "postgres://u:hunter2@h:none/d", "sqlite://"] {
         let config = ReportsConfig { database_url: url.to_owned(), ..world.config() };
         assert!(!format!("{config:?}").contains("hunter2"));

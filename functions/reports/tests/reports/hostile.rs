@@ -47,7 +47,7 @@ over_both! {
             "EXPLAIN ANALYZE DELETE FROM t",
         ] {
             let words = not_opened(world, sql);
-            assert!(words.contains("it.sql, line 1: "), "{sql}: {words}");
+            assert!(words.contains("it.sql:1: "), "{sql}: {words}");
         }
     }
 
