@@ -124,6 +124,7 @@ fn psql(url: &str, command: &str) -> u64 {
 }
 
 /// Runs a program to its end; the most memory it held, in MiB.
+#[expect(clippy::disallowed_methods, reason = "it measures, and nothing else runs on its thread")]
 fn run(command: &mut Command) -> u64 {
     let program = command.get_program().to_owned();
     let child = command.stdout(Stdio::null()).spawn();
