@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use runtime::{
     catalogue::Offer,
-    definitions::{Fault, Faults, Source, files},
+    definitions::{Fault, Faults, Source, fault_of_name, files},
 };
 
 use crate::{
@@ -63,7 +63,9 @@ fn is_same(one: &TableName, other: &TableName) -> bool {
 
 fn read(folder: &Path, file: &str) -> Result<Definition, Vec<Fault>> {
     let source = Source::read(folder, file).map_err(|fault| vec![fault])?;
-    source.check_name().map_err(|fault| vec![fault])?;
+    if let Some(why) = fault_of_name(&source.name) {
+        return Err(vec![source.fault(why)]);
+    }
     let faults = |faults: Vec<(_, String)>| {
         let told = faults.into_iter().map(|(at, why): (std::ops::Range<usize>, _)| source.fault_at(at.start, why));
         told.collect()

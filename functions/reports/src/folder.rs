@@ -5,7 +5,7 @@ use std::{
     path::Path,
 };
 
-use runtime::definitions::{Fault, Faults, Source, fault_of_allow, files};
+use runtime::definitions::{Fault, Faults, Source, fault_of_allow, fault_of_name, files};
 use toml::{Spanned, Value};
 
 use crate::{
@@ -34,8 +34,11 @@ pub fn read(folder: &Path) -> Result<BTreeMap<String, Definition>, Faults> {
 }
 
 fn definition(folder: &Path, name: &str) -> Result<Definition, Vec<Fault>> {
-    let toml = Source::read(folder, &format!("{name}.toml")).map_err(|fault| vec![fault])?;
-    toml.check_name().map_err(|fault| vec![fault])?;
+    let file = format!("{name}.toml");
+    if let Some(why) = fault_of_name(name) {
+        return Err(vec![Fault { file, line: None, why: why.to_owned() }]);
+    }
+    let toml = Source::read(folder, &file).map_err(|fault| vec![fault])?;
     let query = Source::read(folder, &format!("{name}.sql")).map_err(|fault| vec![fault])?;
     let mut reading = Reading { toml: &toml, faults: Vec::new() };
     let written = toml.parse().map_err(|fault| reading.faults.push(fault));

@@ -27,6 +27,8 @@ pub(crate) struct Page {
     head: String,
     titles: Vec<String>,
     shown: Vec<Option<Shown>>,
+    /// Whether a column has held a number: then its title stands above the digits.
+    numbers: Vec<bool>,
     rows: BufWriter<Disk>,
     line: String,
 }
@@ -48,6 +50,7 @@ impl Page {
             head,
             titles: columns.iter().map(|column| escaped(&column.title)).collect(),
             shown: columns.iter().map(|column| column.shown).collect(),
+            numbers: vec![false; columns.len()],
             rows: BufWriter::with_capacity(256 * 1024, tempfile::tempfile()?),
             line: String::new(),
         })
@@ -58,8 +61,9 @@ impl Page {
         let advice = if rows > MANY_ROWS { "; to work with so many, CSV or XLSX serves better" } else { "" };
         write!(self.out, "<p>{}{advice}</p>\n{}", counted(rows), picture.map(figure).unwrap_or_default())?;
         self.out.write_all(b"<div class=\"wide\"><table><thead><tr>")?;
-        for title in &self.titles {
-            write!(self.out, "<th scope=\"col\">{title}</th>")?;
+        for (title, has_numbers) in self.titles.iter().zip(&self.numbers) {
+            let class = if *has_numbers { " class=\"n\"" } else { "" };
+            write!(self.out, "<th scope=\"col\"{class}>{title}</th>")?;
         }
         self.out.write_all(b"</tr></thead>\n<tbody>\n")
     }
@@ -69,8 +73,9 @@ impl File for Page {
     fn row(&mut self, row: &[Value<'_>]) -> Result<(), Broken> {
         self.line.clear();
         self.line.push_str("<tr>");
-        for (value, shown) in row.iter().zip(&self.shown) {
+        for ((value, shown), has_numbers) in row.iter().zip(&self.shown).zip(&mut self.numbers) {
             let is_number = matches!(value, Value::Integer(_) | Value::Real(_) | Value::Decimal(_));
+            *has_numbers |= is_number;
             self.line.push_str(if is_number { "<td class=\"n\">" } else { "<td>" });
             escape(&text(value, *shown), &mut self.line);
             self.line.push_str("</td>");

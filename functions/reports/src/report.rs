@@ -100,6 +100,10 @@ impl Reports {
         if let (Ok(()), Ok(rows), Ok(file)) = (&read, &written, &uploaded) {
             return Ok((*rows, file.clone()));
         }
+        // Whatever each of the three then says: a workbook's writer has its own words for a way that is cut off.
+        if context.stop.is_cancelled() {
+            return Err(Failure::Stopped);
+        }
         let failure = broken::first([read, written.map(drop), uploaded.map(drop)]);
         Err(failure.err().unwrap_or(Failure::Stopped))
     }

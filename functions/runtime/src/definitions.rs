@@ -99,16 +99,14 @@ impl Source {
     pub fn fault(&self, why: impl Into<String>) -> Fault {
         Fault { file: self.file.clone(), line: None, why: why.into() }
     }
+}
 
-    /// Says what is wrong with its name: 1 to 64 of a-z, 0-9, '_' and '-', beginning with a letter.
-    pub fn check_name(&self) -> Result<(), Fault> {
-        let name = &self.name;
-        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
-        if name.len() <= 64 && name.starts_with(|first: char| first.is_ascii_lowercase()) && name.bytes().all(plain) {
-            return Ok(());
-        }
-        Err(self.fault("its name has 1 to 64 of a-z, 0-9, '_' and '-', and begins with a letter"))
-    }
+/// What is wrong with a definition's name, if anything: it has 1 to 64 of a-z, 0-9, '_' and '-', beginning with a letter.
+pub fn fault_of_name(name: &str) -> Option<&'static str> {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
+    let good =
+        name.len() <= 64 && name.starts_with(|first: char| first.is_ascii_lowercase()) && name.bytes().all(plain);
+    (!good).then_some("its name has 1 to 64 of a-z, 0-9, '_' and '-', and begins with a letter")
 }
 
 /// The names of all files with an ending in a folder, sorted; an empty path is a folder with none.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use backplane::Kind;
-use runtime::definitions::{Fault, Faults, Source, files};
+use runtime::definitions::{Fault, Faults, Source, fault_of_name, files};
 
 use crate::{
     check::{self, Known, Wrong},
@@ -60,7 +60,9 @@ impl Definitions {
 }
 
 fn definition(source: &Source, known: &Known<'_>) -> Result<Definition, Vec<Fault>> {
-    check_name(source, known).map_err(|fault| vec![fault])?;
+    if let Some(why) = fault_of(&source.name, known) {
+        return Err(vec![source.fault(why)]);
+    }
     let mut definition: Definition = source.parse().map_err(|fault| vec![fault])?;
     let wrong = check::check(&definition, known);
     if !wrong.is_empty() {
@@ -75,13 +77,12 @@ fn definition(source: &Source, known: &Known<'_>) -> Result<Definition, Vec<Faul
     Ok(definition)
 }
 
-fn check_name(source: &Source, known: &Known<'_>) -> Result<(), Fault> {
-    source.check_name()?;
-    let name = &source.name;
-    let taken = ["approval", "wait", "workflows"].contains(&name.as_str()) || known.kinds.contains(name);
-    match taken {
-        true => Err(source.fault(format!("{name} is a kind of step already; give the file another name"))),
-        false => Ok(()),
+/// What is wrong with a workflow's name, if anything.
+fn fault_of(name: &str, known: &Known<'_>) -> Option<String> {
+    let taken = ["approval", "wait", "workflows"].contains(&name) || known.kinds.contains(name);
+    match fault_of_name(name) {
+        None if taken => Some(format!("{name} is a kind of step already; give the file another name")),
+        why => why.map(str::to_owned),
     }
 }
 
