@@ -30,7 +30,12 @@ use tokio::time::sleep;
 use crate::{environment::Kind, open::Backplane, send::SendError, topology::Topology};
 
 use self::{
-    connect::Broker, declare::Bindings, heal::Backoff, jobs::RabbitJobs, log::RabbitLog, publish::Publisher,
+    connect::{Broker, answer},
+    declare::Bindings,
+    heal::Backoff,
+    jobs::RabbitJobs,
+    log::RabbitLog,
+    publish::Publisher,
     words::RabbitControl,
 };
 
@@ -66,12 +71,12 @@ pub async fn declare(url: &str, topology: Topology, kinds: &[Kind]) -> Result<()
 
 async fn declare_once(broker: &Broker, kinds: &[Kind]) -> Result<(), SendError> {
     let connection = broker.connect("topology").await.map_err(SendError::Unavailable)?;
-    declare::log(&connection, &broker.topology, Bindings::All).await?;
-    declare::control(&connection, &broker.topology).await?;
+    answer(declare::log(&connection, &broker.topology, Bindings::All)).await??;
+    answer(declare::control(&connection, &broker.topology)).await??;
     for kind in kinds {
-        declare::jobs(&connection, &broker.topology, kind, Bindings::All).await?;
+        answer(declare::jobs(&connection, &broker.topology, kind, Bindings::All)).await??;
     }
     // All is declared, however the goodbye goes.
-    connection.close(200, "done".into()).await.ok();
+    answer(connection.close(200, "done".into())).await.ok();
     Ok(())
 }

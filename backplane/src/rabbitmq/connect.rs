@@ -10,10 +10,12 @@ use lapin::{
 };
 use tokio::time::timeout;
 
-use crate::topology::Topology;
+use crate::{send::SendError, topology::Topology};
 
 /// How long connecting may take, the handshake included.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
+/// How long the broker may take to answer.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
 /// Seconds between heartbeats; a peer silent for twice as long is gone.
 const HEARTBEAT: u16 = 10;
 
@@ -76,6 +78,12 @@ pub(super) enum Fault {
     Missing,
     /// Anything else; it may pass.
     Other,
+}
+
+/// What the broker answers in time. Where a connection goes away in the wrong moment the library never ends an asking.
+pub(super) async fn answer<T>(asking: impl Future<Output = T>) -> Result<T, SendError> {
+    let late = |_| SendError::Unavailable(format!("the broker gave no answer within {ANSWER_PATIENCE:?}"));
+    timeout(ANSWER_PATIENCE, asking).await.map_err(late)
 }
 
 /// What an error of the library means.

@@ -4,7 +4,7 @@
 //! that the next one can be had, and then returned all at once. The queue of the dead is declared with a delivery
 //! limit that no number of looks reaches.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -14,10 +14,9 @@ use lapin::{
     options::{BasicAckOptions, BasicGetOptions, BasicNackOptions},
     types::{AMQPValue, FieldTable},
 };
-use tokio::time::timeout;
 
 use super::{
-    connect::{Broker, Fault, fault},
+    connect::{Broker, Fault, answer, fault},
     jobs::parcel,
     publish::Publisher,
 };
@@ -27,8 +26,6 @@ use crate::{
     send::SendError,
 };
 
-/// How long the broker may take for one answer.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// Headers of what we bury: why, since when (RFC 3339) and after how many attempts.
 pub(super) const REASON: &str = "reason";
 pub(super) const SINCE: &str = "dead-since";
@@ -226,11 +223,6 @@ fn time(death: &FieldTable) -> Option<Timestamp> {
         AMQPValue::Timestamp(seconds) => Timestamp::from_second(i64::try_from(*seconds).ok()?).ok(),
         _ => None,
     }
-}
-
-async fn answer<T>(asking: impl Future<Output = T>) -> Result<T, SendError> {
-    let late = |_| SendError::Unavailable(format!("the broker gave no answer within {PATIENCE:?}"));
-    timeout(PATIENCE, asking).await.map_err(late)
 }
 
 fn passing(error: lapin::Error) -> SendError {

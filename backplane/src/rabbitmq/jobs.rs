@@ -1,16 +1,13 @@
 //! The job queues: work out over the publishing connection, and in over one for each reader.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use tokio::{
-    sync::{mpsc, watch},
-    time::timeout,
-};
+use tokio::sync::{mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    connect::Broker,
+    connect::{Broker, answer},
     dead::RabbitDead,
     declare, heal,
     publish::{Failure, Parcel, Publisher},
@@ -27,9 +24,6 @@ use crate::{
 /// The content type of a job.
 pub(super) const CONTENT_TYPE: &str = "application/json";
 
-/// How long the broker may take to say how many wait in a queue.
-const PATIENCE: Duration = Duration::from_secs(5);
-
 /// An environment's job queues.
 pub(super) struct RabbitJobs {
     broker: Broker,
@@ -45,8 +39,7 @@ impl RabbitJobs {
     async fn ready(&self, key: &str) -> Result<Option<u32>, SendError> {
         let line = self.publisher.line().await?;
         let queue = self.broker.topology.queue_of(key);
-        let late = |_| SendError::Unavailable(format!("no answer about {queue} within {PATIENCE:?}"));
-        timeout(PATIENCE, declare::ready(line.connection(), &queue)).await.map_err(late)?
+        answer(declare::ready(line.connection(), &queue)).await?
     }
 
     /// What it means that a job came back. The queue is made by who takes from it, or by the operator: not by whoever
