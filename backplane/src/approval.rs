@@ -14,12 +14,6 @@ pub const ASKED: &str = "bellwire.approval.asked";
 /// The type of the event that answers. Only a gateway says it: it alone knows who the answer is from.
 pub const DECIDED: &str = "bellwire.approval.decided";
 
-/// Whether a text can be a step's id: 1 to 64 of a-z, 0-9, '_' and '-'.
-pub fn is_step_id(id: &str) -> bool {
-    let plain = id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte));
-    !id.is_empty() && id.len() <= 64 && plain
-}
-
 /// Yes or no.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

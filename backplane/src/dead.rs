@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::{environment::Kind, jobs::Job, send::SendError};
+use crate::{environment::Kind, job::Job, send::SendError};
 
 /// A job that was given up, or bytes that never were one.
 #[derive(Debug, Clone, PartialEq)]

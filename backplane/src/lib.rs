@@ -6,7 +6,7 @@
 //! - [`environment`]: whose it is; [`topology`]: what that is called on the broker
 //! - [`log`]: the event log of one environment, published to and read; [`cursor`]: a place in it
 //! - [`follow`]: reading the log for life, with pulses that prove it is heard
-//! - [`jobs`]: work for the functions; [`dead`]: what was given up of it; [`catalogue`]: what they say of themselves
+//! - [`job`]: work for the functions; [`jobs`]: its queues; [`dead`]: what was given up; [`catalogue`]: what functions say
 //! - [`approval`]: a workflow asks people; [`control`]: words between gateway pods
 //! - [`memory`] and [`rabbitmq`]: the two implementations; [`open`]: which one
 
@@ -19,6 +19,7 @@ pub mod dead;
 pub mod environment;
 pub mod event;
 pub mod follow;
+pub mod job;
 pub mod jobs;
 pub mod log;
 pub mod memory;
@@ -35,7 +36,8 @@ pub use cursor::Cursor;
 pub use dead::{DeadJob, DeadJobs, Depth};
 pub use environment::{Environment, InvalidName, Kind};
 pub use event::{Event, EventError};
-pub use jobs::{Job, JobDelivery, JobQueues, JobReader, Settlement};
+pub use job::Job;
+pub use jobs::{JobDelivery, JobQueues, JobReader, Settlement};
 pub use log::{Destination, Dropped, EventLog, Gap, LogEntry, LogItem, LogReader, ReadFrom};
 pub use open::{Backplane, BackplaneConfig};
 pub use send::{Link, SendError};

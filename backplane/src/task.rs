@@ -7,10 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::{
-    environment::{Environment, Kind},
-    jobs::Job,
-};
+use crate::environment::{Environment, Kind};
 
 /// A task's id: a ULID, 26 digits of Crockford's base 32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -163,27 +160,10 @@ pub struct Task {
     pub next_by: Option<Timestamp>,
 }
 
-impl Task {
-    /// What is said of a job, by attempt 0, sequence 0.
-    pub fn of(job: &Job, state: TaskState) -> Self {
-        Self {
-            id: job.task,
-            kind: job.kind.clone(),
-            title: job.title.clone(),
-            state,
-            progress: 0.0,
-            attempt: 0,
-            sequence: 0,
-            owner: Some(job.owner.clone()),
-            created: Some(job.created),
-            updated: Some(Timestamp::now()),
-            result: None,
-            error: None,
-            parent: job.parent,
-            steps: Vec::new(),
-            next_by: None,
-        }
-    }
+/// Whether a text can be a step's id: 1 to 64 of a-z, 0-9, '_' and '-'.
+pub fn is_step_id(id: &str) -> bool {
+    let plain = id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte));
+    !id.is_empty() && id.len() <= 64 && plain
 }
 
 /// How far a step of a workflow has come.

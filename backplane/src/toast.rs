@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{approval::is_step_id, task::TaskId};
+use crate::task::{TaskId, is_step_id};
 
 /// How a toast is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

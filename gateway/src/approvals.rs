@@ -10,7 +10,8 @@ use axum::{
 };
 use backplane::{
     Audience, Destination, TaskId,
-    approval::{Answer, Decision, is_step_id},
+    approval::{Answer, Decision},
+    task::is_step_id,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

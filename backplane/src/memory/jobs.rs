@@ -16,7 +16,8 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::{
     dead::{self, DeadJob, DeadJobs, Depth, Retried},
     environment::Kind,
-    jobs::{Job, JobDelivery, JobQueues, JobReader, Settle, Settlement, retry_step},
+    job::Job,
+    jobs::{JobDelivery, JobQueues, JobReader, Settle, Settlement, retry_step},
     send::{Link, SendError},
 };
 

@@ -17,8 +17,7 @@ use lapin::{
 
 use super::{
     connect::{Broker, Fault, answer, fault},
-    jobs::parcel,
-    publish::Publisher,
+    publish::{Parcel, Publisher},
 };
 use crate::{
     dead::{self, DeadJob, DeadJobs, Retried},
@@ -73,7 +72,7 @@ impl RabbitDead {
     async fn revive(&self, seen: &Seen) -> Result<(), SendError> {
         let job = dead::anew(&seen.dead)?;
         // To the queue it is beside, whatever kind it says.
-        let parcel = parcel(self.broker.topology.jobs(), self.kind.to_string(), &job)?;
+        let parcel = Parcel::of_job(self.broker.topology.jobs(), self.kind.to_string(), &job)?;
         self.publisher.send(&parcel).await.map_err(|failure| failure.explain(&parcel))?;
         seen.forget().await
     }

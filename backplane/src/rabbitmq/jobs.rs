@@ -17,12 +17,10 @@ use super::{
 use crate::{
     dead::{self, DeadJobs, Depth},
     environment::Kind,
-    jobs::{Job, JobQueues, JobReader, RETRY_STEPS},
+    job::Job,
+    jobs::{JobQueues, JobReader, RETRY_STEPS},
     send::{Link, SendError},
 };
-
-/// The content type of a job.
-pub(super) const CONTENT_TYPE: &str = "application/json";
 
 /// An environment's job queues.
 pub(super) struct RabbitJobs {
@@ -56,7 +54,7 @@ impl RabbitJobs {
 #[async_trait]
 impl JobQueues for RabbitJobs {
     async fn submit(&self, job: &Job) -> Result<(), SendError> {
-        let parcel = parcel(self.broker.topology.jobs(), job.kind.to_string(), job)?;
+        let parcel = Parcel::of_job(self.broker.topology.jobs(), job.kind.to_string(), job)?;
         match self.publisher.send(&parcel).await {
             Err(Failure::Returned | Failure::NoExchange) => Err(self.no_way(&job.kind).await),
             settled => settled.map_err(|failure| failure.explain(&parcel)),
@@ -87,10 +85,4 @@ impl JobQueues for RabbitJobs {
     fn dead(&self, kind: &Kind) -> Box<dyn DeadJobs> {
         Box::new(RabbitDead::new(self.broker.clone(), kind.clone(), self.publisher.clone()))
     }
-}
-
-/// A job on its way to a routing key of the jobs exchange.
-pub(super) fn parcel(exchange: String, key: String, job: &Job) -> Result<Parcel, SendError> {
-    let body = serde_json::to_vec(job).map_err(|error| SendError::Invalid(error.to_string()))?;
-    Ok(Parcel::new(exchange, key, CONTENT_TYPE, &job.task.to_string(), body))
 }

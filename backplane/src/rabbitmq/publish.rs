@@ -15,12 +15,17 @@ use super::{
     heal::Backoff,
     line::{self, Line},
 };
-use crate::send::{Link, SendError};
+use crate::{
+    job::Job,
+    send::{Link, SendError},
+};
 
 /// How long publishing is tried before it is said to be unavailable.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Most messages on their way to the broker at a time.
 const MOST_IN_FLIGHT: usize = 256;
+/// The content type of a job.
+pub(super) const JOB: &str = "application/json";
 /// The delivery mode of what outlives a restart of the broker.
 const DURABLE: u8 = 2;
 
@@ -45,6 +50,12 @@ impl Parcel {
             Err(_) => properties,
         };
         Self { exchange, key, body, properties }
+    }
+
+    /// A job on its way to a routing key of the jobs exchange.
+    pub(super) fn of_job(exchange: String, key: String, job: &Job) -> Result<Self, SendError> {
+        let body = serde_json::to_vec(job).map_err(|error| SendError::Invalid(error.to_string()))?;
+        Ok(Self::new(exchange, key, JOB, &job.task.to_string(), body))
     }
 
     /// A message that may be lost.

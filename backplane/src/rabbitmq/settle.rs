@@ -18,12 +18,12 @@ use lapin::{
 use super::{
     dead::{ATTEMPTS, REASON, SINCE},
     declare::{self, Bindings},
-    jobs::{CONTENT_TYPE, parcel},
-    publish::{Parcel, Publisher},
+    publish::{JOB, Parcel, Publisher},
 };
 use crate::{
     environment::Kind,
-    jobs::{Job, Settle, Settlement, retry_step},
+    job::Job,
+    jobs::{Settle, Settlement, retry_step},
     send::SendError,
     topology::Topology,
 };
@@ -54,7 +54,7 @@ impl Desk {
 
     async fn climb(&self, job: &Job, after: Duration) -> Result<(), SendError> {
         let step = retry_step(after);
-        let mut parcel = parcel(self.topology.jobs(), self.topology.retry_key(&self.kind, step), job)?;
+        let mut parcel = Parcel::of_job(self.topology.jobs(), self.topology.retry_key(&self.kind, step), job)?;
         // Many that fail together do not come back together; only a little, for a queue expires at its head alone.
         let wait = step.mul_f64(rand::random_range(0.8..1.0));
         parcel.properties = parcel.properties.with_expiration(wait.as_millis().to_string().into());
@@ -64,7 +64,7 @@ impl Desk {
     async fn bury(&self, delivery: &Delivery, attempt: u32, reason: &str) -> Result<(), SendError> {
         let id = delivery.properties.message_id().as_ref().map_or("", |id| id.as_str());
         let key = self.topology.dead_key(&self.kind);
-        let mut parcel = Parcel::new(self.topology.jobs(), key, CONTENT_TYPE, id, delivery.data.clone());
+        let mut parcel = Parcel::new(self.topology.jobs(), key, JOB, id, delivery.data.clone());
         let reason: String = reason.chars().take(LONGEST_REASON).collect();
         let mut headers = FieldTable::default();
         headers.insert(REASON.into(), AMQPValue::LongString(reason.into()));
