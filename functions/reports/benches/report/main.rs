@@ -21,6 +21,8 @@ use tempfile::TempDir;
 mod orders;
 
 const ROUNDS: usize = 3;
+/// Theirs takes minutes for each.
+const ROUNDS_OF_WORKBOOKS: usize = 1;
 
 /// Writes as ours does: cells that look like formulas as texts, days and times as such.
 const OPENPYXL: &str = r#"
@@ -46,7 +48,9 @@ async fn main() {
     let rows = env::var("BELLWIRE_BENCH_ROWS").map_or(1_000_000, |rows| rows.parse().unwrap());
     let folder = TempDir::new().unwrap();
     let world = World::new(folder.path());
-    println!("report of {rows} rows, 12 columns; the best and the median of {ROUNDS} rounds");
+    println!(
+        "report of {rows} rows, 12 columns; the best and the median of {ROUNDS} rounds ({ROUNDS_OF_WORKBOOKS} of workbooks)"
+    );
 
     let file = folder.path().join("it.db");
     orders::sqlite(&file, rows);
@@ -54,14 +58,14 @@ async fn main() {
     let csv = folder.path().join("theirs.csv");
     let theirs =
         || shell(&format!("exec sqlite3 -csv -header '{}' '{}' > '{}'", file.display(), orders::QUERY, csv.display()));
-    world.compare("SQLite, CSV", "sqlite3 -csv", &url, "csv", theirs).await;
+    world.compare(ROUNDS, ["SQLite, CSV", "sqlite3 -csv"], &url, "csv", theirs).await;
 
     let python = python(folder.path());
     let script = folder.path().join("theirs.py");
     fs::write(&script, OPENPYXL).unwrap();
     let xlsx = folder.path().join("theirs.xlsx");
     let theirs = || measured(Command::new(&python).arg(&script).arg(&file).arg(orders::QUERY).arg(&xlsx));
-    world.compare("SQLite, XLSX", "openpyxl", &url, "xlsx", theirs).await;
+    world.compare(ROUNDS_OF_WORKBOOKS, ["SQLite, XLSX", "openpyxl"], &url, "xlsx", theirs).await;
 
     let url = env::var("BELLWIRE_TEST_DATABASE_URL")
         .expect("BELLWIRE_TEST_DATABASE_URL is not set: run `make bench`, which starts a PostgreSQL");
@@ -72,7 +76,7 @@ async fn main() {
     psql(&within, &orders::postgres(rows));
     let theirs =
         || psql(&within, &format!("\\copy ({}) TO '{}' WITH (FORMAT csv, HEADER)", orders::QUERY, csv.display()));
-    world.compare("PostgreSQL, CSV", "psql \\copy", &within, "csv", theirs).await;
+    world.compare(ROUNDS, ["PostgreSQL, CSV", "psql \\copy"], &within, "csv", theirs).await;
     psql(&url, &format!("SET client_min_messages = error; DROP SCHEMA {schema} CASCADE"));
 }
 
@@ -93,9 +97,9 @@ impl World {
     }
 
     /// Runs theirs, which answers its most memory, and ours in turn, and prints both.
-    async fn compare(&self, what: &str, their_name: &str, url: &str, format: &str, run: impl Fn() -> u64) {
+    async fn compare(&self, rounds: usize, [what, whose]: [&str; 2], url: &str, format: &str, run: impl Fn() -> u64) {
         let (mut theirs, mut ours, mut their_peak, mut peak) = (Vec::new(), Vec::new(), 0, 0);
-        for _ in 0..ROUNDS {
+        for _ in 0..rounds {
             let started = Instant::now();
             their_peak = run().max(their_peak);
             theirs.push(started.elapsed().as_secs_f64());
@@ -111,9 +115,9 @@ impl World {
         }
         theirs.sort_by(f64::total_cmp);
         ours.sort_by(f64::total_cmp);
-        let middle = ROUNDS / 2;
+        let middle = rounds / 2;
         println!(
-            "{what:<15}  {their_name:<12} {:.2} s, {:.2} s, {their_peak} MiB   bellwire {:.2} s, {:.2} s, {peak} MiB   \
+            "{what:<15}  {whose:<12} {:.2} s, {:.2} s, {their_peak} MiB   bellwire {:.2} s, {:.2} s, {peak} MiB   \
              ratio {:.2}, {:.2}",
             theirs[0],
             theirs[middle],
