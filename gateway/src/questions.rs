@@ -3,6 +3,7 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, HashMap},
+    time::Duration,
 };
 
 use backplane::{
@@ -88,7 +89,8 @@ impl Questions {
         let mut times: Vec<_> = self.runs.values().flat_map(BTreeMap::values).map(|step| step.heard).collect();
         times.sort_unstable();
         if let Some(horizon) = times.get(MOST_QUESTIONS / 10) {
-            self.evict(*horizon);
+            // Those of that very moment as well: however many they are, some go.
+            self.evict(*horizon + Duration::from_nanos(1));
         }
     }
 
@@ -135,8 +137,6 @@ impl Step {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use backplane::approval::Decision;
 
     use super::*;
@@ -200,5 +200,10 @@ mod tests {
         assert!(questions.steps <= MOST_QUESTIONS, "{}", questions.steps);
         assert_eq!(questions.steps, questions.runs.values().map(BTreeMap::len).sum::<usize>());
         assert_eq!(questions.open("bob", &finance(), 1)[0].question.step, "s11999");
+        let mut questions = Questions::default();
+        for n in 0..12_000 {
+            questions.fold(&question(task, &format!("s{n}"), 0), now, |_| false);
+        }
+        assert!(questions.steps <= MOST_QUESTIONS, "of one moment: {}", questions.steps);
     }
 }

@@ -40,7 +40,7 @@ pub struct Gateway {
     listener: TcpListener,
     pod: Pod,
     dispatchers: Dispatchers,
-    reports: JoinSet<()>,
+    watchers: JoinSet<()>,
     ready: Condition,
 }
 
@@ -57,13 +57,13 @@ impl Gateway {
             .await
             .with_context(|| format!("gateway.listen (BELLWIRE_GATEWAY__LISTEN): {} cannot be used", config.listen))?;
         let (pod, dispatchers) = Pod::start(config, served, storage, hands_out_tokens);
-        let mut reports = JoinSet::new();
+        let mut watchers = JoinSet::new();
         for gate in pod.gates() {
             let condition = readiness.condition(format!("log of {}", gate.environment));
-            reports.spawn(report(condition, gate.dispatch.hearing()));
-            reports.spawn(Lost::of(gate, pod.config().lost).run());
+            watchers.spawn(report(condition, gate.dispatch.hearing()));
+            watchers.spawn(Lost::of(gate, pod.config().lost).run());
         }
-        Ok(Self { listener, pod, dispatchers, reports, ready: readiness.condition("gateway") })
+        Ok(Self { listener, pod, dispatchers, watchers, ready: readiness.condition("gateway") })
     }
 
     /// Where it listens.
@@ -101,6 +101,11 @@ impl Gateway {
                     };
                     return Err(why.context("a dispatcher has ended, so this pod can serve nobody"));
                 }
+                Some(ended) = self.watchers.join_next() => {
+                    // In peace one ends only after its dispatcher, which is looked for above.
+                    ended.context("what watches over an environment has failed")?;
+                    continue;
+                }
                 () = &mut shutdown => break,
             };
         }
@@ -125,7 +130,7 @@ impl Gateway {
         if timeout(grace + LAST_ANSWERS, all_gone).await.is_err() {
             warn!(connections = connections.len(), "the grace is over; the rest is cut");
         }
-        self.reports.shutdown().await;
+        self.watchers.shutdown().await;
     }
 }
 
