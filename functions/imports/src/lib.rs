@@ -13,7 +13,6 @@
 //! - `load`: one reading of the whole file into a table; [`rejected`]: rows that do not fit; `stopwatch`
 //! - `database`: which one; `standing`: what may be done with a table; `sqlite` and `postgres` (with `copy`, its
 //!   format of rows) keep the same promises
-//! - `thread`: where what would hold up the runtime is done
 //! - [`outcome`]: the task's result and the words for its owner
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -47,7 +46,6 @@ mod sqlite;
 mod standing;
 mod stopwatch;
 mod text;
-mod thread;
 mod unpack;
 mod workbook;
 mod xml;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use encoding_rs::UTF_8;
-use runtime::{Context, Failure};
+use runtime::{Context, Failure, thread};
 
 use crate::{
     columns::{Columns, Width},
@@ -16,7 +16,6 @@ use crate::{
     sniff,
     source::{self, Pieces, Sample, Source, Start},
     text::{Known, Text},
-    thread,
     unpack::{self, UnpackLimit},
     workbook::Workbook,
 };

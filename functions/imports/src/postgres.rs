@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use backplane::TaskId;
-use runtime::{Failure, database};
+use runtime::{Failure, database, thread};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgTransaction, Row};
 use tokio::sync::mpsc;
 
@@ -15,7 +15,6 @@ use crate::{
     load::{self, Load, Loaded, Reading},
     outcome::Output,
     standing::{Standing, Way, key_is_not_unique, no_unique_index, on_conflict, quoted, quoted_list, unreadable, way},
-    thread,
 };
 
 /// PostgreSQL's own limit.

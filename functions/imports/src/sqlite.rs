@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use backplane::TaskId;
-use runtime::{Failure, database};
+use runtime::{Failure, database, thread};
 use rusqlite::{
     Connection, ErrorCode, OptionalExtension, Statement, Transaction, TransactionBehavior,
     types::{ToSqlOutput, ValueRef},
@@ -16,7 +16,6 @@ use crate::{
     load::{self, Load, Loaded, Reading, Sink},
     outcome::Output,
     standing::{Standing, Way, key_is_not_unique, no_unique_index, on_conflict, quoted, quoted_list, unreadable, way},
-    thread,
 };
 
 /// SQLite's own limit.

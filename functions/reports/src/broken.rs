@@ -2,7 +2,7 @@
 
 use std::io;
 
-use runtime::Failure;
+use runtime::{Failure, thread::Ended};
 
 /// Of the three that hand a report on to each other, one breaks and the others are cut off.
 #[derive(Debug)]
@@ -16,6 +16,12 @@ pub(crate) enum Broken {
 impl From<Failure> for Broken {
     fn from(failure: Failure) -> Self {
         Self::Failed(failure)
+    }
+}
+
+impl From<Ended> for Broken {
+    fn from(_: Ended) -> Self {
+        Self::Cut
     }
 }
 

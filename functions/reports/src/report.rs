@@ -8,13 +8,15 @@ use std::{
 
 use async_trait::async_trait;
 use backplane::Kind;
-use runtime::{Completion, Context, DatabaseConfig, Failure, Function, Place, catalogue::Offer, definitions::Faults};
+use runtime::{
+    Completion, Context, DatabaseConfig, Failure, Function, Place, catalogue::Offer, definitions::Faults, thread,
+};
 use storage::StoredFile;
-use tokio::{sync::mpsc, task::spawn_blocking};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    broken::{self, Broken},
+    broken,
     config::ReportsConfig,
     database::{Database, Reading},
     definition::{Definition, Query},
@@ -94,7 +96,7 @@ impl Reports {
         let (timeout, stop) = (self.config.statement_timeout, context.stop.clone());
         let (read, written, uploaded) = tokio::join!(
             self.database.read(Reading { query, timeout, stop, rows }),
-            on_a_thread(move || writing.write(waiting, outlet)),
+            thread::run(move || writing.write(waiting, outlet)),
             upload::upload(inlet, put),
         );
         if let (Ok(()), Ok(rows), Ok(file)) = (&read, &written, &uploaded) {
@@ -106,17 +108,6 @@ impl Reports {
         }
         let failure = broken::first([read, written.map(drop), uploaded.map(drop)]);
         Err(failure.err().unwrap_or(Failure::Stopped))
-    }
-}
-
-async fn on_a_thread<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Broken> + Send + 'static,
-) -> Result<T, Broken> {
-    match spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        // The runtime ends.
-        Err(_) => Err(Broken::Cut),
     }
 }
 

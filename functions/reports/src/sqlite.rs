@@ -5,14 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use runtime::Failure;
+use runtime::{Failure, thread};
 use rusqlite::{
     Connection, ErrorCode, OpenFlags, Statement,
     hooks::{AuthAction, AuthContext, Authorization},
     limits::Limit,
     types::ValueRef,
 };
-use tokio::task::spawn_blocking;
 
 use crate::{
     broken::Broken,
@@ -43,12 +42,7 @@ impl Sqlite {
 
     pub(crate) async fn read(&self, reading: Reading) -> Result<(), Broken> {
         let path = self.path.clone();
-        match spawn_blocking(move || read(&path, &reading)).await {
-            Ok(ended) => ended,
-            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            // The runtime ends.
-            Err(_) => Err(Broken::Cut),
-        }
+        thread::run(move || read(&path, &reading)).await
     }
 }
 

@@ -8,7 +8,7 @@ use std::fmt;
 use backplane::TaskId;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::failure::Failure;
+use crate::{failure::Failure, thread::Ended};
 
 mod postgres;
 mod sqlite;
@@ -47,6 +47,12 @@ pub enum DatabaseError {
     /// It will not work later either: what was asked is wrong, such as SQL that is none.
     #[error("the database refused: {0}")]
     Refused(String),
+}
+
+impl From<Ended> for DatabaseError {
+    fn from(ended: Ended) -> Self {
+        Self::Passing(ended.to_string())
+    }
 }
 
 impl From<DatabaseError> for Failure {

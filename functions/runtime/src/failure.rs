@@ -1,5 +1,7 @@
 //! How a function fails: for good with words for the person, or for now.
 
+use crate::thread::Ended;
+
 /// Why a run ended without its effect.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -23,6 +25,12 @@ pub enum Failure {
     /// It saw that its task was cancelled, or that the host stops, and left no effect.
     #[error("stopped before it had an effect")]
     Stopped,
+}
+
+impl From<Ended> for Failure {
+    fn from(_: Ended) -> Self {
+        Self::Stopped
+    }
 }
 
 impl Failure {

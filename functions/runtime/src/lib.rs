@@ -13,6 +13,7 @@
 //! - `waiting`: how many jobs wait, as metrics
 //! - [`definitions`]: what users drop into a folder
 //! - [`worker`]: the life of a process that is a host
+//! - [`thread`]: work that would hold up the runtime
 //! - [`testing`]: running a function in a unit test
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -32,6 +33,7 @@ mod runner;
 mod schema;
 mod stored;
 pub mod testing;
+pub mod thread;
 mod underway;
 mod verdict;
 mod waiting;

@@ -9,9 +9,10 @@ use sqlx::{
     postgres::{PgArgumentBuffer, PgArguments, PgConnectOptions, PgPoolOptions, PgRow, PgTypeInfo, types::Oid},
     query::Query,
 };
-use tokio::{runtime::Handle, sync::OnceCell, task::spawn_blocking};
+use tokio::{runtime::Handle, sync::OnceCell};
 
 use super::{DatabaseError, OpenError, Row, Transaction, Value};
+use crate::thread;
 
 /// Connections of one process at most.
 const MOST_CONNECTIONS: u32 = 8;
@@ -53,14 +54,14 @@ impl Postgres {
     ) -> Result<T, E> {
         let transaction = self.pool.begin().await.map_err(explain)?;
         let runtime = Handle::current();
-        let done = spawn_blocking(move || {
+        let work = move || {
             let mut transaction = Waiting { transaction, runtime };
             let done = work(&mut transaction)?;
             let Waiting { transaction, runtime } = transaction;
             runtime.block_on(transaction.commit()).map_err(explain)?;
             Ok(done)
-        });
-        done.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+        };
+        thread::run(move || Ok::<_, DatabaseError>(work())).await?
     }
 }
 

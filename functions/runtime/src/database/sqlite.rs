@@ -11,9 +11,10 @@ use rusqlite::{
     Connection, ErrorCode, TransactionBehavior, params_from_iter,
     types::{ToSql, ToSqlOutput, ValueRef},
 };
-use tokio::{sync::Mutex, task::spawn_blocking};
+use tokio::sync::Mutex;
 
 use super::{DatabaseError, OpenError, Row, Transaction, Value};
+use crate::thread;
 
 /// How long another process may write before we come again later.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -73,7 +74,7 @@ impl Sqlite {
     ) -> Result<T, E> {
         let turn = self.turn.clone().lock_owned().await;
         let sqlite = self.clone();
-        let done = spawn_blocking(move || {
+        let work = move || {
             let _turn = turn;
             let mut connection = sqlite.connect()?;
             let mut transaction =
@@ -81,8 +82,8 @@ impl Sqlite {
             let done = work(&mut transaction)?;
             transaction.commit().map_err(explain)?;
             Ok(done)
-        });
-        done.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+        };
+        thread::run(move || Ok::<_, DatabaseError>(work())).await?
     }
 }
 
