@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 use workflows::{Workflows, WorkflowsConfig};
 
 over_both_backplanes! {
@@ -86,7 +87,7 @@ struct Quick(Arc<Mutex<Noted>>);
 #[derive(Default)]
 struct Noted {
     effects: HashMap<TaskId, String>,
-    may_go: bool,
+    may_go: CancellationToken,
 }
 
 impl Quick {
@@ -97,7 +98,7 @@ impl Quick {
     }
 
     fn let_go(&self) {
-        self.0.lock().unwrap().may_go = true;
+        self.0.lock().unwrap().may_go.cancel();
     }
 }
 
@@ -111,11 +112,12 @@ impl Function for Quick {
     }
 
     async fn run(&self, context: &Context, input: Value) -> Result<Completion<Value>, Failure> {
-        while input["waits"] == true && !self.0.lock().unwrap().may_go {
-            if context.stop.is_cancelled() {
-                return Err(Failure::Stopped);
+        if input["waits"] == true {
+            let may_go = self.0.lock().unwrap().may_go.clone();
+            tokio::select! {
+                () = may_go.cancelled() => {}
+                () = context.stop.cancelled() => return Err(Failure::Stopped),
             }
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
         let name = input["name"].as_str().unwrap_or_default().to_owned();
         self.0.lock().unwrap().effects.insert(context.task, name);
