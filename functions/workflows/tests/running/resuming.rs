@@ -1,7 +1,5 @@
 //! Engines that are killed, several at once, and a database that is away.
 
-use std::fs;
-
 use backplane::{StepState, TaskState};
 use serde_json::json;
 
@@ -73,24 +71,14 @@ async fn while_the_database_is_away_nothing_is_lost() {
     let run = stage.start("chain", json!({})).await;
     stage.step(run, "one", StepState::Running).await;
     until("the first step runs", async || stage.work.names().contains(&"one".to_owned()).then_some(())).await;
-    // A folder where the file was: it cannot be opened.
-    let (file, aside) = (stage.folder.path().join("it.db"), stage.folder.path().join("aside.db"));
-    for ending in ["", "-wal", "-shm"] {
-        let with = |path: &std::path::Path| format!("{}{ending}", path.display());
-        fs::rename(with(&file), with(&aside)).ok();
-    }
-    fs::create_dir(&file).unwrap();
+    stage.take_database_away();
     stage.work.let_go("one");
     stage
         .heard("the end of the first step", |event| {
             event.task().unwrap().filter(|task| task.parent == Some(run) && task.state == TaskState::Succeeded)
         })
         .await;
-    fs::remove_dir(&file).unwrap();
-    for ending in ["-wal", "-shm", ""] {
-        let with = |path: &std::path::Path| format!("{}{ending}", path.display());
-        fs::rename(with(&aside), with(&file)).ok();
-    }
+    stage.bring_database_back();
     stage.work.let_go("two");
     assert_eq!(stage.end(run).await.state, TaskState::Succeeded);
     assert_eq!(stage.work.names(), ["one", "two", "three"]);

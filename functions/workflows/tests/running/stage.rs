@@ -2,6 +2,8 @@
 
 use std::{
     collections::HashMap,
+    fs,
+    os::unix::fs::symlink,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -48,7 +50,8 @@ impl Stage {
     /// With these definitions, and a worker of the function `work`.
     pub(crate) async fn new(definitions: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir(folder.path().join("definitions")).unwrap();
+        fs::create_dir(folder.path().join("definitions")).unwrap();
+        fs::create_dir(folder.path().join("disk")).unwrap();
         let storage = StorageConfig { url: format!("file:{}", folder.path().join("files").display()) };
         let environment: Environment = "test".parse().unwrap();
         let backplane = Broker::new().environment(&environment);
@@ -64,6 +67,7 @@ impl Stage {
             _hearing,
             folder,
         };
+        stage.bring_database_back();
         for (name, toml) in definitions {
             stage.define(name, toml);
         }
@@ -76,7 +80,7 @@ impl Stage {
 
     /// Writes a definition; engines started later know it.
     pub(crate) fn define(&self, name: &str, toml: &str) {
-        std::fs::write(self.folder.path().join("definitions").join(format!("{name}.toml")), toml).unwrap();
+        fs::write(self.folder.path().join("definitions").join(format!("{name}.toml")), toml).unwrap();
     }
 
     pub(crate) fn config(&self) -> WorkflowsConfig {
@@ -88,8 +92,21 @@ impl Stage {
     }
 
     pub(crate) fn database(&self) -> Database {
-        let url = format!("sqlite://{}", self.folder.path().join("it.db").display());
+        let url = format!("sqlite://{}", self.folder.path().join("mounted/it.db").display());
         Database::open(&DatabaseConfig { url }).unwrap()
+    }
+
+    /// Takes the disk with the database away, in one step: a file that went by itself would be made anew.
+    pub(crate) fn take_database_away(&self) {
+        let nothing = self.folder.path().join("nothing");
+        fs::write(&nothing, "no folder").unwrap();
+        fs::rename(nothing, self.folder.path().join("mounted")).unwrap();
+    }
+
+    pub(crate) fn bring_database_back(&self) {
+        let link = self.folder.path().join("link");
+        symlink("disk", &link).unwrap();
+        fs::rename(link, self.folder.path().join("mounted")).unwrap();
     }
 
     pub(crate) fn place(&self, with_database: bool) -> Place {
