@@ -1,0 +1,39 @@
+//! Which of the two encodings a client asked for.
+
+use crate::{json, message::Message, messagepack};
+
+/// How messages are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Encoding {
+    /// Text; a record separator (0x1E) ends each message.
+    Json,
+    /// Binary; the length stands before each message as a variable-length integer.
+    MessagePack,
+}
+
+impl Encoding {
+    /// Its name in the handshake.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::MessagePack => "messagepack",
+        }
+    }
+
+    /// The bytes of a message, its frame included.
+    pub fn write(self, message: &Message) -> Vec<u8> {
+        match self {
+            Self::Json => json::write(message),
+            Self::MessagePack => messagepack::write(message),
+        }
+    }
+
+    /// The bytes of an invocation that expects no answer, whose only argument is JSON already: valid JSON without
+    /// line ends of its own, which is not looked at again where the encoding is JSON.
+    pub fn write_call(self, target: &str, argument: &[u8]) -> Vec<u8> {
+        match self {
+            Self::Json => json::write_call(target, argument),
+            Self::MessagePack => messagepack::write_call(target, argument),
+        }
+    }
+}

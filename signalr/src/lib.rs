@@ -1,0 +1,23 @@
+//! The SignalR hub protocol, as its specification has it (dotnet/aspnetcore, `src/SignalR/docs/specs/HubProtocol.md`):
+//! bytes to messages and back, in JSON and in MessagePack. It knows no socket, no hub and no clock.
+//!
+//! - [`handshake`]: the first message of each side, always JSON
+//! - [`message`]: all that follows
+//! - [`reader`]: messages out of bytes, however they were cut
+//! - [`encoding`]: which of the two; [`json`] and [`messagepack`]: how each is written
+//! - [`protocol_error`]: what a client did wrong
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod encoding;
+pub mod handshake;
+pub mod json;
+pub mod message;
+pub mod messagepack;
+pub mod protocol_error;
+pub mod reader;
+
+pub use encoding::Encoding;
+pub use message::{Message, Outcome};
+pub use protocol_error::ProtocolError;
+pub use reader::Reader;

@@ -1,0 +1,80 @@
+//! The messages after the handshake.
+
+use serde_json::Value;
+
+/// A message of either side. Arguments and results are JSON values whatever the encoding: binary data of MessagePack
+/// come as base64, dates as RFC 3339.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Message {
+    /// Calls a method.
+    Invocation {
+        /// What the answer shall name; none asks for no answer.
+        id: Option<String>,
+        /// The method.
+        target: String,
+        /// In order.
+        arguments: Vec<Value>,
+        /// Streams that the caller will send.
+        streams: Vec<String>,
+    },
+    /// Calls a method that answers with many items.
+    StreamInvocation {
+        /// What the items shall name.
+        id: String,
+        /// The method.
+        target: String,
+        /// In order.
+        arguments: Vec<Value>,
+        /// Streams that the caller will send.
+        streams: Vec<String>,
+    },
+    /// One of many.
+    StreamItem {
+        /// The stream's invocation.
+        id: String,
+        /// What it is.
+        item: Value,
+    },
+    /// Answers an invocation, or ends a stream.
+    Completion {
+        /// The invocation.
+        id: String,
+        /// What came of it.
+        outcome: Outcome,
+    },
+    /// Asks to stop a stream.
+    CancelInvocation {
+        /// The stream's invocation.
+        id: String,
+    },
+    /// Says that the sender is there.
+    Ping,
+    /// Ends the connection.
+    Close {
+        /// Why, if it is an error.
+        error: Option<String>,
+        /// Whether the client may come back by itself.
+        allow_reconnect: bool,
+    },
+    /// Part of stateful reconnect: how many messages were received.
+    Ack {
+        /// The last one.
+        sequence: u64,
+    },
+    /// Part of stateful reconnect: the number of the message that follows.
+    Sequence {
+        /// Its number.
+        sequence: u64,
+    },
+}
+
+/// What came of an invocation.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// It failed; words for the caller.
+    Error(String),
+    /// Its result.
+    Result(Value),
+    /// It has none.
+    Void,
+}
