@@ -6,14 +6,7 @@ use backplane::{Audience, Cursor, Environment, EventError, event::SharedEvent};
 use bytes::Bytes;
 use jiff::Timestamp;
 
-/// The wire formats; an event is encoded at most once for each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// A plain server-sent event.
-    ServerSentEvent,
-}
-
-const FORMATS: usize = 1;
+use crate::format::{FORMATS, Format};
 
 /// An event on its way to connections.
 #[derive(Debug)]
@@ -28,8 +21,11 @@ pub struct Delivered {
     pub expires: Option<Timestamp>,
     /// The CloudEvent with `environment` and `cursor` stamped.
     pub json: Bytes,
-    frames: [OnceLock<Bytes>; FORMATS],
+    frames: Frames,
 }
+
+/// A slot for each format; most events are only kept for who comes back, and have none.
+type Frames = OnceLock<Box<[OnceLock<Bytes>; FORMATS]>>;
 
 impl Delivered {
     /// Stamps an event with the environment it came through and its place, whatever its body claims.
@@ -45,13 +41,14 @@ impl Delivered {
             audience: stamped.audience,
             expires: stamped.expirytime,
             json: json.into(),
-            frames: [const { OnceLock::new() }; FORMATS],
+            frames: Frames::default(),
         }))
     }
 
     /// Its bytes in a format, encoded by the first who asks.
     pub fn frame(&self, format: Format, encode: impl FnOnce(&Self) -> Bytes) -> Bytes {
-        self.frames[format as usize].get_or_init(|| encode(self)).clone()
+        let frames = self.frames.get_or_init(Box::default);
+        frames[format as usize].get_or_init(|| encode(self)).clone()
     }
 
     /// Whether it must not be shown any more.

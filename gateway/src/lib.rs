@@ -20,18 +20,23 @@
 
 pub mod approvals;
 pub mod caller;
+pub mod clock;
 pub mod config;
 pub mod delivered;
 pub mod dev_token;
 pub mod dispatch;
 pub mod dispatcher;
+pub mod farewell;
 pub mod files;
+pub mod format;
 pub mod functions;
 pub mod life;
+pub mod line;
 pub mod listen;
 pub mod lost;
 pub mod openapi;
 pub mod outbox;
+pub mod outgoing;
 pub mod page;
 pub mod parameters;
 pub mod pod;
@@ -42,10 +47,13 @@ pub mod registry;
 pub mod routes;
 pub mod server;
 pub mod sse;
+pub mod takeover;
 pub mod task_list;
 pub mod tasks;
 pub mod token;
 pub mod window;
+pub mod wire;
+pub mod writers;
 
 pub use config::GatewayConfig;
 pub use life::serve;

@@ -16,6 +16,7 @@ use crate::{
     dispatcher::{Dispatcher, FollowerEnded},
     functions::Functions,
     token::Key,
+    writers::Writers,
 };
 
 /// An environment to be served.
@@ -52,6 +53,7 @@ struct Inner {
     storage: Storage,
     hands_out_tokens: bool,
     draining: CancellationToken,
+    writers: Writers,
 }
 
 /// The dispatchers' tasks; they end with the last [`Pod`], or with an error.
@@ -76,7 +78,8 @@ impl Pod {
             gates.insert(environment.clone(), Arc::new(Gate { environment, key, backplane, dispatch, functions }));
         }
         let draining = CancellationToken::new();
-        let inner = Inner { gates, config, storage, hands_out_tokens, draining };
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let inner = Inner { gates, config, storage, hands_out_tokens, draining, writers: Writers::new(cores) };
         (Self(Arc::new(inner)), dispatchers)
     }
 
@@ -103,6 +106,11 @@ impl Pod {
     /// Whether anybody may ask for a token, as in `bellwire dev`.
     pub fn hands_out_tokens(&self) -> bool {
         self.0.hands_out_tokens
+    }
+
+    /// Who writes to its connections.
+    pub fn writers(&self) -> &Writers {
+        &self.0.writers
     }
 
     /// Cancelled when the pod begins to stop.
