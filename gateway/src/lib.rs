@@ -49,6 +49,7 @@ pub mod server;
 pub mod sse;
 pub mod takeover;
 pub mod task_list;
+pub mod task_routes;
 pub mod tasks;
 pub mod token;
 pub mod window;

@@ -13,13 +13,13 @@ use utoipa::{
     },
 };
 
-use crate::{approvals, files, functions, listen, pod::Pod, publish, tasks};
+use crate::{approvals, files, functions, listen, pod::Pod, publish, task_routes, tasks};
 
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Bellwire", description = "Tells people in a browser, the moment it happens, what their background work has come to."),
     paths(
-        listen::listen, publish::publish, tasks::start, tasks::list, tasks::see, tasks::cancel, files::upload, files::download,
+        listen::listen, publish::publish, task_routes::start, task_routes::list, task_routes::see, task_routes::cancel, files::upload, files::download,
         functions::list, approvals::list, approvals::decide,
     ),
     modifiers(&Bearer),

@@ -9,7 +9,7 @@ use axum::{
 };
 
 use crate::{
-    approvals, dev_token, files, functions, listen, openapi, page, pod::Pod, problem::Problem, publish, tasks,
+    approvals, dev_token, files, functions, listen, openapi, page, pod::Pod, problem::Problem, publish, task_routes,
 };
 
 /// The routes over a pod.
@@ -19,8 +19,8 @@ pub fn routes(pod: Pod) -> Router {
         .route("/client/{*path}", get(page::client))
         .route("/events", get(listen::listen))
         .route("/api/events", post(publish::publish))
-        .route("/api/tasks", post(tasks::start).get(tasks::list))
-        .route("/api/tasks/{id}", get(tasks::see).delete(tasks::cancel))
+        .route("/api/tasks", post(task_routes::start).get(task_routes::list))
+        .route("/api/tasks/{id}", get(task_routes::see).delete(task_routes::cancel))
         .route("/api/tasks/{id}/steps/{step}", post(approvals::decide))
         .route("/api/approvals", get(approvals::list))
         .route("/api/files/{*key}", put(files::upload).get(files::download))

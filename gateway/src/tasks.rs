@@ -1,12 +1,6 @@
-//! `/api/tasks`: start, list, see and cancel one's own tasks.
+//! Tasks of one's own: started, listed, seen and cancelled, whichever way somebody asks.
 
-use axum::{
-    Json,
-    body::Body,
-    extract::{Path, State},
-    http::{HeaderMap, StatusCode, header},
-    response::{IntoResponse, Response},
-};
+use axum::http::StatusCode;
 use backplane::{Audience, Destination, Event, Job, Kind, SendError, Step, Task, TaskError, TaskId, TaskState};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -15,13 +9,11 @@ use storage::{FileKey, OwnerFiles};
 use tracing::warn;
 use utoipa::ToSchema;
 
-use crate::{caller::Caller, parameters::Parameters, pod::Pod, problem::Problem, publish::whole};
+use crate::{caller::Caller, pod::Pod, problem::Problem};
 
 /// The scope of who may start, cancel and answer.
 pub(crate) const SCOPE: &str = "tasks";
 const SOURCE: &str = "/gateway";
-/// Most bytes of a request; larger input is a file that it names.
-const LARGEST_REQUEST: usize = 4 << 20;
 /// Most bytes of a job on the broker; the input of a larger one is stored.
 const LARGEST_JOB: usize = 64 * 1024;
 const LONGEST_TITLE: usize = 200;
@@ -34,12 +26,12 @@ const MOST_LISTED: usize = 200;
 pub struct NewTask {
     /// Which function does it, such as `imports`.
     #[schema(value_type = String)]
-    kind: Kind,
+    pub(crate) kind: Kind,
     /// Words for people; the kind if missing.
-    title: Option<String>,
+    pub(crate) title: Option<String>,
     /// What the function is given.
     #[serde(default)]
-    input: Value,
+    pub(crate) input: Value,
 }
 
 /// A task as it is shown.
@@ -83,16 +75,6 @@ pub struct ShownTask {
     steps: Vec<Step>,
 }
 
-/// Which tasks.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Which {
-    parent: Option<TaskId>,
-    /// Read where the caller is proved.
-    #[serde(rename = "access_token")]
-    _access_token: Option<String>,
-}
-
 /// Tasks, newest first, the newest 200 at most.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Tasks {
@@ -107,37 +89,22 @@ impl From<Task> for ShownTask {
     }
 }
 
-/// Start a task; it is in its queue, confirmed, when this answers.
-#[utoipa::path(
-    post, path = "/api/tasks", tag = "tasks", request_body = NewTask,
-    params(("Idempotency-Key" = Option<String>, Header, description = "the same key starts the same task once")),
-    responses(
-        (status = 202, body = ShownTask, description = "`Location` is where to see it"),
-        (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
-        (status = 413, body = Problem, description = "more than 4 MiB"),
-        (status = 422, body = Problem, description = "no function of that kind"), (status = 503, body = Problem),
-        (status = 507, body = Problem, description = "a large input cannot be stored"),
-    ),
-)]
-pub async fn start(
-    State(pod): State<Pod>,
-    caller: Caller,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Problem> {
+/// Starts a task of this id, or gives back the one that was started with it; it is in its queue, confirmed, afterwards.
+pub(crate) async fn start(
+    pod: &Pod,
+    caller: &Caller,
+    asked: NewTask,
+    id: TaskId,
+    traceparent: Option<String>,
+) -> Result<Task, Problem> {
     caller.require(SCOPE)?;
-    let body = whole(body, LARGEST_REQUEST).await?;
-    let asked: NewTask = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(&body))
-        .map_err(|error| Problem::bad_request("invalid-task", format!("the task is not what it must be: {error}")))?;
     let title = title_of(&asked)?;
-    let id = task_id(&headers, &caller)?;
     if let Some(task) = caller.gate.dispatch.find(caller.listener.clone(), id).await? {
-        return Ok(accepted(task));
+        return Ok(task);
     }
-    let traceparent = headers.get("traceparent").and_then(|value| value.to_str().ok()).map(str::to_owned);
     let groups = caller.claims.groups.clone();
     let job = Job { groups, traceparent, ..Job::new(id, asked.kind.clone(), &caller.claims.sub, &title, asked.input) };
-    let job = carried(job, &caller.files(&pod)).await?;
+    let job = carried(job, &caller.files(pod)).await?;
     caller.gate.backplane.jobs.submit(&job).await.map_err(|error| match error {
         SendError::Unroutable(_) => {
             let detail = format!("kind: there is no function of kind {} here", asked.kind);
@@ -146,8 +113,40 @@ pub async fn start(
         other => other.into(),
     })?;
     let task = Task::of(&job, TaskState::Queued);
-    announce(&caller, &task, job.traceparent).await;
-    Ok(accepted(task))
+    announce(caller, &task, job.traceparent).await;
+    Ok(task)
+}
+
+/// Those that the caller hears of, newest first; with a parent the steps of that run alone.
+pub(crate) async fn list(caller: &Caller, parent: Option<TaskId>) -> Result<Tasks, Problem> {
+    let tasks = caller.gate.dispatch.list(caller.listener.clone(), parent, MOST_LISTED).await?;
+    Ok(Tasks { tasks: tasks.into_iter().map(ShownTask::from).collect() })
+}
+
+/// Cancels the caller's own task.
+pub(crate) async fn cancel(caller: &Caller, id: &str) -> Result<Task, Problem> {
+    caller.require(SCOPE)?;
+    let mut task = find(caller, id).await?;
+    if task.owner.as_deref() != Some(caller.claims.sub.as_str()) {
+        return Err(Problem::not_found(format!("there is no task {id} of yours")));
+    }
+    if task.state.is_end() {
+        let detail = format!("the task has {} already", task.state.as_str());
+        return Err(Problem::new(StatusCode::CONFLICT, "task-ended", detail));
+    }
+    task.state = TaskState::Cancelled;
+    let mut event = Event::of_task(SOURCE, Audience::user(&caller.claims.sub), &task, None);
+    event.id = format!("{}.cancelled", task.id);
+    caller.gate.backplane.log.publish(Destination::Own, &event).await?;
+    Ok(task)
+}
+
+/// One task that the caller hears of.
+pub(crate) async fn find(caller: &Caller, id: &str) -> Result<Task, Problem> {
+    let nothing = || Problem::not_found("there is no such task of yours");
+    // What is no id cannot be a task's: the same answer, so that nobody learns anything.
+    let id: TaskId = id.parse().map_err(|_| nothing())?;
+    caller.gate.dispatch.find(caller.listener.clone(), id).await?.ok_or_else(nothing)
 }
 
 /// The job as the broker carries it: a large input is stored as a file of its owner's before.
@@ -180,78 +179,4 @@ fn title_of(asked: &NewTask) -> Result<String, Problem> {
         return Err(Problem::bad_request("invalid-task", detail));
     }
     Ok(if title.is_empty() { asked.kind.to_string() } else { title.to_owned() })
-}
-
-fn task_id(headers: &HeaderMap, caller: &Caller) -> Result<TaskId, Problem> {
-    let Some(key) = headers.get("idempotency-key") else {
-        return Ok(TaskId::new());
-    };
-    match key.to_str() {
-        Ok(key) if !key.is_empty() && key.len() <= 256 => {
-            Ok(TaskId::derived(&caller.gate.environment, &caller.claims.sub, key))
-        }
-        _ => Err(Problem::bad_request("invalid-idempotency-key", "Idempotency-Key: it must have 1 to 256 characters")),
-    }
-}
-
-fn accepted(task: Task) -> Response {
-    let location = format!("/api/tasks/{}", task.id);
-    (StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(ShownTask::from(task))).into_response()
-}
-
-/// List one's tasks; the steps of a workflow's run only when asked for it.
-#[utoipa::path(
-    get, path = "/api/tasks", tag = "tasks",
-    params(("parent" = Option<String>, Query, description = "a workflow's run: its steps")),
-    responses((status = 200, body = Tasks), (status = 400, body = Problem), (status = 401, body = Problem)),
-)]
-pub async fn list(
-    State(_pod): State<Pod>,
-    caller: Caller,
-    Parameters(which): Parameters<Which>,
-) -> Result<Json<Tasks>, Problem> {
-    let tasks = caller.gate.dispatch.list(caller.listener.clone(), which.parent, MOST_LISTED).await?;
-    Ok(Json(Tasks { tasks: tasks.into_iter().map(ShownTask::from).collect() }))
-}
-
-/// See one task.
-#[utoipa::path(
-    get, path = "/api/tasks/{id}", tag = "tasks", params(("id" = String, Path)),
-    responses((status = 200, body = ShownTask), (status = 401, body = Problem), (status = 404, body = Problem)),
-)]
-pub async fn see(State(_pod): State<Pod>, caller: Caller, Path(id): Path<String>) -> Result<Json<ShownTask>, Problem> {
-    Ok(Json(find(&caller, &id).await?.into()))
-}
-
-/// Cancel one's own task: it has no effect, unless it has had it already.
-#[utoipa::path(
-    delete, path = "/api/tasks/{id}", tag = "tasks", params(("id" = String, Path)),
-    responses(
-        (status = 202, body = ShownTask), (status = 401, body = Problem), (status = 403, body = Problem),
-        (status = 404, body = Problem), (status = 409, body = Problem, description = "it has ended"),
-        (status = 503, body = Problem),
-    ),
-)]
-pub async fn cancel(State(_pod): State<Pod>, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
-    caller.require(SCOPE)?;
-    let mut task = find(&caller, &id).await?;
-    if task.owner.as_deref() != Some(caller.claims.sub.as_str()) {
-        return Err(Problem::not_found(format!("there is no task {id} of yours")));
-    }
-    if task.state.is_end() {
-        let detail = format!("the task has {} already", task.state.as_str());
-        return Err(Problem::new(StatusCode::CONFLICT, "task-ended", detail));
-    }
-    task.state = TaskState::Cancelled;
-    let mut event = Event::of_task(SOURCE, Audience::user(&caller.claims.sub), &task, None);
-    event.id = format!("{}.cancelled", task.id);
-    caller.gate.backplane.log.publish(Destination::Own, &event).await?;
-    Ok(accepted(task))
-}
-
-async fn find(caller: &Caller, id: &str) -> Result<Task, Problem> {
-    let nothing = || Problem::not_found("there is no such task of yours");
-    // What is no id cannot be a task's: the same answer, so that nobody learns anything.
-    let id: TaskId = id.parse().map_err(|_| nothing())?;
-    caller.gate.dispatch.find(caller.listener.clone(), id).await?.ok_or_else(nothing)
 }
