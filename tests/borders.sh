@@ -26,7 +26,10 @@ for kind in imports reports workflows; do
   forbid "no function knows another" "$(depends "$others" "functions/$kind/Cargo.toml")"
 done
 forbid "backplane/ depends on no other part" \
-  "$(depends 'process|storage|gateway|runtime|imports|reports|workflows' backplane/Cargo.toml)"
+  "$(depends 'process|storage|signalr|gateway|runtime|imports|reports|workflows' backplane/Cargo.toml)"
+forbid "signalr/ is bytes and messages: it depends on no other part, and on no socket" \
+  "$(depends 'backplane|process|storage|gateway|runtime|imports|reports|workflows|tokio|tokio-util|hyper|hyper-util|axum' \
+    signalr/Cargo.toml)"
 forbid "functions/runtime knows no job" "$(depends 'imports|reports|workflows' functions/runtime/Cargo.toml)"
 forbid "the dispatcher knows no wire protocol" \
   "$(grep -nE '\b(axum|hyper|http)::|crate::(sse|listen|routes|server)\b' gateway/src/dispatcher.rs gateway/src/dispatcher/*.rs 2>/dev/null || true)"

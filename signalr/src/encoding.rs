@@ -20,6 +20,11 @@ impl Encoding {
         }
     }
 
+    /// The encoding that a handshake names; upper and lower case are the same, as with the reference server.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Json, Self::MessagePack].into_iter().find(|encoding| encoding.as_str().eq_ignore_ascii_case(name))
+    }
+
     /// The bytes of a message, its frame included.
     pub fn write(self, message: &Message) -> Vec<u8> {
         match self {

@@ -1,8 +1,10 @@
 //! The handshake: one JSON message of each side, ended by a record separator, whatever the encoding of what follows.
 
-use crate::{encoding::Encoding, protocol_error::ProtocolError};
+use serde::{Deserialize, Serialize};
 
-/// Most bytes of a handshake.
+use crate::{encoding::Encoding, json::SEPARATOR, protocol_error::ProtocolError};
+
+/// Most bytes of a handshake, its separator included.
 pub const LARGEST: usize = 4096;
 
 /// What a client asks for. Version 2 (stateful reconnect) is taken like 1; nothing else is granted with it.
@@ -12,14 +14,53 @@ pub struct Handshake {
     pub encoding: Encoding,
 }
 
+#[derive(Deserialize)]
+struct Request {
+    protocol: String,
+    version: u64,
+}
+
+#[derive(Serialize)]
+struct Response<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+}
+
 /// Reads a handshake from the beginning of what came: it and how many bytes it took, or `None` while it is not whole.
 pub fn read(bytes: &[u8]) -> Result<Option<(Handshake, usize)>, ProtocolError> {
-    let _ = bytes;
-    Err(ProtocolError::Malformed("not written yet".to_owned()))
+    // A client that speaks something else is told at once, not when its time is up.
+    if bytes.first().is_some_and(|&first| first != b'{' && !first.is_ascii_whitespace()) {
+        return Err(malformed("it begins with another byte than {"));
+    }
+    let end = memchr::memchr(SEPARATOR, &bytes[..bytes.len().min(LARGEST)]);
+    match end {
+        Some(end) => Ok(Some((requested(&bytes[..end])?, end + 1))),
+        None if bytes.len() >= LARGEST => Err(ProtocolError::TooLarge(LARGEST)),
+        None => Ok(None),
+    }
+}
+
+fn requested(body: &[u8]) -> Result<Handshake, ProtocolError> {
+    let Request { protocol, version } = serde_json::from_slice(body).map_err(|error| malformed(&error.to_string()))?;
+    let Some(encoding) = Encoding::from_name(&protocol) else {
+        return Err(ProtocolError::UnknownProtocol(protocol));
+    };
+    match version {
+        1 | 2 => Ok(Handshake { encoding }),
+        _ => Err(ProtocolError::UnknownVersion(protocol, version)),
+    }
+}
+
+fn malformed(why: &str) -> ProtocolError {
+    ProtocolError::Malformed(format!(
+        "the first message is a handshake in JSON, such as {{\"protocol\":\"json\",\"version\":1}}, ended by the byte \
+         0x1E: {why}"
+    ))
 }
 
 /// The answer: accepted, or why not.
 pub fn answer(error: Option<&str>) -> Vec<u8> {
-    let _ = error;
-    Vec::new()
+    let mut bytes = serde_json::to_vec(&Response { error }).expect("text is always JSON");
+    bytes.push(SEPARATOR);
+    bytes
 }

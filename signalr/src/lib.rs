@@ -12,6 +12,7 @@
 pub mod encoding;
 pub mod handshake;
 pub mod json;
+mod length;
 pub mod message;
 pub mod messagepack;
 pub mod protocol_error;

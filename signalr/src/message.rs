@@ -68,6 +68,19 @@ pub enum Message {
     },
 }
 
+/// The numbers of the messages, the same in both encodings.
+pub(crate) mod kind {
+    pub(crate) const INVOCATION: i64 = 1;
+    pub(crate) const STREAM_ITEM: i64 = 2;
+    pub(crate) const COMPLETION: i64 = 3;
+    pub(crate) const STREAM_INVOCATION: i64 = 4;
+    pub(crate) const CANCEL_INVOCATION: i64 = 5;
+    pub(crate) const PING: i64 = 6;
+    pub(crate) const CLOSE: i64 = 7;
+    pub(crate) const ACK: i64 = 8;
+    pub(crate) const SEQUENCE: i64 = 9;
+}
+
 /// What came of an invocation.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {

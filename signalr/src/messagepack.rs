@@ -1,21 +1,112 @@
 //! Messages in MessagePack: arrays, each with its length before it.
 
-use crate::{message::Message, protocol_error::ProtocolError};
+mod items;
+mod values;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    length,
+    message::{Message, Outcome, kind},
+    protocol_error::ProtocolError,
+};
+use items::Items;
 
 /// Reads the body of one message, without its frame; `None` for a type that is to be ignored.
 pub fn read(body: &[u8]) -> Result<Option<Message>, ProtocolError> {
-    let _ = body;
-    Err(ProtocolError::Malformed("not written yet".to_owned()))
+    let mut items = Items::read(body)?;
+    let message = match items.kind()? {
+        kind::INVOCATION => {
+            items.skip_headers()?;
+            Message::Invocation {
+                id: items.optional_text("the invocation id")?.filter(|id| !id.is_empty()),
+                target: items.text("the target")?,
+                arguments: items.arguments()?,
+                streams: items.streams()?,
+            }
+        }
+        kind::STREAM_INVOCATION => {
+            items.skip_headers()?;
+            Message::StreamInvocation {
+                id: items.text("the invocation id")?,
+                target: items.text("the target")?,
+                arguments: items.arguments()?,
+                streams: items.streams()?,
+            }
+        }
+        kind::STREAM_ITEM => {
+            items.skip_headers()?;
+            Message::StreamItem { id: items.text("the invocation id")?, item: items.value("the item")? }
+        }
+        kind::COMPLETION => {
+            items.skip_headers()?;
+            Message::Completion { id: items.text("the invocation id")?, outcome: items.outcome()? }
+        }
+        kind::CANCEL_INVOCATION => {
+            items.skip_headers()?;
+            Message::CancelInvocation { id: items.text("the invocation id")? }
+        }
+        kind::PING => Message::Ping,
+        kind::CLOSE => Message::Close {
+            error: items.optional_text("the error")?,
+            allow_reconnect: items.flag("whether to reconnect")?,
+        },
+        kind::ACK => Message::Ack { sequence: items.sequence()? },
+        kind::SEQUENCE => Message::Sequence { sequence: items.sequence()? },
+        _ => return Ok(None),
+    };
+    Ok(Some(message))
 }
 
 /// Writes a message with its frame.
 pub fn write(message: &Message) -> Vec<u8> {
-    let _ = message;
-    Vec::new()
+    match message {
+        Message::Invocation { id, target, arguments, streams } => {
+            framed(&(kind::INVOCATION, NO_HEADERS, id, target, arguments, streams))
+        }
+        Message::StreamInvocation { id, target, arguments, streams } => {
+            framed(&(kind::STREAM_INVOCATION, NO_HEADERS, id, target, arguments, streams))
+        }
+        Message::StreamItem { id, item } => framed(&(kind::STREAM_ITEM, NO_HEADERS, id, item)),
+        Message::Completion { id, outcome } => match outcome {
+            Outcome::Error(error) => framed(&(kind::COMPLETION, NO_HEADERS, id, ERROR, error)),
+            Outcome::Void => framed(&(kind::COMPLETION, NO_HEADERS, id, VOID)),
+            Outcome::Result(result) => framed(&(kind::COMPLETION, NO_HEADERS, id, RESULT, result)),
+        },
+        Message::CancelInvocation { id } => framed(&(kind::CANCEL_INVOCATION, NO_HEADERS, id)),
+        Message::Ping => framed(&(kind::PING,)),
+        Message::Close { error, allow_reconnect } => framed(&(kind::CLOSE, error, allow_reconnect)),
+        Message::Ack { sequence } => framed(&(kind::ACK, sequence)),
+        Message::Sequence { sequence } => framed(&(kind::SEQUENCE, sequence)),
+    }
 }
 
-/// Writes an invocation without an id whose only argument is given as JSON.
+/// Writes an invocation without an id whose only argument is given as JSON. What is no JSON becomes nil.
 pub fn write_call(target: &str, argument: &[u8]) -> Vec<u8> {
-    let _ = (target, argument);
-    Vec::new()
+    let argument: Value = serde_json::from_slice(argument).unwrap_or_default();
+    framed(&(kind::INVOCATION, NO_HEADERS, None::<&str>, target, [argument], NO_STREAMS))
+}
+
+/// The kinds of a completion's outcome.
+const ERROR: i64 = 1;
+const VOID: i64 = 2;
+const RESULT: i64 = 3;
+
+const NO_STREAMS: [&str; 0] = [];
+const NO_HEADERS: Headers = Headers {};
+
+/// Written as an empty map.
+#[derive(Serialize)]
+struct Headers {}
+
+fn framed(message: &impl Serialize) -> Vec<u8> {
+    let mut body = Vec::with_capacity(128);
+    message
+        .serialize(&mut rmp_serde::Serializer::new(&mut body).with_struct_map())
+        .expect("a message holds nothing that MessagePack cannot write");
+    let mut bytes = Vec::with_capacity(length::LONGEST + body.len());
+    length::write(body.len(), &mut bytes);
+    bytes.extend_from_slice(&body);
+    bytes
 }
