@@ -7,7 +7,8 @@ use crate::{encoding::Encoding, json::SEPARATOR, protocol_error::ProtocolError};
 /// Most bytes of a handshake, its separator included.
 pub const LARGEST: usize = 4096;
 
-/// What a client asks for. Version 2 (stateful reconnect) is taken like 1; nothing else is granted with it.
+/// What a client asks for. Version 2 (stateful reconnect) is taken like 1; nothing else is granted with it. So is 0:
+/// clients for Python say the version of their negotiation here, and the reference server takes all up to its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Handshake {
     /// How all that follows is written.
@@ -46,7 +47,7 @@ fn requested(body: &[u8]) -> Result<Handshake, ProtocolError> {
         return Err(ProtocolError::UnknownProtocol(protocol));
     };
     match version {
-        1 | 2 => Ok(Handshake { encoding }),
+        0..=2 => Ok(Handshake { encoding }),
         _ => Err(ProtocolError::UnknownVersion(protocol, version)),
     }
 }

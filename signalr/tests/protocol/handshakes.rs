@@ -27,11 +27,11 @@ fn a_handshake_that_is_not_whole_is_waited_for() {
 }
 
 #[test]
-fn version_2_is_taken_like_1_and_no_other_is() {
+fn versions_0_and_2_are_taken_like_1_and_no_other_is() {
     let asked =
         |version: u64| handshake::read(format!("{{\"protocol\":\"json\",\"version\":{version}}}\x1e").as_bytes());
-    assert!(asked(1).is_ok() && asked(1) == asked(2));
-    for version in [0, 3, u64::MAX] {
+    assert!(asked(1).is_ok() && asked(1) == asked(2) && asked(1) == asked(0));
+    for version in [3, u64::MAX] {
         assert_eq!(asked(version), Err(ProtocolError::UnknownVersion("json".to_owned(), version)));
     }
 }
