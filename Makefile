@@ -29,7 +29,7 @@ cluster: ## RabbitMQ, gateway pods on 8081 and 8082 and a worker of each kind, a
 	cargo build --workspace --bins
 	tests/services.sh --rabbitmq-only tests/cluster.sh --ports 8081,8082
 
-bench: ## imports, reports, jobs and deliveries against what others take for the same; prints ratios
+bench: ## imports, reports, jobs, deliveries and connections against what others take for the same; prints ratios
 	tests/services.sh cargo bench --workspace --bench '*'
 
 clean: ## throw away what was built and what `make run` stored

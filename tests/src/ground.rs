@@ -80,9 +80,16 @@ impl Ground {
 
     /// The backplane of an environment, as somebody of this role.
     pub fn backplane(&self, environment: &Environment, role: Role<'_>) -> Backplane {
-        let (operator, prefix) = match self {
-            Self::Memory(broker) => return broker.environment(environment),
-            Self::RabbitMq { operator, prefix } => (operator, prefix),
+        match self {
+            Self::Memory(broker) => broker.environment(environment),
+            Self::RabbitMq { .. } => Backplane::open(&self.config(environment, role), environment).unwrap(),
+        }
+    }
+
+    /// How somebody of this role reaches the broker, which is not memory.
+    pub fn config(&self, environment: &Environment, role: Role<'_>) -> BackplaneConfig {
+        let Self::RabbitMq { operator, prefix } = self else {
+            panic!("there is no broker within a process");
         };
         let user = match role {
             Role::Gateway => format!("{prefix}.{environment}.gateway"),
@@ -92,8 +99,7 @@ impl Ground {
         let mut url = operator.clone();
         url.set_username(&user).unwrap();
         url.set_password(Some(PASSWORD)).unwrap();
-        let config = BackplaneConfig { url: url.into(), prefix: prefix.parse().unwrap() };
-        Backplane::open(&config, environment).unwrap()
+        BackplaneConfig { url: url.into(), prefix: prefix.parse().unwrap() }
     }
 }
 
