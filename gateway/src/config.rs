@@ -1,11 +1,11 @@
 //! `[gateway]`.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, num::NonZeroU32, time::Duration};
 
 use process::quantity;
 use serde::Deserialize;
 
-use crate::{dispatcher::Bounds, lost::Watch};
+use crate::{dispatcher::Bounds, lost::Watch, origins::Origins};
 
 /// `[gateway]`; each field names its variable and default.
 #[derive(Debug, Clone, Deserialize)]
@@ -32,6 +32,26 @@ pub struct GatewayConfig {
     /// `BELLWIRE_GATEWAY__GRACE`: over how long connections are sent away at the end. `20s`.
     #[serde(deserialize_with = "quantity::duration")]
     pub grace: Duration,
+    /// `BELLWIRE_GATEWAY__ORIGINS`, separated by commas: whose pages may use it, besides its own. None.
+    pub origins: Origins,
+    /// `BELLWIRE_GATEWAY__CONNECTIONS`: most connections that listen on this pod. `50000`.
+    pub connections: usize,
+    /// `BELLWIRE_GATEWAY__CONNECTIONS_PER_USER`: most of one user in one environment on this pod. `64`.
+    pub connections_per_user: usize,
+    /// `BELLWIRE_GATEWAY__LARGEST_MESSAGE`: most bytes of a hub client's message. `32KiB`.
+    #[serde(deserialize_with = "quantity::bytes")]
+    pub largest_message: u64,
+    /// `BELLWIRE_GATEWAY__MESSAGES`: messages that a hub client may send each second, ten times as many at once. `100`.
+    pub messages: NonZeroU32,
+    /// `BELLWIRE_GATEWAY__CLIENT_TIMEOUT`: how long a hub client may be silent. `30s`.
+    #[serde(deserialize_with = "quantity::duration")]
+    pub client_timeout: Duration,
+    /// `BELLWIRE_GATEWAY__HANDSHAKE_TIMEOUT`: how long a hub client may take to begin. `15s`.
+    #[serde(deserialize_with = "quantity::duration")]
+    pub handshake_timeout: Duration,
+    /// `BELLWIRE_GATEWAY__POLL_TIMEOUT`: when a long poll is answered with nothing; below what proxies allow. `30s`.
+    #[serde(deserialize_with = "quantity::duration")]
+    pub poll_timeout: Duration,
     /// How tasks whose worker is lost are looked for; not set from outside.
     #[serde(skip)]
     pub lost: Watch,
@@ -48,6 +68,14 @@ impl Default for GatewayConfig {
             outbox: 256,
             largest_file: 4 << 30,
             grace: Duration::from_secs(20),
+            origins: Origins::default(),
+            connections: 50_000,
+            connections_per_user: 64,
+            largest_message: 32 << 10,
+            messages: NonZeroU32::MIN.saturating_add(99),
+            client_timeout: Duration::from_secs(30),
+            handshake_timeout: Duration::from_secs(15),
+            poll_timeout: Duration::from_secs(30),
             lost: Watch::default(),
         }
     }

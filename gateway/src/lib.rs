@@ -13,8 +13,9 @@
 //! - [`lost`]: tasks whose worker fell silent are said to wait again
 //! - [`delivered`]: an event, encoded once; [`outbox`]: what waits for one connection
 //! - [`listen`]: a connection's life as server-sent events; [`sse`]: their bytes
+//! - [`hub`]: the SignalR front door
 //! - [`page`], [`dev_token`]: the page, and tokens for it in `bellwire dev`
-//! - [`problem`]: what goes wrong, as an answer; [`parameters`]: a request's query
+//! - [`problem`]: what goes wrong, as an answer; [`parameters`]: a request's query; [`origins`]: whose pages may speak to it
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -30,11 +31,13 @@ pub mod farewell;
 pub mod files;
 pub mod format;
 pub mod functions;
+pub mod hub;
 pub mod life;
 pub mod line;
 pub mod listen;
 pub mod lost;
 pub mod openapi;
+pub mod origins;
 pub mod outbox;
 pub mod outgoing;
 pub mod page;

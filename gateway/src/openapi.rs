@@ -13,14 +13,14 @@ use utoipa::{
     },
 };
 
-use crate::{approvals, files, functions, listen, pod::Pod, publish, task_routes, tasks};
+use crate::{approvals, files, functions, hub::negotiate, listen, pod::Pod, publish, task_routes, tasks};
 
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Bellwire", description = "Tells people in a browser, the moment it happens, what their background work has come to."),
     paths(
         listen::listen, publish::publish, task_routes::start, task_routes::list, task_routes::see, task_routes::cancel, files::upload, files::download,
-        functions::list, approvals::list, approvals::decide,
+        functions::list, approvals::list, approvals::decide, negotiate::negotiate,
     ),
     modifiers(&Bearer),
 )]

@@ -48,6 +48,7 @@ pub struct Gate {
 pub struct Pod(Arc<Inner>);
 
 struct Inner {
+    id: PodId,
     gates: HashMap<Environment, Arc<Gate>>,
     config: GatewayConfig,
     storage: Storage,
@@ -79,8 +80,13 @@ impl Pod {
         }
         let draining = CancellationToken::new();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let inner = Inner { gates, config, storage, hands_out_tokens, draining, writers: Writers::new(cores) };
+        let inner = Inner { id, gates, config, storage, hands_out_tokens, draining, writers: Writers::new(cores) };
         (Self(Arc::new(inner)), dispatchers)
+    }
+
+    /// Its id among its peers.
+    pub fn id(&self) -> &PodId {
+        &self.0.id
     }
 
     /// The gate of an environment, if it is served here.

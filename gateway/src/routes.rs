@@ -9,14 +9,23 @@ use axum::{
 };
 
 use crate::{
-    approvals, dev_token, files, functions, listen, openapi, page, pod::Pod, problem::Problem, publish, task_routes,
+    approvals, dev_token, files, functions, hub::negotiate, listen, openapi, page, pod::Pod, problem::Problem, publish,
+    task_routes,
 };
 
 /// The routes over a pod.
 pub fn routes(pod: Pod) -> Router {
-    Router::new()
+    // The page and the module are for everybody, so what is for listed origins alone lies beside them.
+    let pages = Router::new()
         .route("/", get(page::index))
         .route("/client/{*path}", get(page::client))
+        .method_not_allowed_fallback(not_with);
+    let cors = pod.config().origins.cors();
+    services().layer(cors).merge(pages).layer(map_response(harden)).with_state(pod)
+}
+
+fn services() -> Router<Pod> {
+    Router::new()
         .route("/events", get(listen::listen))
         .route("/api/events", post(publish::publish))
         .route("/api/tasks", post(task_routes::start).get(task_routes::list))
@@ -26,14 +35,15 @@ pub fn routes(pod: Pod) -> Router {
         .route("/api/files/{*key}", put(files::upload).get(files::download))
         .route("/api/functions", get(functions::list))
         .route("/api/openapi.json", get(openapi::document))
+        .route("/hub/negotiate", post(negotiate::negotiate))
         .route("/dev/token", get(dev_token::hand_out))
         .fallback(async |uri: Uri| Problem::not_found(format!("there is nothing at {}", uri.path())))
-        .method_not_allowed_fallback(async |method: Method, uri: Uri| {
-            let detail = format!("{} cannot be used with {method}", uri.path());
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail)
-        })
-        .layer(map_response(harden))
-        .with_state(pod)
+        .method_not_allowed_fallback(not_with)
+}
+
+async fn not_with(method: Method, uri: Uri) -> Problem {
+    let detail = format!("{} cannot be used with {method}", uri.path());
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail)
 }
 
 /// On every answer: a browser must not guess a type, nor tell others where a link was followed from.

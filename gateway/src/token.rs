@@ -3,7 +3,7 @@
 use backplane::{Environment, audience::is_id};
 use jiff::Timestamp;
 use jsonwebtoken::{
-    Algorithm, DecodingKey, EncodingKey, Header, Validation, dangerous::insecure_decode_claims, decode,
+    Algorithm, DecodingKey, EncodingKey, Header, Validation, crypto, dangerous::insecure_decode_claims, decode,
     errors::ErrorKind,
 };
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,15 @@ pub struct Key {
     verify: DecodingKey,
     sign: EncodingKey,
     checks: Validation,
+    seal: Seal,
+}
+
+/// Signs what the gateway says to itself. Its key is made from an environment's key and is another, so that no access
+/// token passes for something sealed, and nothing sealed for an access token.
+#[derive(Clone)]
+pub struct Seal {
+    verify: DecodingKey,
+    sign: EncodingKey,
 }
 
 /// What a token says.
@@ -88,7 +97,13 @@ impl Key {
             checks.set_audience(&[audience]);
             checks.required_spec_claims.insert("aud".to_owned());
         }
-        Self { verify: DecodingKey::from_secret(secret), sign: EncodingKey::from_secret(secret), checks }
+        let sign = EncodingKey::from_secret(secret);
+        Self { verify: DecodingKey::from_secret(secret), seal: Seal::derived_from(&sign), sign, checks }
+    }
+
+    /// The seal of what the gateway gives to clients of this environment and wants back.
+    pub fn seal(&self) -> &Seal {
+        &self.seal
     }
 
     /// Signs these claims.
@@ -116,6 +131,28 @@ impl Key {
         }
         Ok(claims)
     }
+}
+
+impl Seal {
+    fn derived_from(key: &EncodingKey) -> Self {
+        // No JWT: what is signed there has dots.
+        let secret = signature(b"the gateway's own seal", key);
+        Self { verify: DecodingKey::from_secret(secret.as_bytes()), sign: EncodingKey::from_secret(secret.as_bytes()) }
+    }
+
+    /// The signature of these bytes: 43 letters of the base64url alphabet.
+    pub fn sign(&self, bytes: &[u8]) -> String {
+        signature(bytes, &self.sign)
+    }
+
+    /// Whether this is the signature of these bytes.
+    pub fn is_of(&self, signature: &str, bytes: &[u8]) -> bool {
+        crypto::verify(signature, bytes, &self.verify, Algorithm::HS256).unwrap_or(false)
+    }
+}
+
+fn signature(bytes: &[u8], key: &EncodingKey) -> String {
+    crypto::sign(bytes, key, Algorithm::HS256).expect("HS256 signs whatever it is given with a secret")
 }
 
 /// Which environment a token claims, unproved: only to choose the key that proves it.

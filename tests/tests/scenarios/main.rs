@@ -10,6 +10,7 @@ mod flowing;
 mod functions;
 mod importing;
 mod isolation;
+mod negotiating;
 mod reporting;
 mod settings;
 mod tasks;

@@ -1,0 +1,96 @@
+//! `POST /hub/negotiate`: a client asks how to connect and gets a signed name. Nothing is kept, so any pod answers.
+
+use axum::{Json, extract::State};
+use backplane::Cursor;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::connection_token::ConnectionToken;
+use crate::{caller::Caller, parameters::Parameters, pod::Pod, problem::Problem};
+
+/// The newest version of this exchange that is spoken here.
+const NEWEST: u64 = 1;
+
+/// What a client asks for; whatever else its URL says (an old `id`, stateful reconnect) changes nothing.
+#[derive(Debug, Deserialize)]
+pub struct Asked {
+    /// 0, if it does not say.
+    #[serde(rename = "negotiateVersion", default)]
+    version: u64,
+    after: Option<String>,
+}
+
+/// How to connect, or why not.
+#[derive(Debug, Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Negotiated {
+    /// 0 where the client did not ask for 1.
+    negotiate_version: u64,
+    /// A public name; in version 0 the token itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connection_id: Option<String>,
+    /// What to send as `id` with each request; version 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connection_token: Option<String>,
+    /// In the order in which they should be tried.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    available_transports: &'static [Transport],
+    /// Why the client cannot connect; clients show it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// A way to connect.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Transport {
+    /// `WebSockets`, `ServerSentEvents` or `LongPolling`.
+    transport: &'static str,
+    /// `Text`, `Binary`.
+    transfer_formats: &'static [&'static str],
+}
+
+const TRANSPORTS: &[Transport] = &[
+    Transport { transport: "WebSockets", transfer_formats: &["Text", "Binary"] },
+    Transport { transport: "ServerSentEvents", transfer_formats: &["Text"] },
+    Transport { transport: "LongPolling", transfer_formats: &["Text", "Binary"] },
+];
+
+/// Ask how to connect to the SignalR hub.
+#[utoipa::path(
+    post, path = "/hub/negotiate", tag = "hub",
+    params(
+        ("negotiateVersion" = Option<u64>, Query, description = "the newest version the client knows; 0 if it does not say"),
+        ("after" = Option<String>, Query, description = "a cursor to resume after, or `now`; asks to be told cursors"),
+        ("access_token" = Option<String>, Query, description = "the token, where no header can be set"),
+    ),
+    responses(
+        (status = 200, body = Negotiated), (status = 400, body = Problem), (status = 401, body = Problem),
+    ),
+)]
+pub async fn negotiate(
+    State(pod): State<Pod>,
+    caller: Caller,
+    Parameters(asked): Parameters<Asked>,
+) -> Json<Negotiated> {
+    let version = asked.version.min(NEWEST);
+    if let Some(error) = wrong_place(asked.after.as_deref()) {
+        // Clients show this text, and of a problem its status alone.
+        return Json(Negotiated { negotiate_version: version, error: Some(error), ..Negotiated::default() });
+    }
+    let token = ConnectionToken::issue(pod.id().clone());
+    let text = token.sign(&caller);
+    let (id, token) = if version == 0 { (text, None) } else { (token.id.to_string(), Some(text)) };
+    Json(Negotiated {
+        negotiate_version: version,
+        connection_id: Some(id),
+        connection_token: token,
+        available_transports: TRANSPORTS,
+        error: None,
+    })
+}
+
+fn wrong_place(after: Option<&str>) -> Option<String> {
+    let after = after.filter(|after| !after.is_empty() && *after != "now")?;
+    after.parse::<Cursor>().err().map(|error| format!("after: {error}, or `now`"))
+}
