@@ -88,6 +88,7 @@ impl GatewayConfig {
             window: self.window,
             window_bytes: usize::try_from(self.window_bytes).unwrap_or(usize::MAX),
             outbox: self.outbox.max(1),
+            connections_per_user: self.connections_per_user,
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::{
 /// What a dispatcher is asked.
 #[derive(Debug)]
 pub(crate) enum Command {
-    Subscribe { listener: Arc<Listener>, after: Option<Cursor>, reply: oneshot::Sender<Option<Subscription>> },
+    Subscribe { listener: Arc<Listener>, after: Option<Cursor>, reply: oneshot::Sender<Result<Subscription, Refusal>> },
     Unsubscribe(ConnectionId),
     List { listener: Arc<Listener>, parent: Option<TaskId>, most: usize, reply: oneshot::Sender<Vec<Task>> },
     Find { listener: Arc<Listener>, id: TaskId, reply: oneshot::Sender<Option<Task>> },
@@ -55,6 +55,20 @@ impl Drop for Leaving {
 #[error("this pod is ending")]
 pub struct Ended;
 
+/// Why somebody cannot listen here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The pod is not complete.
+    #[error("this pod is still reading the log; come back")]
+    Reading,
+    /// The user has as many connections as one may have.
+    #[error("{0} connections of this user are on this pod, and more may not be")]
+    TooMany(usize),
+    /// The pod stops.
+    #[error("this pod is ending; come back, to any pod")]
+    Ending,
+}
+
 /// Speaks to a dispatcher; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Dispatch {
@@ -68,16 +82,12 @@ impl Dispatch {
         self.hearing.clone()
     }
 
-    /// Subscribes from after a cursor on, or from now on; `None` while this pod is not complete.
-    pub async fn subscribe(
-        &self,
-        listener: Arc<Listener>,
-        after: Option<Cursor>,
-    ) -> Result<Option<Subscription>, Ended> {
+    /// Subscribes from after a cursor on, or from now on.
+    pub async fn subscribe(&self, listener: Arc<Listener>, after: Option<Cursor>) -> Result<Subscription, Refusal> {
         if !self.hearing.borrow().is_complete() {
-            return Ok(None);
+            return Err(Refusal::Reading);
         }
-        self.ask(|reply| Command::Subscribe { listener, after, reply }).await
+        self.ask(|reply| Command::Subscribe { listener, after, reply }).await.map_err(|Ended| Refusal::Ending)?
     }
 
     /// The tasks that somebody hears of, newest first, at most `most`; with a parent the steps of that run alone.

@@ -19,7 +19,7 @@ use tracing::warn;
 
 use crate::{
     delivered::Delivered,
-    dispatch::{Command, Dispatch, Leaving, Subscription},
+    dispatch::{Command, Dispatch, Leaving, Refusal, Subscription},
     outbox::{GapReason, OutboxSender, Parcel, outbox},
     questions::Questions,
     registry::{ConnectionId, Listener, Registry},
@@ -41,6 +41,8 @@ pub struct Bounds {
     pub window_bytes: usize,
     /// Parcels that may wait for one connection.
     pub outbox: usize,
+    /// Connections that one user may have here.
+    pub connections_per_user: usize,
 }
 
 /// The task's own state.
@@ -269,9 +271,12 @@ impl Dispatcher {
         }
     }
 
-    fn subscribe(&mut self, listener: Arc<Listener>, after: Option<Cursor>) -> Option<Subscription> {
-        let last = self.window.last()?;
-        let commands = self.to_self.upgrade()?;
+    fn subscribe(&mut self, listener: Arc<Listener>, after: Option<Cursor>) -> Result<Subscription, Refusal> {
+        let last = self.window.last().ok_or(Refusal::Reading)?;
+        let commands = self.to_self.upgrade().ok_or(Refusal::Ending)?;
+        if self.registry.connections_of(&listener.user) >= self.bounds.connections_per_user {
+            return Err(Refusal::TooMany(self.bounds.connections_per_user));
+        }
         let (sender, outbox) = outbox(self.bounds.outbox);
         let id = self.next_id;
         self.next_id += 1;
@@ -288,7 +293,7 @@ impl Dispatcher {
             }
         }
         let start = after.unwrap_or(last);
-        Some(Subscription { start, outbox, last: self.last.subscribe(), _leaving: Leaving { id, commands } })
+        Ok(Subscription { start, outbox, last: self.last.subscribe(), _leaving: Leaving { id, commands } })
     }
 
     fn sweep(&mut self) {

@@ -38,6 +38,20 @@ impl Format {
         }
     }
 
+    /// The same transport with this encoding, if it can carry it.
+    pub fn with(self, encoding: Encoding) -> Option<Self> {
+        match (self, encoding) {
+            (Self::HubJson | Self::HubMessagePack, Encoding::Json) => Some(Self::HubJson),
+            (Self::HubJson | Self::HubMessagePack, Encoding::MessagePack) => Some(Self::HubMessagePack),
+            (Self::HubJsonWebSocket | Self::HubMessagePackWebSocket, Encoding::Json) => Some(Self::HubJsonWebSocket),
+            (Self::HubJsonWebSocket | Self::HubMessagePackWebSocket, Encoding::MessagePack) => {
+                Some(Self::HubMessagePackWebSocket)
+            }
+            (Self::HubJsonStream | Self::HubJsonStreamChunked, Encoding::Json) => Some(self),
+            _ => None,
+        }
+    }
+
     /// Whether it is in chunks of HTTP/1.1, so that an empty one must end it.
     pub fn is_chunked(self) -> bool {
         matches!(self, Self::PlainChunked | Self::HubJsonStreamChunked)

@@ -97,8 +97,18 @@ impl Line {
         &self.socket
     }
 
-    /// Says something, after all that was said before.
-    pub fn say(self: &Arc<Self>, frame: Bytes) {
+    /// How it is written.
+    pub fn format(&self) -> Format {
+        self.state().outgoing.format()
+    }
+
+    /// From here on it is written so.
+    pub fn set_format(&self, format: Format) {
+        self.state().outgoing.set_format(format);
+    }
+
+    /// Sends something, after all that was sent before.
+    pub fn send(self: &Arc<Self>, frame: Bytes) {
         let mut state = self.state();
         state.outgoing.say(frame);
         self.write(&mut state);

@@ -56,14 +56,12 @@ pub async fn listen(
 ) -> Result<Response, Problem> {
     let after = place(&headers, &resume)?;
     let subscription = caller.gate.dispatch.subscribe(caller.listener.clone(), after).await?;
-    let subscription =
-        subscription.ok_or_else(|| Problem::unavailable("this pod is still reading the log; come back"))?;
     let format = if version == Version::HTTP_10 { Format::Plain } else { Format::PlainChunked };
     let clock = Clock::new(&pod, caller.claims.expires());
     let writers = pod.writers().clone();
     takeover.then(move |socket, _| async move {
         let line = Line::new(socket, format, &writers);
-        line.say(format.wrap(sse::retry(rand::random_range(500..3000))));
+        line.send(format.wrap(sse::retry(rand::random_range(500..3000))));
         line.tell(Telling::new(subscription, true));
         hold(&line, format, clock).await;
     });
@@ -95,9 +93,9 @@ async fn hold(line: &Arc<Line>, format: Format, mut clock: Clock) {
         }
     };
     counter!("bellwire_connections_ended_total", "reason" => end.as_str()).increment(1);
-    line.say(format.wrap(sse::retry(rand::random_range(200..3000))));
+    line.send(format.wrap(sse::retry(rand::random_range(200..3000))));
     if format.is_chunked() {
-        line.say(wire::LAST_CHUNK);
+        line.send(wire::LAST_CHUNK);
     }
     farewell(line).await;
 }

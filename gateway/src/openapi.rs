@@ -13,7 +13,7 @@ use utoipa::{
     },
 };
 
-use crate::{approvals, files, functions, hub::negotiate, listen, pod::Pod, publish, task_routes, tasks};
+use crate::{approvals, files, functions, hub::negotiate, listen, pod::Pod, publish, task_routes};
 
 #[derive(OpenApi)]
 #[openapi(

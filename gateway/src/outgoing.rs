@@ -104,6 +104,11 @@ impl Outgoing {
         self.format
     }
 
+    /// From here on it is written so.
+    pub fn set_format(&mut self, format: Format) {
+        self.format = format;
+    }
+
     /// Bytes that wait to be sent.
     pub fn waiting(&self) -> usize {
         self.bytes

@@ -15,6 +15,7 @@ use crate::{
     dispatch::Dispatch,
     dispatcher::{Dispatcher, FollowerEnded},
     functions::Functions,
+    hub::held::Held,
     token::Key,
     writers::Writers,
 };
@@ -55,6 +56,7 @@ struct Inner {
     hands_out_tokens: bool,
     draining: CancellationToken,
     writers: Writers,
+    held: Held,
 }
 
 /// The dispatchers' tasks; they end with the last [`Pod`], or with an error.
@@ -80,7 +82,16 @@ impl Pod {
         }
         let draining = CancellationToken::new();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let inner = Inner { id, gates, config, storage, hands_out_tokens, draining, writers: Writers::new(cores) };
+        let inner = Inner {
+            id,
+            gates,
+            config,
+            storage,
+            hands_out_tokens,
+            draining,
+            writers: Writers::new(cores),
+            held: Held::default(),
+        };
         (Self(Arc::new(inner)), dispatchers)
     }
 
@@ -117,6 +128,11 @@ impl Pod {
     /// Who writes to its connections.
     pub fn writers(&self) -> &Writers {
         &self.0.writers
+    }
+
+    /// The clients of the hub that are held here.
+    pub fn held(&self) -> &Held {
+        &self.0.held
     }
 
     /// Cancelled when the pod begins to stop.

@@ -1,5 +1,7 @@
 //! What goes wrong, as an answer: RFC 9457 problem details, made in one place.
 
+use std::fmt;
+
 use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -10,7 +12,9 @@ use storage::{InvalidKey, StorageError};
 use tracing::{error, warn};
 use utoipa::ToSchema;
 
-use crate::dispatch::Ended;
+use crate::dispatch::{Ended, Refusal};
+
+const PREFIX: &str = "urn:bellwire:problem:";
 
 /// An answer that names what is wrong; `application/problem+json`.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -32,7 +36,7 @@ impl Problem {
     /// A problem of this status, word and detail.
     pub fn new(status: StatusCode, word: &str, detail: impl Into<String>) -> Self {
         Self {
-            problem: format!("urn:bellwire:problem:{word}"),
+            problem: format!("{PREFIX}{word}"),
             title: status.canonical_reason().unwrap_or("Error").to_owned(),
             status: status.as_u16(),
             detail: detail.into(),
@@ -68,6 +72,25 @@ impl Problem {
             self.detail = format!("{} ({done} of {all} were accepted before)", self.detail);
         }
         self
+    }
+}
+
+/// In one line, for those who get no answer of HTTP: its word, and what is wrong.
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = self.problem.strip_prefix(PREFIX).unwrap_or(&self.problem);
+        write!(f, "{word}: {}", self.detail)
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::TooMany(_) => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-connections", refusal.to_string())
+            }
+            Refusal::Reading | Refusal::Ending => Self::unavailable(refusal.to_string()),
+        }
     }
 }
 

@@ -9,8 +9,12 @@ use axum::{
 };
 
 use crate::{
-    approvals, dev_token, files, functions, hub::negotiate, listen, openapi, page, pod::Pod, problem::Problem, publish,
-    task_routes,
+    approvals, dev_token, files, functions,
+    hub::{doors, negotiate},
+    listen, openapi, page,
+    pod::Pod,
+    problem::Problem,
+    publish, task_routes,
 };
 
 /// The routes over a pod.
@@ -35,6 +39,7 @@ fn services() -> Router<Pod> {
         .route("/api/files/{*key}", put(files::upload).get(files::download))
         .route("/api/functions", get(functions::list))
         .route("/api/openapi.json", get(openapi::document))
+        .route("/hub", get(doors::enter).post(doors::post))
         .route("/hub/negotiate", post(negotiate::negotiate))
         .route("/dev/token", get(dev_token::hand_out))
         .fallback(async |uri: Uri| Problem::not_found(format!("there is nothing at {}", uri.path())))

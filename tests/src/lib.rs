@@ -3,17 +3,20 @@
 //! - [`ground`]: the backplane under a scenario: memory, or RabbitMQ under its role users
 //! - [`house`]: environments with keys and files; pods and workers that can be stopped and killed
 //! - [`ear`]: a connection to `GET /events`, frame by frame
+//! - [`hub`]: a client of the hub, message by message
 //! - [`relay`]: a network that can be cut
 #![allow(clippy::unwrap_used, missing_docs)]
 
 pub mod ear;
 pub mod ground;
 pub mod house;
+pub mod hub;
 pub mod relay;
 
 pub use ear::{Ear, Frame};
 pub use ground::Ground;
 pub use house::{House, Pod};
+pub use hub::Hub;
 pub use relay::Relay;
 
 use std::time::Duration;

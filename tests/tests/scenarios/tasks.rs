@@ -27,7 +27,7 @@ over_both_backplanes! {
 
 /// Waits to be let go, then is done; `how` makes it fail.
 #[derive(Clone)]
-struct Patient {
+pub(crate) struct Patient {
     go: Arc<Semaphore>,
     effects: Arc<Semaphore>,
     /// Held by every worker and every run of it.
@@ -36,12 +36,12 @@ struct Patient {
 
 #[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Input {
+pub(crate) struct Input {
     how: String,
 }
 
 impl Patient {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { go: Arc::new(Semaphore::new(0)), effects: Arc::new(Semaphore::new(0)), alive: Arc::new(()) }
     }
 }

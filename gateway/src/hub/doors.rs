@@ -1,0 +1,125 @@
+//! `/hub`: how a client comes in, and what it says by POST.
+
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderMap, StatusCode, Version, header},
+    response::{IntoResponse, Response},
+};
+use serde::Deserialize;
+use tokio::sync::oneshot;
+use tungstenite::handshake::server::create_response;
+
+use super::{
+    connection_token::ConnectionToken,
+    held::Asked,
+    session::{After, Session, largest_message},
+    stream, websocket,
+};
+use crate::{
+    caller::Caller, clock::Clock, format::Format, listen::stream_headers, parameters::Parameters, pod::Pod,
+    problem::Problem, publish::whole, takeover::Takeover,
+};
+
+/// What stands in the URL of every request of a client's.
+#[derive(Debug, Deserialize)]
+pub struct Named {
+    /// The connection token.
+    id: Option<String>,
+    after: Option<String>,
+}
+
+impl Named {
+    fn after(&self) -> Result<After, Problem> {
+        After::read(self.after.as_deref())
+            .map_err(|error| Problem::bad_request("invalid-cursor", format!("after: {error}, or `now`")))
+    }
+
+    fn token(&self, caller: &Caller) -> Result<ConnectionToken, Problem> {
+        let id = self.id.as_deref().ok_or_else(|| {
+            Problem::bad_request("id-missing", "id: negotiate first, and send what that gave as `id`")
+        })?;
+        Ok(ConnectionToken::verify(caller, id)?)
+    }
+}
+
+/// `GET /hub`: a WebSocket, a stream of server-sent events, or a poll.
+pub async fn enter(
+    State(pod): State<Pod>,
+    caller: Caller,
+    takeover: Takeover,
+    Parameters(named): Parameters<Named>,
+    request: Request,
+) -> Result<Response, Problem> {
+    if request.headers().contains_key(header::UPGRADE) {
+        return upgrade(&pod, caller, &takeover, &named, request);
+    }
+    if accepts_events(request.headers()) {
+        return listen(&pod, caller, &takeover, &named, request.version());
+    }
+    Err(Problem::new(StatusCode::NOT_ACCEPTABLE, "no-polling", "long polling is not spoken here"))
+}
+
+fn upgrade(
+    pod: &Pod,
+    caller: Caller,
+    takeover: &Takeover,
+    named: &Named,
+    request: Request,
+) -> Result<Response, Problem> {
+    pod.config().origins.permits(request.headers())?;
+    // A client that skips negotiation has none; one that shows one again begins anew with it.
+    named.id.is_some().then(|| named.token(&caller)).transpose()?;
+    let after = named.after()?;
+    let (parts, _) = request.into_parts();
+    let response = create_response(&axum::http::Request::from_parts(parts, ()))
+        .map_err(|error| Problem::bad_request("invalid-upgrade", format!("this is no WebSocket's request: {error}")))?;
+    let clock = Clock::new(pod, caller.claims.expires());
+    let session = Session::new(pod, caller, after);
+    takeover.then(move |socket, early| websocket::hold(socket, early, session, clock));
+    Ok(response.map(|()| Body::empty()))
+}
+
+fn listen(
+    pod: &Pod,
+    caller: Caller,
+    takeover: &Takeover,
+    named: &Named,
+    version: Version,
+) -> Result<Response, Problem> {
+    let token = named.token(&caller)?;
+    let after = named.after()?;
+    let format = match version {
+        Version::HTTP_10 => Format::HubJsonStream,
+        _ => Format::HubJsonStreamChunked,
+    };
+    let clock = Clock::new(pod, caller.claims.expires());
+    let session = Session::new(pod, caller, after);
+    // Held before the head is out, since the client says the first thing once it has that.
+    let holding = pod.held().hold(token.id);
+    takeover.then(move |socket, _| stream::hold(socket, format, session, clock, holding));
+    Ok((stream_headers(), takeover.body()).into_response())
+}
+
+fn accepts_events(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    accept.is_some_and(|accept| accept.contains("text/event-stream"))
+}
+
+/// `POST /hub`: what a client says whose stream or polls are elsewhere.
+pub async fn post(
+    State(pod): State<Pod>,
+    caller: Caller,
+    Parameters(named): Parameters<Named>,
+    body: Body,
+) -> Result<StatusCode, Problem> {
+    let token = named.token(&caller)?;
+    let bytes = whole(body, largest_message(&pod)).await?;
+    let gone = || Problem::not_found("id: this connection is over; negotiate again");
+    let holder = pod.held().find(&token.id).ok_or_else(gone)?;
+    let (done, heard) = oneshot::channel();
+    let asked = Asked::Post { bytes, expires: caller.claims.expires(), done };
+    holder.send(asked).await.map_err(|_| gone())?;
+    heard.await.map_err(|_| gone())?;
+    Ok(StatusCode::OK)
+}

@@ -1,0 +1,172 @@
+//! The hub over WebSockets, on any pod. What goes out is written straight to the socket; the library reads what comes.
+
+use std::{
+    io::{self, Read, Write},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use futures_util::future::Either;
+use metrics::counter;
+use signalr::{Encoding, Message};
+use tokio::{net::TcpStream, task::yield_now, time::sleep_until};
+use tungstenite::{
+    Error, Message as Frame,
+    protocol::{CloseFrame, Role, WebSocketConfig, WebSocketContext, frame::coding::CloseCode},
+};
+
+use super::{
+    closing::Closing,
+    session::{Carrier, Session, largest_message},
+};
+use crate::{
+    clock::{Clock, Tick},
+    farewell::farewell,
+    format::Format,
+    line::{Line, Over},
+    outgoing::Telling,
+};
+
+/// For what comes; few clients say more than a ping.
+const READ_BUFFER: usize = 512;
+/// Answers that a client may leave unread before nothing more is read from it.
+const MOST_UNREAD: usize = 64 * 1024;
+/// Frames that are taken before others may run.
+const TURN: usize = 16;
+
+/// Holds a client's socket to its end.
+pub(super) async fn hold(socket: TcpStream, early: Bytes, mut session: Session, clock: Clock) {
+    let writers = session.pod.writers().clone();
+    let line = Line::new(socket, Format::HubJsonWebSocket, &writers);
+    let largest = largest_message(&session.pod);
+    let config = WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(0)
+        .max_message_size(Some(largest))
+        .max_frame_size(Some(largest));
+    let mut frames = WebSocketContext::from_partially_read(early.into(), Role::Server, Some(config));
+    let closing = talk(&line, &mut frames, &mut session, clock).await;
+    counter!("bellwire_connections_ended_total", "reason" => closing.as_str()).increment(1);
+    match &closing {
+        Closing::Left => {}
+        Closing::Refused(why) => line.answer(signalr::handshake::answer(Some(why))),
+        closing => line.say(&closing.message()),
+    }
+    let code = match closing {
+        Closing::Refused(_) | Closing::Fault(_) => CloseCode::Policy,
+        Closing::Left | Closing::Ended(_) => CloseCode::Normal,
+    };
+    let end = CloseFrame { code, reason: closing.as_str().into() };
+    frames.close(&mut Socket(&line), Some(end)).ok();
+    farewell(&line).await;
+}
+
+async fn talk(line: &Arc<Line>, frames: &mut WebSocketContext, session: &mut Session, mut clock: Clock) -> Closing {
+    let mut may_read = true;
+    loop {
+        if std::mem::take(&mut may_read)
+            && let Err(closing) = read(line, frames, session).await
+        {
+            return closing;
+        }
+        let readable = match line.waiting() < MOST_UNREAD {
+            true => Either::Left(line.socket().readable()),
+            false => Either::Right(async {
+                line.drained().await;
+                Ok(())
+            }),
+        };
+        tokio::select! {
+            over = line.over() => return match over {
+                Over::Broken => Closing::Left,
+                Over::Ended(end) => end.into(),
+            },
+            ready = readable => match ready {
+                Ok(()) => may_read = true,
+                Err(_) => return Closing::Left,
+            },
+            tick = clock.tick() => match tick {
+                Tick::Beat if session.is_open() => line.beat(),
+                Tick::Beat => {}
+                Tick::End(end) => return end.into(),
+            },
+            () = sleep_until(session.deadline()) => return session.late(),
+        }
+    }
+}
+
+/// Reads what is there.
+async fn read(line: &Arc<Line>, frames: &mut WebSocketContext, session: &mut Session) -> Result<(), Closing> {
+    for taken in 1.. {
+        if line.waiting() >= MOST_UNREAD {
+            return Ok(());
+        }
+        match frames.read(&mut Socket(line)) {
+            Ok(Frame::Text(_)) if line.format().encoding() == Some(Encoding::MessagePack) => {
+                return Err(Closing::Fault("binary was agreed in the handshake, and this is text".to_owned()));
+            }
+            Ok(Frame::Text(text)) => session.hear(text.as_bytes(), line).await?,
+            Ok(Frame::Binary(bytes)) => session.hear(&bytes, line).await?,
+            Ok(Frame::Ping(_) | Frame::Pong(_)) => {
+                session.is_there();
+                // Its answer waits in the library until somebody flushes.
+                frames.flush(&mut Socket(line)).ok();
+            }
+            Ok(Frame::Close(_) | Frame::Frame(_)) => {}
+            Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(Error::Capacity(_)) => {
+                let largest = largest_message(&session.pod);
+                return Err(Closing::Fault(signalr::ProtocolError::TooLarge(largest).to_string()));
+            }
+            Err(Error::Utf8(_)) => return Err(Closing::Fault("the text is not UTF-8".to_owned())),
+            Err(Error::Protocol(error))
+                if !matches!(error, tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) =>
+            {
+                return Err(Closing::Fault(error.to_string()));
+            }
+            Err(_) => return Err(Closing::Left),
+        }
+        if taken % TURN == 0 {
+            yield_now().await;
+        }
+    }
+    Ok(())
+}
+
+/// The socket as the library sees it: what it writes (its own answers to pings and closes) takes its turn among the rest.
+struct Socket<'a>(&'a Arc<Line>);
+
+impl Read for Socket<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.0.socket().try_read(into)
+    }
+}
+
+impl Write for Socket<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.send(Bytes::copy_from_slice(bytes));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Carrier for Arc<Line> {
+    fn speak(&self, encoding: Encoding) -> bool {
+        self.format().with(encoding).map(|format| self.set_format(format)).is_some()
+    }
+
+    fn answer(&self, handshake: Vec<u8>) {
+        self.send(self.format().wrap(handshake));
+    }
+
+    fn say(&self, message: &Message) {
+        self.send(self.format().message(message));
+    }
+
+    fn tell(&self, telling: Telling) {
+        Line::tell(self, telling);
+    }
+}
