@@ -34,7 +34,7 @@ async fn a_client_gets_the_version_it_asked_for_and_no_newer_one(house: House) {
             assert!(id.contains('.') && found.get("connectionToken").is_none(), "the id is the secret: {found}");
         } else {
             let token = found["connectionToken"].as_str().unwrap();
-            assert!(!token.contains(id) && token.len() <= 512, "{found}");
+            assert!(token != id && token.len() <= 512, "{found}");
             let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
             assert!(token.bytes().all(is_plain), "clients put it into URLs as it is: {token}");
         }
