@@ -50,26 +50,24 @@ impl Clock {
 
     /// Waits for what comes first.
     pub async fn tick(&mut self) -> Tick {
-        loop {
-            let next = self.beat.min(self.end.0);
-            tokio::select! {
-                biased;
-                () = stopping(self.draining.as_ref()) => {
-                    self.draining = None;
-                    // Still served until its own moment: they must not all come back at once.
-                    let moment = Instant::now() + self.grace.mul_f64(rand::random_range(0.0..1.0));
-                    if moment < self.end.0 {
-                        self.end = (moment, End::Draining);
-                    }
-                    return Tick::Beat;
+        let next = self.beat.min(self.end.0);
+        tokio::select! {
+            biased;
+            () = stopping(self.draining.as_ref()) => {
+                self.draining = None;
+                // Still served until its own moment: they must not all come back at once.
+                let moment = Instant::now() + self.grace.mul_f64(rand::random_range(0.0..1.0));
+                if moment < self.end.0 {
+                    self.end = (moment, End::Draining);
                 }
-                () = sleep_until(next) => {
-                    if Instant::now() >= self.end.0 {
-                        return Tick::End(self.end.1);
-                    }
-                    self.beat = Instant::now() + self.every;
-                    return Tick::Beat;
+                Tick::Beat
+            }
+            () = sleep_until(next) => {
+                if Instant::now() >= self.end.0 {
+                    return Tick::End(self.end.1);
                 }
+                self.beat = Instant::now() + self.every;
+                Tick::Beat
             }
         }
     }

@@ -81,7 +81,7 @@ pub enum Over {
 
 impl Line {
     /// A line over a socket, written in this format.
-    pub fn new(socket: TcpStream, format: Format, writers: &Writers) -> Owner {
+    pub fn own(socket: TcpStream, format: Format, writers: &Writers) -> Owner {
         let state = State { outgoing: Outgoing::new(format), is_blocked: false, over: None };
         Owner(Arc::new(Self {
             socket,

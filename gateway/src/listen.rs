@@ -60,7 +60,7 @@ pub async fn listen(
     let clock = Clock::new(&pod, caller.claims.expires());
     let writers = pod.writers().clone();
     takeover.then(move |socket, _| async move {
-        let line = Line::new(socket, format, &writers);
+        let line = Line::own(socket, format, &writers);
         line.send(format.wrap(sse::retry(rand::random_range(500..3000))));
         line.tell(Telling::new(subscription, true));
         hold(&line, format, clock).await;

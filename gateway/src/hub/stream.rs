@@ -21,7 +21,7 @@ use crate::{
 /// Holds a client's stream to its end.
 pub(super) async fn hold(socket: TcpStream, format: Format, mut session: Session, clock: Clock, holding: Holding) {
     let writers = session.pod.writers().clone();
-    let line = Line::new(socket, format, &writers);
+    let line = Line::own(socket, format, &writers);
     let closing = talk(&line, &mut session, clock, holding).await;
     counter!("bellwire_connections_ended_total", "reason" => closing.as_str()).increment(1);
     match &closing {
