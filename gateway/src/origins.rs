@@ -114,17 +114,17 @@ impl FromStr for Origin {
         if authority.contains(['/', '?', '#']) {
             return Err(wrong("has a path, and an origin is scheme, host and port alone"));
         }
-        let authority: Authority = authority.parse().map_err(|_| wrong("has no host"))?;
-        let written = authority.port_u16();
-        if authority.as_str().contains('@')
-            || authority.host().is_empty()
-            || (authority.port().is_some() && written.is_none())
-        {
+        let parsed: Authority = authority.parse().map_err(|_| wrong("has no host"))?;
+        let (host, written) = (parsed.host(), parsed.port_u16());
+        // What is left of it without these two is a user, or a port that is none.
+        let whole = written.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        let is_host = |b: u8| b.is_ascii_alphanumeric() || b"-_.:[]".contains(&b);
+        if host.is_empty() || !host.bytes().all(is_host) || whole != authority {
             return Err(wrong("has no host, or a port that is none"));
         }
         let scheme = scheme.to_ascii_lowercase();
         let port = written.filter(|port| Some(*port) != usual_port(&scheme));
-        Ok(Self { scheme, host: authority.host().to_ascii_lowercase(), port })
+        Ok(Self { scheme, host: host.to_ascii_lowercase(), port })
     }
 }
 
@@ -219,6 +219,8 @@ mod tests {
             "https://app example",
             "https://äpp.example",
             "https://app.example,https://other",
+            "https://app.example,other",
+            "https://app.example:0443",
         ] {
             let error = bad.parse::<Origin>().unwrap_err();
             assert!(error.contains(&format!("{bad:?}")), "{error}");
