@@ -55,6 +55,7 @@ pub async fn listen(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let after = place(&headers, &resume)?;
+    let seat = pod.seat()?;
     let subscription = caller.gate.dispatch.subscribe(caller.listener.clone(), after).await?;
     let format = if version == Version::HTTP_10 { Format::Plain } else { Format::PlainChunked };
     let clock = Clock::new(&pod, caller.claims.expires());
@@ -64,6 +65,7 @@ pub async fn listen(
         line.send(format.wrap(sse::retry(rand::random_range(500..3000))));
         line.tell(Telling::new(subscription, true));
         hold(&line, format, clock).await;
+        drop(seat);
     });
     Ok((stream_headers(), takeover.body()).into_response())
 }

@@ -2,12 +2,16 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use axum::http::StatusCode;
 use backplane::{
     Backplane, Environment, PodId,
     follow::{Follower, Patience},
 };
 use storage::Storage;
-use tokio::task::JoinSet;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -16,9 +20,13 @@ use crate::{
     dispatcher::{Dispatcher, FollowerEnded},
     functions::Functions,
     hub::held::Held,
+    problem::Problem,
     token::Key,
     writers::Writers,
 };
+
+/// After how many seconds whom this pod has no seat for may look again, at whichever pod it gets to.
+const RETRY_ELSEWHERE: u32 = 1;
 
 /// An environment to be served.
 pub struct Served {
@@ -57,6 +65,7 @@ struct Inner {
     draining: CancellationToken,
     writers: Writers,
     held: Held,
+    seats: Arc<Semaphore>,
 }
 
 /// The dispatchers' tasks; they end with the last [`Pod`], or with an error.
@@ -82,6 +91,7 @@ impl Pod {
         }
         let draining = CancellationToken::new();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let seats = config.connections.min(Semaphore::MAX_PERMITS);
         let inner = Inner {
             id,
             gates,
@@ -91,6 +101,7 @@ impl Pod {
             draining,
             writers: Writers::new(cores),
             held: Held::default(),
+            seats: Arc::new(Semaphore::new(seats)),
         };
         (Self(Arc::new(inner)), dispatchers)
     }
@@ -123,6 +134,19 @@ impl Pod {
     /// Whether anybody may ask for a token, as in `bellwire dev`.
     pub fn hands_out_tokens(&self) -> bool {
         self.0.hands_out_tokens
+    }
+
+    /// A seat for one more who listens; another pod may have one where this has none left.
+    pub fn seat(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        self.0.seats.clone().try_acquire_owned().map_err(|_| {
+            let most = self.0.config.connections;
+            Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "pod-full",
+                format!("{most} listen on this pod, and more may not"),
+            )
+            .retry_after(RETRY_ELSEWHERE)
+        })
     }
 
     /// Who writes to its connections.

@@ -56,8 +56,13 @@ impl Problem {
 
     /// 503 with `Retry-After`: nothing is lost, ask again.
     pub fn unavailable(detail: impl Into<String>) -> Self {
-        let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail);
-        Self { retry_after: Some(2), ..problem }
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail).retry_after(2)
+    }
+
+    /// The same, with `Retry-After` in seconds.
+    pub fn retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after = Some(seconds);
+        self
     }
 
     /// The same, said of one part of the request.

@@ -75,7 +75,7 @@ fn upgrade(
     let response = create_response(&axum::http::Request::from_parts(parts, ()))
         .map_err(|error| Problem::bad_request("invalid-upgrade", format!("this is no WebSocket's request: {error}")))?;
     let clock = Clock::new(pod, caller.claims.expires());
-    let session = Session::new(pod, caller, after);
+    let session = Session::new(pod, caller, after)?;
     takeover.then(move |socket, early| websocket::hold(socket, early, session, clock));
     Ok(response.map(|()| Body::empty()))
 }
@@ -94,7 +94,7 @@ fn listen(
         _ => Format::HubJsonStreamChunked,
     };
     let clock = Clock::new(pod, caller.claims.expires());
-    let session = Session::new(pod, caller, after);
+    let session = Session::new(pod, caller, after)?;
     // Held before the head is out, since the client says the first thing once it has that.
     let holding = pod.held().hold(token.id);
     takeover.then(move |socket, _| stream::hold(socket, format, session, clock, holding));

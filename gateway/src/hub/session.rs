@@ -5,14 +5,14 @@ use std::time::Duration;
 use backplane::Cursor;
 use serde_json::Value;
 use signalr::{Encoding, Message, Outcome, ProtocolError, Reader, handshake};
-use tokio::time::Instant;
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 use super::{
     allowance::Allowance,
     closing::Closing,
     methods::{self, Invoked},
 };
-use crate::{caller::Caller, outgoing::Telling, pod::Pod};
+use crate::{caller::Caller, outgoing::Telling, pod::Pod, problem::Problem};
 
 /// What takes to the client what is said to it.
 pub trait Carrier: Sync {
@@ -68,6 +68,7 @@ pub struct Session {
     stage: Stage,
     heard: Instant,
     allowance: Allowance,
+    _seat: OwnedSemaphorePermit,
 }
 
 enum Stage {
@@ -77,11 +78,12 @@ enum Stage {
 }
 
 impl Session {
-    /// A client that has not said anything yet.
-    pub fn new(pod: &Pod, caller: Caller, after: After) -> Self {
+    /// A client that has not said anything yet; a problem if this pod has no seat for it.
+    pub fn new(pod: &Pod, caller: Caller, after: After) -> Result<Self, Problem> {
         let now = Instant::now();
         let allowance = Allowance::new(pod.config().messages, now);
-        Self { pod: pod.clone(), caller, after, stage: Stage::Greeting(Vec::new()), heard: now, allowance }
+        let (pod, _seat) = (pod.clone(), pod.seat()?);
+        Ok(Self { pod, caller, after, stage: Stage::Greeting(Vec::new()), heard: now, allowance, _seat })
     }
 
     /// Who it is.

@@ -8,6 +8,7 @@ mod coming_back;
 mod delivery;
 mod flowing;
 mod functions;
+mod hostile;
 mod hub;
 mod importing;
 mod isolation;

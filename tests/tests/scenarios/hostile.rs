@@ -1,0 +1,272 @@
+//! Clients of the hub that are broken or hostile get words, if they can be told, and nobody else notices.
+
+use std::time::Duration;
+
+use gateway::GatewayConfig;
+use scenarios::{
+    House, Hub, Pod,
+    house::event,
+    hub::{DOORS, Link, Transport},
+    over_both_backplanes, until,
+};
+use serde_json::{Value, json};
+use signalr::{Encoding, Message};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+over_both_backplanes! {
+    bytes_that_are_no_message_end_their_connection_with_words,
+    a_handshake_that_cannot_be_is_answered_with_the_reason,
+    whoever_says_nothing_is_ended_in_time,
+    ten_thousand_pings_end_their_connection_alone,
+    whoever_asks_without_end_and_reads_nothing_is_read_no_more,
+    asking_for_stateful_reconnect_changes_nothing,
+    one_user_has_so_many_connections_and_a_pod_so_many_seats,
+    a_web_socket_from_a_foreign_page_is_refused,
+    nobody_speaks_for_anothers_connection,
+    a_socket_that_is_cut_in_a_frame_is_forgotten,
+}
+
+const JSON: (Transport, Encoding) = (Transport::WebSockets, Encoding::Json);
+const BINARY: (Transport, Encoding) = (Transport::WebSockets, Encoding::MessagePack);
+
+/// Somebody else on the pod, who must not notice.
+struct Bystander(Hub);
+
+impl Bystander {
+    async fn on(pod: &Pod, house: &House) -> Self {
+        Self(Hub::connect(&pod.url, &house.token("bob", "prod"), JSON, "").await)
+    }
+
+    async fn is_served(&mut self, pod: &Pod, house: &House) {
+        let id = format!("{:x}", rand::random::<u64>());
+        pod.publish(&house.token("app", "prod"), &event(&id, "user:bob")).await;
+        assert_eq!(self.0.next_ids(1).await, [id]);
+    }
+}
+
+async fn connected(pod: &Pod, house: &House, door: (Transport, Encoding)) -> Hub {
+    Hub::connect(&pod.url, &house.token("ada", "prod"), door, "").await
+}
+
+fn with_length(length: u32, body: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut rest = length;
+    while rest >= 0x80 {
+        bytes.push((rest as u8 & 0x7f) | 0x80);
+        rest >>= 7;
+    }
+    bytes.push(rest as u8);
+    bytes.extend_from_slice(body);
+    bytes
+}
+
+async fn bytes_that_are_no_message_end_their_connection_with_words(house: House) {
+    let pod = house.pod().await;
+    let mut bystander = Bystander::on(&pod, &house).await;
+    let deep = format!("{}{}\x1e", "[".repeat(20_000), "]".repeat(10_000));
+    let nested = [vec![0x95, 1, 0x80, 0xc0, 0xa1, b'x'], vec![0x91; 5000]].concat();
+    let cases: Vec<((Transport, Encoding), Vec<u8>)> = vec![
+        (JSON, b"no json\x1e".to_vec()),
+        (JSON, b"{\"protocol\":\"json\",\"version\":1}\x1e".to_vec()),
+        (JSON, b"{\"type\":\"one\"}\x1e".to_vec()),
+        (JSON, deep.into_bytes()),
+        (JSON, vec![b'x'; 40 * 1024]),
+        (BINARY, with_length(u32::MAX / 2, b"\x91")),
+        (BINARY, with_length(5, b"\xdd\xff\xff\xff\xff")),
+        (BINARY, with_length(3, b"\xc1\xc1\xc1")),
+        (BINARY, with_length(nested.len() as u32, &nested)),
+    ];
+    for (door, bytes) in cases {
+        let mut client = connected(&pod, &house, door).await;
+        let shown: String = String::from_utf8_lossy(&bytes).chars().take(40).collect();
+        client.send(bytes).await;
+        let (words, may_come_back) = client.closed().await;
+        assert!(words.is_some_and(|words| !words.is_empty()) && !may_come_back, "{shown}");
+        assert!(client.next().await.is_none(), "{shown}");
+    }
+    let mut client = connected(&pod, &house, BINARY).await;
+    client.link().send(b"text".to_vec(), false).await;
+    assert!(client.closed().await.0.is_some_and(|words| words.contains("binary was agreed")));
+    bystander.is_served(&pod, &house).await;
+}
+
+async fn a_handshake_that_cannot_be_is_answered_with_the_reason(house: House) {
+    let pod = house.pod().await;
+    let token = house.token("ada", "prod");
+    for (handshake, words) in [
+        ("{\"protocol\":\"xml\",\"version\":1}\x1e", "xml"),
+        ("{\"protocol\":\"json\",\"version\":7}\x1e", "version 7"),
+        ("{\"version\":1}\x1e", "protocol"),
+        ("nothing\x1e", ""),
+        (&format!("{{\"protocol\":\"{}", "x".repeat(5000)), "bytes at most"),
+    ] {
+        let mut link = Link::web_socket(&format!("{}/hub?access_token={token}", pod.url)).await.unwrap();
+        link.send(handshake.as_bytes().to_vec(), false).await;
+        let answer = link.receive().await.unwrap();
+        let answer: Value = serde_json::from_slice(answer.strip_suffix(b"\x1e").unwrap()).unwrap();
+        let said = answer["error"].as_str().unwrap();
+        assert!(!said.is_empty() && said.contains(words), "{handshake:.40}: {said}");
+        assert_eq!(link.receive().await, None);
+    }
+    let stream = (Transport::ServerSentEvents, Encoding::MessagePack);
+    let refused = Hub::try_connect(&pod.url, &token, stream, "").await;
+    assert!(refused.is_err_and(|words| words.contains("binary")), "server-sent events carry text");
+}
+
+async fn whoever_says_nothing_is_ended_in_time(house: House) {
+    let short = Duration::from_millis(300);
+    let config = GatewayConfig { handshake_timeout: short, client_timeout: short, ..GatewayConfig::default() };
+    let pod = house.pod_with(config).await;
+    let token = house.token("ada", "prod");
+    let mut link = Link::web_socket(&format!("{}/hub?access_token={token}", pod.url)).await.unwrap();
+    let answer = String::from_utf8(link.receive().await.unwrap()).unwrap();
+    assert!(answer.contains("took too long"), "{answer}");
+    let mut silent = connected(&pod, &house, JSON).await;
+    assert_eq!(silent.closed().await, (Some("client-timeout".to_owned()), true));
+    let mut stream = connected(&pod, &house, (Transport::ServerSentEvents, Encoding::Json)).await;
+    until("a stream outlives it, for its pings end on any pod", async || {
+        pod.publish(&house.token("app", "prod"), &event("later", "user:ada")).await;
+        Some(())
+    })
+    .await;
+    assert_eq!(stream.next_ids(1).await, ["later"]);
+}
+
+async fn ten_thousand_pings_end_their_connection_alone(house: House) {
+    let pod = house.pod().await;
+    let mut bystander = Bystander::on(&pod, &house).await;
+    for door in [JSON, BINARY] {
+        let mut client = connected(&pod, &house, door).await;
+        let pings = door.1.write(&Message::Ping).repeat(500);
+        for _ in 0..20 {
+            client.send(pings.clone()).await;
+        }
+        assert_eq!(client.closed().await, (Some("too-many-messages".to_owned()), true));
+    }
+    bystander.is_served(&pod, &house).await;
+}
+
+async fn whoever_asks_without_end_and_reads_nothing_is_read_no_more(house: House) {
+    let pod = house.pod_with(GatewayConfig { messages: 100_000.try_into().unwrap(), ..GatewayConfig::default() }).await;
+    let mut bystander = Bystander::on(&pod, &house).await;
+    let mut client = connected(&pod, &house, JSON).await;
+    // Each answer is as long as its question.
+    let question = Message::Invocation {
+        id: Some("x".repeat(20_000)),
+        target: "Nothing".to_owned(),
+        arguments: vec![],
+        streams: vec![],
+    };
+    let question = Encoding::Json.write(&question);
+    let mut asked = 0;
+    while tokio::time::timeout(Duration::from_secs(1), client.send(question.clone())).await.is_ok() {
+        asked += 1;
+        assert!(asked < 5000, "100 MB were read, and their answers kept");
+    }
+    bystander.is_served(&pod, &house).await;
+}
+
+async fn asking_for_stateful_reconnect_changes_nothing(house: House) {
+    let pod = house.pod().await;
+    let token = house.token("ada", "prod");
+    let path = "/hub/negotiate?negotiateVersion=1&useStatefulReconnect=true";
+    let (status, negotiated) = scenarios::house::answer(pod.request("POST", path, &token)).await;
+    assert_eq!((status, negotiated.get("useStatefulReconnect")), (200, None), "{negotiated}");
+    let id = negotiated["connectionToken"].as_str().unwrap();
+    let url = format!("{}/hub?access_token={token}&id={id}&useStatefulReconnect=true", pod.url);
+    for _ in 0..2 {
+        // The second time is a new connection, not the first again.
+        let mut link = Link::web_socket(&url).await.unwrap();
+        link.send(b"{\"protocol\":\"json\",\"version\":2}\x1e".to_vec(), false).await;
+        assert_eq!(link.receive().await.unwrap(), b"{}\x1e");
+        let ack = b"{\"type\":8,\"sequenceId\":0}\x1e{\"type\":9,\"sequenceId\":1}\x1e";
+        let ask = b"{\"type\":1,\"invocationId\":\"1\",\"target\":\"Nothing\",\"arguments\":[]}\x1e";
+        link.send([&ack[..], ask].concat(), false).await;
+        let answer = String::from_utf8(link.receive().await.unwrap()).unwrap();
+        assert!(answer.contains("Unknown hub method"), "no ack and no sequence comes: {answer}");
+    }
+}
+
+async fn one_user_has_so_many_connections_and_a_pod_so_many_seats(house: House) {
+    let config = GatewayConfig { connections_per_user: 2, connections: 4, ..GatewayConfig::default() };
+    let pod = house.pod_with(config).await;
+    let token = house.token("ada", "prod");
+    let first = connected(&pod, &house, JSON).await;
+    let _second = connected(&pod, &house, DOORS[2]).await;
+    for door in DOORS {
+        let refused = Hub::try_connect(&pod.url, &token, door, "").await.map(|_| ()).unwrap_err();
+        assert!(refused.starts_with("2 connections of this user"), "{door:?}: {refused}");
+    }
+    assert_eq!(scenarios::Ear::ask(&pod.url, &token, None).await.status(), 429);
+    drop(first);
+    let _third =
+        until("the seat is free again", async || Hub::try_connect(&pod.url, &token, JSON, "").await.ok()).await;
+    let others = [house.token("bob", "prod"), house.token("eve", "prod"), house.token("dan", "prod")];
+    let mut ears = Vec::new();
+    for other in &others {
+        let answer = scenarios::Ear::ask(&pod.url, other, None).await;
+        ears.push((answer.status().as_u16(), answer.headers().get("retry-after").is_some(), answer));
+    }
+    assert!(ears.iter().any(|(status, retry, _)| *status == 503 && *retry), "a seat too many was given");
+}
+
+async fn a_web_socket_from_a_foreign_page_is_refused(house: House) {
+    let pod = house.pod().await;
+    let token = house.token("ada", "prod");
+    let address = pod.url.strip_prefix("http://").unwrap();
+    for (origin, status) in [("https://evil.example", "403"), (pod.url.as_str(), "101")] {
+        let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
+        let request = format!(
+            "GET /hub?access_token={token} HTTP/1.1\r\nhost: {address}\r\norigin: {origin}\r\nconnection: Upgrade\r\n\
+             upgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+        );
+        socket.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = [0; 12];
+        socket.read_exact(&mut answer).await.unwrap();
+        assert!(answer.ends_with(status.as_bytes()), "{origin}: {}", String::from_utf8_lossy(&answer));
+    }
+}
+
+async fn nobody_speaks_for_anothers_connection(house: House) {
+    let (one, two) = (house.pod().await, house.pod().await);
+    let path = "/hub/negotiate?negotiateVersion=1";
+    let (_, negotiated) = scenarios::house::answer(one.request("POST", path, &house.token("ada", "prod"))).await;
+    let path = format!("/hub?id={}", negotiated["connectionToken"].as_str().unwrap());
+    for (user, environment) in [("eve", "prod"), ("ada", "test")] {
+        for method in ["GET", "POST"] {
+            let request = one.request(method, &path, &house.token(user, environment));
+            let answer = request.header("accept", "text/event-stream").send().await.unwrap();
+            assert_eq!(answer.status(), 404, "{method} by {user} of {environment}");
+        }
+    }
+    let (status, problem) =
+        scenarios::house::answer(two.request("POST", "/hub?id=made.up", &house.token("ada", "prod")).body("{}\x1e"))
+            .await;
+    assert_eq!((status, &problem["type"]), (404, &json!("urn:bellwire:problem:not-found")));
+    let (status, _) = scenarios::house::answer(two.request("POST", "/hub", &house.token("ada", "prod"))).await;
+    assert_eq!(status, 400, "without an id");
+}
+
+async fn a_socket_that_is_cut_in_a_frame_is_forgotten(house: House) {
+    let pod = house.pod_with(GatewayConfig { connections: 2, ..GatewayConfig::default() }).await;
+    let token = house.token("ada", "prod");
+    let address = pod.url.strip_prefix("http://").unwrap();
+    for rest in [&b"\x81"[..], b"\x81\xfe\x10\x00\x00\x00\x00\x00half", b"\x89\x80", b"\xff\xff\xff\xff\xff\xff"] {
+        let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
+        let request = format!(
+            "GET /hub?access_token={token} HTTP/1.1\r\nhost: {address}\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
+             sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+        );
+        socket.write_all(&[request.as_bytes(), rest].concat()).await.unwrap();
+        let mut answer = [0; 12];
+        socket.read_exact(&mut answer).await.unwrap();
+        assert!(answer.ends_with(b"101"));
+        drop(socket);
+    }
+    // Both seats are free again.
+    until("they are forgotten", async || {
+        let one = Hub::try_connect(&pod.url, &token, JSON, "").await.ok()?;
+        Hub::try_connect(&pod.url, &token, JSON, "").await.ok().map(|two| (one, two))
+    })
+    .await;
+}
