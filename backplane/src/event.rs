@@ -1,6 +1,6 @@
 //! What travels: a CloudEvent 1.0 as JSON, at most 64 KiB.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,9 @@ pub const LONGEST_ATTRIBUTE: usize = 512;
 pub const MESSAGE: &str = "bellwire.message";
 /// The type of a pod's own heartbeat; nobody else may publish it, no browser sees it.
 pub const PULSE: &str = "bellwire.pulse";
+
+/// Most characters of what a library says of a wrong event.
+const LONGEST_WORDS: usize = 300;
 
 /// Why bytes are no event; the text names the attribute.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -155,8 +158,8 @@ impl Event {
         }
         let mut json = serde_json::Deserializer::from_slice(bytes);
         let event: Self =
-            serde_path_to_error::deserialize(&mut json).map_err(|error| EventError::Shape(error.to_string()))?;
-        json.end().map_err(|error| EventError::Shape(error.to_string()))?;
+            serde_path_to_error::deserialize(&mut json).map_err(|error| EventError::Shape(shortened(&error)))?;
+        json.end().map_err(|error| EventError::Shape(shortened(&error)))?;
         event.check()?;
         Ok(event)
     }
@@ -241,7 +244,8 @@ impl Event {
         match self.data.as_ref().and_then(|data| data.get(name)) {
             None | Some(Value::Null) => Ok(None),
             Some(part) => {
-                T::deserialize(part).map(Some).map_err(|error| EventError::Data(format!("data.{name}: {error}")))
+                let wrong = |error: serde_json::Error| EventError::Data(format!("data.{name}: {}", shortened(&error)));
+                T::deserialize(part).map(Some).map_err(wrong)
             }
         }
     }
@@ -252,6 +256,16 @@ pub type SharedEvent = Arc<Event>;
 
 fn attribute(attribute: &'static str, why: &str) -> EventError {
     EventError::Attribute { attribute, why: why.to_owned() }
+}
+
+/// What is wrong, without the whole of it: such an error repeats the text it found, which may be as long as the event,
+/// and stands in answers and logs.
+fn shortened(error: &impl fmt::Display) -> String {
+    let words = error.to_string();
+    match words.char_indices().nth(LONGEST_WORDS) {
+        Some((end, _)) => format!("{}…", &words[..end]),
+        None => words,
+    }
 }
 
 fn required(name: &'static str, value: &str) -> Result<(), EventError> {
@@ -321,6 +335,22 @@ mod tests {
         assert!(parse(&value).is_ok());
         value["data"] = json!("x".repeat(room + 1));
         assert_eq!(parse(&value), Err(EventError::TooLarge(LARGEST + 1)));
+    }
+
+    #[test]
+    fn what_is_said_of_a_wrong_event_does_not_repeat_the_whole_of_it() {
+        let long = json!("\u{1}é".repeat(5000));
+        for wrong in [
+            json!({ "time": long }),
+            json!({ "audience": long }),
+            json!({ "data": { "toast": long } }),
+            json!({ "data": { "toast": { "level": long } } }),
+        ] {
+            let mut value = minimal();
+            value.as_object_mut().unwrap().extend(wrong.as_object().unwrap().clone());
+            let words = parse(&value).unwrap_err().to_string();
+            assert!(words.chars().count() < 400, "{words}");
+        }
     }
 
     #[test]

@@ -1,11 +1,18 @@
 //! The handshake: one JSON message of each side, ended by a record separator, whatever the encoding of what follows.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use crate::{encoding::Encoding, json::SEPARATOR, protocol_error::ProtocolError};
+use crate::{
+    encoding::Encoding,
+    json::{SEPARATOR, fields::Fields},
+    protocol_error::ProtocolError,
+};
 
 /// Most bytes of a handshake, its separator included.
 pub const LARGEST: usize = 4096;
+
+/// Most characters that an answer repeats of a protocol's name.
+const LONGEST_NAME: usize = 80;
 
 /// What a client asks for. Version 2 (stateful reconnect) is taken like 1; nothing else is granted with it. So is 0:
 /// clients for Python say the version of their negotiation here, and the reference server takes all up to its own.
@@ -13,12 +20,6 @@ pub const LARGEST: usize = 4096;
 pub struct Handshake {
     /// How all that follows is written.
     pub encoding: Encoding,
-}
-
-#[derive(Deserialize)]
-struct Request {
-    protocol: String,
-    version: u64,
 }
 
 #[derive(Serialize)]
@@ -42,14 +43,19 @@ pub fn read(bytes: &[u8]) -> Result<Option<(Handshake, usize)>, ProtocolError> {
 }
 
 fn requested(body: &[u8]) -> Result<Handshake, ProtocolError> {
-    let Request { protocol, version } = serde_json::from_slice(body).map_err(|error| malformed(&error.to_string()))?;
+    let (protocol, version) = asked_for(body).map_err(|error| malformed(&error.to_string()))?;
     let Some(encoding) = Encoding::from_name(&protocol) else {
-        return Err(ProtocolError::UnknownProtocol(protocol));
+        return Err(ProtocolError::UnknownProtocol(protocol.chars().take(LONGEST_NAME).collect()));
     };
     match version {
         0..=2 => Ok(Handshake { encoding }),
         _ => Err(ProtocolError::UnknownVersion(protocol, version)),
     }
+}
+
+fn asked_for(body: &[u8]) -> Result<(String, u64), ProtocolError> {
+    let mut fields = Fields::read(body)?;
+    Ok((fields.text("protocol")?, fields.count("version")?))
 }
 
 fn malformed(why: &str) -> ProtocolError {

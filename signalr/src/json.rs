@@ -1,6 +1,6 @@
 //! Messages in JSON: text, each ended by a record separator (0x1E).
 
-mod fields;
+pub(crate) mod fields;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -37,8 +37,8 @@ pub fn read(body: &[u8]) -> Result<Option<Message>, ProtocolError> {
         kind::CLOSE => {
             Message::Close { error: fields.optional_text("error")?, allow_reconnect: fields.flag("allowReconnect")? }
         }
-        kind::ACK => Message::Ack { sequence: fields.sequence()? },
-        kind::SEQUENCE => Message::Sequence { sequence: fields.sequence()? },
+        kind::ACK => Message::Ack { sequence: fields.count("sequenceId")? },
+        kind::SEQUENCE => Message::Sequence { sequence: fields.count("sequenceId")? },
         _ => return Ok(None),
     };
     Ok(Some(message))

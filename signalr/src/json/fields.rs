@@ -5,13 +5,16 @@ use serde_json::{Map, Value};
 
 use crate::{message::Outcome, protocol_error::ProtocolError};
 
-pub(super) struct Fields(Map<String, Value>);
+pub(crate) struct Fields(Map<String, Value>);
 
 impl Fields {
-    pub(super) fn read(body: &[u8]) -> Result<Self, ProtocolError> {
-        serde_json::from_slice(body)
-            .map(Self)
-            .map_err(|error| malformed(format!("a message is a JSON object, ended by the byte 0x1E: {error}")))
+    pub(crate) fn read(body: &[u8]) -> Result<Self, ProtocolError> {
+        const WHAT: &str = "a message is a JSON object, ended by the byte 0x1E";
+        // First any value: what is then said of broken JSON repeats nothing of it, and is short.
+        match serde_json::from_slice(body).map_err(|error| malformed(format!("{WHAT}: {error}")))? {
+            Value::Object(fields) => Ok(Self(fields)),
+            other => Err(malformed(format!("{WHAT}; it is {}", name_of(&other)))),
+        }
     }
 
     /// The message's type, any whole number.
@@ -21,7 +24,7 @@ impl Fields {
     }
 
     /// Text that must be there and may not be empty.
-    pub(super) fn text(&mut self, name: &str) -> Result<String, ProtocolError> {
+    pub(crate) fn text(&mut self, name: &str) -> Result<String, ProtocolError> {
         match self.optional_text(name)? {
             Some(text) if !text.is_empty() => Ok(text),
             Some(_) => Err(malformed(format!("`{name}` may not be empty"))),
@@ -83,9 +86,10 @@ impl Fields {
         }
     }
 
-    pub(super) fn sequence(&mut self) -> Result<u64, ProtocolError> {
-        let sequence = self.value("sequenceId")?;
-        sequence.as_u64().ok_or_else(|| wrong("sequenceId", "a whole number from 0 on", &sequence))
+    /// A number that must be there, whole and not below 0.
+    pub(crate) fn count(&mut self, name: &str) -> Result<u64, ProtocolError> {
+        let count = self.value(name)?;
+        count.as_u64().ok_or_else(|| wrong(name, "a whole number from 0 on", &count))
     }
 }
 
@@ -94,15 +98,18 @@ fn missing(name: &str) -> ProtocolError {
 }
 
 fn wrong(name: &str, expected: &str, found: &Value) -> ProtocolError {
-    let found = match found {
+    malformed(format!("`{name}` must be {expected}; it is {}", name_of(found)))
+}
+
+fn name_of(value: &Value) -> &'static str {
+    match value {
         Value::Null => "null",
         Value::Bool(_) => "true or false",
         Value::Number(_) => "a number",
         Value::String(_) => "text",
         Value::Array(_) => "an array",
         Value::Object(_) => "an object",
-    };
-    malformed(format!("`{name}` must be {expected}; it is {found}"))
+    }
 }
 
 fn malformed(why: String) -> ProtocolError {

@@ -93,10 +93,10 @@ fn timestamp(bytes: &[u8]) -> Result<Timestamp, ProtocolError> {
     } else {
         return Err(malformed(format!("a timestamp has 4, 8 or 12 bytes, not {}", bytes.len())));
     };
-    let nanoseconds = i32::try_from(nanoseconds).ok().filter(|&nanoseconds| nanoseconds < 1_000_000_000);
-    nanoseconds
+    i32::try_from(nanoseconds)
+        .ok()
         .and_then(|nanoseconds| Timestamp::new(seconds, nanoseconds).ok())
-        .ok_or_else(|| malformed("a timestamp is outside of the years -9999 to 9999".to_owned()))
+        .ok_or_else(|| malformed("a timestamp is outside of the years -9999 to 9999, or of its second".to_owned()))
 }
 
 fn twelve(bytes: &[u8]) -> Option<([u8; 4], [u8; 8])> {

@@ -43,6 +43,13 @@ fn another_protocol_is_named_in_the_error() {
 }
 
 #[test]
+fn of_a_long_name_the_error_repeats_the_beginning() {
+    let words =
+        words(handshake::read(format!("{{\"protocol\":\"{}\",\"version\":1}}\x1e", "x".repeat(4000)).as_bytes()));
+    assert!(words.contains(&"x".repeat(80)) && words.len() < 200, "{words}");
+}
+
+#[test]
 fn a_handshake_is_bounded() {
     let padded = |spaces: usize| format!("{{\"protocol\":\"json\",\"version\":1{}}}\x1e", " ".repeat(spaces));
     let room = LARGEST - padded(0).len();
@@ -56,11 +63,11 @@ fn what_is_no_handshake_is_told_so_in_words() {
     for (bytes, expected) in [
         (&b"\x02\x91\x06"[..], "it begins with another byte"),
         (b"\x1e", "it begins with another byte"),
-        (b"{\"type\":6}\x1e", "missing field `protocol`"),
-        (b"{\"protocol\":\"json\"}\x1e", "missing field `version`"),
-        (b"{\"protocol\":7,\"version\":1}\x1e", "expected a string"),
-        (b"{\"protocol\":\"json\",\"version\":-1}\x1e", "invalid value: integer `-1`"),
-        (b"{\"protocol\":\"json\",\"version\":\"1\"}\x1e", "invalid type: string"),
+        (b"{\"type\":6}\x1e", "`protocol` is missing"),
+        (b"{\"protocol\":\"json\"}\x1e", "`version` is missing"),
+        (b"{\"protocol\":7,\"version\":1}\x1e", "`protocol` must be text; it is a number"),
+        (b"{\"protocol\":\"json\",\"version\":-1}\x1e", "`version` must be a whole number from 0 on"),
+        (b"{\"protocol\":\"json\",\"version\":\"1\"}\x1e", "`version` must be a whole number from 0 on; it is text"),
         (b"{\"protocol\":\"\xff\",\"version\":1}\x1e", "invalid unicode"),
         (b"{\x1e", "EOF"),
     ] {
