@@ -22,14 +22,13 @@ use crate::{
     format::Format,
     outbox::End,
     outgoing::{Outgoing, Telling},
-    writers::Writers,
+    writers::{Writers, Writing},
 };
 
 /// Most frames of one write.
 const SLICES: usize = 64;
 
 /// A connection's socket and what goes out on it.
-#[derive(Debug)]
 pub struct Line {
     socket: TcpStream,
     state: Mutex<State>,
@@ -39,7 +38,6 @@ pub struct Line {
     owner: AtomicWaker,
 }
 
-#[derive(Debug)]
 struct State {
     outgoing: Outgoing,
     /// The socket takes no more at this moment; the owner waits until it does.
@@ -48,7 +46,6 @@ struct State {
 }
 
 /// A line's owner: with it the line's part of the log goes, whoever else still holds the line.
-#[derive(Debug)]
 pub struct Owner(Arc<Line>);
 
 impl Deref for Owner {
@@ -127,11 +124,6 @@ impl Line {
         let waker = Waker::from(self.clone());
         state.outgoing.beat(&Context::from_waker(&waker));
         self.write(&mut state);
-    }
-
-    /// Writes what waits, as far as the socket takes it.
-    pub fn flush(self: &Arc<Self>) {
-        self.write(&mut self.state());
     }
 
     /// Bytes that the socket has not taken yet.
@@ -229,10 +221,12 @@ impl Line {
         // A panic elsewhere may have left a frame half taken; then the client sees an end, not the process.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    /// Taken off the list: what comes from now on lists it again.
-    pub(crate) fn unlist(&self) {
+impl Writing for Line {
+    fn write_waiting(self: Arc<Self>) {
         self.is_listed.store(false, Ordering::Release);
+        self.write(&mut self.state());
     }
 }
 

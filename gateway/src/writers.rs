@@ -4,19 +4,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::{sync::Notify, task::yield_now};
 
-use crate::line::Line;
-
 /// Sockets that are written to before others may run.
 const TURN: usize = 32;
 
+/// Something that writes what waits, when its turn comes.
+pub(crate) trait Writing: Send + Sync {
+    /// Writes, off the list: what comes from now on lists it again.
+    fn write_waiting(self: Arc<Self>);
+}
+
 /// Lists of lines that have something to write; cheap to clone.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Writers(Arc<Vec<List>>);
 
 /// A line is on it once at most, so it is bounded by the connections.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct List {
-    lines: Mutex<Vec<Arc<Line>>>,
+    lines: Mutex<Vec<Arc<dyn Writing>>>,
     something: Notify,
 }
 
@@ -32,7 +36,7 @@ impl Writers {
     }
 
     /// Puts a line on the list of its task.
-    pub(crate) fn list(&self, line: Arc<Line>) {
+    pub(crate) fn list(&self, line: Arc<dyn Writing>) {
         // Always the same for a line; neighbours in memory go to different ones.
         let list = &self.0[(Arc::as_ptr(&line).addr() >> 8) % self.0.len()];
         let mut lines = list.lines.lock().unwrap_or_else(PoisonError::into_inner);
@@ -52,8 +56,7 @@ impl Writers {
             list.something.notified().await;
             std::mem::swap(&mut turn, &mut *list.lines.lock().unwrap_or_else(PoisonError::into_inner));
             for (at, line) in turn.drain(..).enumerate() {
-                line.unlist();
-                line.flush();
+                line.write_waiting();
                 if at % TURN == TURN - 1 {
                     yield_now().await;
                 }
