@@ -252,3 +252,64 @@ impl Telling {
         self.tells_place.then(|| format.gap(reason))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use backplane::{Audience, Event};
+    use tokio::sync::{mpsc, watch};
+
+    use super::*;
+    use crate::{dispatch::Leaving, outbox::outbox};
+
+    fn delivered(offset: u64) -> Arc<Delivered> {
+        let mut event = Event::new("/t", "t", Audience::user("ada"));
+        event.id = offset.to_string();
+        event.data = Some(serde_json::Value::String("x".repeat(1000)));
+        Delivered::stamp(Arc::new(event), &"test".parse().unwrap(), cursor(offset)).unwrap()
+    }
+
+    fn cursor(offset: u64) -> Cursor {
+        Cursor { offset, fingerprint: 7 }
+    }
+
+    fn text(frames: VecDeque<Bytes>) -> String {
+        frames.iter().map(|frame| String::from_utf8_lossy(frame)).collect()
+    }
+
+    #[test]
+    fn a_place_is_told_only_once_all_before_it_is_on_its_way() {
+        let (sender, outbox) = outbox(1000);
+        let last = watch::Sender::new(Some(cursor(100)));
+        let leaving = Leaving { id: 1, commands: mpsc::channel(1).0 };
+        let subscription = Subscription { start: cursor(0), outbox, last: last.subscribe(), _leaving: leaving };
+        assert!(sender.put(Parcel::Replay { gap: None, events: Vec::new() }));
+        (1..=100).for_each(|offset| assert!(sender.put(Parcel::Event(delivered(offset)))));
+        let cx = Context::from_waker(Waker::noop());
+        let mut outgoing = Outgoing::new(Format::Plain);
+        outgoing.tell(Telling::new(subscription, true));
+        outgoing.beat(&cx);
+        let told = text(outgoing.take());
+        let place = told.rsplit("id: ").next().unwrap().trim().parse::<Cursor>().unwrap();
+        assert!(
+            place.offset < 100 && told.matches("data:").count() == usize::try_from(place.offset).unwrap(),
+            "{place}"
+        );
+        let mut told = 0;
+        while told < 100 - place.offset {
+            assert!(outgoing.poll_fill(&cx).is_pending());
+            told += text(outgoing.take()).matches("data:").count() as u64;
+        }
+        outgoing.beat(&cx);
+        assert_eq!(text(outgoing.take()), format!("id: {}\n\n", cursor(100)));
+    }
+
+    #[test]
+    fn what_was_sent_in_part_goes_on_where_it_stopped() {
+        let mut outgoing = Outgoing::new(Format::HubJson);
+        ["one", "two", "three"].into_iter().for_each(|frame| outgoing.say(Bytes::from(frame)));
+        outgoing.sent(4);
+        assert_eq!((outgoing.waiting(), text(outgoing.take())), (7, "wothree".to_owned()));
+    }
+}

@@ -77,3 +77,53 @@ fn frame(data: Data, bytes: &[u8]) -> Bytes {
     frame.extend_from_slice(bytes);
     frame.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use backplane::{Audience, Cursor, Event};
+    use signalr::{Encoding, Reader};
+
+    use super::*;
+
+    fn delivered(length: usize) -> Arc<Delivered> {
+        let mut event = Event::new("/t", "t", Audience::user("ada"));
+        event.data = Some(serde_json::Value::String("x".repeat(length)));
+        Delivered::stamp(Arc::new(event), &"test".parse().unwrap(), Cursor { offset: 1, fingerprint: 2 }).unwrap()
+    }
+
+    #[test]
+    fn an_event_is_encoded_once_for_each_format_and_shared_by_all() {
+        let event = delivered(100);
+        for format in [Format::PlainChunked, Format::HubJsonWebSocket, Format::HubMessagePackWebSocket] {
+            assert_eq!(format.event(&event).as_ptr(), format.event(&event).as_ptr());
+        }
+        assert_ne!(Format::Plain.event(&event), Format::PlainChunked.event(&event));
+    }
+
+    #[test]
+    fn each_frame_of_a_web_socket_holds_one_message_whatever_its_length() {
+        for (length, header) in [(0, 2..5), (60_000, 4..5), (70_000, 10..11)] {
+            let event = delivered(length);
+            for encoding in [Encoding::Json, Encoding::MessagePack] {
+                let format = Format::HubJsonWebSocket.with(encoding).unwrap();
+                let bare = Format::HubJson.with(encoding).unwrap().event(&event);
+                let frame = format.event(&event);
+                assert!(header.contains(&(frame.len() - bare.len())) && frame.ends_with(&bare));
+                let mut reader = Reader::new(encoding, 1 << 20);
+                reader.push(&bare);
+                assert!(reader.next().unwrap().is_some() && reader.next().unwrap().is_none());
+            }
+        }
+    }
+
+    #[test]
+    fn a_chunk_says_how_long_it_is() {
+        let chunk = Format::HubJsonStreamChunked.message(&Message::Ping);
+        let text = std::str::from_utf8(&chunk).unwrap();
+        let (length, rest) = text.split_once("\r\n").unwrap();
+        assert_eq!(rest.len() - 2, usize::from_str_radix(length, 16).unwrap());
+        assert_eq!(rest, "data: {\"type\":6}\u{1e}\r\n\r\n\r\n");
+    }
+}
