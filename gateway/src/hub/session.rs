@@ -183,7 +183,8 @@ impl Session {
         match message {
             Message::Invocation { id, target, arguments, streams } => {
                 let invoked = match streams.is_empty() {
-                    true => methods::invoke(self, &target, arguments).await,
+                    // Boxed, since it is large and a connection is mostly idle.
+                    true => Box::pin(methods::invoke(self, &target, arguments)).await,
                     false => Invoked::error(format!("'{target}' takes no streams")),
                 };
                 if let Some(id) = id {
