@@ -7,9 +7,9 @@ const FLAGS = [
   '--disable-component-update', '--disable-sync',
 ];
 
-/** Starts a browser of its own; `BELLWIRE_TEST_CHROMIUM` names another than Debian's. */
-export function launch() {
-  return chromium.launch({ executablePath: process.env.BELLWIRE_TEST_CHROMIUM ?? '/usr/bin/chromium', args: FLAGS });
+/** Starts a browser of its own, with more flags if need be; `BELLWIRE_TEST_CHROMIUM` names another than Debian's. */
+export function launch(...more) {
+  return chromium.launch({ executablePath: process.env.BELLWIRE_TEST_CHROMIUM ?? '/usr/bin/chromium', args: [...FLAGS, ...more] });
 }
 
 /** What the browser says about a page that is not as it should be, its own network errors aside. */
