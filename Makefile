@@ -2,12 +2,13 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PORT ?= 8080
+FUZZ_SECONDS ?= 60
 PROGRAMS := $(or $(CARGO_TARGET_DIR),target)/debug
 
 # Always the whole workspace, never --package: cargo joins the features of what it builds together, and would
 # build most dependencies once more for each other choice.
 
-.PHONY: help run test check cluster bench clean
+.PHONY: help run test check cluster bench fuzz clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +33,9 @@ cluster: ## RabbitMQ, gateway pods on 8081 and 8082 and a worker of each kind, a
 bench: ## imports, reports, jobs, deliveries and connections against what others take for the same; prints ratios
 	tests/services.sh cargo bench --workspace --bench '*'
 
+fuzz: ## what reads strangers' bytes against a fuzzer, a minute each (FUZZ_SECONDS= to change)
+	fuzz/run.sh $(FUZZ_SECONDS)
+
 clean: ## throw away what was built and what `make run` stored
 	cargo clean
-	rm -rf data
+	rm -rf data fuzz/target
