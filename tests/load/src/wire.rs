@@ -34,7 +34,7 @@ pub enum Wire {
 
 impl Wire {
     /// All that a gateway speaks.
-    pub const ALL: [Self; 1] = [Self::ServerSentEvents];
+    pub const ALL: [Self; 4] = [Self::ServerSentEvents, Self::HubJson, Self::HubMessagePack, Self::HubServerSentEvents];
 
     /// Its name in a table, and as an argument.
     pub fn name(self) -> &'static str {
@@ -49,8 +49,7 @@ impl Wire {
 
     /// The wire of this name.
     pub fn named(name: &str) -> Option<Self> {
-        let all = [Self::Bare, Self::ServerSentEvents, Self::HubJson, Self::HubMessagePack, Self::HubServerSentEvents];
-        all.into_iter().find(|wire| wire.name() == name)
+        Self::ALL.into_iter().chain([Self::Bare]).find(|wire| wire.name() == name)
     }
 
     /// What a client sends now and then so that the other side knows that it is there.
