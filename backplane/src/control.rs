@@ -10,6 +10,9 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::send::{Link, SendError};
 
+/// Most bytes of a word as JSON: a client's message, or part of what a client is told, in base64.
+pub const LARGEST_WORD: usize = 160 * 1024;
+
 /// A process among its peers: `g-…` for a gateway, `w-…` for a worker; `[a-z0-9-]`, part of a queue's name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -77,11 +80,20 @@ pub struct Word {
     /// Who should listen; all, if missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<PodId>,
-    /// What it says, at most 64 KiB as JSON.
+    /// What it says; the whole word has at most [`LARGEST_WORD`] bytes as JSON.
     pub body: Value,
 }
 
 impl Word {
+    /// Its bytes, if it is no larger than one may be.
+    pub(crate) fn write(&self) -> Result<Vec<u8>, SendError> {
+        let body = serde_json::to_vec(self).map_err(|error| SendError::Invalid(error.to_string()))?;
+        if body.len() > LARGEST_WORD {
+            return Err(SendError::Invalid(format!("a word has {LARGEST_WORD} bytes at most, not {}", body.len())));
+        }
+        Ok(body)
+    }
+
     /// Whether this pod should listen.
     pub fn is_for(&self, pod: &PodId) -> bool {
         self.to.as_ref().is_none_or(|to| to == pod)

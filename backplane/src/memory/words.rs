@@ -26,6 +26,8 @@ impl Default for MemoryControl {
 #[async_trait]
 impl Control for MemoryControl {
     async fn say(&self, word: &Word) -> Result<(), SendError> {
+        // No larger than what a broker carries.
+        word.write()?;
         // Nobody listening is no error: a word may be lost.
         self.words.send(word.clone()).ok();
         Ok(())

@@ -25,8 +25,6 @@ use crate::{
     topology::Topology,
 };
 
-/// Most bytes of a word as JSON.
-const LARGEST_WORD: usize = 64 * 1024;
 /// Words that wait for a pod on the broker; older ones go first.
 const MOST_WAITING: i64 = 10_000;
 /// Words that the broker sends ahead.
@@ -49,11 +47,7 @@ impl RabbitControl {
 #[async_trait]
 impl Control for RabbitControl {
     async fn say(&self, word: &Word) -> Result<(), SendError> {
-        let body = serde_json::to_vec(word).map_err(|error| SendError::Invalid(error.to_string()))?;
-        if body.len() > LARGEST_WORD {
-            return Err(SendError::Invalid(format!("a word has {LARGEST_WORD} bytes at most, not {}", body.len())));
-        }
-        let parcel = Parcel::passing(self.broker.topology.control(), "application/json", body);
+        let parcel = Parcel::passing(self.broker.topology.control(), "application/json", word.write()?);
         match self.publisher.send_once(&parcel).await {
             // Nobody hears: a word may be lost.
             Ok(()) | Err(Failure::Returned) => Ok(()),

@@ -1,6 +1,6 @@
 //! What control words promise.
 
-use backplane::{Backplane, PodId, Word, WordReader};
+use backplane::{Backplane, PodId, SendError, Word, WordReader, control::LARGEST_WORD};
 use serde_json::json;
 
 use crate::{
@@ -12,6 +12,7 @@ over_both!(
     a_word_to_one_pod_reaches_it_alone,
     a_word_to_all_reaches_all_and_who_said_it,
     a_word_stays_in_its_environment,
+    a_word_of_a_hundred_kilobytes_passes_and_one_that_is_too_large_is_refused,
 );
 
 async fn listen(plane: &Backplane, pod: &PodId) -> WordReader {
@@ -60,4 +61,16 @@ async fn a_word_stays_in_its_environment(world: World) {
     say(&prod, &pod, None, "in prod").await;
     assert_eq!(hear(&mut in_prod).await, "in prod");
     assert_eq!(hear(&mut in_test).await, "in test");
+}
+
+async fn a_word_of_a_hundred_kilobytes_passes_and_one_that_is_too_large_is_refused(world: World) {
+    let plane = world.environment("prod");
+    let pod = PodId::gateway();
+    let mut reader = listen(&plane, &pod).await;
+    let long = "x".repeat(100_000);
+    say(&plane, &pod, None, &long).await;
+    assert_eq!(hear(&mut reader).await, long);
+    let word = Word { from: pod, to: None, body: json!("x".repeat(LARGEST_WORD)) };
+    let refused = plane.control.say(&word).await;
+    assert!(matches!(&refused, Err(SendError::Invalid(why)) if why.contains("163840")), "{refused:?}");
 }
