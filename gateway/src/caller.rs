@@ -26,6 +26,12 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// Somebody whose token was checked before, here or on another pod.
+    pub(crate) fn proved(gate: Arc<Gate>, claims: Claims) -> Self {
+        let listener = Arc::new(Listener { user: claims.sub.clone(), groups: claims.groups.clone() });
+        Self { gate, claims, listener }
+    }
+
     /// Checks that the token has a scope.
     pub fn require(&self, scope: &'static str) -> Result<(), Problem> {
         if self.claims.has_scope(scope) {
@@ -48,8 +54,7 @@ impl FromRequestParts<Pod> for Caller {
         let environment = claimed_environment(&token)?;
         let gate = pod.gate(&environment).ok_or(TokenError::Foreign)?.clone();
         let claims = gate.key.verify(&token, &environment)?;
-        let listener = Arc::new(Listener { user: claims.sub.clone(), groups: claims.groups.clone() });
-        Ok(Self { gate, claims, listener })
+        Ok(Self::proved(gate, claims))
     }
 }
 

@@ -9,7 +9,7 @@ use backplane::{
 };
 use storage::Storage;
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
@@ -19,7 +19,11 @@ use crate::{
     dispatch::Dispatch,
     dispatcher::{Dispatcher, FollowerEnded},
     functions::Functions,
-    hub::held::Held,
+    hub::{
+        held::Held,
+        home::{Birth, Home},
+        relay::{Ear, Relay},
+    },
     problem::Problem,
     token::Key,
     writers::Writers,
@@ -50,6 +54,8 @@ pub struct Gate {
     pub dispatch: Dispatch,
     /// What its functions say of themselves.
     pub functions: Functions,
+    /// To ask other pods for the clients that they hold.
+    pub relay: Relay,
 }
 
 /// The state that every request sees; cheap to clone.
@@ -66,6 +72,19 @@ struct Inner {
     writers: Writers,
     held: Held,
     seats: Arc<Semaphore>,
+    home: Home,
+}
+
+/// What has begun, to be run by whoever runs the pod.
+pub struct Begun {
+    /// The pod itself.
+    pub pod: Pod,
+    /// Follow the logs.
+    pub dispatchers: Dispatchers,
+    /// Hear what other pods say.
+    pub ears: Vec<Ear>,
+    /// Clients that live here, each to be run like a connection.
+    pub births: mpsc::Receiver<Birth>,
 }
 
 /// The dispatchers' tasks; they end with the last [`Pod`], or with an error.
@@ -73,23 +92,23 @@ pub type Dispatchers = JoinSet<Result<(), FollowerEnded>>;
 
 impl Pod {
     /// Begins to follow the log of each environment.
-    pub fn start(
-        config: GatewayConfig,
-        served: Vec<Served>,
-        storage: Storage,
-        hands_out_tokens: bool,
-    ) -> (Self, Dispatchers) {
+    pub fn start(config: GatewayConfig, served: Vec<Served>, storage: Storage, hands_out_tokens: bool) -> Begun {
         let id = PodId::gateway();
         let mut dispatchers = JoinSet::new();
         let mut gates = HashMap::new();
+        let mut ears = Vec::new();
         for Served { environment, key, backplane } in served {
             let follower = Follower::start(backplane.log.clone(), &id, Patience::with_horizon(config.window));
             let (dispatcher, dispatch) = Dispatcher::new(environment.clone(), follower, config.bounds());
             dispatchers.spawn(dispatcher.run());
             let functions = Functions::of(storage.catalogue(&environment));
-            gates.insert(environment.clone(), Arc::new(Gate { environment, key, backplane, dispatch, functions }));
+            let (relay, reader) = Relay::open(&id, backplane.control.clone());
+            let gate = Arc::new(Gate { environment, key, backplane, dispatch, functions, relay });
+            ears.push(Ear::new(gate.clone(), reader));
+            gates.insert(gate.environment.clone(), gate);
         }
         let draining = CancellationToken::new();
+        let (home, births) = Home::new();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let seats = config.connections.min(Semaphore::MAX_PERMITS);
         let inner = Inner {
@@ -102,8 +121,9 @@ impl Pod {
             writers: Writers::new(cores),
             held: Held::default(),
             seats: Arc::new(Semaphore::new(seats)),
+            home,
         };
-        (Self(Arc::new(inner)), dispatchers)
+        Begun { pod: Self(Arc::new(inner)), dispatchers, ears, births }
     }
 
     /// Its id among its peers.
@@ -157,6 +177,11 @@ impl Pod {
     /// The clients of the hub that are held here.
     pub fn held(&self) -> &Held {
         &self.0.held
+    }
+
+    /// Where clients that poll live.
+    pub fn home(&self) -> &Home {
+        &self.0.home
     }
 
     /// Cancelled when the pod begins to stop.

@@ -39,7 +39,7 @@ fn services() -> Router<Pod> {
         .route("/api/files/{*key}", put(files::upload).get(files::download))
         .route("/api/functions", get(functions::list))
         .route("/api/openapi.json", get(openapi::document))
-        .route("/hub", get(doors::enter).post(doors::post))
+        .route("/hub", get(doors::enter).post(doors::post).delete(doors::delete))
         .route("/hub/negotiate", post(negotiate::negotiate))
         .route("/dev/token", get(dev_token::hand_out))
         .fallback(async |uri: Uri| Problem::not_found(format!("there is nothing at {}", uri.path())))

@@ -16,7 +16,7 @@ use socket2::SockRef;
 use storage::Storage;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::watch,
+    sync::{mpsc, watch},
     task::JoinSet,
     time::{sleep, timeout},
 };
@@ -25,8 +25,9 @@ use tracing::{debug, error, info, warn};
 
 use crate::{
     config::GatewayConfig,
+    hub::home::Birth,
     lost::Lost,
-    pod::{Dispatchers, Pod, Served},
+    pod::{Begun, Dispatchers, Pod, Served},
     routes::routes,
     takeover::{Takeover, Watched},
 };
@@ -46,6 +47,7 @@ pub struct Gateway {
     pod: Pod,
     dispatchers: Dispatchers,
     watchers: JoinSet<()>,
+    births: mpsc::Receiver<Birth>,
     ready: Condition,
 }
 
@@ -61,17 +63,20 @@ impl Gateway {
         let listener = TcpListener::bind(config.listen)
             .await
             .with_context(|| format!("gateway.listen (BELLWIRE_GATEWAY__LISTEN): {} cannot be used", config.listen))?;
-        let (pod, dispatchers) = Pod::start(config, served, storage, hands_out_tokens);
+        let Begun { pod, dispatchers, ears, births } = Pod::start(config, served, storage, hands_out_tokens);
         let mut watchers = JoinSet::new();
         for gate in pod.gates() {
             let condition = readiness.condition(format!("log of {}", gate.environment));
             watchers.spawn(report(condition, gate.dispatch.hearing()));
             watchers.spawn(Lost::of(gate, pod.config().lost).run());
         }
+        for ear in ears {
+            watchers.spawn(ear.run(pod.clone()));
+        }
         for task in 0..pod.writers().tasks() {
             watchers.spawn(pod.writers().clone().write(task));
         }
-        Ok(Self { listener, pod, dispatchers, watchers, ready: readiness.condition("gateway") })
+        Ok(Self { listener, pod, dispatchers, watchers, births, ready: readiness.condition("gateway") })
     }
 
     /// Where it listens.
@@ -96,6 +101,7 @@ impl Gateway {
                         continue;
                     }
                 },
+                Some(life) = self.births.recv() => connections.spawn(life),
                 Some(ended) = connections.join_next(), if !connections.is_empty() => {
                     look(ended);
                     continue;
@@ -126,6 +132,7 @@ impl Gateway {
         info!(connections = connections.len(), ?grace, "sending connections away");
         // Nothing new from here on; requests and streams under way end in their time.
         drop(self.listener);
+        drop(self.births);
         self.pod.draining().cancel();
         let all_gone = async {
             while let Some(ended) = connections.join_next().await {

@@ -20,10 +20,12 @@ pub enum Transport {
 }
 
 /// All that a client can choose.
-pub const DOORS: [(Transport, Encoding); 3] = [
+pub const DOORS: [(Transport, Encoding); 5] = [
     (Transport::WebSockets, Encoding::Json),
     (Transport::WebSockets, Encoding::MessagePack),
     (Transport::ServerSentEvents, Encoding::Json),
+    (Transport::LongPolling, Encoding::Json),
+    (Transport::LongPolling, Encoding::MessagePack),
 ];
 
 /// A connected client.

@@ -8,6 +8,7 @@ use std::{fmt, time::Duration};
 use backplane::PodId;
 use data_encoding::BASE64URL_NOPAD;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::{caller::Caller, problem::Problem, token::Seal};
 
@@ -17,11 +18,12 @@ const ID_BYTES: usize = 16;
 const TIME_BYTES: usize = 8;
 
 /// The id of a connection: 128 random bits. Public, since it is worth nothing without the token's signature.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct HubId([u8; ID_BYTES]);
 
 /// A connection's id, when it was given out, and the pod that gave it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConnectionToken {
     /// Its id.
     pub id: HubId,
@@ -101,6 +103,21 @@ impl<'a> Owner<'a> {
 impl fmt::Display for HubId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&BASE64URL_NOPAD.encode(&self.0))
+    }
+}
+
+impl From<HubId> for String {
+    fn from(id: HubId) -> String {
+        id.to_string()
+    }
+}
+
+impl TryFrom<String> for HubId {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
+        bytes.map(Self).ok_or("it is no id of a connection")
     }
 }
 

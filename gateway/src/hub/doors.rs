@@ -7,12 +7,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
-use tokio::sync::oneshot;
 use tungstenite::handshake::server::create_response;
 
 use super::{
     connection_token::ConnectionToken,
-    held::Asked,
+    reach,
+    request::{Reply, Request as Asked, What},
     session::{After, Session, largest_message},
     stream, websocket,
 };
@@ -33,6 +33,11 @@ impl Named {
     fn after(&self) -> Result<After, Problem> {
         After::read(self.after.as_deref())
             .map_err(|error| Problem::bad_request("invalid-cursor", format!("after: {error}, or `now`")))
+    }
+
+    /// What is asked of who holds the client.
+    fn request(&self, caller: &Caller, what: What) -> Result<Asked, Problem> {
+        Ok(Asked { token: self.token(caller)?, claims: caller.claims.clone(), after: self.after.clone(), what })
     }
 
     fn token(&self, caller: &Caller) -> Result<ConnectionToken, Problem> {
@@ -57,7 +62,9 @@ pub async fn enter(
     if accepts_events(request.headers()) {
         return listen(&pod, caller, &takeover, &named, request.version());
     }
-    Err(Problem::new(StatusCode::NOT_ACCEPTABLE, "no-polling", "long polling is not spoken here"))
+    let request = named.request(&caller, What::Poll)?;
+    named.after()?;
+    answer(reach::poll(&pod, caller, request).await?, StatusCode::OK)
 }
 
 fn upgrade(
@@ -112,14 +119,31 @@ pub async fn post(
     caller: Caller,
     Parameters(named): Parameters<Named>,
     body: Body,
-) -> Result<StatusCode, Problem> {
-    let token = named.token(&caller)?;
-    let bytes = whole(body, largest_message(&pod)).await?;
-    let gone = || Problem::not_found("id: this connection is over; negotiate again");
-    let holder = pod.held().find(&token.id).ok_or_else(gone)?;
-    let (done, heard) = oneshot::channel();
-    let asked = Asked::Post { bytes, expires: caller.claims.expires(), done };
-    holder.send(asked).await.map_err(|_| gone())?;
-    heard.await.map_err(|_| gone())?;
-    Ok(StatusCode::OK)
+) -> Result<Response, Problem> {
+    let mut request = named.request(&caller, What::Poll)?;
+    request.what = What::Post(whole(body, largest_message(&pod)).await?);
+    answer(reach::post(&pod, caller, request).await?, StatusCode::OK)
+}
+
+/// `DELETE /hub`: a client that polls has done.
+pub async fn delete(
+    State(pod): State<Pod>,
+    caller: Caller,
+    Parameters(named): Parameters<Named>,
+) -> Result<Response, Problem> {
+    let request = named.request(&caller, What::Delete)?;
+    answer(reach::delete(&pod, caller, request).await?, StatusCode::ACCEPTED)
+}
+
+fn answer(reply: Reply, done: StatusCode) -> Result<Response, Problem> {
+    match reply {
+        Reply::Done => Ok(done.into_response()),
+        Reply::Messages { is_text, bytes } => {
+            let content_type = if is_text { "text/plain; charset=utf-8" } else { "application/octet-stream" };
+            Ok(([(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "no-store")], bytes).into_response())
+        }
+        Reply::Over => Ok(StatusCode::NO_CONTENT.into_response()),
+        Reply::Gone => Err(Problem::not_found("id: this connection is over; negotiate again")),
+        Reply::Unavailable(why) => Err(Problem::unavailable(why)),
+    }
 }

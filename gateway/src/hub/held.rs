@@ -29,6 +29,34 @@ pub enum Asked {
         /// Dropped, if the client is gone.
         done: oneshot::Sender<()>,
     },
+    /// To answer with what the client is told next.
+    Poll {
+        /// When the token that it came with ends.
+        expires: Timestamp,
+        /// Dropped, if there is nothing to poll for.
+        answer: oneshot::Sender<Polled>,
+    },
+    /// To end the client, since what a poll was answered with was lost on its way.
+    Lost,
+    /// To end the client.
+    Delete {
+        /// Dropped, if it was gone before.
+        done: oneshot::Sender<()>,
+    },
+}
+
+/// What a poll is answered with.
+#[derive(Debug)]
+pub enum Polled {
+    /// Whole messages; none, when there was nothing to tell for a while.
+    Messages {
+        /// Whether they are text.
+        is_text: bool,
+        /// One after another.
+        bytes: Bytes,
+    },
+    /// Nothing more comes of this poll: a newer one was made, or the client's connection is over.
+    Over,
 }
 
 /// Who is held here; cheap to clone.
@@ -65,6 +93,19 @@ impl Held {
         Holding { held: self.clone(), id, number, asked }
     }
 
+    /// How to ask who holds a client here; where nobody does, it is held from now on.
+    pub fn find_or_hold(&self, id: HubId) -> (mpsc::Sender<Asked>, Option<Holding>) {
+        let mut clients = self.clients();
+        if let Some(client) = clients.get(&id) {
+            return (client.asked.clone(), None);
+        }
+        let (sender, asked) = mpsc::channel(WAITING);
+        let number = self.0.next.fetch_add(1, Ordering::Relaxed);
+        clients.insert(id, Client { number, asked: sender.clone() });
+        drop(clients);
+        (sender, Some(Holding { held: self.clone(), id, number, asked }))
+    }
+
     /// How to ask who holds a client here.
     pub fn find(&self, id: &HubId) -> Option<mpsc::Sender<Asked>> {
         self.clients().get(id).map(|client| client.asked.clone())
@@ -77,6 +118,11 @@ impl Held {
 }
 
 impl Holding {
+    /// Whom it holds.
+    pub fn id(&self) -> HubId {
+        self.id
+    }
+
     /// What is asked next; `None` when somebody else holds the client now.
     pub async fn next(&mut self) -> Option<Asked> {
         self.asked.recv().await

@@ -53,6 +53,12 @@ async fn talk(line: &Arc<Line>, session: &mut Session, mut clock: Clock, mut hol
                         return closing;
                     }
                 }
+                // Its events come on the stream, so there is nothing to poll for.
+                Some(Asked::Poll { .. } | Asked::Lost) => {}
+                Some(Asked::Delete { done }) => {
+                    done.send(()).ok();
+                    return Closing::Left;
+                }
                 None => return Closing::Left,
             },
             tick = clock.tick() => match tick {

@@ -201,7 +201,8 @@ async fn a_token_that_expires_ends_the_connection_and_the_client_may_come_back(h
 }
 
 async fn a_stopping_pod_tells_its_clients_to_come_back(house: House) {
-    for door in DOORS {
+    // A stopping pod takes no new connections, so polls come by way of others: a scenario of their own.
+    for door in DOORS.into_iter().filter(|door| door.0 != Transport::LongPolling) {
         let pod = house.pod().await;
         let mut client = Hub::connect(&pod.url, &house.token("ada", "prod"), door, "").await;
         let (closed, ()) = tokio::join!(client.closed(), pod.stop());

@@ -13,6 +13,7 @@ mod hub;
 mod importing;
 mod isolation;
 mod negotiating;
+mod polling;
 mod reporting;
 mod settings;
 mod tasks;
