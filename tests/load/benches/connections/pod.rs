@@ -39,7 +39,7 @@ impl Pod {
         let Ground::RabbitMq { prefix, .. } = ground else { panic!("it is about RabbitMQ") };
         let url = ground.config(&"prod".parse().unwrap(), Role::Gateway).url;
         let settings = format!(
-            "[gateway]\nlisten = '{address}'\nadmin_listen = '{admin}'\n[log]\nfilter = 'warn'\n\
+            "[gateway]\nlisten = '{address}'\nadmin_listen = '{admin}'\nconnections = 11000\n[log]\nfilter = 'warn'\n\
              [backplane]\nurl = '{url}'\nprefix = '{prefix}'\n[storage]\nurl = 'file:{}'\n\
              [[environment]]\nname = 'prod'\nhs256_secret = '{SECRET}'\n",
             folder.path().join("files").display(),
