@@ -25,7 +25,7 @@ use crate::{caller::Caller, clock::Clock, pod::Pod};
 const BIRTHS: usize = 64;
 /// Clients that have ended and may still be told why.
 const LINGERING: usize = 10_000;
-/// Ids of clients that have ended while their tokens were new; beyond it one may begin again.
+/// Ids of clients that have ended not long ago; beyond it one whose token is new may begin again.
 const MOST_ENDED: usize = 65_536;
 /// Refusals of a poll that are put off at once; beyond it they come at once.
 const LATE: usize = 1000;
@@ -39,7 +39,7 @@ pub struct Home {
     births: mpsc::Sender<Birth>,
     late: Semaphore,
     lingering: Semaphore,
-    /// Who has ended, and until when its token could begin it again.
+    /// Who has ended, and until when that is known.
     ended: Mutex<HashMap<HubId, Instant>>,
 }
 
@@ -56,7 +56,7 @@ impl Home {
         self.lingering.try_acquire().ok()
     }
 
-    /// A client has ended: it must not begin again while its token is as new as a token must be for that.
+    /// A client has ended. That is known for so long; it must not begin again while its token is new.
     pub(super) fn has_ended(&self, id: HubId, longest: Duration) {
         let now = Instant::now();
         let mut ended = self.ended();
@@ -68,7 +68,8 @@ impl Home {
         }
     }
 
-    fn is_over(&self, id: &HubId) -> bool {
+    /// Whether a client has ended here not long ago, so that nobody else needs to be asked.
+    pub(super) fn is_over(&self, id: &HubId) -> bool {
         self.ended().get(id).is_some_and(|until| *until > Instant::now())
     }
 

@@ -61,7 +61,7 @@ pub(super) async fn hold(mut session: Session, clock: Clock, holding: Holding) {
         last_words(&mut polls, &pod, &mut holding).await;
     }
     // Before somebody else could hold it: its token may still be new.
-    pod.home().has_ended(holding.id(), pod.config().handshake_timeout);
+    pod.home().has_ended(holding.id(), pod.config().handshake_timeout.max(polls.patience));
 }
 
 async fn talk(polls: &mut Polls, session: &mut Session, mut clock: Clock, holding: &mut Holding) -> Closing {

@@ -25,6 +25,9 @@ pub(super) async fn post(pod: &Pod, caller: Caller, request: Request) -> Result<
     if pod.held().find(&request.token.id).is_some() {
         return Ok(serve(pod, caller, request, false).await);
     }
+    if pod.home().is_over(&request.token.id) {
+        return Ok(Reply::Gone);
+    }
     let relay = caller.gate.relay.clone();
     if request.token.age() >= pod.config().handshake_timeout {
         return Ok(relay.ask(None, request, HEARD, DOING).await?.unwrap_or(Reply::Gone));
@@ -62,6 +65,9 @@ pub(super) async fn poll(pod: &Pod, caller: Caller, request: Request) -> Result<
 pub(super) async fn delete(pod: &Pod, caller: Caller, request: Request) -> Result<Reply, Problem> {
     if pod.held().find(&request.token.id).is_some() {
         return Ok(serve(pod, caller, request, false).await);
+    }
+    if pod.home().is_over(&request.token.id) {
+        return Ok(Reply::Gone);
     }
     let relay = caller.gate.relay.clone();
     Ok(relay.ask(None, request, HEARD, DOING).await?.unwrap_or(Reply::Gone))

@@ -228,7 +228,8 @@ impl Ear {
         let relay = &self.gate.relay.0;
         match Said::deserialize(&word.body) {
             Ok(Said::Ask { number, request }) => {
-                let is_for_us = word.to.is_some() || pod.held().find(&request.token.id).is_some();
+                let id = &request.token.id;
+                let is_for_us = word.to.is_some() || pod.held().find(id).is_some() || pod.home().is_over(id);
                 if is_for_us && self.serving.len() < MOST_SERVED {
                     let asked = Asked { from: word.from, number, may_begin: word.to.is_some() };
                     self.serving.spawn(asked.serve(pod.clone(), self.gate.clone(), *request));

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::select_all;
 use gateway::GatewayConfig;
 use reqwest::{RequestBuilder, Response};
-use scenarios::{House, Pod, house::event, over_both_backplanes, until};
+use scenarios::{Ground, House, Pod, house::event, over_both_backplanes, until};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
@@ -381,4 +381,23 @@ async fn a_stopping_pod_tells_who_polls_elsewhere_to_come_back(house: House) {
     let close = json!({ "type": 7, "error": "draining", "allowReconnect": true });
     assert_eq!((told.0, messages(&told.1).collect::<Vec<_>>()), (200, vec![close]));
     assert_eq!(client.poll(&two).await.0, 404);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_no_other_pod_can_be_asked_a_client_is_told_to_come_back() {
+    let ground = Ground::rabbitmq().await;
+    let (cut_off, relay) = ground.behind_a_relay(true).await;
+    let (near, far) = (House::new(ground).await, House::new(cut_off).await);
+    let (one, two) = (near.pod().await, far.pod_with(quick()).await);
+    let client = Client::greeted(&one, &near, "").await;
+    let own = Client::greeted(&two, &far, "").await;
+    relay.cut();
+    until("it says so", async || (client.poll(&two).await.0 == 503).then_some(())).await;
+    assert_eq!(client.post(&two, "{\"type\":1,\"target\":\"x\",\"arguments\":[]}\u{1e}").await, 503);
+    assert_eq!(own.poll(&two).await.0, 200, "its own clients need no other pod");
+    let early = Client::negotiate(&two, &far, "").await;
+    assert_eq!(early.post(&two, HANDSHAKE).await, 200, "nobody else could begin it");
+    relay.mend();
+    // What was lost between pods may have ended the client; then it begins again.
+    until("it is served again", async || matches!(client.poll(&two).await.0, 200 | 404).then_some(())).await;
 }
