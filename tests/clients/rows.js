@@ -28,15 +28,21 @@ const inChromium = { ...javascript, client: 'JavaScript in Chromium', connect: c
 const pysignalr = { ...python, client: 'pysignalr', connect: connectWith('with_pysignalr.py') };
 const signalrcore = { ...python, client: 'signalrcore', connect: connectWith('with_signalrcore.py') };
 // A message that shares an answer with another waits for the next answer: so few of them, and slowly.
-const slowly = { many: 30, some: 5, pause: 150, oneAtATime: true };
+const slowly = { many: 8, some: 5, pause: 150, oneAtATime: true };
 
-/** @type {Row[]} */
+/** What takes longest begins first. @type {Row[]} */
 export const rows = [
+  { ...signalrcore, ...slowly, transport: 'LongPolling', encoding: 'JSON' },
   { ...inNode, transport: 'WebSockets', encoding: 'JSON', can: overWebSockets.can },
   { ...inNode, transport: 'WebSockets', encoding: 'MessagePack', can: overWebSockets.can },
+  { ...inNode, transport: 'ServerSentEvents', encoding: 'JSON' },
+  { ...inNode, transport: 'LongPolling', encoding: 'JSON' },
+  { ...inNode, transport: 'LongPolling', encoding: 'MessagePack' },
   { ...inChromium, transport: 'WebSockets', encoding: 'JSON', can: overWebSockets.can },
+  { ...inChromium, transport: 'ServerSentEvents', encoding: 'JSON' },
   { ...pysignalr, transport: 'WebSockets', encoding: 'JSON' },
   { ...pysignalr, transport: 'WebSockets', encoding: 'MessagePack' },
   { ...signalrcore, transport: 'WebSockets', encoding: 'JSON' },
   { ...signalrcore, transport: 'WebSockets', encoding: 'MessagePack' },
+  { ...signalrcore, transport: 'ServerSentEvents', encoding: 'JSON' },
 ];
