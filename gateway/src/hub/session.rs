@@ -123,7 +123,8 @@ impl Session {
         }
     }
 
-    /// Takes bytes of the client's and does what they ask, one after another.
+    /// Takes bytes of the client's and does what they ask, one after another. What it needs for that is large: box it
+    /// where connections are mostly idle.
     pub async fn hear(&mut self, bytes: &[u8], carrier: &impl Carrier) -> Result<(), Closing> {
         self.is_there();
         let rest = match &mut self.stage {
@@ -183,8 +184,7 @@ impl Session {
         match message {
             Message::Invocation { id, target, arguments, streams } => {
                 let invoked = match streams.is_empty() {
-                    // Boxed, since it is large and a connection is mostly idle.
-                    true => Box::pin(methods::invoke(self, &target, arguments)).await,
+                    true => methods::invoke(self, &target, arguments).await,
                     false => Invoked::error(format!("'{target}' takes no streams")),
                 };
                 if let Some(id) = id {

@@ -46,7 +46,7 @@ async fn talk(line: &Arc<Line>, session: &mut Session, mut clock: Clock, mut hol
             asked = holding.next() => match asked {
                 Some(Asked::Post { bytes, expires, done }) => {
                     clock.prolong(expires);
-                    let heard = session.hear(&bytes, line).await;
+                    let heard = Box::pin(session.hear(&bytes, line)).await;
                     // Whoever posted may have gone; it was taken all the same.
                     done.send(()).ok();
                     if let Err(closing) = heard {

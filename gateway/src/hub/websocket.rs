@@ -44,7 +44,9 @@ pub(super) async fn hold(socket: TcpStream, early: Bytes, mut session: Session, 
         .write_buffer_size(0)
         .max_message_size(Some(largest))
         .max_frame_size(Some(largest));
-    let mut frames = WebSocketContext::from_partially_read(early.into(), Role::Server, Some(config));
+    let mut frames = WebSocketContext::from_partially_read(early.to_vec(), Role::Server, Some(config));
+    // It is a part of HTTP's buffer, and would keep the whole.
+    drop(early);
     let closing = talk(&line, &mut frames, &mut session, clock).await;
     counter!("bellwire_connections_ended_total", "reason" => closing.as_str()).increment(1);
     match &closing {
@@ -105,8 +107,8 @@ async fn read(line: &Arc<Line>, frames: &mut WebSocketContext, session: &mut Ses
             Ok(Frame::Text(_)) if line.format().encoding() == Some(Encoding::MessagePack) => {
                 return Err(Closing::Fault("binary was agreed in the handshake, and this is text".to_owned()));
             }
-            Ok(Frame::Text(text)) => session.hear(text.as_bytes(), line).await?,
-            Ok(Frame::Binary(bytes)) => session.hear(&bytes, line).await?,
+            Ok(Frame::Text(text)) => Box::pin(session.hear(text.as_bytes(), line)).await?,
+            Ok(Frame::Binary(bytes)) => Box::pin(session.hear(&bytes, line)).await?,
             Ok(Frame::Ping(_) | Frame::Pong(_)) => {
                 session.is_there();
                 // Its answer waits in the library until somebody flushes.
