@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
+    listed::Listed,
     outbox::Outbox,
     questions::Asked,
     registry::{ConnectionId, Listener},
@@ -70,13 +71,19 @@ pub enum Refusal {
 }
 
 /// Speaks to a dispatcher; cheap to clone.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Dispatch {
     pub(crate) commands: mpsc::Sender<Command>,
     pub(crate) hearing: watch::Receiver<Hearing>,
+    pub(crate) listed: Listed,
 }
 
 impl Dispatch {
+    /// Where connections are listed that have something to write.
+    pub fn listed(&self) -> &Listed {
+        &self.listed
+    }
+
     /// How well the log is heard.
     pub fn hearing(&self) -> watch::Receiver<Hearing> {
         self.hearing.clone()

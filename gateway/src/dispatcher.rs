@@ -9,6 +9,7 @@ use backplane::{
     Cursor, Destination, Environment, Event, Gap, LogEntry,
     follow::{Followed, Follower, PulseAsker},
 };
+use futures_util::FutureExt;
 use jiff::Timestamp;
 use metrics::{Counter, Gauge, counter, gauge};
 use tokio::{
@@ -20,6 +21,7 @@ use tracing::warn;
 use crate::{
     delivered::Delivered,
     dispatch::{Command, Dispatch, Leaving, Refusal, Subscription},
+    listed::Listed,
     outbox::{GapReason, OutboxSender, Parcel, outbox},
     questions::Questions,
     registry::{ConnectionId, Listener, Registry},
@@ -31,6 +33,8 @@ use crate::{
 const SWEEP: Duration = Duration::from_secs(5);
 /// Most commands that wait.
 const COMMANDS: usize = 1024;
+/// Most entries that are read before what they brought is written; fewer than an outbox holds.
+const AT_ONCE: usize = 32;
 
 /// What bounds a dispatcher.
 #[derive(Debug, Clone, Copy)]
@@ -65,6 +69,8 @@ pub struct Dispatcher {
     commands: mpsc::Receiver<Command>,
     /// To hand to subscriptions; weak, so that the dispatcher ends with its last user.
     to_self: mpsc::WeakSender<Command>,
+    /// Who got something and has not written it yet.
+    listed: Listed,
 }
 
 /// Looked up once, since some count every delivery.
@@ -102,7 +108,8 @@ impl Dispatcher {
     /// A dispatcher over a follower of this environment's log, and how to speak to it.
     pub fn new(environment: Environment, follower: Follower, bounds: Bounds) -> (Self, Dispatch) {
         let (sender, commands) = mpsc::channel(COMMANDS);
-        let dispatch = Dispatch { hearing: follower.hearing(), commands: sender.clone() };
+        let listed = Listed::default();
+        let dispatch = Dispatch { hearing: follower.hearing(), commands: sender.clone(), listed: listed.clone() };
         let dispatcher = Self {
             meters: Meters::of(&environment),
             environment,
@@ -119,6 +126,7 @@ impl Dispatcher {
             last: watch::Sender::new(None),
             commands,
             to_self: sender.downgrade(),
+            listed,
         };
         (dispatcher, dispatch)
     }
@@ -129,19 +137,32 @@ impl Dispatcher {
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                followed = self.follower.next() => match followed {
-                    Some(Followed::Entry(entry)) => self.read(entry),
-                    Some(Followed::Gap(gap)) => self.begin_again(gap),
-                    Some(Followed::CaughtUp(pulse)) => self.after_pulse(pulse),
-                    None => return Err(FollowerEnded),
-                },
+                followed = self.follower.next() => {
+                    self.follow(followed)?;
+                    // What waits is written in one go: the busier it is, the less each event costs.
+                    for _ in 1..AT_ONCE.min(self.bounds.outbox) {
+                        let Some(followed) = self.follower.next().now_or_never() else { break };
+                        self.follow(followed)?;
+                    }
+                }
                 command = self.commands.recv() => match command {
                     Some(command) => self.obey(command),
                     None => return Ok(()),
                 },
                 _ = sweep.tick() => self.sweep(),
             }
+            self.listed.write().await;
         }
+    }
+
+    fn follow(&mut self, followed: Option<Followed>) -> Result<(), FollowerEnded> {
+        match followed {
+            Some(Followed::Entry(entry)) => self.read(entry),
+            Some(Followed::Gap(gap)) => self.begin_again(gap),
+            Some(Followed::CaughtUp(pulse)) => self.after_pulse(pulse),
+            None => return Err(FollowerEnded),
+        }
+        Ok(())
     }
 
     fn read(&mut self, entry: LogEntry) {

@@ -34,6 +34,7 @@ pub mod functions;
 pub mod hub;
 pub mod life;
 pub mod line;
+pub mod listed;
 pub mod listen;
 pub mod lost;
 pub mod openapi;
@@ -57,7 +58,6 @@ pub mod tasks;
 pub mod token;
 pub mod window;
 pub mod wire;
-pub mod writers;
 
 pub use config::GatewayConfig;
 pub use life::serve;

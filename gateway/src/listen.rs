@@ -59,9 +59,9 @@ pub async fn listen(
     let subscription = caller.gate.dispatch.subscribe(caller.listener.clone(), after).await?;
     let format = if version == Version::HTTP_10 { Format::Plain } else { Format::PlainChunked };
     let clock = Clock::new(&pod, caller.claims.expires());
-    let writers = pod.writers().clone();
+    let listed = caller.gate.dispatch.listed().clone();
     takeover.then(move |socket, _| async move {
-        let line = Line::own(socket, format, &writers);
+        let line = Line::own(socket, format, &listed);
         line.send(format.wrap(sse::retry(rand::random_range(500..3000))));
         line.tell(Telling::new(subscription, true));
         hold(&line, format, clock).await;

@@ -26,7 +26,6 @@ use crate::{
     },
     problem::Problem,
     token::Key,
-    writers::Writers,
 };
 
 /// After how many seconds whom this pod has no seat for may look again, at whichever pod it gets to.
@@ -69,7 +68,6 @@ struct Inner {
     storage: Storage,
     hands_out_tokens: bool,
     draining: CancellationToken,
-    writers: Writers,
     held: Held,
     seats: Arc<Semaphore>,
     home: Home,
@@ -109,7 +107,6 @@ impl Pod {
         }
         let draining = CancellationToken::new();
         let (home, births) = Home::new();
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let seats = config.connections.min(Semaphore::MAX_PERMITS);
         let inner = Inner {
             id,
@@ -118,7 +115,6 @@ impl Pod {
             storage,
             hands_out_tokens,
             draining,
-            writers: Writers::new(cores),
             held: Held::default(),
             seats: Arc::new(Semaphore::new(seats)),
             home,
@@ -167,11 +163,6 @@ impl Pod {
             )
             .retry_after(RETRY_ELSEWHERE)
         })
-    }
-
-    /// Who writes to its connections.
-    pub fn writers(&self) -> &Writers {
-        &self.0.writers
     }
 
     /// The clients of the hub that are held here.

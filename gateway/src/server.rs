@@ -73,9 +73,6 @@ impl Gateway {
         for ear in ears {
             watchers.spawn(ear.run(pod.clone()));
         }
-        for task in 0..pod.writers().tasks() {
-            watchers.spawn(pod.writers().clone().write(task));
-        }
         Ok(Self { listener, pod, dispatchers, watchers, births, ready: readiness.condition("gateway") })
     }
 

@@ -20,8 +20,8 @@ use crate::{
 
 /// Holds a client's stream to its end.
 pub(super) async fn hold(socket: TcpStream, format: Format, mut session: Session, clock: Clock, holding: Holding) {
-    let writers = session.pod.writers().clone();
-    let line = Line::own(socket, format, &writers);
+    let listed = session.caller().gate.dispatch.listed().clone();
+    let line = Line::own(socket, format, &listed);
     let closing = talk(&line, &mut session, clock, holding).await;
     counter!("bellwire_connections_ended_total", "reason" => closing.as_str()).increment(1);
     match &closing {

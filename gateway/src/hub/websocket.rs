@@ -36,8 +36,8 @@ const TURN: usize = 16;
 
 /// Holds a client's socket to its end.
 pub(super) async fn hold(socket: TcpStream, early: Bytes, mut session: Session, clock: Clock) {
-    let writers = session.pod.writers().clone();
-    let line = Line::own(socket, Format::HubJsonWebSocket, &writers);
+    let listed = session.caller().gate.dispatch.listed().clone();
+    let line = Line::own(socket, Format::HubJsonWebSocket, &listed);
     let largest = largest_message(&session.pod);
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
