@@ -92,6 +92,9 @@ struct Waiting {
     reader: Option<Waker>,
 }
 
+/// Places whose memory is kept; making them anew for each parcel costs more than a few connections' memory.
+const KEPT: usize = 4;
+
 /// An outbox of this many parcels.
 pub fn outbox(capacity: usize) -> (OutboxSender, Outbox) {
     let shared = Arc::new(Shared { capacity, waiting: Mutex::default() });
@@ -152,7 +155,9 @@ impl Outbox {
             return Poll::Ready(Some(parcel));
         }
         // A burst's memory is not kept by thousands who are idle again.
-        waiting.parcels.shrink_to(1);
+        if waiting.parcels.capacity() > KEPT {
+            waiting.parcels.shrink_to(KEPT);
+        }
         if waiting.is_sender_gone {
             return Poll::Ready(None);
         }

@@ -21,6 +21,9 @@ use crate::{
 /// Most bytes that are taken from the outbox before some are sent.
 const AHEAD: usize = 32 * 1024;
 
+/// Frames whose memory is kept.
+const KEPT: usize = 4;
+
 /// Bytes that are not sent yet, and where more come from.
 #[derive(Debug)]
 pub struct Outgoing {
@@ -138,9 +141,9 @@ impl Outgoing {
             sent -= frame.len();
             self.frames.pop_front();
         }
-        if self.frames.is_empty() {
-            // A burst's memory is not kept by thousands who are idle again.
-            self.frames.shrink_to(1);
+        // A burst's memory is not kept by thousands who are idle again.
+        if self.frames.is_empty() && self.frames.capacity() > KEPT {
+            self.frames.shrink_to(KEPT);
         }
     }
 

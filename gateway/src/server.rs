@@ -178,8 +178,11 @@ async fn serve(socket: TcpStream, routes: Router, draining: CancellationToken) {
         return;
     };
     drop(draining);
-    let parts = Pin::into_inner(http).into_parts();
-    then(parts.io.into_inner(), parts.read_buf).await;
+    let taken = {
+        let parts = Pin::into_inner(http).into_parts();
+        then(parts.io.into_inner(), parts.read_buf)
+    };
+    taken.await;
 }
 
 /// Events are small and must not wait for more; who takes nothing for a while is gone.
