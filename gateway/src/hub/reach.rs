@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::{
     home::serve,
     relay::HEARD,
@@ -53,7 +55,13 @@ pub(super) async fn poll(pod: &Pod, caller: Caller, request: Request) -> Result<
         serve(pod, caller, request, true).await
     } else {
         let relay = caller.gate.relay.clone();
-        relay.ask(Some(&home), request, HEARD, pod.config().poll_timeout).await?.unwrap_or(Reply::Gone)
+        let asked = relay.ask(Some(&home), request, HEARD, pod.config().poll_timeout);
+        tokio::select! {
+            biased;
+            reply = asked => reply?.unwrap_or(Reply::Gone),
+            // This pod stops and its home may not: the next poll comes by way of another.
+            () = pod.draining().cancelled() => Reply::Messages { is_text: true, bytes: Bytes::new() },
+        }
     };
     if matches!(reply, Reply::Gone) {
         pod.home().put_off().await;

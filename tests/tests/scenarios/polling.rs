@@ -25,6 +25,7 @@ over_both_backplanes! {
     what_a_client_says_reaches_its_stream_on_another_pod,
     a_poll_that_was_given_up_loses_nothing,
     a_stopping_pod_tells_who_polls_elsewhere_to_come_back,
+    a_stopping_pod_lets_go_of_polls_for_others,
 }
 
 const HANDSHAKE: &str = "{\"protocol\":\"json\",\"version\":1}\u{1e}";
@@ -381,6 +382,26 @@ async fn a_stopping_pod_tells_who_polls_elsewhere_to_come_back(house: House) {
     let close = json!({ "type": 7, "error": "draining", "allowReconnect": true });
     assert_eq!((told.0, messages(&told.1).collect::<Vec<_>>()), (200, vec![close]));
     assert_eq!(client.poll(&two).await.0, 404);
+}
+
+async fn a_stopping_pod_lets_go_of_polls_for_others(house: House) {
+    let (one, two) = (house.pod().await, house.pod().await);
+    let client = Client::greeted(&one, &house, "").await;
+    let mut at_home = tokio::spawn(client.request(&one, "GET").send());
+    let mut elsewhere = tokio::spawn(client.request(&two, "GET").send());
+    // Ended by the other, the poll at home proves that the other is there.
+    loop {
+        tokio::select! {
+            _ended = &mut at_home => break,
+            _ended = &mut elsewhere => elsewhere = tokio::spawn(client.request(&two, "GET").send()),
+        }
+    }
+    let (told, ()) = tokio::join!(elsewhere, two.stop());
+    let told = told.unwrap().unwrap();
+    assert_eq!((told.status().as_u16(), told.text().await.unwrap()), (200, String::new()));
+    let poll = client.poll(&one);
+    let (told, poll) = tokio::join!(tell(&one, &house, 0..1), poll);
+    assert_eq!(event_ids(&poll.1), told);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
