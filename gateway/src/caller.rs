@@ -9,9 +9,9 @@ use axum::{
 use storage::OwnerFiles;
 
 use crate::{
+    api::problem::Problem,
+    dispatch::registry::Listener,
     pod::{Gate, Pod},
-    problem::Problem,
-    registry::Listener,
     token::{Claims, TokenError, claimed_environment},
 };
 

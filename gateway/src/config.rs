@@ -5,7 +5,10 @@ use std::{net::SocketAddr, num::NonZeroU32, time::Duration};
 use process::quantity;
 use serde::Deserialize;
 
-use crate::{dispatcher::Bounds, lost::Watch, origins::Origins};
+use crate::{
+    dispatch::{dispatcher::Bounds, lost::Watch},
+    origins::Origins,
+};
 
 /// `[gateway]`; each field names its variable and default.
 #[derive(Debug, Clone, Deserialize)]

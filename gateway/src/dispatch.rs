@@ -1,4 +1,19 @@
-//! How the rest of the pod speaks to a dispatcher.
+//! How the rest of the pod speaks to a dispatcher, one task per environment.
+//!
+//! - [`dispatcher`]: the task; it owns [`window`], [`registry`], [`task_list`] and [`questions`]
+//! - [`delivered`]: an event, encoded once for each format; [`outbox`]: what waits for one connection
+//! - [`listed`]: the connections that have something to write
+//! - [`lost`]: tasks whose worker fell silent are said to wait again
+
+pub mod delivered;
+pub mod dispatcher;
+pub mod listed;
+pub mod lost;
+pub mod outbox;
+pub mod questions;
+pub mod registry;
+pub mod task_list;
+pub mod window;
 
 use std::sync::Arc;
 
@@ -7,10 +22,12 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    listed::Listed,
-    outbox::Outbox,
-    questions::Asked,
-    registry::{ConnectionId, Listener},
+    dispatch::listed::Listed,
+    dispatch::{
+        outbox::Outbox,
+        questions::Asked,
+        registry::{ConnectionId, Listener},
+    },
 };
 
 /// What a dispatcher is asked.
@@ -31,7 +48,7 @@ pub(crate) enum Command {
 pub struct Subscription {
     /// Where the client is: all after it will come.
     pub start: Cursor,
-    /// What comes, first a [`crate::outbox::Parcel::Replay`].
+    /// What comes, first a [`crate::dispatch::outbox::Parcel::Replay`].
     pub outbox: Outbox,
     /// The last place of which everything was put into the outbox; read it before emptying the outbox.
     pub last: watch::Receiver<Option<Cursor>>,

@@ -12,7 +12,7 @@ use serde::{
 };
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use crate::problem::Problem;
+use crate::api::problem::Problem;
 
 /// How long a browser may remember what it was allowed; browsers take two hours at most.
 const REMEMBERED: Duration = Duration::from_secs(2 * 3600);

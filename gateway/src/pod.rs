@@ -15,16 +15,17 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    api::{functions::Functions, problem::Problem},
     config::GatewayConfig,
-    dispatch::Dispatch,
-    dispatcher::{Dispatcher, FollowerEnded},
-    functions::Functions,
+    dispatch::{
+        Dispatch,
+        dispatcher::{Dispatcher, FollowerEnded},
+    },
     hub::{
         held::Held,
         home::{Birth, Home},
         relay::{Ear, Relay},
     },
-    problem::Problem,
     token::Key,
 };
 

@@ -9,12 +9,10 @@ use axum::{
 };
 
 use crate::{
-    approvals, dev_token, files, functions,
+    api::{approvals, dev_token, files, functions, openapi, page, problem::Problem, publish, task_routes},
+    connection::listen,
     hub::{doors, negotiate},
-    listen, openapi, page,
     pod::Pod,
-    problem::Problem,
-    publish, task_routes,
 };
 
 /// The routes over a pod.

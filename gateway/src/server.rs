@@ -25,11 +25,11 @@ use tracing::{debug, error, info, warn};
 
 use crate::{
     config::GatewayConfig,
+    connection::takeover::{Takeover, Watched},
+    dispatch::lost::Lost,
     hub::home::Birth,
-    lost::Lost,
     pod::{Begun, Dispatchers, Pod, Served},
     routes::routes,
-    takeover::{Takeover, Watched},
 };
 
 /// hyper's smallest, for as long as a connection speaks HTTP.

@@ -2,7 +2,7 @@
 
 use signalr::{Message, ProtocolError};
 
-use crate::outbox::End;
+use crate::dispatch::outbox::End;
 
 /// The end of a client's connection.
 #[derive(Debug, Clone, PartialEq, Eq)]

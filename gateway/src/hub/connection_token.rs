@@ -10,7 +10,7 @@ use data_encoding::BASE64URL_NOPAD;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{caller::Caller, problem::Problem, token::Seal};
+use crate::{api::problem::Problem, caller::Caller, token::Seal};
 
 /// Most bytes of one as text; longer is none.
 const LONGEST: usize = 512;

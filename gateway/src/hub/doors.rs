@@ -17,8 +17,10 @@ use super::{
     stream, websocket,
 };
 use crate::{
-    caller::Caller, clock::Clock, format::Format, listen::stream_headers, parameters::Parameters, pod::Pod,
-    problem::Problem, publish::whole, takeover::Takeover,
+    api::{parameters::Parameters, problem::Problem, publish::whole},
+    caller::Caller,
+    connection::{clock::Clock, format::Format, listen::stream_headers, takeover::Takeover},
+    pod::Pod,
 };
 
 /// What stands in the URL of every request of a client's.

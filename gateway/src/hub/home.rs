@@ -19,7 +19,7 @@ use super::{
     request::{Reply, Request, What},
     session::{After, Session},
 };
-use crate::{caller::Caller, clock::Clock, pod::Pod};
+use crate::{caller::Caller, connection::clock::Clock, pod::Pod};
 
 /// Clients that wait to be born.
 const BIRTHS: usize = 64;

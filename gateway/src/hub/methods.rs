@@ -9,10 +9,12 @@ use tokio::time::timeout;
 
 use super::session::{After, Session};
 use crate::{
-    outbox::End,
-    outgoing::Telling,
-    problem::Problem,
-    tasks::{self, NewTask, ShownTask},
+    api::{
+        problem::Problem,
+        tasks::{self, NewTask, ShownTask},
+    },
+    connection::outgoing::Telling,
+    dispatch::outbox::End,
 };
 
 /// How long a pod may take to find out that a cursor lies beyond all there is.

@@ -6,7 +6,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::connection_token::ConnectionToken;
-use crate::{caller::Caller, parameters::Parameters, pod::Pod, problem::Problem};
+use crate::{
+    api::{parameters::Parameters, problem::Problem},
+    caller::Caller,
+    pod::Pod,
+};
 
 /// The newest version of this exchange that is spoken here.
 const NEWEST: u64 = 1;

@@ -22,10 +22,12 @@ use super::{
     session::{After, Carrier, Session},
 };
 use crate::{
-    clock::{Clock, Tick},
-    format::Format,
-    outbox::End,
-    outgoing::{Outgoing, Telling},
+    connection::{
+        clock::{Clock, Tick},
+        format::Format,
+        outgoing::{Outgoing, Telling},
+    },
+    dispatch::outbox::End,
     pod::Pod,
 };
 

@@ -9,7 +9,7 @@ use super::{
     relay::HEARD,
     request::{Reply, Request, What, is_only_pings},
 };
-use crate::{caller::Caller, pod::Pod, problem::Problem};
+use crate::{api::problem::Problem, caller::Caller, pod::Pod};
 
 /// How long to look for a stream that holds a client before it is taken for one that will poll: some say their
 /// handshake before they poll for the first time, and where the stream is only its holder knows.

@@ -26,9 +26,9 @@ use super::{
     request::{Reply, Request, from_base64, to_base64},
 };
 use crate::{
+    api::problem::Problem,
     caller::Caller,
     pod::{Gate, Pod},
-    problem::Problem,
 };
 
 /// Requests of this pod's that may wait for others at once, in one environment.

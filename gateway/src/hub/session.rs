@@ -12,7 +12,7 @@ use super::{
     closing::Closing,
     methods::{self, Invoked},
 };
-use crate::{caller::Caller, outgoing::Telling, pod::Pod, problem::Problem};
+use crate::{api::problem::Problem, caller::Caller, connection::outgoing::Telling, pod::Pod};
 
 /// What takes to the client what is said to it.
 pub trait Carrier: Sync {

@@ -10,7 +10,7 @@ use super::{
     held::{Asked, Holding},
     session::{Carrier, Session},
 };
-use crate::{
+use crate::connection::{
     clock::{Clock, Tick},
     farewell::{farewell, left},
     format::Format,

@@ -19,7 +19,7 @@ use super::{
     closing::Closing,
     session::{Carrier, Session, largest_message},
 };
-use crate::{
+use crate::connection::{
     clock::{Clock, Tick},
     farewell::farewell,
     format::Format,

@@ -8,7 +8,7 @@ use backplane::{
     catalogue::{Field, FieldType, Offer},
     toast::Level,
 };
-use gateway::{GatewayConfig, lost::Watch};
+use gateway::{GatewayConfig, dispatch::lost::Watch};
 use jiff::{SignedDuration, Timestamp};
 use runtime::{Completion, Context, Failure, Function};
 use scenarios::{House, Pod, ground::Role, house::answer, over_both_backplanes, until};

@@ -5,7 +5,11 @@ use backplane::{Environment, audience::is_id};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{parameters::Parameters, pod::Pod, problem::Problem, token::Claims};
+use crate::{
+    api::{parameters::Parameters, problem::Problem},
+    pod::Pod,
+    token::Claims,
+};
 
 /// How long such a token is worth something, in seconds.
 const LIFETIME: i64 = 12 * 3600;

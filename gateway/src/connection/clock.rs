@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use crate::{outbox::End, pod::Pod};
+use crate::{dispatch::outbox::End, pod::Pod};
 
 /// A token for ever would overflow the clock.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);

@@ -18,10 +18,12 @@ use futures_util::task::AtomicWaker;
 use tokio::net::TcpStream;
 
 use crate::{
-    format::Format,
-    listed::{Listed, Writing},
-    outbox::End,
-    outgoing::{Outgoing, Telling},
+    connection::{
+        format::Format,
+        outgoing::{Outgoing, Telling},
+    },
+    dispatch::listed::{Listed, Writing},
+    dispatch::outbox::End,
 };
 
 /// Most frames of one write.

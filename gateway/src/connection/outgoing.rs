@@ -12,10 +12,12 @@ use jiff::Timestamp;
 use signalr::Message;
 
 use crate::{
-    delivered::Delivered,
-    dispatch::Subscription,
-    format::Format,
-    outbox::{End, GapReason, Parcel},
+    connection::format::Format,
+    dispatch::{
+        Subscription,
+        delivered::Delivered,
+        outbox::{End, GapReason, Parcel},
+    },
 };
 
 /// Most bytes that are taken from the outbox before some are sent.
@@ -266,7 +268,7 @@ mod tests {
     use tokio::sync::{mpsc, watch};
 
     use super::*;
-    use crate::{dispatch::Leaving, outbox::outbox};
+    use crate::dispatch::{Leaving, outbox::outbox};
 
     fn delivered(offset: u64) -> Arc<Delivered> {
         let mut event = Event::new("/t", "t", Audience::user("ada"));

@@ -12,18 +12,19 @@ use metrics::counter;
 use serde::Deserialize;
 
 use crate::{
+    api::{parameters::Parameters, problem::Problem},
     caller::Caller,
-    clock::{Clock, Tick},
-    farewell::{farewell, left},
-    format::Format,
-    line::{Line, Over},
-    outgoing::Telling,
-    parameters::Parameters,
+    connection::{
+        clock::{Clock, Tick},
+        farewell::{farewell, left},
+        format::Format,
+        line::{Line, Over},
+        outgoing::Telling,
+        sse,
+        takeover::Takeover,
+        wire,
+    },
     pod::Pod,
-    problem::Problem,
-    sse,
-    takeover::Takeover,
-    wire,
 };
 
 /// Where to begin.

@@ -2,6 +2,8 @@
 
 use signalr::Encoding;
 
+use crate::dispatch::delivered::FORMATS;
+
 /// How a connection is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -23,8 +25,7 @@ pub enum Format {
     HubJsonStream,
 }
 
-/// How many there are.
-pub const FORMATS: usize = 8;
+const _: () = assert!(Format::HubJsonStream as usize + 1 == FORMATS, "an event has a slot for each");
 
 impl Format {
     /// The hub's encoding; none for plain server-sent events.

@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use crate::delivered::Delivered;
+use crate::dispatch::delivered::Delivered;
 
 /// Why what follows is not joined to what the client has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

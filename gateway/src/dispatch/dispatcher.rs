@@ -19,14 +19,16 @@ use tokio::{
 use tracing::warn;
 
 use crate::{
-    delivered::Delivered,
-    dispatch::{Command, Dispatch, Leaving, Refusal, Subscription},
-    listed::Listed,
-    outbox::{GapReason, OutboxSender, Parcel, outbox},
-    questions::Questions,
-    registry::{ConnectionId, Listener, Registry},
-    task_list::TaskList,
-    window::{Place, Position, Window},
+    dispatch::listed::Listed,
+    dispatch::{
+        Command, Dispatch, Leaving, Refusal, Subscription,
+        delivered::Delivered,
+        outbox::{GapReason, OutboxSender, Parcel, outbox},
+        questions::Questions,
+        registry::{ConnectionId, Listener, Registry},
+        task_list::TaskList,
+        window::{Place, Position, Window},
+    },
 };
 
 /// How often what is too old leaves.

@@ -7,7 +7,7 @@ use axum::{
 };
 use include_dir::{Dir, include_dir};
 
-use crate::problem::Problem;
+use crate::api::problem::Problem;
 
 static CLIENT: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../client");
 

@@ -13,7 +13,7 @@ use tokio::{sync::Mutex, time::timeout};
 use tracing::warn;
 use utoipa::ToSchema;
 
-use crate::{caller::Caller, pod::Pod, problem::Problem};
+use crate::{api::problem::Problem, caller::Caller, pod::Pod};
 
 /// How long what was read is taken for true; a worker that is new is seen after so long.
 const FRESH: Duration = Duration::from_secs(3);

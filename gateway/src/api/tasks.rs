@@ -9,7 +9,7 @@ use storage::{FileKey, OwnerFiles};
 use tracing::warn;
 use utoipa::ToSchema;
 
-use crate::{caller::Caller, pod::Pod, problem::Problem};
+use crate::{api::problem::Problem, caller::Caller, pod::Pod};
 
 /// The scope of who may start, cancel and answer.
 pub(crate) const SCOPE: &str = "tasks";

@@ -11,12 +11,14 @@ use backplane::{Task, TaskId};
 use serde::Deserialize;
 
 use crate::{
+    api::{
+        parameters::Parameters,
+        problem::Problem,
+        publish::whole,
+        tasks::{self, NewTask, ShownTask, Tasks},
+    },
     caller::Caller,
-    parameters::Parameters,
     pod::Pod,
-    problem::Problem,
-    publish::whole,
-    tasks::{self, NewTask, ShownTask, Tasks},
 };
 
 /// Most bytes of a request; larger input is a file that it names.

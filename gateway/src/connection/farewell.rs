@@ -5,7 +5,7 @@ use std::{io, net::Shutdown, sync::Arc, time::Duration};
 use socket2::SockRef;
 use tokio::time::timeout;
 
-use crate::line::Line;
+use crate::connection::line::Line;
 
 /// How long the last words may take.
 const LAST_WORDS: Duration = Duration::from_secs(5);

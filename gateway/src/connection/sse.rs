@@ -1,6 +1,6 @@
 //! The wire of plain server-sent events: bytes only.
 
-use crate::{delivered::Delivered, outbox::GapReason};
+use crate::dispatch::{delivered::Delivered, outbox::GapReason};
 use backplane::Cursor;
 
 /// An event: `id:` its cursor, `event:` its type, `data:` the CloudEvent.

@@ -17,7 +17,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, value::RawValue};
 use utoipa::ToSchema;
 
-use crate::{caller::Caller, parameters::Parameters, pod::Pod, problem::Problem};
+use crate::{
+    api::{parameters::Parameters, problem::Problem},
+    caller::Caller,
+    pod::Pod,
+};
 
 /// The content type of several events at once.
 const BATCH_TYPE: &str = "application/cloudevents-batch+json";

@@ -6,8 +6,6 @@ use backplane::{Audience, Cursor, Environment, EventError, event::SharedEvent};
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use crate::format::{FORMATS, Format};
-
 /// An event on its way to connections.
 #[derive(Debug)]
 pub struct Delivered {
@@ -23,6 +21,9 @@ pub struct Delivered {
     pub json: Bytes,
     frames: Frames,
 }
+
+/// Formats that an event's bytes are kept in; which they are is the business of connections.
+pub const FORMATS: usize = 8;
 
 /// A slot for each format; most events are only kept for who comes back, and have none.
 type Frames = OnceLock<Box<[OnceLock<Bytes>; FORMATS]>>;
@@ -45,10 +46,10 @@ impl Delivered {
         }))
     }
 
-    /// Its bytes in a format, encoded by the first who asks.
-    pub fn frame(&self, format: Format, encode: impl FnOnce(&Self) -> Bytes) -> Bytes {
+    /// Its bytes in a format, a number below [`FORMATS`], encoded by the first who asks.
+    pub fn frame(&self, format: usize, encode: impl FnOnce(&Self) -> Bytes) -> Bytes {
         let frames = self.frames.get_or_init(Box::default);
-        frames[format as usize].get_or_init(|| encode(self)).clone()
+        frames[format].get_or_init(|| encode(self)).clone()
     }
 
     /// Whether it must not be shown any more.

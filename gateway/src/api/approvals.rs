@@ -18,7 +18,12 @@ use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
-use crate::{caller::Caller, pod::Pod, problem::Problem, publish::whole, questions::Asked, tasks::SCOPE};
+use crate::{
+    api::{problem::Problem, publish::whole, tasks::SCOPE},
+    caller::Caller,
+    dispatch::questions::Asked,
+    pod::Pod,
+};
 
 const LARGEST_REQUEST: usize = 16 * 1024;
 const LONGEST_COMMENT: usize = 500;

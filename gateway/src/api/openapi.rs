@@ -13,7 +13,12 @@ use utoipa::{
     },
 };
 
-use crate::{approvals, files, functions, hub::negotiate, listen, pod::Pod, publish, task_routes};
+use crate::{
+    api::{approvals, files, functions, publish, task_routes},
+    connection::listen,
+    hub::negotiate,
+    pod::Pod,
+};
 
 #[derive(OpenApi)]
 #[openapi(

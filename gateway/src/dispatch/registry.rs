@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use backplane::{Audience, Term};
 
-use crate::outbox::{OutboxSender, Parcel};
+use crate::dispatch::outbox::{OutboxSender, Parcel};
 
 /// A connection of this pod.
 pub type ConnectionId = u64;
@@ -150,11 +150,11 @@ fn terms(listener: &Listener) -> impl Iterator<Item = Term> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outbox::{End, GapReason, outbox};
+    use crate::dispatch::outbox::{End, GapReason, outbox};
 
     const PARCEL: Parcel = Parcel::Gap(GapReason::Remade);
 
-    fn takes(outbox: &mut crate::outbox::Outbox) -> bool {
+    fn takes(outbox: &mut crate::dispatch::outbox::Outbox) -> bool {
         let taken = outbox.poll_next(&std::task::Context::from_waker(std::task::Waker::noop()));
         matches!(taken, std::task::Poll::Ready(Some(_)))
     }

@@ -6,7 +6,7 @@ use axum::{
 };
 use serde::de::DeserializeOwned;
 
-use crate::problem::Problem;
+use crate::api::problem::Problem;
 
 /// A request's query as `T`.
 pub struct Parameters<T>(pub T);

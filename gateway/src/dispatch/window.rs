@@ -9,7 +9,7 @@ use std::{
 use backplane::Cursor;
 use jiff::Timestamp;
 
-use crate::delivered::Delivered;
+use crate::dispatch::delivered::Delivered;
 
 /// One entry of the log as the window keeps it; pulses, dropped and repeated ones have a place but nothing to deliver.
 #[derive(Debug, Clone)]

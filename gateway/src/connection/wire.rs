@@ -8,7 +8,10 @@ use tungstenite::protocol::frame::{
     coding::{Data, OpCode},
 };
 
-use crate::{delivered::Delivered, format::Format, outbox::GapReason, sse};
+use crate::{
+    connection::{format::Format, sse},
+    dispatch::{delivered::Delivered, outbox::GapReason},
+};
 
 /// What a client of the hub is called with.
 const EVENT: &str = "event";
@@ -18,7 +21,7 @@ const GAP: &str = "gap";
 impl Format {
     /// An event; encoded by the first who asks.
     pub fn event(self, delivered: &Delivered) -> Bytes {
-        delivered.frame(self, |delivered| match self.encoding() {
+        delivered.frame(self as usize, |delivered| match self.encoding() {
             None => self.wrap(sse::event(delivered)),
             Some(encoding) => self.wrap(encoding.write_call(EVENT, &delivered.json)),
         })

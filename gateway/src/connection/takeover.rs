@@ -25,7 +25,7 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use crate::problem::Problem;
+use crate::api::problem::Problem;
 
 /// What is done with the socket; given what the client sent beyond its request.
 type Then = Box<dyn FnOnce(TcpStream, Bytes) -> BoxFuture<'static, ()> + Send>;

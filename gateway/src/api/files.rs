@@ -13,7 +13,7 @@ use serde::Serialize;
 use storage::{FileKey, FileName, StorageError};
 use utoipa::ToSchema;
 
-use crate::{caller::Caller, pod::Pod, problem::Problem};
+use crate::{api::problem::Problem, caller::Caller, pod::Pod};
 
 const SCOPE: &str = "tasks";
 
