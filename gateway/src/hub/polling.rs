@@ -31,9 +31,6 @@ use crate::{
     pod::Pod,
 };
 
-/// Answers that a client may leave unread before it is ended.
-const MOST_UNREAD: usize = 1 << 20;
-
 /// Holds a client from its first request to its end.
 pub(super) async fn hold(mut session: Session, clock: Clock, holding: Holding) {
     let config = session.pod.config();
@@ -78,9 +75,6 @@ async fn talk(polls: &mut Polls, session: &mut Session, mut clock: Clock, holdin
                     done.send(()).ok();
                     if let Err(closing) = heard {
                         return closing;
-                    }
-                    if polls.mail.is_full() {
-                        return End::Slow.into();
                     }
                 }
                 Some(Asked::Poll { expires, answer }) => {
@@ -256,11 +250,6 @@ impl Mail {
         *outgoing = rest;
     }
 
-    /// Whether the client has left too much unread to be told more.
-    fn is_full(&self) -> bool {
-        self.outgoing().waiting() >= MOST_UNREAD
-    }
-
     fn is_text(&self) -> bool {
         self.outgoing().format().encoding() != Some(Encoding::MessagePack)
     }
@@ -278,10 +267,6 @@ impl Carrier for Mail {
     }
 
     fn say(&self, message: &Message) {
-        // One request may invoke much; whoever reads so little of it is ended.
-        if self.is_full() && !matches!(message, Message::Close { .. }) {
-            return;
-        }
         let mut outgoing = self.outgoing();
         let frame = outgoing.format().message(message);
         outgoing.say(frame);
@@ -289,6 +274,10 @@ impl Carrier for Mail {
 
     fn tell(&self, telling: Telling) {
         self.outgoing().tell(telling);
+    }
+
+    fn unread(&self) -> usize {
+        self.outgoing().waiting()
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
     closing::Closing,
     methods::{self, Invoked},
 };
-use crate::{api::problem::Problem, caller::Caller, connection::outgoing::Telling, pod::Pod};
+use crate::{api::problem::Problem, caller::Caller, connection::outgoing::Telling, dispatch::outbox::End, pod::Pod};
 
 /// What takes to the client what is said to it.
 pub trait Carrier: Sync {
@@ -24,6 +24,8 @@ pub trait Carrier: Sync {
     fn say(&self, message: &Message);
     /// From here on this is told.
     fn tell(&self, telling: Telling);
+    /// Bytes that the client has not taken yet.
+    fn unread(&self) -> usize;
 }
 
 /// Where the client asked to begin.
@@ -54,6 +56,9 @@ impl After {
         }
     }
 }
+
+/// Bytes of answers that a client may leave unread before it is ended.
+const MOST_UNREAD: usize = 1 << 20;
 
 /// Most bytes of a client's message.
 pub(super) fn largest_message(pod: &Pod) -> usize {
@@ -152,6 +157,10 @@ impl Session {
         while let Some(message) = self.next_message()? {
             if !self.allowance.take(Instant::now()) {
                 return Err(Closing::Ended("too-many-messages"));
+            }
+            // One frame may ask for much, whoever reads nothing of it.
+            if carrier.unread() >= MOST_UNREAD {
+                return Err(End::Slow.into());
             }
             self.take(message, carrier).await?;
         }

@@ -171,4 +171,8 @@ impl Carrier for Arc<Line> {
     fn tell(&self, telling: Telling) {
         Line::tell(self, telling);
     }
+
+    fn unread(&self) -> usize {
+        self.waiting()
+    }
 }
