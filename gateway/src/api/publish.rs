@@ -141,8 +141,10 @@ fn read(headers: &HeaderMap, body: &Bytes) -> Result<Vec<Event>, Problem> {
 }
 
 fn read_batch(body: &[u8]) -> Result<Vec<Event>, Problem> {
-    let parts: Vec<&RawValue> =
-        serde_json::from_slice(body).map_err(|error| EventError::Shape(format!("a batch is a JSON array: {error}")))?;
+    // Not the library's words: they may repeat all that was sent.
+    let parts: Vec<&RawValue> = serde_json::from_slice(body).map_err(|error| {
+        EventError::Shape(format!("a batch is a JSON array (line {}, column {})", error.line(), error.column()))
+    })?;
     if parts.len() > MOST_EVENTS {
         let detail = format!("a batch may have {MOST_EVENTS} events at most, this has {}", parts.len());
         return Err(Problem::bad_request("batch-too-large", detail));
