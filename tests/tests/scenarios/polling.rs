@@ -313,10 +313,7 @@ async fn a_client_that_polls_no_more_is_forgotten(house: House) {
     let client = Client::greeted(&pod, &house, "").await;
     let invoke = "{\"type\":1,\"target\":\"ListTasks\",\"arguments\":[]}\u{1e}";
     assert_eq!(client.post(&pod, invoke).await, 200);
-    until("it is gone", async || {
-        (client.post(&pod, invoke).await == 404).then_some(())
-    })
-    .await;
+    until("it is gone", async || (client.post(&pod, invoke).await == 404).then_some(())).await;
 }
 
 async fn a_request_of_only_pings_is_answered_where_it_lands(house: House) {
