@@ -81,7 +81,10 @@ async fn who_resumes_gets_everything_after_its_cursor_again_in_order(house: Hous
         }
         let first = client.next_event().await;
         assert_eq!(client.next_ids(2).await, [format!("{door:?} 1"), format!("{door:?} 2")]);
-        let mut elsewhere = Hub::connect(&two.url, &ada, door, "").await;
+        let after = format!("after={}", first["cursor"].as_str().unwrap());
+        let mut elsewhere = Hub::connect(&two.url, &ada, door, &after).await;
+        // The other pod has read as far.
+        assert_eq!(elsewhere.next_ids(2).await, [format!("{door:?} 1"), format!("{door:?} 2")]);
         for client in [&mut client, &mut elsewhere] {
             let resumed = client.invoke("Resume", vec![first["cursor"].clone()]).await;
             assert_eq!(resumed, Outcome::Result(json!({ "gap": null })), "{door:?}");
