@@ -33,14 +33,44 @@ use crate::{
 /// What a dispatcher is asked.
 #[derive(Debug)]
 pub(crate) enum Command {
-    Subscribe { listener: Arc<Listener>, after: Option<Cursor>, reply: oneshot::Sender<Result<Subscription, Refusal>> },
+    Subscribe {
+        listener: Arc<Listener>,
+        after: Option<Cursor>,
+        is_more: bool,
+        reply: oneshot::Sender<Result<Subscription, Refusal>>,
+    },
     Unsubscribe(ConnectionId),
-    List { listener: Arc<Listener>, parent: Option<TaskId>, most: usize, reply: oneshot::Sender<Vec<Task>> },
-    Find { listener: Arc<Listener>, id: TaskId, reply: oneshot::Sender<Option<Task>> },
-    Silent { since: Timestamp, most: usize, reply: oneshot::Sender<Vec<(Task, Audience)>> },
-    Questions { listener: Arc<Listener>, most: usize, reply: oneshot::Sender<Vec<Asked>> },
-    Question { task: TaskId, step: String, reply: oneshot::Sender<Option<Asked>> },
-    Answer { task: TaskId, step: String, reply: oneshot::Sender<Answer> },
+    List {
+        listener: Arc<Listener>,
+        parent: Option<TaskId>,
+        most: usize,
+        reply: oneshot::Sender<Vec<Task>>,
+    },
+    Find {
+        listener: Arc<Listener>,
+        id: TaskId,
+        reply: oneshot::Sender<Option<Task>>,
+    },
+    Silent {
+        since: Timestamp,
+        most: usize,
+        reply: oneshot::Sender<Vec<(Task, Audience)>>,
+    },
+    Questions {
+        listener: Arc<Listener>,
+        most: usize,
+        reply: oneshot::Sender<Vec<Asked>>,
+    },
+    Question {
+        task: TaskId,
+        step: String,
+        reply: oneshot::Sender<Option<Asked>>,
+    },
+    Answer {
+        task: TaskId,
+        step: String,
+        reply: oneshot::Sender<Answer>,
+    },
 }
 
 /// A connection's part of the log; dropped, it is over.
@@ -108,10 +138,25 @@ impl Dispatch {
 
     /// Subscribes from after a cursor on, or from now on.
     pub async fn subscribe(&self, listener: Arc<Listener>, after: Option<Cursor>) -> Result<Subscription, Refusal> {
+        self.begin(listener, after, true).await
+    }
+
+    /// Subscribes anew from after a cursor on, for a connection that is there and will have this alone.
+    pub async fn resume(&self, listener: Arc<Listener>, after: Cursor) -> Result<Subscription, Refusal> {
+        self.begin(listener, Some(after), false).await
+    }
+
+    async fn begin(
+        &self,
+        listener: Arc<Listener>,
+        after: Option<Cursor>,
+        is_more: bool,
+    ) -> Result<Subscription, Refusal> {
         if !self.hearing.borrow().is_complete() {
             return Err(Refusal::Reading);
         }
-        self.ask(|reply| Command::Subscribe { listener, after, reply }).await.map_err(|Ended| Refusal::Ending)?
+        let subscribe = |reply| Command::Subscribe { listener, after, is_more, reply };
+        self.ask(subscribe).await.map_err(|Ended| Refusal::Ending)?
     }
 
     /// The tasks that somebody hears of, newest first, at most `most`; with a parent the steps of that run alone.

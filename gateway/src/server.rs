@@ -5,6 +5,7 @@ use std::{future::poll_fn, net::SocketAddr, pin::Pin, task::Poll, time::Duration
 use anyhow::Context;
 use axum::{Router, http::Request};
 use backplane::follow::Hearing;
+use futures_util::FutureExt;
 use hyper::{
     body::Incoming,
     server::conn::http1,
@@ -46,7 +47,7 @@ pub struct Gateway {
     listener: TcpListener,
     pod: Pod,
     dispatchers: Dispatchers,
-    watchers: JoinSet<()>,
+    watchers: JoinSet<anyhow::Result<()>>,
     births: mpsc::Receiver<Birth>,
     ready: Condition,
 }
@@ -67,8 +68,8 @@ impl Gateway {
         let mut watchers = JoinSet::new();
         for gate in pod.gates() {
             let condition = readiness.condition(format!("log of {}", gate.environment));
-            watchers.spawn(report(condition, gate.dispatch.hearing()));
-            watchers.spawn(Lost::of(gate, pod.config().lost).run());
+            watchers.spawn(report(condition, gate.dispatch.hearing()).map(Ok));
+            watchers.spawn(Lost::of(gate, pod.config().lost).run().map(Ok));
         }
         for ear in ears {
             watchers.spawn(ear.run(pod.clone()));
@@ -113,7 +114,7 @@ impl Gateway {
                 }
                 Some(ended) = self.watchers.join_next() => {
                     // In peace one ends only after its dispatcher, which is looked for above.
-                    ended.context("what watches over an environment has failed")?;
+                    ended.map_err(anyhow::Error::from).flatten().context("what watches over an environment has failed")?;
                     continue;
                 }
                 () = &mut shutdown => break,

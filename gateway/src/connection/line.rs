@@ -22,8 +22,10 @@ use crate::{
         format::Format,
         outgoing::{Outgoing, Telling},
     },
-    dispatch::listed::{Listed, Writing},
-    dispatch::outbox::End,
+    dispatch::{
+        listed::{Listed, Writing},
+        outbox::End,
+    },
 };
 
 /// Most frames of one write.
@@ -119,9 +121,12 @@ impl Line {
         self.write(&mut state);
     }
 
-    /// Tells the client its cursor, or that somebody is there.
+    /// Tells the client its cursor, or that somebody is there; not while it takes nothing, for that would only pile up.
     pub fn beat(self: &Arc<Self>) {
         let mut state = self.state();
+        if state.is_blocked {
+            return;
+        }
         let waker = Waker::from(self.clone());
         state.outgoing.beat(&Context::from_waker(&waker));
         self.write(&mut state);

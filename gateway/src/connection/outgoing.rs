@@ -166,11 +166,6 @@ impl Outgoing {
         }
     }
 
-    /// Whether something is told.
-    pub fn is_telling(&self) -> bool {
-        self.telling.is_some()
-    }
-
     /// Takes what waits in the outbox, up to what may wait here. Ready when the connection must end, after what
     /// waits is sent; pending otherwise, and the waker is woken when more can be taken.
     pub fn poll_fill(&mut self, cx: &Context<'_>) -> Poll<Option<End>> {

@@ -18,17 +18,15 @@ use tokio::{
 };
 use tracing::warn;
 
-use crate::{
-    dispatch::listed::Listed,
-    dispatch::{
-        Command, Dispatch, Leaving, Refusal, Subscription,
-        delivered::Delivered,
-        outbox::{GapReason, OutboxSender, Parcel, outbox},
-        questions::Questions,
-        registry::{ConnectionId, Listener, Registry},
-        task_list::TaskList,
-        window::{Place, Position, Window},
-    },
+use super::{
+    Command, Dispatch, Leaving, Refusal, Subscription,
+    delivered::Delivered,
+    listed::Listed,
+    outbox::{GapReason, OutboxSender, Parcel, outbox},
+    questions::Questions,
+    registry::{ConnectionId, Listener, Registry},
+    task_list::TaskList,
+    window::{Place, Position, Window},
 };
 
 /// How often what is too old leaves.
@@ -273,7 +271,9 @@ impl Dispatcher {
     fn obey(&mut self, command: Command) {
         // Whoever asked may have gone; then there is nobody to answer.
         match command {
-            Command::Subscribe { listener, after, reply } => drop(reply.send(self.subscribe(listener, after))),
+            Command::Subscribe { listener, after, is_more, reply } => {
+                drop(reply.send(self.subscribe(listener, after, is_more)));
+            }
             Command::Unsubscribe(id) => {
                 self.registry.remove(id);
                 self.ahead.retain(|waiting| waiting.id != id);
@@ -294,10 +294,15 @@ impl Dispatcher {
         }
     }
 
-    fn subscribe(&mut self, listener: Arc<Listener>, after: Option<Cursor>) -> Result<Subscription, Refusal> {
+    fn subscribe(
+        &mut self,
+        listener: Arc<Listener>,
+        after: Option<Cursor>,
+        is_more: bool,
+    ) -> Result<Subscription, Refusal> {
         let last = self.window.last().ok_or(Refusal::Reading)?;
         let commands = self.to_self.upgrade().ok_or(Refusal::Ending)?;
-        if self.registry.connections_of(&listener.user) >= self.bounds.connections_per_user {
+        if is_more && self.registry.connections_of(&listener.user) >= self.bounds.connections_per_user {
             return Err(Refusal::TooMany(self.bounds.connections_per_user));
         }
         let (sender, outbox) = outbox(self.bounds.outbox);

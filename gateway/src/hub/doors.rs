@@ -38,8 +38,8 @@ impl Named {
     }
 
     /// What is asked of who holds the client.
-    fn request(&self, caller: &Caller, what: What) -> Result<Asked, Problem> {
-        Ok(Asked { token: self.token(caller)?, claims: caller.claims.clone(), after: self.after.clone(), what })
+    fn request(self, caller: &Caller, token: ConnectionToken, what: What) -> Asked {
+        Asked { token, claims: caller.claims.clone(), after: self.after, what }
     }
 
     fn token(&self, caller: &Caller) -> Result<ConnectionToken, Problem> {
@@ -64,8 +64,9 @@ pub async fn enter(
     if accepts_events(request.headers()) {
         return listen(&pod, caller, &takeover, &named, request.version());
     }
-    let request = named.request(&caller, What::Poll)?;
     named.after()?;
+    let token = named.token(&caller)?;
+    let request = named.request(&caller, token, What::Poll);
     answer(reach::poll(&pod, caller, request).await?, StatusCode::OK)
 }
 
@@ -122,8 +123,9 @@ pub async fn post(
     Parameters(named): Parameters<Named>,
     body: Body,
 ) -> Result<Response, Problem> {
-    let mut request = named.request(&caller, What::Poll)?;
-    request.what = What::Post(whole(body, largest_message(&pod)).await?);
+    let token = named.token(&caller)?;
+    let bytes = whole(body, largest_message(&pod)).await?;
+    let request = named.request(&caller, token, What::Post(bytes));
     answer(reach::post(&pod, caller, request).await?, StatusCode::OK)
 }
 
@@ -133,7 +135,8 @@ pub async fn delete(
     caller: Caller,
     Parameters(named): Parameters<Named>,
 ) -> Result<Response, Problem> {
-    let request = named.request(&caller, What::Delete)?;
+    let token = named.token(&caller)?;
+    let request = named.request(&caller, token, What::Delete);
     answer(reach::delete(&pod, caller, request).await?, StatusCode::ACCEPTED)
 }
 

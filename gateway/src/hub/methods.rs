@@ -88,7 +88,7 @@ async fn resume(session: &Session, arguments: &[Value]) -> Invoked {
         Err(words) => return Invoked::error(words),
     };
     let caller = &session.caller;
-    let subscription = match caller.gate.dispatch.subscribe(caller.listener.clone(), Some(cursor)).await {
+    let subscription = match caller.gate.dispatch.resume(caller.listener.clone(), cursor).await {
         Ok(subscription) => subscription,
         Err(refusal) => return Invoked::error(refusal.to_string()),
     };

@@ -9,8 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use metrics::counter;
-use signalr::{Encoding, Message, handshake};
+use signalr::{Encoding, Message};
 use tokio::{
     sync::oneshot,
     time::{Instant, sleep_until, timeout_at},
@@ -19,7 +18,7 @@ use tokio::{
 use super::{
     closing::Closing,
     held::{Asked, Holding, Polled},
-    session::{After, Carrier, Session},
+    session::{After, Carrier, Session, conclude},
 };
 use crate::{
     connection::{
@@ -44,19 +43,14 @@ pub(super) async fn hold(mut session: Session, clock: Clock, holding: Holding) {
     };
     let mut holding = holding;
     let closing = talk(&mut polls, &mut session, clock, &mut holding).await;
-    counter!("bellwire_connections_ended_total", "reason" => closing.as_str()).increment(1);
     // Its seat and its part of the log are for others now.
     let pod = session.pod.clone();
     drop(session);
     polls.mail.tell_no_more();
-    match &closing {
-        Closing::Left => polls.over(),
-        Closing::Refused(why) => polls.mail.answer(handshake::answer(Some(why))),
-        closing => polls.mail.say(&closing.message()),
-    }
-    if closing != Closing::Left
-        && let Some(_one_of_few) = pod.home().may_linger()
-    {
+    conclude(&closing, &polls.mail);
+    if closing == Closing::Left {
+        polls.over();
+    } else if let Some(_one_of_few) = pod.home().may_linger() {
         last_words(&mut polls, &pod, &mut holding).await;
     }
     // Before somebody else could hold it: its token may still be new.

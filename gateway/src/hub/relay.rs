@@ -207,13 +207,13 @@ impl Ear {
         Self { gate, reader, serving: JoinSet::new() }
     }
 
-    /// Hears for as long as the pod lives.
-    pub async fn run(mut self, pod: Pod) {
+    /// Hears for as long as the pod lives; ends only with an error.
+    pub async fn run(mut self, pod: Pod) -> anyhow::Result<()> {
         loop {
             tokio::select! {
                 word = self.reader.words.recv() => match word {
                     Some(word) => self.hear(word, &pod),
-                    None => return,
+                    None => anyhow::bail!("the words of other pods are no longer heard"),
                 },
                 Some(ended) = self.serving.join_next(), if !self.serving.is_empty() => {
                     if let Err(error) = ended {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use backplane::Cursor;
+use metrics::counter;
 use serde_json::Value;
 use signalr::{Encoding, Message, Outcome, ProtocolError, Reader, handshake};
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
@@ -26,6 +27,16 @@ pub trait Carrier: Sync {
     fn tell(&self, telling: Telling);
     /// Bytes that the client has not taken yet.
     fn unread(&self) -> usize;
+}
+
+/// Counts an end and tells the client why, unless it has left by itself.
+pub(super) fn conclude(closing: &Closing, carrier: &impl Carrier) {
+    counter!("bellwire_connections_ended_total", "reason" => closing.as_str()).increment(1);
+    match closing {
+        Closing::Left => {}
+        Closing::Refused(why) => carrier.answer(handshake::answer(Some(why))),
+        closing => carrier.say(&closing.message()),
+    }
 }
 
 /// Where the client asked to begin.

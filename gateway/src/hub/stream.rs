@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use metrics::counter;
 use tokio::{net::TcpStream, time::sleep_until};
 
 use super::{
     closing::Closing,
     held::{Asked, Holding},
-    session::{Carrier, Session},
+    session::{Session, conclude},
 };
 use crate::connection::{
     clock::{Clock, Tick},
@@ -23,12 +22,7 @@ pub(super) async fn hold(socket: TcpStream, format: Format, mut session: Session
     let listed = session.caller().gate.dispatch.listed().clone();
     let line = Line::own(socket, format, &listed);
     let closing = talk(&line, &mut session, clock, holding).await;
-    counter!("bellwire_connections_ended_total", "reason" => closing.as_str()).increment(1);
-    match &closing {
-        Closing::Left => {}
-        Closing::Refused(why) => line.answer(signalr::handshake::answer(Some(why))),
-        closing => line.say(&closing.message()),
-    }
+    conclude(&closing, &*line);
     if format.is_chunked() {
         line.send(wire::LAST_CHUNK);
     }

@@ -7,7 +7,6 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::future::Either;
-use metrics::counter;
 use signalr::{Encoding, Message};
 use tokio::{net::TcpStream, task::yield_now, time::sleep_until};
 use tungstenite::{
@@ -17,7 +16,7 @@ use tungstenite::{
 
 use super::{
     closing::Closing,
-    session::{Carrier, Session, largest_message},
+    session::{Carrier, Session, conclude, largest_message},
 };
 use crate::connection::{
     clock::{Clock, Tick},
@@ -48,12 +47,7 @@ pub(super) async fn hold(socket: TcpStream, early: Bytes, mut session: Session, 
     // It is a part of HTTP's buffer, and would keep the whole.
     drop(early);
     let closing = talk(&line, &mut frames, &mut session, clock).await;
-    counter!("bellwire_connections_ended_total", "reason" => closing.as_str()).increment(1);
-    match &closing {
-        Closing::Left => {}
-        Closing::Refused(why) => line.answer(signalr::handshake::answer(Some(why))),
-        closing => line.say(&closing.message()),
-    }
+    conclude(&closing, &*line);
     let code = match closing {
         Closing::Refused(_) | Closing::Fault(_) => CloseCode::Policy,
         Closing::Left | Closing::Ended(_) => CloseCode::Normal,

@@ -10,7 +10,7 @@ use scenarios::{
     over_both_backplanes, until,
 };
 use serde_json::{Value, json};
-use signalr::{Encoding, Message};
+use signalr::{Encoding, Message, Outcome};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 over_both_backplanes! {
@@ -195,13 +195,15 @@ async fn one_user_has_so_many_connections_and_a_pod_so_many_seats(house: House) 
     let config = GatewayConfig { connections_per_user: 2, connections: 4, ..GatewayConfig::default() };
     let pod = house.pod_with(config).await;
     let token = house.token("ada", "prod");
-    let first = connected(&pod, &house, JSON).await;
+    let mut first = connected(&pod, &house, JSON).await;
     let _second = connected(&pod, &house, DOORS[2]).await;
     for door in DOORS {
         let refused = Hub::try_connect(&pod.url, &token, door, "").await.map(|_| ()).unwrap_err();
         assert!(refused.starts_with("2 connections of this user"), "{door:?}: {refused}");
     }
     assert_eq!(scenarios::Ear::ask(&pod.url, &token, None).await.status(), 429);
+    let resumed = first.invoke("Resume", vec![json!("00000000000000000000dead")]).await;
+    assert_eq!(resumed, Outcome::Result(json!({ "gap": "lost" })), "who is there may move");
     drop(first);
     let _third =
         until("the seat is free again", async || Hub::try_connect(&pod.url, &token, JSON, "").await.ok()).await;
