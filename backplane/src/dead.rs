@@ -2,9 +2,10 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use model::{environment::Kind, job::Job};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::{environment::Kind, job::Job, send::SendError};
+use crate::send::SendError;
 
 /// A job that was given up, or bytes that never were one.
 #[derive(Debug, Clone, PartialEq)]

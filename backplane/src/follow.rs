@@ -6,6 +6,11 @@
 
 use std::{future::pending, pin::Pin, sync::Arc, time::Duration};
 
+use model::{
+    PodId,
+    cursor::Cursor,
+    event::{Event, PULSE},
+};
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, sleep, sleep_until},
@@ -14,16 +19,13 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::{error, warn};
 
 use crate::{
-    control::PodId,
-    cursor::Cursor,
-    event::{Event, PULSE},
     log::{Destination, EventLog, Gap, LogEntry, LogItem, LogReader, ReadFrom},
     send::{Link, SendError},
 };
 
 /// How long to wait for what.
 #[derive(Debug, Clone, Copy)]
-pub struct Patience {
+pub struct FollowTiming {
     /// After so long without an entry, give or take a quarter, a pulse is published. 15 s.
     pub silence: Duration,
     /// A published pulse that has not come back after so long, nothing else coming either, means deaf. 5 s.
@@ -32,7 +34,7 @@ pub struct Patience {
     pub horizon: Duration,
 }
 
-impl Patience {
+impl FollowTiming {
     /// The usual times, for this horizon.
     pub fn with_horizon(horizon: Duration) -> Self {
         Self { silence: Duration::from_secs(15), echo: Duration::from_secs(5), horizon }
@@ -52,7 +54,7 @@ pub enum Followed {
 
 /// How well the log is heard.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Hearing {
+pub enum ReadHealth {
     /// Reading what was there before us; never complete yet.
     CatchingUp,
     /// Complete.
@@ -60,10 +62,10 @@ pub enum Hearing {
     /// Complete until the broker went away; the text says how.
     Away(String),
     /// The broker is there, yet nothing comes.
-    Deaf,
+    Stalled,
 }
 
-impl Hearing {
+impl ReadHealth {
     /// Whether what is known is complete as far as anybody can know: a pod may serve it.
     pub fn is_complete(&self) -> bool {
         matches!(self, Self::CaughtUp | Self::Away(_))
@@ -72,11 +74,11 @@ impl Hearing {
 
 /// Asks for pulses; cheap to clone.
 #[derive(Debug, Clone)]
-pub struct PulseAsker {
+pub struct PulseRequester {
     wanted: watch::Sender<u64>,
 }
 
-impl PulseAsker {
+impl PulseRequester {
     /// Asks for a pulse; [`Followed::CaughtUp`] of this number or a later one answers.
     pub fn ask(&self) -> u64 {
         let mut number = 0;
@@ -93,19 +95,19 @@ impl PulseAsker {
 pub struct Follower {
     items: mpsc::Receiver<Followed>,
     /// As the task sees it, which is ahead of what was taken from here.
-    hearing: watch::Receiver<Hearing>,
-    taken: watch::Sender<Hearing>,
-    pulses: PulseAsker,
+    health: watch::Receiver<ReadHealth>,
+    taken: watch::Sender<ReadHealth>,
+    pulses: PulseRequester,
     _task: AbortOnDropHandle<()>,
 }
 
 impl Follower {
     /// Begins to follow from the horizon on, as this process.
-    pub fn start(log: Arc<dyn EventLog>, pod: &PodId, patience: Patience) -> Self {
+    pub fn start(log: Arc<dyn EventLog>, pod: &PodId, patience: FollowTiming) -> Self {
         let (sender, items) = mpsc::channel(256);
-        let (hearing, heard) = watch::channel(Hearing::CatchingUp);
+        let (health, heard) = watch::channel(ReadHealth::CatchingUp);
         // Pulse 1 is the one at the start.
-        let pulses = PulseAsker { wanted: watch::Sender::new(1) };
+        let pulses = PulseRequester { wanted: watch::Sender::new(1) };
         let reader = log.read(ReadFrom::Time(jiff::Timestamp::now() - patience.horizon));
         let following = Following {
             publishing: log.publishing(),
@@ -115,7 +117,7 @@ impl Follower {
             reader,
             last: None,
             items: sender,
-            hearing,
+            health,
             wanted: pulses.wanted.clone(),
             published: 0,
             returned: 0,
@@ -124,7 +126,7 @@ impl Follower {
             next_pulse: Instant::now(),
         };
         let task = AbortOnDropHandle::new(tokio::spawn(following.run()));
-        Self { items, hearing: heard, taken: watch::Sender::new(Hearing::CatchingUp), pulses, _task: task }
+        Self { items, health: heard, taken: watch::Sender::new(ReadHealth::CatchingUp), pulses, _task: task }
     }
 
     /// What comes next, in order; `None` only if the task that follows has panicked.
@@ -133,14 +135,14 @@ impl Follower {
             tokio::select! {
                 item = self.items.recv() => {
                     if let Some(Followed::CaughtUp(_)) = item {
-                        self.taken.send_replace(self.hearing.borrow().clone());
+                        self.taken.send_replace(self.health.borrow().clone());
                     }
                     return item;
                 }
-                Ok(()) = self.hearing.changed() => {
-                    let now = self.hearing.borrow_and_update().clone();
+                Ok(()) = self.health.changed() => {
+                    let now = self.health.borrow_and_update().clone();
                     // Caught up is whoever has taken all up to the proof, not merely been sent it.
-                    if now != Hearing::CaughtUp {
+                    if now != ReadHealth::CaughtUp {
                         self.taken.send_replace(now);
                     }
                 }
@@ -149,12 +151,12 @@ impl Follower {
     }
 
     /// How well the log is heard, as far as it was taken by [`Follower::next`]; closed when this value is dropped.
-    pub fn hearing(&self) -> watch::Receiver<Hearing> {
+    pub fn health(&self) -> watch::Receiver<ReadHealth> {
         self.taken.subscribe()
     }
 
     /// Asks for further pulses.
-    pub fn pulses(&self) -> PulseAsker {
+    pub fn pulses(&self) -> PulseRequester {
         self.pulses.clone()
     }
 }
@@ -165,11 +167,11 @@ struct Following {
     log: Arc<dyn EventLog>,
     publishing: watch::Receiver<Link>,
     pod: String,
-    patience: Patience,
+    patience: FollowTiming,
     reader: LogReader,
     last: Option<Cursor>,
     items: mpsc::Sender<Followed>,
-    hearing: watch::Sender<Hearing>,
+    health: watch::Sender<ReadHealth>,
     /// Numbers of pulses rise: asked for, confirmed by the broker, come back.
     wanted: watch::Sender<u64>,
     published: u64,
@@ -223,8 +225,8 @@ impl Following {
             Err(error) => {
                 warn!(pod = self.pod, %error, "a pulse was not published; it is tried again");
                 self.next_pulse = Instant::now() + jittered(Duration::from_secs(1));
-                if self.hearing.borrow().is_complete() {
-                    self.hearing.send_replace(Hearing::Away(error.to_string()));
+                if self.health.borrow().is_complete() {
+                    self.health.send_replace(ReadHealth::Away(error.to_string()));
                 }
             }
         }
@@ -244,8 +246,8 @@ impl Following {
                 // It may come back before the broker's confirm has.
                 self.published = self.published.max(number);
                 self.returned = number;
-                self.hearing
-                    .send_if_modified(|hearing| std::mem::replace(hearing, Hearing::CaughtUp) != Hearing::CaughtUp);
+                self.health
+                    .send_if_modified(|health| std::mem::replace(health, ReadHealth::CaughtUp) != ReadHealth::CaughtUp);
                 self.items.send(Followed::CaughtUp(number)).await.ok()
             }
         }
@@ -262,8 +264,8 @@ impl Following {
         match link {
             // What was published meanwhile must be proved to be read.
             Link::Up => self.ask(),
-            Link::Down(why) if self.hearing.borrow().is_complete() => {
-                self.hearing.send_replace(Hearing::Away(why));
+            Link::Down(why) if self.health.borrow().is_complete() => {
+                self.health.send_replace(ReadHealth::Away(why));
             }
             Link::Down(_) | Link::Blocked => {}
         }
@@ -293,8 +295,8 @@ impl Following {
             return self.ask();
         }
         warn!(pod = self.pod, "the log is not heard though the broker is there; reading it again");
-        if *self.hearing.borrow() != Hearing::CatchingUp {
-            self.hearing.send_replace(Hearing::Deaf);
+        if *self.health.borrow() != ReadHealth::CatchingUp {
+            self.health.send_replace(ReadHealth::Stalled);
         }
         self.read_again();
         self.ask();
@@ -302,7 +304,7 @@ impl Following {
 
     async fn after_reader_ended(&mut self) {
         error!(pod = self.pod, "the task that reads the log has ended; reading it again");
-        self.hearing.send_replace(Hearing::Deaf);
+        self.health.send_replace(ReadHealth::Stalled);
         sleep(jittered(Duration::from_secs(1))).await;
         self.read_again();
         self.ask();

@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use model::{environment::Kind, job::Job};
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     dead::{DeadJobs, Depth},
-    environment::Kind,
-    job::Job,
     send::{Link, SendError},
 };
 
@@ -29,7 +28,7 @@ pub enum Settlement {
     /// It is done; forget it.
     Done,
     /// Not begun, or to be begun again at once by somebody else.
-    PutBack,
+    Requeue,
     /// Try this again after about that long (rounded down to a step, never below the first).
     Retry {
         /// The job with its attempts counted.

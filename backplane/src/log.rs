@@ -2,14 +2,14 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use model::{
+    cursor::Cursor,
+    event::{Event, EventError, SharedEvent},
+};
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::{
-    cursor::Cursor,
-    event::{Event, EventError, SharedEvent},
-    send::{Link, SendError},
-};
+use crate::send::{Link, SendError};
 
 /// Which exchange an event goes to, or came through: that alone decides whose it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

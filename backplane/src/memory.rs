@@ -1,18 +1,20 @@
 //! The backplane within one process: the same promises, while the process lives.
 
+mod control;
 mod jobs;
 mod log;
-mod words;
 
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::{environment::Environment, open::Backplane};
+use model::environment::Environment;
+
+use crate::open::Backplane;
+use control::MemoryControl;
 use jobs::MemoryJobs;
 use log::MemoryLog;
-use words::MemoryControl;
 
 /// A broker of this process: holds the environments that were asked for. Cheap to clone.
 #[derive(Clone, Default)]

@@ -2,12 +2,12 @@
 
 use std::{fmt, sync::Arc};
 
+use model::environment::{Environment, Kind};
 use serde::Deserialize;
 use url::Url;
 
 use crate::{
     control::Control,
-    environment::{Environment, Kind},
     jobs::JobQueues,
     log::EventLog,
     rabbitmq,

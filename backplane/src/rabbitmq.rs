@@ -10,6 +10,7 @@
 //! - `words`: words between pods
 
 mod connect;
+mod control;
 mod dead;
 mod declare;
 mod heal;
@@ -21,22 +22,22 @@ mod publish;
 mod read;
 mod settle;
 mod take;
-mod words;
 
 use std::sync::Arc;
 
+use model::environment::Kind;
 use tokio::time::sleep;
 
-use crate::{environment::Kind, open::Backplane, send::SendError, topology::Topology};
+use crate::{open::Backplane, send::SendError, topology::Topology};
 
 use self::{
     connect::{Broker, answer},
+    control::RabbitControl,
     declare::Bindings,
     heal::Backoff,
     jobs::RabbitJobs,
     log::RabbitLog,
     publish::Publisher,
-    words::RabbitControl,
 };
 
 /// Opens an environment's backplane on the broker at this address; connecting happens within.

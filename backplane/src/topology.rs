@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use model::{
+    PodId,
+    environment::{Environment, InvalidName, Kind},
+};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    control::PodId,
-    environment::{Environment, InvalidName, Kind},
-    log::Destination,
-};
+use crate::log::Destination;
 
 /// The first word of every name on the broker: `[a-z][a-z0-9-]{0,31}`, `bellwire` unless configured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,11 +11,12 @@ use std::{
 
 use async_trait::async_trait;
 use backplane::{
-    Audience, Destination, Event, EventLog, Link, LogItem, LogReader, PodId, ReadFrom, SendError,
-    follow::{Followed, Follower, Hearing, Patience},
+    Destination, EventLog, Link, LogItem, LogReader, ReadFrom, SendError,
+    follow::{FollowTiming, Followed, Follower, ReadHealth},
     memory::Broker,
 };
 use futures_util::FutureExt;
+use model::{Audience, Event, PodId};
 use tokio::{
     sync::{mpsc, watch},
     time::timeout,
@@ -55,11 +56,11 @@ async fn all_that_was_published_before_is_yielded_before_caught_up() {
     for n in 0..1000 {
         log.publish(Destination::Own, &message(n)).await.unwrap();
     }
-    let mut follower = Follower::start(log.clone(), &PodId::gateway(), Patience::with_horizon(HOUR));
-    assert_eq!(*follower.hearing().borrow(), Hearing::CatchingUp);
+    let mut follower = Follower::start(log.clone(), &PodId::gateway(), FollowTiming::with_horizon(HOUR));
+    assert_eq!(*follower.health().borrow(), ReadHealth::CatchingUp);
     let events = until_caught_up(&mut follower, 1).await;
     assert_eq!(events.iter().filter(|event| !event.is_pulse()).count(), 1000);
-    assert_eq!(*follower.hearing().borrow(), Hearing::CaughtUp);
+    assert_eq!(*follower.health().borrow(), ReadHealth::CaughtUp);
 
     log.publish(Destination::Own, &message(1000)).await.unwrap();
     let asked = follower.pulses().ask();
@@ -72,7 +73,7 @@ async fn ten_silent_pods_need_few_pulses_between_them() {
     let log = memory_log();
     let mut followers = Vec::new();
     for _ in 0..10 {
-        let mut follower = Follower::start(log.clone(), &PodId::gateway(), Patience::with_horizon(HOUR));
+        let mut follower = Follower::start(log.clone(), &PodId::gateway(), FollowTiming::with_horizon(HOUR));
         until_caught_up(&mut follower, 1).await;
         followers.push(follower);
     }
@@ -134,22 +135,22 @@ impl EventLog for Muffled {
 async fn a_pod_that_hears_nothing_says_so_and_reads_again_without_a_hole() {
     let deaf = Arc::new(AtomicBool::new(false));
     let log: Arc<dyn EventLog> = Arc::new(Muffled { log: memory_log(), deaf: deaf.clone() });
-    let mut follower = Follower::start(log.clone(), &PodId::gateway(), Patience::with_horizon(HOUR));
+    let mut follower = Follower::start(log.clone(), &PodId::gateway(), FollowTiming::with_horizon(HOUR));
     until_caught_up(&mut follower, 1).await;
 
     deaf.store(true, Ordering::Relaxed);
     log.publish(Destination::Own, &message(1)).await.unwrap();
-    let mut hearing = follower.hearing();
+    let mut health = follower.health();
     let listening = async { while follower.next().await.is_some() {} };
     tokio::select! {
         () = listening => panic!("it ended"),
-        noticed = timeout(HOUR, hearing.wait_for(|hearing| *hearing == Hearing::Deaf)) => drop(noticed.expect("it notices")),
+        noticed = timeout(HOUR, health.wait_for(|health| *health == ReadHealth::Stalled)) => drop(noticed.expect("it notices")),
     }
-    assert!(!Hearing::Deaf.is_complete());
+    assert!(!ReadHealth::Stalled.is_complete());
 
     deaf.store(false, Ordering::Relaxed);
     let asked = follower.pulses().ask();
     let events = until_caught_up(&mut follower, asked).await;
     assert_eq!(events.iter().filter(|event| event.id == "1" && !event.is_pulse()).count(), 1);
-    assert_eq!(*hearing.borrow_and_update(), Hearing::CaughtUp);
+    assert_eq!(*health.borrow_and_update(), ReadHealth::CaughtUp);
 }

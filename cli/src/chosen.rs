@@ -1,6 +1,7 @@
 //! Which environment a command means, and the way to it.
 
-use backplane::{Backplane, BackplaneConfig, Environment};
+use backplane::{Backplane, BackplaneConfig};
+use model::Environment;
 use process::{ConfigError, Environments, Settings};
 
 /// The environment of a flag, or the only one configured; a name that is not configured is most likely a slip.

@@ -7,13 +7,14 @@ use std::{
 };
 
 use anyhow::Context;
-use backplane::{Backplane, Environment, PodId, memory::Broker};
+use backplane::{Backplane, memory::Broker};
 use futures_util::future::try_join_all;
 use gateway::{Gateway, GatewayConfig, Key, Served};
 use imports::{Imports, ImportsConfig};
+use model::{Environment, PodId};
 use process::{Admin, Life, Options, Readiness, Settings};
 use reports::{Reports, ReportsConfig};
-use runtime::{Database, DatabaseConfig, Host, Place};
+use runtime::{Database, DatabaseConfig, Host, WorkerContext};
 use storage::{Storage, StorageConfig};
 use workflows::{Workflows, WorkflowsConfig};
 
@@ -71,7 +72,7 @@ async fn work(life: Life, data: PathBuf) -> anyhow::Result<()> {
     let served = [&dev, &test].map(|environment| served(environment, broker.environment(environment)));
     let mut hosts = Vec::new();
     for (environment, database) in [(&dev, settings.section("database")?), (&test, apart(&data))] {
-        let place = Place {
+        let place = WorkerContext {
             environment: environment.clone(),
             backplane: broker.environment(environment),
             storage: storage.clone(),
@@ -95,7 +96,7 @@ async fn work(life: Life, data: PathBuf) -> anyhow::Result<()> {
             () = stop() => Ok(()),
         }
     };
-    admin.beside(async { tokio::try_join!(gateway.run(stop()), workers, welcome) }).await??;
+    admin.serve_during(async { tokio::try_join!(gateway.run(stop()), workers, welcome) }).await??;
     Ok(())
 }
 
@@ -108,7 +109,7 @@ fn served(environment: &Environment, backplane: Backplane) -> Served {
 /// A worker of each kind.
 fn workers(
     settings: &Settings,
-    place: &Place,
+    place: &WorkerContext,
     database: &DatabaseConfig,
     readiness: &Readiness,
 ) -> anyhow::Result<[Host; 3]> {

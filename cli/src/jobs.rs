@@ -3,8 +3,9 @@
 use std::fmt::Write;
 
 use anyhow::{anyhow, bail};
-use backplane::{DeadJob, DeadJobs, Depth, Environment, JobQueues, Kind, SendError, dead::NoJob};
+use backplane::{DeadJob, DeadJobs, Depth, JobQueues, SendError, dead::NoJob};
 use jiff::Timestamp;
+use model::{Environment, Kind};
 use process::{Options, Settings};
 use serde_json::{Value, json};
 

@@ -1,8 +1,9 @@
 //! `bellwire notify`: a word to people, over the broker itself; it ends when the broker has confirmed it.
 
 use anyhow::Context;
-use backplane::{
-    Audience, Destination, Environment, Event, Term, Toast,
+use backplane::Destination;
+use model::{
+    Audience, Environment, Event, Term, Toast,
     toast::{Action, Level},
 };
 use process::{Options, Settings};

@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
-use backplane::{Destination, Environment, Event, LogEntry, LogItem, LogReader, ReadFrom};
+use backplane::{Destination, LogEntry, LogItem, LogReader, ReadFrom};
 use jiff::Timestamp;
+use model::{Environment, Event};
 use process::{Options, Settings};
 
 use crate::{
@@ -134,7 +135,7 @@ fn line(event: &Event, origin: Destination, environment: &Environment) -> String
 mod tests {
     use std::sync::Arc;
 
-    use backplane::{Audience, Cursor, Toast, toast::Level};
+    use model::{Audience, Cursor, Toast, toast::Level};
 
     use super::*;
 

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use anyhow::ensure;
-use backplane::{Environment, audience::is_id};
 use gateway::{Claims, Key};
 use jiff::Timestamp;
+use model::{Environment, audience::is_id};
 use process::{Environments, Options, Settings};
 
 use crate::short::say;

@@ -1,6 +1,7 @@
 //! `bellwire topology`: declares an environment's names on the broker, as a user who may.
 
-use backplane::{Backplane, Environment, Kind};
+use backplane::Backplane;
+use model::{Environment, Kind};
 use process::{Options, Settings};
 
 use crate::{chosen, short::say};

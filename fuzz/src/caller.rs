@@ -1,6 +1,6 @@
 //! Of a caller what a connection token is bound to.
 
-use backplane::Environment;
+use model::Environment;
 
 use crate::token::{Claims, Key};
 

@@ -1,6 +1,6 @@
 use std::sync::LazyLock;
 
-use backplane::PodId;
+use model::PodId;
 
 use crate::{
     caller::{Caller, Gate},

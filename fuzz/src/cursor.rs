@@ -1,4 +1,4 @@
-use backplane::cursor::Cursor;
+use model::cursor::Cursor;
 
 /// A text that is a cursor is the cursor's only text, letter case aside.
 pub fn cursor(input: &[u8]) {

@@ -1,4 +1,4 @@
-use backplane::event::{Event, EventError, LARGEST};
+use model::event::{Event, EventError, LARGEST};
 
 /// An event that was taken is good as it stands, and is the same event after it was written, sent and read again.
 pub fn event(input: &[u8]) {

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use backplane::{audience::Audience, cursor::Cursor, event::Event};
+use model::{audience::Audience, cursor::Cursor, event::Event};
 use serde_json::json;
 use signalr::{Encoding, Message, Outcome};
 

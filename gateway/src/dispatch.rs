@@ -17,8 +17,9 @@ pub mod window;
 
 use std::sync::Arc;
 
-use backplane::{Audience, Cursor, Task, TaskId, approval::Answer, follow::Hearing};
+use backplane::follow::ReadHealth;
 use jiff::Timestamp;
+use model::{Audience, Cursor, Task, TaskId, approval::Answer};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
@@ -121,7 +122,7 @@ pub enum Refusal {
 #[derive(Clone)]
 pub struct Dispatch {
     pub(crate) commands: mpsc::Sender<Command>,
-    pub(crate) hearing: watch::Receiver<Hearing>,
+    pub(crate) health: watch::Receiver<ReadHealth>,
     pub(crate) listed: Listed,
 }
 
@@ -132,8 +133,8 @@ impl Dispatch {
     }
 
     /// How well the log is heard.
-    pub fn hearing(&self) -> watch::Receiver<Hearing> {
-        self.hearing.clone()
+    pub fn health(&self) -> watch::Receiver<ReadHealth> {
+        self.health.clone()
     }
 
     /// Subscribes from after a cursor on, or from now on.
@@ -152,7 +153,7 @@ impl Dispatch {
         after: Option<Cursor>,
         is_more: bool,
     ) -> Result<Subscription, Refusal> {
-        if !self.hearing.borrow().is_complete() {
+        if !self.health.borrow().is_complete() {
             return Err(Refusal::Reading);
         }
         let subscribe = |reply| Command::Subscribe { listener, after, is_more, reply };

@@ -21,7 +21,7 @@ pub async fn serve(life: Life) -> anyhow::Result<()> {
     let admin = Admin::bind(&config.admin_listen.to_string(), readiness.clone()).await?;
     let gateway = Gateway::bind(config, served, storage, false, &readiness).await?;
     info!(address = %gateway.address()?, admin = %admin.address(), "serving");
-    admin.beside(gateway.run(signals.stop().cancelled_owned())).await?
+    admin.serve_during(gateway.run(signals.stop().cancelled_owned())).await?
 }
 
 fn environments(settings: &Settings) -> anyhow::Result<Vec<Served>> {

@@ -4,9 +4,10 @@ use std::{collections::HashMap, sync::Arc};
 
 use axum::http::StatusCode;
 use backplane::{
-    Backplane, Environment, PodId,
-    follow::{Follower, Patience},
+    Backplane,
+    follow::{FollowTiming, Follower},
 };
+use model::{Environment, PodId};
 use storage::Storage;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
@@ -97,7 +98,7 @@ impl Pod {
         let mut gates = HashMap::new();
         let mut ears = Vec::new();
         for Served { environment, key, backplane } in served {
-            let follower = Follower::start(backplane.log.clone(), &id, Patience::with_horizon(config.window));
+            let follower = Follower::start(backplane.log.clone(), &id, FollowTiming::with_horizon(config.window));
             let (dispatcher, dispatch) = Dispatcher::new(environment.clone(), follower, config.bounds());
             dispatchers.spawn(dispatcher.run());
             let functions = Functions::of(storage.catalogue(&environment));

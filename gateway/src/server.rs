@@ -4,7 +4,7 @@ use std::{future::poll_fn, net::SocketAddr, pin::Pin, task::Poll, time::Duration
 
 use anyhow::Context;
 use axum::{Router, http::Request};
-use backplane::follow::Hearing;
+use backplane::follow::ReadHealth;
 use futures_util::FutureExt;
 use hyper::{
     body::Incoming,
@@ -68,7 +68,7 @@ impl Gateway {
         let mut watchers = JoinSet::new();
         for gate in pod.gates() {
             let condition = readiness.condition(format!("log of {}", gate.environment));
-            watchers.spawn(report(condition, gate.dispatch.hearing()).map(Ok));
+            watchers.spawn(report(condition, gate.dispatch.health()).map(Ok));
             watchers.spawn(Lost::of(gate, pod.config().lost).run().map(Ok));
         }
         for ear in ears {
@@ -199,15 +199,15 @@ fn look(ended: Result<(), tokio::task::JoinError>) {
 }
 
 /// Keeps a condition of readiness as well as the log is heard.
-async fn report(condition: Condition, mut hearing: watch::Receiver<Hearing>) {
+async fn report(condition: Condition, mut health: watch::Receiver<ReadHealth>) {
     loop {
-        match &*hearing.borrow_and_update() {
-            Hearing::CaughtUp => condition.ready(),
-            Hearing::CatchingUp => condition.not("reading the log"),
-            Hearing::Away(why) => condition.degraded(format!("serving what is known; {why}")),
-            Hearing::Deaf => condition.not("the broker is there, yet nothing of the log is heard"),
+        match &*health.borrow_and_update() {
+            ReadHealth::CaughtUp => condition.ready(),
+            ReadHealth::CatchingUp => condition.not("reading the log"),
+            ReadHealth::Away(why) => condition.degraded(format!("serving what is known; {why}")),
+            ReadHealth::Stalled => condition.not("the broker is there, yet nothing of the log is heard"),
         }
-        if hearing.changed().await.is_err() {
+        if health.changed().await.is_err() {
             return;
         }
     }

@@ -1,11 +1,11 @@
 //! Who asks: a JWT signed with the key of one environment, worthless in every other.
 
-use backplane::{Environment, audience::is_id};
 use jiff::Timestamp;
 use jsonwebtoken::{
     Algorithm, DecodingKey, EncodingKey, Header, Validation, crypto, dangerous::insecure_decode_claims, decode,
     errors::ErrorKind,
 };
+use model::{Environment, audience::is_id};
 use serde::{Deserialize, Serialize};
 
 /// The key of an environment: an HS256 secret.

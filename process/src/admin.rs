@@ -68,7 +68,7 @@ impl Admin {
     }
 
     /// Serves beside `work`, exactly as long as that takes.
-    pub async fn beside<T>(self, work: impl Future<Output = T>) -> io::Result<T> {
+    pub async fn serve_during<T>(self, work: impl Future<Output = T>) -> io::Result<T> {
         let (done, over) = tokio::sync::oneshot::channel::<()>();
         let work = async {
             let result = work.await;

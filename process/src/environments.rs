@@ -6,7 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use backplane::{BackplaneConfig, Environment};
+use backplane::BackplaneConfig;
+use model::Environment;
 use serde::Deserialize;
 
 use crate::{config_error::ConfigError, secret::Secret, settings::Settings};

@@ -32,7 +32,7 @@ async fn it_is_alive_at_once_and_ready_when_its_conditions_hold() {
     let admin = port(&readiness).await;
     let address = admin.address();
     admin
-        .beside(async {
+        .serve_during(async {
             assert!(get(address, "/livez").await.starts_with("HTTP/1.1 200"));
             let log = readiness.condition("log of prod");
             log.not("catching up");
@@ -62,9 +62,9 @@ async fn two_of_them_in_one_program_show_the_same_metrics() {
         }
     };
     // The recorder is there from the first poll of a port on, as `join` polls in order.
-    one.beside(async {
+    one.serve_during(async {
         other
-            .beside(async {
+            .serve_during(async {
                 tokio::task::yield_now().await;
                 asked.await
             })

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use backplane::Kind;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
+use model::Kind;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, path::Path};
 
 use crate::files::StorageError;

@@ -2,8 +2,8 @@
 
 use std::time::SystemTime;
 
-use backplane::Environment;
 use futures_util::TryStreamExt;
+use model::Environment;
 use object_store::{Error, ObjectStoreExt, path::Path};
 
 use crate::{files::StorageError, open::Storage};

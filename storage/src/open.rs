@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, sync::Arc};
 
-use backplane::Environment;
+use model::Environment;
 use object_store::{ObjectStore, local::LocalFileSystem, memory::InMemory};
 use serde::{Deserialize, Serialize};
 

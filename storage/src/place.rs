@@ -1,6 +1,6 @@
 //! Where a file lies: `<environment>/<owner>/<id>/<name>`, whatever its owner and its name are called.
 
-use backplane::Environment;
+use model::Environment;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 

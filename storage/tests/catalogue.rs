@@ -1,8 +1,8 @@
 //! What is promised about the catalogue of functions, over a local folder and over memory.
 #![allow(clippy::unwrap_used)]
 
-use backplane::{Environment, Kind};
 use bytes::Bytes;
+use model::{Environment, Kind};
 use storage::{Storage, StorageConfig, StorageError};
 use tempfile::TempDir;
 

@@ -8,13 +8,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use backplane::{Audience, Destination, Event};
+use backplane::Destination;
 use futures_util::StreamExt;
 use lapin::{
     Connection, ConnectionProperties,
     options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions},
     types::{AMQPValue, FieldTable},
 };
+use model::{Audience, Event};
 use scenarios::{Ground, House, ground::Role};
 use tokio::sync::{mpsc, oneshot};
 

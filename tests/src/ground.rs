@@ -6,7 +6,8 @@ use std::{
     process::{Command, Stdio},
 };
 
-use backplane::{Backplane, BackplaneConfig, Environment, Kind, memory::Broker};
+use backplane::{Backplane, BackplaneConfig, memory::Broker};
+use model::{Environment, Kind};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 

@@ -2,10 +2,10 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use backplane::{Environment, PodId};
 use gateway::{Claims, Gateway, GatewayConfig, Key, Served};
+use model::{Environment, PodId};
 use process::Readiness;
-use runtime::{Function, Host, HostConfig, Place};
+use runtime::{Function, Host, HostConfig, WorkerContext};
 use serde_json::{Value, json};
 use storage::{Storage, StorageConfig};
 use tempfile::TempDir;
@@ -86,7 +86,7 @@ impl House {
         let environment: Environment = environment.parse().unwrap();
         let kind = function.kind();
         self.ground.declare(&environment, std::slice::from_ref(&kind)).await;
-        let place = Place {
+        let place = WorkerContext {
             backplane: self.ground.backplane(&environment, Role::Worker(&kind)),
             environment,
             storage: self.storage.clone(),

@@ -4,7 +4,7 @@
 use std::{process::Command, time::Duration};
 
 use async_trait::async_trait;
-use backplane::{Kind, Toast, toast::Level};
+use model::{Kind, Toast, toast::Level};
 use runtime::{Completion, Context, Failure, Function};
 use scenarios::{
     Ground, House, Pod,

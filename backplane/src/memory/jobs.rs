@@ -7,6 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use model::{environment::Kind, job::Job};
 use tokio::{
     sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch},
     time::{Instant, sleep_until},
@@ -15,8 +16,6 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     dead::{self, DeadJob, DeadJobs, Depth, Retried},
-    environment::Kind,
-    job::Job,
     jobs::{JobDelivery, JobQueues, JobReader, Settle, Settlement, retry_step},
     send::{Link, SendError},
 };
@@ -126,7 +125,7 @@ impl Settle for Taken {
         };
         match settlement {
             Settlement::Done => {}
-            Settlement::PutBack => self.queue.put_first(job, redeliveries + 1),
+            Settlement::Requeue => self.queue.put_first(job, redeliveries + 1),
             Settlement::Retry { job, after } => {
                 let due = Instant::now() + retry_step(after);
                 self.queue.state().delayed.push((due, job));

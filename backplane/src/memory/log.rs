@@ -11,9 +11,12 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Broker;
-use crate::{
+use model::{
     cursor::Cursor,
     event::{Event, SharedEvent},
+};
+
+use crate::{
     log::{Destination, EventLog, Gap, LogEntry, LogItem, LogReader, ReadFrom},
     send::{Link, SendError},
 };

@@ -19,9 +19,10 @@ use super::{
     connect::{Broker, Fault, answer, fault},
     publish::{Parcel, Publisher},
 };
+use model::environment::Kind;
+
 use crate::{
     dead::{self, DeadJob, DeadJobs, Retried},
-    environment::Kind,
     send::SendError,
 };
 

@@ -12,7 +12,9 @@ use lapin::{
 };
 
 use super::connect::{Fault, fault};
-use crate::{environment::Kind, jobs::RETRY_STEPS, send::SendError, topology::Topology};
+use model::environment::Kind;
+
+use crate::{jobs::RETRY_STEPS, send::SendError, topology::Topology};
 
 /// Entries of the log are kept this long, and as many as fit; a policy of the operator's overrides both.
 const LOG_MAX_AGE: &str = "7D";

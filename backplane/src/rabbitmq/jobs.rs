@@ -14,10 +14,10 @@ use super::{
     settle::Desk,
     take::Taking,
 };
+use model::{environment::Kind, job::Job};
+
 use crate::{
     dead::{self, DeadJobs, Depth},
-    environment::Kind,
-    job::Job,
     jobs::{JobQueues, JobReader, RETRY_STEPS},
     send::{Link, SendError},
 };

@@ -11,7 +11,9 @@ use super::{
     heal::Ended,
     read::{Begin, consume, offset},
 };
-use crate::{cursor::Cursor, log::Gap};
+use model::cursor::Cursor;
+
+use crate::log::Gap;
 
 /// How long the last entry read may take to come again; it is there at once (10 ms) if it is there.
 const JOIN_PATIENCE: Duration = Duration::from_secs(3);

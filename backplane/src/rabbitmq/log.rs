@@ -13,8 +13,9 @@ use super::{
     publish::{Parcel, Publisher},
     read::Reading,
 };
+use model::event::{CONTENT_TYPE, Event, EventError};
+
 use crate::{
-    event::{CONTENT_TYPE, Event, EventError},
     log::{Destination, EventLog, LogReader, ReadFrom},
     send::{Link, SendError},
 };

@@ -15,10 +15,9 @@ use super::{
     heal::Backoff,
     line::{self, Line},
 };
-use crate::{
-    job::Job,
-    send::{Link, SendError},
-};
+use model::job::Job;
+
+use crate::send::{Link, SendError};
 
 /// How long publishing is tried before it is said to be unavailable.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -17,9 +17,9 @@ use super::{
     heal::{Ended, Session, in_time},
     join::{self, Begun},
 };
+use model::{cursor::Cursor, event::Event};
+
 use crate::{
-    cursor::Cursor,
-    event::Event,
     log::{Dropped, Gap, LogEntry, LogItem, ReadFrom},
     send::Link,
     topology::Topology,

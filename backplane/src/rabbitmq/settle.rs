@@ -20,9 +20,9 @@ use super::{
     declare::{self, Bindings},
     publish::{JOB, Parcel, Publisher},
 };
+use model::{environment::Kind, job::Job};
+
 use crate::{
-    environment::Kind,
-    job::Job,
     jobs::{Settle, Settlement, retry_step},
     send::SendError,
     topology::Topology,
@@ -110,7 +110,7 @@ impl Settle for Held {
             return Err(gone());
         }
         let settled = match settlement {
-            Settlement::PutBack => acker.nack(REQUEUE).await,
+            Settlement::Requeue => acker.nack(REQUEUE).await,
             Settlement::Done => acker.ack(BasicAckOptions::default()).await,
             Settlement::Retry { job, after } => {
                 self.desk.climb(&job, after).await?;

@@ -2,14 +2,12 @@
 
 use std::process::Command;
 
-use backplane::{
-    Environment, Kind,
-    topology::{Prefix, Topology},
-};
+use backplane::topology::{Prefix, Topology};
 use lapin::{
     BasicProperties, Confirmation, Connection, ConnectionProperties,
     options::{BasicPublishOptions, ConfirmSelectOptions, ExchangeDeleteOptions, QueueDeleteOptions},
 };
+use model::{Environment, Kind};
 
 /// An address with an administrator's rights.
 pub fn url() -> String {

@@ -1,11 +1,12 @@
 //! What lies among the dead of a real broker, and how it came there.
 
-use backplane::{Job, SendError, Settlement};
+use backplane::{SendError, Settlement};
 use lapin::{
     ExchangeKind,
     options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
     types::{AMQPValue, FieldTable},
 };
+use model::Job;
 
 use crate::{
     broker,

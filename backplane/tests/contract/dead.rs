@@ -1,7 +1,8 @@
 //! What is promised of jobs that were given up.
 
-use backplane::{Backplane, DeadJobs, Depth, Job, JobReader, Kind, SendError, Settlement};
+use backplane::{Backplane, DeadJobs, Depth, JobReader, SendError, Settlement};
 use jiff::{Timestamp, ToSpan};
+use model::{Job, Kind};
 use tokio::time::{Duration, Instant, sleep};
 
 use crate::{

@@ -1,7 +1,8 @@
 //! What tests say and ask for.
 
-use backplane::{Backplane, Destination, Event, Job, ReadFrom, TaskId};
+use backplane::{Backplane, Destination, ReadFrom};
 use jiff::{Timestamp, ToSpan};
+use model::{Event, Job, TaskId};
 use serde_json::json;
 
 /// Before anything a test publishes.

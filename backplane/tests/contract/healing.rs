@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use backplane::{Backplane, Destination, Link, LogItem, PodId, SendError, Settlement, Word};
+use backplane::{Backplane, ControlMessage, Destination, Link, LogItem, SendError, Settlement};
+use model::PodId;
 
 use crate::{
     broker,
@@ -135,14 +136,14 @@ async fn a_pod_that_was_cut_off_hears_words_again() {
     Rabbit::run(async |rabbit| {
         let (direct, relayed, relay) = two_ways(&rabbit).await;
         let pod = PodId::gateway();
-        let mut reader = relayed.control.hear(&pod);
+        let mut reader = relayed.control.subscribe(&pod);
         up(&mut reader.link).await;
         relay.cut();
         down(&mut reader.link).await;
         relay.mend();
         up(&mut reader.link).await;
         up(&mut direct.log.publishing()).await;
-        direct.control.say(&Word { from: pod, to: None, body: "again".into() }).await.unwrap();
+        direct.control.send(&ControlMessage { from: pod, to: None, body: "again".into() }).await.unwrap();
         assert_eq!(soon("a word", reader.words.recv()).await.unwrap().body, "again");
     })
     .await;
@@ -157,8 +158,8 @@ async fn a_word_while_the_broker_is_away_is_refused_at_once() {
         relay.cut();
         down(&mut link).await;
         let began = Instant::now();
-        let word = Word { from: PodId::gateway(), to: None, body: "late".into() };
-        assert!(matches!(relayed.control.say(&word).await, Err(SendError::Unavailable(_))));
+        let word = ControlMessage { from: PodId::gateway(), to: None, body: "late".into() };
+        assert!(matches!(relayed.control.send(&word).await, Err(SendError::Unavailable(_))));
         assert!(began.elapsed() < Duration::from_secs(1));
     })
     .await;

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use backplane::{Job, JobReader, SendError, Settlement};
+use backplane::{JobReader, SendError, Settlement};
+use model::Job;
 use tokio::time::timeout;
 
 use crate::{
@@ -79,7 +80,7 @@ async fn a_job_that_was_put_back_comes_again(world: World) {
     let mut reader = reader(&plane, 1).await;
     let submitted = job("imports");
     plane.jobs.submit(&submitted).await.unwrap();
-    next(&mut reader).await.settle.settle(Settlement::PutBack).await.unwrap();
+    next(&mut reader).await.settle.settle(Settlement::Requeue).await.unwrap();
     assert_eq!(next(&mut reader).await.job, Ok(submitted));
 }
 

@@ -11,6 +11,7 @@
 
 mod broker;
 mod buried;
+mod control;
 mod dead;
 mod expect;
 mod given;
@@ -21,5 +22,4 @@ mod publishing;
 mod relay;
 mod roles;
 mod streams;
-mod words;
 mod world;

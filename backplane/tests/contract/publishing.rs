@@ -1,6 +1,6 @@
 //! What becomes of what is published: taken, returned, refused by a full queue.
 
-use backplane::{Destination, Event, SendError, topology::Topology};
+use backplane::{Destination, SendError, topology::Topology};
 use lapin::{
     BasicProperties, Channel, Confirmation, Connection, ExchangeKind,
     options::{
@@ -9,6 +9,7 @@ use lapin::{
     },
     types::{AMQPValue, FieldTable},
 };
+use model::Event;
 
 use crate::{
     broker,
@@ -162,7 +163,7 @@ async fn a_buried_job_lies_beside_its_queue_with_the_reason() {
         let message = channel.basic_get(queue, BasicGetOptions { no_ack: true }).await.unwrap().unwrap();
         let reason = message.properties.headers().as_ref().unwrap().inner().get("reason").unwrap();
         assert_eq!(reason, &AMQPValue::LongString("no such file".into()));
-        assert_eq!(serde_json::from_slice::<backplane::Job>(&message.data).unwrap(), submitted);
+        assert_eq!(serde_json::from_slice::<model::Job>(&message.data).unwrap(), submitted);
     })
     .await;
 }

@@ -8,9 +8,9 @@ use std::{
 };
 
 use backplane::{
-    Backplane, BackplaneConfig, Destination, Job, Link, LogReader, PodId, SendError, Settlement, Word,
-    open::DeclareError,
+    Backplane, BackplaneConfig, ControlMessage, Destination, Link, LogReader, SendError, Settlement, open::DeclareError,
 };
+use model::{Job, PodId};
 use tokio::sync::watch;
 
 use crate::{
@@ -114,9 +114,9 @@ async fn reads_own_log(plane: &Backplane) -> LogReader {
 }
 
 async fn hears_its_words(plane: &Backplane, pod: &PodId) {
-    let mut reader = plane.control.hear(pod);
+    let mut reader = plane.control.subscribe(pod);
     up(&mut reader.link).await;
-    plane.control.say(&Word { from: pod.clone(), to: None, body: "hello".into() }).await.unwrap();
+    plane.control.send(&ControlMessage { from: pod.clone(), to: None, body: "hello".into() }).await.unwrap();
     assert_eq!(soon("a word", reader.words.recv()).await.unwrap().body, "hello");
 }
 
@@ -152,7 +152,7 @@ async fn a_gateway_does_its_work_and_is_refused_the_rest() {
 
         refused_publish(&plane, Destination::Everywhere, &rabbit.topology("prod").everywhere()).await;
         refused_link(&mut plane.jobs.take(&"imports".parse().unwrap(), 1).link).await;
-        refused_link(&mut plane.control.hear(&PodId::worker()).link).await;
+        refused_link(&mut plane.control.subscribe(&PodId::worker()).link).await;
         in_another_environment_it_can_nothing(&users, "gateway").await;
         // What was refused did not take its own work with it.
         plane.log.publish(Destination::Own, &event("still")).await.unwrap();
@@ -178,7 +178,7 @@ async fn a_worker_does_its_work_and_is_refused_the_rest() {
 
         refused_publish(&plane, Destination::Everywhere, &rabbit.topology("prod").everywhere()).await;
         refused_link(&mut plane.jobs.take(&"reports".parse().unwrap(), 1).link).await;
-        refused_link(&mut plane.control.hear(&PodId::gateway()).link).await;
+        refused_link(&mut plane.control.subscribe(&PodId::gateway()).link).await;
         in_another_environment_it_can_nothing(&users, "worker.imports").await;
     })
     .await;
@@ -236,7 +236,7 @@ async fn in_another_environment_it_can_nothing(users: &Users, role: &str) {
     refused_publish(&plane, Destination::Own, &topology.exchange()).await;
     refused_link(&mut plane.log.read(long_ago()).link).await;
     refused_link(&mut plane.jobs.take(&"imports".parse().unwrap(), 1).link).await;
-    refused_link(&mut plane.control.hear(&PodId::gateway()).link).await;
+    refused_link(&mut plane.control.subscribe(&PodId::gateway()).link).await;
     let error = plane.jobs.submit(&job("imports")).await.unwrap_err();
     assert!(matches!(error, SendError::Refused(_)), "{error}");
     // Round the exchanges: the default one opens every queue to whoever may write to it.

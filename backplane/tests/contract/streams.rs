@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use backplane::{Backplane, Cursor, Event, Gap, ReadFrom, topology::Topology};
+use backplane::{Backplane, Gap, ReadFrom, topology::Topology};
 use futures_util::StreamExt;
 use jiff::{Timestamp, ToSpan};
 use lapin::{
@@ -10,6 +10,7 @@ use lapin::{
     options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions, QueueDeleteOptions},
     types::{AMQPValue, FieldTable, LongString},
 };
+use model::{Cursor, Event};
 use tokio::time::timeout;
 
 use crate::{

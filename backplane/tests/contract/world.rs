@@ -7,10 +7,11 @@ use std::{
 };
 
 use backplane::{
-    Backplane, BackplaneConfig, Environment, Kind, memory,
+    Backplane, BackplaneConfig, memory,
     topology::{Prefix, Topology},
 };
 use futures_util::FutureExt;
+use model::{Environment, Kind};
 
 use crate::broker;
 

@@ -1,6 +1,7 @@
 //! `bellwire jobs`, over a broker.
 
-use backplane::{Backplane, BackplaneConfig, Job, Kind, Settlement, TaskId};
+use backplane::{Backplane, BackplaneConfig, Settlement};
+use model::{Job, Kind, TaskId};
 use serde_json::{Value, json};
 use tokio::time::{Duration, timeout};
 

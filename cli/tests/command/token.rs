@@ -1,7 +1,7 @@
 //! `bellwire token`.
 
-use backplane::Environment;
 use gateway::{Key, token::TokenError};
+use model::Environment;
 
 use crate::running::Folder;
 

@@ -8,9 +8,10 @@ use std::{
     time::Duration,
 };
 
-use backplane::{Backplane, Environment, Job, LogItem, PodId, ReadFrom, Task, TaskId, TaskState, memory::Broker};
+use backplane::{Backplane, LogItem, ReadFrom, memory::Broker};
+use model::{Environment, Job, PodId, Task, TaskId, TaskState};
 use process::Readiness;
-use runtime::{Host, HostConfig, Place, testing::Bench};
+use runtime::{Host, HostConfig, WorkerContext, testing::Bench};
 use serde_json::json;
 use tokio::time::timeout;
 
@@ -45,7 +46,7 @@ async fn a_host_has_it_done_and_tells_its_owner() {
     let bench = Bench::new();
     let environment: Environment = "dev".parse().unwrap();
     let backplane = Broker::new().environment(&environment);
-    let place = Place {
+    let place = WorkerContext {
         environment,
         backplane: backplane.clone(),
         storage: bench.storage().clone(),

@@ -1,6 +1,6 @@
 //! The database that tables are in, and what all kinds of it promise: an import is there whole and once, or not at all.
 
-use backplane::TaskId;
+use model::TaskId;
 use runtime::{Database, DatabaseConfig, Failure, database::OpenError};
 
 use crate::{

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use backplane::Kind;
+use model::Kind;
 use runtime::{Completion, Context, DatabaseConfig, Failure, Function, catalogue::Offer};
 
 use crate::{

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use backplane::TaskId;
+use model::TaskId;
 use runtime::Failure;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;

@@ -1,6 +1,6 @@
 //! What an import comes to: the task's result, and the words for its owner.
 
-use backplane::{
+use model::{
     Toast,
     toast::{Action, Level},
 };

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use backplane::TaskId;
+use model::TaskId;
 use runtime::{Failure, database, thread};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgTransaction, Row};
 use tokio::sync::mpsc;

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use backplane::TaskId;
+use model::TaskId;
 use runtime::{Failure, database, thread};
 use rusqlite::{
     Connection, ErrorCode, OptionalExtension, Statement, Transaction, TransactionBehavior,

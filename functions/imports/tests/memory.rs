@@ -3,9 +3,9 @@
 
 use std::{env, io::Write, path::Path};
 
-use backplane::TaskId;
 use bytes::Bytes;
 use imports::{DatabaseConfig, Imports, ImportsConfig};
+use model::TaskId;
 use runtime::testing;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use backplane::{
+use jiff::Timestamp;
+use model::{
     Toast,
     toast::{Action, Level},
 };
-use jiff::Timestamp;
 use runtime::Completion;
 use serde::Serialize;
 use storage::StoredFile;

@@ -7,9 +7,10 @@ use std::{
 };
 
 use async_trait::async_trait;
-use backplane::Kind;
+use model::Kind;
 use runtime::{
-    Completion, Context, DatabaseConfig, Failure, Function, Place, catalogue::Offer, definitions::Faults, thread,
+    Completion, Context, DatabaseConfig, Failure, Function, WorkerContext, catalogue::Offer, definitions::Faults,
+    thread,
 };
 use storage::StoredFile;
 use tokio::sync::mpsc;
@@ -141,8 +142,8 @@ impl Function for Reports {
         Ok(outcome::completion(&definition, format, rows, &file, started, self.config.keep))
     }
 
-    async fn beside(&self, place: &Place, stop: CancellationToken) -> anyhow::Result<()> {
-        expiry::sweep(place, self.config.keep, stop).await;
+    async fn background(&self, worker: &WorkerContext, stop: CancellationToken) -> anyhow::Result<()> {
+        expiry::sweep(worker, self.config.keep, stop).await;
         Ok(())
     }
 }

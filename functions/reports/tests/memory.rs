@@ -3,7 +3,7 @@
 
 use std::{env, fs};
 
-use backplane::TaskId;
+use model::TaskId;
 use reports::{DatabaseConfig, Reports, ReportsConfig};
 use runtime::testing;
 use serde_json::json;

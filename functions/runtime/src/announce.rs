@@ -8,10 +8,9 @@ use std::{
     time::Duration,
 };
 
-use backplane::{
-    Audience, Destination, Event, EventError, EventLog, Job, SendError, Task, TaskError, TaskState, Toast, toast::Level,
-};
+use backplane::{Destination, EventLog, SendError};
 use jiff::Timestamp;
+use model::{Audience, Event, EventError, Job, Task, TaskError, TaskState, Toast, toast::Level};
 use serde_json::{Value, json};
 use storage::OwnerFiles;
 use tokio::{
@@ -270,7 +269,8 @@ fn shortened(text: &str, characters: usize) -> String {
 #[cfg(test)]
 mod tests {
     use async_trait::async_trait;
-    use backplane::{Link, LogReader, ReadFrom, TaskId};
+    use backplane::{Link, LogReader, ReadFrom};
+    use model::TaskId;
     use storage::{Storage, StorageConfig};
     use tokio::sync::mpsc;
 

@@ -28,7 +28,7 @@ pub(crate) enum Outcome {
     /// Its owner took it back.
     Cancelled,
     /// The host stops; somebody else shall do it.
-    PutBack,
+    Requeue,
 }
 
 /// What may stop a run from outside.
@@ -52,7 +52,7 @@ pub(crate) async fn attempt(function: Arc<dyn Erased>, context: Context, given: 
     let (otherwise, patience) = tokio::select! {
         ended = &mut run => return outcome(ended),
         () = stops.cancelled.cancelled() => (Outcome::Cancelled, UNWINDING),
-        () = stops.giving_up.cancelled() => (Outcome::PutBack, UNWINDING_AT_STOP),
+        () = stops.giving_up.cancelled() => (Outcome::Requeue, UNWINDING_AT_STOP),
         () = tokio::time::sleep(limit) => (Outcome::TimedOut(limit), UNWINDING),
     };
     stop.cancel();

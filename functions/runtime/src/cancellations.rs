@@ -7,9 +7,10 @@ use std::{
 };
 
 use backplane::{
-    Destination, EventLog, LogEntry, PodId, TaskId,
-    follow::{Followed, Follower, Hearing, Patience},
+    Destination, EventLog, LogEntry,
+    follow::{FollowTiming, Followed, Follower, ReadHealth},
 };
+use model::{PodId, TaskId};
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{info, warn};
@@ -24,7 +25,7 @@ pub(crate) struct Cancellations {
     known: Arc<Known>,
     /// How well the log is heard; caught up only when all cancelled tasks of it are known here.
     /// Closed only if listening has ended.
-    pub(crate) hearing: watch::Receiver<Hearing>,
+    pub(crate) health: watch::Receiver<ReadHealth>,
     _listening: AbortOnDropHandle<()>,
 }
 
@@ -50,10 +51,10 @@ pub(crate) struct Running {
 impl Cancellations {
     /// Begins to listen; jobs waiting longer than `horizon` are not found to be cancelled.
     pub(crate) fn follow(log: Arc<dyn EventLog>, pod: &PodId, horizon: Duration) -> Self {
-        let follower = Follower::start(log, pod, Patience::with_horizon(horizon));
-        let (known, hearing) = (Arc::new(Known::default()), follower.hearing());
+        let follower = Follower::start(log, pod, FollowTiming::with_horizon(horizon));
+        let (known, health) = (Arc::new(Known::default()), follower.health());
         let listening = AbortOnDropHandle::new(tokio::spawn(listen(follower, known.clone())));
-        Self { known, hearing, _listening: listening }
+        Self { known, health, _listening: listening }
     }
 
     /// Watches over a task that begins to run here.

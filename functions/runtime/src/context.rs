@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use backplane::{Environment, TaskId, catalogue::allows};
+use model::{Environment, TaskId, catalogue::allows};
 use serde::{Serialize, de::DeserializeOwned};
 use storage::OwnerFiles;
 use tokio::sync::watch;
@@ -77,7 +77,7 @@ impl Context {
         self.database()?.once(self.task, unless_stopped).await
     }
 
-    /// Whether a definition that says `allow` lets its owner start it; see [`backplane::catalogue::Offer::allow`].
+    /// Whether a definition that says `allow` lets its owner start it; see [`model::catalogue::Offer::allow`].
     pub fn is_allowed(&self, allow: &[String]) -> bool {
         allows(allow, &self.owner, &self.groups)
     }

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use backplane::TaskId;
+use model::TaskId;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{failure::Failure, thread::Ended};

@@ -133,7 +133,7 @@ pub fn files(folder: &Path, endings: &[&str]) -> Result<Vec<String>, Fault> {
 /// What is wrong with one entry of `allow`, if anything: it is `user:ID` or `group:NAME`.
 pub fn fault_of_allow(entry: &str) -> Option<String> {
     match entry.split_once(':') {
-        Some(("user" | "group", who)) if backplane::audience::is_id(who) => None,
+        Some(("user" | "group", who)) if model::audience::is_id(who) => None,
         _ => Some(format!("allow: {entry:?} is neither user:ID nor group:NAME")),
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use backplane::{Kind, catalogue::Description};
+use model::{Kind, catalogue::Description};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -12,7 +12,7 @@ use crate::{
     context::Context,
     failure::Failure,
     function::{Completion, Function},
-    host::Place,
+    host::WorkerContext,
 };
 
 /// What the host knows of a function.
@@ -22,7 +22,7 @@ pub(crate) trait Erased: Send + Sync + 'static {
     fn limit(&self) -> Duration;
     fn describe(&self) -> Description;
     fn continues(&self) -> bool;
-    async fn accompany(&self, place: &Place, stop: CancellationToken) -> anyhow::Result<()>;
+    async fn background(&self, worker: &WorkerContext, stop: CancellationToken) -> anyhow::Result<()>;
     async fn run_json(&self, context: &Context, input: Value) -> Result<Completion<Value>, Failure>;
 }
 
@@ -44,8 +44,8 @@ impl<F: Function> Erased for F {
         self.only_begins()
     }
 
-    async fn accompany(&self, place: &Place, stop: CancellationToken) -> anyhow::Result<()> {
-        self.beside(place, stop).await
+    async fn background(&self, worker: &WorkerContext, stop: CancellationToken) -> anyhow::Result<()> {
+        self.background(worker, stop).await
     }
 
     async fn run_json(&self, context: &Context, input: Value) -> Result<Completion<Value>, Failure> {

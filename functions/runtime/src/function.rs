@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use backplane::{
+use model::{
     Kind, Toast,
     catalogue::{Description, Offer},
 };
@@ -11,7 +11,7 @@ use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio_util::sync::CancellationToken;
 
-use crate::{context::Context, failure::Failure, host::Place};
+use crate::{context::Context, failure::Failure, host::WorkerContext};
 
 /// No run may take longer: the broker takes an unacknowledged job back after 30 minutes. Longer work is a workflow.
 pub const LONGEST_RUN: Duration = Duration::from_secs(25 * 60);
@@ -55,7 +55,7 @@ pub trait Function: Send + Sync + 'static {
         Duration::from_secs(20 * 60)
     }
 
-    /// Whether `run` only begins its task, and [`Function::beside`] tells the rest of it, its end included.
+    /// Whether `run` only begins its task, and [`Function::background`] tells the rest of it, its end included.
     fn only_begins(&self) -> bool {
         false
     }
@@ -63,8 +63,8 @@ pub trait Function: Send + Sync + 'static {
     /// Does the work.
     async fn run(&self, context: &Context, input: Self::Input) -> Result<Completion<Self::Output>, Failure>;
 
-    /// What goes on beside its jobs as long as its host runs; an error ends the host. Returns soon after `stop`.
-    async fn beside(&self, _place: &Place, stop: CancellationToken) -> anyhow::Result<()> {
+    /// Runs in the background as long as its host runs; an error ends the host. Returns soon after `stop`.
+    async fn background(&self, _worker: &WorkerContext, stop: CancellationToken) -> anyhow::Result<()> {
         stop.cancelled().await;
         Ok(())
     }

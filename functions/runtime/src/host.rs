@@ -2,7 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use backplane::{Backplane, Environment, JobReader, Kind, Link, PodId, follow::Hearing};
+use backplane::{Backplane, JobReader, Link, follow::ReadHealth};
+use model::{Environment, Kind, PodId};
 use process::{Condition, Readiness, quantity};
 use serde::Deserialize;
 use storage::Storage;
@@ -51,7 +52,7 @@ impl Default for HostConfig {
 
 /// Where a host works.
 #[derive(Clone)]
-pub struct Place {
+pub struct WorkerContext {
     /// Whose jobs it does.
     pub environment: Environment,
     /// That environment's backplane.
@@ -88,16 +89,16 @@ pub enum HostError {
     /// The task that follows the log has ended.
     #[error("the reader of the event log has ended")]
     LogEnded,
-    /// What goes on beside the jobs has ended.
-    #[error("what goes on beside the {0} jobs has ended: {1}")]
-    BesideEnded(Kind, String),
+    /// The background work of the function has ended.
+    #[error("the background work of the {0} function has ended: {1}")]
+    BackgroundEnded(Kind, String),
 }
 
 /// A host of one function: build it, then run it.
 pub struct Host {
     config: HostConfig,
     runner: Arc<Runner>,
-    place: Place,
+    worker: WorkerContext,
     ready: Condition,
     _introducing: AbortOnDropHandle<()>,
 }
@@ -106,12 +107,12 @@ impl Host {
     /// A host that follows the log already and takes no job yet; it is ready while it hears its queue and the log.
     /// Called within a runtime.
     pub fn new(
-        place: Place,
+        worker: WorkerContext,
         config: HostConfig,
         function: impl Function,
         readiness: &Readiness,
     ) -> Result<Self, HostError> {
-        let Place { environment, backplane, storage, database, pod } = place.clone();
+        let WorkerContext { environment, backplane, storage, database, pod } = worker.clone();
         let function: Arc<dyn Erased> = Arc::new(function);
         let (kind, asked) = (function.name(), function.limit());
         if asked > LONGEST_RUN {
@@ -135,66 +136,66 @@ impl Host {
         };
         let ready = readiness.condition(format!("{} of {}", runner.kind, runner.environment));
         let _introducing = AbortOnDropHandle::new(introducing);
-        Ok(Self { config, runner: Arc::new(runner), place, ready, _introducing })
+        Ok(Self { config, runner: Arc::new(runner), worker, ready, _introducing })
     }
 
     /// Takes jobs until `shutdown`; then lets the running ones finish within the grace and puts back the rest.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), HostError> {
         tokio::pin!(shutdown);
-        let mut hearing = self.runner.cancellations.hearing.clone();
-        self.say_ready(&hearing.borrow(), None);
+        let mut health = self.runner.cancellations.health.clone();
+        self.say_ready(&health.borrow(), None);
         // A task that was taken back is known only once the log was read.
         tokio::select! {
             () = &mut shutdown => return Ok(()),
-            caught_up = hearing.wait_for(|hearing| *hearing == Hearing::CaughtUp) => {
+            caught_up = health.wait_for(|health| *health == ReadHealth::CaughtUp) => {
                 caught_up.map_err(|_| HostError::LogEnded)?;
             }
         }
         info!(kind = %self.runner.kind, environment = %self.runner.environment, "taking jobs");
-        let mut queue = self.place.backplane.jobs.take(&self.runner.kind, self.config.concurrency.max(1));
-        let _waiting = waiting::watch(self.place.backplane.jobs.clone(), self.runner.kind.clone());
+        let mut queue = self.worker.backplane.jobs.take(&self.runner.kind, self.config.concurrency.max(1));
+        let _waiting = waiting::watch(self.worker.backplane.jobs.clone(), self.runner.kind.clone());
         let mut jobs = JoinSet::new();
-        let (mut beside, stop) = self.beside();
+        let (mut background, stop) = self.background();
         let ended = tokio::select! {
-            ended = self.take_jobs(&mut queue, &mut jobs, hearing, shutdown) => ended,
-            ended = &mut beside => Err(HostError::BesideEnded(self.runner.kind.clone(), why(ended))),
+            ended = self.take_jobs(&mut queue, &mut jobs, health, shutdown) => ended,
+            ended = &mut background => Err(HostError::BackgroundEnded(self.runner.kind.clone(), why(ended))),
         };
         self.ready.not("stopping");
         self.finish(&mut jobs).await;
         stop.cancel();
-        if !beside.is_finished() && timeout(UNWINDING_AT_STOP, beside).await.is_err() {
-            warn!("what went on beside the jobs did not stop in time; it is left behind");
+        if !background.is_finished() && timeout(UNWINDING_AT_STOP, background).await.is_err() {
+            warn!("the background work did not stop in time; it is left behind");
         }
         // Only now: what is settled is settled through the reader's connection.
         drop(queue);
         ended
     }
 
-    /// What the function does beside its jobs; its end is waited for, or it is aborted with its handle.
-    fn beside(&self) -> (AbortOnDropHandle<anyhow::Result<()>>, CancellationToken) {
+    /// Starts the background work of the function; its end is waited for, or it is aborted with its handle.
+    fn background(&self) -> (AbortOnDropHandle<anyhow::Result<()>>, CancellationToken) {
         let stop = CancellationToken::new();
-        let (function, place, until) = (self.runner.function.clone(), self.place.clone(), stop.clone());
-        let beside = tokio::spawn(async move { function.accompany(&place, until).await });
-        (AbortOnDropHandle::new(beside), stop)
+        let (function, worker, until) = (self.runner.function.clone(), self.worker.clone(), stop.clone());
+        let background = tokio::spawn(async move { function.background(&worker, until).await });
+        (AbortOnDropHandle::new(background), stop)
     }
 
     async fn take_jobs(
         &self,
         queue: &mut JobReader,
         jobs: &mut JoinSet<()>,
-        mut hearing: watch::Receiver<Hearing>,
+        mut health: watch::Receiver<ReadHealth>,
         mut shutdown: impl Future<Output = ()> + Unpin,
     ) -> Result<(), HostError> {
         loop {
-            self.say_ready(&hearing.borrow(), Some(&queue.link.borrow()));
+            self.say_ready(&health.borrow(), Some(&queue.link.borrow()));
             // A queue that was lost hands out anew what still runs here, so the reader's bound is not enough.
             let room = jobs.len() < usize::from(self.config.concurrency.max(1));
             // Nor is one begun that was taken back while the broker was away.
-            let heard = *hearing.borrow() == Hearing::CaughtUp;
+            let heard = *health.borrow() == ReadHealth::CaughtUp;
             tokio::select! {
                 () = &mut shutdown => return Ok(()),
                 Some(ended) = jobs.join_next() => note(ended),
-                changed = hearing.changed() => changed.map_err(|_| HostError::LogEnded)?,
+                changed = health.changed() => changed.map_err(|_| HostError::LogEnded)?,
                 Ok(()) = queue.link.changed() => {}
                 delivery = queue.deliveries.recv(), if room && heard => match delivery {
                     Some(delivery) => { jobs.spawn(self.runner.clone().take(delivery)); }
@@ -219,13 +220,13 @@ impl Host {
         }
     }
 
-    fn say_ready(&self, hearing: &Hearing, queue: Option<&Link>) {
-        match (hearing, queue) {
+    fn say_ready(&self, health: &ReadHealth, queue: Option<&Link>) {
+        match (health, queue) {
             (_, Some(Link::Down(why))) => self.ready.not(format!("the queue is not heard: {why}")),
-            (Hearing::CaughtUp, Some(_)) => self.ready.ready(),
-            (Hearing::CaughtUp | Hearing::CatchingUp, _) => self.ready.not("reading the log"),
-            (Hearing::Away(why), _) => self.ready.not(format!("the log is not heard: {why}")),
-            (Hearing::Deaf, _) => self.ready.not("the broker is there, yet nothing of the log is heard"),
+            (ReadHealth::CaughtUp, Some(_)) => self.ready.ready(),
+            (ReadHealth::CaughtUp | ReadHealth::CatchingUp, _) => self.ready.not("reading the log"),
+            (ReadHealth::Away(why), _) => self.ready.not(format!("the log is not heard: {why}")),
+            (ReadHealth::Stalled, _) => self.ready.not("the broker is there, yet nothing of the log is heard"),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use backplane::catalogue::Description;
+use model::catalogue::Description;
 use storage::Catalogue;
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};

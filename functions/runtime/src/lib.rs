@@ -39,10 +39,10 @@ mod verdict;
 mod waiting;
 pub mod worker;
 
-pub use backplane::{Kind, Toast, catalogue, toast::Level};
 pub use context::Context;
 pub use database::{Database, DatabaseConfig, DatabaseError};
 pub use failure::Failure;
 pub use function::{Completion, Function};
-pub use host::{Host, HostConfig, HostError, Place};
+pub use host::{Host, HostConfig, HostError, WorkerContext};
+pub use model::{Kind, Toast, catalogue, toast::Level};
 pub use worker::{Worker, live};

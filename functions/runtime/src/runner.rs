@@ -2,8 +2,9 @@
 
 use std::{sync::Arc, time::Instant};
 
-use backplane::{Environment, EventLog, Job, JobDelivery, Kind, Settlement, audience};
+use backplane::{EventLog, JobDelivery, Settlement};
 use metrics::{counter, gauge, histogram};
+use model::{Environment, Job, Kind, audience};
 use storage::{OwnerFiles, Storage};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -78,7 +79,7 @@ impl Runner {
     async fn work(&self, job: Job, attempt: u32, redeliveries: u32) -> Settlement {
         let _turn = tokio::select! {
             turn = self.underway.turn(job.task) => turn,
-            () = self.giving_up.cancelled() => return Settlement::PutBack,
+            () = self.giving_up.cancelled() => return Settlement::Requeue,
         };
         let files = self.storage.files(&self.environment, &job.owner);
         let announcer = Announcer::new(self.log.clone(), files.clone(), &job, attempt);
@@ -146,7 +147,7 @@ impl Runner {
     /// Tells what became of it; only then may it be settled.
     async fn tell(&self, verdict: Verdict, announcer: &Announcer) -> Settlement {
         match verdict {
-            Verdict::PutBack => Settlement::PutBack,
+            Verdict::Requeue => Settlement::Requeue,
             Verdict::GoesOn => Settlement::Done,
             Verdict::Again(why, settlement) => {
                 announcer.queued_again(why).await;
@@ -155,7 +156,7 @@ impl Runner {
             Verdict::End(end, settlement) => match announcer.end(end, &self.giving_up).await {
                 true => settlement,
                 // Done, and not told: whoever takes it next finds its effect and tells it.
-                false => Settlement::PutBack,
+                false => Settlement::Requeue,
             },
         }
     }

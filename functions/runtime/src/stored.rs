@@ -2,9 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use backplane::{Job, TaskId};
 use bytes::Bytes;
 use futures_util::TryStreamExt;
+use model::{Job, TaskId};
 use serde_json::{Map, Value};
 use storage::{FileKey, OwnerFiles, StorageError};
 use tokio::time::timeout;

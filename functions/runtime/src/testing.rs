@@ -9,9 +9,9 @@
 
 use std::time::{Duration, Instant};
 
-use backplane::TaskId;
 use bytes::Bytes;
 use futures_util::TryStreamExt;
+use model::TaskId;
 use serde_json::Value;
 use storage::{FileKey, InvalidKey, OwnerFiles, Storage, StorageConfig, StorageError};
 use tempfile::TempDir;

@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use backplane::TaskId;
+use model::TaskId;
 use tokio::sync::OwnedMutexGuard;
 
 type Turns = Mutex<HashMap<TaskId, Arc<tokio::sync::Mutex<()>>>>;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use backplane::{Job, Settlement, TaskError, jobs::RETRY_STEPS};
+use backplane::{Settlement, jobs::RETRY_STEPS};
+use model::{Job, TaskError};
 
 use crate::{announce::End, attempt::Outcome, failure::Failure};
 
@@ -14,7 +15,7 @@ pub(crate) enum Verdict {
     /// It is tried again later.
     Again(TaskError, Settlement),
     /// Somebody else shall do it, as if it had never been taken.
-    PutBack,
+    Requeue,
     /// It has begun; its end is told elsewhere.
     GoesOn,
 }
@@ -27,7 +28,7 @@ impl Verdict {
                 return Self::End(End::Succeeded { result: done.output, toast: done.toast }, Settlement::Done);
             }
             Outcome::Cancelled => return Self::End(End::Cancelled, Settlement::Done),
-            Outcome::PutBack => return Self::PutBack,
+            Outcome::Requeue => return Self::Requeue,
             Outcome::TimedOut(limit) => {
                 let message = format!("It took longer than the {} that it may take.", in_words(limit));
                 return Self::End(End::Failed(error("deadline", message)), Settlement::Done);
@@ -70,7 +71,7 @@ impl Verdict {
             Self::End(End::Failed(_), Settlement::Dead { .. }) => "dead",
             Self::End(End::Failed(_), _) => "failed",
             Self::Again(..) => "retried",
-            Self::PutBack => "put_back",
+            Self::Requeue => "put_back",
             Self::GoesOn => "begun",
         }
     }
@@ -94,7 +95,7 @@ mod tests {
     use super::*;
 
     fn job() -> Job {
-        Job::new(backplane::TaskId::new(), "echo".parse().unwrap(), "ada", "Echo", Value::Null)
+        Job::new(model::TaskId::new(), "echo".parse().unwrap(), "ada", "Echo", Value::Null)
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use backplane::{Depth, JobQueues, Kind};
+use backplane::{Depth, JobQueues};
 use metrics::gauge;
+use model::Kind;
 use tokio::time::sleep;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::warn;
@@ -41,7 +42,8 @@ fn tell(kind: &Kind, depth: Depth) {
 
 #[cfg(test)]
 mod tests {
-    use backplane::{Job, TaskId, memory::Broker};
+    use backplane::memory::Broker;
+    use model::{Job, TaskId};
     use serde_json::Value;
     use tokio::time::timeout;
 

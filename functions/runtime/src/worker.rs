@@ -22,8 +22,9 @@
 
 use std::{net::SocketAddr, process::ExitCode};
 
-use backplane::{Backplane, Environment, PodId};
+use backplane::Backplane;
 use clap::{Args, Command, FromArgMatches};
+use model::{Environment, PodId};
 use process::{Admin, Environments, Life, Options, Settings};
 use serde::Deserialize;
 use storage::{Storage, StorageConfig};
@@ -32,7 +33,7 @@ use tracing::info;
 use crate::{
     database::{Database, DatabaseConfig},
     function::Function,
-    host::{Host, HostConfig, Place},
+    host::{Host, HostConfig, WorkerContext},
 };
 
 /// The flags that all workers share.
@@ -110,10 +111,10 @@ async fn work<F: Function>(
     let database = database(&settings)?;
     let backplane = Backplane::open(&environments.backplane(&settings, &environment)?, &environment)?;
     let admin = Admin::bind(&admin_listen.to_string(), readiness.clone()).await?;
-    let place = Place { environment, backplane, storage, database, pod: PodId::worker() };
-    info!(environment = %place.environment, pod = %place.pod, admin = %admin.address(), "working");
-    let host = Host::new(place, host, function, &readiness)?;
-    admin.beside(host.run(signals.stop().cancelled_owned())).await??;
+    let worker = WorkerContext { environment, backplane, storage, database, pod: PodId::worker() };
+    info!(environment = %worker.environment, pod = %worker.pod, admin = %admin.address(), "working");
+    let host = Host::new(worker, host, function, &readiness)?;
+    admin.serve_during(host.run(signals.stop().cancelled_owned())).await??;
     Ok(())
 }
 

@@ -1,8 +1,8 @@
 //! One change of a run: a transaction that locks it, takes in what was heard, plans what comes next, and writes both
 //! the new state and what is to be sent.
 
-use backplane::{Audience, Job, TaskId, TaskState};
 use jiff::Timestamp;
+use model::{Audience, Job, TaskId, TaskState};
 use runtime::{DatabaseError, database::Transaction};
 use serde_json::{Map, Value, json};
 use storage::FileKey;
@@ -185,7 +185,7 @@ fn parcel(
 }
 
 /// The queue of an item's job: of another workflow, ours.
-fn kind(run: &Run, of: Of, undo: Undo) -> Option<backplane::Kind> {
+fn kind(run: &Run, of: Of, undo: Undo) -> Option<model::Kind> {
     let step = run.step_definition(of.step);
     match (undo, &step.compensate) {
         (Undo::Yes, Some(compensate)) => compensate.kind.parse().ok(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use backplane::Term;
+use model::Term;
 
 use crate::{
     definition::{Compensation, Definition, Doing, Lasting, StepDefinition},

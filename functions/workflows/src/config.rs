@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use backplane::Kind;
+use model::Kind;
 use process::quantity;
 use runtime::HostConfig;
 use serde::Deserialize;

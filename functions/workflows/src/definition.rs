@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use backplane::catalogue::FieldType;
+use model::catalogue::FieldType;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 

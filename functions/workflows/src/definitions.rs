@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use backplane::Kind;
+use model::Kind;
 use runtime::definitions::{Fault, Faults, Source, fault_of_name, files};
 
 use crate::{

@@ -7,13 +7,11 @@ use std::{
     time::Duration,
 };
 
-use backplane::{
-    PodId, TaskId,
-    follow::{Followed, Follower, Patience},
-};
+use backplane::follow::{FollowTiming, Followed, Follower};
 use jiff::Timestamp;
 use metrics::counter;
-use runtime::{Database, DatabaseError, Place};
+use model::{PodId, TaskId};
+use runtime::{Database, DatabaseError, WorkerContext};
 use tokio::{
     sync::Notify,
     time::{Instant, sleep, sleep_until},
@@ -43,7 +41,7 @@ const MOST_COLLECTED: usize = 10_000;
 
 /// The engine of one process.
 pub(crate) struct Engine {
-    pub(crate) place: Place,
+    pub(crate) place: WorkerContext,
     pub(crate) database: Database,
     config: WorkflowsConfig,
     limits: Limits,
@@ -64,7 +62,7 @@ pub(crate) fn now() -> i64 {
 }
 
 impl Engine {
-    pub(crate) fn new(place: Place, database: Database, config: WorkflowsConfig, begun: Arc<Notify>) -> Self {
+    pub(crate) fn new(place: WorkerContext, database: Database, config: WorkflowsConfig, begun: Arc<Notify>) -> Self {
         let limits = Limits::of(config.most_items, config.items_at_once, config.step_timeout);
         let dialect = Dialect::of(&database);
         let (progress, taken_back) = (Mutex::default(), Mutex::default());
@@ -92,7 +90,7 @@ impl Engine {
     /// Hears the log from its horizon on, so that what was told while no engine ran is found.
     async fn hear_log(&self) -> anyhow::Result<()> {
         // Another name than the host's: each follows the log by pulses of its own.
-        let patience = Patience::with_horizon(self.config.host.horizon);
+        let patience = FollowTiming::with_horizon(self.config.host.horizon);
         let mut follower = Follower::start(self.place.backplane.log.clone(), &PodId::worker(), patience);
         while let Some(item) = follower.next().await {
             match item {

@@ -1,6 +1,9 @@
 //! What a word from outside changes in a run. The same word twice changes nothing more.
 
-use backplane::{Audience, TaskId, approval::Answer, approval::Decision};
+use model::{
+    Audience, TaskId,
+    approval::{Answer, Decision},
+};
 use serde_json::{Value, json};
 
 use crate::{

@@ -1,6 +1,6 @@
 //! A workflow's input: offered as a form, and checked as it comes.
 
-use backplane::catalogue::{Field, FieldType, Offer};
+use model::catalogue::{Field, FieldType, Offer};
 use serde_json::{Map, Value, json};
 use storage::FileKey;
 

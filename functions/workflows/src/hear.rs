@@ -1,6 +1,7 @@
 //! What an entry of the log says of a run.
 
-use backplane::{Destination, LogEntry, TaskId, TaskState, approval::Answer};
+use backplane::{Destination, LogEntry};
+use model::{TaskId, TaskState, approval::Answer};
 use serde_json::Value;
 
 use crate::{

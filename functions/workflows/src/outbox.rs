@@ -1,6 +1,6 @@
 //! What is to be sent, written down in the transaction that decides it and removed once the broker has it.
 
-use backplane::{Environment, Event, Job};
+use model::{Environment, Event, Job};
 use runtime::{DatabaseError, database::Transaction};
 use serde::{Deserialize, Serialize};
 

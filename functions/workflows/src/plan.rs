@@ -1,6 +1,6 @@
 //! What comes next in a run: pure, from what is known and the time to what is to be done.
 
-use backplane::{StepState, TaskError, TaskState};
+use model::{StepState, TaskError, TaskState};
 use runtime::DatabaseError;
 use serde_json::{Value, json};
 

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use backplane::{
+use model::{
     StepState, TaskId, TaskState,
     approval::{Answer, Decision},
 };
@@ -215,7 +215,7 @@ fn tries_are_counted_rest_between_and_are_tasks_of_their_own() {
     run.now += 1;
     assert_eq!(run.submits(vec![]), ["one"]);
     assert_ne!(first, run.task("one", 0));
-    // The first has failed already; hearing it again is not the second's failure.
+    // The first has failed already; health it again is not the second's failure.
     run.then(vec![Word::Ended(first, TaskEnd::Failed("sour".to_owned()))]);
     assert_eq!(run.states(), [StepState::Running]);
     run.then(vec![run.failed("one", 0)]);

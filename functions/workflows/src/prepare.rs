@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use backplane::{Audience, StepState};
+use model::{Audience, StepState};
 use runtime::DatabaseError;
 use serde_json::{Map, Value, json};
 use storage::FileKey;

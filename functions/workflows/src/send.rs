@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use backplane::{Destination, Job, SendError, TaskId};
+use backplane::{Destination, SendError};
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use model::{Job, TaskId};
 use runtime::{DatabaseError, database::Transaction};
 use serde_json::Value;
 use storage::{FileKey, StorageError};

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use backplane::{Environment, StepState, TaskError, TaskId, TaskState};
 use jiff::Timestamp;
+use model::{Environment, StepState, TaskError, TaskId, TaskState};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 

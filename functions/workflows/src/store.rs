@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use backplane::{Environment, TaskId};
+use model::{Environment, TaskId};
 use runtime::{
     Database, DatabaseError,
     database::{Transaction, Value as Sql},

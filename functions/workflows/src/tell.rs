@@ -1,10 +1,11 @@
 //! What people hear of a run: how far its steps are, its questions, its end.
 
-use backplane::{
-    Audience, Event, Kind, Step, StepState, Task, TaskError, TaskId, TaskState, Toast, approval::Question,
-    toast::Action, toast::Level,
-};
 use jiff::{SignedDuration, Timestamp};
+use model::{
+    Audience, Event, Kind, Step, StepState, Task, TaskError, TaskId, TaskState, Toast,
+    approval::Question,
+    toast::{Action, Level},
+};
 use serde_json::{Map, Value, json};
 
 use crate::state::{ItemState, Of, Phase, Run};
@@ -135,7 +136,7 @@ fn toast(run: &Run, task: &Task) -> Option<Toast> {
             let done = run.steps.iter().filter(|step| step.state == StepState::Succeeded).count();
             let href = task.result.as_ref().and_then(|result| result["href"].as_str());
             let action = href
-                .filter(|href| backplane::toast::is_safe_href(href))
+                .filter(|href| model::toast::is_safe_href(href))
                 .map(|href| Action { label: "Open".to_owned(), href: href.to_owned() });
             let body = Some(if done == 1 { "1 step done".to_owned() } else { format!("{done} steps done") });
             Some(Toast { body, action, ..Toast::new(Level::Success, format!("{} is done", task.title)) })

@@ -1,6 +1,6 @@
 //! A run that will not end well: what is under way is taken back, what was done is undone.
 
-use backplane::{StepState, TaskState};
+use model::{StepState, TaskState};
 use runtime::DatabaseError;
 
 use crate::{

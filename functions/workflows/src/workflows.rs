@@ -4,9 +4,9 @@ use std::{path::PathBuf, sync::Arc};
 
 use anyhow::Context as _;
 use async_trait::async_trait;
-use backplane::{Kind, TaskId, Toast, catalogue::Offer, toast::Level};
+use model::{Kind, TaskId, Toast, catalogue::Offer, toast::Level};
 use runtime::{
-    Completion, Context, DatabaseError, Failure, Function, Place, database::Transaction, definitions::Faults,
+    Completion, Context, DatabaseError, Failure, Function, WorkerContext, database::Transaction, definitions::Faults,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -163,11 +163,11 @@ impl Function for Workflows {
         Ok(Completion { output: json!({}), toast })
     }
 
-    async fn beside(&self, place: &Place, stop: CancellationToken) -> anyhow::Result<()> {
-        let database = place.database.clone();
+    async fn background(&self, worker: &WorkerContext, stop: CancellationToken) -> anyhow::Result<()> {
+        let database = worker.database.clone();
         let database =
             database.context("workflows keep their runs in a database: set database.url (BELLWIRE_DATABASE__URL)")?;
-        let engine = Engine::new(place.clone(), database, self.config.clone(), self.begun.clone());
+        let engine = Engine::new(worker.clone(), database, self.config.clone(), self.begun.clone());
         tokio::select! {
             () = stop.cancelled() => Ok(()),
             ended = engine.live() => ended,

@@ -6,7 +6,7 @@ use std::path::Path;
 use tempfile::TempDir;
 use workflows::Definitions;
 
-fn kinds() -> Vec<backplane::Kind> {
+fn kinds() -> Vec<model::Kind> {
     ["imports", "reports"].map(|kind| kind.parse().unwrap()).into()
 }
 

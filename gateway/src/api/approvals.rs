@@ -8,12 +8,13 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use backplane::{
-    Audience, Destination, TaskId,
+use backplane::Destination;
+use jiff::Timestamp;
+use model::{
+    Audience, TaskId,
     approval::{Answer, Decision},
     task::is_step_id,
 };
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 use utoipa::ToSchema;

@@ -1,8 +1,8 @@
 //! `GET /dev/token`: in `bellwire dev` anybody may be anybody.
 
 use axum::{Json, extract::State};
-use backplane::{Environment, audience::is_id};
 use jiff::Timestamp;
+use model::{Environment, audience::is_id};
 use serde::{Deserialize, Serialize};
 
 use crate::{

@@ -6,7 +6,7 @@ use std::{
 };
 
 use axum::{Json, extract::State};
-use backplane::catalogue::{Description, allows};
+use model::catalogue::{Description, allows};
 use serde::Serialize;
 use storage::{Catalogue, StorageError};
 use tokio::{sync::Mutex, time::timeout};

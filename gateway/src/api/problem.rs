@@ -6,7 +6,8 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use backplane::{EventError, SendError};
+use backplane::SendError;
+use model::EventError;
 use serde::Serialize;
 use storage::{InvalidKey, StorageError};
 use tracing::{error, warn};

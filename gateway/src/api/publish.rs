@@ -6,13 +6,14 @@ use axum::{
     extract::State,
     http::{HeaderMap, StatusCode, header},
 };
-use backplane::{
-    Destination, Event, EventError, SendError,
+use backplane::{Destination, SendError};
+use bytes::Bytes;
+use jiff::Timestamp;
+use model::{
+    Event, EventError,
     approval::{ASKED, DECIDED},
     event::{CONTENT_TYPE, LARGEST},
 };
-use bytes::Bytes;
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, value::RawValue};
 use utoipa::ToSchema;

@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use backplane::{Task, TaskId};
+use model::{Task, TaskId};
 use serde::Deserialize;
 
 use crate::{

@@ -1,8 +1,9 @@
 //! Tasks of one's own: started, listed, seen and cancelled, whichever way somebody asks.
 
 use axum::http::StatusCode;
-use backplane::{Audience, Destination, Event, Job, Kind, SendError, Step, Task, TaskError, TaskId, TaskState};
+use backplane::{Destination, SendError};
 use jiff::Timestamp;
+use model::{Audience, Event, Job, Kind, Step, Task, TaskError, TaskId, TaskState};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use storage::{FileKey, OwnerFiles};

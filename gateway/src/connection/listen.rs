@@ -7,8 +7,8 @@ use axum::{
     http::{HeaderMap, Version, header},
     response::{IntoResponse, Response},
 };
-use backplane::Cursor;
 use metrics::counter;
+use model::Cursor;
 use serde::Deserialize;
 
 use crate::{
@@ -107,7 +107,7 @@ fn place(headers: &HeaderMap, resume: &Resume) -> Result<Option<Cursor>, Problem
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
     match last.filter(|last| !last.is_empty()).or(resume.after.as_deref()) {
         None | Some("" | "now") => Ok(None),
-        Some(text) => text.parse().map(Some).map_err(|error: backplane::cursor::CursorError| {
+        Some(text) => text.parse().map(Some).map_err(|error: model::cursor::CursorError| {
             Problem::bad_request("invalid-cursor", format!("after, or Last-Event-ID: {error}"))
         }),
     }

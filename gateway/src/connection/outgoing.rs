@@ -6,9 +6,9 @@ use std::{
     task::{Context, Poll},
 };
 
-use backplane::Cursor;
 use bytes::Bytes;
 use jiff::Timestamp;
+use model::Cursor;
 use signalr::Message;
 
 use crate::{
@@ -259,7 +259,7 @@ impl Telling {
 mod tests {
     use std::task::Waker;
 
-    use backplane::{Audience, Event};
+    use model::{Audience, Event};
     use tokio::sync::{mpsc, watch};
 
     use super::*;

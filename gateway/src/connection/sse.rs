@@ -1,7 +1,7 @@
 //! The wire of plain server-sent events: bytes only.
 
 use crate::dispatch::{delivered::Delivered, outbox::GapReason};
-use backplane::Cursor;
+use model::Cursor;
 
 /// An event: `id:` its cursor, `event:` its type, `data:` the CloudEvent.
 pub fn event(delivered: &Delivered) -> Vec<u8> {

@@ -1,7 +1,7 @@
 //! Bytes in each format. An event is encoded once for each and shared by all.
 
-use backplane::Cursor;
 use bytes::Bytes;
+use model::Cursor;
 use signalr::Message;
 use tungstenite::protocol::frame::{
     FrameHeader,
@@ -85,7 +85,7 @@ fn frame(data: Data, bytes: &[u8]) -> Bytes {
 mod tests {
     use std::sync::Arc;
 
-    use backplane::{Audience, Cursor, Event};
+    use model::{Audience, Cursor, Event};
     use signalr::{Encoding, Reader};
 
     use super::*;

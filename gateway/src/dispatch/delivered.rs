@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, OnceLock};
 
-use backplane::{Audience, Cursor, Environment, EventError, event::SharedEvent};
 use bytes::Bytes;
 use jiff::Timestamp;
+use model::{Audience, Cursor, Environment, EventError, event::SharedEvent};
 
 /// An event on its way to connections.
 #[derive(Debug)]

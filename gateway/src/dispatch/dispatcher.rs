@@ -6,12 +6,13 @@
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use backplane::{
-    Cursor, Destination, Environment, Event, Gap, LogEntry,
-    follow::{Followed, Follower, PulseAsker},
+    Destination, Gap, LogEntry,
+    follow::{Followed, Follower, PulseRequester},
 };
 use futures_util::FutureExt;
 use jiff::Timestamp;
 use metrics::{Counter, Gauge, counter, gauge};
+use model::{Cursor, Environment, Event};
 use tokio::{
     sync::{mpsc, watch},
     time::{MissedTickBehavior, interval},
@@ -53,7 +54,7 @@ pub struct Bounds {
 pub struct Dispatcher {
     environment: Environment,
     follower: Follower,
-    pulses: PulseAsker,
+    pulses: PulseRequester,
     bounds: Bounds,
     window: Window,
     /// What was delivered before a gap: read again after it, it is not delivered again.
@@ -109,7 +110,7 @@ impl Dispatcher {
     pub fn new(environment: Environment, follower: Follower, bounds: Bounds) -> (Self, Dispatch) {
         let (sender, commands) = mpsc::channel(COMMANDS);
         let listed = Listed::default();
-        let dispatch = Dispatch { hearing: follower.hearing(), commands: sender.clone(), listed: listed.clone() };
+        let dispatch = Dispatch { health: follower.health(), commands: sender.clone(), listed: listed.clone() };
         let dispatcher = Self {
             meters: Meters::of(&environment),
             environment,

@@ -5,8 +5,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use backplane::{Audience, Destination, Environment, Event, EventLog, Task, TaskError, TaskState, follow::Hearing};
+use backplane::{Destination, EventLog, follow::ReadHealth};
 use jiff::Timestamp;
+use model::{Audience, Environment, Event, Task, TaskError, TaskState};
 use tokio::{
     sync::watch,
     time::{Instant, sleep, sleep_until},
@@ -57,8 +58,8 @@ impl Lost {
 
     /// Looks until the dispatcher ends.
     pub async fn run(self) {
-        let mut hearing = self.dispatch.hearing();
-        while heard(&mut hearing, self.watch.heard_for).await.is_some() {
+        let mut health = self.dispatch.health();
+        while heard(&mut health, self.watch.heard_for).await.is_some() {
             loop {
                 if self.look().await.is_err() {
                     return;
@@ -66,7 +67,7 @@ impl Lost {
                 let pause = self.watch.every.mul_f64(rand::random_range(0.75..1.25));
                 tokio::select! {
                     // A worker had no way to speak either: all have time again.
-                    _ = hearing.wait_for(|hearing| *hearing != Hearing::CaughtUp) => break,
+                    _ = health.wait_for(|health| *health != ReadHealth::CaughtUp) => break,
                     () = sleep(pause) => {}
                 }
             }
@@ -94,12 +95,12 @@ impl Lost {
 }
 
 /// Waits until the log was heard for so long without a break; `None` when it is never heard again.
-async fn heard(hearing: &mut watch::Receiver<Hearing>, long: Duration) -> Option<()> {
+async fn heard(health: &mut watch::Receiver<ReadHealth>, long: Duration) -> Option<()> {
     loop {
-        hearing.wait_for(|hearing| *hearing == Hearing::CaughtUp).await.ok()?;
+        health.wait_for(|health| *health == ReadHealth::CaughtUp).await.ok()?;
         let enough = Instant::now() + long;
         tokio::select! {
-            changed = hearing.wait_for(|hearing| *hearing != Hearing::CaughtUp) => drop(changed.ok()?),
+            changed = health.wait_for(|health| *health != ReadHealth::CaughtUp) => drop(changed.ok()?),
             () = sleep_until(enough) => return Some(()),
         }
     }

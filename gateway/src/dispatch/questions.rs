@@ -6,11 +6,11 @@ use std::{
     time::Duration,
 };
 
-use backplane::{
+use jiff::Timestamp;
+use model::{
     Audience, Event, TaskId,
     approval::{Answer, Question},
 };
-use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 /// Most questions kept; beyond it those least recently heard of go first.
@@ -137,7 +137,7 @@ impl Step {
 
 #[cfg(test)]
 mod tests {
-    use backplane::approval::Decision;
+    use model::approval::Decision;
 
     use super::*;
 

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use backplane::{Audience, Term};
+use model::{Audience, Term};
 
 use crate::dispatch::outbox::{OutboxSender, Parcel};
 

@@ -6,8 +6,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use backplane::{Audience, Event, Task, TaskId, TaskState, Term};
 use jiff::Timestamp;
+use model::{Audience, Event, Task, TaskId, TaskState, Term};
 
 /// Most tasks kept; beyond it those least recently heard of go first.
 const MOST_TASKS: usize = 100_000;
@@ -174,14 +174,14 @@ fn rank(task: &Task) -> (u8, u32, u32) {
 
 #[cfg(test)]
 mod tests {
-    use backplane::StepState;
+    use model::StepState;
 
     use super::*;
 
     fn word(id: TaskId, state: TaskState, attempt: u32, sequence: u32) -> Event {
         let kind = "imports".parse().unwrap();
         let progress = f64::from(sequence) / 10.0;
-        let job = backplane::Job::new(id, kind, "ada", "x", serde_json::Value::Null);
+        let job = model::Job::new(id, kind, "ada", "x", serde_json::Value::Null);
         let task = Task { created: None, updated: None, progress, attempt, sequence, ..Task::of(&job, state) };
         Event::of_task("/t", Audience::user("ada"), &task, None)
     }

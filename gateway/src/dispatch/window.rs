@@ -6,8 +6,8 @@ use std::{
     time::Duration,
 };
 
-use backplane::Cursor;
 use jiff::Timestamp;
+use model::Cursor;
 
 use crate::dispatch::delivered::Delivered;
 
@@ -131,7 +131,7 @@ fn weight(place: &Place) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use backplane::{Audience, Event};
+    use model::{Audience, Event};
 
     use super::*;
 

@@ -5,9 +5,9 @@
 
 use std::{fmt, time::Duration};
 
-use backplane::PodId;
 use data_encoding::BASE64URL_NOPAD;
 use jiff::Timestamp;
+use model::PodId;
 use serde::{Deserialize, Serialize};
 
 use crate::{api::problem::Problem, caller::Caller, token::Seal};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use backplane::{Cursor, TaskId};
+use model::{Cursor, TaskId};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::time::timeout;

@@ -1,7 +1,7 @@
 //! `POST /hub/negotiate`: a client asks how to connect and gets a signed name. Nothing is kept, so any pod answers.
 
 use axum::{Json, extract::State};
-use backplane::Cursor;
+use model::Cursor;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 

@@ -10,8 +10,9 @@ use std::{
     time::Duration,
 };
 
-use backplane::{Control, PodId, Word, WordReader, send::Link};
+use backplane::{Control, ControlMessage, ControlReader, send::Link};
 use bytes::{Bytes, BytesMut};
+use model::PodId;
 use serde::{Deserialize, Serialize};
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -121,15 +122,15 @@ impl Inner {
     async fn say(&self, to: Option<&PodId>, said: &Said) -> Result<(), Problem> {
         let body = serde_json::to_value(said)
             .map_err(|error| Problem::unavailable(format!("it cannot be passed on: {error}")))?;
-        let word = Word { from: self.pod.clone(), to: to.cloned(), body };
-        Ok(self.control.say(&word).await?)
+        let word = ControlMessage { from: self.pod.clone(), to: to.cloned(), body };
+        Ok(self.control.send(&word).await?)
     }
 }
 
 impl Relay {
     /// The relay of a pod in an environment, and its ear.
-    pub fn open(pod: &PodId, control: Arc<dyn Control>) -> (Self, WordReader) {
-        let reader = control.hear(pod);
+    pub fn open(pod: &PodId, control: Arc<dyn Control>) -> (Self, ControlReader) {
+        let reader = control.subscribe(pod);
         let link = reader.link.clone();
         (Self(Arc::new(Inner { pod: pod.clone(), control, link, waiting: Mutex::default() })), reader)
     }
@@ -197,13 +198,13 @@ async fn answer(asking: &mut Asking<'_>, heard: Duration, served: Duration) -> O
 /// Hears what other pods say in one environment, and serves what they ask.
 pub struct Ear {
     gate: Arc<Gate>,
-    reader: WordReader,
+    reader: ControlReader,
     serving: JoinSet<()>,
 }
 
 impl Ear {
     /// The ear at a gate.
-    pub fn new(gate: Arc<Gate>, reader: WordReader) -> Self {
+    pub fn new(gate: Arc<Gate>, reader: ControlReader) -> Self {
         Self { gate, reader, serving: JoinSet::new() }
     }
 
@@ -224,7 +225,7 @@ impl Ear {
         }
     }
 
-    fn hear(&mut self, word: Word, pod: &Pod) {
+    fn hear(&mut self, word: ControlMessage, pod: &Pod) {
         let relay = &self.gate.relay.0;
         match Said::deserialize(&word.body) {
             Ok(Said::Ask { number, request }) => {

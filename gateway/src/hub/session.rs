@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use backplane::Cursor;
 use metrics::counter;
+use model::Cursor;
 use serde_json::Value;
 use signalr::{Encoding, Message, Outcome, ProtocolError, Reader, handshake};
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
@@ -52,7 +52,7 @@ pub enum After {
 
 impl After {
     /// Reads the parameter `after`.
-    pub fn read(text: Option<&str>) -> Result<Self, backplane::cursor::CursorError> {
+    pub fn read(text: Option<&str>) -> Result<Self, model::cursor::CursorError> {
         match text {
             None => Ok(Self::Unasked),
             Some("" | "now") => Ok(Self::Now),

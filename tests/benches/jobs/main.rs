@@ -1,4 +1,4 @@
-//! Jobs of an empty function: how many a second, and how long from submitting one to hearing of its end, with one
+//! Jobs of an empty function: how many a second, and how long from submitting one to health of its end, with one
 //! worker process and with four, beside Celery on the same broker with the same promises (durable queue, confirmed
 //! publishing, late acknowledgement). `make bench` runs it.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
@@ -11,13 +11,11 @@ use std::{
 };
 
 use async_trait::async_trait;
-use backplane::{
-    Backplane, BackplaneConfig, Destination, Job, Kind, LogItem, LogReader, PodId, ReadFrom, TaskId, TaskState, Toast,
-    toast::Level,
-};
+use backplane::{Backplane, BackplaneConfig, Destination, LogItem, LogReader, ReadFrom};
 use futures_util::{StreamExt, stream};
+use model::{Job, Kind, PodId, TaskId, TaskState, Toast, toast::Level};
 use process::Readiness;
-use runtime::{Completion, Context, Failure, Function, Host, HostConfig, Place};
+use runtime::{Completion, Context, Failure, Function, Host, HostConfig, WorkerContext};
 use scenarios::Ground;
 use serde_json::{Value, json};
 use storage::{Storage, StorageConfig};
@@ -98,14 +96,14 @@ async fn ours(workers: usize) -> Measured {
         }
         sent
     };
-    let hearing = async {
+    let health = async {
         let mut heard = Vec::new();
         for _ in 0..PACED {
             heard.push((ended(&mut reader).await, Instant::now()));
         }
         heard
     };
-    let (sent, heard) = tokio::join!(submitting, hearing);
+    let (sent, heard) = tokio::join!(submitting, health);
     let mut took: Vec<_> = heard.iter().map(|(task, at)| *at - sent[task]).collect();
     took.sort_unstable();
     let at = |part: f64| took[(took.len() as f64 * part) as usize].as_secs_f64() * 1000.0;
@@ -159,7 +157,7 @@ impl Drop for Worker {
 }
 
 async fn work(url: &str, prefix: &str) {
-    let place = Place {
+    let place = WorkerContext {
         environment: "prod".parse().unwrap(),
         backplane: backplane(url, prefix),
         storage: Storage::open(&StorageConfig { url: "memory:".to_owned() }).unwrap(),

@@ -1,6 +1,6 @@
 //! The database that workers write to, of a test's own.
 
-use backplane::TaskId;
+use model::TaskId;
 use runtime::{
     Database, DatabaseConfig, DatabaseError,
     database::{Transaction, Value},

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use backplane::{Kind, Toast, toast::Level};
+use model::{Kind, Toast, toast::Level};
 use runtime::{
     Completion, Context, Failure, Function,
     database::{Transaction, Value},

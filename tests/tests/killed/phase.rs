@@ -4,9 +4,10 @@ use std::{str::FromStr, sync::Arc};
 
 use async_trait::async_trait;
 use backplane::{
-    Backplane, DeadJobs, Depth, Destination, Event, EventLog, Job, JobDelivery, JobQueues, JobReader, Kind, Link,
-    LogReader, ReadFrom, SendError, Settlement, jobs::Settle,
+    Backplane, DeadJobs, Depth, Destination, EventLog, JobDelivery, JobQueues, JobReader, Link, LogReader, ReadFrom,
+    SendError, Settlement, jobs::Settle,
 };
+use model::{Event, Job, Kind};
 use tokio::{
     sync::{mpsc, watch},
     task::spawn_blocking,

@@ -2,9 +2,10 @@
 
 use std::pin::pin;
 
-use backplane::{Backplane, BackplaneConfig, DeadJobs, Depth, Environment, Job, PodId, TaskId};
+use backplane::{Backplane, BackplaneConfig, DeadJobs, Depth};
+use model::{Environment, Job, PodId, TaskId};
 use process::Readiness;
-use runtime::{Database, Host, HostConfig, HostError, Place};
+use runtime::{Database, Host, HostConfig, HostError, WorkerContext};
 use scenarios::{
     Ear, Ground, House, PATIENCE, Pod, Relay,
     ground::Role,
@@ -38,7 +39,7 @@ pub(crate) async fn work(
 ) -> Result<(), HostError> {
     let config = place.host.clone();
     let backplane = place.ground.backplane(&prod(), Role::Worker(&KIND.parse().unwrap()));
-    let place = Place {
+    let place = WorkerContext {
         backplane: watched(backplane, &function.watch),
         environment: prod(),
         storage: Storage::open(&StorageConfig { url: "memory:".to_owned() }).unwrap(),

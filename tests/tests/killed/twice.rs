@@ -2,7 +2,8 @@
 
 use std::sync::atomic::{AtomicI32, Ordering::SeqCst};
 
-use backplane::{Depth, Job, TaskId};
+use backplane::Depth;
+use model::{Job, TaskId};
 use runtime::HostConfig;
 use serde_json::json;
 

@@ -1,7 +1,8 @@
 //! A workflow asks people; whoever of them answers first is heard, whichever pod they are on.
 
-use backplane::{
-    Audience, Destination, Event, Job, Kind, Task, TaskId, TaskState, Toast,
+use backplane::Destination;
+use model::{
+    Audience, Event, Job, Kind, Task, TaskId, TaskState, Toast,
     approval::{Answer, Decision, Question},
     toast::Level,
 };

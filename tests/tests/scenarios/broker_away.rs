@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use backplane::{Kind, Toast, toast::Level};
 use gateway::GatewayConfig;
+use model::{Kind, Toast, toast::Level};
 use runtime::{Completion, Context, Failure, Function};
 use scenarios::{
     Ear, Ground, House, PATIENCE,

@@ -6,9 +6,9 @@ use std::{
 };
 
 use async_trait::async_trait;
-use backplane::{Kind, PodId, TaskId, Toast, toast::Level};
+use model::{Kind, PodId, TaskId, Toast, toast::Level};
 use process::Readiness;
-use runtime::{Completion, Context, Database, DatabaseConfig, Failure, Function, Host, HostConfig, Place};
+use runtime::{Completion, Context, Database, DatabaseConfig, Failure, Function, Host, HostConfig, WorkerContext};
 use scenarios::{Ear, Ground, House, Pod, Relay, ground::Role, house::answer, over_both_backplanes, until};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
@@ -173,7 +173,7 @@ impl Tables {
         let function = Workflows::open(WorkflowsConfig { definitions, kinds, ..WorkflowsConfig::default() }).unwrap();
         let (environment, kind) = ("prod".parse().unwrap(), function.kind());
         house.ground.declare(&environment, std::slice::from_ref(&kind)).await;
-        let place = Place {
+        let place = WorkerContext {
             backplane: house.ground.backplane(&environment, Role::Worker(&kind)),
             environment,
             storage: house.storage.clone(),

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use backplane::{
-    Audience, Destination, Event, Job, Kind, Step, StepState, Task, TaskId, TaskState, Toast,
+use backplane::Destination;
+use gateway::{GatewayConfig, dispatch::lost::Watch};
+use jiff::{SignedDuration, Timestamp};
+use model::{
+    Audience, Event, Job, Kind, Step, StepState, Task, TaskId, TaskState, Toast,
     catalogue::{Field, FieldType, Offer},
     toast::Level,
 };
-use gateway::{GatewayConfig, dispatch::lost::Watch};
-use jiff::{SignedDuration, Timestamp};
 use runtime::{Completion, Context, Failure, Function};
 use scenarios::{House, Pod, ground::Role, house::answer, over_both_backplanes, until};
 use serde::Deserialize;

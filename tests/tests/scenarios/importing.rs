@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use backplane::{Environment, Job};
 use imports::{DatabaseConfig, Imports, ImportsConfig};
+use model::{Environment, Job};
 use scenarios::{
     House, Pod,
     ground::Role,

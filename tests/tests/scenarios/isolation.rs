@@ -1,6 +1,7 @@
 //! Production, test and QA share one broker and the same user ids; nothing crosses.
 
-use backplane::{Destination, Event};
+use backplane::Destination;
+use model::Event;
 use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 use scenarios::{
     Ear, Ground, House,

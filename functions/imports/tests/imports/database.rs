@@ -2,7 +2,7 @@
 
 use std::env;
 
-use backplane::TaskId;
+use model::TaskId;
 use rusqlite::types::ValueRef;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row, ValueRef as _};
 use tempfile::TempDir;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use backplane::toast::Level;
+use model::toast::Level;
 
 use crate::world::over_both;
 

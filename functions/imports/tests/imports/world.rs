@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use backplane::TaskId;
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 use imports::{DatabaseConfig, Imports, ImportsConfig};
+use model::TaskId;
 use runtime::{Completion, Context, Failure, testing};
 use serde_json::{Value, json};
 use storage::{FileKey, OwnerFiles, Storage, StorageConfig};

@@ -2,7 +2,7 @@
 
 use std::env;
 
-use backplane::TaskId;
+use model::TaskId;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tempfile::TempDir;
 

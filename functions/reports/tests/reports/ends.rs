@@ -6,9 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use backplane::{PodId, memory::Broker};
+use backplane::memory::Broker;
+use model::PodId;
 use reports::ReportsConfig;
-use runtime::{Failure, Function, Place, testing};
+use runtime::{Failure, Function, WorkerContext, testing};
 use serde_json::json;
 use storage::FileKey;
 use tokio_util::sync::CancellationToken;
@@ -135,8 +136,8 @@ async fn a_file_goes_when_its_time_is_over_and_no_other_file_does() {
     let other: FileKey = "report-x/of-another-environment.csv".parse().unwrap();
     elsewhere.put(other.clone()).await.unwrap().finish().await.unwrap();
 
-    let environment: backplane::Environment = "test".parse().unwrap();
-    let place = Place {
+    let environment: model::Environment = "test".parse().unwrap();
+    let place = WorkerContext {
         backplane: Broker::new().environment(&environment),
         environment,
         storage: world.storage.clone(),
@@ -153,7 +154,7 @@ async fn a_file_goes_when_its_time_is_over_and_no_other_file_does() {
         }
         stop.cancel();
     };
-    let (swept, ()) = tokio::join!(reports.beside(&place, stop.clone()), gone);
+    let (swept, ()) = tokio::join!(reports.background(&place, stop.clone()), gone);
     swept.unwrap();
     assert!(world.files().get(&upload).await.is_ok());
     assert!(elsewhere.get(&other).await.is_ok());

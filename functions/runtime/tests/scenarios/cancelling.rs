@@ -1,6 +1,7 @@
 //! Tasks that their owner takes back.
 
-use backplane::{Settlement, TaskState};
+use backplane::Settlement;
+use model::TaskState;
 use serde_json::json;
 
 use crate::stage::{Stage, Step};

@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use backplane::{Audience, Job, Settlement, TaskId, TaskState};
+use backplane::Settlement;
+use model::{Audience, Job, TaskId, TaskState};
 use serde_json::json;
 
 use crate::stage::{Stage, Step, settlements};

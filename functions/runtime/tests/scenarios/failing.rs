@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use backplane::{Settlement, TaskState, toast::Level};
+use backplane::Settlement;
+use model::{TaskState, toast::Level};
 use serde_json::json;
 
 use crate::{

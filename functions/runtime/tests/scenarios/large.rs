@@ -2,9 +2,10 @@
 
 use std::{fs, path::PathBuf};
 
-use backplane::{Job, Settlement, TaskState};
+use backplane::Settlement;
 use bytes::Bytes;
 use futures_util::TryStreamExt;
+use model::{Job, TaskState};
 use serde_json::{Value, json};
 use storage::{OwnerFiles, Storage, StorageConfig};
 use tempfile::TempDir;

@@ -7,12 +7,12 @@ use std::{
 
 use async_trait::async_trait;
 use backplane::{
-    Audience, Backplane, DeadJobs, Depth, Destination, Environment, Event, EventLog, Job, JobDelivery, JobQueues,
-    JobReader, Kind, Link, LogReader, PodId, ReadFrom, SendError, Settlement, Task, TaskId, TaskState, jobs::Settle,
-    memory::Broker,
+    Backplane, DeadJobs, Depth, Destination, EventLog, JobDelivery, JobQueues, JobReader, Link, LogReader, ReadFrom,
+    SendError, Settlement, jobs::Settle, memory::Broker,
 };
+use model::{Audience, Environment, Event, Job, Kind, PodId, Task, TaskId, TaskState};
 use process::Readiness;
-use runtime::{Host, HostConfig, HostError, Place};
+use runtime::{Host, HostConfig, HostError, WorkerContext};
 use serde_json::Value;
 use storage::{Storage, StorageConfig};
 use tokio::{
@@ -105,7 +105,7 @@ impl Stage {
     }
 
     pub(crate) fn build(&self, readiness: &Readiness) -> Result<Host, HostError> {
-        let place = Place {
+        let place = WorkerContext {
             environment: self.environment.clone(),
             backplane: self.watched.clone(),
             storage: self.storage.clone(),

@@ -2,7 +2,7 @@
 
 use std::{fs, time::Duration};
 
-use backplane::catalogue::Description;
+use model::catalogue::Description;
 use process::Readiness;
 use storage::{Storage, StorageConfig};
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use backplane::{Settlement, TaskState};
+use backplane::Settlement;
+use model::TaskState;
 use serde_json::json;
 
 use crate::stage::{Stage, Step, settlements};
@@ -32,7 +33,7 @@ async fn what_outlasts_the_grace_is_put_back_unharmed_and_done_by_another() {
     host.stop();
     host.stopped().await;
     let steps = stage.until_settled(1).await;
-    assert_eq!(settlements(&steps).collect::<Vec<_>>(), [&Settlement::PutBack]);
+    assert_eq!(settlements(&steps).collect::<Vec<_>>(), [&Settlement::Requeue]);
     assert!(!steps.iter().filter_map(Step::task).any(|told| told.state.is_end()), "{steps:?}");
     stage.tricks.gate.add_permits(1);
     let _second = stage.host().await;
@@ -55,6 +56,6 @@ async fn a_host_that_stops_while_the_broker_is_away_leaves_the_job_to_be_told_by
     stage.refuses.send_replace(false);
     let _second = stage.host().await;
     let steps = stage.until_settled(2).await;
-    assert_eq!(settlements(&steps).collect::<Vec<_>>(), [&Settlement::PutBack, &Settlement::Done]);
+    assert_eq!(settlements(&steps).collect::<Vec<_>>(), [&Settlement::Requeue, &Settlement::Done]);
     assert!(steps.iter().any(|step| step.tells(task, TaskState::Succeeded)), "{steps:?}");
 }

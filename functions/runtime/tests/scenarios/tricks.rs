@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use backplane::{Kind, Toast, toast::Level};
+use model::{Kind, Toast, toast::Level};
 use runtime::{Completion, Context, Failure, Function};
 use schemars::JsonSchema;
 use serde::Deserialize;

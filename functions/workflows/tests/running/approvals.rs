@@ -1,6 +1,6 @@
 //! Questions and their answers.
 
-use backplane::{StepState, TaskState, approval::Decision};
+use model::{StepState, TaskState, approval::Decision};
 use serde_json::json;
 
 use crate::stage::Stage;

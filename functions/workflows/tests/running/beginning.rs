@@ -1,6 +1,6 @@
 //! Who may begin what.
 
-use backplane::{Job, TaskState};
+use model::{Job, TaskState};
 use serde_json::json;
 use workflows::{Workflows, WorkflowsConfig};
 
@@ -58,7 +58,7 @@ async fn a_changed_definition_does_not_change_a_run_under_way() {
     let stage = Stage::new(&[("changing", &toml("before"))]).await;
     let engine = stage.engine();
     let run = stage.start("changing", json!({})).await;
-    stage.step(run, "first", backplane::StepState::Running).await;
+    stage.step(run, "first", model::StepState::Running).await;
     engine.stop().await;
     stage.define("changing", &toml("after"));
     let _engine = stage.engine();

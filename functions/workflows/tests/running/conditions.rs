@@ -1,6 +1,6 @@
 //! When steps are done: conditions, and time.
 
-use backplane::{StepState, TaskState};
+use model::{StepState, TaskState};
 use serde_json::json;
 
 use crate::stage::Stage;
@@ -46,7 +46,7 @@ async fn a_step_whose_condition_is_not_met_is_skipped_and_so_are_those_that_need
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wait_ends_when_its_time_has_come() {
     let toml = r#"
-        title = "Patience"
+        title = "FollowTiming"
         [[input]]
         name = "until"
         [[step]]

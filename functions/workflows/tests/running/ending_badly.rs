@@ -1,6 +1,6 @@
 //! Steps that fail, runs that are taken back, and what was done before.
 
-use backplane::{StepState, TaskState};
+use model::{StepState, TaskState};
 use serde_json::json;
 
 use crate::stage::Stage;

@@ -1,6 +1,6 @@
 //! Engines that are killed, several at once, and a database that is away.
 
-use backplane::{StepState, TaskState};
+use model::{StepState, TaskState};
 use serde_json::json;
 
 use crate::stage::{Stage, until};

@@ -9,16 +9,14 @@ use std::{
 };
 
 use async_trait::async_trait;
-use backplane::{
-    Audience, Backplane, Destination, Environment, Event, Job, Kind, PodId, ReadFrom, Step, StepState, Task, TaskId,
-    TaskState, Toast,
+use backplane::{Backplane, Destination, ReadFrom, log::LogItem, memory::Broker};
+use model::{
+    Audience, Environment, Event, Job, Kind, PodId, Step, StepState, Task, TaskId, TaskState, Toast,
     approval::{Answer, Decision, Question},
-    log::LogItem,
-    memory::Broker,
     toast::Level,
 };
 use process::Readiness;
-use runtime::{Completion, Context, Database, DatabaseConfig, Failure, Function, Host, HostConfig, Place};
+use runtime::{Completion, Context, Database, DatabaseConfig, Failure, Function, Host, HostConfig, WorkerContext};
 use serde_json::{Map, Value, json};
 use storage::{Storage, StorageConfig};
 use tempfile::TempDir;
@@ -109,8 +107,8 @@ impl Stage {
         fs::rename(link, self.folder.path().join("mounted")).unwrap();
     }
 
-    pub(crate) fn place(&self, with_database: bool) -> Place {
-        Place {
+    pub(crate) fn place(&self, with_database: bool) -> WorkerContext {
+        WorkerContext {
             environment: self.environment.clone(),
             backplane: self.backplane.clone(),
             storage: self.storage.clone(),

@@ -1,6 +1,6 @@
 //! Steps: in what order, with what input, and what their result is.
 
-use backplane::{StepState, TaskState};
+use model::{StepState, TaskState};
 use serde_json::json;
 use storage::FileKey;
 

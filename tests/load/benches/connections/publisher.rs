@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use backplane::{Backplane, Destination, Event};
+use backplane::{Backplane, Destination};
 use load::tally::mark;
+use model::Event;
 use scenarios::{Ground, ground::Role};
 use serde_json::json;
 use tokio::{runtime::Runtime, time::interval};

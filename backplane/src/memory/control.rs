@@ -1,11 +1,12 @@
 //! Control words: heard by whoever listens at that moment.
 
 use async_trait::async_trait;
+use model::PodId;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
-    control::{Control, PodId, Word, WordReader},
+    control::{Control, ControlMessage, ControlReader},
     send::{Link, SendError},
 };
 
@@ -14,7 +15,7 @@ const WAITING: usize = 256;
 
 #[derive(Clone)]
 pub(super) struct MemoryControl {
-    words: broadcast::Sender<Word>,
+    words: broadcast::Sender<ControlMessage>,
 }
 
 impl Default for MemoryControl {
@@ -25,7 +26,7 @@ impl Default for MemoryControl {
 
 #[async_trait]
 impl Control for MemoryControl {
-    async fn say(&self, word: &Word) -> Result<(), SendError> {
+    async fn send(&self, word: &ControlMessage) -> Result<(), SendError> {
         // No larger than what a broker carries.
         word.write()?;
         // Nobody listening is no error: a word may be lost.
@@ -33,7 +34,7 @@ impl Control for MemoryControl {
         Ok(())
     }
 
-    fn hear(&self, pod: &PodId) -> WordReader {
+    fn subscribe(&self, pod: &PodId) -> ControlReader {
         let mut spoken = self.words.subscribe();
         let (sender, words) = mpsc::channel(WAITING);
         let pod = pod.clone();
@@ -51,6 +52,6 @@ impl Control for MemoryControl {
                 }
             }
         });
-        WordReader { words, link: up, task: AbortOnDropHandle::new(task) }
+        ControlReader { words, link: up, task: AbortOnDropHandle::new(task) }
     }
 }

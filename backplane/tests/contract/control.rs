@@ -1,6 +1,7 @@
 //! What control words promise.
 
-use backplane::{Backplane, PodId, SendError, Word, WordReader, control::LARGEST_WORD};
+use backplane::{Backplane, ControlMessage, ControlReader, SendError, control::LARGEST_CONTROL_MESSAGE};
+use model::PodId;
 use serde_json::json;
 
 use crate::{
@@ -15,19 +16,19 @@ over_both!(
     a_word_of_a_hundred_kilobytes_passes_and_one_that_is_too_large_is_refused,
 );
 
-async fn listen(plane: &Backplane, pod: &PodId) -> WordReader {
-    let mut reader = plane.control.hear(pod);
+async fn listen(plane: &Backplane, pod: &PodId) -> ControlReader {
+    let mut reader = plane.control.subscribe(pod);
     up(&mut reader.link).await;
     reader
 }
 
 async fn say(plane: &Backplane, from: &PodId, to: Option<&PodId>, body: &str) {
     up(&mut plane.log.publishing()).await;
-    let word = Word { from: from.clone(), to: to.cloned(), body: json!(body) };
-    plane.control.say(&word).await.unwrap();
+    let word = ControlMessage { from: from.clone(), to: to.cloned(), body: json!(body) };
+    plane.control.send(&word).await.unwrap();
 }
 
-async fn hear(reader: &mut WordReader) -> String {
+async fn hear(reader: &mut ControlReader) -> String {
     let word = soon("a word", reader.words.recv()).await.expect("a reader hears for as long as it lives");
     word.body.as_str().unwrap().to_owned()
 }
@@ -70,7 +71,7 @@ async fn a_word_of_a_hundred_kilobytes_passes_and_one_that_is_too_large_is_refus
     let long = "x".repeat(100_000);
     say(&plane, &pod, None, &long).await;
     assert_eq!(hear(&mut reader).await, long);
-    let word = Word { from: pod, to: None, body: json!("x".repeat(LARGEST_WORD)) };
-    let refused = plane.control.say(&word).await;
+    let word = ControlMessage { from: pod, to: None, body: json!("x".repeat(LARGEST_CONTROL_MESSAGE)) };
+    let refused = plane.control.send(&word).await;
     assert!(matches!(&refused, Err(SendError::Invalid(why)) if why.contains("163840")), "{refused:?}");
 }

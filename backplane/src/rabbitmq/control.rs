@@ -19,8 +19,10 @@ use super::{
     heal::{self, Ended, Session, in_time},
     publish::{Failure, Parcel, Publisher},
 };
+use model::PodId;
+
 use crate::{
-    control::{Control, PodId, Word, WordReader},
+    control::{Control, ControlMessage, ControlReader},
     send::{Link, SendError},
     topology::Topology,
 };
@@ -46,7 +48,7 @@ impl RabbitControl {
 
 #[async_trait]
 impl Control for RabbitControl {
-    async fn say(&self, word: &Word) -> Result<(), SendError> {
+    async fn send(&self, word: &ControlMessage) -> Result<(), SendError> {
         let parcel = Parcel::passing(self.broker.topology.control(), "application/json", word.write()?);
         match self.publisher.send_once(&parcel).await {
             // Nobody hears: a word may be lost.
@@ -55,23 +57,23 @@ impl Control for RabbitControl {
         }
     }
 
-    fn hear(&self, pod: &PodId) -> WordReader {
+    fn subscribe(&self, pod: &PodId) -> ControlReader {
         let (sender, words) = mpsc::channel(HEARD_AHEAD);
         let (link_sender, link) = watch::channel(Link::Down("connecting".to_owned()));
-        let hearing = Hearing { topology: self.broker.topology.clone(), pod: pod.clone(), words: sender };
-        let task = tokio::spawn(heal::keep(self.broker.clone(), "control", link_sender, hearing));
-        WordReader { words, link, task: AbortOnDropHandle::new(task) }
+        let subscription = Subscription { topology: self.broker.topology.clone(), pod: pod.clone(), words: sender };
+        let task = tokio::spawn(heal::keep(self.broker.clone(), "control", link_sender, subscription));
+        ControlReader { words, link, task: AbortOnDropHandle::new(task) }
     }
 }
 
 /// One pod's ear over all its connections.
-struct Hearing {
+struct Subscription {
     topology: Arc<Topology>,
     pod: PodId,
-    words: mpsc::Sender<Word>,
+    words: mpsc::Sender<ControlMessage>,
 }
 
-impl Hearing {
+impl Subscription {
     async fn begin(&self, connection: &Connection) -> Result<Consumer, Ended> {
         declare::control(connection, &self.topology).await?;
         let queue = self.topology.control_queue(&self.pod);
@@ -87,13 +89,13 @@ impl Hearing {
     }
 }
 
-impl Session for Hearing {
+impl Session for Subscription {
     async fn run(&mut self, connection: &Connection, link: &watch::Sender<Link>) -> Result<Infallible, Ended> {
         let mut consumer = in_time(self.begin(connection)).await?;
         link.send_replace(Link::Up);
         while let Some(delivery) = consumer.next().await {
             let delivery = delivery?;
-            match serde_json::from_slice::<Word>(&delivery.data) {
+            match serde_json::from_slice::<ControlMessage>(&delivery.data) {
                 Ok(word) if word.is_for(&self.pod) => {
                     self.words.send(word).await.map_err(|_| Ended::Unheard)?;
                 }

@@ -1,0 +1,28 @@
+//! What Bellwire speaks of: pure types that know no broker, no socket and no clock but the time of day.
+//!
+//! In order of flow:
+//!
+//! - [`environment`]: names of environments and of kinds of function; [`pod`]: names of processes
+//! - [`catalogue`]: what can be started, and the form for it; [`job`]: one piece of work in a queue
+//! - [`event`]: a CloudEvent, with its [`audience`] and, inside it, [`task`], [`toast`] and [`approval`]
+//! - [`cursor`]: a place in an environment's log
+
+pub mod approval;
+pub mod audience;
+pub mod catalogue;
+pub mod cursor;
+pub mod environment;
+pub mod event;
+pub mod job;
+pub mod pod;
+pub mod task;
+pub mod toast;
+
+pub use audience::{Audience, Term};
+pub use cursor::Cursor;
+pub use environment::{Environment, InvalidName, Kind};
+pub use event::{Event, EventError};
+pub use job::Job;
+pub use pod::PodId;
+pub use task::{Step, StepState, Task, TaskError, TaskId, TaskState};
+pub use toast::Toast;
