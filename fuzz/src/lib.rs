@@ -15,6 +15,8 @@ mod caller;
 #[allow(dead_code, reason = "it is all there as it stands in the gateway")]
 #[path = "../../gateway/src/hub/connection_token.rs"]
 mod connection_token;
+#[path = "../../gateway/src/hmac.rs"]
+mod hmac;
 #[allow(dead_code, reason = "it is all there as it stands in the gateway")]
 #[path = "../../gateway/src/token.rs"]
 mod token;

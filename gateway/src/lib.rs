@@ -17,6 +17,7 @@ pub mod caller;
 pub mod config;
 pub mod connection;
 pub mod dispatch;
+mod hmac;
 pub mod hub;
 pub mod life;
 pub mod origins;

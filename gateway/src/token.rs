@@ -8,6 +8,8 @@ use jsonwebtoken::{
 use model::{Environment, audience::is_id};
 use serde::{Deserialize, Serialize};
 
+use crate::hmac;
+
 /// The key of an environment: an HS256 secret.
 #[derive(Clone)]
 pub struct Key {
@@ -84,6 +86,7 @@ impl TokenError {
 impl Key {
     /// A key from an HS256 secret, with the issuer and audience that tokens must name, if any.
     pub fn hs256(secret: &[u8], issuer: Option<&str>, audience: Option<&str>) -> Self {
+        hmac::install();
         // The algorithm is ours and never the token's: `none` and all others are refused.
         let mut checks = Validation::new(Algorithm::HS256);
         checks.leeway = 0;
