@@ -7,7 +7,7 @@
 # fuzz/artifacts: make an ordinary test of it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
-speaker=fuzz
+export speaker=fuzz
 for part in say install; do
   # shellcheck source=/dev/null
   . "../tests/services/$part.sh"

@@ -14,7 +14,7 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-speaker=cluster
+export speaker=cluster
 for part in say ports run; do
   # shellcheck source=/dev/null
   . "$root/tests/services/$part.sh"

@@ -4,7 +4,7 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
-speaker=clients
+export speaker=clients
 for part in say ports; do
   # shellcheck source=/dev/null
   . "$root/tests/services/$part.sh"

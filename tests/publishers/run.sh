@@ -5,7 +5,7 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
-speaker=publishers
+export speaker=publishers
 for part in say ports; do
   # shellcheck source=/dev/null
   . "$root/tests/services/$part.sh"

@@ -2,7 +2,7 @@
 # The packages of the browser tests; one of them holds the real CSV files that tests import.
 
 fetch_datasets() {
-  local browser=$root/tests/browser
+  local browser=${root:?}/tests/browser
   [ -z "${BELLWIRE_TEST_DATASETS:-}" ] || return 0
   [ -e "$browser/package-lock.json" ] && command -v npm >/dev/null || return 0
   (

@@ -23,7 +23,7 @@ as_database_user() {
 }
 
 start_postgresql() {
-  local home=$folder/postgresql programs port password log
+  local home=${folder:?}/postgresql programs port password log
   programs=$(postgresql_programs) port=$(free_port) log=$home/server.log
   password=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
   mkdir -m 700 "$home"

@@ -4,7 +4,7 @@
 rabbitmq_programs=/usr/lib/rabbitmq/bin
 
 start_rabbitmq() {
-  local home=$folder/rabbitmq port distribution epmd ctl password
+  local home=${folder:?}/rabbitmq port distribution epmd ctl password
   port=$(free_port) distribution=$(free_port) epmd=$(free_port) ctl=$(free_port)
   password=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
   mkdir -m 700 "$home"
@@ -73,7 +73,7 @@ write_broker() {
   cat <<SCRIPT
 #!/usr/bin/env bash
 set -euo pipefail
-. $root/tests/services/say.sh
+. ${root:?}/tests/services/say.sh
 . $root/tests/services/ports.sh
 . $home/environment
 
