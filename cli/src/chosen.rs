@@ -9,7 +9,7 @@ pub(crate) fn environment(settings: &Settings, flag: Option<&Environment>) -> Re
     match flag {
         // An operator's machine needs no more than the broker's address.
         Some(name) if !settings.has("environment") => Ok(name.clone()),
-        flag => Ok(Environments::read(settings)?.one(flag)?.name.clone()),
+        flag => Ok(Environments::read(settings)?.select(flag)?.name.clone()),
     }
 }
 

@@ -12,7 +12,7 @@ use futures_util::future::try_join_all;
 use gateway::{Gateway, GatewayConfig, Key, Served};
 use imports::{Imports, ImportsConfig};
 use model::{Environment, PodId};
-use process::{Admin, Life, Options, Readiness, Settings};
+use process::{Admin, Options, ProcessContext, Readiness, Settings};
 use reports::{Reports, ReportsConfig};
 use runtime::{Database, DatabaseConfig, Host, WorkerContext};
 use storage::{Storage, StorageConfig};
@@ -60,11 +60,11 @@ impl Flags {
 
 /// Lives until it is told to stop.
 pub(crate) fn live(flags: Flags) -> ExitCode {
-    process::live("bellwire dev", &flags.settings(), |life| work(life, flags.data))
+    process::run("bellwire dev", &flags.settings(), |life| work(life, flags.data))
 }
 
-async fn work(life: Life, data: PathBuf) -> anyhow::Result<()> {
-    let Life { settings, readiness, signals } = life;
+async fn work(life: ProcessContext, data: PathBuf) -> anyhow::Result<()> {
+    let ProcessContext { settings, readiness, signals } = life;
     fs::create_dir_all(&data).with_context(|| format!("--data: the folder {} cannot be made", data.display()))?;
     let storage = Storage::open(&settings.section::<StorageConfig>("storage")?)?;
     let broker = Broker::new();

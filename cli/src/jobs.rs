@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use anyhow::{anyhow, bail};
-use backplane::{DeadJob, DeadJobs, Depth, JobQueues, SendError, dead::NoJob};
+use backplane::{DeadJob, DeadJobs, Depth, JobQueues, SendError, dead::InvalidJob};
 use jiff::Timestamp;
 use model::{Environment, Kind};
 use process::{Options, Settings};
@@ -124,7 +124,7 @@ async fn queues(jobs: &dyn JobQueues, environment: &Environment, named: Vec<Kind
 async fn list(queues: &[Queue], skip: usize, limit: usize, as_json: bool) -> anyhow::Result<()> {
     let mut all = Vec::new();
     for Queue { kind, depth, dead } in queues {
-        let jobs = dead.look(skip, limit).await.map_err(in_words)?;
+        let jobs = dead.list(skip, limit).await.map_err(in_words)?;
         if as_json {
             let Depth { waiting, retrying, dead } = depth;
             let jobs: Vec<_> = jobs.iter().map(value).collect();
@@ -155,7 +155,7 @@ async fn show(queues: &[Queue], environment: &Environment, id: &str, as_json: bo
 async fn retry_all(queues: &[Queue]) -> anyhow::Result<()> {
     for Queue { kind, dead, .. } in queues {
         let retried = dead.retry_all().await.map_err(in_words)?;
-        let stayed = match retried.stayed {
+        let stayed = match retried.skipped {
             0 => String::new(),
             stayed => format!("; {stayed} stayed, which are no jobs and can only be dropped"),
         };
@@ -212,7 +212,7 @@ fn table(jobs: &[DeadJob]) -> Vec<String> {
     rows.extend(jobs.iter().map(|dead| {
         let (owner, title) = match &dead.job {
             Ok(job) => (job.owner.clone(), job.title.clone()),
-            Err(NoJob { bytes, .. }) => ("-".to_owned(), format!("{} bytes that are no job", bytes.len())),
+            Err(InvalidJob { bytes, .. }) => ("-".to_owned(), format!("{} bytes that are no job", bytes.len())),
         };
         let reason = shortened(&dead.reason);
         [dead.id.clone(), when(dead.since), dead.attempts.to_string(), owner, title, reason].map(|text| plain(&text))
@@ -244,8 +244,8 @@ fn whole(kind: &Kind, dead: &DeadJob) -> anyhow::Result<String> {
                 None => part("input", &job.input.to_string())?,
             }
         }
-        Err(NoJob { why, bytes }) => {
-            part("no job", why)?;
+        Err(InvalidJob { reason, bytes }) => {
+            part("no job", reason)?;
             part("bytes", &String::from_utf8_lossy(bytes))?;
         }
     }
@@ -258,7 +258,9 @@ fn value(dead: &DeadJob) -> Value {
     });
     match &dead.job {
         Ok(job) => value["job"] = json!(job),
-        Err(NoJob { why, bytes }) => value["no_job"] = json!({ "why": why, "bytes": String::from_utf8_lossy(bytes) }),
+        Err(InvalidJob { reason, bytes }) => {
+            value["no_job"] = json!({ "why": reason, "bytes": String::from_utf8_lossy(bytes) })
+        }
     }
     value
 }

@@ -6,7 +6,7 @@ use anyhow::ensure;
 use gateway::{Claims, Key};
 use jiff::Timestamp;
 use model::{Environment, audience::is_id};
-use process::{Environments, Options, Settings};
+use process::{Environments, ExposeSecret, Options, Settings};
 
 use crate::short::say;
 
@@ -41,7 +41,7 @@ pub(crate) async fn sign(settings: Settings, flags: Flags) -> anyhow::Result<()>
     ensure!(is_id(&flags.user), "--user: a user id has 1 to 256 bytes and no white space");
     ensure!(flags.groups.iter().all(|group| is_id(group)), "--groups: a name has 1 to 256 bytes and no white space");
     let environments = Environments::read(&settings)?;
-    let one = environments.one(flags.environment.as_ref())?;
+    let one = environments.select(flags.environment.as_ref())?;
     let secret = environments.key(&settings, &one.name)?;
     let claims = Claims {
         sub: flags.user,
@@ -52,6 +52,6 @@ pub(crate) async fn sign(settings: Settings, flags: Flags) -> anyhow::Result<()>
         iss: one.issuer.clone(),
         aud: one.audience.clone(),
     };
-    say(&Key::hs256(secret.expose(), None, None).sign(&claims)?)?;
+    say(&Key::hs256(secret.expose_secret(), None, None).sign(&claims)?)?;
     Ok(())
 }

@@ -6,7 +6,7 @@ use crate::{
     audience::Audience,
     event::Event,
     task::TaskId,
-    toast::{Asked, Toast},
+    toast::{ApprovalRef, Toast},
 };
 
 /// The type of the event that asks.
@@ -62,7 +62,7 @@ impl Question {
     /// The event that asks this audience; `toast` gets the buttons. Asked again (so that pods whose window has lost
     /// it know it) it has another `round`, and no toast.
     pub fn event(&self, audience: Audience, toast: Option<Toast>, round: u32) -> Event {
-        let decision = Some(Asked { task: self.task, step: self.step.clone() });
+        let decision = Some(ApprovalRef { task: self.task, step: self.step.clone() });
         let data = match toast.map(|toast| Toast { decision, ..toast }) {
             Some(toast) => serde_json::json!({ "question": self, "toast": toast }),
             None => serde_json::json!({ "question": self }),

@@ -16,9 +16,9 @@ pub enum Term {
 }
 
 /// Most terms that one audience may name; a larger one is a group.
-pub const MOST_TERMS: usize = 64;
+pub const MAX_TERMS: usize = 64;
 /// Most bytes of a user id or group name.
-pub const LONGEST_ID: usize = 256;
+pub const MAX_ID_BYTES: usize = 256;
 
 /// Who an event is for; empty only on a pulse, which is for pods alone.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,15 +30,15 @@ pub struct Audience(Vec<Term>);
 pub enum AudienceError {
     /// A word that is none of the three forms.
     #[error("audience: {0:?} is none of user:<id>, group:<name>, environment")]
-    Word(String),
-    /// More than [`MOST_TERMS`] words.
-    #[error("audience: it names more than {MOST_TERMS}; publish to a group instead")]
+    Term(String),
+    /// More than [`MAX_TERMS`] words.
+    #[error("audience: it names more than {MAX_TERMS}; publish to a group instead")]
     TooMany,
 }
 
 /// Whether a text can be a user id or group name: 1 to 256 bytes, no white space, no control character.
 pub fn is_id(id: &str) -> bool {
-    !id.is_empty() && id.len() <= LONGEST_ID && !id.chars().any(|c| c.is_whitespace() || c.is_control())
+    !id.is_empty() && id.len() <= MAX_ID_BYTES && !id.chars().any(|c| c.is_whitespace() || c.is_control())
 }
 
 impl Audience {
@@ -75,7 +75,7 @@ impl FromStr for Term {
             Some(("user", id)) if is_id(id) => Ok(Self::User(id.to_owned())),
             Some(("group", name)) if is_id(name) => Ok(Self::Group(name.to_owned())),
             None if word == "environment" => Ok(Self::Environment),
-            _ => Err(AudienceError::Word(word.chars().take(80).collect())),
+            _ => Err(AudienceError::Term(word.chars().take(80).collect())),
         }
     }
 }
@@ -90,7 +90,7 @@ impl FromStr for Audience {
             if terms.contains(&term) {
                 continue;
             }
-            if terms.len() == MOST_TERMS {
+            if terms.len() == MAX_TERMS {
                 return Err(AudienceError::TooMany);
             }
             terms.push(term);
@@ -152,7 +152,7 @@ mod tests {
     fn a_word_of_no_known_form_is_refused_by_name() {
         for bad in ["ada", "user:", "everywhere", "role:x", "environment:x", "user:a\u{7f}"] {
             let error = bad.parse::<Audience>().unwrap_err();
-            assert!(matches!(error, AudienceError::Word(_)), "{bad:?}");
+            assert!(matches!(error, AudienceError::Term(_)), "{bad:?}");
         }
         let crowd: Vec<_> = (0..65).map(|n| format!("user:{n}")).collect();
         assert_eq!(crowd.join(" ").parse::<Audience>(), Err(AudienceError::TooMany));

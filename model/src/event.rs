@@ -1,4 +1,4 @@
-//! What travels: a CloudEvent 1.0 as JSON, at most 64 KiB.
+//! Events: CloudEvents 1.0 in JSON, at most 64 KiB.
 
 use std::{fmt, sync::Arc};
 
@@ -15,22 +15,22 @@ use crate::{
 /// The content type of an event on the broker and over HTTP.
 pub const CONTENT_TYPE: &str = "application/cloudevents+json";
 /// Most bytes of an event as JSON; larger things are stored and linked.
-pub const LARGEST: usize = 64 * 1024;
+pub const MAX_EVENT_BYTES: usize = 64 * 1024;
 /// Most bytes of `id`, `source`, `type` and `subject`.
-pub const LONGEST_ATTRIBUTE: usize = 512;
+pub const MAX_ATTRIBUTE_BYTES: usize = 512;
 /// The type of a word to people that is no task's.
 pub const MESSAGE: &str = "bellwire.message";
 /// The type of a pod's own heartbeat; nobody else may publish it, no browser sees it.
 pub const PULSE: &str = "bellwire.pulse";
 
 /// Most characters of what a library says of a wrong event.
-const LONGEST_WORDS: usize = 300;
+const MAX_ERROR_CHARS: usize = 300;
 
 /// Why bytes are no event; the text names the attribute.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EventError {
-    /// More than [`LARGEST`] bytes.
-    #[error("the event has {0} bytes; {LARGEST} are allowed, store what is larger and link it")]
+    /// More than [`MAX_EVENT_BYTES`] bytes.
+    #[error("the event has {0} bytes; {MAX_EVENT_BYTES} are allowed, store what is larger and link it")]
     TooLarge(usize),
     /// No JSON, or a needed attribute missing or of the wrong type.
     #[error("the event is not a CloudEvent in JSON: {0}")]
@@ -153,7 +153,7 @@ impl Event {
 
     /// Reads an event from JSON and checks all of it, as it must be before it is published and after it is read.
     pub fn parse(bytes: &[u8]) -> Result<Self, EventError> {
-        if bytes.len() > LARGEST {
+        if bytes.len() > MAX_EVENT_BYTES {
             return Err(EventError::TooLarge(bytes.len()));
         }
         let mut json = serde_json::Deserializer::from_slice(bytes);
@@ -164,10 +164,16 @@ impl Event {
         Ok(event)
     }
 
-    /// The event as JSON; an error when it would be larger than [`LARGEST`].
+    /// Checks the event and writes it as JSON, as the log takes it.
+    pub fn encode(&self) -> Result<EncodedEvent<'_>, EventError> {
+        self.check()?;
+        Ok(EncodedEvent { event: self, json: self.to_json()? })
+    }
+
+    /// The event as JSON; an error if it is larger than [`MAX_EVENT_BYTES`].
     pub fn to_json(&self) -> Result<Vec<u8>, EventError> {
         let json = serde_json::to_vec(self).map_err(|error| EventError::Shape(error.to_string()))?;
-        if json.len() > LARGEST {
+        if json.len() > MAX_EVENT_BYTES {
             return Err(EventError::TooLarge(json.len()));
         }
         Ok(json)
@@ -251,7 +257,26 @@ impl Event {
     }
 }
 
-/// An event that several hold.
+/// A valid event with its JSON, ready to be published.
+#[derive(Debug, Clone)]
+pub struct EncodedEvent<'a> {
+    event: &'a Event,
+    json: Vec<u8>,
+}
+
+impl EncodedEvent<'_> {
+    /// The event.
+    pub fn event(&self) -> &Event {
+        self.event
+    }
+
+    /// Its JSON, at most [`MAX_EVENT_BYTES`].
+    pub fn json(&self) -> &[u8] {
+        &self.json
+    }
+}
+
+/// A shared event.
 pub type SharedEvent = Arc<Event>;
 
 fn attribute(attribute: &'static str, why: &str) -> EventError {
@@ -262,14 +287,14 @@ fn attribute(attribute: &'static str, why: &str) -> EventError {
 /// and stands in answers and logs.
 fn shortened(error: &impl fmt::Display) -> String {
     let words = error.to_string();
-    match words.char_indices().nth(LONGEST_WORDS) {
+    match words.char_indices().nth(MAX_ERROR_CHARS) {
         Some((end, _)) => format!("{}…", &words[..end]),
         None => words,
     }
 }
 
 fn required(name: &'static str, value: &str) -> Result<(), EventError> {
-    if value.is_empty() || value.len() > LONGEST_ATTRIBUTE {
+    if value.is_empty() || value.len() > MAX_ATTRIBUTE_BYTES {
         return Err(attribute(name, "it must have 1 to 512 bytes"));
     }
     // A line end in `type` would end a field of a server-sent event.
@@ -330,11 +355,11 @@ mod tests {
     fn sixty_four_kibibytes_are_taken_and_one_byte_more_is_not() {
         let mut value = minimal();
         value["data"] = json!("");
-        let room = LARGEST - serde_json::to_vec(&value).unwrap().len();
+        let room = MAX_EVENT_BYTES - serde_json::to_vec(&value).unwrap().len();
         value["data"] = json!("x".repeat(room));
         assert!(parse(&value).is_ok());
         value["data"] = json!("x".repeat(room + 1));
-        assert_eq!(parse(&value), Err(EventError::TooLarge(LARGEST + 1)));
+        assert_eq!(parse(&value), Err(EventError::TooLarge(MAX_EVENT_BYTES + 1)));
     }
 
     #[test]

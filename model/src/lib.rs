@@ -21,7 +21,7 @@ pub mod toast;
 pub use audience::{Audience, Term};
 pub use cursor::Cursor;
 pub use environment::{Environment, InvalidName, Kind};
-pub use event::{Event, EventError};
+pub use event::{EncodedEvent, Event, EventError};
 pub use job::Job;
 pub use pod::PodId;
 pub use task::{Step, StepState, Task, TaskError, TaskId, TaskState};

@@ -6,7 +6,7 @@ use axum::{Router, extract::State, http::StatusCode, routing::get};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 
-use crate::{meters, readiness::Readiness};
+use crate::{prometheus, readiness::Readiness};
 
 /// Histograms gather samples until somebody drains them.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -47,7 +47,7 @@ impl Admin {
     // A few probes and a scraper: what a connection costs does not matter here.
     #[allow(clippy::disallowed_methods)]
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-        let metrics = meters::install();
+        let metrics = prometheus::install_recorder();
         let shown = Shown { readiness: self.readiness, metrics: metrics.clone() };
         let routes = Router::new()
             .route("/livez", get(async || "alive\n"))

@@ -75,7 +75,7 @@ fn is_word(segment: &str) -> bool {
 }
 
 /// The variables that look as if one underscore were missing, each with the name that was probably meant.
-pub(crate) fn overlooked(variables: &[(OsString, OsString)], sections: &[&str]) -> Vec<(String, String)> {
+pub(crate) fn misspelled_variables(variables: &[(OsString, OsString)], sections: &[&str]) -> Vec<(String, String)> {
     // Kubernetes describes a service `bellwire-gateway` to its pods in variables like these.
     let of_kubernetes = |rest: &str| rest.starts_with("SERVICE_") || rest == "PORT" || rest.starts_with("PORT_");
     let mut found = Vec::new();

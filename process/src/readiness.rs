@@ -16,7 +16,7 @@ pub enum State {
     /// It holds, but not wholly: others may go on relying on this process.
     Degraded(String),
     /// It does not hold.
-    Not(String),
+    NotReady(String),
 }
 
 /// One condition, kept by its owner; when the owner is gone the condition no longer holds.
@@ -36,14 +36,14 @@ impl Readiness {
     /// Adds a condition under a name of its own; it does not hold yet.
     pub fn condition(&self, name: impl Into<String>) -> Condition {
         let condition = Condition { name: name.into(), all: self.clone() };
-        condition.not("starting");
+        condition.not_ready("starting");
         condition
     }
 
     /// Whether every condition holds, be it degraded.
     pub fn is_ready(&self) -> bool {
         let all = self.0.borrow();
-        !all.is_empty() && !all.values().any(|state| matches!(state, State::Not(_)))
+        !all.is_empty() && !all.values().any(|state| matches!(state, State::NotReady(_)))
     }
 
     /// Returns once every condition holds.
@@ -67,7 +67,7 @@ impl Readiness {
             let _ = match state {
                 State::Ready => Ok(()),
                 State::Degraded(why) => writeln!(text, "{name}: degraded: {why}"),
-                State::Not(why) => writeln!(text, "{name}: {why}"),
+                State::NotReady(why) => writeln!(text, "{name}: {why}"),
             };
         }
         text
@@ -86,8 +86,8 @@ impl Condition {
     }
 
     /// It does not hold.
-    pub fn not(&self, why: impl Into<String>) {
-        self.set(State::Not(why.into()));
+    pub fn not_ready(&self, why: impl Into<String>) {
+        self.set(State::NotReady(why.into()));
     }
 
     fn set(&self, state: State) {
@@ -104,7 +104,7 @@ impl Condition {
 
 impl Drop for Condition {
     fn drop(&mut self) {
-        self.not("its owner has ended");
+        self.not_ready("its owner has ended");
     }
 }
 

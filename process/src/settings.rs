@@ -44,7 +44,7 @@ pub struct Settings {
     tree: Value,
     /// The file that was read; values without an origin are its own.
     file: Option<String>,
-    overlooked: Vec<(String, String)>,
+    misspelled_variables: Vec<(String, String)>,
 }
 
 impl Settings {
@@ -60,7 +60,7 @@ impl Settings {
 
     /// Reads the given layers.
     pub fn read(layers: Layers) -> Result<Self, ConfigError> {
-        let overlooked = layers::overlooked(&layers.variables, &SECTIONS);
+        let misspelled_variables = layers::misspelled_variables(&layers.variables, &SECTIONS);
         let mut builder = Config::builder();
         for default in layers::pairs("the default of", &layers.defaults)? {
             builder = builder.add_source(default);
@@ -74,15 +74,30 @@ impl Settings {
             builder = builder.add_source(setting);
         }
         let tree = builder.build().map_err(|error| ConfigError::source("settings", error))?.cache;
-        let settings = Self { tree, file: file.map(|(name, _)| name), overlooked };
+        let settings = Self { tree, file: file.map(|(name, _)| name), misspelled_variables };
         settings.refuse_unknown_sections()?;
         Ok(settings)
     }
 
     /// One part's section; what is not set there has the part's own defaults.
     pub fn section<T: DeserializeOwned>(&self, name: &str) -> Result<T, ConfigError> {
-        let value = self.find(name).cloned().unwrap_or_else(|| Value::new(None, ValueKind::Table(config::Map::new())));
-        self.parse(name, value)
+        self.parse(name, self.find(name).cloned().unwrap_or_else(empty))
+    }
+
+    /// The same, with another value for a setting that is there.
+    pub(crate) fn section_with<T: DeserializeOwned>(
+        &self,
+        name: &str,
+        key: &str,
+        text: &str,
+    ) -> Result<T, ConfigError> {
+        let mut section = self.find(name).cloned().unwrap_or_else(empty);
+        if let ValueKind::Table(table) = &mut section.kind
+            && let Some(value) = table.get_mut(key)
+        {
+            value.kind = ValueKind::String(text.to_owned());
+        }
+        self.parse(name, section)
     }
 
     /// A section that is a list, as `[[environment]]`; empty when there is none.
@@ -96,13 +111,13 @@ impl Settings {
     }
 
     /// An error about one setting, for checks that types cannot make.
-    pub fn refuse(&self, path: &str, reason: impl std::fmt::Display) -> ConfigError {
+    pub fn invalid(&self, path: &str, reason: impl std::fmt::Display) -> ConfigError {
         ConfigError::setting(path, self.origin(path).as_deref(), reason)
     }
 
     /// Variables that look as if an underscore were missing, each with the name that was probably meant.
-    pub fn overlooked(&self) -> &[(String, String)] {
-        &self.overlooked
+    pub fn misspelled_variables(&self) -> &[(String, String)] {
+        &self.misspelled_variables
     }
 
     fn parse<T: DeserializeOwned>(&self, path: &str, value: Value) -> Result<T, ConfigError> {
@@ -113,7 +128,7 @@ impl Settings {
         let ValueKind::Table(top) = &self.tree.kind else { return Ok(()) };
         match top.keys().find(|name| !SECTIONS.contains(&name.as_str())) {
             Some(name) => {
-                Err(self.refuse(name, format!("there is no such section (there are {})", SECTIONS.join(", "))))
+                Err(self.invalid(name, format!("there is no such section (there are {})", SECTIONS.join(", "))))
             }
             None => Ok(()),
         }
@@ -140,6 +155,10 @@ impl Settings {
         let value = self.find(path)?;
         first(value).map(str::to_owned).or_else(|| self.file.clone())
     }
+}
+
+fn empty() -> Value {
+    Value::new(None, ValueKind::Table(config::Map::new()))
 }
 
 #[cfg(test)]
@@ -271,6 +290,6 @@ mod tests {
             ("BELLWIRE_GATEWAY_PORT_8080_TCP", "x"),
         ];
         let settings = read("", &variables, &[]).unwrap();
-        assert_eq!(settings.overlooked(), pairs(&[("BELLWIRE_BACKPLANE_URL", "BELLWIRE_BACKPLANE__URL")]));
+        assert_eq!(settings.misspelled_variables(), pairs(&[("BELLWIRE_BACKPLANE_URL", "BELLWIRE_BACKPLANE__URL")]));
     }
 }

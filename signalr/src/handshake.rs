@@ -9,10 +9,10 @@ use crate::{
 };
 
 /// Most bytes of a handshake, its separator included.
-pub const LARGEST: usize = 4096;
+pub const MAX_HANDSHAKE_BYTES: usize = 4096;
 
 /// Most characters that an answer repeats of a protocol's name.
-const LONGEST_NAME: usize = 80;
+const MAX_NAME_CHARS: usize = 80;
 
 /// What a client asks for. Version 2 (stateful reconnect) is taken like 1; nothing else is granted with it. So is 0:
 /// clients for Python say the version of their negotiation here, and the reference server takes all up to its own.
@@ -34,10 +34,10 @@ pub fn read(bytes: &[u8]) -> Result<Option<(Handshake, usize)>, ProtocolError> {
     if bytes.first().is_some_and(|&first| first != b'{' && !first.is_ascii_whitespace()) {
         return Err(malformed("it begins with another byte than {"));
     }
-    let end = memchr::memchr(SEPARATOR, &bytes[..bytes.len().min(LARGEST)]);
+    let end = memchr::memchr(SEPARATOR, &bytes[..bytes.len().min(MAX_HANDSHAKE_BYTES)]);
     match end {
         Some(end) => Ok(Some((requested(&bytes[..end])?, end + 1))),
-        None if bytes.len() >= LARGEST => Err(ProtocolError::TooLarge(LARGEST)),
+        None if bytes.len() >= MAX_HANDSHAKE_BYTES => Err(ProtocolError::TooLarge(MAX_HANDSHAKE_BYTES)),
         None => Ok(None),
     }
 }
@@ -45,7 +45,7 @@ pub fn read(bytes: &[u8]) -> Result<Option<(Handshake, usize)>, ProtocolError> {
 fn requested(body: &[u8]) -> Result<Handshake, ProtocolError> {
     let (protocol, version) = asked_for(body).map_err(|error| malformed(&error.to_string()))?;
     let Some(encoding) = Encoding::from_name(&protocol) else {
-        return Err(ProtocolError::UnknownProtocol(protocol.chars().take(LONGEST_NAME).collect()));
+        return Err(ProtocolError::UnknownProtocol(protocol.chars().take(MAX_NAME_CHARS).collect()));
     };
     match version {
         0..=2 => Ok(Handshake { encoding }),
@@ -66,7 +66,7 @@ fn malformed(why: &str) -> ProtocolError {
 }
 
 /// The answer: accepted, or why not.
-pub fn answer(error: Option<&str>) -> Vec<u8> {
+pub fn response(error: Option<&str>) -> Vec<u8> {
     let mut bytes = serde_json::to_vec(&Response { error }).expect("text is always JSON");
     bytes.push(SEPARATOR);
     bytes

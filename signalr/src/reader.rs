@@ -42,8 +42,8 @@ impl Reader {
         })
     }
 
-    /// How many bytes of memory it holds.
-    pub fn held(&self) -> usize {
+    /// The size of its buffer in bytes.
+    pub fn buffered(&self) -> usize {
         self.waiting.capacity()
     }
 

@@ -10,7 +10,7 @@ use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, path::Path};
 use crate::files::StorageError;
 
 /// Most bytes of one kind's words.
-pub const LARGEST_ENTRY: u64 = 4 << 20;
+pub const MAX_ENTRY_BYTES: u64 = 4 << 20;
 /// Kinds that are read at once.
 const AT_ONCE: usize = 8;
 const SUFFIX: &str = ".json";
@@ -38,8 +38,8 @@ impl Catalogue {
 
     /// Puts a kind's words in place of those that it had.
     pub async fn put(&self, kind: &Kind, bytes: Bytes) -> Result<(), StorageError> {
-        if bytes.len() as u64 > LARGEST_ENTRY {
-            return Err(StorageError::TooLarge(LARGEST_ENTRY));
+        if bytes.len() as u64 > MAX_ENTRY_BYTES {
+            return Err(StorageError::TooLarge(MAX_ENTRY_BYTES));
         }
         let path = self.path(&format!("/{kind}{SUFFIX}"))?;
         let put = self.store.put(&path, bytes.into()).await;
@@ -51,7 +51,7 @@ impl Catalogue {
         let folder = self.path("")?;
         let files: Vec<ObjectMeta> =
             self.store.list(Some(&folder)).try_collect().await.map_err(|error| StorageError::of_store(&error))?;
-        let kinds = files.into_iter().filter(|file| file.size <= LARGEST_ENTRY).filter_map(|file| {
+        let kinds = files.into_iter().filter(|file| file.size <= MAX_ENTRY_BYTES).filter_map(|file| {
             let kind = file.location.filename()?.strip_suffix(SUFFIX)?.parse::<Kind>().ok()?;
             Some((kind, file.location))
         });

@@ -63,7 +63,7 @@ impl FileKey {
     }
 
     /// A new key for a file of this name.
-    pub fn fresh(name: FileName) -> Self {
+    pub fn generate(name: FileName) -> Self {
         Self { id: ulid::Ulid::generate().to_string(), name }
     }
 
