@@ -37,7 +37,7 @@ impl ControlMessage {
         Ok(json)
     }
 
-    /// Whether this pod is a receiver.
+    /// True if this pod is a receiver.
     pub fn is_for(&self, pod: &PodId) -> bool {
         self.to.as_ref().is_none_or(|to| to == pod)
     }
@@ -48,7 +48,7 @@ impl ControlMessage {
 pub struct ControlReader {
     /// Messages for this pod and for all.
     pub messages: mpsc::Receiver<ControlMessage>,
-    /// Whether messages can be received now.
+    /// The state of receiving.
     pub link: watch::Receiver<Link>,
     /// The task that receives; it ends with this value.
     pub task: AbortOnDropHandle<()>,

@@ -16,7 +16,7 @@ pub struct DeadJob {
     pub job: Result<Job, InvalidJob>,
     /// Why it was given up.
     pub reason: String,
-    /// When it was given up, if known.
+    /// The time it was given up, if known.
     pub since: Option<Timestamp>,
     /// The number of attempts, as far as known.
     pub attempts: u32,
@@ -25,7 +25,7 @@ pub struct DeadJob {
 /// Bytes that are not a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidJob {
-    /// What is wrong with them.
+    /// The parser's error.
     pub reason: String,
     /// The bytes as they were sent.
     pub bytes: Vec<u8>,

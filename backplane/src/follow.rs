@@ -30,7 +30,7 @@ pub struct FollowTiming {
     pub pulse_after: Duration,
     /// Limit for a published pulse to come back; without it or any other entry, reading has stalled. 5 s.
     pub pulse_timeout: Duration,
-    /// How far back reading starts, and restarts after a gap.
+    /// The age at which reading starts, and restarts after a gap.
     pub horizon: Duration,
 }
 
@@ -66,7 +66,7 @@ pub enum ReadHealth {
 }
 
 impl ReadHealth {
-    /// Whether the entries read are complete as far as can be known: a pod may serve them.
+    /// True if the entries read are complete as far as can be known: a pod may serve them.
     pub fn is_complete(&self) -> bool {
         matches!(self, Self::CaughtUp | Self::Away(_))
     }
@@ -177,7 +177,7 @@ struct FollowTask {
     published: u64,
     received: u64,
     in_flight: Option<InFlight>,
-    /// When an entry was last received, or waiting for one started.
+    /// The time an entry was last received, or waiting for one started.
     last_received: Instant,
     /// The earliest time for the next pulse.
     next_pulse: Instant,

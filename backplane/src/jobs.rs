@@ -64,7 +64,7 @@ pub struct JobDelivery {
 pub struct JobReader {
     /// Jobs, at most `at_once` unsettled; closed only if its task has ended.
     pub deliveries: mpsc::Receiver<JobDelivery>,
-    /// Whether the queue can be read now.
+    /// The state of reading the queue.
     pub link: watch::Receiver<Link>,
     /// The task that reads; it ends with this value.
     pub task: AbortOnDropHandle<()>,

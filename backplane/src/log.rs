@@ -82,7 +82,7 @@ pub enum LogItem {
 pub struct LogReader {
     /// Entries in order; closed only if the reader is dropped or its task has panicked.
     pub items: mpsc::Receiver<LogItem>,
-    /// Whether the log can be read now.
+    /// The state of reading the log.
     pub link: watch::Receiver<Link>,
     /// The task that reads; it ends with this value.
     pub task: AbortOnDropHandle<()>,
@@ -105,6 +105,6 @@ pub trait EventLog: Send + Sync {
     /// Reads the log until the reader is dropped; it reconnects by itself.
     fn read(&self, from: ReadFrom) -> LogReader;
 
-    /// Whether publishing is possible now.
+    /// The state of publishing.
     fn publishing(&self) -> watch::Receiver<Link>;
 }

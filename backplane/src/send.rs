@@ -21,7 +21,7 @@ pub enum SendError {
 }
 
 impl SendError {
-    /// Whether a retry may succeed.
+    /// True if a retry may succeed.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::Full(_))
     }
@@ -39,7 +39,7 @@ pub enum Link {
 }
 
 impl Link {
-    /// Whether it is connected and accepts messages.
+    /// True if it is connected and accepts messages.
     pub fn is_up(&self) -> bool {
         *self == Self::Up
     }

@@ -1,17 +1,17 @@
-//! Who an event is for: space-separated `user:<id>`, `group:<name>`, or `environment`.
+//! The audience of an event: space-separated `user:<id>`, `group:<name>`, or `environment`.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// One word of an audience.
+/// One term of an audience.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Term {
     /// `user:<id>`: all connections of one person.
     User(String),
-    /// `group:<name>`: all whose token names the group.
+    /// `group:<name>`: all users whose token names the group.
     Group(String),
-    /// `environment`: everyone in it.
+    /// `environment`: all its users.
     Environment,
 }
 
@@ -20,23 +20,23 @@ pub const MAX_TERMS: usize = 64;
 /// Most bytes of a user id or group name.
 pub const MAX_ID_BYTES: usize = 256;
 
-/// Who an event is for; empty only on a pulse, which is for pods alone.
+/// The recipients of an event; empty only on a pulse, which is for pods alone.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Audience(Vec<Term>);
 
-/// Why a text is no audience.
+/// Why a text is not an audience.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AudienceError {
-    /// A word that is none of the three forms.
+    /// A term of none of the three forms.
     #[error("audience: {0:?} is none of user:<id>, group:<name>, environment")]
     Term(String),
-    /// More than [`MAX_TERMS`] words.
+    /// More than [`MAX_TERMS`] terms.
     #[error("audience: it names more than {MAX_TERMS}; publish to a group instead")]
     TooMany,
 }
 
-/// Whether a text can be a user id or group name: 1 to 256 bytes, no white space, no control character.
+/// True if a text can be a user id or group name: 1 to 256 bytes, no white space, no control character.
 pub fn is_id(id: &str) -> bool {
     !id.is_empty() && id.len() <= MAX_ID_BYTES && !id.chars().any(|c| c.is_whitespace() || c.is_control())
 }
@@ -47,17 +47,17 @@ impl Audience {
         Self(vec![Term::User(id.to_owned())])
     }
 
-    /// Its words, in the order given, none twice.
+    /// Its terms, in the order given, without duplicates.
     pub fn terms(&self) -> &[Term] {
         &self.0
     }
 
-    /// Whether it names nobody.
+    /// True if it names nobody.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether somebody with this user id and these groups is meant.
+    /// True if it includes a user with this id and these groups.
     pub fn includes(&self, user: &str, groups: &[String]) -> bool {
         self.0.iter().any(|term| match term {
             Term::User(id) => id == user,
@@ -125,8 +125,8 @@ impl fmt::Display for Term {
 
 impl fmt::Display for Audience {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, term) in self.0.iter().enumerate() {
-            if at > 0 {
+        for (index, term) in self.0.iter().enumerate() {
+            if index > 0 {
                 f.write_str(" ")?;
             }
             term.fmt(f)?;

@@ -1,27 +1,27 @@
-//! What a person sees: text and at most one link. Checked where it is published.
+//! Toasts: text and at most one link, shown to people. They are checked when they are published.
 
 use serde::{Deserialize, Serialize};
 
 use crate::task::{TaskId, is_step_id};
 
-/// How a toast is meant.
+/// The level of a toast.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// For your information.
+    /// Information.
     Info,
-    /// It is done.
+    /// Something succeeded.
     Success,
-    /// Look at this.
+    /// Something needs attention.
     Warning,
-    /// It failed.
+    /// Something failed.
     Error,
 }
 
-/// The one thing to do about it.
+/// The link of a toast.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Action {
-    /// The words on the link.
+    /// The link's text.
     pub label: String,
     /// An `http` or `https` address, or a path of the page's own origin.
     pub href: String,
@@ -30,24 +30,24 @@ pub struct Action {
 /// A toast: plain text, never markup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Toast {
-    /// How it is meant.
+    /// Its level.
     pub level: Level,
     /// One line.
     pub title: String,
-    /// A few more words.
+    /// A longer text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
     /// A link.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<Action>,
-    /// Buttons that answer a workflow's question; it stays until somebody has.
+    /// The workflow's question that its buttons answer; the toast stays until somebody has answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<ApprovalRef>,
 }
 
 /// The question that a toast's buttons answer: `POST /api/tasks/{task}/steps/{step}`.
 ///
-/// It names a step and never an address: a publisher must not have people send what it likes where it likes.
+/// It names a step and never an address: a publisher must not choose the requests that people send.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApprovalRef {
     /// The workflow's run.
@@ -66,7 +66,7 @@ impl Toast {
         Self { level, title: title.into(), body: None, action: None, decision: None }
     }
 
-    /// Says what is wrong with it, naming the field.
+    /// Checks it; the error names the field.
     pub fn check(&self) -> Result<(), String> {
         let title = self.title.chars().count();
         if self.title.trim().is_empty() || title > MAX_TITLE_CHARS {
@@ -94,7 +94,7 @@ impl Toast {
     }
 }
 
-/// Whether a link may stand in everybody's page: `http(s)://…` or a path of one's own origin.
+/// True if a link is safe to show on any page: `http(s)://…` or a path of the page's own origin.
 ///
 /// Browsers drop tabs and line ends inside an address and read `\` as `/`, so a text with any of them is refused.
 pub fn is_safe_href(href: &str) -> bool {

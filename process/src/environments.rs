@@ -15,7 +15,7 @@ use crate::{config_error::ConfigError, settings::Settings};
 /// RFC 7518, 3.2: the key of HS256 has at least the size of its hash.
 const MIN_KEY_BYTES: usize = 32;
 
-/// One `[[environment]]`; `0` in a variable's name is its place in the list.
+/// One `[[environment]]`; `0` in a variable's name is its index in the list.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EnvironmentConfig {
@@ -40,14 +40,14 @@ pub struct EnvironmentConfig {
 pub struct Environments(Vec<EnvironmentConfig>);
 
 impl Environments {
-    /// Reads them; keys are not touched, so a worker needs none.
+    /// Reads them; keys are not checked, so a worker needs none.
     pub fn read(settings: &Settings) -> Result<Self, ConfigError> {
         let all: Vec<EnvironmentConfig> = settings.list("environment")?;
         let mut names = BTreeSet::new();
-        for (place, environment) in all.iter().enumerate() {
+        for (index, environment) in all.iter().enumerate() {
             if !names.insert(&environment.name) {
                 let reason = format!("{} is there twice", environment.name);
-                return Err(settings.invalid(&format!("environment[{place}].name"), reason));
+                return Err(settings.invalid(&format!("environment[{index}].name"), reason));
             }
         }
         if all.is_empty() {
@@ -61,9 +61,9 @@ impl Environments {
         &self.0
     }
 
-    /// The one that a worker serves: the chosen one, or the only one.
-    pub fn select(&self, chosen: Option<&Environment>) -> Result<&EnvironmentConfig, ConfigError> {
-        let found = match (chosen, self.0.as_slice()) {
+    /// The environment of a worker: the named one, or the only one.
+    pub fn select(&self, name: Option<&Environment>) -> Result<&EnvironmentConfig, ConfigError> {
+        let found = match (name, self.0.as_slice()) {
             (Some(name), all) => all.iter().find(|environment| environment.name == *name),
             (None, [only]) => Some(only),
             (None, _) => None,
@@ -71,7 +71,7 @@ impl Environments {
         found.ok_or_else(|| {
             let names: Vec<&str> = self.0.iter().map(|environment| environment.name.as_str()).collect();
             let names = names.join(", ");
-            let reason = match chosen {
+            let reason = match name {
                 Some(name) => format!("{name} is not among those configured ({names})"),
                 None => format!("choose one of {names}"),
             };
@@ -79,7 +79,7 @@ impl Environments {
         })
     }
 
-    /// Where an environment's events and jobs are: `[backplane]`, at the environment's own address if it has one.
+    /// The section `[backplane]` for an environment, with the environment's own address if it has one.
     pub fn backplane<C: DeserializeOwned>(&self, settings: &Settings, name: &Environment) -> Result<C, ConfigError> {
         match &self.select(Some(name))?.backplane_url {
             Some(url) => settings.section_with("backplane", "url", url.expose_secret()),
@@ -87,15 +87,15 @@ impl Environments {
         }
     }
 
-    /// The key that signs and checks an environment's tokens.
+    /// The key that signs and verifies an environment's tokens.
     pub fn key(&self, settings: &Settings, name: &Environment) -> Result<SecretSlice<u8>, ConfigError> {
-        let one = self.select(Some(name))?;
-        let place = self.0.iter().position(|environment| environment.name == *name).unwrap_or_default();
-        let path = |field: &str| format!("environment[{place}].{field}");
-        if one.jwks_url.is_some() {
+        let environment = self.select(Some(name))?;
+        let index = self.0.iter().position(|environment| environment.name == *name).unwrap_or_default();
+        let path = |field: &str| format!("environment[{index}].{field}");
+        if environment.jwks_url.is_some() {
             return Err(settings.invalid(&path("jwks_url"), "not offered yet; set hs256_secret or hs256_secret_file"));
         }
-        let (field, key) = match (&one.hs256_secret, &one.hs256_secret_file) {
+        let (field, key) = match (&environment.hs256_secret, &environment.hs256_secret_file) {
             (Some(_), Some(_)) => {
                 return Err(
                     settings.invalid(&path("hs256_secret"), "it is set beside hs256_secret_file; set one of them")

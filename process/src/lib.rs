@@ -1,13 +1,13 @@
-//! What every process does, in the order of its run.
+//! The frame of every process, in the order of its life.
 //!
-//! - [`options`]: the flags all binaries share;
+//! - [`run`](mod@run): settings, logs, runtime and signals around a process's work, from `main` to the exit code;
+//! - [`options`]: the flags that all binaries share;
 //! - [`settings`]: defaults, file, variables and flags as one tree, read section by section;
-//! - [`quantity`] and [`environments`]: what settings are made of;
+//! - [`quantity`] and [`environments`]: settings that several parts share;
 //! - [`logs`]: for people on a terminal, JSON otherwise;
 //! - [`signals`]: the first asks to stop, the second ends at once;
-//! - [`readiness`]: what must hold before others may rely on this process;
-//! - [`admin`] and [`prometheus`]: the port where all that can be asked;
-//! - [`run`]: the whole of it, from `main` to the exit code.
+//! - [`readiness`]: the conditions of `/readyz`;
+//! - [`admin`] and [`prometheus`]: the port that serves probes and metrics.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod admin;

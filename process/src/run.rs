@@ -1,4 +1,4 @@
-//! The life of a process: settings, logs, runtime, signals, its work, its end.
+//! Runs a process: settings, logs, runtime and signals around its work.
 
 use std::{future::Future, process::ExitCode};
 
@@ -6,18 +6,18 @@ use anyhow::Context;
 
 use crate::{logs, options::Options, prometheus, readiness::Readiness, settings::Settings, signals::Signals};
 
-/// What a process has while it lives.
+/// The parts that every process has.
 pub struct ProcessContext {
-    /// What it was told.
+    /// Its settings.
     pub settings: Settings,
-    /// What must hold before others may rely on it.
+    /// Its readiness.
     pub readiness: Readiness,
-    /// Asks it to stop.
+    /// The signals that stop it.
     pub signals: Signals,
 }
 
-/// Lives as `name` (`bellwire-gateway`): `main` hands over its flags and its work. An error that ends the work is
-/// the last line of the log, and the exit code is 1.
+/// Runs `work` as the process `name` (`bellwire-gateway`) with these flags. An error of the work is the last line of the
+/// log, and the exit code is 1.
 pub fn run<F, W>(name: &'static str, options: &Options, work: W) -> ExitCode
 where
     W: FnOnce(ProcessContext) -> F,

@@ -10,8 +10,8 @@ use serde::de::DeserializeOwned;
 
 use crate::{config_error::ConfigError, layers};
 
-/// The sections there are; anything else at the top is a slip that would otherwise be ignored in silence. Below
-/// `functions` each function of a user's own has a section of its kind's name.
+/// The known sections; any other is refused, for it is most likely a mistake. Below `functions` each function of a
+/// user's own has a section of its kind's name.
 const SECTIONS: [&str; 10] = [
     "gateway",
     "backplane",
@@ -25,16 +25,16 @@ const SECTIONS: [&str; 10] = [
     "log",
 ];
 
-/// Where settings come from, the weakest first.
+/// The sources of settings, the weakest first.
 #[derive(Debug, Clone, Default)]
 pub struct Layers {
-    /// Dotted paths with values that hold where nobody says otherwise.
+    /// Defaults: dotted paths with values.
     pub defaults: Vec<(String, String)>,
-    /// The file that was named; without one, `bellwire.toml` if it is there.
+    /// The file named by a flag; without one, `bellwire.toml` if it exists.
     pub file: Option<PathBuf>,
     /// The environment variables; those that begin with `BELLWIRE_` and hold a `__` count.
     pub variables: Vec<(OsString, OsString)>,
-    /// Dotted paths with values, as flags gave them.
+    /// Flags: dotted paths with values.
     pub flags: Vec<(String, String)>,
 }
 
@@ -79,12 +79,12 @@ impl Settings {
         Ok(settings)
     }
 
-    /// One part's section; what is not set there has the part's own defaults.
+    /// A section; settings that are missing have the defaults of `T`.
     pub fn section<T: DeserializeOwned>(&self, name: &str) -> Result<T, ConfigError> {
         self.parse(name, self.find(name).cloned().unwrap_or_else(empty))
     }
 
-    /// The same, with another value for a setting that is there.
+    /// A section, with one of the settings in it replaced.
     pub(crate) fn section_with<T: DeserializeOwned>(
         &self,
         name: &str,
@@ -105,17 +105,17 @@ impl Settings {
         self.find(name).cloned().map_or_else(|| Ok(Vec::new()), |value| self.parse(name, value))
     }
 
-    /// Whether anything is set at or below a path.
+    /// True if anything is set at or below a path.
     pub fn has(&self, path: &str) -> bool {
         self.find(path).is_some()
     }
 
-    /// An error about one setting, for checks that types cannot make.
+    /// An error about one setting, for checks beyond its type.
     pub fn invalid(&self, path: &str, reason: impl std::fmt::Display) -> ConfigError {
         ConfigError::setting(path, self.origin(path).as_deref(), reason)
     }
 
-    /// Variables that look as if an underscore were missing, each with the name that was probably meant.
+    /// Variables that seem to lack an underscore, each with the name that was probably meant.
     pub fn misspelled_variables(&self) -> &[(String, String)] {
         &self.misspelled_variables
     }
@@ -143,7 +143,7 @@ impl Settings {
         })
     }
 
-    /// Who set a path, or the first thing below it.
+    /// The source of a path's value, or of the first value below it.
     fn origin(&self, path: &str) -> Option<String> {
         fn first(value: &Value) -> Option<&str> {
             match &value.kind {

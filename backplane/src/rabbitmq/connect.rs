@@ -101,7 +101,7 @@ pub(super) fn fault(error: &lapin::Error) -> Fault {
     }
 }
 
-/// Whether a 404 is about a queue that starts, recovers or has lost its leader.
+/// True if a 404 is about a queue that starts, recovers or has lost its leader.
 fn is_queue_unavailable(message: &str) -> bool {
     ["is down or inaccessible", "due to timeout", "stopped by supervisor"].iter().any(|text| message.contains(text))
 }

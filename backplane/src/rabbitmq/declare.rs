@@ -36,10 +36,10 @@ pub(super) enum Bindings {
     All,
 }
 
-/// Whether a queue was there before.
+/// The existence of a queue before it was declared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Existence {
-    /// It was.
+    /// It existed.
     Existing,
     /// It is new, so it is empty.
     Created,

@@ -113,7 +113,7 @@ impl Publisher {
         Ok(Self { current, link, in_flight: Semaphore::new(MAX_IN_FLIGHT), _connecting: connecting })
     }
 
-    /// Whether publishing is possible now.
+    /// The state of publishing.
     pub(super) fn link(&self) -> watch::Receiver<Link> {
         self.link.clone()
     }

@@ -7,7 +7,7 @@ use tokio::time::{Duration, Instant, sleep};
 
 use crate::{
     expect::{SOON, next, up},
-    given::job,
+    fixtures::job,
     world::{World, over_both},
 };
 
@@ -179,7 +179,7 @@ async fn the_depth_counts_who_waits_who_is_tried_again_and_who_is_dead(world: Wo
     held.settle.settle(Settlement::Retry { job, after: Duration::from_secs(10) }).await.unwrap();
     let mut waiting = Vec::new();
     for _ in 0..3 {
-        imports.plane.jobs.submit(&crate::given::job("imports")).await.unwrap();
+        imports.plane.jobs.submit(&crate::fixtures::job("imports")).await.unwrap();
     }
     // One is held: it does not wait.
     waiting.push(next(&mut imports.reader).await);

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use crate::{
     broker,
     expect::{ids, next, soon, up},
-    given::{event, job, long_ago},
+    fixtures::{event, job, long_ago},
     world::Rabbit,
 };
 

@@ -8,7 +8,7 @@ use model::PodId;
 use crate::{
     broker,
     expect::{down, entry, id, ids, item, next, soon, up},
-    given::{event, job, long_ago, names, publish},
+    fixtures::{event, job, long_ago, names, publish},
     relay::{Relay, relay_to},
     world::Rabbit,
 };

@@ -12,12 +12,12 @@ use crate::{
     broker,
     dead::{Imports, imports},
     expect::{next, soon, up},
-    given::job,
+    fixtures::job,
     world::Rabbit,
 };
 
 #[tokio::test]
-async fn bytes_that_are_invalid_are_shown_as_they_are_and_can_only_be_dropped() {
+async fn bytes_that_are_no_job_are_shown_as_they_are_and_can_only_be_dropped() {
     Rabbit::run(async |rabbit| {
         let imports = Imports::over(rabbit.open(&broker::url(), "prod")).await;
         broker::publish(&rabbit.topology("prod").jobs(), "imports.dead", b"\xff what").await;
