@@ -295,7 +295,7 @@ impl FollowTask {
         if up && self.published <= self.received {
             return self.request_pulse();
         }
-        warn!(pod = self.pod, "the log is not heard though the broker is there; reading it again");
+        warn!(pod = self.pod, "no entries of the log arrive though the broker is reachable; reading it again");
         if *self.health.borrow() != ReadHealth::CatchingUp {
             self.health.send_replace(ReadHealth::Stalled);
         }

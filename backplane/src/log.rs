@@ -3,8 +3,9 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use model::{
+    EncodedEvent,
     cursor::Cursor,
-    event::{EncodedEvent, Event, EventError, SharedEvent},
+    event::{Event, EventError, SharedEvent},
 };
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;

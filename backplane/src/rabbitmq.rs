@@ -49,9 +49,9 @@ pub fn open(url: &str, topology: Topology) -> Result<Backplane, String> {
     let broker = Broker::new(url, topology)?;
     let publisher = Arc::new(Publisher::new(&broker)?);
     Ok(Backplane {
-        log: Arc::new(RabbitLog::new(broker.clone(), publisher.clone())),
-        jobs: Arc::new(RabbitJobs::new(broker.clone(), publisher.clone())),
-        control: Arc::new(RabbitControl::new(broker, publisher)),
+        log: Arc::new(RabbitLog { broker: broker.clone(), publisher: publisher.clone() }),
+        jobs: Arc::new(RabbitJobs { broker: broker.clone(), publisher: publisher.clone() }),
+        control: Arc::new(RabbitControl { broker, publisher }),
     })
 }
 

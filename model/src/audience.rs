@@ -99,19 +99,7 @@ impl FromStr for Audience {
     }
 }
 
-impl TryFrom<String> for Audience {
-    type Error = AudienceError;
-
-    fn try_from(text: String) -> Result<Self, AudienceError> {
-        text.parse()
-    }
-}
-
-impl From<Audience> for String {
-    fn from(audience: Audience) -> String {
-        audience.to_string()
-    }
-}
+crate::text_form!(Audience);
 
 impl fmt::Display for Term {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -164,12 +164,6 @@ impl Event {
         Ok(event)
     }
 
-    /// Checks the event and writes it as JSON, as the log takes it.
-    pub fn encode(&self) -> Result<EncodedEvent<'_>, EventError> {
-        self.check()?;
-        Ok(EncodedEvent { event: self, json: self.to_json()? })
-    }
-
     /// The event as JSON; an error if it is larger than [`MAX_EVENT_BYTES`].
     pub fn to_json(&self) -> Result<Vec<u8>, EventError> {
         let json = serde_json::to_vec(self).map_err(|error| EventError::Shape(error.to_string()))?;
@@ -249,31 +243,10 @@ impl Event {
     fn part<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<Option<T>, EventError> {
         match self.data.as_ref().and_then(|data| data.get(name)) {
             None | Some(Value::Null) => Ok(None),
-            Some(part) => {
-                let invalid =
-                    |error: serde_json::Error| EventError::Data(format!("data.{name}: {}", shortened(&error)));
-                T::deserialize(part).map(Some).map_err(invalid)
-            }
+            Some(part) => T::deserialize(part)
+                .map(Some)
+                .map_err(|error| EventError::Data(format!("data.{name}: {}", shortened(&error)))),
         }
-    }
-}
-
-/// A valid event with its JSON, ready to be published.
-#[derive(Debug, Clone)]
-pub struct EncodedEvent<'a> {
-    event: &'a Event,
-    json: Vec<u8>,
-}
-
-impl EncodedEvent<'_> {
-    /// The event.
-    pub fn event(&self) -> &Event {
-        self.event
-    }
-
-    /// Its JSON, at most [`MAX_EVENT_BYTES`].
-    pub fn json(&self) -> &[u8] {
-        &self.json
     }
 }
 

@@ -49,16 +49,4 @@ impl FromStr for PodId {
     }
 }
 
-impl TryFrom<String> for PodId {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl From<PodId> for String {
-    fn from(pod: PodId) -> String {
-        pod.to_string()
-    }
-}
+crate::text_form!(PodId);

@@ -100,33 +100,14 @@ impl fmt::Display for FileKey {
     }
 }
 
-impl TryFrom<String> for FileKey {
-    type Error = InvalidKey;
-
-    fn try_from(text: String) -> Result<Self, InvalidKey> {
-        text.parse()
+impl fmt::Display for FileName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
-impl From<FileKey> for String {
-    fn from(key: FileKey) -> String {
-        key.to_string()
-    }
-}
-
-impl TryFrom<String> for FileName {
-    type Error = InvalidKey;
-
-    fn try_from(text: String) -> Result<Self, InvalidKey> {
-        text.parse()
-    }
-}
-
-impl From<FileName> for String {
-    fn from(name: FileName) -> String {
-        name.0
-    }
-}
+model::text_form!(FileKey);
+model::text_form!(FileName);
 
 #[cfg(test)]
 mod tests {

@@ -7,10 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use model::{
-    cursor::Cursor,
-    event::{EncodedEvent, SharedEvent},
-};
+use model::{EncodedEvent, cursor::Cursor, event::SharedEvent};
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 

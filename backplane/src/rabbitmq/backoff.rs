@@ -19,3 +19,16 @@ pub(super) fn backoff() -> impl Backoff {
 pub(super) async fn pause(backoff: &mut impl Backoff) {
     sleep(backoff.next().unwrap_or(LONGEST_PAUSE)).await;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_from_a_tenth_of_a_second_to_five_and_vary_by_half() {
+        for (pause, base) in backoff().zip([100, 200, 400, 800, 1600, 3200, 5000, 5000]) {
+            let pause = pause.as_millis();
+            assert!((base / 2 - 1..=base * 3 / 2 + 1).contains(&pause), "{pause} ms around {base}");
+        }
+    }
+}

@@ -35,14 +35,8 @@ const READ_AHEAD: usize = 64;
 
 /// The control exchange of an environment.
 pub(super) struct RabbitControl {
-    broker: Broker,
-    publisher: Arc<Publisher>,
-}
-
-impl RabbitControl {
-    pub(super) fn new(broker: Broker, publisher: Arc<Publisher>) -> Self {
-        Self { broker, publisher }
-    }
+    pub(super) broker: Broker,
+    pub(super) publisher: Arc<Publisher>,
 }
 
 #[async_trait]

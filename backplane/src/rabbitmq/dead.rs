@@ -33,9 +33,9 @@ const X_DEATH: &str = "x-death";
 
 /// The dead jobs of one kind.
 pub(super) struct RabbitDeadJobs {
-    broker: Broker,
-    kind: Kind,
-    publisher: Arc<Publisher>,
+    pub(super) broker: Broker,
+    pub(super) kind: Kind,
+    pub(super) publisher: Arc<Publisher>,
 }
 
 /// A pass over the queue on a connection of its own; what it has seen goes back when the connection closes.
@@ -55,10 +55,6 @@ struct ScannedJob {
 }
 
 impl RabbitDeadJobs {
-    pub(super) fn new(broker: Broker, kind: Kind, publisher: Arc<Publisher>) -> Self {
-        Self { broker, kind, publisher }
-    }
-
     async fn start_scan(&self) -> Result<Scan, SendError> {
         let connection = self.broker.connect("dead jobs").await.map_err(SendError::Unavailable)?;
         let channel = await_answer(connection.create_channel()).await?.map_err(transient)?;

@@ -24,15 +24,11 @@ use crate::{
 
 /// An environment's job queues.
 pub(super) struct RabbitJobs {
-    broker: Broker,
-    publisher: Arc<Publisher>,
+    pub(super) broker: Broker,
+    pub(super) publisher: Arc<Publisher>,
 }
 
 impl RabbitJobs {
-    pub(super) fn new(broker: Broker, publisher: Arc<Publisher>) -> Self {
-        Self { broker, publisher }
-    }
-
     /// The number of messages ready in the queue of this routing key; `None` if there is no such queue.
     async fn ready(&self, key: &str) -> Result<Option<u32>, SendError> {
         let connection = self.publisher.connection().await?;
@@ -65,8 +61,9 @@ impl JobQueues for RabbitJobs {
         let at_once = at_once.max(1);
         let (sender, deliveries) = mpsc::channel(usize::from(at_once));
         let (link_sender, link) = watch::channel(Link::Down("connecting".to_owned()));
-        let settler = Arc::new(Settler::new(self.broker.topology.clone(), kind.clone(), self.publisher.clone()));
-        let consumer = JobConsumer::new(settler, at_once, sender);
+        let (topology, publisher) = (self.broker.topology.clone(), self.publisher.clone());
+        let settler = Arc::new(Settler { topology, kind: kind.clone(), publisher });
+        let consumer = JobConsumer { settler, at_once, deliveries: sender };
         let task = tokio::spawn(reconnect::run_sessions(self.broker.clone(), "jobs", link_sender, consumer));
         JobReader { deliveries, link, task: AbortOnDropHandle::new(task) }
     }
@@ -83,6 +80,7 @@ impl JobQueues for RabbitJobs {
     }
 
     fn dead(&self, kind: &Kind) -> Box<dyn DeadJobs> {
-        Box::new(RabbitDeadJobs::new(self.broker.clone(), kind.clone(), self.publisher.clone()))
+        let (broker, publisher) = (self.broker.clone(), self.publisher.clone());
+        Box::new(RabbitDeadJobs { broker, kind: kind.clone(), publisher })
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use model::event::{CONTENT_TYPE, EncodedEvent};
+use model::{EncodedEvent, event::CONTENT_TYPE};
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -24,15 +24,11 @@ const READ_AHEAD: usize = 256;
 
 /// An environment's log, kept in its stream.
 pub(super) struct RabbitLog {
-    broker: Broker,
-    publisher: Arc<Publisher>,
+    pub(super) broker: Broker,
+    pub(super) publisher: Arc<Publisher>,
 }
 
 impl RabbitLog {
-    pub(super) fn new(broker: Broker, publisher: Arc<Publisher>) -> Self {
-        Self { broker, publisher }
-    }
-
     /// Declares the exchanges, the stream and its bindings again, if this user may.
     async fn redeclare(&self) -> Result<(), SendError> {
         let connection = self.publisher.connection().await?;
@@ -50,9 +46,9 @@ impl EventLog for RabbitLog {
     }
 
     fn read(&self, from: ReadFrom) -> LogReader {
-        let (sender, items) = mpsc::channel(READ_AHEAD);
+        let (item_sender, items) = mpsc::channel(READ_AHEAD);
         let (link_sender, link) = watch::channel(Link::Down("connecting".to_owned()));
-        let reader = StreamReader::new(self.broker.topology.clone(), from, sender);
+        let reader = StreamReader { topology: self.broker.topology.clone(), from, items: item_sender };
         let task = tokio::spawn(reconnect::run_sessions(self.broker.clone(), "events", link_sender, reader));
         LogReader { items, link, task: AbortOnDropHandle::new(task) }
     }

@@ -25,17 +25,13 @@ const ACK_EVERY: u32 = 100;
 
 /// A reader of the log across its connections.
 pub(super) struct StreamReader {
-    topology: Arc<Topology>,
-    // Moves on with each entry that was handed over.
-    from: ReadFrom,
-    items: mpsc::Sender<LogItem>,
+    pub(super) topology: Arc<Topology>,
+    /// Moves on with each entry that was handed over.
+    pub(super) from: ReadFrom,
+    pub(super) items: mpsc::Sender<LogItem>,
 }
 
 impl StreamReader {
-    pub(super) fn new(topology: Arc<Topology>, from: ReadFrom, items: mpsc::Sender<LogItem>) -> Self {
-        Self { topology, from, items }
-    }
-
     async fn join(&self, connection: &Connection) -> Result<Joined, Ended> {
         let stream = self.topology.stream();
         match (declare::log(connection, &self.topology, Bindings::NewOnly).await?, self.from) {

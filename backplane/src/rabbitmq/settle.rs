@@ -32,24 +32,12 @@ const MAX_REASON_CHARS: usize = 2000;
 
 /// Moves the jobs of one kind to its retry queues and its dead ones.
 pub(super) struct Settler {
-    topology: Arc<Topology>,
-    kind: Kind,
-    publisher: Arc<Publisher>,
+    pub(super) topology: Arc<Topology>,
+    pub(super) kind: Kind,
+    pub(super) publisher: Arc<Publisher>,
 }
 
 impl Settler {
-    pub(super) fn new(topology: Arc<Topology>, kind: Kind, publisher: Arc<Publisher>) -> Self {
-        Self { topology, kind, publisher }
-    }
-
-    pub(super) fn topology(&self) -> &Topology {
-        &self.topology
-    }
-
-    pub(super) fn kind(&self) -> &Kind {
-        &self.kind
-    }
-
     async fn retry(&self, job: &Job, after: Duration) -> Result<(), SendError> {
         let step = retry_step(after);
         let key = self.topology.retry_key(&self.kind, step);
@@ -86,18 +74,12 @@ impl Settler {
 
 /// A delivered job; dropped unsettled it goes back to its queue.
 pub(super) struct UnsettledJob {
-    settler: Arc<Settler>,
-    delivery: Delivery,
-    attempt: u32,
-    // Keeps the connection while the job runs, also when its reader is gone.
-    _channel: Channel,
-}
-
-impl UnsettledJob {
-    /// `attempt` counts the attempts at the job from 1.
-    pub(super) fn new(settler: Arc<Settler>, delivery: Delivery, attempt: u32, channel: Channel) -> Self {
-        Self { settler, delivery, attempt, _channel: channel }
-    }
+    pub(super) settler: Arc<Settler>,
+    pub(super) delivery: Delivery,
+    /// Counts the attempts at the job from 1.
+    pub(super) attempt: u32,
+    /// Keeps the connection while the job runs, also when its reader is gone.
+    pub(super) _channel: Channel,
 }
 
 #[async_trait]

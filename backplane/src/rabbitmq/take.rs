@@ -23,18 +23,14 @@ const REDELIVERIES: &str = "x-delivery-count";
 
 /// A reader of one kind's queue across its connections.
 pub(super) struct JobConsumer {
-    settler: Arc<Settler>,
-    at_once: u16,
-    deliveries: mpsc::Sender<JobDelivery>,
+    pub(super) settler: Arc<Settler>,
+    pub(super) at_once: u16,
+    pub(super) deliveries: mpsc::Sender<JobDelivery>,
 }
 
 impl JobConsumer {
-    pub(super) fn new(settler: Arc<Settler>, at_once: u16, deliveries: mpsc::Sender<JobDelivery>) -> Self {
-        Self { settler, at_once, deliveries }
-    }
-
     async fn start(&self, connection: &Connection) -> Result<(Channel, Consumer), Ended> {
-        let (topology, kind) = (self.settler.topology(), self.settler.kind());
+        let Settler { topology, kind, .. } = &*self.settler;
         declare::jobs(connection, topology, kind, Bindings::NewOnly).await?;
         let channel = connection.create_channel().await?;
         channel.basic_qos(self.at_once, BasicQosOptions::default()).await?;
@@ -64,6 +60,6 @@ fn job_delivery(settler: &Arc<Settler>, delivery: Delivery, channel: &Channel) -
     let job = dead::parse(&delivery.data).map_err(|invalid| invalid.reason);
     let earlier = job.as_ref().map_or(0, |job| job.attempts);
     let attempt = earlier.saturating_add(redeliveries).saturating_add(1);
-    let settle = Box::new(UnsettledJob::new(settler.clone(), delivery, attempt, channel.clone()));
-    JobDelivery { job, redeliveries, settle }
+    let unsettled = UnsettledJob { settler: settler.clone(), delivery, attempt, _channel: channel.clone() };
+    JobDelivery { job, redeliveries, settle: Box::new(unsettled) }
 }
