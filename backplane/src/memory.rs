@@ -16,11 +16,12 @@ use model::environment::Environment;
 use crate::backplane::Backplane;
 use control::MemoryControl;
 use jobs::MemoryJobs;
-use log::MemoryLog;
+use log::{MemoryLog, MemoryLogs};
 
 /// A broker within this process, with the environments that were opened. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Broker {
+    logs: MemoryLogs,
     environments: Arc<Mutex<HashMap<Environment, Parts>>>,
 }
 
@@ -41,7 +42,7 @@ impl Broker {
     pub fn environment(&self, environment: &Environment) -> Backplane {
         let mut environments = self.environments.lock().unwrap_or_else(PoisonError::into_inner);
         let parts = environments.entry(environment.clone()).or_insert_with(|| Parts {
-            log: MemoryLog::new(self.clone()),
+            log: self.logs.add(),
             jobs: MemoryJobs::default(),
             control: MemoryControl::default(),
         });
@@ -50,10 +51,5 @@ impl Broker {
             jobs: Arc::new(parts.jobs.clone()),
             control: Arc::new(parts.control.clone()),
         }
-    }
-
-    fn logs(&self) -> Vec<MemoryLog> {
-        let environments = self.environments.lock().unwrap_or_else(PoisonError::into_inner);
-        environments.values().map(|parts| parts.log.clone()).collect()
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     message::{Message, Outcome, kind},
     protocol_error::ProtocolError,
 };
-use items::Items;
+use items::{ERROR, Items, RESULT, VOID};
 
 /// Reads the body of one message, without its frame; `None` for a type that is to be ignored.
 pub fn read(body: &[u8]) -> Result<Option<Message>, ProtocolError> {
@@ -87,11 +87,6 @@ pub fn write_call(target: &str, argument: &[u8]) -> Vec<u8> {
     let argument: Value = serde_json::from_slice(argument).unwrap_or_default();
     framed(&(kind::INVOCATION, NO_HEADERS, None::<&str>, target, [argument], NO_STREAMS))
 }
-
-/// The kinds of a completion's outcome.
-const ERROR: i64 = 1;
-const VOID: i64 = 2;
-const RESULT: i64 = 3;
 
 const NO_STREAMS: [&str; 0] = [];
 const NO_HEADERS: Headers = Headers {};

@@ -11,7 +11,6 @@ use model::{EncodedEvent, cursor::Cursor, event::SharedEvent};
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::Broker;
 use crate::{
     log::{Destination, EventLog, Gap, LogEntry, LogItem, LogReader, ReadFrom},
     send::{Link, SendError},
@@ -22,11 +21,16 @@ const MAX_LOG_BYTES: usize = 64 * 1024 * 1024;
 /// Entries that a reader copies at a time, and may be ahead of its consumer.
 const BATCH: usize = 256;
 
+/// The log of one environment.
 #[derive(Clone)]
 pub(super) struct MemoryLog {
-    broker: Broker,
+    logs: MemoryLogs,
     shared: Arc<Shared>,
 }
+
+/// The logs of all environments, for events that go everywhere.
+#[derive(Clone, Default)]
+pub(super) struct MemoryLogs(Arc<Mutex<Vec<Arc<Shared>>>>);
 
 struct Shared {
     entries: Mutex<Entries>,
@@ -51,15 +55,24 @@ struct Entry {
     bytes: usize,
 }
 
-impl MemoryLog {
-    pub(super) fn new(broker: Broker) -> Self {
+impl MemoryLogs {
+    /// Adds an empty log.
+    pub(super) fn add(&self) -> MemoryLog {
         let shared =
             Shared { entries: Mutex::default(), next: watch::Sender::new(0), publishing: watch::Sender::new(Link::Up) };
-        Self { broker, shared: Arc::new(shared) }
+        let shared = Arc::new(shared);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(shared.clone());
+        MemoryLog { logs: self.clone(), shared }
     }
 
+    fn all(&self) -> Vec<Arc<Shared>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Shared {
     fn append(&self, origin: Destination, event: &SharedEvent, json: &[u8]) {
-        let mut entries = self.shared.lock();
+        let mut entries = self.lock();
         let offset = entries.first + entries.list.len() as u64;
         entries.bytes += json.len();
         entries.list.push_back(Entry {
@@ -74,11 +87,9 @@ impl MemoryLog {
             entries.bytes -= oldest.bytes;
             entries.first += 1;
         }
-        self.shared.next.send_replace(offset + 1);
+        self.next.send_replace(offset + 1);
     }
-}
 
-impl Shared {
     fn lock(&self) -> MutexGuard<'_, Entries> {
         // A panic elsewhere cannot leave it half changed: each change is a push or a pop.
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
@@ -144,8 +155,8 @@ impl EventLog for MemoryLog {
     async fn publish_encoded(&self, to: Destination, encoded: &EncodedEvent<'_>) -> Result<(), SendError> {
         let (event, json) = (Arc::new(encoded.event().clone()), encoded.json());
         match to {
-            Destination::Own => self.append(to, &event, json),
-            Destination::Everywhere => self.broker.logs().iter().for_each(|log| log.append(to, &event, json)),
+            Destination::Own => self.shared.append(to, &event, json),
+            Destination::Everywhere => self.logs.all().iter().for_each(|log| log.append(to, &event, json)),
         }
         Ok(())
     }
