@@ -125,7 +125,7 @@ impl Gateway {
     }
 
     async fn drain(mut self, mut connections: JoinSet<()>) {
-        self.ready.not("stopping");
+        self.ready.not_ready("stopping");
         let grace = self.pod.config().grace;
         info!(connections = connections.len(), ?grace, "sending connections away");
         // Nothing new from here on; requests and streams under way end in their time.
@@ -203,9 +203,9 @@ async fn report(condition: Condition, mut health: watch::Receiver<ReadHealth>) {
     loop {
         match &*health.borrow_and_update() {
             ReadHealth::CaughtUp => condition.ready(),
-            ReadHealth::CatchingUp => condition.not("reading the log"),
+            ReadHealth::CatchingUp => condition.not_ready("reading the log"),
             ReadHealth::Away(why) => condition.degraded(format!("serving what is known; {why}")),
-            ReadHealth::Stalled => condition.not("the broker is there, yet nothing of the log is heard"),
+            ReadHealth::Stalled => condition.not_ready("the broker is there, yet nothing of the log is heard"),
         }
         if health.changed().await.is_err() {
             return;

@@ -1,25 +1,29 @@
-//! What Bellwire speaks of: pure types that know no broker, no socket and no clock but the time of day.
+//! The types that Bellwire's parts exchange. They know no broker and no socket.
 //!
 //! In order of flow:
 //!
 //! - [`environment`]: names of environments and of kinds of function; [`pod`]: names of processes
-//! - [`catalogue`]: what can be started, and the form for it; [`job`]: one piece of work in a queue
-//! - [`event`]: a CloudEvent, with its [`audience`] and, inside it, [`task`], [`toast`] and [`approval`]
-//! - [`cursor`]: a place in an environment's log
+//! - [`catalogue`]: the functions that can be started, and their forms; [`job`]: a piece of work in a queue
+//! - [`event`]: a CloudEvent, with its [`audience`] and, inside it, [`task`], [`toast`] and [`approval`];
+//!   [`EncodedEvent`]: one that is ready to be published
+//! - [`cursor`]: a position in an environment's log; `text_form`: serde for types that are written as text
 
 pub mod approval;
 pub mod audience;
 pub mod catalogue;
 pub mod cursor;
+mod encoded_event;
 pub mod environment;
 pub mod event;
 pub mod job;
 pub mod pod;
 pub mod task;
+mod text_form;
 pub mod toast;
 
 pub use audience::{Audience, Term};
 pub use cursor::Cursor;
+pub use encoded_event::EncodedEvent;
 pub use environment::{Environment, InvalidName, Kind};
 pub use event::{Event, EventError};
 pub use job::Job;

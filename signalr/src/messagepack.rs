@@ -11,7 +11,7 @@ use crate::{
     message::{Message, Outcome, kind},
     protocol_error::ProtocolError,
 };
-use items::Items;
+use items::{ERROR, Items, RESULT, VOID};
 
 /// Reads the body of one message, without its frame; `None` for a type that is to be ignored.
 pub fn read(body: &[u8]) -> Result<Option<Message>, ProtocolError> {
@@ -82,16 +82,11 @@ pub fn write(message: &Message) -> Vec<u8> {
     }
 }
 
-/// Writes an invocation without an id whose only argument is given as JSON. What is no JSON becomes nil.
+/// Writes an invocation without an id whose only argument is given as JSON. Invalid JSON becomes nil.
 pub fn write_call(target: &str, argument: &[u8]) -> Vec<u8> {
     let argument: Value = serde_json::from_slice(argument).unwrap_or_default();
     framed(&(kind::INVOCATION, NO_HEADERS, None::<&str>, target, [argument], NO_STREAMS))
 }
-
-/// The kinds of a completion's outcome.
-const ERROR: i64 = 1;
-const VOID: i64 = 2;
-const RESULT: i64 = 3;
 
 const NO_STREAMS: [&str; 0] = [];
 const NO_HEADERS: Headers = Headers {};
@@ -105,7 +100,7 @@ fn framed(message: &impl Serialize) -> Vec<u8> {
     message
         .serialize(&mut rmp_serde::Serializer::new(&mut body).with_struct_map())
         .expect("a message holds nothing that MessagePack cannot write");
-    let mut bytes = Vec::with_capacity(length::LONGEST + body.len());
+    let mut bytes = Vec::with_capacity(length::MAX_BYTES + body.len());
     length::write(body.len(), &mut bytes);
     bytes.extend_from_slice(&body);
     bytes

@@ -7,7 +7,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use backplane::{
     Destination, Gap, LogEntry,
-    follow::{Followed, Follower, PulseRequester},
+    follow::{FollowItem, Follower, PulseRequester},
 };
 use futures_util::FutureExt;
 use jiff::Timestamp;
@@ -156,11 +156,11 @@ impl Dispatcher {
         }
     }
 
-    fn follow(&mut self, followed: Option<Followed>) -> Result<(), FollowerEnded> {
+    fn follow(&mut self, followed: Option<FollowItem>) -> Result<(), FollowerEnded> {
         match followed {
-            Some(Followed::Entry(entry)) => self.read(entry),
-            Some(Followed::Gap(gap)) => self.begin_again(gap),
-            Some(Followed::CaughtUp(pulse)) => self.after_pulse(pulse),
+            Some(FollowItem::Entry(entry)) => self.read(entry),
+            Some(FollowItem::Gap(gap)) => self.begin_again(gap),
+            Some(FollowItem::CaughtUp(pulse)) => self.after_pulse(pulse),
             None => return Err(FollowerEnded),
         }
         Ok(())
@@ -314,7 +314,7 @@ impl Dispatcher {
             Some(after) => {
                 let waiting = Waiting { id, listener, after, outbox: sender, pulse: 0 };
                 if self.window.find(after) == Position::Ahead {
-                    let pulse = self.pulses.ask();
+                    let pulse = self.pulses.request();
                     self.ahead.push(Waiting { pulse, ..waiting });
                 } else {
                     self.join(waiting);

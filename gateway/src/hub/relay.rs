@@ -212,7 +212,7 @@ impl Ear {
     pub async fn run(mut self, pod: Pod) -> anyhow::Result<()> {
         loop {
             tokio::select! {
-                word = self.reader.words.recv() => match word {
+                word = self.reader.messages.recv() => match word {
                     Some(word) => self.hear(word, &pod),
                     None => anyhow::bail!("the words of other pods are no longer heard"),
                 },

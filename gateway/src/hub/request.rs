@@ -64,7 +64,7 @@ pub(super) fn is_only_pings(bytes: &[u8]) -> bool {
     loop {
         match reader.next() {
             Ok(Some(Message::Ping)) => read += 1,
-            Ok(None) => return read > 0 && reader.held() == 0,
+            Ok(None) => return read > 0 && reader.buffered() == 0,
             _ => return false,
         }
     }

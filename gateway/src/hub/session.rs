@@ -34,7 +34,7 @@ pub(super) fn conclude(closing: &Closing, carrier: &impl Carrier) {
     counter!("bellwire_connections_ended_total", "reason" => closing.as_str()).increment(1);
     match closing {
         Closing::Left => {}
-        Closing::Refused(why) => carrier.answer(handshake::answer(Some(why))),
+        Closing::Refused(why) => carrier.answer(handshake::response(Some(why))),
         closing => carrier.say(&closing.message()),
     }
 }
@@ -193,7 +193,7 @@ impl Session {
         let dispatch = &self.caller.gate.dispatch;
         let subscribed = dispatch.subscribe(self.caller.listener.clone(), self.after.cursor()).await;
         let subscription = subscribed.map_err(|refusal| Closing::Refused(refusal.to_string()))?;
-        carrier.answer(handshake::answer(None));
+        carrier.answer(handshake::response(None));
         carrier.tell(Telling::new(subscription, self.after != After::Unasked));
         self.stage = Stage::Open(Reader::new(encoding, largest_message(&self.pod)));
         self.heard = Instant::now();

@@ -1,4 +1,4 @@
-//! The items of one message in MessagePack, taken in order. More than are known are let be.
+//! The items of one message in MessagePack, taken in order. Further items are ignored.
 
 use std::vec::IntoIter;
 
@@ -7,6 +7,11 @@ use serde_json::Value;
 
 use super::values;
 use crate::{message::Outcome, protocol_error::ProtocolError};
+
+/// The kinds of a completion's outcome.
+pub(super) const ERROR: i64 = 1;
+pub(super) const VOID: i64 = 2;
+pub(super) const RESULT: i64 = 3;
 
 pub(super) struct Items<'a>(IntoIter<ValueRef<'a>>);
 
@@ -23,7 +28,7 @@ impl<'a> Items<'a> {
         self.whole("the type")
     }
 
-    /// Headers mean nothing here.
+    /// Skips the headers, which are ignored.
     pub(super) fn skip_headers(&mut self) -> Result<(), ProtocolError> {
         match self.next("the map of headers")? {
             ValueRef::Map(_) | ValueRef::Nil => Ok(()),
@@ -66,9 +71,9 @@ impl<'a> Items<'a> {
 
     pub(super) fn outcome(&mut self) -> Result<Outcome, ProtocolError> {
         match self.whole("the kind of the result")? {
-            super::ERROR => Ok(Outcome::Error(self.next("the error").and_then(|item| text(item, "the error"))?)),
-            super::VOID => Ok(Outcome::Void),
-            super::RESULT => Ok(Outcome::Result(self.value("the result")?)),
+            ERROR => Ok(Outcome::Error(self.next("the error").and_then(|item| text(item, "the error"))?)),
+            VOID => Ok(Outcome::Void),
+            RESULT => Ok(Outcome::Result(self.value("the result")?)),
             other => Err(malformed(format!("the kind of a result is 1, 2 or 3, not {other}"))),
         }
     }
