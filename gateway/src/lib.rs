@@ -8,14 +8,13 @@
 //! - [`api`]: what programs and pages ask for
 //! - [`hub`]: clients of SignalR
 //! - [`dispatch`]: one task per environment, which knows who is to hear what
-//! - [`connection`]: what is written to a socket, and when
+//! - [`write`]: what is written to a socket, and when
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod api;
 pub mod caller;
 pub mod config;
-pub mod connection;
 pub mod dispatch;
 pub mod hub;
 pub mod life;
@@ -24,6 +23,7 @@ pub mod pod;
 pub mod routes;
 pub mod server;
 pub mod token;
+pub mod write;
 
 pub use config::GatewayConfig;
 pub use life::serve;

@@ -16,11 +16,11 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    api::{functions::Functions, problem::Problem},
+    api::{function_cache::FunctionCache, problem::Problem},
     config::GatewayConfig,
     dispatch::{
-        Dispatch,
         dispatcher::{Dispatcher, FollowerEnded},
+        handle::DispatcherHandle,
     },
     hub::{
         held::Held,
@@ -28,6 +28,7 @@ use crate::{
         relay::{Ear, Relay},
     },
     token::Key,
+    write::queue::WriteQueue,
 };
 
 /// After how many seconds whom this pod has no seat for may look again, at whichever pod it gets to.
@@ -52,9 +53,11 @@ pub struct Gate {
     /// Its log, jobs and words.
     pub backplane: Backplane,
     /// Its window, connections and tasks.
-    pub dispatch: Dispatch,
+    pub dispatch: DispatcherHandle,
+    /// Its connections that have something to write.
+    pub write_queue: WriteQueue,
     /// What its functions say of themselves.
-    pub functions: Functions,
+    pub functions: FunctionCache,
     /// To ask other pods for the clients that they hold.
     pub relay: Relay,
 }
@@ -99,11 +102,13 @@ impl Pod {
         let mut ears = Vec::new();
         for Served { environment, key, backplane } in served {
             let follower = Follower::start(backplane.log.clone(), &id, FollowTiming::with_horizon(config.window));
-            let (dispatcher, dispatch) = Dispatcher::new(environment.clone(), follower, config.bounds());
+            let write_queue = WriteQueue::default();
+            let (dispatcher, dispatch) =
+                Dispatcher::new(environment.clone(), follower, config.bounds(), write_queue.clone());
             dispatchers.spawn(dispatcher.run());
-            let functions = Functions::of(storage.catalogue(&environment));
+            let functions = FunctionCache::new(storage.catalogue(&environment));
             let (relay, reader) = Relay::open(&id, backplane.control.clone());
-            let gate = Arc::new(Gate { environment, key, backplane, dispatch, functions, relay });
+            let gate = Arc::new(Gate { environment, key, backplane, dispatch, write_queue, functions, relay });
             ears.push(Ear::new(gate.clone(), reader));
             gates.insert(gate.environment.clone(), gate);
         }

@@ -26,11 +26,11 @@ use tracing::{debug, error, info, warn};
 
 use crate::{
     config::GatewayConfig,
-    connection::takeover::{Takeover, Watched},
-    dispatch::lost::Lost,
+    dispatch::lost_workers::LostWorkers,
     hub::home::Birth,
     pod::{Begun, Dispatchers, Pod, Served},
     routes::routes,
+    write::takeover::{HttpSocket, Takeover},
 };
 
 /// hyper's smallest, for as long as a connection speaks HTTP.
@@ -69,7 +69,16 @@ impl Gateway {
         for gate in pod.gates() {
             let condition = readiness.condition(format!("log of {}", gate.environment));
             watchers.spawn(report(condition, gate.dispatch.health()).map(Ok));
-            watchers.spawn(Lost::of(gate, pod.config().lost).run().map(Ok));
+            watchers.spawn(
+                LostWorkers::new(
+                    gate.environment.clone(),
+                    gate.dispatch.clone(),
+                    gate.backplane.log.clone(),
+                    pod.config().lost,
+                )
+                .run()
+                .map(Ok),
+            );
         }
         for ear in ears {
             watchers.spawn(ear.run(pod.clone()));
@@ -158,7 +167,7 @@ async fn serve(socket: TcpStream, routes: Router, draining: CancellationToken) {
     });
     let mut http = http1::Builder::new();
     http.max_buf_size(READ_BUFFER).timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-    let mut http = Box::pin(http.serve_connection(Watched::new(socket, takeover.clone()), service));
+    let mut http = Box::pin(http.serve_connection(HttpSocket::new(socket, takeover.clone()), service));
     let mut is_told = false;
     let mut draining = Box::pin(draining.cancelled_owned());
     let ended = poll_fn(|cx| {

@@ -2,7 +2,7 @@
 
 use signalr::{Message, ProtocolError};
 
-use crate::dispatch::outbox::End;
+use crate::dispatch::outbox::EndReason;
 
 /// The end of a client's connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,8 +50,8 @@ impl From<ProtocolError> for Closing {
     }
 }
 
-impl From<End> for Closing {
-    fn from(end: End) -> Self {
+impl From<EndReason> for Closing {
+    fn from(end: EndReason) -> Self {
         Self::Ended(end.as_str())
     }
 }

@@ -17,10 +17,13 @@ use super::{
     stream, websocket,
 };
 use crate::{
-    api::{parameters::Parameters, problem::Problem, publish::whole},
+    api::{
+        problem::Problem,
+        request::{Parameters, read_body},
+    },
     caller::Caller,
-    connection::{clock::Clock, format::Format, listen::stream_headers, takeover::Takeover},
     pod::Pod,
+    write::{clock::Clock, format::Format, sse, takeover::Takeover},
 };
 
 /// What stands in the URL of every request of a client's.
@@ -84,9 +87,9 @@ fn upgrade(
     let (parts, _) = request.into_parts();
     let response = create_response(&axum::http::Request::from_parts(parts, ()))
         .map_err(|error| Problem::bad_request("invalid-upgrade", format!("this is no WebSocket's request: {error}")))?;
-    let clock = Clock::new(pod, caller.claims.expires());
+    let clock = Clock::new(pod.config(), pod.draining(), caller.claims.expires());
     let session = Session::new(pod, caller, after)?;
-    takeover.then(move |socket, early| websocket::hold(socket, early, session, clock));
+    takeover.on_socket(move |socket, early| websocket::hold(socket, early, session, clock));
     Ok(response.map(|()| Body::empty()))
 }
 
@@ -103,12 +106,12 @@ fn listen(
         Version::HTTP_10 => Format::HubJsonStream,
         _ => Format::HubJsonStreamChunked,
     };
-    let clock = Clock::new(pod, caller.claims.expires());
+    let clock = Clock::new(pod.config(), pod.draining(), caller.claims.expires());
     let session = Session::new(pod, caller, after)?;
     // Held before the head is out, since the client says the first thing once it has that.
     let holding = pod.held().hold(token.id);
-    takeover.then(move |socket, _| stream::hold(socket, format, session, clock, holding));
-    Ok((stream_headers(), takeover.body()).into_response())
+    takeover.on_socket(move |socket, _| stream::hold(socket, format, session, clock, holding));
+    Ok((sse::headers(), takeover.body()).into_response())
 }
 
 fn accepts_events(headers: &HeaderMap) -> bool {
@@ -124,7 +127,7 @@ pub async fn post(
     body: Body,
 ) -> Result<Response, Problem> {
     let token = named.token(&caller)?;
-    let bytes = whole(body, largest_message(&pod)).await?;
+    let bytes = read_body(body, largest_message(&pod)).await?;
     let request = named.request(&caller, token, What::Post(bytes));
     answer(reach::post(&pod, caller, request).await?, StatusCode::OK)
 }

@@ -19,7 +19,7 @@ use super::{
     request::{Reply, Request, What},
     session::{After, Session},
 };
-use crate::{caller::Caller, connection::clock::Clock, pod::Pod};
+use crate::{caller::Caller, pod::Pod, write::clock::Clock};
 
 /// Clients that wait to be born.
 const BIRTHS: usize = 64;
@@ -86,7 +86,7 @@ impl Home {
     }
 
     async fn bear(&self, pod: &Pod, caller: Caller, after: After, holding: Holding) -> Result<(), String> {
-        let clock = Clock::new(pod, caller.claims.expires());
+        let clock = Clock::new(pod.config(), pod.draining(), caller.claims.expires());
         let session = Session::new(pod, caller, after).map_err(|problem| problem.to_string())?;
         let life = Box::pin(polling::hold(session, clock, holding));
         self.births.send(life).await.map_err(|_| "this pod is ending; come back, to any pod".to_owned())

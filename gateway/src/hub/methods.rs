@@ -11,10 +11,10 @@ use super::session::{After, Session};
 use crate::{
     api::{
         problem::Problem,
-        tasks::{self, NewTask, ShownTask},
+        tasks::{self, NewTask, TaskView},
     },
-    connection::outgoing::Telling,
-    dispatch::outbox::End,
+    dispatch::outbox::EndReason,
+    write::feed::EventFeed,
 };
 
 /// How long a pod may take to find out that a cursor lies beyond all there is.
@@ -25,7 +25,7 @@ pub(super) struct Invoked {
     /// Its result, or words for the caller.
     pub(super) outcome: Result<Value, String>,
     /// What the client is told from now on, where that has changed.
-    pub(super) telling: Option<Telling>,
+    pub(super) telling: Option<EventFeed>,
 }
 
 impl Invoked {
@@ -92,13 +92,13 @@ async fn resume(session: &Session, arguments: &[Value]) -> Invoked {
         Ok(subscription) => subscription,
         Err(refusal) => return Invoked::error(refusal.to_string()),
     };
-    let mut telling = Telling::new(subscription, session.after != After::Unasked);
-    match timeout(FINDING, telling.begun()).await {
+    let mut telling = EventFeed::new(subscription, session.after != After::Unasked);
+    match timeout(FINDING, telling.wait_for_replay()).await {
         Ok(Ok(gap)) => {
             let gap = gap.map(|reason| reason.as_str());
             Invoked { outcome: Ok(json!({ "gap": gap })), telling: Some(telling) }
         }
-        Ok(Err(end)) => Invoked::error(end.map_or("this pod is ending", End::as_str).to_owned()),
+        Ok(Err(end)) => Invoked::error(end.map_or("this pod is ending", EndReason::as_str).to_owned()),
         Err(_) => Invoked::error("this pod has not read that far yet; resume again, or elsewhere".to_owned()),
     }
 }
@@ -119,14 +119,14 @@ async fn start(session: &Session, arguments: Vec<Value>) -> Result<Value, String
     let kind = kind.parse().map_err(|error| format!("StartTask: kind: {error}"))?;
     let asked = NewTask { kind, title, input: input.unwrap_or_default() };
     let task = tasks::start(&session.pod, &session.caller, asked, TaskId::new(), None).await.map_err(told)?;
-    shown(ShownTask::from(task))
+    shown(TaskView::from(task))
 }
 
 async fn cancel(session: &Session, arguments: &[Value]) -> Result<Value, String> {
     let [Value::String(id)] = arguments else {
         return Err("CancelTask takes a task's id, a string".to_owned());
     };
-    shown(ShownTask::from(tasks::cancel(&session.caller, id).await.map_err(told)?))
+    shown(TaskView::from(tasks::cancel(&session.caller, id).await.map_err(told)?))
 }
 
 async fn list(session: &Session, arguments: &[Value]) -> Result<Value, String> {

@@ -21,20 +21,21 @@ use super::{
     session::{After, Carrier, Session, conclude},
 };
 use crate::{
-    connection::{
-        clock::{Clock, Tick},
-        format::Format,
-        outgoing::{Outgoing, Telling},
-    },
-    dispatch::outbox::End,
+    dispatch::outbox::EndReason,
     pod::Pod,
+    write::{
+        buffer::WriteBuffer,
+        clock::{Clock, Tick},
+        feed::EventFeed,
+        format::Format,
+    },
 };
 
 /// Holds a client from its first request to its end.
 pub(super) async fn hold(mut session: Session, clock: Clock, holding: Holding) {
     let config = session.pod.config();
     let mut polls = Polls {
-        mail: Mail(Mutex::new(Outgoing::new(Format::HubJson))),
+        mail: Mail(Mutex::new(WriteBuffer::new(Format::HubJson))),
         now: None,
         has_polled: false,
         silent_from: Instant::now(),
@@ -88,7 +89,7 @@ async fn talk(polls: &mut Polls, session: &mut Session, mut clock: Clock, holdin
             },
             served = polls.served() => {
                 if let Err(end) = served {
-                    return end.unwrap_or(End::Draining).into();
+                    return end.unwrap_or(EndReason::Draining).into();
                 }
             }
             () = sleep_until(deadline) => {
@@ -97,9 +98,9 @@ async fn talk(polls: &mut Polls, session: &mut Session, mut clock: Clock, holdin
                 }
             }
             tick = clock.tick() => match tick {
-                Tick::Beat if session.is_open() && session.after != After::Unasked => polls.beat().await,
+                Tick::Heartbeat if session.is_open() && session.after != After::Unasked => polls.beat().await,
                 // Polls are signs of life in themselves, so nobody else needs one.
-                Tick::Beat => {}
+                Tick::Heartbeat => {}
                 Tick::End(end) => return end.into(),
             },
             () = sleep_until(session.deadline()), if !session.is_open() => return session.late(),
@@ -111,7 +112,7 @@ async fn talk(polls: &mut Polls, session: &mut Session, mut clock: Clock, holdin
 async fn last_words(polls: &mut Polls, pod: &Pod, holding: &mut Holding) {
     let until = Instant::now() + polls.patience;
     loop {
-        if polls.mail.outgoing().waiting() > 0 {
+        if polls.mail.outgoing().unsent() > 0 {
             polls.give();
         } else if polls.now.is_some() || pod.draining().is_cancelled() {
             return polls.over();
@@ -182,14 +183,14 @@ impl Polls {
         let frames = outgoing.take();
         if open.answer.send(Polled::Messages { is_text, bytes: joined(&frames) }).is_err() {
             // Whoever polled has gone, and the next poll gets it.
-            frames.into_iter().for_each(|frame| outgoing.say(frame));
+            frames.into_iter().for_each(|frame| outgoing.push(frame));
         }
         true
     }
 
     /// Waits until something comes for the poll that is open and answers it, or until it is gone. An error when the
     /// dispatcher has ended the client.
-    async fn served(&mut self) -> Result<(), Option<End>> {
+    async fn served(&mut self) -> Result<(), Option<EndReason>> {
         poll_fn(|cx| {
             let Some(open) = &mut self.now else {
                 return Poll::Pending;
@@ -201,7 +202,7 @@ impl Polls {
             let mut outgoing = self.mail.outgoing();
             match outgoing.poll_fill(cx) {
                 Poll::Ready(end) => Poll::Ready(Err(end)),
-                Poll::Pending if outgoing.waiting() > 0 => Poll::Ready(Ok(())),
+                Poll::Pending if outgoing.unsent() > 0 => Poll::Ready(Ok(())),
                 Poll::Pending => Poll::Pending,
             }
         })
@@ -217,11 +218,11 @@ impl Polls {
 
     /// Tells the client where it is, if it will hear of it before long.
     async fn beat(&mut self) {
-        if self.now.is_none() && self.mail.outgoing().waiting() > 0 {
+        if self.now.is_none() && self.mail.outgoing().unsent() > 0 {
             return;
         }
         poll_fn(|cx| {
-            self.mail.outgoing().beat(&Context::from_waker(cx.waker()));
+            self.mail.outgoing().heartbeat(&Context::from_waker(cx.waker()));
             Poll::Ready(())
         })
         .await;
@@ -229,18 +230,18 @@ impl Polls {
 }
 
 /// What waits for a client's polls.
-struct Mail(Mutex<Outgoing>);
+struct Mail(Mutex<WriteBuffer>);
 
 impl Mail {
-    fn outgoing(&self) -> MutexGuard<'_, Outgoing> {
+    fn outgoing(&self) -> MutexGuard<'_, WriteBuffer> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What was said stays; what comes is for others to tell.
     fn tell_no_more(&self) {
         let mut outgoing = self.outgoing();
-        let mut rest = Outgoing::new(outgoing.format());
-        outgoing.take().into_iter().for_each(|frame| rest.say(frame));
+        let mut rest = WriteBuffer::new(outgoing.format());
+        outgoing.take().into_iter().for_each(|frame| rest.push(frame));
         *outgoing = rest;
     }
 
@@ -257,21 +258,21 @@ impl Carrier for Mail {
     }
 
     fn answer(&self, handshake: Vec<u8>) {
-        self.outgoing().say(handshake.into());
+        self.outgoing().push(handshake.into());
     }
 
     fn say(&self, message: &Message) {
         let mut outgoing = self.outgoing();
         let frame = outgoing.format().message(message);
-        outgoing.say(frame);
+        outgoing.push(frame);
     }
 
-    fn tell(&self, telling: Telling) {
-        self.outgoing().tell(telling);
+    fn tell(&self, telling: EventFeed) {
+        self.outgoing().set_feed(telling);
     }
 
     fn unread(&self) -> usize {
-        self.outgoing().waiting()
+        self.outgoing().unsent()
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
     closing::Closing,
     methods::{self, Invoked},
 };
-use crate::{api::problem::Problem, caller::Caller, connection::outgoing::Telling, dispatch::outbox::End, pod::Pod};
+use crate::{api::problem::Problem, caller::Caller, dispatch::outbox::EndReason, pod::Pod, write::feed::EventFeed};
 
 /// What takes to the client what is said to it.
 pub trait Carrier: Sync {
@@ -24,7 +24,7 @@ pub trait Carrier: Sync {
     /// Says a message.
     fn say(&self, message: &Message);
     /// From here on this is told.
-    fn tell(&self, telling: Telling);
+    fn tell(&self, telling: EventFeed);
     /// Bytes that the client has not taken yet.
     fn unread(&self) -> usize;
 }
@@ -171,7 +171,7 @@ impl Session {
             }
             // One frame may ask for much, whoever reads nothing of it.
             if carrier.unread() >= MOST_UNREAD {
-                return Err(End::Slow.into());
+                return Err(EndReason::Slow.into());
             }
             self.take(message, carrier).await?;
         }
@@ -194,7 +194,7 @@ impl Session {
         let subscribed = dispatch.subscribe(self.caller.listener.clone(), self.after.cursor()).await;
         let subscription = subscribed.map_err(|refusal| Closing::Refused(refusal.to_string()))?;
         carrier.answer(handshake::answer(None));
-        carrier.tell(Telling::new(subscription, self.after != After::Unasked));
+        carrier.tell(EventFeed::new(subscription, self.after != After::Unasked));
         self.stage = Stage::Open(Reader::new(encoding, largest_message(&self.pod)));
         self.heard = Instant::now();
         Ok(())

@@ -9,34 +9,33 @@ use super::{
     held::{Asked, Holding},
     session::{Session, conclude},
 };
-use crate::connection::{
+use crate::write::{
     clock::{Clock, Tick},
-    farewell::{farewell, left},
-    format::Format,
-    line::{Line, Over},
-    wire,
+    close::{close, wait_for_eof},
+    format::{Format, LAST_CHUNK},
+    writer::{Closed, ConnectionWriter},
 };
 
 /// Holds a client's stream to its end.
 pub(super) async fn hold(socket: TcpStream, format: Format, mut session: Session, clock: Clock, holding: Holding) {
-    let listed = session.caller().gate.dispatch.listed().clone();
-    let line = Line::own(socket, format, &listed);
+    let queue = session.caller().gate.write_queue.clone();
+    let line = ConnectionWriter::open(socket, format, &queue);
     let closing = talk(&line, &mut session, clock, holding).await;
     conclude(&closing, &*line);
     if format.is_chunked() {
-        line.send(wire::LAST_CHUNK);
+        line.send(LAST_CHUNK);
     }
-    farewell(&line).await;
+    close(&line).await;
 }
 
-async fn talk(line: &Arc<Line>, session: &mut Session, mut clock: Clock, mut holding: Holding) -> Closing {
+async fn talk(line: &Arc<ConnectionWriter>, session: &mut Session, mut clock: Clock, mut holding: Holding) -> Closing {
     loop {
         tokio::select! {
-            over = line.over() => return match over {
-                Over::Broken => Closing::Left,
-                Over::Ended(end) => end.into(),
+            over = line.closed() => return match over {
+                Closed::Broken => Closing::Left,
+                Closed::Ended(end) => end.into(),
             },
-            () = left(line) => return Closing::Left,
+            () = wait_for_eof(line) => return Closing::Left,
             asked = holding.next() => match asked {
                 Some(Asked::Post { bytes, expires, done }) => {
                     clock.prolong(expires);
@@ -56,8 +55,8 @@ async fn talk(line: &Arc<Line>, session: &mut Session, mut clock: Clock, mut hol
                 None => return Closing::Left,
             },
             tick = clock.tick() => match tick {
-                Tick::Beat if session.is_open() => line.beat(),
-                Tick::Beat => {}
+                Tick::Heartbeat if session.is_open() => line.heartbeat(),
+                Tick::Heartbeat => {}
                 Tick::End(end) => return end.into(),
             },
             // Its pings may end on other pods, so only the handshake must come in time; a dead reader fails its writes.

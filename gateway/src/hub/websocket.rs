@@ -18,12 +18,12 @@ use super::{
     closing::Closing,
     session::{Carrier, Session, conclude, largest_message},
 };
-use crate::connection::{
+use crate::write::{
     clock::{Clock, Tick},
-    farewell::farewell,
+    close::close,
+    feed::EventFeed,
     format::Format,
-    line::{Line, Over},
-    outgoing::Telling,
+    writer::{Closed, ConnectionWriter},
 };
 
 /// For what comes; few clients say more than a ping.
@@ -35,8 +35,8 @@ const TURN: usize = 16;
 
 /// Holds a client's socket to its end.
 pub(super) async fn hold(socket: TcpStream, early: Bytes, mut session: Session, clock: Clock) {
-    let listed = session.caller().gate.dispatch.listed().clone();
-    let line = Line::own(socket, Format::HubJsonWebSocket, &listed);
+    let queue = session.caller().gate.write_queue.clone();
+    let line = ConnectionWriter::open(socket, Format::HubJsonWebSocket, &queue);
     let largest = largest_message(&session.pod);
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
@@ -54,10 +54,15 @@ pub(super) async fn hold(socket: TcpStream, early: Bytes, mut session: Session, 
     };
     let end = CloseFrame { code, reason: closing.as_str().into() };
     frames.close(&mut Socket(&line), Some(end)).ok();
-    farewell(&line).await;
+    close(&line).await;
 }
 
-async fn talk(line: &Arc<Line>, frames: &mut WebSocketContext, session: &mut Session, mut clock: Clock) -> Closing {
+async fn talk(
+    line: &Arc<ConnectionWriter>,
+    frames: &mut WebSocketContext,
+    session: &mut Session,
+    mut clock: Clock,
+) -> Closing {
     let mut may_read = true;
     loop {
         if std::mem::take(&mut may_read)
@@ -65,25 +70,25 @@ async fn talk(line: &Arc<Line>, frames: &mut WebSocketContext, session: &mut Ses
         {
             return closing;
         }
-        let readable = match line.waiting() < MOST_UNREAD {
+        let readable = match line.unsent() < MOST_UNREAD {
             true => Either::Left(line.socket().readable()),
             false => Either::Right(async {
-                line.drained().await;
+                line.flushed().await;
                 Ok(())
             }),
         };
         tokio::select! {
-            over = line.over() => return match over {
-                Over::Broken => Closing::Left,
-                Over::Ended(end) => end.into(),
+            over = line.closed() => return match over {
+                Closed::Broken => Closing::Left,
+                Closed::Ended(end) => end.into(),
             },
             ready = readable => match ready {
                 Ok(()) => may_read = true,
                 Err(_) => return Closing::Left,
             },
             tick = clock.tick() => match tick {
-                Tick::Beat if session.is_open() => line.beat(),
-                Tick::Beat => {}
+                Tick::Heartbeat if session.is_open() => line.heartbeat(),
+                Tick::Heartbeat => {}
                 Tick::End(end) => return end.into(),
             },
             () = sleep_until(session.deadline()) => return session.late(),
@@ -92,9 +97,13 @@ async fn talk(line: &Arc<Line>, frames: &mut WebSocketContext, session: &mut Ses
 }
 
 /// Reads what is there.
-async fn read(line: &Arc<Line>, frames: &mut WebSocketContext, session: &mut Session) -> Result<(), Closing> {
+async fn read(
+    line: &Arc<ConnectionWriter>,
+    frames: &mut WebSocketContext,
+    session: &mut Session,
+) -> Result<(), Closing> {
     for taken in 1.. {
-        if line.waiting() >= MOST_UNREAD {
+        if line.unsent() >= MOST_UNREAD {
             return Ok(());
         }
         match frames.read(&mut Socket(line)) {
@@ -130,7 +139,7 @@ async fn read(line: &Arc<Line>, frames: &mut WebSocketContext, session: &mut Ses
 }
 
 /// The socket as the library sees it: what it writes (its own answers to pings and closes) takes its turn among the rest.
-struct Socket<'a>(&'a Arc<Line>);
+struct Socket<'a>(&'a Arc<ConnectionWriter>);
 
 impl Read for Socket<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
@@ -149,7 +158,7 @@ impl Write for Socket<'_> {
     }
 }
 
-impl Carrier for Arc<Line> {
+impl Carrier for Arc<ConnectionWriter> {
     fn speak(&self, encoding: Encoding) -> bool {
         self.format().with(encoding).map(|format| self.set_format(format)).is_some()
     }
@@ -162,11 +171,11 @@ impl Carrier for Arc<Line> {
         self.send(self.format().message(message));
     }
 
-    fn tell(&self, telling: Telling) {
-        Line::tell(self, telling);
+    fn tell(&self, telling: EventFeed) {
+        ConnectionWriter::set_feed(self, telling);
     }
 
     fn unread(&self) -> usize {
-        self.waiting()
+        self.unsent()
     }
 }
