@@ -6,7 +6,7 @@
 //! - [`files`]: uploads and results; [`functions`]: the functions that can be started, kept by [`function_cache`]
 //! - [`tasks`]: starts, lists, shows and cancels tasks; [`task_routes`]: the same over HTTP
 //! - [`approvals`]: the questions that workflows ask people, and their answers
-//! - [`openapi`]: the description of all this; [`page`] and [`dev_token`]: the page, and tokens for it in `bellwire dev`
+//! - [`openapi`]: the description of the API; [`page`] and [`dev_token`]: the page, and tokens for it in `bellwire dev`
 
 pub mod approvals;
 pub mod dev_token;

@@ -102,7 +102,7 @@ impl From<AskedQuestion> for Approval {
     }
 }
 
-/// List the questions that the caller is asked and nobody has answered.
+/// List the unanswered questions to the caller.
 #[utoipa::path(
     get, path = "/api/approvals", tag = "approvals",
     responses((status = 200, body = Approvals), (status = 401, body = Problem)),
@@ -117,10 +117,10 @@ pub async fn list(State(_pod): State<Pod>, caller: Caller) -> Result<Json<Approv
     post, path = "/api/tasks/{id}/steps/{step}", tag = "approvals", operation_id = "decide", request_body = NewAnswer,
     params(("id" = String, Path), ("step" = String, Path)),
     responses(
-        (status = 200, body = AcceptedAnswer, description = "the caller's answer stands"),
+        (status = 200, body = AcceptedAnswer, description = "the caller's answer is accepted"),
         (status = 400, body = Problem), (status = 401, body = Problem),
-        (status = 403, body = Problem, description = "the caller is not asked"), (status = 404, body = Problem),
-        (status = 409, body = Problem, description = "somebody has answered before; says who and what"),
+        (status = 403, body = Problem, description = "the question is not for the caller"), (status = 404, body = Problem),
+        (status = 409, body = Problem, description = "another user has answered before; the detail names them and the answer"),
         (status = 503, body = Problem),
     ),
 )]
@@ -151,7 +151,9 @@ pub async fn answer(
     match timeout(LOG_TIMEOUT, first).await {
         Ok(Ok(first)) if first == mine => Ok(Json(mine.into())),
         Ok(Ok(first)) => Err(already_answered(&first)),
-        _ => Err(Problem::unavailable("your answer was sent and is not heard yet; look again whether it stands")),
+        _ => Err(Problem::unavailable(
+            "your answer was sent and is not confirmed yet; look again whether it was accepted",
+        )),
     }
 }
 
@@ -169,7 +171,7 @@ async fn read(body: Body) -> Result<NewAnswer, Problem> {
 }
 
 async fn find(caller: &Caller, id: &str, step: &str) -> Result<(TaskId, AskedQuestion), Problem> {
-    let not_found = || Problem::not_found("nobody is asked anything there, or the run has ended");
+    let not_found = || Problem::not_found("there is no such question, or the run has ended");
     let task: TaskId = id.parse().map_err(|_| not_found())?;
     if !is_step_id(step) {
         return Err(not_found());

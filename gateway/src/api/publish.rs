@@ -82,7 +82,7 @@ fn publish_problem(error: SendError, destination: Destination) -> Problem {
         (SendError::Refused(_), Destination::Everywhere) => Problem::new(
             StatusCode::FORBIDDEN,
             "everywhere-refused",
-            "this gateway's broker user may not speak everywhere: an operator can, with `bellwire notify --everywhere`",
+            "this gateway's broker user may not publish everywhere: an operator can, with `bellwire notify --everywhere`",
         ),
         (error, _) => error.into(),
     }
@@ -113,7 +113,7 @@ fn read(headers: &HeaderMap, body: &Bytes) -> Result<Vec<Event>, Problem> {
             return Err(Problem::bad_request("invalid-event", "type: bellwire.pulse is for gateways alone"));
         }
         if [ASKED, DECIDED].contains(&event.event_type.as_str()) {
-            // Who answers is known to the gateway alone, and who asks must be a workflow's worker.
+            // Only the gateway can vouch for the user who answers, and only a workflow's worker may ask.
             let detail = format!(
                 "type: {} is for workflows and gateways alone; answer at /api/tasks/{{id}}/steps/{{step}}",
                 event.event_type
@@ -121,7 +121,7 @@ fn read(headers: &HeaderMap, body: &Bytes) -> Result<Vec<Event>, Problem> {
             return Err(Problem::new(StatusCode::FORBIDDEN, "event-reserved", detail));
         }
         event.time.get_or_insert_with(Timestamp::now);
-        // Stamped on delivery, whatever was written here.
+        // Stamped on delivery; a publisher's values are dropped.
         event.environment = None;
         event.cursor = None;
         // With the time that was missing it may be too large.
@@ -131,7 +131,7 @@ fn read(headers: &HeaderMap, body: &Bytes) -> Result<Vec<Event>, Problem> {
 }
 
 fn read_batch(body: &[u8]) -> Result<Vec<Event>, Problem> {
-    // Not the library's words: they may repeat all that was sent.
+    // Without the library's text, which may repeat everything that was sent.
     let parts: Vec<&RawValue> = serde_json::from_slice(body).map_err(|error| {
         EventError::Shape(format!("a batch is a JSON array (line {}, column {})", error.line(), error.column()))
     })?;

@@ -17,7 +17,7 @@ pub(crate) enum Command {
     Subscribe {
         listener: Arc<Listener>,
         after: Option<Cursor>,
-        /// Whether it counts as one more connection of its user's.
+        /// True if it counts as one more connection of its user's.
         is_additional: bool,
         reply: oneshot::Sender<Result<Subscription, SubscribeError>>,
     },

@@ -171,7 +171,7 @@ impl<W: FlushOutboxes> Dispatcher<W> {
             Ok(event) => Some(event),
             Err(reason) => {
                 self.metrics.dropped.increment(1);
-                warn!(environment = %self.environment, %cursor, %reason, "an entry of the log is for nobody");
+                warn!(environment = %self.environment, %cursor, %reason, "an entry of the log is dropped");
                 None
             }
         };
@@ -223,7 +223,7 @@ impl<W: FlushOutboxes> Dispatcher<W> {
     }
 
     fn handle_gap(&mut self, gap: Gap) {
-        warn!(environment = %self.environment, ?gap, "the log has a gap; its window begins again");
+        warn!(environment = %self.environment, ?gap, "the log has a gap; the window is read again");
         self.delivered_before_gap.extend(self.window.clear());
         self.tasks.clear();
         self.questions.clear();

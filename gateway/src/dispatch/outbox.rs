@@ -135,7 +135,7 @@ impl OutboxSender {
         true
     }
 
-    /// Whether the connection is gone.
+    /// True if the connection is gone.
     pub fn is_closed(&self) -> bool {
         self.0.queue().is_receiver_gone
     }

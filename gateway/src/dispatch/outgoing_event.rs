@@ -52,7 +52,7 @@ impl OutgoingEvent {
         frames[format].get_or_init(|| encode(self)).clone()
     }
 
-    /// Whether it must not be shown any more.
+    /// True if it must not be shown any more.
     pub fn has_expired(&self, now: Timestamp) -> bool {
         self.expires.is_some_and(|expires| expires <= now)
     }

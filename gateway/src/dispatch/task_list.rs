@@ -121,7 +121,7 @@ impl TaskList {
         self.tasks.get(&id).filter(|entry| entry.audience.includes(user, groups)).map(|entry| &entry.task)
     }
 
-    /// Whether a task is known to have ended.
+    /// True if a task is known to have ended.
     pub fn has_ended(&self, id: TaskId) -> bool {
         self.tasks.get(&id).is_some_and(|entry| entry.task.state.is_end())
     }
@@ -141,25 +141,25 @@ impl TaskEntry {
     }
 
     fn merge(&mut self, update: Task) {
-        let known = &mut self.task;
-        if rank(&update) <= rank(known) {
+        let current = &mut self.task;
+        if rank(&update) <= rank(current) {
             // An older event may still have what the newer ones left out.
-            known.owner = known.owner.take().or(update.owner);
+            current.owner = current.owner.take().or(update.owner);
             // A cancelled run goes on to undo its steps.
-            if update.state == known.state && update.sequence > known.sequence && !update.steps.is_empty() {
-                (known.steps, known.sequence) = (update.steps, update.sequence);
+            if update.state == current.state && update.sequence > current.sequence && !update.steps.is_empty() {
+                (current.steps, current.sequence) = (update.steps, update.sequence);
             }
             return;
         }
-        let owner = update.owner.or(known.owner.take());
-        let progress = if update.state == TaskState::Running && update.attempt == known.attempt {
-            update.progress.max(known.progress)
+        let owner = update.owner.or(current.owner.take());
+        let progress = if update.state == TaskState::Running && update.attempt == current.attempt {
+            update.progress.max(current.progress)
         } else {
             update.progress
         };
         // The host's own events of a run have no steps.
-        let steps = if update.steps.is_empty() { std::mem::take(&mut known.steps) } else { update.steps };
-        *known = Task { created: Some(self.created), parent: self.parent, owner, progress, steps, ..update };
+        let steps = if update.steps.is_empty() { std::mem::take(&mut current.steps) } else { update.steps };
+        *current = Task { created: Some(self.created), parent: self.parent, owner, progress, steps, ..update };
     }
 }
 

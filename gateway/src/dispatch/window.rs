@@ -56,7 +56,7 @@ impl Window {
         Self { entries: VecDeque::new(), floor: None, identities: HashSet::new(), bytes: 0, length, max_bytes }
     }
 
-    /// Whether it has an event of this identity.
+    /// True if it has an event of this identity.
     pub fn contains(&self, identity: u128) -> bool {
         self.identities.contains(&identity)
     }

@@ -80,7 +80,7 @@ fn upgrade(
     named: &Named,
     request: Request,
 ) -> Result<Response, Problem> {
-    pod.config().origins.permits(request.headers())?;
+    pod.config().origins.check(request.headers())?;
     // A client that skips negotiation has none; one that shows one again begins anew with it.
     named.id.is_some().then(|| named.token(&caller)).transpose()?;
     let after = named.after()?;

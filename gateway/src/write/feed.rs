@@ -21,13 +21,13 @@ use crate::dispatch::{
 #[derive(Debug)]
 pub struct EventFeed {
     subscription: Subscription,
-    /// Whether the client gets cursors and gaps.
+    /// True if the client gets cursors and gaps.
     sends_cursor: bool,
     /// Replayed events that are not taken yet.
     replay: VecDeque<Arc<OutgoingEvent>>,
     /// The client's cursor, once everything taken is sent.
     cursor: Cursor,
-    /// Whether the replay has come: only then may the dispatcher's cursor become the client's.
+    /// True if the replay has come: only then may the dispatcher's cursor become the client's.
     is_replayed: bool,
     /// After a gap the client's cursor is void: the next one counts, even a lower one.
     is_after_gap: bool,
@@ -94,7 +94,7 @@ impl EventFeed {
         *self.subscription.dispatched.borrow()
     }
 
-    /// Whether a cursor must be sent once everything is taken.
+    /// True if a cursor must be sent once everything is taken.
     pub(super) fn is_cursor_due(&self) -> bool {
         self.is_cursor_due
     }

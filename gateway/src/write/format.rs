@@ -70,7 +70,7 @@ impl Format {
         }
     }
 
-    /// Whether it is in chunks of HTTP/1.1, which end with [`LAST_CHUNK`].
+    /// True if it is in chunks of HTTP/1.1, which end with [`LAST_CHUNK`].
     pub fn is_chunked(self) -> bool {
         matches!(self, Self::PlainChunked | Self::HubJsonStreamChunked)
     }

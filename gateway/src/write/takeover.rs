@@ -58,7 +58,7 @@ impl Takeover {
         axum::body::Body::new(NoBody(self.0.clone()))
     }
 
-    /// Whether the head is out and the socket is to be taken from HTTP.
+    /// True if the head is out and the socket is to be taken from HTTP.
     pub(crate) fn is_due(&self) -> bool {
         self.0.is_head_sent.load(Ordering::Acquire)
     }
