@@ -106,7 +106,7 @@ impl From<Asked> for Approval {
     responses((status = 200, body = Approvals), (status = 401, body = Problem)),
 )]
 pub async fn list(State(_pod): State<Pod>, caller: Caller) -> Result<Json<Approvals>, Problem> {
-    let asked = caller.gate.dispatch.questions(caller.listener.clone(), MOST_LISTED).await?;
+    let asked = caller.environment.dispatch.questions(caller.listener.clone(), MOST_LISTED).await?;
     Ok(Json(Approvals { approvals: asked.into_iter().map(Approval::from).collect() }))
 }
 
@@ -144,8 +144,8 @@ pub async fn decide(
         None => {}
     }
     // Waited for before it is said: the run may end, and its question be forgotten, as soon as it is heard.
-    let first = caller.gate.dispatch.answer(task, &mine.step).await?;
-    caller.gate.backplane.log.publish(Destination::Own, &mine.event(hearers(&asked))).await?;
+    let first = caller.environment.dispatch.answer(task, &mine.step).await?;
+    caller.environment.backplane.log.publish(Destination::Own, &mine.event(hearers(&asked))).await?;
     match timeout(PATIENCE, first).await {
         Ok(Ok(first)) if first == mine => Ok(Json(mine.into())),
         Ok(Ok(first)) => Err(decided(&first)),
@@ -172,7 +172,7 @@ async fn find(caller: &Caller, id: &str, step: &str) -> Result<(TaskId, Asked), 
     if !is_step_id(step) {
         return Err(nothing());
     }
-    let asked = caller.gate.dispatch.question(task, step).await?.ok_or_else(nothing)?;
+    let asked = caller.environment.dispatch.question(task, step).await?.ok_or_else(nothing)?;
     Ok((task, asked))
 }
 

@@ -39,7 +39,8 @@ pub async fn hand_out(
         return Err(Problem::not_found("tokens are handed out by `bellwire dev` alone"));
     }
     let Parameters(wanted) = wanted?;
-    let gate = pod.gate(&wanted.env).ok_or_else(|| Problem::not_found(format!("no environment {}", wanted.env)))?;
+    let environment =
+        pod.environment(&wanted.env).ok_or_else(|| Problem::not_found(format!("no environment {}", wanted.env)))?;
     let groups: Vec<_> = wanted.groups.split(',').filter(|group| !group.is_empty()).map(str::to_owned).collect();
     if !is_id(&wanted.user) || !groups.iter().all(|group| is_id(group)) {
         return Err(Problem::bad_request("invalid-parameter", "user, groups: no spaces, 1 to 256 bytes each"));
@@ -53,6 +54,6 @@ pub async fn hand_out(
         iss: None,
         aud: None,
     };
-    let token = gate.key.sign(&claims).map_err(|_| Problem::unavailable("the token could not be signed"))?;
+    let token = environment.key.sign(&claims).map_err(|_| Problem::unavailable("the token could not be signed"))?;
     Ok(Json(Token { token }))
 }

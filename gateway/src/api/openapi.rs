@@ -54,14 +54,14 @@ pub async fn document(State(pod): State<Pod>) -> Json<Value> {
 
 /// The schemas of each kind's input; environments in which it differs (an older worker) each have theirs.
 async fn inputs(pod: &Pod) -> BTreeMap<String, Vec<Value>> {
-    let mut gates: Vec<_> = pod.gates().collect();
-    gates.sort_unstable_by(|one, other| one.environment.cmp(&other.environment));
+    let mut environments: Vec<_> = pod.environments().collect();
+    environments.sort_unstable_by(|one, other| one.name.cmp(&other.name));
     let mut inputs: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-    for gate in gates {
-        let functions = match gate.functions.all().await {
+    for environment in environments {
+        let functions = match environment.functions.all().await {
             Ok(functions) => functions,
             Err(error) => {
-                warn!(environment = %gate.environment, %error, "described without its functions");
+                warn!(environment = %environment.name, %error, "described without its functions");
                 continue;
             }
         };

@@ -100,13 +100,13 @@ pub(crate) async fn start(
 ) -> Result<Task, Problem> {
     caller.require(SCOPE)?;
     let title = title_of(&asked)?;
-    if let Some(task) = caller.gate.dispatch.find(caller.listener.clone(), id).await? {
+    if let Some(task) = caller.environment.dispatch.find(caller.listener.clone(), id).await? {
         return Ok(task);
     }
     let groups = caller.claims.groups.clone();
     let job = Job { groups, traceparent, ..Job::new(id, asked.kind.clone(), &caller.claims.sub, &title, asked.input) };
     let job = carried(job, &caller.files(pod)).await?;
-    caller.gate.backplane.jobs.submit(&job).await.map_err(|error| match error {
+    caller.environment.backplane.jobs.submit(&job).await.map_err(|error| match error {
         SendError::Unroutable(_) => {
             let detail = format!("kind: there is no function of kind {} here", asked.kind);
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown-kind", detail)
@@ -120,7 +120,7 @@ pub(crate) async fn start(
 
 /// Those that the caller hears of, newest first; with a parent the steps of that run alone.
 pub(crate) async fn list(caller: &Caller, parent: Option<TaskId>) -> Result<Tasks, Problem> {
-    let tasks = caller.gate.dispatch.list(caller.listener.clone(), parent, MOST_LISTED).await?;
+    let tasks = caller.environment.dispatch.list(caller.listener.clone(), parent, MOST_LISTED).await?;
     Ok(Tasks { tasks: tasks.into_iter().map(ShownTask::from).collect() })
 }
 
@@ -138,7 +138,7 @@ pub(crate) async fn cancel(caller: &Caller, id: &str) -> Result<Task, Problem> {
     task.state = TaskState::Cancelled;
     let mut event = Event::of_task(SOURCE, Audience::user(&caller.claims.sub), &task, None);
     event.id = format!("{}.cancelled", task.id);
-    caller.gate.backplane.log.publish(Destination::Own, &event).await?;
+    caller.environment.backplane.log.publish(Destination::Own, &event).await?;
     Ok(task)
 }
 
@@ -147,7 +147,7 @@ pub(crate) async fn find(caller: &Caller, id: &str) -> Result<Task, Problem> {
     let nothing = || Problem::not_found("there is no such task of yours");
     // What is no id cannot be a task's: the same answer, so that nobody learns anything.
     let id: TaskId = id.parse().map_err(|_| nothing())?;
-    caller.gate.dispatch.find(caller.listener.clone(), id).await?.ok_or_else(nothing)
+    caller.environment.dispatch.find(caller.listener.clone(), id).await?.ok_or_else(nothing)
 }
 
 /// The job as the broker carries it: a large input is stored as a file of its owner's before.
@@ -168,7 +168,7 @@ async fn announce(caller: &Caller, task: &Task, traceparent: Option<String>) {
     let mut event = Event::of_task(SOURCE, Audience::user(&caller.claims.sub), task, None);
     event.id = format!("{}.queued", task.id);
     event.traceparent = traceparent;
-    if let Err(error) = caller.gate.backplane.log.publish(Destination::Own, &event).await {
+    if let Err(error) = caller.environment.backplane.log.publish(Destination::Own, &event).await {
         warn!(task = %task.id, %error, "a task was queued without a word to its owner");
     }
 }

@@ -56,11 +56,11 @@ pub async fn listen(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let after = place(&headers, &resume)?;
-    let seat = pod.seat()?;
-    let subscription = caller.gate.dispatch.subscribe(caller.listener.clone(), after).await?;
+    let seat = pod.connection_permit()?;
+    let subscription = caller.environment.dispatch.subscribe(caller.listener.clone(), after).await?;
     let format = if version == Version::HTTP_10 { Format::Plain } else { Format::PlainChunked };
     let clock = Clock::new(&pod, caller.claims.expires());
-    let listed = caller.gate.dispatch.listed().clone();
+    let listed = caller.environment.dispatch.listed().clone();
     takeover.then(move |socket, _| async move {
         let line = Line::own(socket, format, &listed);
         line.send(format.wrap(sse::retry(rand::random_range(500..3000))));

@@ -14,10 +14,7 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use crate::{
-    dispatch::{Dispatch, Ended},
-    pod::Gate,
-};
+use crate::dispatch::{Dispatch, Ended};
 
 /// Most tasks of which this is said in one look.
 const MOST_AT_ONCE: usize = 200;
@@ -50,10 +47,9 @@ pub struct Lost {
 }
 
 impl Lost {
-    /// For the environment of this gate.
-    pub fn of(gate: &Gate, watch: Watch) -> Self {
-        let (environment, dispatch) = (gate.environment.clone(), gate.dispatch.clone());
-        Self { environment, dispatch, log: gate.backplane.log.clone(), watch }
+    /// For this environment, whose tasks its dispatcher knows.
+    pub fn new(environment: Environment, dispatch: Dispatch, log: Arc<dyn EventLog>, watch: Watch) -> Self {
+        Self { environment, dispatch, log, watch }
     }
 
     /// Looks until the dispatcher ends.
