@@ -108,7 +108,7 @@ impl From<AskedQuestion> for Approval {
     responses((status = 200, body = Approvals), (status = 401, body = Problem)),
 )]
 pub async fn list(State(_pod): State<Pod>, caller: Caller) -> Result<Json<Approvals>, Problem> {
-    let asked = caller.gate.dispatch.open_questions(caller.listener.clone(), MAX_LISTED).await?;
+    let asked = caller.environment.dispatch.open_questions(caller.listener.clone(), MAX_LISTED).await?;
     Ok(Json(Approvals { approvals: asked.into_iter().map(Approval::from).collect() }))
 }
 
@@ -146,8 +146,8 @@ pub async fn answer(
         None => {}
     }
     // Registered before it is published: the run may end, and its question be dropped, as soon as it is read.
-    let first = caller.gate.dispatch.await_answer(task, &mine.step).await?;
-    caller.gate.backplane.log.publish(Destination::Own, &mine.event(audience(&asked))).await?;
+    let first = caller.environment.dispatch.await_answer(task, &mine.step).await?;
+    caller.environment.backplane.log.publish(Destination::Own, &mine.event(audience(&asked))).await?;
     match timeout(LOG_TIMEOUT, first).await {
         Ok(Ok(first)) if first == mine => Ok(Json(mine.into())),
         Ok(Ok(first)) => Err(already_answered(&first)),
@@ -176,7 +176,7 @@ async fn find(caller: &Caller, id: &str, step: &str) -> Result<(TaskId, AskedQue
     if !is_step_id(step) {
         return Err(not_found());
     }
-    let asked = caller.gate.dispatch.find_question(task, step).await?.ok_or_else(not_found)?;
+    let asked = caller.environment.dispatch.find_question(task, step).await?.ok_or_else(not_found)?;
     Ok((task, asked))
 }
 

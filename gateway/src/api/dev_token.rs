@@ -36,7 +36,8 @@ pub async fn issue(
         return Err(Problem::not_found("tokens are handed out by `bellwire dev` alone"));
     }
     let Parameters(query) = query?;
-    let gate = pod.gate(&query.env).ok_or_else(|| Problem::not_found(format!("no environment {}", query.env)))?;
+    let environment =
+        pod.environment(&query.env).ok_or_else(|| Problem::not_found(format!("no environment {}", query.env)))?;
     let groups: Vec<_> = query.groups.split(',').filter(|group| !group.is_empty()).map(str::to_owned).collect();
     if !is_id(&query.user) || !groups.iter().all(|group| is_id(group)) {
         return Err(Problem::bad_request("invalid-parameter", "user, groups: no spaces, 1 to 256 bytes each"));
@@ -50,6 +51,6 @@ pub async fn issue(
         iss: None,
         aud: None,
     };
-    let token = gate.key.sign(&claims).map_err(|_| Problem::unavailable("the token could not be signed"))?;
+    let token = environment.key.sign(&claims).map_err(|_| Problem::unavailable("the token could not be signed"))?;
     Ok(Json(Token { token }))
 }

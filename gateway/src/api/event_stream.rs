@@ -55,11 +55,11 @@ pub async fn stream(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let after = start_cursor(&headers, &query)?;
-    let permit = pod.seat()?;
-    let subscription = caller.gate.dispatch.subscribe(caller.listener.clone(), after).await?;
+    let permit = pod.connection_permit()?;
+    let subscription = caller.environment.dispatch.subscribe(caller.listener.clone(), after).await?;
     let format = if version == Version::HTTP_10 { Format::Plain } else { Format::PlainChunked };
     let clock = Clock::new(pod.config(), pod.draining(), caller.claims.expires());
-    let queue = caller.gate.write_queue.clone();
+    let queue = caller.environment.write_queue.clone();
     takeover.on_socket(move |socket, _| async move {
         let writer = ConnectionWriter::open(socket, format, &queue);
         writer.send(format.wrap(sse::retry(rand::random_range(500..3000))));

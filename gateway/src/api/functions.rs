@@ -23,7 +23,7 @@ pub struct FunctionList {
     responses((status = 200, body = FunctionList), (status = 401, body = Problem), (status = 503, body = Problem)),
 )]
 pub async fn list(State(_pod): State<Pod>, caller: Caller) -> Result<Json<FunctionList>, Problem> {
-    let mut functions = caller.gate.functions.all().await?.to_vec();
+    let mut functions = caller.environment.functions.all().await?.to_vec();
     for function in &mut functions {
         function.offers.retain(|offer| allows(&offer.allow, &caller.claims.sub, &caller.claims.groups));
     }

@@ -51,14 +51,14 @@ pub async fn document(State(pod): State<Pod>) -> Json<Value> {
 
 /// The input schemas of each kind; more than one if it differs between environments (an older worker).
 async fn inputs(pod: &Pod) -> BTreeMap<String, Vec<Value>> {
-    let mut gates: Vec<_> = pod.gates().collect();
-    gates.sort_unstable_by(|one, other| one.environment.cmp(&other.environment));
+    let mut environments: Vec<_> = pod.environments().collect();
+    environments.sort_unstable_by(|one, other| one.name.cmp(&other.name));
     let mut inputs: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-    for gate in gates {
-        let functions = match gate.functions.all().await {
+    for environment in environments {
+        let functions = match environment.functions.all().await {
             Ok(functions) => functions,
             Err(error) => {
-                warn!(environment = %gate.environment, %error, "the API is described without this environment's functions");
+                warn!(environment = %environment.name, %error, "the API is described without this environment's functions");
                 continue;
             }
         };

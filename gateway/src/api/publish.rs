@@ -70,7 +70,7 @@ pub async fn publish(
     let body = read_body(body, MAX_REQUEST_BYTES).await?;
     let events = read(&headers, &body)?;
     for (done, event) in events.iter().enumerate() {
-        let sent = caller.gate.backplane.log.publish(destination, event).await;
+        let sent = caller.environment.backplane.log.publish(destination, event).await;
         sent.map_err(|error| publish_problem(error, destination).after(done, events.len()))?;
     }
     Ok((StatusCode::ACCEPTED, Json(Accepted { accepted: events.len() })))

@@ -63,7 +63,7 @@ fn task_id(headers: &HeaderMap, caller: &Caller) -> Result<TaskId, Problem> {
     };
     match key.to_str() {
         Ok(key) if !key.is_empty() && key.len() <= 256 => {
-            Ok(TaskId::derived(&caller.gate.environment, &caller.claims.sub, key))
+            Ok(TaskId::derived(&caller.environment.name, &caller.claims.sub, key))
         }
         _ => Err(Problem::bad_request("invalid-idempotency-key", "Idempotency-Key: it must have 1 to 256 characters")),
     }

@@ -102,13 +102,13 @@ pub(crate) async fn start(
 ) -> Result<Task, Problem> {
     caller.require(SCOPE)?;
     let title = title_of(&new)?;
-    if let Some(task) = caller.gate.dispatch.find_task(caller.listener.clone(), id).await? {
+    if let Some(task) = caller.environment.dispatch.find_task(caller.listener.clone(), id).await? {
         return Ok(task);
     }
     let groups = caller.claims.groups.clone();
     let job = Job { groups, traceparent, ..Job::new(id, new.kind.clone(), &caller.claims.sub, &title, new.input) };
     let job = with_stored_input(job, &caller.files(pod)).await?;
-    caller.gate.backplane.jobs.submit(&job).await.map_err(|error| match error {
+    caller.environment.backplane.jobs.submit(&job).await.map_err(|error| match error {
         SendError::Unroutable(_) => {
             let detail = format!("kind: there is no function of kind {} here", new.kind);
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown-kind", detail)
@@ -122,7 +122,7 @@ pub(crate) async fn start(
 
 /// The tasks that the caller may see, newest first; with a parent only the steps of that run.
 pub(crate) async fn list(caller: &Caller, parent: Option<TaskId>) -> Result<Tasks, Problem> {
-    let tasks = caller.gate.dispatch.list_tasks(caller.listener.clone(), parent, MAX_LISTED).await?;
+    let tasks = caller.environment.dispatch.list_tasks(caller.listener.clone(), parent, MAX_LISTED).await?;
     Ok(Tasks { tasks: tasks.into_iter().map(TaskView::from).collect() })
 }
 
@@ -140,7 +140,7 @@ pub(crate) async fn cancel(caller: &Caller, id: &str) -> Result<Task, Problem> {
     task.state = TaskState::Cancelled;
     let mut event = Event::of_task(SOURCE, Audience::user(&caller.claims.sub), &task, None);
     event.id = format!("{}.cancelled", task.id);
-    caller.gate.backplane.log.publish(Destination::Own, &event).await?;
+    caller.environment.backplane.log.publish(Destination::Own, &event).await?;
     Ok(task)
 }
 
@@ -149,7 +149,7 @@ pub(crate) async fn find(caller: &Caller, id: &str) -> Result<Task, Problem> {
     let not_found = || Problem::not_found("there is no such task of yours");
     // An invalid id gets the same answer, so that nobody learns anything.
     let id: TaskId = id.parse().map_err(|_| not_found())?;
-    caller.gate.dispatch.find_task(caller.listener.clone(), id).await?.ok_or_else(not_found)
+    caller.environment.dispatch.find_task(caller.listener.clone(), id).await?.ok_or_else(not_found)
 }
 
 /// The job as it goes to the broker: a large input is stored as a file of the owner's first.
@@ -170,7 +170,7 @@ async fn publish_queued(caller: &Caller, task: &Task, traceparent: Option<String
     let mut event = Event::of_task(SOURCE, Audience::user(&caller.claims.sub), task, None);
     event.id = format!("{}.queued", task.id);
     event.traceparent = traceparent;
-    if let Err(error) = caller.gate.backplane.log.publish(Destination::Own, &event).await {
+    if let Err(error) = caller.environment.backplane.log.publish(Destination::Own, &event).await {
         warn!(task = %task.id, %error, "a task is queued, and its owner was not told");
     }
 }
