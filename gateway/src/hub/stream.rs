@@ -21,28 +21,28 @@ use crate::connection::{
 
 /// Serves a client's stream to its end.
 pub(super) async fn run(socket: TcpStream, format: Format, mut session: Session, clock: Clock, lease: Lease) {
-    let listed = session.caller.environment.dispatch.listed().clone();
-    let line = Line::own(socket, format, &listed);
-    let reason = serve(&line, &mut session, clock, lease).await;
-    send_close(&reason, &*line);
+    let queue = session.caller.environment.dispatch.listed().clone();
+    let writer = Line::own(socket, format, &queue);
+    let reason = serve(&writer, &mut session, clock, lease).await;
+    send_close(&reason, &*writer);
     if format.is_chunked() {
-        line.send(wire::LAST_CHUNK);
+        writer.send(wire::LAST_CHUNK);
     }
-    farewell(&line).await;
+    farewell(&writer).await;
 }
 
-async fn serve(line: &Arc<Line>, session: &mut Session, mut clock: Clock, mut lease: Lease) -> CloseReason {
+async fn serve(writer: &Arc<Line>, session: &mut Session, mut clock: Clock, mut lease: Lease) -> CloseReason {
     loop {
         tokio::select! {
-            over = line.over() => return match over {
+            over = writer.over() => return match over {
                 Over::Broken => CloseReason::ClientLeft,
                 Over::Ended(end) => end.into(),
             },
-            () = left(line) => return CloseReason::ClientLeft,
+            () = left(writer) => return CloseReason::ClientLeft,
             command = lease.next() => match command {
                 Some(ClientCommand::Request { operation: Operation::Post(bytes), expires, reply }) => {
                     clock.prolong(expires);
-                    let received = Box::pin(session.receive(&bytes, line)).await;
+                    let received = Box::pin(session.receive(&bytes, writer)).await;
                     // The client may be gone; its messages were handled all the same.
                     reply.send(Reply::Done).ok();
                     if let Err(reason) = received {
@@ -58,7 +58,7 @@ async fn serve(line: &Arc<Line>, session: &mut Session, mut clock: Clock, mut le
                 None => return CloseReason::ClientLeft,
             },
             tick = clock.tick() => match tick {
-                Tick::Beat if session.is_open() => line.beat(),
+                Tick::Beat if session.is_open() => writer.beat(),
                 Tick::Beat => {}
                 Tick::End(end) => return end.into(),
             },
