@@ -6,7 +6,7 @@ use process::quantity;
 use serde::Deserialize;
 
 use crate::{
-    dispatch::{dispatcher::Bounds, lost::Watch},
+    dispatch::{dispatcher::Bounds, lost_workers::LostWorkerTiming},
     origins::Origins,
 };
 
@@ -57,7 +57,7 @@ pub struct GatewayConfig {
     pub poll_timeout: Duration,
     /// The times of the watch for tasks whose worker is lost; no setting.
     #[serde(skip)]
-    pub lost: Watch,
+    pub lost: LostWorkerTiming,
 }
 
 impl Default for GatewayConfig {
@@ -79,7 +79,7 @@ impl Default for GatewayConfig {
             client_timeout: Duration::from_secs(30),
             handshake_timeout: Duration::from_secs(15),
             poll_timeout: Duration::from_secs(30),
-            lost: Watch::default(),
+            lost: LostWorkerTiming::default(),
         }
     }
 }

@@ -9,14 +9,13 @@
 //! - [`api`]: publishing, tasks, approvals, files, and their description
 //! - [`hub`]: clients of SignalR
 //! - [`dispatch`]: one task per environment, which decides who gets an event
-//! - [`connection`]: writes events to a socket
+//! - [`write`]: writes events to a socket
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod api;
 pub mod caller;
 pub mod config;
-pub mod connection;
 pub mod dispatch;
 pub mod hub;
 pub mod origins;
@@ -26,6 +25,7 @@ pub mod run;
 pub mod server;
 pub mod start;
 pub mod token;
+pub mod write;
 
 pub use config::GatewayConfig;
 pub use run::serve;

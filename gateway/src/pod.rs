@@ -10,11 +10,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    api::{functions::Functions, problem::Problem},
+    api::{function_cache::FunctionCache, problem::Problem},
     config::GatewayConfig,
-    dispatch::Dispatch,
+    dispatch::handle::DispatcherHandle,
     hub::{peer_client::PeerClient, registry::ClientRegistry, sessions::PollSessions},
     token::Key,
+    write::queue::WriteQueue,
 };
 
 /// Seconds after which a client that this pod has no room for may try again, on whichever pod it reaches.
@@ -29,9 +30,11 @@ pub struct EnvironmentState {
     /// Its log, jobs and control messages.
     pub backplane: Backplane,
     /// Its window, connections and tasks.
-    pub dispatch: Dispatch,
+    pub dispatch: DispatcherHandle,
+    /// Its connections that have something to write.
+    pub write_queue: WriteQueue,
     /// The descriptions of its functions.
-    pub functions: Functions,
+    pub functions: FunctionCache,
     /// Sends requests to the other pods that serve it.
     pub peers: PeerClient,
 }

@@ -9,8 +9,9 @@ use axum::{
 };
 
 use crate::{
-    api::{approvals, dev_token, files, functions, openapi, page, problem::Problem, publish, task_routes},
-    connection::listen,
+    api::{
+        approvals, dev_token, event_stream, files, functions, openapi, page, problem::Problem, publish, task_routes,
+    },
     hub::{negotiate, routes as hub},
     pod::Pod,
 };
@@ -28,18 +29,18 @@ pub fn routes(pod: Pod) -> Router {
 
 fn services() -> Router<Pod> {
     Router::new()
-        .route("/events", get(listen::listen))
+        .route("/events", get(event_stream::stream))
         .route("/api/events", post(publish::publish))
         .route("/api/tasks", post(task_routes::start).get(task_routes::list))
-        .route("/api/tasks/{id}", get(task_routes::see).delete(task_routes::cancel))
-        .route("/api/tasks/{id}/steps/{step}", post(approvals::decide))
+        .route("/api/tasks/{id}", get(task_routes::show).delete(task_routes::cancel))
+        .route("/api/tasks/{id}/steps/{step}", post(approvals::answer))
         .route("/api/approvals", get(approvals::list))
         .route("/api/files/{*key}", put(files::upload).get(files::download))
         .route("/api/functions", get(functions::list))
         .route("/api/openapi.json", get(openapi::document))
         .route("/hub", get(hub::connect).post(hub::post).delete(hub::delete))
         .route("/hub/negotiate", post(negotiate::negotiate))
-        .route("/dev/token", get(dev_token::hand_out))
+        .route("/dev/token", get(dev_token::issue))
         .fallback(async |uri: Uri| Problem::not_found(format!("there is nothing at {}", uri.path())))
         .method_not_allowed_fallback(method_not_allowed)
 }

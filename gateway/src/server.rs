@@ -23,9 +23,9 @@ use tracing::{debug, error, info, warn};
 
 use crate::{
     config::GatewayConfig,
-    connection::takeover::{Takeover, Watched},
     routes::routes,
     start::{ServedEnvironment, Started, start},
+    write::takeover::{HttpSocket, Takeover},
 };
 
 /// Bytes of hyper's buffer for a connection that speaks HTTP: the smallest it allows.
@@ -143,7 +143,7 @@ async fn serve(socket: TcpStream, routes: Router, draining: CancellationToken) {
     });
     let mut http = http1::Builder::new();
     http.max_buf_size(READ_BUFFER).timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-    let mut http = Box::pin(http.serve_connection(Watched::new(socket, takeover.clone()), service));
+    let mut http = Box::pin(http.serve_connection(HttpSocket::new(socket, takeover.clone()), service));
     let mut is_draining = false;
     let mut draining = Box::pin(draining.cancelled_owned());
     let ended = poll_fn(|cx| {

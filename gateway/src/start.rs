@@ -16,11 +16,11 @@ use tokio::{
 };
 
 use crate::{
-    api::functions::Functions,
+    api::function_cache::FunctionCache,
     config::GatewayConfig,
     dispatch::{
         dispatcher::{Dispatcher, FollowerEnded},
-        lost::Lost,
+        lost_workers::LostWorkers,
     },
     hub::{
         peer_client::PeerClient,
@@ -29,6 +29,7 @@ use crate::{
     },
     pod::{EnvironmentState, Pod},
     token::Key,
+    write::queue::WriteQueue,
 };
 
 /// An environment to serve.
@@ -70,14 +71,15 @@ pub fn start(
     for ServedEnvironment { name, key, backplane } in served {
         let log = backplane.log.clone();
         let follower = Follower::start(log.clone(), &id, FollowTiming::with_horizon(config.window));
-        let (dispatcher, dispatch) = Dispatcher::new(name.clone(), follower, config.bounds());
+        let write_queue = WriteQueue::default();
+        let (dispatcher, dispatch) = Dispatcher::new(name.clone(), follower, config.bounds(), write_queue.clone());
         dispatchers.spawn(dispatcher.run());
         let condition = readiness.condition(format!("log of {name}"));
         background.spawn(report_health(condition, dispatch.health()).map(Ok));
-        background.spawn(Lost::new(name.clone(), dispatch.clone(), log, config.lost).run().map(Ok));
-        let functions = Functions::of(storage.catalogue(&name));
+        background.spawn(LostWorkers::new(name.clone(), dispatch.clone(), log, config.lost).run().map(Ok));
+        let functions = FunctionCache::new(storage.catalogue(&name));
         let (peers, reader) = PeerClient::open(&id, backplane.control.clone());
-        let state = Arc::new(EnvironmentState { name, key, backplane, dispatch, functions, peers });
+        let state = Arc::new(EnvironmentState { name, key, backplane, dispatch, write_queue, functions, peers });
         peer_readers.push((state.clone(), reader));
         environments.push(state);
     }

@@ -2,7 +2,7 @@
 
 use signalr::{Message, ProtocolError};
 
-use crate::dispatch::outbox::End;
+use crate::dispatch::outbox::EndReason;
 
 /// The reason for the end of a client's connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,8 +50,8 @@ impl From<ProtocolError> for CloseReason {
     }
 }
 
-impl From<End> for CloseReason {
-    fn from(end: End) -> Self {
+impl From<EndReason> for CloseReason {
+    fn from(end: EndReason) -> Self {
         Self::Ended(end.as_str())
     }
 }

@@ -6,7 +6,7 @@ use super::{
     request::{ClientRequest, Reply},
     session::{After, Session},
 };
-use crate::{caller::Caller, connection::clock::Clock, pod::Pod};
+use crate::{caller::Caller, pod::Pod, write::clock::Clock};
 
 /// Serves a request. If `may_start`, a client whose token is new and that is not held here starts to poll this pod.
 pub(super) async fn serve(pod: &Pod, caller: Caller, request: ClientRequest, may_start: bool) -> Reply {
@@ -39,7 +39,7 @@ async fn find_or_start(
 }
 
 async fn start(pod: &Pod, caller: Caller, after: After, lease: Lease) -> Result<(), String> {
-    let clock = Clock::new(pod, caller.claims.expires());
+    let clock = Clock::new(pod.config(), pod.draining(), caller.claims.expires());
     let session = Session::new(pod, caller, after).map_err(|problem| problem.to_string())?;
     let run = Box::pin(polling::run(session, clock, lease));
     pod.poll_sessions().spawn(run).await.map_err(|stopping| stopping.to_string())

@@ -10,12 +10,12 @@ use tokio::time::timeout;
 use crate::{
     api::{
         problem::Problem,
-        tasks::{self, NewTask, ShownTask},
+        tasks::{self, NewTask, TaskView},
     },
     caller::Caller,
-    connection::outgoing::Telling,
-    dispatch::outbox::{End, GapReason},
+    dispatch::outbox::{EndReason, GapReason},
     pod::Pod,
+    write::feed::EventFeed,
 };
 
 /// The time a pod may take to find out that a cursor lies beyond the end of the log.
@@ -26,7 +26,7 @@ pub(super) struct Invoked {
     /// The value, or an error for the client.
     pub(super) result: Result<Value, String>,
     /// The client's events from now on, where that has changed.
-    pub(super) feed: Option<Telling>,
+    pub(super) feed: Option<EventFeed>,
 }
 
 impl From<Result<Value, String>> for Invoked {
@@ -85,17 +85,17 @@ pub(super) async fn invoke(
     }
 }
 
-async fn resume(caller: &Caller, sends_cursors: bool, arguments: &[Value]) -> Result<(Value, Telling), String> {
+async fn resume(caller: &Caller, sends_cursors: bool, arguments: &[Value]) -> Result<(Value, EventFeed), String> {
     let [Value::String(cursor)] = arguments else {
         return Err("Resume takes a cursor, a string".to_owned());
     };
     let cursor = cursor.parse::<Cursor>().map_err(|error| format!("Resume: {error}"))?;
     let dispatch = &caller.environment.dispatch;
     let subscription = dispatch.resume(caller.listener.clone(), cursor).await.map_err(|refusal| refusal.to_string())?;
-    let mut feed = Telling::new(subscription, sends_cursors);
-    match timeout(RESUME_TIMEOUT, feed.begun()).await {
+    let mut feed = EventFeed::new(subscription, sends_cursors);
+    match timeout(RESUME_TIMEOUT, feed.wait_for_replay()).await {
         Ok(Ok(gap)) => Ok((json!({ "gap": gap.map(GapReason::as_str) }), feed)),
-        Ok(Err(end)) => Err(end.map_or("this pod is ending", End::as_str).to_owned()),
+        Ok(Err(end)) => Err(end.map_or("this pod is ending", EndReason::as_str).to_owned()),
         Err(_) => Err("this pod has not read that far yet; resume again, or elsewhere".to_owned()),
     }
 }
@@ -116,14 +116,14 @@ async fn start(pod: &Pod, caller: &Caller, arguments: Vec<Value>) -> Result<Valu
     let kind = kind.parse().map_err(|error| format!("StartTask: kind: {error}"))?;
     let new = NewTask { kind, title, input: input.unwrap_or_default() };
     let task = tasks::start(pod, caller, new, TaskId::new(), None).await.map_err(error_line)?;
-    to_value(ShownTask::from(task))
+    to_value(TaskView::from(task))
 }
 
 async fn cancel(caller: &Caller, arguments: &[Value]) -> Result<Value, String> {
     let [Value::String(id)] = arguments else {
         return Err("CancelTask takes a task's id, a string".to_owned());
     };
-    to_value(ShownTask::from(tasks::cancel(caller, id).await.map_err(error_line)?))
+    to_value(TaskView::from(tasks::cancel(caller, id).await.map_err(error_line)?))
 }
 
 async fn list(caller: &Caller, arguments: &[Value]) -> Result<Value, String> {

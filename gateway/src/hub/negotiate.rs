@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::connection_token::ConnectionToken;
 use crate::{
-    api::{parameters::Parameters, problem::Problem},
+    api::{problem::Problem, request::Parameters},
     caller::Caller,
     pod::Pod,
 };

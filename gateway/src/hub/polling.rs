@@ -23,20 +23,20 @@ use super::{
     transport::{Transport, send_close},
 };
 use crate::{
-    connection::{
+    dispatch::outbox::EndReason,
+    pod::Pod,
+    write::{
         clock::{Clock, Tick},
         format::Format,
-        outgoing::{Outgoing, Telling},
+        {buffer::WriteBuffer, feed::EventFeed},
     },
-    dispatch::outbox::End,
-    pod::Pod,
 };
 
 /// Serves a client from its first request to its end.
 pub(super) async fn run(mut session: Session, clock: Clock, mut lease: Lease) {
     let config = session.pod.config();
     let mut polls = Polls {
-        buffer: Buffer(Mutex::new(Outgoing::new(Format::HubJson))),
+        buffer: Buffer(Mutex::new(WriteBuffer::new(Format::HubJson))),
         open: None,
         has_polled: false,
         idle_since: Instant::now(),
@@ -89,7 +89,7 @@ async fn serve(polls: &mut Polls, session: &mut Session, mut clock: Clock, lease
             },
             answered = polls.answer_when_filled() => {
                 if let Err(end) = answered {
-                    return end.unwrap_or(End::Draining).into();
+                    return end.unwrap_or(EndReason::Draining).into();
                 }
             }
             () = sleep_until(deadline) => {
@@ -98,9 +98,9 @@ async fn serve(polls: &mut Polls, session: &mut Session, mut clock: Clock, lease
                 }
             }
             tick = clock.tick() => match tick {
-                Tick::Beat if session.is_open() && session.sends_cursors() => polls.beat().await,
+                Tick::Heartbeat if session.is_open() && session.sends_cursors() => polls.beat().await,
                 // Polls are signs of life in themselves, so no other client needs one.
-                Tick::Beat => {}
+                Tick::Heartbeat => {}
                 Tick::End(end) => return end.into(),
             },
             () = sleep_until(session.deadline()), if !session.is_open() => return session.timed_out(),
@@ -112,7 +112,7 @@ async fn serve(polls: &mut Polls, session: &mut Session, mut clock: Clock, lease
 async fn linger(polls: &mut Polls, pod: &Pod, lease: &mut Lease) {
     let until = Instant::now() + polls.client_timeout;
     loop {
-        if polls.buffer.outgoing().waiting() > 0 {
+        if polls.buffer.outgoing().unsent() > 0 {
             polls.answer();
         } else if polls.open.is_some() || pod.draining().is_cancelled() {
             return polls.close_open();
@@ -183,14 +183,14 @@ impl Polls {
         let frames = outgoing.take();
         if open.reply.send(Reply::Messages { is_text, bytes: joined(&frames) }).is_err() {
             // The client has left this poll, and gets it from the next.
-            frames.into_iter().for_each(|frame| outgoing.say(frame));
+            frames.into_iter().for_each(|frame| outgoing.push(frame));
         }
         true
     }
 
     /// Waits until there is something for the open poll and answers it, or until its client has left it. An error when
     /// the dispatcher has ended the client.
-    async fn answer_when_filled(&mut self) -> Result<(), Option<End>> {
+    async fn answer_when_filled(&mut self) -> Result<(), Option<EndReason>> {
         poll_fn(|cx| {
             let Some(open) = &mut self.open else {
                 return Poll::Pending;
@@ -202,7 +202,7 @@ impl Polls {
             let mut outgoing = self.buffer.outgoing();
             match outgoing.poll_fill(cx) {
                 Poll::Ready(end) => Poll::Ready(Err(end)),
-                Poll::Pending if outgoing.waiting() > 0 => Poll::Ready(Ok(())),
+                Poll::Pending if outgoing.unsent() > 0 => Poll::Ready(Ok(())),
                 Poll::Pending => Poll::Pending,
             }
         })
@@ -218,11 +218,11 @@ impl Polls {
 
     /// Sends the client its cursor, unless messages wait that it does not poll for.
     async fn beat(&mut self) {
-        if self.open.is_none() && self.buffer.outgoing().waiting() > 0 {
+        if self.open.is_none() && self.buffer.outgoing().unsent() > 0 {
             return;
         }
         poll_fn(|cx| {
-            self.buffer.outgoing().beat(&Context::from_waker(cx.waker()));
+            self.buffer.outgoing().heartbeat(&Context::from_waker(cx.waker()));
             Poll::Ready(())
         })
         .await;
@@ -230,18 +230,18 @@ impl Polls {
 }
 
 /// The messages that wait for a client's polls.
-struct Buffer(Mutex<Outgoing>);
+struct Buffer(Mutex<WriteBuffer>);
 
 impl Buffer {
-    fn outgoing(&self) -> MutexGuard<'_, Outgoing> {
+    fn outgoing(&self) -> MutexGuard<'_, WriteBuffer> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps the messages and gives up the subscription.
     fn drop_feed(&self) {
         let mut outgoing = self.outgoing();
-        let mut rest = Outgoing::new(outgoing.format());
-        outgoing.take().into_iter().for_each(|frame| rest.say(frame));
+        let mut rest = WriteBuffer::new(outgoing.format());
+        outgoing.take().into_iter().for_each(|frame| rest.push(frame));
         *outgoing = rest;
     }
 
@@ -258,21 +258,21 @@ impl Transport for Buffer {
     }
 
     fn send_handshake(&self, answer: Vec<u8>) {
-        self.outgoing().say(answer.into());
+        self.outgoing().push(answer.into());
     }
 
     fn send(&self, message: &Message) {
         let mut outgoing = self.outgoing();
         let frame = outgoing.format().message(message);
-        outgoing.say(frame);
+        outgoing.push(frame);
     }
 
-    fn set_feed(&self, feed: Telling) {
-        self.outgoing().tell(feed);
+    fn set_feed(&self, feed: EventFeed) {
+        self.outgoing().set_feed(feed);
     }
 
     fn unsent_bytes(&self) -> usize {
-        self.outgoing().waiting()
+        self.outgoing().unsent()
     }
 }
 

@@ -17,10 +17,10 @@ use super::{
     stream, websocket,
 };
 use crate::{
-    api::{parameters::Parameters, problem::Problem, publish::whole},
+    api::{problem::Problem, request::Parameters, request::read_body},
     caller::Caller,
-    connection::{clock::Clock, format::Format, listen::stream_headers, takeover::Takeover},
     pod::Pod,
+    write::{clock::Clock, format::Format, sse, takeover::Takeover},
 };
 
 /// The parameters of every request.
@@ -79,16 +79,16 @@ fn upgrade(
     query: &HubQuery,
     request: Request,
 ) -> Result<Response, Problem> {
-    pod.config().origins.permits(request.headers())?;
+    pod.config().origins.check(request.headers())?;
     // A client that skips negotiation has no token; one that sends its token again starts anew with it.
     query.id.is_some().then(|| query.token(&caller)).transpose()?;
     let after = query.after()?;
     let (parts, _) = request.into_parts();
     let response = create_response(&axum::http::Request::from_parts(parts, ()))
         .map_err(|error| Problem::bad_request("invalid-upgrade", format!("this is no WebSocket request: {error}")))?;
-    let clock = Clock::new(pod, caller.claims.expires());
+    let clock = Clock::new(pod.config(), pod.draining(), caller.claims.expires());
     let session = Session::new(pod, caller, after)?;
-    takeover.then(move |socket, early| websocket::run(socket, early, session, clock));
+    takeover.on_socket(move |socket, early| websocket::run(socket, early, session, clock));
     Ok(response.map(|()| Body::empty()))
 }
 
@@ -105,12 +105,12 @@ fn stream_events(
         Version::HTTP_10 => Format::HubJsonStream,
         _ => Format::HubJsonStreamChunked,
     };
-    let clock = Clock::new(pod, caller.claims.expires());
+    let clock = Clock::new(pod.config(), pod.draining(), caller.claims.expires());
     let session = Session::new(pod, caller, after)?;
     // Registered before the head is sent: once it has that, the client posts its handshake.
     let lease = pod.clients().register(token.id);
-    takeover.then(move |socket, _| stream::run(socket, format, session, clock, lease));
-    Ok((stream_headers(), takeover.body()).into_response())
+    takeover.on_socket(move |socket, _| stream::run(socket, format, session, clock, lease));
+    Ok((sse::headers(), takeover.body()).into_response())
 }
 
 fn accepts_events(headers: &HeaderMap) -> bool {
@@ -126,7 +126,7 @@ pub async fn post(
     body: Body,
 ) -> Result<Response, Problem> {
     let token = query.token(&caller)?;
-    let bytes = whole(body, largest_message(&pod)).await?;
+    let bytes = read_body(body, largest_message(&pod)).await?;
     let request = query.request(&caller, token, Operation::Post(bytes));
     respond(routing::post(&pod, caller, request).await?, StatusCode::OK)
 }

@@ -8,7 +8,7 @@ use signalr::{Encoding, Message, Outcome, ProtocolError, Reader, handshake};
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 use super::{close_reason::CloseReason, methods, rate_limit::RateLimit, transport::Transport};
-use crate::{api::problem::Problem, caller::Caller, connection::outgoing::Telling, dispatch::outbox::End, pod::Pod};
+use crate::{api::problem::Problem, caller::Caller, dispatch::outbox::EndReason, pod::Pod, write::feed::EventFeed};
 
 /// Bytes of answers that a client may leave unread before it is ended.
 const MOST_UNREAD: usize = 1 << 20;
@@ -139,7 +139,7 @@ impl Session {
             }
             // One frame may ask for many answers that the client never reads.
             if transport.unsent_bytes() >= MOST_UNREAD {
-                return Err(End::Slow.into());
+                return Err(EndReason::Slow.into());
             }
             self.handle(message, transport).await?;
         }
@@ -162,7 +162,7 @@ impl Session {
         let subscribed = dispatch.subscribe(self.caller.listener.clone(), self.after.cursor()).await;
         let subscription = subscribed.map_err(|refusal| CloseReason::HandshakeRefused(refusal.to_string()))?;
         transport.send_handshake(handshake::answer(None));
-        transport.set_feed(Telling::new(subscription, self.sends_cursors()));
+        transport.set_feed(EventFeed::new(subscription, self.sends_cursors()));
         let mut reader = Reader::new(encoding, largest_message(&self.pod));
         reader.push(rest);
         self.state = State::Open(reader);

@@ -11,34 +11,38 @@ use super::{
     session::Session,
     transport::send_close,
 };
-use crate::connection::{
+use crate::write::{
     clock::{Clock, Tick},
-    farewell::{farewell, left},
-    format::Format,
-    line::{Line, Over},
-    wire,
+    close::{close, wait_for_eof},
+    format::{Format, LAST_CHUNK},
+    writer::{Closed, ConnectionWriter},
 };
 
 /// Serves a client's stream to its end.
 pub(super) async fn run(socket: TcpStream, format: Format, mut session: Session, clock: Clock, lease: Lease) {
-    let queue = session.caller.environment.dispatch.listed().clone();
-    let writer = Line::own(socket, format, &queue);
+    let queue = session.caller.environment.write_queue.clone();
+    let writer = ConnectionWriter::open(socket, format, &queue);
     let reason = serve(&writer, &mut session, clock, lease).await;
     send_close(&reason, &*writer);
     if format.is_chunked() {
-        writer.send(wire::LAST_CHUNK);
+        writer.send(LAST_CHUNK);
     }
-    farewell(&writer).await;
+    close(&writer).await;
 }
 
-async fn serve(writer: &Arc<Line>, session: &mut Session, mut clock: Clock, mut lease: Lease) -> CloseReason {
+async fn serve(
+    writer: &Arc<ConnectionWriter>,
+    session: &mut Session,
+    mut clock: Clock,
+    mut lease: Lease,
+) -> CloseReason {
     loop {
         tokio::select! {
-            over = writer.over() => return match over {
-                Over::Broken => CloseReason::ClientLeft,
-                Over::Ended(end) => end.into(),
+            over = writer.closed() => return match over {
+                Closed::Broken => CloseReason::ClientLeft,
+                Closed::Ended(end) => end.into(),
             },
-            () = left(writer) => return CloseReason::ClientLeft,
+            () = wait_for_eof(writer) => return CloseReason::ClientLeft,
             command = lease.next() => match command {
                 Some(ClientCommand::Request { operation: Operation::Post(bytes), expires, reply }) => {
                     clock.prolong(expires);
@@ -58,8 +62,8 @@ async fn serve(writer: &Arc<Line>, session: &mut Session, mut clock: Clock, mut 
                 None => return CloseReason::ClientLeft,
             },
             tick = clock.tick() => match tick {
-                Tick::Beat if session.is_open() => writer.beat(),
-                Tick::Beat => {}
+                Tick::Heartbeat if session.is_open() => writer.heartbeat(),
+                Tick::Heartbeat => {}
                 Tick::End(end) => return end.into(),
             },
             // Its pings may end on other pods, so only the handshake must come in time; a dead reader fails its writes.

@@ -6,7 +6,7 @@ use metrics::counter;
 use signalr::{Encoding, Message, handshake};
 
 use super::close_reason::CloseReason;
-use crate::connection::{line::Line, outgoing::Telling};
+use crate::write::{feed::EventFeed, writer::ConnectionWriter};
 
 /// Sends to a client.
 pub(super) trait Transport: Sync {
@@ -17,7 +17,7 @@ pub(super) trait Transport: Sync {
     /// Sends a message.
     fn send(&self, message: &Message);
     /// Sends the events of this feed from here on.
-    fn set_feed(&self, feed: Telling);
+    fn set_feed(&self, feed: EventFeed);
     /// Bytes that the client has not taken yet.
     fn unsent_bytes(&self) -> usize;
 }
@@ -32,24 +32,24 @@ pub(super) fn send_close(reason: &CloseReason, transport: &impl Transport) {
     }
 }
 
-impl Transport for Arc<Line> {
+impl Transport for Arc<ConnectionWriter> {
     fn set_encoding(&self, encoding: Encoding) -> bool {
         self.format().with(encoding).map(|format| self.set_format(format)).is_some()
     }
 
     fn send_handshake(&self, answer: Vec<u8>) {
-        Line::send(self, self.format().wrap(answer));
+        ConnectionWriter::send(self, self.format().wrap(answer));
     }
 
     fn send(&self, message: &Message) {
-        Line::send(self, self.format().message(message));
+        ConnectionWriter::send(self, self.format().message(message));
     }
 
-    fn set_feed(&self, feed: Telling) {
-        self.tell(feed);
+    fn set_feed(&self, feed: EventFeed) {
+        ConnectionWriter::set_feed(self, feed);
     }
 
     fn unsent_bytes(&self) -> usize {
-        self.waiting()
+        self.unsent()
     }
 }

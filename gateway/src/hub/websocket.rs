@@ -21,11 +21,11 @@ use super::{
     session::{Session, largest_message},
     transport::send_close,
 };
-use crate::connection::{
+use crate::write::{
     clock::{Clock, Tick},
-    farewell::farewell,
+    close::close,
     format::Format,
-    line::{Line, Over},
+    writer::{Closed, ConnectionWriter},
 };
 
 /// Bytes of the read buffer; few clients send more than a ping.
@@ -37,8 +37,8 @@ const FRAMES_AT_ONCE: usize = 16;
 
 /// Serves a client's socket to its end.
 pub(super) async fn run(socket: TcpStream, early: Bytes, mut session: Session, clock: Clock) {
-    let queue = session.caller.environment.dispatch.listed().clone();
-    let writer = Line::own(socket, Format::HubJsonWebSocket, &queue);
+    let queue = session.caller.environment.write_queue.clone();
+    let writer = ConnectionWriter::open(socket, Format::HubJsonWebSocket, &queue);
     let largest = largest_message(&session.pod);
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
@@ -56,11 +56,11 @@ pub(super) async fn run(socket: TcpStream, early: Bytes, mut session: Session, c
     };
     let end = CloseFrame { code, reason: reason.as_str().into() };
     frames.close(&mut Socket(&writer), Some(end)).ok();
-    farewell(&writer).await;
+    close(&writer).await;
 }
 
 async fn serve(
-    writer: &Arc<Line>,
+    writer: &Arc<ConnectionWriter>,
     frames: &mut WebSocketContext,
     session: &mut Session,
     mut clock: Clock,
@@ -72,25 +72,25 @@ async fn serve(
         {
             return reason;
         }
-        let readable = match writer.waiting() < MOST_UNREAD {
+        let readable = match writer.unsent() < MOST_UNREAD {
             true => Either::Left(writer.socket().readable()),
             false => Either::Right(async {
-                writer.drained().await;
+                writer.flushed().await;
                 Ok(())
             }),
         };
         tokio::select! {
-            over = writer.over() => return match over {
-                Over::Broken => CloseReason::ClientLeft,
-                Over::Ended(end) => end.into(),
+            over = writer.closed() => return match over {
+                Closed::Broken => CloseReason::ClientLeft,
+                Closed::Ended(end) => end.into(),
             },
             ready = readable => match ready {
                 Ok(()) => may_read = true,
                 Err(_) => return CloseReason::ClientLeft,
             },
             tick = clock.tick() => match tick {
-                Tick::Beat if session.is_open() => writer.beat(),
-                Tick::Beat => {}
+                Tick::Heartbeat if session.is_open() => writer.heartbeat(),
+                Tick::Heartbeat => {}
                 Tick::End(end) => return end.into(),
             },
             () = sleep_until(session.deadline()) => return session.timed_out(),
@@ -99,9 +99,13 @@ async fn serve(
 }
 
 /// Reads the frames that have arrived.
-async fn read(writer: &Arc<Line>, frames: &mut WebSocketContext, session: &mut Session) -> Result<(), CloseReason> {
+async fn read(
+    writer: &Arc<ConnectionWriter>,
+    frames: &mut WebSocketContext,
+    session: &mut Session,
+) -> Result<(), CloseReason> {
     for count in 1.. {
-        if writer.waiting() >= MOST_UNREAD {
+        if writer.unsent() >= MOST_UNREAD {
             return Ok(());
         }
         match frames.read(&mut Socket(writer)) {
@@ -137,7 +141,7 @@ async fn read(writer: &Arc<Line>, frames: &mut WebSocketContext, session: &mut S
 }
 
 /// The socket as the library sees it: its own answers to pings and closes are queued behind what was sent before.
-struct Socket<'a>(&'a Arc<Line>);
+struct Socket<'a>(&'a Arc<ConnectionWriter>);
 
 impl Read for Socket<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
