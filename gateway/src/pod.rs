@@ -105,7 +105,7 @@ impl Pod {
         &self.0.storage
     }
 
-    /// Whether anybody may ask for a token, as in `bellwire dev`.
+    /// Returns true if anybody may ask for a token, as in `bellwire dev`.
     pub fn hands_out_tokens(&self) -> bool {
         self.0.hands_out_tokens
     }

@@ -34,7 +34,7 @@ const READ_BUFFER: usize = 8192;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// A connection whose bytes stay unacknowledged for this long is ended.
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long requests under way may take after the grace.
+/// The time that requests under way may take after the grace.
 const LAST_RESPONSES: Duration = Duration::from_secs(5);
 
 /// A gateway that is bound and not yet served.

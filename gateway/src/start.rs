@@ -98,7 +98,7 @@ async fn report_health(condition: Condition, mut health: watch::Receiver<ReadHea
             ReadHealth::CaughtUp => condition.ready(),
             ReadHealth::CatchingUp => condition.not_ready("reading the log"),
             ReadHealth::Away(why) => condition.degraded(format!("serving what is known; {why}")),
-            ReadHealth::Stalled => condition.not_ready("the broker is there, yet nothing of the log is heard"),
+            ReadHealth::Stalled => condition.not_ready("the broker is there, yet nothing of the log arrives"),
         }
         if health.changed().await.is_err() {
             return;

@@ -145,7 +145,7 @@ impl InternalKey {
         signature(bytes, &self.sign)
     }
 
-    /// Whether this is the signature of these bytes.
+    /// Returns true if this is the signature of these bytes.
     pub fn verify(&self, signature: &str, bytes: &[u8]) -> bool {
         crypto::verify(signature, bytes, &self.verify, Algorithm::HS256).unwrap_or(false)
     }
@@ -166,7 +166,7 @@ pub fn claimed_environment(token: &str) -> Result<Environment, TokenError> {
 }
 
 impl Claims {
-    /// Whether it has a scope.
+    /// Returns true if it has the scope.
     pub fn has_scope(&self, scope: &str) -> bool {
         self.scope.split_whitespace().any(|one| one == scope)
     }

@@ -1,4 +1,4 @@
-//! Why a client's connection ends, for the client, logs and metrics.
+//! The reasons for the end of a client's connection, as sent to the client and counted.
 
 use signalr::{Message, ProtocolError};
 

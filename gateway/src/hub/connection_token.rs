@@ -27,7 +27,7 @@ pub struct HubId([u8; ID_BYTES]);
 pub struct ConnectionToken {
     /// The connection's id.
     pub id: HubId,
-    /// When it was issued, in whole seconds.
+    /// The time of issue, in whole seconds.
     pub issued: Timestamp,
     /// The pod that issued it, which serves its polls.
     #[serde(rename = "home")]

@@ -18,7 +18,7 @@ use crate::{
     write::feed::EventFeed,
 };
 
-/// How long a pod may take to find out that a cursor lies beyond the end of the log.
+/// The time a pod may take to find out that a cursor lies beyond the end of the log.
 const RESUME_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The result of an invocation.
@@ -55,7 +55,7 @@ impl Method {
     }
 }
 
-/// Whether a method of this name exists.
+/// Returns true if a method of this name exists.
 pub(super) fn is_known(name: &str) -> bool {
     Method::find(name).is_some()
 }

@@ -24,7 +24,7 @@ pub struct NegotiateQuery {
     after: Option<String>,
 }
 
-/// How to connect, or why not.
+/// The ways to connect, or the reason why the client cannot.
 #[derive(Debug, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Negotiated {

@@ -23,7 +23,7 @@ use crate::api::problem::Problem;
 
 /// Most requests of this pod that wait for others, in one environment.
 const MOST_PENDING: usize = 10_000;
-/// How much longer than a poll, or the handling of a client's messages, a reply may take.
+/// The time a reply may take beyond the poll, or the handling of a client's messages.
 const MARGIN: Duration = Duration::from_secs(5);
 
 /// The control exchange of one environment as this pod sends over it; cheap to clone.

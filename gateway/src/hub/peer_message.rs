@@ -15,7 +15,7 @@ use super::request::{ClientRequest, Reply, from_base64, to_base64};
 pub(super) const PART: usize = 96 * 1024;
 /// Most parts of a reply.
 pub(super) const MOST_PARTS: usize = 256;
-/// How long a pod may take to accept a request, or to confirm a reply in parts.
+/// The time a pod may take to accept a request, or to confirm a reply in parts.
 pub(super) const ACCEPT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A message from one pod to another; the number is that of the request, counted by the pod that sent it.

@@ -131,12 +131,12 @@ impl PeerRequest {
                     }
                 }
             }
-            // If this is lost, it is as if nobody had accepted the request.
+            // If this is lost, it is as if no pod had accepted the request.
             reply => drop(self.send(&PeerMessage::Reply { number, reply }).await),
         }
     }
 
-    /// Sends messages in parts; whether all have arrived.
+    /// Sends messages in parts; true once all have arrived.
     async fn deliver(&self, is_text: bool, bytes: &Bytes) -> bool {
         let (sender, confirmed) = oneshot::channel();
         let key = (self.from.clone(), self.number);

@@ -134,13 +134,13 @@ async fn linger(polls: &mut Polls, pod: &Pod, lease: &mut Lease) {
 struct Polls {
     buffer: Buffer,
     open: Option<OpenPoll>,
-    /// Whether the first has come, which is answered with nothing.
+    /// The first has come, which is answered with nothing.
     has_polled: bool,
-    /// Since when none was open.
+    /// No poll has been open since then.
     idle_since: Instant,
-    /// How long none may be open.
+    /// The longest time without an open poll.
     client_timeout: Duration,
-    /// When one is answered with nothing.
+    /// The time after which a poll is answered with nothing.
     poll_timeout: Duration,
 }
 
@@ -211,7 +211,7 @@ impl Polls {
         Ok(())
     }
 
-    /// When the open poll is answered with nothing, or when none was open for too long.
+    /// The time at which the open poll is answered with nothing, or at which none was open for too long.
     fn deadline(&self) -> Instant {
         self.open.as_ref().map_or(self.idle_since + self.client_timeout, |open| open.until)
     }

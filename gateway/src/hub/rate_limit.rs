@@ -5,7 +5,7 @@ use std::{num::NonZeroU32, time::Duration};
 
 use tokio::time::Instant;
 
-/// How many times the rate of one second may come at once.
+/// The burst, in seconds of the rate.
 const BURST: u32 = 10;
 
 /// The rate limit of one client.
@@ -13,7 +13,7 @@ const BURST: u32 = 10;
 pub(super) struct RateLimit {
     /// The share of one message.
     interval: Duration,
-    /// When the bucket is full again.
+    /// The moment at which the bucket is full again.
     full: Instant,
 }
 

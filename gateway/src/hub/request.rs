@@ -43,7 +43,7 @@ pub enum Reply {
     Done,
     /// Messages for the client; none, if the poll timed out.
     Messages {
-        /// Whether they are text.
+        /// Text, or else binary.
         is_text: bool,
         /// Whole messages, one after another.
         #[serde(serialize_with = "to_base64", deserialize_with = "from_base64")]
@@ -57,7 +57,7 @@ pub enum Reply {
     Unavailable(String),
 }
 
-/// Whether these bytes are whole pings and nothing else.
+/// Returns true if these bytes are whole pings and nothing else.
 pub(super) fn is_only_pings(bytes: &[u8]) -> bool {
     let encoding = if bytes.first() == Some(&b'{') { Encoding::Json } else { Encoding::MessagePack };
     let mut reader = Reader::new(encoding, bytes.len());

@@ -11,10 +11,10 @@ use super::{
 };
 use crate::{api::problem::Problem, caller::Caller, pod::Pod};
 
-/// How long to look for the stream of a client before it is taken for one that will poll: some send their handshake
+/// The time to look for the stream of a client before it is taken for one that will poll: some send their handshake
 /// before they poll for the first time, and only the pod with the stream knows of it.
 const STREAM_LOOKUP_TIMEOUT: Duration = Duration::from_millis(500);
-/// How long another pod may take to handle a client's messages.
+/// The time another pod may take to handle a client's messages.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Routes messages of a client.

@@ -79,17 +79,17 @@ impl Session {
         })
     }
 
-    /// Whether the handshake is done.
+    /// Returns true once the handshake is done.
     pub(super) fn is_open(&self) -> bool {
         matches!(self.state, State::Open(_))
     }
 
-    /// Whether the client is sent cursors and gaps: others would log a warning each time.
+    /// Returns true if the client gets cursors and gaps: without `after` it would log a warning for each.
     pub(super) fn sends_cursors(&self) -> bool {
         self.after != After::Unset
     }
 
-    /// When the client must have sent something again; before the handshake, when that must be done.
+    /// The time by which the client must send something; before the handshake, by which that must be done.
     pub(super) fn deadline(&self) -> Instant {
         self.last_received + self.timeout()
     }

@@ -71,7 +71,7 @@ impl PollSessions {
         }
     }
 
-    /// Whether a session has ended here a short time ago, so that no other pod needs to be asked for it.
+    /// Returns true if a session ended here a short time ago, so that no other pod needs to be asked for it.
     pub fn has_ended(&self, id: &HubId) -> bool {
         self.ended().get(id).is_some_and(|until| *until > Instant::now())
     }

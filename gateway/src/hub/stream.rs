@@ -21,27 +21,32 @@ use crate::write::{
 /// Serves a client's stream to its end.
 pub(super) async fn run(socket: TcpStream, format: Format, mut session: Session, clock: Clock, lease: Lease) {
     let queue = session.caller.environment.write_queue.clone();
-    let line = ConnectionWriter::open(socket, format, &queue);
-    let reason = serve(&line, &mut session, clock, lease).await;
-    send_close(&reason, &*line);
+    let writer = ConnectionWriter::open(socket, format, &queue);
+    let reason = serve(&writer, &mut session, clock, lease).await;
+    send_close(&reason, &*writer);
     if format.is_chunked() {
-        line.send(LAST_CHUNK);
+        writer.send(LAST_CHUNK);
     }
-    close(&line).await;
+    close(&writer).await;
 }
 
-async fn serve(line: &Arc<ConnectionWriter>, session: &mut Session, mut clock: Clock, mut lease: Lease) -> CloseReason {
+async fn serve(
+    writer: &Arc<ConnectionWriter>,
+    session: &mut Session,
+    mut clock: Clock,
+    mut lease: Lease,
+) -> CloseReason {
     loop {
         tokio::select! {
-            over = line.closed() => return match over {
+            over = writer.closed() => return match over {
                 Closed::Broken => CloseReason::ClientLeft,
                 Closed::Ended(end) => end.into(),
             },
-            () = wait_for_eof(line) => return CloseReason::ClientLeft,
+            () = wait_for_eof(writer) => return CloseReason::ClientLeft,
             command = lease.next() => match command {
                 Some(ClientCommand::Request { operation: Operation::Post(bytes), expires, reply }) => {
                     clock.prolong(expires);
-                    let received = Box::pin(session.receive(&bytes, line)).await;
+                    let received = Box::pin(session.receive(&bytes, writer)).await;
                     // The client may be gone; its messages were handled all the same.
                     reply.send(Reply::Done).ok();
                     if let Err(reason) = received {
@@ -57,7 +62,7 @@ async fn serve(line: &Arc<ConnectionWriter>, session: &mut Session, mut clock: C
                 None => return CloseReason::ClientLeft,
             },
             tick = clock.tick() => match tick {
-                Tick::Heartbeat if session.is_open() => line.heartbeat(),
+                Tick::Heartbeat if session.is_open() => writer.heartbeat(),
                 Tick::Heartbeat => {}
                 Tick::End(end) => return end.into(),
             },

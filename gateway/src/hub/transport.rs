@@ -1,4 +1,4 @@
-//! What a session sends through: the connection of a WebSocket or a stream, or a buffer for polls.
+//! The transport that a session sends through: the connection of a WebSocket or a stream, or a buffer for polls.
 
 use std::sync::Arc;
 

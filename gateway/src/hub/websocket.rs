@@ -38,7 +38,7 @@ const FRAMES_AT_ONCE: usize = 16;
 /// Serves a client's socket to its end.
 pub(super) async fn run(socket: TcpStream, early: Bytes, mut session: Session, clock: Clock) {
     let queue = session.caller.environment.write_queue.clone();
-    let line = ConnectionWriter::open(socket, Format::HubJsonWebSocket, &queue);
+    let writer = ConnectionWriter::open(socket, Format::HubJsonWebSocket, &queue);
     let largest = largest_message(&session.pod);
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
@@ -48,19 +48,19 @@ pub(super) async fn run(socket: TcpStream, early: Bytes, mut session: Session, c
     let mut frames = WebSocketContext::from_partially_read(early.to_vec(), Role::Server, Some(config));
     // It is a part of HTTP's buffer, and would keep the whole.
     drop(early);
-    let reason = serve(&line, &mut frames, &mut session, clock).await;
-    send_close(&reason, &*line);
+    let reason = serve(&writer, &mut frames, &mut session, clock).await;
+    send_close(&reason, &*writer);
     let code = match reason {
         CloseReason::HandshakeRefused(_) | CloseReason::ProtocolFault(_) => CloseCode::Policy,
         CloseReason::ClientLeft | CloseReason::Ended(_) => CloseCode::Normal,
     };
     let end = CloseFrame { code, reason: reason.as_str().into() };
-    frames.close(&mut Socket(&line), Some(end)).ok();
-    close(&line).await;
+    frames.close(&mut Socket(&writer), Some(end)).ok();
+    close(&writer).await;
 }
 
 async fn serve(
-    line: &Arc<ConnectionWriter>,
+    writer: &Arc<ConnectionWriter>,
     frames: &mut WebSocketContext,
     session: &mut Session,
     mut clock: Clock,
@@ -68,19 +68,19 @@ async fn serve(
     let mut may_read = true;
     loop {
         if std::mem::take(&mut may_read)
-            && let Err(reason) = read(line, frames, session).await
+            && let Err(reason) = read(writer, frames, session).await
         {
             return reason;
         }
-        let readable = match line.unsent() < MOST_UNREAD {
-            true => Either::Left(line.socket().readable()),
+        let readable = match writer.unsent() < MOST_UNREAD {
+            true => Either::Left(writer.socket().readable()),
             false => Either::Right(async {
-                line.flushed().await;
+                writer.flushed().await;
                 Ok(())
             }),
         };
         tokio::select! {
-            over = line.closed() => return match over {
+            over = writer.closed() => return match over {
                 Closed::Broken => CloseReason::ClientLeft,
                 Closed::Ended(end) => end.into(),
             },
@@ -89,7 +89,7 @@ async fn serve(
                 Err(_) => return CloseReason::ClientLeft,
             },
             tick = clock.tick() => match tick {
-                Tick::Heartbeat if session.is_open() => line.heartbeat(),
+                Tick::Heartbeat if session.is_open() => writer.heartbeat(),
                 Tick::Heartbeat => {}
                 Tick::End(end) => return end.into(),
             },
@@ -100,26 +100,26 @@ async fn serve(
 
 /// Reads the frames that have arrived.
 async fn read(
-    line: &Arc<ConnectionWriter>,
+    writer: &Arc<ConnectionWriter>,
     frames: &mut WebSocketContext,
     session: &mut Session,
 ) -> Result<(), CloseReason> {
     for count in 1.. {
-        if line.unsent() >= MOST_UNREAD {
+        if writer.unsent() >= MOST_UNREAD {
             return Ok(());
         }
-        match frames.read(&mut Socket(line)) {
-            Ok(Frame::Text(_)) if line.format().encoding() == Some(Encoding::MessagePack) => {
+        match frames.read(&mut Socket(writer)) {
+            Ok(Frame::Text(_)) if writer.format().encoding() == Some(Encoding::MessagePack) => {
                 return Err(CloseReason::ProtocolFault(
                     "binary was agreed in the handshake, and this is text".to_owned(),
                 ));
             }
-            Ok(Frame::Text(text)) => Box::pin(session.receive(text.as_bytes(), line)).await?,
-            Ok(Frame::Binary(bytes)) => Box::pin(session.receive(&bytes, line)).await?,
+            Ok(Frame::Text(text)) => Box::pin(session.receive(text.as_bytes(), writer)).await?,
+            Ok(Frame::Binary(bytes)) => Box::pin(session.receive(&bytes, writer)).await?,
             Ok(Frame::Ping(_) | Frame::Pong(_)) => {
                 session.keep_alive();
                 // The answer to a ping waits in the library until it is flushed.
-                frames.flush(&mut Socket(line)).ok();
+                frames.flush(&mut Socket(writer)).ok();
             }
             Ok(Frame::Close(_) | Frame::Frame(_)) => {}
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
