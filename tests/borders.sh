@@ -32,7 +32,7 @@ forbid "signalr/ is bytes and messages: it depends on no other part, and on no s
     signalr/Cargo.toml)"
 forbid "functions/runtime knows no job" "$(depends 'imports|reports|workflows' functions/runtime/Cargo.toml)"
 forbid "the dispatcher knows no wire protocol" \
-  "$(grep -nE '\b(axum|hyper|http|signalr|tungstenite)::|crate::(connection|hub|api|routes|server)\b' gateway/src/dispatch.rs gateway/src/dispatch/*.rs || true)"
+  "$(grep -nE '\b(axum|hyper|http|signalr|tungstenite)::|crate::(write|hub|api|pod|caller|config|routes|server)\b' gateway/src/dispatch.rs gateway/src/dispatch/*.rs || true)"
 forbid "a file's name says its role" \
   "$(git ls-files -co --exclude-standard -- '*.rs' | grep -E '(^|/)(mod|utils?|helpers?|common|manager|misc)\.rs$' || true)"
 

@@ -9,7 +9,7 @@ use std::{
 use anyhow::Context;
 use backplane::{Backplane, memory::Broker};
 use futures_util::future::try_join_all;
-use gateway::{Gateway, GatewayConfig, Key, Served};
+use gateway::{Gateway, GatewayConfig, Key, ServedEnvironment};
 use imports::{Imports, ImportsConfig};
 use model::{Environment, PodId};
 use process::{Admin, Options, ProcessContext, Readiness, Settings};
@@ -99,10 +99,10 @@ async fn work(context: ProcessContext, data: PathBuf) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// An environment with a key that lives as long as this process.
-fn served(environment: &Environment, backplane: Backplane) -> Served {
+/// An environment with a key that ends with this process.
+fn served(environment: &Environment, backplane: Backplane) -> ServedEnvironment {
     let secret: [u8; 32] = rand::random();
-    Served { environment: environment.clone(), key: Key::hs256(&secret, None, None), backplane }
+    ServedEnvironment { name: environment.clone(), key: Key::hs256(&secret, None, None), backplane }
 }
 
 /// A worker of each kind.

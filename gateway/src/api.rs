@@ -1,19 +1,23 @@
-//! What programs and pages ask for over HTTP.
+//! The HTTP API for programs and pages.
 //!
-//! - [`publish`]: events; [`files`]: uploads and results; [`functions`]: what can be started
-//! - [`tasks`]: started, listed, seen and cancelled; [`task_routes`]: the same over HTTP
-//! - [`approvals`]: what workflows ask people, and their answers
-//! - [`openapi`]: all of it described; [`page`], [`dev_token`]: the page, and tokens for it in `bellwire dev`
-//! - [`problem`]: what goes wrong, as an answer; [`parameters`]: a request's query
+//! In order of a request: [`request`] reads its query and body, [`problem`] is the answer when it fails. Then:
+//!
+//! - [`publish`]: publishes events; [`event_stream`]: sends them to a client as they come
+//! - [`files`]: uploads and results; [`functions`]: the functions that can be started, kept by [`function_cache`]
+//! - [`tasks`]: starts, lists, shows and cancels tasks; [`task_routes`]: the same over HTTP
+//! - [`approvals`]: the questions that workflows ask people, and their answers
+//! - [`openapi`]: the description of the API; [`page`] and [`dev_token`]: the page, and tokens for it in `bellwire dev`
 
 pub mod approvals;
 pub mod dev_token;
+pub mod event_stream;
 pub mod files;
+pub mod function_cache;
 pub mod functions;
 pub mod openapi;
 pub mod page;
-pub mod parameters;
 pub mod problem;
 pub mod publish;
+pub mod request;
 pub mod task_routes;
 pub mod tasks;

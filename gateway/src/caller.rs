@@ -1,4 +1,4 @@
-//! Who makes a request: proved by a token in the `Authorization` header or the `access_token` parameter.
+//! The user of a request, from a token in the `Authorization` header or the `access_token` parameter.
 
 use std::sync::Arc;
 
@@ -11,25 +11,25 @@ use storage::OwnerFiles;
 use crate::{
     api::problem::Problem,
     dispatch::registry::Listener,
-    pod::{Gate, Pod},
+    pod::{EnvironmentState, Pod},
     token::{Claims, TokenError, claimed_environment},
 };
 
-/// Somebody with a valid token, at the gate of the environment it is for.
+/// A user with a valid token, and the environment that it is for.
 pub struct Caller {
-    /// The environment's gate.
-    pub gate: Arc<Gate>,
-    /// What the token says.
+    /// The environment.
+    pub environment: Arc<EnvironmentState>,
+    /// The token's claims.
     pub claims: Claims,
-    /// Who that is to the dispatcher.
+    /// The user as the dispatcher knows them.
     pub listener: Arc<Listener>,
 }
 
 impl Caller {
-    /// Somebody whose token was checked before, here or on another pod.
-    pub(crate) fn proved(gate: Arc<Gate>, claims: Claims) -> Self {
+    /// The user of these claims, whose token was checked before, here or on another pod.
+    pub(crate) fn from_claims(environment: Arc<EnvironmentState>, claims: Claims) -> Self {
         let listener = Arc::new(Listener { user: claims.sub.clone(), groups: claims.groups.clone() });
-        Self { gate, claims, listener }
+        Self { environment, claims, listener }
     }
 
     /// Checks that the token has a scope.
@@ -42,7 +42,7 @@ impl Caller {
 
     /// The caller's own files.
     pub fn files(&self, pod: &Pod) -> OwnerFiles {
-        pod.storage().files(&self.gate.environment, &self.claims.sub)
+        pod.storage().files(&self.environment.name, &self.claims.sub)
     }
 }
 
@@ -50,15 +50,15 @@ impl FromRequestParts<Pod> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, pod: &Pod) -> Result<Self, Problem> {
-        let token = bearer(&parts.headers)?.or_else(|| in_query(&parts.uri)).ok_or(TokenError::Missing)?;
-        let environment = claimed_environment(&token)?;
-        let gate = pod.gate(&environment).ok_or(TokenError::Foreign)?.clone();
-        let claims = gate.key.verify(&token, &environment)?;
-        Ok(Self::proved(gate, claims))
+        let token = bearer_token(&parts.headers)?.or_else(|| query_token(&parts.uri)).ok_or(TokenError::Missing)?;
+        let name = claimed_environment(&token)?;
+        let environment = pod.environment(&name).ok_or(TokenError::Foreign)?.clone();
+        let claims = environment.key.verify(&token, &name)?;
+        Ok(Self::from_claims(environment, claims))
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Result<Option<String>, TokenError> {
+fn bearer_token(headers: &HeaderMap) -> Result<Option<String>, TokenError> {
     let Some(value) = headers.get(header::AUTHORIZATION) else {
         return Ok(None);
     };
@@ -69,7 +69,7 @@ fn bearer(headers: &HeaderMap) -> Result<Option<String>, TokenError> {
     }
 }
 
-fn in_query(uri: &Uri) -> Option<String> {
+fn query_token(uri: &Uri) -> Option<String> {
     // A JWT needs no percent-decoding: its alphabet is that of URLs.
     let query = uri.query()?;
     query.split('&').find_map(|pair| pair.strip_prefix("access_token=")).map(str::to_owned)
@@ -81,6 +81,6 @@ impl From<TokenError> for Problem {
             TokenError::Scope(_) => StatusCode::FORBIDDEN,
             _ => StatusCode::UNAUTHORIZED,
         };
-        Self::new(status, error.word(), error.to_string())
+        Self::new(status, error.code(), error.to_string())
     }
 }

@@ -1,4 +1,4 @@
-//! `[gateway]`.
+//! The settings of a gateway.
 
 use std::{net::SocketAddr, num::NonZeroU32, time::Duration};
 
@@ -6,7 +6,7 @@ use process::quantity;
 use serde::Deserialize;
 
 use crate::{
-    dispatch::{dispatcher::Bounds, lost::Watch},
+    dispatch::{dispatcher::Bounds, lost_workers::LostWorkerTiming},
     origins::Origins,
 };
 
@@ -14,17 +14,17 @@ use crate::{
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct GatewayConfig {
-    /// `BELLWIRE_GATEWAY__LISTEN`: where browsers and programs connect. `0.0.0.0:8080`.
+    /// `BELLWIRE_GATEWAY__LISTEN`: the address for browsers and programs. `0.0.0.0:8080`.
     pub listen: SocketAddr,
-    /// `BELLWIRE_GATEWAY__ADMIN_LISTEN`: `/livez`, `/readyz`, `/metrics`. `0.0.0.0:9090`.
+    /// `BELLWIRE_GATEWAY__ADMIN_LISTEN`: the address of `/livez`, `/readyz`, `/metrics`. `0.0.0.0:9090`.
     pub admin_listen: SocketAddr,
-    /// `BELLWIRE_GATEWAY__WINDOW`: how much of the past is kept in memory, in event time; the same on every pod. `24h`.
+    /// `BELLWIRE_GATEWAY__WINDOW`: the past that is kept in memory, in event time; the same on every pod. `24h`.
     #[serde(deserialize_with = "quantity::duration")]
     pub window: Duration,
     /// `BELLWIRE_GATEWAY__WINDOW_BYTES`: most bytes of events in it, per environment. `256MiB`.
     #[serde(deserialize_with = "quantity::bytes")]
     pub window_bytes: u64,
-    /// `BELLWIRE_GATEWAY__HEARTBEAT`: how often a silent connection is told its cursor. `15s`.
+    /// `BELLWIRE_GATEWAY__HEARTBEAT`: how often an idle connection is sent its cursor. `15s`.
     #[serde(deserialize_with = "quantity::duration")]
     pub heartbeat: Duration,
     /// `BELLWIRE_GATEWAY__OUTBOX`: events that may wait for one connection before it is ended as slow. `256`.
@@ -32,12 +32,12 @@ pub struct GatewayConfig {
     /// `BELLWIRE_GATEWAY__LARGEST_FILE`: most bytes of an upload. `4GiB`.
     #[serde(deserialize_with = "quantity::bytes")]
     pub largest_file: u64,
-    /// `BELLWIRE_GATEWAY__GRACE`: over how long connections are sent away at the end. `20s`.
+    /// `BELLWIRE_GATEWAY__GRACE`: the time over which connections are sent away at the end. `20s`.
     #[serde(deserialize_with = "quantity::duration")]
     pub grace: Duration,
-    /// `BELLWIRE_GATEWAY__ORIGINS`, separated by commas: whose pages may use it, besides its own. None.
+    /// `BELLWIRE_GATEWAY__ORIGINS`, separated by commas: the pages that may use it, besides its own. None.
     pub origins: Origins,
-    /// `BELLWIRE_GATEWAY__CONNECTIONS`: most connections that listen on this pod. `50000`.
+    /// `BELLWIRE_GATEWAY__CONNECTIONS`: most long-lived connections on this pod. `50000`.
     pub connections: usize,
     /// `BELLWIRE_GATEWAY__CONNECTIONS_PER_USER`: most of one user in one environment on this pod. `64`.
     pub connections_per_user: usize,
@@ -49,15 +49,15 @@ pub struct GatewayConfig {
     /// `BELLWIRE_GATEWAY__CLIENT_TIMEOUT`: how long a hub client may be silent. `30s`.
     #[serde(deserialize_with = "quantity::duration")]
     pub client_timeout: Duration,
-    /// `BELLWIRE_GATEWAY__HANDSHAKE_TIMEOUT`: how long a hub client may take to begin. `15s`.
+    /// `BELLWIRE_GATEWAY__HANDSHAKE_TIMEOUT`: how long a hub client may take for its handshake. `15s`.
     #[serde(deserialize_with = "quantity::duration")]
     pub handshake_timeout: Duration,
-    /// `BELLWIRE_GATEWAY__POLL_TIMEOUT`: when a long poll is answered with nothing; below what proxies allow. `30s`.
+    /// `BELLWIRE_GATEWAY__POLL_TIMEOUT`: the time after which a long poll is answered with nothing; below what proxies allow. `30s`.
     #[serde(deserialize_with = "quantity::duration")]
     pub poll_timeout: Duration,
-    /// How tasks whose worker is lost are looked for; not set from outside.
+    /// The times of the watch for tasks whose worker is lost; no setting.
     #[serde(skip)]
-    pub lost: Watch,
+    pub lost: LostWorkerTiming,
 }
 
 impl Default for GatewayConfig {
@@ -79,13 +79,13 @@ impl Default for GatewayConfig {
             client_timeout: Duration::from_secs(30),
             handshake_timeout: Duration::from_secs(15),
             poll_timeout: Duration::from_secs(30),
-            lost: Watch::default(),
+            lost: LostWorkerTiming::default(),
         }
     }
 }
 
 impl GatewayConfig {
-    /// What bounds a dispatcher.
+    /// The bounds of a dispatcher.
     pub fn bounds(&self) -> Bounds {
         Bounds {
             window: self.window,

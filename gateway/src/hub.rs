@@ -1,26 +1,30 @@
-//! The SignalR front door: existing clients connect unmodified, to any pod.
+//! The SignalR hub: existing clients connect unmodified, to any pod.
 //!
-//! - [`negotiate`]: where a client begins; keeps nothing
-//! - [`connection_token`]: what it is given, and shows with each request
-//! - [`doors`]: `/hub`, whichever way a client comes in
-//! - [`session`]: a client from its handshake to its end, whatever carries the bytes; [`methods`]: what it may invoke;
-//!   [`closing`]: why it ends; [`allowance`]: how much it may send
-//! - [`websocket`]: any pod takes one; [`stream`]: server-sent events, held where they were asked for
-//! - [`held`]: the clients whose requests come on other connections; [`polling`]: those who poll, at their [`home`]
-//! - [`reach`]: which pod serves a [`request`]; [`relay`]: to and from other pods
+//! - [`negotiate`]: tells a client how to connect; [`connection_token`]: the token that it sends with each request
+//! - [`routes`]: `/hub`; a GET opens a [`websocket`], a [`stream`] of server-sent events, or is one of many polls
+//! - [`session`]: a client from its handshake to its end, over any [`transport`]; [`methods`]: what it may invoke;
+//!   [`rate_limit`]: how much it may send; [`close_reason`]: why it ends
+//! - [`request`]: the POSTs, polls and DELETEs of a client; [`routing`]: finds the pod that serves them
+//! - [`local`]: serves them on this pod, for the clients in its [`registry`]; [`polling`]: the session of a client that
+//!   polls; [`sessions`]: all of them
+//! - [`peer_client`] and [`peer_server`]: send them to other pods and serve those of others, as [`peer_message`]s
 
-pub mod allowance;
-pub mod closing;
+mod close_reason;
 pub mod connection_token;
-pub mod doors;
-pub mod held;
-pub mod home;
+mod local;
 mod methods;
 pub mod negotiate;
+pub mod peer_client;
+mod peer_message;
+pub mod peer_server;
 mod polling;
-mod reach;
-pub mod relay;
+mod rate_limit;
+pub mod registry;
 pub mod request;
-pub mod session;
+pub mod routes;
+mod routing;
+mod session;
+pub mod sessions;
 mod stream;
+mod transport;
 mod websocket;

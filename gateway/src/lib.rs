@@ -1,33 +1,35 @@
-//! Who holds the browsers.
+//! The gateway: holds the connections of browsers and other clients, and writes to each the events that are meant for it.
 //!
 //! In order of flow:
 //!
-//! - [`life`]: settings, ports, serving, the end; [`config`]: `[gateway]`
-//! - [`server`]: the port and its sockets; [`routes`]: what is asked where; [`origins`]: from whose pages
-//! - [`pod`]: what lives as long as the process; [`caller`] and [`token`]: who asks
-//! - [`api`]: what programs and pages ask for
+//! - [`run`]: a process from its settings to its end; [`config`]: `[gateway]`
+//! - [`start`]: the tasks of each environment; [`pod`]: the state that requests see
+//! - [`server`]: the port and its connections; [`routes`]: all routes; [`origins`]: the pages that may use them
+//! - [`caller`]: the user of a request; [`token`]: the access token that proves it
+//! - [`api`]: publishing, tasks, approvals, files, and their description
 //! - [`hub`]: clients of SignalR
-//! - [`dispatch`]: one task per environment, which knows who is to hear what
-//! - [`connection`]: what is written to a socket, and when
+//! - [`dispatch`]: one task per environment, which decides who gets an event
+//! - [`write`]: writes events to a socket
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod api;
 pub mod caller;
 pub mod config;
-pub mod connection;
 pub mod dispatch;
 mod hmac;
 pub mod hub;
-pub mod life;
 pub mod origins;
 pub mod pod;
 pub mod routes;
+pub mod run;
 pub mod server;
+pub mod start;
 pub mod token;
+pub mod write;
 
 pub use config::GatewayConfig;
-pub use life::serve;
-pub use pod::Served;
+pub use run::serve;
 pub use server::Gateway;
+pub use start::ServedEnvironment;
 pub use token::{Claims, Key};

@@ -1,4 +1,4 @@
-//! `bellwire-gateway`: holds the browsers of one or more environments.
+//! `bellwire-gateway`: serves the connections of one or more environments.
 
 use std::process::ExitCode;
 

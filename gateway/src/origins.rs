@@ -1,21 +1,19 @@
-//! Whose pages may speak to the gateway: an exact list, for requests (CORS) and for WebSockets, which know no CORS.
+//! The origins whose pages may use the gateway: an exact list, for requests (CORS) and for WebSockets, which know no CORS.
 //!
-//! What proves a caller is a token and never a cookie, so this keeps no secret; it keeps a page from spending the
+//! A caller is proved by a token and never by a cookie, so this protects no secret; it keeps a page from spending the
 //! connections of its visitors.
 
 use std::{collections::BTreeSet, fmt, str::FromStr, time::Duration};
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, uri::Authority};
-use serde::{
-    Deserialize, Deserializer,
-    de::{self, SeqAccess, Visitor},
-};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use serde::Deserialize;
 use tower_http::cors::{AllowOrigin, CorsLayer};
+use url::{Position, Url};
 
 use crate::api::problem::Problem;
 
-/// How long a browser may remember what it was allowed; browsers take two hours at most.
-const REMEMBERED: Duration = Duration::from_secs(2 * 3600);
+/// The time for which a browser may cache the answer; browsers take two hours at most.
+const MAX_AGE: Duration = Duration::from_secs(2 * 3600);
 const METHODS: [Method; 4] = [Method::GET, Method::POST, Method::PUT, Method::DELETE];
 const REQUEST_HEADERS: [HeaderName; 7] = [
     header::AUTHORIZATION,
@@ -29,19 +27,15 @@ const REQUEST_HEADERS: [HeaderName; 7] = [
 
 /// Scheme, host and port of a page, as a browser writes them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Origin {
-    scheme: String,
-    host: String,
-    /// `None` where it is the scheme's own.
-    port: Option<u16>,
-}
+struct Origin(String);
 
-/// The pages of other origins that may.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// The origins that may, besides the gateway's own.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Setting")]
 pub struct Origins(BTreeSet<Origin>);
 
 impl Origins {
-    /// What answers a browser's question before a request, and lets the page read the answer.
+    /// The CORS headers: they answer a browser's preflight, and let the page read the answer.
     pub fn cors(&self) -> CorsLayer {
         let listed: Vec<_> =
             self.0.iter().filter_map(|origin| HeaderValue::from_str(&origin.to_string()).ok()).collect();
@@ -52,18 +46,20 @@ impl Origins {
             .allow_methods(METHODS)
             .allow_headers(REQUEST_HEADERS)
             .expose_headers([header::RETRY_AFTER, header::LOCATION])
-            .max_age(REMEMBERED)
+            .max_age(MAX_AGE)
             .vary([header::ORIGIN])
     }
 
-    /// Whether who asks with these headers may open a WebSocket: no browser, a page of the same host, or one listed.
-    pub fn permits(&self, headers: &HeaderMap) -> Result<(), Problem> {
+    /// Checks that a request with these headers may open a WebSocket: from no browser, a page of the same host, or one listed.
+    pub fn check(&self, headers: &HeaderMap) -> Result<(), Problem> {
         let mut origins = headers.get_all(header::ORIGIN).iter();
         let Some(origin) = origins.next() else {
             return Ok(());
         };
-        let refused =
-            |who: &str| Problem::new(StatusCode::FORBIDDEN, "origin-refused", format!("{who} may not connect; {WHO}"));
+        let refused = |page: &str| {
+            let detail = format!("{page} may not connect; gateway.origins names those that may");
+            Problem::new(StatusCode::FORBIDDEN, "origin-refused", detail)
+        };
         let origin = origin.to_str().ok().filter(|_| origins.next().is_none()).and_then(|text| text.parse().ok());
         let Some(origin) = origin else {
             return Err(refused("a page without an origin"));
@@ -75,24 +71,13 @@ impl Origins {
     }
 }
 
-const WHO: &str = "gateway.origins names those that may";
-
 impl Origin {
-    /// Whether this host is its own. The scheme does not count: a proxy in front may speak TLS.
+    /// True if this host is its own. The scheme does not count: a proxy in front may speak TLS.
     fn is_at(&self, host: &HeaderValue) -> bool {
-        let host = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok());
-        host.is_some_and(|host| {
-            let port = host.port_u16().filter(|port| Some(*port) != usual_port(&self.scheme));
-            host.host().eq_ignore_ascii_case(&self.host) && port == self.port
-        })
-    }
-}
-
-fn usual_port(scheme: &str) -> Option<u16> {
-    match scheme {
-        "http" => Some(80),
-        "https" => Some(443),
-        _ => None,
+        let (Ok(host), Some((scheme, _))) = (host.to_str(), self.0.split_once("://")) else {
+            return false;
+        };
+        format!("{scheme}://{host}").parse() == Ok(self.clone())
     }
 }
 
@@ -101,73 +86,47 @@ impl FromStr for Origin {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = |why: &str| format!("{text:?} {why}; write each as https://app.example or http://localhost:5173");
-        let Some((scheme, authority)) = text.split_once("://") else {
-            return Err(wrong("is no origin"));
-        };
-        let is_scheme = |b: u8| b.is_ascii_alphanumeric() || b"+-.".contains(&b);
-        if scheme.is_empty() || !scheme.bytes().all(is_scheme) {
-            return Err(wrong("has no scheme"));
-        }
-        if authority.contains('*') {
+        if text.contains('*') {
             return Err(wrong("has a wildcard, and each origin must be named"));
         }
-        if authority.contains(['/', '?', '#']) {
-            return Err(wrong("has a path, and an origin is scheme, host and port alone"));
+        let url = Url::parse(text).map_err(|error| wrong(&format!("is no origin ({error})")))?;
+        let origin = url[..Position::BeforePath].to_ascii_lowercase();
+        let with_usual_port = url.port_or_known_default().map(|port| format!("{origin}:{port}"));
+        // Compared with what was written, nothing but scheme, host and port is left: no path, no user, no other alphabet.
+        let written = text.to_ascii_lowercase();
+        let is_exact = written == origin || Some(written) == with_usual_port;
+        if !is_exact || !url.has_host() || origin.contains(',') {
+            return Err(wrong("is not a scheme, a host and perhaps a port alone"));
         }
-        let parsed: Authority = authority.parse().map_err(|_| wrong("has no host"))?;
-        let (host, written) = (parsed.host(), parsed.port_u16());
-        // What is left of it without these two is a user, or a port that is none.
-        let whole = written.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-        let is_host = |b: u8| b.is_ascii_alphanumeric() || b"-_.:[]".contains(&b);
-        if host.is_empty() || !host.bytes().all(is_host) || whole != authority {
-            return Err(wrong("has no host, or a port that is none"));
-        }
-        let scheme = scheme.to_ascii_lowercase();
-        let port = written.filter(|port| Some(*port) != usual_port(&scheme));
-        Ok(Self { scheme, host: host.to_ascii_lowercase(), port })
+        Ok(Self(origin))
     }
 }
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}", self.scheme, self.host)?;
-        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
+        f.write_str(&self.0)
     }
 }
 
-impl<'de> Deserialize<'de> for Origin {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
-    }
+/// The setting: a list, or a text with commas, since a variable holds one value.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a list of origins")]
+enum Setting {
+    Text(String),
+    List(Vec<String>),
 }
 
-/// A list, or a text with commas: a variable holds one value.
-impl<'de> Deserialize<'de> for Origins {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Entries;
+impl TryFrom<Setting> for Origins {
+    type Error = String;
 
-        impl<'de> Visitor<'de> for Entries {
-            type Value = Origins;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of origins")
+    fn try_from(setting: Setting) -> Result<Self, String> {
+        let origins = match &setting {
+            Setting::Text(text) => {
+                text.split(',').map(str::trim).filter(|entry| !entry.is_empty()).map(str::parse).collect()
             }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Origins, E> {
-                let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
-                entries.map(str::parse).collect::<Result<_, _>>().map(Origins).map_err(E::custom)
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Origins, A::Error> {
-                let mut origins = BTreeSet::new();
-                while let Some(origin) = entries.next_element()? {
-                    origins.insert(origin);
-                }
-                Ok(Origins(origins))
-            }
-        }
-
-        deserializer.deserialize_any(Entries)
+            Setting::List(entries) => entries.iter().map(|entry| entry.parse()).collect::<Result<_, _>>(),
+        };
+        origins.map(Self)
     }
 }
 
@@ -176,7 +135,7 @@ mod tests {
     use super::*;
 
     fn origins(text: &str) -> Origins {
-        Origins::deserialize(de::value::StrDeserializer::<de::value::Error>::new(text)).unwrap()
+        Setting::Text(text.to_owned()).try_into().unwrap()
     }
 
     fn permits(listed: &str, headers: &[(HeaderName, &str)]) -> bool {
@@ -185,7 +144,7 @@ mod tests {
         for (name, value) in headers {
             all.append(name, value);
         }
-        origins(listed).permits(&all).is_ok()
+        origins(listed).check(&all).is_ok()
     }
 
     #[test]

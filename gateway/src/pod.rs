@@ -1,142 +1,98 @@
-//! What lives as long as the process: its environments, each with a key, a log that is followed and a dispatcher.
+//! The state of a gateway process, as every request sees it: its environments, settings, files and connected clients.
 
 use std::{collections::HashMap, sync::Arc};
 
 use axum::http::StatusCode;
-use backplane::{
-    Backplane,
-    follow::{FollowTiming, Follower},
-};
+use backplane::Backplane;
 use model::{Environment, PodId};
 use storage::Storage;
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
-    task::JoinSet,
-};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    api::{functions::Functions, problem::Problem},
+    api::{function_cache::FunctionCache, problem::Problem},
     config::GatewayConfig,
-    dispatch::{
-        Dispatch,
-        dispatcher::{Dispatcher, FollowerEnded},
-    },
-    hub::{
-        held::Held,
-        home::{Birth, Home},
-        relay::{Ear, Relay},
-    },
+    dispatch::handle::DispatcherHandle,
+    hub::{peer_client::PeerClient, registry::ClientRegistry, sessions::PollSessions},
     token::Key,
+    write::queue::WriteQueue,
 };
 
-/// After how many seconds whom this pod has no seat for may look again, at whichever pod it gets to.
+/// Seconds after which a client that this pod has no room for may try again, on whichever pod it reaches.
 const RETRY_ELSEWHERE: u32 = 1;
 
-/// An environment to be served.
-pub struct Served {
-    /// Whose.
-    pub environment: Environment,
-    /// The key of its tokens.
-    pub key: Key,
-    /// Its log, jobs and words.
-    pub backplane: Backplane,
-}
-
 /// One environment on this pod.
-pub struct Gate {
-    /// Whose.
-    pub environment: Environment,
+pub struct EnvironmentState {
+    /// Its name.
+    pub name: Environment,
     /// The key of its tokens.
     pub key: Key,
-    /// Its log, jobs and words.
+    /// Its log, jobs and control messages.
     pub backplane: Backplane,
     /// Its window, connections and tasks.
-    pub dispatch: Dispatch,
-    /// What its functions say of themselves.
-    pub functions: Functions,
-    /// To ask other pods for the clients that they hold.
-    pub relay: Relay,
+    pub dispatch: DispatcherHandle,
+    /// Its connections that have something to write.
+    pub write_queue: WriteQueue,
+    /// The descriptions of its functions.
+    pub functions: FunctionCache,
+    /// Sends requests to the other pods that serve it.
+    pub peers: PeerClient,
 }
 
-/// The state that every request sees; cheap to clone.
+/// The shared state of the process; cheap to clone.
 #[derive(Clone)]
 pub struct Pod(Arc<Inner>);
 
 struct Inner {
     id: PodId,
-    gates: HashMap<Environment, Arc<Gate>>,
+    environments: HashMap<Environment, Arc<EnvironmentState>>,
     config: GatewayConfig,
     storage: Storage,
     hands_out_tokens: bool,
     draining: CancellationToken,
-    held: Held,
-    seats: Arc<Semaphore>,
-    home: Home,
+    connections: Arc<Semaphore>,
+    clients: ClientRegistry,
+    poll_sessions: PollSessions,
 }
-
-/// What has begun, to be run by whoever runs the pod.
-pub struct Begun {
-    /// The pod itself.
-    pub pod: Pod,
-    /// Follow the logs.
-    pub dispatchers: Dispatchers,
-    /// Hear what other pods say.
-    pub ears: Vec<Ear>,
-    /// Clients that live here, each to be run like a connection.
-    pub births: mpsc::Receiver<Birth>,
-}
-
-/// The dispatchers' tasks; they end with the last [`Pod`], or with an error.
-pub type Dispatchers = JoinSet<Result<(), FollowerEnded>>;
 
 impl Pod {
-    /// Begins to follow the log of each environment.
-    pub fn start(config: GatewayConfig, served: Vec<Served>, storage: Storage, hands_out_tokens: bool) -> Begun {
-        let id = PodId::gateway();
-        let mut dispatchers = JoinSet::new();
-        let mut gates = HashMap::new();
-        let mut ears = Vec::new();
-        for Served { environment, key, backplane } in served {
-            let follower = Follower::start(backplane.log.clone(), &id, FollowTiming::with_horizon(config.window));
-            let (dispatcher, dispatch) = Dispatcher::new(environment.clone(), follower, config.bounds());
-            dispatchers.spawn(dispatcher.run());
-            let functions = Functions::of(storage.catalogue(&environment));
-            let (relay, reader) = Relay::open(&id, backplane.control.clone());
-            let gate = Arc::new(Gate { environment, key, backplane, dispatch, functions, relay });
-            ears.push(Ear::new(gate.clone(), reader));
-            gates.insert(gate.environment.clone(), gate);
-        }
-        let draining = CancellationToken::new();
-        let (home, births) = Home::new();
-        let seats = config.connections.min(Semaphore::MAX_PERMITS);
-        let inner = Inner {
+    /// The state of a pod that serves these environments.
+    pub fn new(
+        id: PodId,
+        environments: Vec<Arc<EnvironmentState>>,
+        config: GatewayConfig,
+        storage: Storage,
+        hands_out_tokens: bool,
+        poll_sessions: PollSessions,
+    ) -> Self {
+        let environments = environments.into_iter().map(|state| (state.name.clone(), state)).collect();
+        let connections = Arc::new(Semaphore::new(config.connections.min(Semaphore::MAX_PERMITS)));
+        Self(Arc::new(Inner {
             id,
-            gates,
+            environments,
             config,
             storage,
             hands_out_tokens,
-            draining,
-            held: Held::default(),
-            seats: Arc::new(Semaphore::new(seats)),
-            home,
-        };
-        Begun { pod: Self(Arc::new(inner)), dispatchers, ears, births }
+            draining: CancellationToken::new(),
+            connections,
+            clients: ClientRegistry::default(),
+            poll_sessions,
+        }))
     }
 
-    /// Its id among its peers.
+    /// Its id among the pods.
     pub fn id(&self) -> &PodId {
         &self.0.id
     }
 
-    /// The gate of an environment, if it is served here.
-    pub fn gate(&self, environment: &Environment) -> Option<&Arc<Gate>> {
-        self.0.gates.get(environment)
+    /// An environment, if it is served here.
+    pub fn environment(&self, name: &Environment) -> Option<&Arc<EnvironmentState>> {
+        self.0.environments.get(name)
     }
 
-    /// All gates.
-    pub fn gates(&self) -> impl Iterator<Item = &Arc<Gate>> {
-        self.0.gates.values()
+    /// All environments that are served here.
+    pub fn environments(&self) -> impl Iterator<Item = &Arc<EnvironmentState>> {
+        self.0.environments.values()
     }
 
     /// `[gateway]`.
@@ -144,37 +100,37 @@ impl Pod {
         &self.0.config
     }
 
-    /// Where files lie.
+    /// The stored files.
     pub fn storage(&self) -> &Storage {
         &self.0.storage
     }
 
-    /// Whether anybody may ask for a token, as in `bellwire dev`.
+    /// Returns true if anybody may ask for a token, as in `bellwire dev`.
     pub fn hands_out_tokens(&self) -> bool {
         self.0.hands_out_tokens
     }
 
-    /// A seat for one more who listens; another pod may have one where this has none left.
-    pub fn seat(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        self.0.seats.clone().try_acquire_owned().map_err(|_| {
+    /// Takes a permit for one more long-lived connection; a problem when this pod has no more.
+    pub fn connection_permit(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        self.0.connections.clone().try_acquire_owned().map_err(|_| {
             let most = self.0.config.connections;
             Problem::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "pod-full",
-                format!("{most} listen on this pod, and more may not"),
+                format!("this pod has {most} connections, and takes no more"),
             )
             .retry_after(RETRY_ELSEWHERE)
         })
     }
 
-    /// The clients of the hub that are held here.
-    pub fn held(&self) -> &Held {
-        &self.0.held
+    /// The hub's clients on this pod whose requests come on connections of their own.
+    pub fn clients(&self) -> &ClientRegistry {
+        &self.0.clients
     }
 
-    /// Where clients that poll live.
-    pub fn home(&self) -> &Home {
-        &self.0.home
+    /// The sessions of clients that poll this pod.
+    pub fn poll_sessions(&self) -> &PollSessions {
+        &self.0.poll_sessions
     }
 
     /// Cancelled when the pod begins to stop.

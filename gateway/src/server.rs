@@ -1,11 +1,9 @@
-//! A gateway from its bound port to its end.
+//! The gateway's port: accepts connections, serves them, and sends them away at the end.
 
 use std::{future::poll_fn, net::SocketAddr, pin::Pin, task::Poll, time::Duration};
 
 use anyhow::Context;
 use axum::{Router, http::Request};
-use backplane::follow::ReadHealth;
-use futures_util::FutureExt;
 use hyper::{
     body::Incoming,
     server::conn::http1,
@@ -17,8 +15,7 @@ use socket2::SockRef;
 use storage::Storage;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{mpsc, watch},
-    task::JoinSet,
+    task::{JoinError, JoinSet},
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -26,37 +23,32 @@ use tracing::{debug, error, info, warn};
 
 use crate::{
     config::GatewayConfig,
-    connection::takeover::{Takeover, Watched},
-    dispatch::lost::Lost,
-    hub::home::Birth,
-    pod::{Begun, Dispatchers, Pod, Served},
     routes::routes,
+    start::{ServedEnvironment, Started, start},
+    write::takeover::{HttpSocket, Takeover},
 };
 
-/// hyper's smallest, for as long as a connection speaks HTTP.
+/// Bytes of hyper's buffer for a connection that speaks HTTP: the smallest it allows.
 const READ_BUFFER: usize = 8192;
-/// How long a request's head may take.
+/// The time limit for the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// Bytes that stay unacknowledged for so long end their connection.
-const GONE_AFTER: Duration = Duration::from_secs(30);
-/// How long requests under way may take to end after the grace.
-const LAST_ANSWERS: Duration = Duration::from_secs(5);
+/// A connection whose bytes stay unacknowledged for this long is ended.
+const TCP_USER_TIMEOUT: Duration = Duration::from_secs(30);
+/// The time that requests under way may take after the grace.
+const LAST_RESPONSES: Duration = Duration::from_secs(5);
 
 /// A gateway that is bound and not yet served.
 pub struct Gateway {
     listener: TcpListener,
-    pod: Pod,
-    dispatchers: Dispatchers,
-    watchers: JoinSet<anyhow::Result<()>>,
-    births: mpsc::Receiver<Birth>,
+    started: Started,
     ready: Condition,
 }
 
 impl Gateway {
-    /// Binds the port and begins to follow the logs; it is ready as `readiness` says.
+    /// Binds the port and starts to follow the logs; it is ready as `readiness` says.
     pub async fn bind(
         config: GatewayConfig,
-        served: Vec<Served>,
+        served: Vec<ServedEnvironment>,
         storage: Storage,
         hands_out_tokens: bool,
         readiness: &Readiness,
@@ -64,57 +56,49 @@ impl Gateway {
         let listener = TcpListener::bind(config.listen)
             .await
             .with_context(|| format!("gateway.listen (BELLWIRE_GATEWAY__LISTEN): {} cannot be used", config.listen))?;
-        let Begun { pod, dispatchers, ears, births } = Pod::start(config, served, storage, hands_out_tokens);
-        let mut watchers = JoinSet::new();
-        for gate in pod.gates() {
-            let condition = readiness.condition(format!("log of {}", gate.environment));
-            watchers.spawn(report(condition, gate.dispatch.health()).map(Ok));
-            watchers.spawn(Lost::of(gate, pod.config().lost).run().map(Ok));
-        }
-        for ear in ears {
-            watchers.spawn(ear.run(pod.clone()));
-        }
-        Ok(Self { listener, pod, dispatchers, watchers, births, ready: readiness.condition("gateway") })
+        let started = start(config, served, storage, hands_out_tokens, readiness);
+        Ok(Self { listener, started, ready: readiness.condition("gateway") })
     }
 
-    /// Where it listens.
+    /// The address of the port.
     pub fn address(&self) -> std::io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
     /// Serves until `shutdown`, then sends its connections away over the grace.
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let routes = routes(self.pod.clone());
+        let Started { pod, dispatchers, background, poll_sessions } = &mut self.started;
+        let routes = routes(pod.clone());
         let mut connections = JoinSet::new();
         self.ready.ready();
         tokio::pin!(shutdown);
         loop {
             tokio::select! {
                 accepted = self.listener.accept() => match accepted {
-                    Ok((stream, _)) => connections.spawn(serve(stream, routes.clone(), self.pod.draining().clone())),
+                    Ok((stream, _)) => connections.spawn(serve(stream, routes.clone(), pod.draining().clone())),
                     Err(error) => {
-                        // Out of file descriptors, most likely: those who are here go on.
+                        // Out of file descriptors, most likely: the connections that exist go on.
                         error!(%error, "a connection could not be accepted");
                         sleep(Duration::from_millis(100)).await;
                         continue;
                     }
                 },
-                Some(life) = self.births.recv() => connections.spawn(life),
+                Some(session) = poll_sessions.recv() => connections.spawn(session),
                 Some(ended) = connections.join_next(), if !connections.is_empty() => {
-                    look(ended);
+                    log_panic(ended);
                     continue;
                 }
-                ended = self.dispatchers.join_next() => {
-                    let why = match ended {
+                ended = dispatchers.join_next() => {
+                    let error = match ended {
                         Some(Ok(Err(error))) => error.into(),
                         Some(Err(panic)) => anyhow::Error::from(panic),
                         Some(Ok(Ok(()))) | None => anyhow::anyhow!("it ended"),
                     };
-                    return Err(why.context("a dispatcher has ended, so this pod can serve nobody"));
+                    return Err(error.context("a dispatcher has ended, so this pod can serve nobody"));
                 }
-                Some(ended) = self.watchers.join_next() => {
-                    // In peace one ends only after its dispatcher, which is looked for above.
-                    ended.map_err(anyhow::Error::from).flatten().context("what watches over an environment has failed")?;
+                Some(ended) = background.join_next() => {
+                    // Without an error one ends only after its dispatcher, which is handled above.
+                    ended.map_err(anyhow::Error::from).flatten().context("a background task of an environment has failed")?;
                     continue;
                 }
                 () = &mut shutdown => break,
@@ -124,46 +108,47 @@ impl Gateway {
         Ok(())
     }
 
-    async fn drain(mut self, mut connections: JoinSet<()>) {
+    async fn drain(self, mut connections: JoinSet<()>) {
+        let Started { pod, poll_sessions, mut background, dispatchers: _dispatchers } = self.started;
         self.ready.not_ready("stopping");
-        let grace = self.pod.config().grace;
+        let grace = pod.config().grace;
         info!(connections = connections.len(), ?grace, "sending connections away");
         // Nothing new from here on; requests and streams under way end in their time.
         drop(self.listener);
-        drop(self.births);
-        self.pod.draining().cancel();
-        let all_gone = async {
+        drop(poll_sessions);
+        pod.draining().cancel();
+        let all_ended = async {
             while let Some(ended) = connections.join_next().await {
-                look(ended);
+                log_panic(ended);
             }
         };
-        if timeout(grace + LAST_ANSWERS, all_gone).await.is_err() {
+        if timeout(grace + LAST_RESPONSES, all_ended).await.is_err() {
             warn!(connections = connections.len(), "the grace is over; the rest is cut");
         }
-        self.watchers.shutdown().await;
+        background.shutdown().await;
     }
 }
 
 async fn serve(socket: TcpStream, routes: Router, draining: CancellationToken) {
-    if let Err(error) = prepare(&socket) {
+    if let Err(error) = set_options(&socket) {
         debug!(%error, "a connection was gone before it was served");
         return;
     }
     let takeover = Takeover::default();
     let routes = TowerToHyperService::new(routes);
-    let here = takeover.clone();
+    let extension = takeover.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(here.clone());
+        request.extensions_mut().insert(extension.clone());
         routes.call(request)
     });
     let mut http = http1::Builder::new();
     http.max_buf_size(READ_BUFFER).timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-    let mut http = Box::pin(http.serve_connection(Watched::new(socket, takeover.clone()), service));
-    let mut is_told = false;
+    let mut http = Box::pin(http.serve_connection(HttpSocket::new(socket, takeover.clone()), service));
+    let mut is_draining = false;
     let mut draining = Box::pin(draining.cancelled_owned());
     let ended = poll_fn(|cx| {
-        if !is_told && draining.as_mut().poll(cx).is_ready() {
-            is_told = true;
+        if !is_draining && draining.as_mut().poll(cx).is_ready() {
+            is_draining = true;
             http.as_mut().graceful_shutdown();
         }
         match http.as_mut().poll(cx) {
@@ -175,40 +160,25 @@ async fn serve(socket: TcpStream, routes: Router, draining: CancellationToken) {
         debug!(%error, "a connection broke");
         return;
     }
-    let Some(then) = takeover.take() else {
+    let Some(handler) = takeover.take() else {
         return;
     };
     drop(draining);
     let taken = {
         let parts = Pin::into_inner(http).into_parts();
-        then(parts.io.into_inner(), parts.read_buf)
+        handler(parts.io.into_inner(), parts.read_buf)
     };
     taken.await;
 }
 
-/// Events are small and must not wait for more; who takes nothing for a while is gone.
-fn prepare(socket: &TcpStream) -> std::io::Result<()> {
+/// Events are small and must not wait for more; a client that acknowledges nothing for a while is gone.
+fn set_options(socket: &TcpStream) -> std::io::Result<()> {
     socket.set_nodelay(true)?;
-    SockRef::from(socket).set_tcp_user_timeout(Some(GONE_AFTER))
+    SockRef::from(socket).set_tcp_user_timeout(Some(TCP_USER_TIMEOUT))
 }
 
-fn look(ended: Result<(), tokio::task::JoinError>) {
+fn log_panic(ended: Result<(), JoinError>) {
     if let Err(error) = ended {
         error!(%error, "a connection's task has panicked");
-    }
-}
-
-/// Keeps a condition of readiness as well as the log is heard.
-async fn report(condition: Condition, mut health: watch::Receiver<ReadHealth>) {
-    loop {
-        match &*health.borrow_and_update() {
-            ReadHealth::CaughtUp => condition.ready(),
-            ReadHealth::CatchingUp => condition.not_ready("reading the log"),
-            ReadHealth::Away(why) => condition.degraded(format!("serving what is known; {why}")),
-            ReadHealth::Stalled => condition.not_ready("the broker is there, yet nothing of the log is heard"),
-        }
-        if health.changed().await.is_err() {
-            return;
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! Who asks: a JWT signed with the key of one environment, worthless in every other.
+//! Access tokens: JWTs that are signed with the key of one environment and worthless in every other.
 
 use jiff::Timestamp;
 use jsonwebtoken::{
@@ -15,64 +15,64 @@ use crate::hmac;
 pub struct Key {
     verify: DecodingKey,
     sign: EncodingKey,
-    checks: Validation,
-    seal: Seal,
+    validation: Validation,
+    internal: InternalKey,
 }
 
-/// Signs what the gateway says to itself. Its key is made from an environment's key and is another, so that no access
-/// token passes for something sealed, and nothing sealed for an access token.
+/// Signs what the gateway gives to clients and reads back itself. It is derived from an environment's key and is another,
+/// so that no access token passes for something signed with it, nor the other way round.
 #[derive(Clone)]
-pub struct Seal {
+pub struct InternalKey {
     verify: DecodingKey,
     sign: EncodingKey,
 }
 
-/// What a token says.
+/// The claims of a token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
     /// The user id.
     pub sub: String,
     /// The environment.
     pub env: String,
-    /// The groups the user is in.
+    /// The user's groups.
     #[serde(default)]
     pub groups: Vec<String>,
     /// Space-separated: `publish`, `publish:everywhere`, `tasks`.
     #[serde(default)]
     pub scope: String,
-    /// When it ends, in seconds since 1970.
+    /// Its end, in seconds since 1970.
     pub exp: i64,
-    /// Who made it; checked where the environment names one.
+    /// The issuer; checked where the environment names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iss: Option<String>,
-    /// For whom it was made; checked where the environment names one.
+    /// The audience; checked where the environment names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aud: Option<String>,
 }
 
-/// Why a token is worth nothing.
+/// The fault of a token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// None was sent.
+    /// No token was sent.
     #[error("send a token: Authorization: Bearer …, or ?access_token=…")]
     Missing,
-    /// It is no JWT with the claims needed.
+    /// It is no JWT with the necessary claims.
     #[error("the token is no JWT with sub, env and exp")]
     Malformed,
-    /// Its time is over.
+    /// It has expired.
     #[error("the token has expired; get a new one")]
     Expired,
     /// It is for an environment that is not served here, or was not signed with that environment's key.
     #[error("the token is not one of an environment served here")]
     Foreign,
-    /// It may not do this.
+    /// It lacks a scope.
     #[error("the token lacks the scope {0}")]
     Scope(&'static str),
 }
 
 impl TokenError {
-    /// The word of the problem.
-    pub fn word(&self) -> &'static str {
+    /// The problem's code.
+    pub fn code(&self) -> &'static str {
         match self {
             Self::Missing => "token-missing",
             Self::Malformed => "token-malformed",
@@ -88,25 +88,25 @@ impl Key {
     pub fn hs256(secret: &[u8], issuer: Option<&str>, audience: Option<&str>) -> Self {
         hmac::install();
         // The algorithm is ours and never the token's: `none` and all others are refused.
-        let mut checks = Validation::new(Algorithm::HS256);
-        checks.leeway = 0;
-        checks.validate_aud = audience.is_some();
-        checks.set_required_spec_claims(&["exp", "sub"]);
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.leeway = 0;
+        validation.validate_aud = audience.is_some();
+        validation.set_required_spec_claims(&["exp", "sub"]);
         if let Some(issuer) = issuer {
-            checks.set_issuer(&[issuer]);
-            checks.required_spec_claims.insert("iss".to_owned());
+            validation.set_issuer(&[issuer]);
+            validation.required_spec_claims.insert("iss".to_owned());
         }
         if let Some(audience) = audience {
-            checks.set_audience(&[audience]);
-            checks.required_spec_claims.insert("aud".to_owned());
+            validation.set_audience(&[audience]);
+            validation.required_spec_claims.insert("aud".to_owned());
         }
         let sign = EncodingKey::from_secret(secret);
-        Self { verify: DecodingKey::from_secret(secret), seal: Seal::derived_from(&sign), sign, checks }
+        Self { verify: DecodingKey::from_secret(secret), internal: InternalKey::derived_from(&sign), sign, validation }
     }
 
-    /// The seal of what the gateway gives to clients of this environment and wants back.
-    pub fn seal(&self) -> &Seal {
-        &self.seal
+    /// The key of what the gateway gives to clients of this environment and reads back itself.
+    pub fn internal(&self) -> &InternalKey {
+        &self.internal
     }
 
     /// Signs these claims.
@@ -116,7 +116,7 @@ impl Key {
 
     /// Checks a token's signature, time and claims, and that it names this environment.
     pub fn verify(&self, token: &str, environment: &Environment) -> Result<Claims, TokenError> {
-        let claims = decode::<Claims>(token, &self.verify, &self.checks)
+        let claims = decode::<Claims>(token, &self.verify, &self.validation)
             .map_err(|error| match error.kind() {
                 ErrorKind::ExpiredSignature => TokenError::Expired,
                 ErrorKind::InvalidSignature
@@ -136,9 +136,9 @@ impl Key {
     }
 }
 
-impl Seal {
+impl InternalKey {
     fn derived_from(key: &EncodingKey) -> Self {
-        // No JWT: what is signed there has dots.
+        // Never the signature of a JWT: the text of one has dots.
         let secret = signature(b"the gateway's own seal", key);
         Self { verify: DecodingKey::from_secret(secret.as_bytes()), sign: EncodingKey::from_secret(secret.as_bytes()) }
     }
@@ -148,17 +148,17 @@ impl Seal {
         signature(bytes, &self.sign)
     }
 
-    /// Whether this is the signature of these bytes.
-    pub fn is_of(&self, signature: &str, bytes: &[u8]) -> bool {
+    /// Returns true if this is the signature of these bytes.
+    pub fn verify(&self, signature: &str, bytes: &[u8]) -> bool {
         crypto::verify(signature, bytes, &self.verify, Algorithm::HS256).unwrap_or(false)
     }
 }
 
 fn signature(bytes: &[u8], key: &EncodingKey) -> String {
-    crypto::sign(bytes, key, Algorithm::HS256).expect("HS256 signs whatever it is given with a secret")
+    crypto::sign(bytes, key, Algorithm::HS256).expect("HS256 signs any bytes with a secret")
 }
 
-/// Which environment a token claims, unproved: only to choose the key that proves it.
+/// The environment that a token claims, unverified: only to choose the key that verifies it.
 pub fn claimed_environment(token: &str) -> Result<Environment, TokenError> {
     #[derive(Deserialize)]
     struct Claimed {
@@ -169,12 +169,12 @@ pub fn claimed_environment(token: &str) -> Result<Environment, TokenError> {
 }
 
 impl Claims {
-    /// Whether it has a scope.
+    /// Returns true if it has the scope.
     pub fn has_scope(&self, scope: &str) -> bool {
         self.scope.split_whitespace().any(|one| one == scope)
     }
 
-    /// When it ends.
+    /// Its end.
     pub fn expires(&self) -> Timestamp {
         Timestamp::from_second(self.exp).unwrap_or(Timestamp::MAX)
     }

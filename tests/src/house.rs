@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use gateway::{Claims, Gateway, GatewayConfig, Key, Served};
+use gateway::{Claims, Gateway, GatewayConfig, Key, ServedEnvironment};
 use model::{Environment, PodId};
 use process::Readiness;
 use runtime::{Function, Host, HostConfig, WorkerContext};
@@ -67,8 +67,8 @@ impl House {
 
     /// A pod that has begun.
     pub async fn unready_pod(&self, config: GatewayConfig) -> Pod {
-        let served = self.keys.iter().map(|(environment, key)| Served {
-            environment: environment.clone(),
+        let served = self.keys.iter().map(|(environment, key)| ServedEnvironment {
+            name: environment.clone(),
             key: key.clone(),
             backplane: self.ground.backplane(environment, Role::Gateway),
         });

@@ -1,4 +1,4 @@
-//! `/api/approvals`: what workflows ask the caller; `/api/tasks/{id}/steps/{step}`: the caller's answer.
+//! `/api/approvals`: the questions of workflows to the caller; `/api/tasks/{id}/steps/{step}`: the caller's answer.
 
 use std::time::Duration;
 
@@ -19,18 +19,18 @@ use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
-use crate::{
-    api::{problem::Problem, publish::whole, tasks::SCOPE},
-    caller::Caller,
-    dispatch::questions::Asked,
-    pod::Pod,
+use super::{
+    problem::Problem,
+    request::{read_body, read_json},
+    tasks::SCOPE,
 };
+use crate::{caller::Caller, dispatch::questions::AskedQuestion, pod::Pod};
 
-const LARGEST_REQUEST: usize = 16 * 1024;
-const LONGEST_COMMENT: usize = 500;
-const MOST_LISTED: usize = 200;
-/// How long an answer may take through the log and back.
-const PATIENCE: Duration = Duration::from_secs(5);
+const MAX_REQUEST_BYTES: usize = 16 * 1024;
+const MAX_COMMENT_CHARS: usize = 500;
+const MAX_LISTED: usize = 200;
+/// The time that an answer may take through the log and back.
+const LOG_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A question to the caller.
 #[derive(Debug, Serialize, ToSchema)]
@@ -42,11 +42,11 @@ pub struct Approval {
     step: String,
     /// The run's title.
     title: String,
-    /// What is asked.
+    /// The question.
     question: String,
-    /// Who started the run.
+    /// The user who started the run.
     owner: String,
-    /// When it was asked.
+    /// The time of the question.
     #[schema(value_type = String, format = DateTime)]
     asked: Timestamp,
 }
@@ -57,20 +57,22 @@ pub struct Approvals {
     approvals: Vec<Approval>,
 }
 
-/// Yes or no.
+/// An answer: yes or no.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Decided {
+#[schema(as = Decided)]
+pub struct NewAnswer {
     /// `approve` or `reject`.
     #[schema(value_type = String)]
     decision: Decision,
-    /// Words for it, 500 characters at most.
+    /// A comment, 500 characters at most.
     comment: Option<String>,
 }
 
-/// The answer that stands.
+/// The accepted answer.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Stands {
+#[schema(as = Stands)]
+pub struct AcceptedAnswer {
     /// The workflow's run.
     #[schema(value_type = String)]
     task: TaskId,
@@ -79,15 +81,15 @@ pub struct Stands {
     /// `approve` or `reject`.
     #[schema(value_type = String)]
     decision: Decision,
-    /// Who answered.
+    /// The user who answered.
     by: String,
-    /// Their words for it.
+    /// Their comment.
     #[serde(skip_serializing_if = "Option::is_none")]
     comment: Option<String>,
 }
 
-impl From<Asked> for Approval {
-    fn from(asked: Asked) -> Self {
+impl From<AskedQuestion> for Approval {
+    fn from(asked: AskedQuestion) -> Self {
         let question = asked.question;
         Self {
             task: question.task,
@@ -95,41 +97,41 @@ impl From<Asked> for Approval {
             title: question.title,
             question: question.question,
             owner: question.owner,
-            asked: asked.asked,
+            asked: asked.asked_at,
         }
     }
 }
 
-/// List the questions that the caller is asked and nobody has answered.
+/// List the unanswered questions to the caller.
 #[utoipa::path(
     get, path = "/api/approvals", tag = "approvals",
     responses((status = 200, body = Approvals), (status = 401, body = Problem)),
 )]
 pub async fn list(State(_pod): State<Pod>, caller: Caller) -> Result<Json<Approvals>, Problem> {
-    let asked = caller.gate.dispatch.questions(caller.listener.clone(), MOST_LISTED).await?;
+    let asked = caller.environment.dispatch.open_questions(caller.listener.clone(), MAX_LISTED).await?;
     Ok(Json(Approvals { approvals: asked.into_iter().map(Approval::from).collect() }))
 }
 
 /// Answer a question that a workflow asks the caller. Of several answers the first stands, whichever pod was asked.
 #[utoipa::path(
-    post, path = "/api/tasks/{id}/steps/{step}", tag = "approvals", request_body = Decided,
+    post, path = "/api/tasks/{id}/steps/{step}", tag = "approvals", operation_id = "decide", request_body = NewAnswer,
     params(("id" = String, Path), ("step" = String, Path)),
     responses(
-        (status = 200, body = Stands, description = "the caller's answer stands"),
+        (status = 200, body = AcceptedAnswer, description = "the caller's answer is accepted"),
         (status = 400, body = Problem), (status = 401, body = Problem),
-        (status = 403, body = Problem, description = "the caller is not asked"), (status = 404, body = Problem),
-        (status = 409, body = Problem, description = "somebody has answered before; says who and what"),
+        (status = 403, body = Problem, description = "the question is not for the caller"), (status = 404, body = Problem),
+        (status = 409, body = Problem, description = "another user has answered before; the detail names them and the answer"),
         (status = 503, body = Problem),
     ),
 )]
-pub async fn decide(
+pub async fn answer(
     State(_pod): State<Pod>,
     caller: Caller,
     Path((id, step)): Path<(String, String)>,
     body: Body,
-) -> Result<Json<Stands>, Problem> {
+) -> Result<Json<AcceptedAnswer>, Problem> {
     caller.require(SCOPE)?;
-    let Decided { decision, comment } = read(body).await?;
+    let NewAnswer { decision, comment } = read(body).await?;
     let (task, asked) = find(&caller, &id, &step).await?;
     if !asked.audience.includes(&caller.claims.sub, &caller.claims.groups) {
         let detail = "this question is asked of others; only they can answer it";
@@ -138,60 +140,62 @@ pub async fn decide(
     let (by, groups) = (caller.claims.sub.clone(), caller.claims.groups.clone());
     let mine = Answer { task, step, decision, by, groups, comment };
     match &asked.answer {
-        // Sent again because the first time was not answered, or at a pod that had not heard of it yet: one answer.
+        // Sent again, because the client got no reply or the first pod's answer had not come through the log yet.
         Some(answer) if *answer == mine => return Ok(Json(mine.into())),
-        Some(answer) => return Err(decided(answer)),
+        Some(answer) => return Err(already_answered(answer)),
         None => {}
     }
-    // Waited for before it is said: the run may end, and its question be forgotten, as soon as it is heard.
-    let first = caller.gate.dispatch.answer(task, &mine.step).await?;
-    caller.gate.backplane.log.publish(Destination::Own, &mine.event(hearers(&asked))).await?;
-    match timeout(PATIENCE, first).await {
+    // Registered before it is published: the run may end, and its question be dropped, as soon as it is read.
+    let first = caller.environment.dispatch.await_answer(task, &mine.step).await?;
+    caller.environment.backplane.log.publish(Destination::Own, &mine.event(audience(&asked))).await?;
+    match timeout(LOG_TIMEOUT, first).await {
         Ok(Ok(first)) if first == mine => Ok(Json(mine.into())),
-        Ok(Ok(first)) => Err(decided(&first)),
-        _ => Err(Problem::unavailable("your answer was sent and is not heard yet; look again whether it stands")),
+        Ok(Ok(first)) => Err(already_answered(&first)),
+        _ => Err(Problem::unavailable(
+            "your answer was sent and is not confirmed yet; look again whether it was accepted",
+        )),
     }
 }
 
-async fn read(body: Body) -> Result<Decided, Problem> {
-    let body = whole(body, LARGEST_REQUEST).await?;
-    let mut decided: Decided = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(&body))
-        .map_err(|error| Problem::bad_request("invalid-decision", format!("the decision is none: {error}")))?;
-    let comment = decided.comment.as_deref().map(str::trim).unwrap_or_default();
-    if comment.chars().count() > LONGEST_COMMENT {
-        let detail = format!("comment: it may have {LONGEST_COMMENT} characters at most");
+async fn read(body: Body) -> Result<NewAnswer, Problem> {
+    let body = read_body(body, MAX_REQUEST_BYTES).await?;
+    let mut answer: NewAnswer = read_json(&body)
+        .map_err(|error| Problem::bad_request("invalid-decision", format!("the decision is invalid: {error}")))?;
+    let comment = answer.comment.as_deref().map(str::trim).unwrap_or_default();
+    if comment.chars().count() > MAX_COMMENT_CHARS {
+        let detail = format!("comment: it may have {MAX_COMMENT_CHARS} characters at most");
         return Err(Problem::bad_request("invalid-decision", detail));
     }
-    decided.comment = (!comment.is_empty()).then(|| comment.to_owned());
-    Ok(decided)
+    answer.comment = (!comment.is_empty()).then(|| comment.to_owned());
+    Ok(answer)
 }
 
-async fn find(caller: &Caller, id: &str, step: &str) -> Result<(TaskId, Asked), Problem> {
-    let nothing = || Problem::not_found("nobody is asked anything there, or the run has ended");
-    let task: TaskId = id.parse().map_err(|_| nothing())?;
+async fn find(caller: &Caller, id: &str, step: &str) -> Result<(TaskId, AskedQuestion), Problem> {
+    let not_found = || Problem::not_found("there is no such question, or the run has ended");
+    let task: TaskId = id.parse().map_err(|_| not_found())?;
     if !is_step_id(step) {
-        return Err(nothing());
+        return Err(not_found());
     }
-    let asked = caller.gate.dispatch.question(task, step).await?.ok_or_else(nothing)?;
+    let asked = caller.environment.dispatch.find_question(task, step).await?.ok_or_else(not_found)?;
     Ok((task, asked))
 }
 
-/// Those who were asked, and who started the run.
-fn hearers(asked: &Asked) -> Audience {
+/// The people who were asked, and the user who started the run.
+fn audience(asked: &AskedQuestion) -> Audience {
     let all = format!("{} user:{}", asked.audience, asked.question.owner);
-    // One name too many: then the owner hears of it by the run's own words.
+    // One name too many: then the owner learns of it by the run's own events.
     all.parse().unwrap_or_else(|_| asked.audience.clone())
 }
 
-fn decided(answer: &Answer) -> Problem {
-    let what = match answer.decision {
+fn already_answered(answer: &Answer) -> Problem {
+    let verb = match answer.decision {
         Decision::Approve => "approved",
         Decision::Reject => "rejected",
     };
-    Problem::new(StatusCode::CONFLICT, "decided", format!("{} has {what} it already", answer.by))
+    Problem::new(StatusCode::CONFLICT, "decided", format!("{} has {verb} it already", answer.by))
 }
 
-impl From<Answer> for Stands {
+impl From<Answer> for AcceptedAnswer {
     fn from(answer: Answer) -> Self {
         let Answer { task, step, decision, by, comment, .. } = answer;
         Self { task, step, decision, by, comment }

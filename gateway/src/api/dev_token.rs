@@ -1,22 +1,19 @@
-//! `GET /dev/token`: in `bellwire dev` anybody may be anybody.
+//! `GET /dev/token`: a token for any user, in `bellwire dev` alone.
 
 use axum::{Json, extract::State};
 use jiff::Timestamp;
 use model::{Environment, audience::is_id};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    api::{parameters::Parameters, problem::Problem},
-    pod::Pod,
-    token::Claims,
-};
+use super::{problem::Problem, request::Parameters};
+use crate::{pod::Pod, token::Claims};
 
-/// How long such a token is worth something, in seconds.
-const LIFETIME: i64 = 12 * 3600;
+/// The lifetime of a token in seconds.
+const LIFETIME_SECONDS: i64 = 12 * 3600;
 
-/// Who to be.
+/// The query of a request for a token.
 #[derive(Debug, Deserialize)]
-pub struct Wanted {
+pub struct TokenQuery {
     user: String,
     env: Environment,
     /// Separated by commas.
@@ -30,29 +27,30 @@ pub struct Token {
     token: String,
 }
 
-/// A token for whoever asks, with every scope.
-pub async fn hand_out(
+/// Issues a token with every scope.
+pub async fn issue(
     State(pod): State<Pod>,
-    wanted: Result<Parameters<Wanted>, Problem>,
+    query: Result<Parameters<TokenQuery>, Problem>,
 ) -> Result<Json<Token>, Problem> {
     if !pod.hands_out_tokens() {
         return Err(Problem::not_found("tokens are handed out by `bellwire dev` alone"));
     }
-    let Parameters(wanted) = wanted?;
-    let gate = pod.gate(&wanted.env).ok_or_else(|| Problem::not_found(format!("no environment {}", wanted.env)))?;
-    let groups: Vec<_> = wanted.groups.split(',').filter(|group| !group.is_empty()).map(str::to_owned).collect();
-    if !is_id(&wanted.user) || !groups.iter().all(|group| is_id(group)) {
+    let Parameters(query) = query?;
+    let environment =
+        pod.environment(&query.env).ok_or_else(|| Problem::not_found(format!("no environment {}", query.env)))?;
+    let groups: Vec<_> = query.groups.split(',').filter(|group| !group.is_empty()).map(str::to_owned).collect();
+    if !is_id(&query.user) || !groups.iter().all(|group| is_id(group)) {
         return Err(Problem::bad_request("invalid-parameter", "user, groups: no spaces, 1 to 256 bytes each"));
     }
     let claims = Claims {
-        sub: wanted.user,
-        env: wanted.env.to_string(),
+        sub: query.user,
+        env: query.env.to_string(),
         groups,
         scope: "publish publish:everywhere tasks".to_owned(),
-        exp: Timestamp::now().as_second() + LIFETIME,
+        exp: Timestamp::now().as_second() + LIFETIME_SECONDS,
         iss: None,
         aud: None,
     };
-    let token = gate.key.sign(&claims).map_err(|_| Problem::unavailable("the token could not be signed"))?;
+    let token = environment.key.sign(&claims).map_err(|_| Problem::unavailable("the token could not be signed"))?;
     Ok(Json(Token { token }))
 }

@@ -1,4 +1,4 @@
-//! `/api/files`: streamed upload of what tasks read, and download of what they made; everybody their own.
+//! `/api/files`: streamed upload of tasks' inputs, and download of their results; each user has files of their own.
 
 use axum::{
     Json,
@@ -13,17 +13,18 @@ use serde::Serialize;
 use storage::{FileKey, FileName, StorageError};
 use utoipa::ToSchema;
 
-use crate::{api::problem::Problem, caller::Caller, pod::Pod};
+use super::problem::Problem;
+use crate::{caller::Caller, pod::Pod};
 
 const SCOPE: &str = "tasks";
 
 /// A file that was stored.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Uploaded {
-    /// What tasks call it.
+    /// The key that tasks name it by.
     #[schema(value_type = String)]
     key: FileKey,
-    /// Where its owner gets it.
+    /// The address of its download.
     href: String,
     /// Its size.
     bytes: u64,
@@ -47,17 +48,18 @@ pub async fn upload(
 ) -> Result<Response, Problem> {
     caller.require(SCOPE)?;
     let key = FileKey::generate(name.parse::<FileName>()?);
-    let most = pod.config().largest_file;
+    let max = pod.config().largest_file;
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|bytes| bytes > most) {
-        return Err(StorageError::TooLarge(most).into());
+    if announced.is_some_and(|bytes| bytes > max) {
+        return Err(StorageError::TooLarge(max).into());
     }
-    // Dropped before it is finished, nothing remains of it.
-    let mut upload = caller.files(&pod).put(key).await?.limit(most);
+    // An upload that is dropped before it is finished leaves nothing behind.
+    let mut upload = caller.files(&pod).put(key).await?.limit(max);
     let mut content = body.into_data_stream();
     while let Some(bytes) = content.next().await {
-        let broken = |_| Problem::bad_request("request-broken", "the upload did not arrive whole; nothing was kept");
-        upload.write(bytes.map_err(broken)?).await?;
+        let interrupted =
+            |_| Problem::bad_request("request-broken", "the upload did not arrive whole; nothing was kept");
+        upload.write(bytes.map_err(interrupted)?).await?;
     }
     let file = upload.finish().await?;
     let href = file.key.href();
@@ -80,7 +82,7 @@ pub async fn download(State(pod): State<Pod>, caller: Caller, Path(key): Path<St
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_LENGTH, file.bytes.into());
     headers.insert(header::CONTENT_DISPOSITION, disposition);
-    // Whatever is in it, a browser must save it and not show it as a page of ours.
+    // A browser must save it, whatever it is, and not show it as a page of this site.
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
     Ok(response)

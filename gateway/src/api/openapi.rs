@@ -1,4 +1,4 @@
-//! `GET /api/openapi.json`: the API described, with the input of each function that is there.
+//! `GET /api/openapi.json`: the description of the API, with the input of each function.
 
 use std::collections::BTreeMap;
 
@@ -13,19 +13,16 @@ use utoipa::{
     },
 };
 
-use crate::{
-    api::{approvals, files, functions, publish, task_routes},
-    connection::listen,
-    hub::negotiate,
-    pod::Pod,
-};
+use super::{approvals, event_stream, files, functions, publish, task_routes};
+use crate::{hub::negotiate, pod::Pod};
 
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Bellwire", description = "Tells people in a browser, the moment it happens, what their background work has come to."),
     paths(
-        listen::listen, publish::publish, task_routes::start, task_routes::list, task_routes::see, task_routes::cancel, files::upload, files::download,
-        functions::list, approvals::list, approvals::decide, negotiate::negotiate,
+        event_stream::stream, publish::publish, task_routes::start, task_routes::list, task_routes::show,
+        task_routes::cancel, files::upload, files::download, functions::list, approvals::list, approvals::answer,
+        negotiate::negotiate,
     ),
     modifiers(&Bearer),
 )]
@@ -42,7 +39,7 @@ impl Modify for Bearer {
     }
 }
 
-/// The document for everybody: what functions take, never what definitions they were given.
+/// The document, which anybody may read: functions' inputs, never the definitions that they were given.
 pub async fn document(State(pod): State<Pod>) -> Json<Value> {
     let mut document = serde_json::to_value(Api::openapi()).unwrap_or_default();
     let inputs = inputs(&pod).await;
@@ -52,16 +49,16 @@ pub async fn document(State(pod): State<Pod>) -> Json<Value> {
     Json(document)
 }
 
-/// The schemas of each kind's input; environments in which it differs (an older worker) each have theirs.
+/// The input schemas of each kind; more than one if it differs between environments (an older worker).
 async fn inputs(pod: &Pod) -> BTreeMap<String, Vec<Value>> {
-    let mut gates: Vec<_> = pod.gates().collect();
-    gates.sort_unstable_by(|one, other| one.environment.cmp(&other.environment));
+    let mut environments: Vec<_> = pod.environments().collect();
+    environments.sort_unstable_by(|one, other| one.name.cmp(&other.name));
     let mut inputs: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-    for gate in gates {
-        let functions = match gate.functions.all().await {
+    for environment in environments {
+        let functions = match environment.functions.all().await {
             Ok(functions) => functions,
             Err(error) => {
-                warn!(environment = %gate.environment, %error, "described without its functions");
+                warn!(environment = %environment.name, %error, "the API is described without this environment's functions");
                 continue;
             }
         };
@@ -76,36 +73,36 @@ async fn inputs(pod: &Pod) -> BTreeMap<String, Vec<Value>> {
 }
 
 fn describe(schemas: &mut Map<String, Value>, inputs: BTreeMap<String, Vec<Value>>) {
-    let mut forms = Vec::new();
+    let mut variants = Vec::new();
     for (kind, inputs) in inputs {
         for (at, mut input) in inputs.into_iter().enumerate() {
             let name = if at == 0 { format!("input.{kind}") } else { format!("input.{kind}.{}", at + 1) };
-            let place = format!("#/components/schemas/{name}");
-            move_references(&mut input, &place);
+            let pointer = format!("#/components/schemas/{name}");
+            move_references(&mut input, &pointer);
             schemas.insert(name, input);
-            forms.push(json!({ "properties": { "kind": { "const": kind }, "input": { "$ref": place } } }));
+            variants.push(json!({ "properties": { "kind": { "const": kind }, "input": { "$ref": pointer } } }));
         }
     }
     if let Some(task) = schemas.get_mut("NewTask").and_then(Value::as_object_mut)
-        && !forms.is_empty()
+        && !variants.is_empty()
     {
-        task.insert("anyOf".to_owned(), forms.into());
+        task.insert("anyOf".to_owned(), variants.into());
     }
 }
 
-/// A schema's own definitions are found from the document's root now.
-fn move_references(schema: &mut Value, place: &str) {
+/// Prefixes a schema's references to its own definitions, which now lie deeper in the document.
+fn move_references(schema: &mut Value, prefix: &str) {
     match schema {
         Value::Object(fields) => {
             fields.remove("$schema");
             if let Some(Value::String(reference)) = fields.get_mut("$ref")
                 && let Some(rest) = reference.strip_prefix('#')
             {
-                *reference = format!("{place}{rest}");
+                *reference = format!("{prefix}{rest}");
             }
-            fields.values_mut().for_each(|part| move_references(part, place));
+            fields.values_mut().for_each(|part| move_references(part, prefix));
         }
-        Value::Array(parts) => parts.iter_mut().for_each(|part| move_references(part, place)),
+        Value::Array(parts) => parts.iter_mut().for_each(|part| move_references(part, prefix)),
         _ => {}
     }
 }
@@ -126,8 +123,8 @@ mod tests {
         let reference =
             document["components"]["schemas"]["input.imports"]["properties"]["mode"]["$ref"].as_str().unwrap();
         assert_eq!(document.pointer(&reference[1..]), Some(&json!({ "type": "string" })));
-        let forms = document["components"]["schemas"]["NewTask"]["anyOf"].as_array().unwrap();
-        assert_eq!(forms.len(), 2);
-        assert_eq!(forms[1]["properties"]["input"]["$ref"], "#/components/schemas/input.imports.2");
+        let variants = document["components"]["schemas"]["NewTask"]["anyOf"].as_array().unwrap();
+        assert_eq!(variants.len(), 2);
+        assert_eq!(variants[1]["properties"]["input"]["$ref"], "#/components/schemas/input.imports.2");
     }
 }

@@ -1,4 +1,4 @@
-//! What goes wrong, as an answer: RFC 9457 problem details, made in one place.
+//! Errors as answers: RFC 9457 problem details, made in one place.
 
 use std::fmt;
 
@@ -13,31 +13,31 @@ use storage::{InvalidKey, StorageError};
 use tracing::{error, warn};
 use utoipa::ToSchema;
 
-use crate::dispatch::{Ended, Refusal};
+use crate::dispatch::{command::SubscribeError, handle::DispatcherEnded};
 
-const PREFIX: &str = "urn:bellwire:problem:";
+const TYPE_PREFIX: &str = "urn:bellwire:problem:";
 
-/// An answer that names what is wrong; `application/problem+json`.
+/// An error answer; `application/problem+json`.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Problem {
-    /// `urn:bellwire:problem:` and a word for programs, such as `token-expired`.
+    /// `urn:bellwire:problem:` and a code for programs, such as `token-expired`.
     #[serde(rename = "type")]
     problem: String,
     /// The status in words.
     title: String,
     /// The HTTP status.
     status: u16,
-    /// What is wrong, and where.
+    /// The fault, and the part of the request that has it.
     detail: String,
     #[serde(skip)]
     retry_after: Option<u32>,
 }
 
 impl Problem {
-    /// A problem of this status, word and detail.
-    pub fn new(status: StatusCode, word: &str, detail: impl Into<String>) -> Self {
+    /// A problem of this status, code and detail.
+    pub fn new(status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
         Self {
-            problem: format!("{PREFIX}{word}"),
+            problem: format!("{TYPE_PREFIX}{code}"),
             title: status.canonical_reason().unwrap_or("Error").to_owned(),
             status: status.as_u16(),
             detail: detail.into(),
@@ -46,16 +46,16 @@ impl Problem {
     }
 
     /// 400: the request is wrong.
-    pub fn bad_request(word: &str, detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, word, detail)
+    pub fn bad_request(code: &str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, detail)
     }
 
-    /// 404, also for what is somebody else's.
+    /// 404, also for what belongs to another user.
     pub fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not-found", detail)
     }
 
-    /// 503 with `Retry-After`: nothing is lost, ask again.
+    /// 503 with `Retry-After`: nothing is lost, and the client may try again.
     pub fn unavailable(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail).retry_after(2)
     }
@@ -66,13 +66,13 @@ impl Problem {
         self
     }
 
-    /// The same, said of one part of the request.
+    /// The same, naming the part of the request.
     pub fn within(mut self, part: &str) -> Self {
         self.detail = format!("{part}: {}", self.detail);
         self
     }
 
-    /// The same, when part of the request was done before.
+    /// The same, with how much of the request was done before.
     pub fn after(mut self, done: usize, all: usize) -> Self {
         if done > 0 {
             self.detail = format!("{} ({done} of {all} were accepted before)", self.detail);
@@ -81,21 +81,21 @@ impl Problem {
     }
 }
 
-/// In one line, for those who get no answer of HTTP: its word, and what is wrong.
+/// Its code and detail in one line, for clients that get no HTTP answer.
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let word = self.problem.strip_prefix(PREFIX).unwrap_or(&self.problem);
-        write!(f, "{word}: {}", self.detail)
+        let code = self.problem.strip_prefix(TYPE_PREFIX).unwrap_or(&self.problem);
+        write!(f, "{code}: {}", self.detail)
     }
 }
 
-impl From<Refusal> for Problem {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::TooMany(_) => {
-                Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-connections", refusal.to_string())
+impl From<SubscribeError> for Problem {
+    fn from(error: SubscribeError) -> Self {
+        match error {
+            SubscribeError::TooManyConnections(_) => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-connections", error.to_string())
             }
-            Refusal::Reading | Refusal::Ending => Self::unavailable(refusal.to_string()),
+            SubscribeError::CatchingUp | SubscribeError::Stopping => Self::unavailable(error.to_string()),
         }
     }
 }
@@ -129,13 +129,13 @@ impl From<EventError> for Problem {
 impl From<SendError> for Problem {
     fn from(error: SendError) -> Self {
         match &error {
-            // A stream whose broker is just starting is not bound yet: that passes as well.
+            // While a broker starts its stream is not bound yet: that passes as well.
             SendError::Unavailable(_) | SendError::Full(_) | SendError::Unroutable(_) => {
                 warn!(%error, "answered 503");
                 Self::unavailable("the broker cannot take it now; nothing was lost, send it again")
             }
             SendError::Invalid(why) => Self::bad_request("invalid", why.clone()),
-            // A broker that stops or starts refuses for a moment what it allows; the log tells one from the other.
+            // A broker that stops or starts refuses for a moment what it allows; the log line shows which it was.
             SendError::Refused(_) => {
                 error!(%error, "answered 503: the broker refuses what the gateway sends");
                 Self::unavailable("the broker refuses it now; nothing was lost, send it again")
@@ -167,8 +167,8 @@ impl From<InvalidKey> for Problem {
     }
 }
 
-impl From<Ended> for Problem {
-    fn from(error: Ended) -> Self {
+impl From<DispatcherEnded> for Problem {
+    fn from(error: DispatcherEnded) -> Self {
         Self::unavailable(error.to_string())
     }
 }

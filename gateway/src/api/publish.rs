@@ -1,8 +1,8 @@
-//! `POST /api/events`: any program publishes, by the CloudEvents HTTP binding: structured, binary or batch.
+//! `POST /api/events`: publishes events by the CloudEvents HTTP binding: structured, binary or batch.
 
 use axum::{
     Json,
-    body::{Body, to_bytes},
+    body::Body,
     extract::State,
     http::{HeaderMap, StatusCode, header},
 };
@@ -18,32 +18,32 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, value::RawValue};
 use utoipa::ToSchema;
 
-use crate::{
-    api::{parameters::Parameters, problem::Problem},
-    caller::Caller,
-    pod::Pod,
+use super::{
+    problem::Problem,
+    request::{Parameters, read_body},
 };
+use crate::{caller::Caller, pod::Pod};
 
 /// The content type of several events at once.
 const BATCH_TYPE: &str = "application/cloudevents-batch+json";
-/// Most events of one batch, and most bytes of a request.
-const MOST_EVENTS: usize = 100;
-const LARGEST_REQUEST: usize = 1 << 20;
+/// The number of events in one batch.
+const MAX_BATCH: usize = 100;
+const MAX_REQUEST_BYTES: usize = 1 << 20;
 
-/// Where the events go.
+/// The query of a request to publish.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct To {
+pub struct PublishQuery {
     to: Option<String>,
-    /// Read where the caller is proved.
+    /// Read by [`Caller`].
     #[serde(rename = "access_token")]
     _access_token: Option<String>,
 }
 
-/// How many events the broker has confirmed.
+/// The number of events that the broker has confirmed.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Accepted {
-    /// All of them.
+    /// All that were sent.
     accepted: usize,
 }
 
@@ -62,27 +62,27 @@ pub struct Accepted {
 pub async fn publish(
     State(_pod): State<Pod>,
     caller: Caller,
-    Parameters(to): Parameters<To>,
+    Parameters(query): Parameters<PublishQuery>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
-    let destination = destination(&caller, to.to.as_deref())?;
-    let body = whole(body, LARGEST_REQUEST).await?;
+    let destination = destination(&caller, query.to.as_deref())?;
+    let body = read_body(body, MAX_REQUEST_BYTES).await?;
     let events = read(&headers, &body)?;
     for (done, event) in events.iter().enumerate() {
-        let sent = caller.gate.backplane.log.publish(destination, event).await;
-        sent.map_err(|error| refused(error, destination).after(done, events.len()))?;
+        let sent = caller.environment.backplane.log.publish(destination, event).await;
+        sent.map_err(|error| publish_problem(error, destination).after(done, events.len()))?;
     }
     Ok((StatusCode::ACCEPTED, Json(Accepted { accepted: events.len() })))
 }
 
-/// Speaking everywhere is an operator's right, which a gateway's broker user has only if it was given.
-fn refused(error: SendError, destination: Destination) -> Problem {
+/// A problem for a failed publish. To publish everywhere, a gateway's broker user needs a right of its own.
+fn publish_problem(error: SendError, destination: Destination) -> Problem {
     match (error, destination) {
         (SendError::Refused(_), Destination::Everywhere) => Problem::new(
             StatusCode::FORBIDDEN,
             "everywhere-refused",
-            "this gateway's broker user may not speak everywhere: an operator can, with `bellwire notify --everywhere`",
+            "this gateway's broker user may not publish everywhere: an operator can, with `bellwire notify --everywhere`",
         ),
         (error, _) => error.into(),
     }
@@ -94,17 +94,6 @@ fn destination(caller: &Caller, to: Option<&str>) -> Result<Destination, Problem
         Some("everywhere") => caller.require("publish:everywhere").map(|()| Destination::Everywhere),
         Some(_) => Err(Problem::bad_request("invalid-parameter", "to: it can only be `everywhere`")),
     }
-}
-
-/// A request's whole body, at most this many bytes.
-pub async fn whole(body: Body, most: usize) -> Result<Bytes, Problem> {
-    to_bytes(body, most).await.map_err(|error| {
-        if std::error::Error::source(&error).is_some_and(|cause| cause.is::<http_body_util::LengthLimitError>()) {
-            let detail = format!("the request may have {most} bytes at most");
-            return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "request-too-large", detail);
-        }
-        Problem::bad_request("request-broken", "the request's body did not arrive whole")
-    })
 }
 
 fn read(headers: &HeaderMap, body: &Bytes) -> Result<Vec<Event>, Problem> {
@@ -124,7 +113,7 @@ fn read(headers: &HeaderMap, body: &Bytes) -> Result<Vec<Event>, Problem> {
             return Err(Problem::bad_request("invalid-event", "type: bellwire.pulse is for gateways alone"));
         }
         if [ASKED, DECIDED].contains(&event.event_type.as_str()) {
-            // Who answers is known to the gateway alone, and who asks must be a workflow's worker.
+            // Only the gateway can vouch for the user who answers, and only a workflow's worker may ask.
             let detail = format!(
                 "type: {} is for workflows and gateways alone; answer at /api/tasks/{{id}}/steps/{{step}}",
                 event.event_type
@@ -132,7 +121,7 @@ fn read(headers: &HeaderMap, body: &Bytes) -> Result<Vec<Event>, Problem> {
             return Err(Problem::new(StatusCode::FORBIDDEN, "event-reserved", detail));
         }
         event.time.get_or_insert_with(Timestamp::now);
-        // Stamped on delivery, whatever was written here.
+        // Stamped on delivery; a publisher's values are dropped.
         event.environment = None;
         event.cursor = None;
         // With the time that was missing it may be too large.
@@ -142,12 +131,12 @@ fn read(headers: &HeaderMap, body: &Bytes) -> Result<Vec<Event>, Problem> {
 }
 
 fn read_batch(body: &[u8]) -> Result<Vec<Event>, Problem> {
-    // Not the library's words: they may repeat all that was sent.
+    // Without the library's text, which may repeat everything that was sent.
     let parts: Vec<&RawValue> = serde_json::from_slice(body).map_err(|error| {
         EventError::Shape(format!("a batch is a JSON array (line {}, column {})", error.line(), error.column()))
     })?;
-    if parts.len() > MOST_EVENTS {
-        let detail = format!("a batch may have {MOST_EVENTS} events at most, this has {}", parts.len());
+    if parts.len() > MAX_BATCH {
+        let detail = format!("a batch may have {MAX_BATCH} events at most, this has {}", parts.len());
         return Err(Problem::bad_request("batch-too-large", detail));
     }
     let numbered = parts.iter().enumerate();

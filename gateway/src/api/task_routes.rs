@@ -10,26 +10,22 @@ use axum::{
 use model::{Task, TaskId};
 use serde::Deserialize;
 
-use crate::{
-    api::{
-        parameters::Parameters,
-        problem::Problem,
-        publish::whole,
-        tasks::{self, NewTask, ShownTask, Tasks},
-    },
-    caller::Caller,
-    pod::Pod,
+use super::{
+    problem::Problem,
+    request::{Parameters, read_body, read_json},
+    tasks::{self, NewTask, TaskView, Tasks},
 };
+use crate::{caller::Caller, pod::Pod};
 
-/// Most bytes of a request; larger input is a file that it names.
-const LARGEST_REQUEST: usize = 4 << 20;
+/// The size of a request; larger input is a file that the request names.
+const MAX_REQUEST_BYTES: usize = 4 << 20;
 
-/// Which tasks.
+/// The query of a request for tasks.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Which {
+pub struct ListQuery {
     parent: Option<TaskId>,
-    /// Read where the caller is proved.
+    /// Read by [`Caller`].
     #[serde(rename = "access_token")]
     _access_token: Option<String>,
 }
@@ -39,7 +35,7 @@ pub struct Which {
     post, path = "/api/tasks", tag = "tasks", request_body = NewTask,
     params(("Idempotency-Key" = Option<String>, Header, description = "the same key starts the same task once")),
     responses(
-        (status = 202, body = ShownTask, description = "`Location` is where to see it"),
+        (status = 202, body = TaskView, description = "`Location` is where to see it"),
         (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
         (status = 413, body = Problem, description = "more than 4 MiB"),
         (status = 422, body = Problem, description = "no function of that kind"), (status = 503, body = Problem),
@@ -53,12 +49,12 @@ pub async fn start(
     body: Body,
 ) -> Result<Response, Problem> {
     caller.require(tasks::SCOPE)?;
-    let body = whole(body, LARGEST_REQUEST).await?;
-    let asked: NewTask = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(&body))
-        .map_err(|error| Problem::bad_request("invalid-task", format!("the task is not what it must be: {error}")))?;
+    let body = read_body(body, MAX_REQUEST_BYTES).await?;
+    let new: NewTask = read_json(&body)
+        .map_err(|error| Problem::bad_request("invalid-task", format!("the task is invalid: {error}")))?;
     let id = task_id(&headers, &caller)?;
     let traceparent = headers.get("traceparent").and_then(|value| value.to_str().ok()).map(str::to_owned);
-    Ok(accepted(tasks::start(&pod, &caller, asked, id, traceparent).await?))
+    Ok(accepted(tasks::start(&pod, &caller, new, id, traceparent).await?))
 }
 
 fn task_id(headers: &HeaderMap, caller: &Caller) -> Result<TaskId, Problem> {
@@ -67,7 +63,7 @@ fn task_id(headers: &HeaderMap, caller: &Caller) -> Result<TaskId, Problem> {
     };
     match key.to_str() {
         Ok(key) if !key.is_empty() && key.len() <= 256 => {
-            Ok(TaskId::derived(&caller.gate.environment, &caller.claims.sub, key))
+            Ok(TaskId::derived(&caller.environment.name, &caller.claims.sub, key))
         }
         _ => Err(Problem::bad_request("invalid-idempotency-key", "Idempotency-Key: it must have 1 to 256 characters")),
     }
@@ -75,7 +71,7 @@ fn task_id(headers: &HeaderMap, caller: &Caller) -> Result<TaskId, Problem> {
 
 fn accepted(task: Task) -> Response {
     let location = format!("/api/tasks/{}", task.id);
-    (StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(ShownTask::from(task))).into_response()
+    (StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(TaskView::from(task))).into_response()
 }
 
 /// List one's tasks; the steps of a workflow's run only when asked for it.
@@ -87,17 +83,17 @@ fn accepted(task: Task) -> Response {
 pub async fn list(
     State(_pod): State<Pod>,
     caller: Caller,
-    Parameters(which): Parameters<Which>,
+    Parameters(query): Parameters<ListQuery>,
 ) -> Result<Json<Tasks>, Problem> {
-    Ok(Json(tasks::list(&caller, which.parent).await?))
+    Ok(Json(tasks::list(&caller, query.parent).await?))
 }
 
 /// See one task.
 #[utoipa::path(
-    get, path = "/api/tasks/{id}", tag = "tasks", params(("id" = String, Path)),
-    responses((status = 200, body = ShownTask), (status = 401, body = Problem), (status = 404, body = Problem)),
+    get, path = "/api/tasks/{id}", tag = "tasks", operation_id = "see", params(("id" = String, Path)),
+    responses((status = 200, body = TaskView), (status = 401, body = Problem), (status = 404, body = Problem)),
 )]
-pub async fn see(State(_pod): State<Pod>, caller: Caller, Path(id): Path<String>) -> Result<Json<ShownTask>, Problem> {
+pub async fn show(State(_pod): State<Pod>, caller: Caller, Path(id): Path<String>) -> Result<Json<TaskView>, Problem> {
     Ok(Json(tasks::find(&caller, &id).await?.into()))
 }
 
@@ -105,7 +101,7 @@ pub async fn see(State(_pod): State<Pod>, caller: Caller, Path(id): Path<String>
 #[utoipa::path(
     delete, path = "/api/tasks/{id}", tag = "tasks", params(("id" = String, Path)),
     responses(
-        (status = 202, body = ShownTask), (status = 401, body = Problem), (status = 403, body = Problem),
+        (status = 202, body = TaskView), (status = 401, body = Problem), (status = 403, body = Problem),
         (status = 404, body = Problem), (status = 409, body = Problem, description = "it has ended"),
         (status = 503, body = Problem),
     ),

@@ -1,4 +1,4 @@
-//! Tasks of one's own: started, listed, seen and cancelled, whichever way somebody asks.
+//! Starting, listing, showing and cancelling a caller's tasks, over HTTP and over the hub.
 
 use axum::http::StatusCode;
 use backplane::{Destination, SendError};
@@ -10,67 +10,69 @@ use storage::{FileKey, OwnerFiles};
 use tracing::warn;
 use utoipa::ToSchema;
 
-use crate::{api::problem::Problem, caller::Caller, pod::Pod};
+use super::problem::Problem;
+use crate::{caller::Caller, pod::Pod};
 
-/// The scope of who may start, cancel and answer.
+/// The scope for starting, cancelling and answering.
 pub(crate) const SCOPE: &str = "tasks";
 const SOURCE: &str = "/gateway";
-/// Most bytes of a job on the broker; the input of a larger one is stored.
-const LARGEST_JOB: usize = 64 * 1024;
-const LONGEST_TITLE: usize = 200;
-/// Most tasks in one list.
-const MOST_LISTED: usize = 200;
+/// The size of a job on the broker; the input of a larger one is stored as a file.
+const MAX_JOB_BYTES: usize = 64 * 1024;
+const MAX_TITLE_CHARS: usize = 200;
+/// The number of tasks in one list.
+const MAX_LISTED: usize = 200;
 
-/// What to do.
+/// A task to start.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewTask {
-    /// Which function does it, such as `imports`.
+    /// The kind of its function, such as `imports`.
     #[schema(value_type = String)]
     pub(crate) kind: Kind,
-    /// Words for people; the kind if missing.
+    /// A title for people; the kind if missing.
     pub(crate) title: Option<String>,
-    /// What the function is given.
+    /// The function's input.
     #[serde(default)]
     pub(crate) input: Value,
 }
 
-/// A task as it is shown.
+/// A task as clients see it.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ShownTask {
+#[schema(as = ShownTask)]
+pub struct TaskView {
     /// Its id.
     #[schema(value_type = String)]
     id: TaskId,
-    /// Which function does it.
+    /// The kind of its function.
     #[schema(value_type = String)]
     kind: Kind,
-    /// Words for people.
+    /// A title for people.
     title: String,
     /// `queued`, `running`, `succeeded`, `failed` or `cancelled`.
     #[schema(value_type = String)]
     state: TaskState,
     /// From 0.0 to 1.0.
     progress: f64,
-    /// Which attempt it is, from 1; 0 before the first.
+    /// The number of the attempt, from 1; 0 before the first.
     attempt: u32,
-    /// When it was asked for.
+    /// When it was started.
     #[schema(value_type = Option<String>, format = DateTime)]
     created: Option<Timestamp>,
-    /// When something was last heard of it.
+    /// The time of its last event.
     #[schema(value_type = Option<String>, format = DateTime)]
     updated: Option<Timestamp>,
-    /// What came of it.
+    /// Its result.
     #[serde(skip_serializing_if = "Option::is_none")]
     result: Option<Value>,
     /// Why it failed: `reason` for programs, `message` for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     error: Option<TaskError>,
-    /// The run of a workflow that it is a step of.
+    /// The workflow's run that it is a step of.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     parent: Option<TaskId>,
-    /// Where it is a workflow's run: its steps, each with `id`, `title`, `kind`, `needs`, `state` and `progress`.
+    /// The steps of a workflow's run, each with `id`, `title`, `kind`, `needs`, `state` and `progress`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<Object>)]
     steps: Vec<Step>,
@@ -79,10 +81,10 @@ pub struct ShownTask {
 /// Tasks, newest first, the newest 200 at most.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Tasks {
-    tasks: Vec<ShownTask>,
+    tasks: Vec<TaskView>,
 }
 
-impl From<Task> for ShownTask {
+impl From<Task> for TaskView {
     fn from(task: Task) -> Self {
         let Task { id, kind, title, state, progress, attempt, created, updated, result, error, parent, steps, .. } =
             task;
@@ -90,38 +92,38 @@ impl From<Task> for ShownTask {
     }
 }
 
-/// Starts a task of this id, or gives back the one that was started with it; it is in its queue, confirmed, afterwards.
+/// Starts a task with this id, or returns the one that was started with it. The job is confirmed in its queue afterwards.
 pub(crate) async fn start(
     pod: &Pod,
     caller: &Caller,
-    asked: NewTask,
+    new: NewTask,
     id: TaskId,
     traceparent: Option<String>,
 ) -> Result<Task, Problem> {
     caller.require(SCOPE)?;
-    let title = title_of(&asked)?;
-    if let Some(task) = caller.gate.dispatch.find(caller.listener.clone(), id).await? {
+    let title = title_of(&new)?;
+    if let Some(task) = caller.environment.dispatch.find_task(caller.listener.clone(), id).await? {
         return Ok(task);
     }
     let groups = caller.claims.groups.clone();
-    let job = Job { groups, traceparent, ..Job::new(id, asked.kind.clone(), &caller.claims.sub, &title, asked.input) };
-    let job = carried(job, &caller.files(pod)).await?;
-    caller.gate.backplane.jobs.submit(&job).await.map_err(|error| match error {
+    let job = Job { groups, traceparent, ..Job::new(id, new.kind.clone(), &caller.claims.sub, &title, new.input) };
+    let job = with_stored_input(job, &caller.files(pod)).await?;
+    caller.environment.backplane.jobs.submit(&job).await.map_err(|error| match error {
         SendError::Unroutable(_) => {
-            let detail = format!("kind: there is no function of kind {} here", asked.kind);
+            let detail = format!("kind: there is no function of kind {} here", new.kind);
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown-kind", detail)
         }
         other => other.into(),
     })?;
     let task = Task::of(&job, TaskState::Queued);
-    announce(caller, &task, job.traceparent).await;
+    publish_queued(caller, &task, job.traceparent).await;
     Ok(task)
 }
 
-/// Those that the caller hears of, newest first; with a parent the steps of that run alone.
+/// The tasks that the caller may see, newest first; with a parent only the steps of that run.
 pub(crate) async fn list(caller: &Caller, parent: Option<TaskId>) -> Result<Tasks, Problem> {
-    let tasks = caller.gate.dispatch.list(caller.listener.clone(), parent, MOST_LISTED).await?;
-    Ok(Tasks { tasks: tasks.into_iter().map(ShownTask::from).collect() })
+    let tasks = caller.environment.dispatch.list_tasks(caller.listener.clone(), parent, MAX_LISTED).await?;
+    Ok(Tasks { tasks: tasks.into_iter().map(TaskView::from).collect() })
 }
 
 /// Cancels the caller's own task.
@@ -138,22 +140,22 @@ pub(crate) async fn cancel(caller: &Caller, id: &str) -> Result<Task, Problem> {
     task.state = TaskState::Cancelled;
     let mut event = Event::of_task(SOURCE, Audience::user(&caller.claims.sub), &task, None);
     event.id = format!("{}.cancelled", task.id);
-    caller.gate.backplane.log.publish(Destination::Own, &event).await?;
+    caller.environment.backplane.log.publish(Destination::Own, &event).await?;
     Ok(task)
 }
 
-/// One task that the caller hears of.
+/// One task that the caller may see.
 pub(crate) async fn find(caller: &Caller, id: &str) -> Result<Task, Problem> {
-    let nothing = || Problem::not_found("there is no such task of yours");
-    // What is no id cannot be a task's: the same answer, so that nobody learns anything.
-    let id: TaskId = id.parse().map_err(|_| nothing())?;
-    caller.gate.dispatch.find(caller.listener.clone(), id).await?.ok_or_else(nothing)
+    let not_found = || Problem::not_found("there is no such task of yours");
+    // An invalid id gets the same answer, so that nobody learns anything.
+    let id: TaskId = id.parse().map_err(|_| not_found())?;
+    caller.environment.dispatch.find_task(caller.listener.clone(), id).await?.ok_or_else(not_found)
 }
 
-/// The job as the broker carries it: a large input is stored as a file of its owner's before.
-async fn carried(job: Job, files: &OwnerFiles) -> Result<Job, Problem> {
+/// The job as it goes to the broker: a large input is stored as a file of the owner's first.
+async fn with_stored_input(job: Job, files: &OwnerFiles) -> Result<Job, Problem> {
     let invalid = |error: serde_json::Error| Problem::bad_request("invalid-task", error.to_string());
-    if serde_json::to_vec(&job).map_err(invalid)?.len() <= LARGEST_JOB {
+    if serde_json::to_vec(&job).map_err(invalid)?.len() <= MAX_JOB_BYTES {
         return Ok(job);
     }
     let key = FileKey::new(&job.task.to_string(), "input.json".parse()?)?;
@@ -163,21 +165,21 @@ async fn carried(job: Job, files: &OwnerFiles) -> Result<Job, Problem> {
     Ok(Job { input: Value::Null, stored_input: Some(key.to_string()), ..job })
 }
 
-/// The job is confirmed, so it will be done whether or not this is heard: the worker's own words follow.
-async fn announce(caller: &Caller, task: &Task, traceparent: Option<String>) {
+/// Publishes that a task is queued. Its job is confirmed, so a failure is only logged: the worker's own events follow.
+async fn publish_queued(caller: &Caller, task: &Task, traceparent: Option<String>) {
     let mut event = Event::of_task(SOURCE, Audience::user(&caller.claims.sub), task, None);
     event.id = format!("{}.queued", task.id);
     event.traceparent = traceparent;
-    if let Err(error) = caller.gate.backplane.log.publish(Destination::Own, &event).await {
-        warn!(task = %task.id, %error, "a task was queued without a word to its owner");
+    if let Err(error) = caller.environment.backplane.log.publish(Destination::Own, &event).await {
+        warn!(task = %task.id, %error, "a task is queued, and its owner was not told");
     }
 }
 
-fn title_of(asked: &NewTask) -> Result<String, Problem> {
-    let title = asked.title.as_deref().map(str::trim).unwrap_or_default();
-    if title.chars().count() > LONGEST_TITLE || title.chars().any(char::is_control) {
-        let detail = format!("title: it may have {LONGEST_TITLE} characters, none of them a control character");
+fn title_of(new: &NewTask) -> Result<String, Problem> {
+    let title = new.title.as_deref().map(str::trim).unwrap_or_default();
+    if title.chars().count() > MAX_TITLE_CHARS || title.chars().any(char::is_control) {
+        let detail = format!("title: it may have {MAX_TITLE_CHARS} characters, none of them a control character");
         return Err(Problem::bad_request("invalid-task", detail));
     }
-    Ok(if title.is_empty() { asked.kind.to_string() } else { title.to_owned() })
+    Ok(if title.is_empty() { new.kind.to_string() } else { title.to_owned() })
 }

@@ -1,4 +1,4 @@
-//! What waits for one connection: bounded, and full means that the connection ends with a reason.
+//! The bounded queue of events for one connection. When it is full the connection ends, with a reason.
 
 use std::{
     collections::VecDeque,
@@ -6,21 +6,21 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use crate::dispatch::delivered::Delivered;
+use super::outgoing_event::OutgoingEvent;
 
-/// Why what follows is not joined to what the client has.
+/// Why events are missing between what the client has and what follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GapReason {
-    /// Its cursor is older than the window, or of a log that was made again.
+    /// The client's cursor is older than the window, or belongs to a log that was deleted.
     Lost,
     /// While it was connected, retention removed what this pod had not read.
     Retention,
-    /// While it was connected, the log was deleted and made again.
+    /// While it was connected, the log was deleted and created again.
     Remade,
 }
 
 impl GapReason {
-    /// The word that clients see.
+    /// The text that clients get.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Lost => "lost",
@@ -30,19 +30,19 @@ impl GapReason {
     }
 }
 
-/// Why a connection ends; the same word in logs, metrics and to clients.
+/// Why a connection ends; the same text in logs, in metrics and for clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
+pub enum EndReason {
     /// It read more slowly than events came.
     Slow,
     /// Its token has expired.
     Expired,
-    /// This pod stops; come back, to any pod.
+    /// This pod stops; the client may reconnect to any pod.
     Draining,
 }
 
-impl End {
-    /// The word.
+impl EndReason {
+    /// The text.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Slow => "slow",
@@ -52,23 +52,29 @@ impl End {
     }
 }
 
-/// One thing for a connection.
+/// One item for a connection.
 #[derive(Debug, Clone)]
-pub enum Parcel {
-    /// All after the client's cursor, joined without a hole to what comes next; once, before any event.
+pub enum OutboxItem {
+    /// Everything after the client's cursor up to the next event; sent once, before any event.
     Replay {
-        /// Set when the cursor was lost: then it is all that is known.
+        /// Set when the cursor was not found; then this is the whole window.
         gap: Option<GapReason>,
-        /// In order.
-        events: Vec<Arc<Delivered>>,
+        /// In log order.
+        events: Vec<Arc<OutgoingEvent>>,
     },
     /// The next event.
-    Event(Arc<Delivered>),
-    /// A break while connected.
+    Event(Arc<OutgoingEvent>),
+    /// Events were lost while connected.
     Gap(GapReason),
 }
 
-/// The dispatcher's side; dropped, the connection ends after what waits.
+/// Writes to sockets what the dispatcher has put into outboxes.
+pub trait FlushOutboxes: Send + Sync {
+    /// Writes for each connection whose outbox got something since the last call.
+    fn flush(&self) -> impl Future<Output = ()> + Send;
+}
+
+/// The dispatcher's side. When it is dropped the connection ends after what is queued.
 #[derive(Debug)]
 pub struct OutboxSender(Arc<Shared>);
 
@@ -76,111 +82,111 @@ pub struct OutboxSender(Arc<Shared>);
 #[derive(Debug)]
 pub struct Outbox(Arc<Shared>);
 
-/// A queue that costs nothing while it is empty, as most are most of the time.
+/// An own queue and no channel: empty, as most are most of the time, it allocates nothing.
 #[derive(Debug)]
 struct Shared {
     capacity: usize,
-    waiting: Mutex<Waiting>,
+    queue: Mutex<Queue>,
 }
 
 #[derive(Debug, Default)]
-struct Waiting {
-    parcels: VecDeque<Parcel>,
+struct Queue {
+    items: VecDeque<OutboxItem>,
     is_sender_gone: bool,
-    is_reader_gone: bool,
-    end: Option<End>,
-    reader: Option<Waker>,
+    is_receiver_gone: bool,
+    end: Option<EndReason>,
+    receiver: Option<Waker>,
 }
 
-/// Places whose memory is kept; making them anew for each parcel costs more than a few connections' memory.
-const KEPT: usize = 4;
+/// Items whose memory is kept: allocating it anew for each item costs more than keeping it.
+const KEPT_CAPACITY: usize = 4;
 
-/// An outbox of this many parcels.
+/// An outbox for at most this many items.
 pub fn outbox(capacity: usize) -> (OutboxSender, Outbox) {
-    let shared = Arc::new(Shared { capacity, waiting: Mutex::default() });
+    let shared = Arc::new(Shared { capacity, queue: Mutex::default() });
     (OutboxSender(shared.clone()), Outbox(shared))
 }
 
 impl Shared {
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
         // Each change is whole in itself: a panic elsewhere has not harmed it.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl OutboxSender {
-    /// Puts a parcel in; `false` when the connection is gone or too slow, and then it must be dropped.
+    /// Appends an item; `false` when the connection is gone or too slow, and then this sender must be dropped.
     #[must_use]
-    pub fn put(&self, parcel: Parcel) -> bool {
-        let mut waiting = self.0.waiting();
-        if waiting.is_reader_gone {
+    pub fn push(&self, item: OutboxItem) -> bool {
+        let mut queue = self.0.queue();
+        if queue.is_receiver_gone {
             return false;
         }
-        if waiting.parcels.len() >= self.0.capacity {
-            waiting.end = Some(End::Slow);
+        if queue.items.len() >= self.0.capacity {
+            queue.end = Some(EndReason::Slow);
             return false;
         }
-        waiting.parcels.push_back(parcel);
-        let reader = waiting.reader.take();
-        drop(waiting);
-        if let Some(reader) = reader {
-            reader.wake();
+        queue.items.push_back(item);
+        let receiver = queue.receiver.take();
+        drop(queue);
+        if let Some(receiver) = receiver {
+            receiver.wake();
         }
         true
     }
 
-    /// Whether the connection is gone.
+    /// True if the connection is gone.
     pub fn is_closed(&self) -> bool {
-        self.0.waiting().is_reader_gone
+        self.0.queue().is_receiver_gone
     }
 }
 
 impl Drop for OutboxSender {
     fn drop(&mut self) {
-        let mut waiting = self.0.waiting();
-        waiting.is_sender_gone = true;
-        let reader = waiting.reader.take();
-        drop(waiting);
-        if let Some(reader) = reader {
-            reader.wake();
+        let mut queue = self.0.queue();
+        queue.is_sender_gone = true;
+        let receiver = queue.receiver.take();
+        drop(queue);
+        if let Some(receiver) = receiver {
+            receiver.wake();
         }
     }
 }
 
 impl Outbox {
-    /// The next parcel; `None` when the connection must end, [`Outbox::end`] says why.
-    pub fn poll_next(&mut self, cx: &Context<'_>) -> Poll<Option<Parcel>> {
-        let mut waiting = self.0.waiting();
-        if let Some(parcel) = waiting.parcels.pop_front() {
-            return Poll::Ready(Some(parcel));
+    /// The next item; `None` when the connection must end, for the reason in [`Outbox::end`].
+    pub fn poll_next(&mut self, cx: &Context<'_>) -> Poll<Option<OutboxItem>> {
+        let mut queue = self.0.queue();
+        if let Some(item) = queue.items.pop_front() {
+            return Poll::Ready(Some(item));
         }
         // A burst's memory is not kept by thousands who are idle again.
-        if waiting.parcels.capacity() > KEPT {
-            waiting.parcels.shrink_to(KEPT);
+        if queue.items.capacity() > KEPT_CAPACITY {
+            queue.items.shrink_to(KEPT_CAPACITY);
         }
-        if waiting.is_sender_gone {
+        if queue.is_sender_gone {
             return Poll::Ready(None);
         }
-        if !waiting.reader.as_ref().is_some_and(|reader| reader.will_wake(cx.waker())) {
-            waiting.reader = Some(cx.waker().clone());
+        if !queue.receiver.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            queue.receiver = Some(cx.waker().clone());
         }
         Poll::Pending
     }
 
     /// Why the dispatcher ended it, if it did.
-    pub fn end(&self) -> Option<End> {
-        self.0.waiting().end
+    pub fn end(&self) -> Option<EndReason> {
+        self.0.queue().end
     }
 }
 
 impl Drop for Outbox {
     fn drop(&mut self) {
-        let mut waiting = self.0.waiting();
-        waiting.is_reader_gone = true;
-        let left = std::mem::take(&mut waiting.parcels);
-        let reader = waiting.reader.take();
-        drop(waiting);
-        drop((left, reader));
+        let mut queue = self.0.queue();
+        queue.is_receiver_gone = true;
+        let unread = std::mem::take(&mut queue.items);
+        let receiver = queue.receiver.take();
+        drop(queue);
+        drop((unread, receiver));
     }
 }
 
@@ -188,40 +194,40 @@ impl Drop for Outbox {
 mod tests {
     use super::*;
 
-    const PARCEL: Parcel = Parcel::Gap(GapReason::Remade);
+    const ITEM: OutboxItem = OutboxItem::Gap(GapReason::Remade);
 
-    fn take(outbox: &mut Outbox) -> Poll<Option<Parcel>> {
+    fn take(outbox: &mut Outbox) -> Poll<Option<OutboxItem>> {
         outbox.poll_next(&Context::from_waker(Waker::noop()))
     }
 
     #[test]
     fn what_waits_comes_before_the_end_and_the_reason_is_known() {
         let (sender, mut outbox) = outbox(1);
-        assert!(sender.put(PARCEL) && !sender.put(PARCEL));
+        assert!(sender.push(ITEM) && !sender.push(ITEM));
         drop(sender);
-        assert!(matches!(take(&mut outbox), Poll::Ready(Some(Parcel::Gap(_)))));
+        assert!(matches!(take(&mut outbox), Poll::Ready(Some(OutboxItem::Gap(_)))));
         assert!(matches!(take(&mut outbox), Poll::Ready(None)));
-        assert_eq!(outbox.end(), Some(End::Slow));
+        assert_eq!(outbox.end(), Some(EndReason::Slow));
     }
 
     #[test]
     fn nothing_is_put_for_somebody_who_is_gone() {
         let (sender, outbox) = outbox(8);
-        assert!(sender.put(PARCEL) && !sender.is_closed());
+        assert!(sender.push(ITEM) && !sender.is_closed());
         drop(outbox);
-        assert!(!sender.put(PARCEL) && sender.is_closed());
+        assert!(!sender.push(ITEM) && sender.is_closed());
     }
 
     #[tokio::test]
-    async fn who_waits_is_woken_by_the_next_parcel_and_by_the_end() {
+    async fn who_waits_is_woken_by_the_next_item_and_by_the_end() {
         let (sender, mut outbox) = outbox(8);
-        let waiting = tokio::spawn(async move {
+        let reading = tokio::spawn(async move {
             let first = std::future::poll_fn(|cx| outbox.poll_next(cx)).await.is_some();
             (first, std::future::poll_fn(|cx| outbox.poll_next(cx)).await.is_none())
         });
         tokio::task::yield_now().await;
-        assert!(sender.put(PARCEL));
+        assert!(sender.push(ITEM));
         drop(sender);
-        assert_eq!(waiting.await.unwrap(), (true, true));
+        assert_eq!(reading.await.unwrap(), (true, true));
     }
 }

@@ -1,4 +1,4 @@
-//! What the workflows of one environment ask people, folded from its events: who is asked, and the first answer.
+//! The questions that workflows of one environment ask people, folded from its events, each with its first answer.
 
 use std::{
     cmp::Reverse,
@@ -13,41 +13,41 @@ use model::{
 };
 use tokio::sync::oneshot;
 
-/// Most questions kept; beyond it those least recently heard of go first.
-const MOST_QUESTIONS: usize = 10_000;
-/// Most who wait at once for the answer to one question.
-const MOST_WAITING: usize = 64;
+/// The number of questions kept; beyond it those with the oldest events are dropped.
+const MAX_QUESTIONS: usize = 10_000;
+/// The number of requests that may wait at once for the answer to one question.
+const MAX_WAITERS: usize = 64;
 
-/// A question, and its answer if there is one.
+/// A question, with its answer if there is one.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Asked {
-    /// What is asked.
+pub struct AskedQuestion {
+    /// The question.
     pub question: Question,
-    /// Who is asked.
+    /// The people who may answer.
     pub audience: Audience,
-    /// When it was asked first.
-    pub asked: Timestamp,
+    /// The time of its first event.
+    pub asked_at: Timestamp,
     /// The first answer.
     pub answer: Option<Answer>,
 }
 
 #[derive(Debug, Default)]
-struct Step {
+struct StepEntry {
     question: Option<(Question, Audience, Timestamp)>,
     answer: Option<Answer>,
-    heard: Timestamp,
-    waiting: Vec<oneshot::Sender<Answer>>,
+    updated: Timestamp,
+    waiters: Vec<oneshot::Sender<Answer>>,
 }
 
 /// The questions of runs that have not ended.
 #[derive(Debug, Default)]
 pub struct Questions {
-    runs: HashMap<TaskId, BTreeMap<String, Step>>,
+    runs: HashMap<TaskId, BTreeMap<String, StepEntry>>,
     steps: usize,
 }
 
 impl Questions {
-    /// Takes what an event asks or answers, if anything; a run that has ended asks nothing more.
+    /// Folds a question or an answer in; other events, and those of a run that has ended, change nothing.
     pub fn fold(&mut self, event: &Event, time: Timestamp, has_ended: impl Fn(TaskId) -> bool) {
         if let Some(question) = Question::of(event).filter(|question| !has_ended(question.task)) {
             let step = self.step(question.task, &question.step, time);
@@ -55,83 +55,83 @@ impl Questions {
             step.question.get_or_insert_with(|| (question, event.audience.clone(), time));
         } else if let Some(answer) = Answer::of(event).filter(|answer| !has_ended(answer.task)) {
             let step = self.step(answer.task, &answer.step, time);
-            let stands = step.answer.get_or_insert(answer);
-            step.waiting.drain(..).for_each(|waiting| drop(waiting.send(stands.clone())));
+            let first = step.answer.get_or_insert(answer);
+            step.waiters.drain(..).for_each(|waiter| drop(waiter.send(first.clone())));
         }
     }
 
-    fn step(&mut self, task: TaskId, id: &str, time: Timestamp) -> &mut Step {
-        if self.steps >= MOST_QUESTIONS {
-            self.drop_tenth();
+    fn step(&mut self, task: TaskId, id: &str, time: Timestamp) -> &mut StepEntry {
+        if self.steps >= MAX_QUESTIONS {
+            self.evict_oldest_tenth();
         }
         let steps = self.runs.entry(task).or_default();
         self.steps += usize::from(!steps.contains_key(id));
         let step = steps.entry(id.to_owned()).or_default();
-        step.heard = step.heard.max(time);
+        step.updated = step.updated.max(time);
         step
     }
 
-    /// Forgets what a run asked: it has ended.
+    /// Drops the questions of a run that has ended.
     pub fn end(&mut self, task: TaskId) {
         self.steps -= self.runs.remove(&task).map_or(0, |steps| steps.len());
     }
 
-    /// Drops what was not heard of since.
+    /// Drops the questions without an event since.
     pub fn evict(&mut self, horizon: Timestamp) {
         self.runs.retain(|_, steps| {
-            steps.retain(|_, step| step.heard >= horizon);
+            steps.retain(|_, step| step.updated >= horizon);
             !steps.is_empty()
         });
         self.steps = self.runs.values().map(BTreeMap::len).sum();
     }
 
-    fn drop_tenth(&mut self) {
-        let mut times: Vec<_> = self.runs.values().flat_map(BTreeMap::values).map(|step| step.heard).collect();
+    fn evict_oldest_tenth(&mut self) {
+        let mut times: Vec<_> = self.runs.values().flat_map(BTreeMap::values).map(|step| step.updated).collect();
         times.sort_unstable();
-        if let Some(horizon) = times.get(MOST_QUESTIONS / 10) {
+        if let Some(horizon) = times.get(MAX_QUESTIONS / 10) {
             // Those of that very moment as well: however many they are, some go.
             self.evict(*horizon + Duration::from_nanos(1));
         }
     }
 
-    /// The open questions that somebody is asked, newest first, at most `most`.
-    pub fn open(&self, user: &str, groups: &[String], most: usize) -> Vec<Asked> {
+    /// The unanswered questions to a user, newest first, at most `max`.
+    pub fn open(&self, user: &str, groups: &[String], max: usize) -> Vec<AskedQuestion> {
         let open = self.runs.values().flat_map(BTreeMap::values).filter(|step| step.answer.is_none());
         let mut asked: Vec<_> =
-            open.filter_map(Step::asked).filter(|asked| asked.audience.includes(user, groups)).collect();
-        asked.sort_unstable_by_key(|asked| Reverse(asked.asked));
-        asked.truncate(most);
+            open.filter_map(StepEntry::question).filter(|asked| asked.audience.includes(user, groups)).collect();
+        asked.sort_unstable_by_key(|asked| Reverse(asked.asked_at));
+        asked.truncate(max);
         asked
     }
 
-    /// What a step asks.
-    pub fn find(&self, task: TaskId, step: &str) -> Option<Asked> {
-        self.runs.get(&task)?.get(step)?.asked()
+    /// The question of a step.
+    pub fn find(&self, task: TaskId, step: &str) -> Option<AskedQuestion> {
+        self.runs.get(&task)?.get(step)?.question()
     }
 
-    /// Answers with the first answer as soon as there is one; never if the question is unknown or forgotten before.
+    /// Replies with the first answer as soon as there is one; drops `reply` if there is no such question, or no more.
     pub fn wait(&mut self, task: TaskId, step: &str, reply: oneshot::Sender<Answer>) {
         let Some(step) = self.runs.get_mut(&task).and_then(|steps| steps.get_mut(step)) else {
             return;
         };
-        step.waiting.retain(|waiting| !waiting.is_closed());
+        step.waiters.retain(|waiter| !waiter.is_closed());
         match &step.answer {
             Some(answer) => drop(reply.send(answer.clone())),
-            None if step.waiting.len() < MOST_WAITING => step.waiting.push(reply),
+            None if step.waiters.len() < MAX_WAITERS => step.waiters.push(reply),
             None => {}
         }
     }
 
-    /// Forgets everything.
+    /// Drops everything.
     pub fn clear(&mut self) {
         *self = Self::default();
     }
 }
 
-impl Step {
-    fn asked(&self) -> Option<Asked> {
-        let (question, audience, asked) = self.question.clone()?;
-        Some(Asked { question, audience, asked, answer: self.answer.clone() })
+impl StepEntry {
+    fn question(&self) -> Option<AskedQuestion> {
+        let (question, audience, asked_at) = self.question.clone()?;
+        Some(AskedQuestion { question, audience, asked_at, answer: self.answer.clone() })
     }
 }
 
@@ -162,16 +162,16 @@ mod tests {
         questions.fold(&question(task, "publish", 0), now, |_| false);
         questions.fold(&question(task, "publish", 1), now + Duration::from_secs(9), |_| false);
         let open = questions.open("bob", &finance(), 9);
-        assert_eq!((open.len(), open[0].asked), (1, now));
+        assert_eq!((open.len(), open[0].asked_at), (1, now));
         assert!(questions.open("bob", &[], 9).is_empty());
-        let (reply, mut heard) = oneshot::channel();
+        let (reply, mut received) = oneshot::channel();
         questions.wait(task, "publish", reply);
         questions.fold(&answer(task, "publish", "bob", Decision::Approve), now, |_| false);
         questions.fold(&answer(task, "publish", "eve", Decision::Reject), now, |_| false);
-        assert_eq!(heard.try_recv().unwrap().by, "bob");
+        assert_eq!(received.try_recv().unwrap().by, "bob");
         assert!(questions.open("bob", &finance(), 9).is_empty());
         assert_eq!(questions.find(task, "publish").unwrap().answer.unwrap().by, "bob");
-        // Asked again by a worker that had not heard of the answer.
+        // Asked again by a worker that had not read the answer.
         questions.fold(&question(task, "publish", 2), now, |_| false);
         assert!(questions.open("bob", &finance(), 9).is_empty());
     }
@@ -181,11 +181,11 @@ mod tests {
         let (mut questions, task, now) = (Questions::default(), TaskId::new(), Timestamp::now());
         questions.fold(&question(task, "one", 0), now, |_| false);
         questions.fold(&question(task, "two", 0), now + Duration::from_secs(2), |_| false);
-        let (reply, mut heard) = oneshot::channel();
+        let (reply, mut received) = oneshot::channel();
         questions.wait(task, "one", reply);
         questions.evict(now + Duration::from_secs(1));
         assert_eq!((questions.steps, questions.open("bob", &finance(), 9).len()), (1, 1));
-        assert!(heard.try_recv().is_err());
+        assert!(received.try_recv().is_err());
         questions.end(task);
         questions.fold(&question(task, "two", 1), now, |ended| ended == task);
         assert_eq!((questions.steps, questions.runs.len()), (0, 0));
@@ -197,13 +197,13 @@ mod tests {
         for n in 0..12_000 {
             questions.fold(&question(task, &format!("s{n}"), 0), now + Duration::from_millis(n), |_| false);
         }
-        assert!(questions.steps <= MOST_QUESTIONS, "{}", questions.steps);
+        assert!(questions.steps <= MAX_QUESTIONS, "{}", questions.steps);
         assert_eq!(questions.steps, questions.runs.values().map(BTreeMap::len).sum::<usize>());
         assert_eq!(questions.open("bob", &finance(), 1)[0].question.step, "s11999");
         let mut questions = Questions::default();
         for n in 0..12_000 {
             questions.fold(&question(task, &format!("s{n}"), 0), now, |_| false);
         }
-        assert!(questions.steps <= MOST_QUESTIONS, "of one moment: {}", questions.steps);
+        assert!(questions.steps <= MAX_QUESTIONS, "of one moment: {}", questions.steps);
     }
 }

@@ -1,18 +1,18 @@
-//! Who is connected: found by whom an audience names, so that a delivery costs whom it reaches.
+//! The connections of one environment, indexed by audience term, so that a delivery costs only those it reaches.
 
 use std::{collections::HashMap, sync::Arc};
 
 use model::{Audience, Term};
 
-use crate::dispatch::outbox::{OutboxSender, Parcel};
+use super::outbox::{OutboxItem, OutboxSender};
 
-/// A connection of this pod.
+/// The number of a connection on this pod.
 pub type ConnectionId = u64;
 
-/// Somebody who listens.
+/// A user as the dispatcher knows them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {
-    /// A user id.
+    /// The user's id.
     pub user: String,
     /// The groups that the token names.
     pub groups: Vec<String>,
@@ -22,25 +22,25 @@ pub struct Listener {
 struct Connection {
     listener: Arc<Listener>,
     outbox: OutboxSender,
-    /// The last delivery that reached it: an audience may name it more than once.
-    reached: u64,
+    /// The number of the last delivery that it got: an audience may name it more than once.
+    last_delivery: u64,
 }
 
 /// The connections of one environment on this pod.
 #[derive(Debug, Default)]
 pub struct Registry {
     connections: HashMap<ConnectionId, Connection>,
-    audiences: HashMap<Term, Vec<ConnectionId>>,
+    by_term: HashMap<Term, Vec<ConnectionId>>,
     deliveries: u64,
 }
 
 impl Registry {
-    /// Adds a connection; from now on it gets what its listener is meant to get.
+    /// Adds a connection; from now on it gets the events for its listener.
     pub fn add(&mut self, id: ConnectionId, listener: Arc<Listener>, outbox: OutboxSender) {
         for term in terms(&listener) {
-            self.audiences.entry(term).or_default().push(id);
+            self.by_term.entry(term).or_default().push(id);
         }
-        self.connections.insert(id, Connection { listener, outbox, reached: 0 });
+        self.connections.insert(id, Connection { listener, outbox, last_delivery: 0 });
     }
 
     /// Removes a connection, if it is there.
@@ -49,37 +49,37 @@ impl Registry {
             return;
         };
         for term in terms(&connection.listener) {
-            if let Some(ids) = self.audiences.get_mut(&term) {
+            if let Some(ids) = self.by_term.get_mut(&term) {
                 ids.retain(|other| *other != id);
                 if ids.is_empty() {
-                    self.audiences.remove(&term);
+                    self.by_term.remove(&term);
                 }
             }
         }
     }
 
-    /// How many are connected.
-    pub fn connected(&self) -> usize {
+    /// The number of connections.
+    pub fn len(&self) -> usize {
         self.connections.len()
     }
 
-    /// How many connections a user has.
+    /// The number of a user's connections.
     pub fn connections_of(&self, user: &str) -> usize {
-        self.audiences.get(&Term::User(user.to_owned())).map_or(0, Vec::len)
+        self.by_term.get(&Term::User(user.to_owned())).map_or(0, Vec::len)
     }
 
-    /// Puts a parcel into the outbox of each whom the audience names, once; returns how many, and drops the slow.
-    pub fn deliver(&mut self, audience: &Audience, parcel: &Parcel) -> Delivery {
+    /// Puts an item into the outbox of each connection that the audience names, once, and drops the slow ones.
+    pub fn deliver(&mut self, audience: &Audience, item: &OutboxItem) -> Delivery {
         if audience.terms().contains(&Term::Environment) {
-            return self.deliver_to_all(parcel);
+            return self.deliver_to_all(item);
         }
         self.deliveries += 1;
         let mut delivery = Delivery::default();
         let mut gone = Vec::new();
         for term in audience.terms() {
-            for id in self.audiences.get(term).into_iter().flatten() {
+            for id in self.by_term.get(term).into_iter().flatten() {
                 if let Some(connection) = self.connections.get_mut(id) {
-                    connection.reach(*id, self.deliveries, parcel, &mut delivery, &mut gone);
+                    connection.deliver(*id, self.deliveries, item, &mut delivery, &mut gone);
                 }
             }
         }
@@ -88,20 +88,20 @@ impl Registry {
         delivery
     }
 
-    /// Puts a parcel into every outbox.
-    pub fn deliver_to_all(&mut self, parcel: &Parcel) -> Delivery {
+    /// Puts an item into every outbox.
+    pub fn deliver_to_all(&mut self, item: &OutboxItem) -> Delivery {
         self.deliveries += 1;
         let mut delivery = Delivery::default();
         let mut gone = Vec::new();
         for (id, connection) in &mut self.connections {
-            connection.reach(*id, self.deliveries, parcel, &mut delivery, &mut gone);
+            connection.deliver(*id, self.deliveries, item, &mut delivery, &mut gone);
         }
         delivery.slow = gone.len();
         gone.into_iter().for_each(|id| self.remove(id));
         delivery
     }
 
-    /// Removes connections whose other side is gone without a word.
+    /// Removes connections whose outbox was dropped and whose unsubscribe command was lost.
     pub fn sweep(&mut self) {
         let gone: Vec<_> = self
             .connections
@@ -113,28 +113,28 @@ impl Registry {
     }
 }
 
-/// What one delivery came to.
+/// The result of one delivery.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Delivery {
-    /// Outboxes reached.
+    /// Outboxes that got the item.
     pub reached: usize,
     /// Connections dropped because they were gone or too slow.
     pub slow: usize,
 }
 
 impl Connection {
-    fn reach(
+    fn deliver(
         &mut self,
         id: ConnectionId,
         number: u64,
-        parcel: &Parcel,
+        item: &OutboxItem,
         delivery: &mut Delivery,
         gone: &mut Vec<ConnectionId>,
     ) {
-        if std::mem::replace(&mut self.reached, number) == number {
+        if std::mem::replace(&mut self.last_delivery, number) == number {
             return;
         }
-        if self.outbox.put(parcel.clone()) {
+        if self.outbox.push(item.clone()) {
             delivery.reached += 1;
         } else {
             gone.push(id);
@@ -150,11 +150,11 @@ fn terms(listener: &Listener) -> impl Iterator<Item = Term> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dispatch::outbox::{End, GapReason, outbox};
+    use crate::dispatch::outbox::{EndReason, GapReason, Outbox, outbox};
 
-    const PARCEL: Parcel = Parcel::Gap(GapReason::Remade);
+    const ITEM: OutboxItem = OutboxItem::Gap(GapReason::Remade);
 
-    fn takes(outbox: &mut crate::dispatch::outbox::Outbox) -> bool {
+    fn takes(outbox: &mut Outbox) -> bool {
         let taken = outbox.poll_next(&std::task::Context::from_waker(std::task::Waker::noop()));
         matches!(taken, std::task::Poll::Ready(Some(_)))
     }
@@ -171,12 +171,12 @@ mod tests {
         registry.add(1, listener("ada", &["ops", "ops2"]), ada);
         registry.add(2, listener("bob", &[]), bob);
         let audience = "user:ada group:ops group:ops2".parse().unwrap();
-        assert_eq!(registry.deliver(&audience, &PARCEL), Delivery { reached: 1, slow: 0 });
+        assert_eq!(registry.deliver(&audience, &ITEM), Delivery { reached: 1, slow: 0 });
         assert!(takes(&mut adas) && !takes(&mut adas) && !takes(&mut bobs));
-        assert_eq!(registry.deliver(&"group:ops environment".parse().unwrap(), &PARCEL).reached, 2);
+        assert_eq!(registry.deliver(&"group:ops environment".parse().unwrap(), &ITEM).reached, 2);
         registry.remove(1);
-        assert_eq!(registry.deliver(&audience, &PARCEL).reached, 0);
-        assert_eq!(registry.audiences.len(), 1);
+        assert_eq!(registry.deliver(&audience, &ITEM).reached, 0);
+        assert_eq!(registry.by_term.len(), 1);
     }
 
     #[test]
@@ -187,11 +187,11 @@ mod tests {
         registry.add(1, listener("ada", &[]), slow);
         registry.add(2, listener("ada", &[]), quick);
         let audience = Audience::user("ada");
-        assert_eq!(registry.deliver(&audience, &PARCEL).reached, 2);
-        assert_eq!(registry.deliver(&audience, &PARCEL), Delivery { reached: 1, slow: 1 });
-        assert_eq!(registry.connected(), 1);
+        assert_eq!(registry.deliver(&audience, &ITEM).reached, 2);
+        assert_eq!(registry.deliver(&audience, &ITEM), Delivery { reached: 1, slow: 1 });
+        assert_eq!(registry.len(), 1);
         assert!(takes(&mut slows) && !takes(&mut slows));
-        assert_eq!(slows.end(), Some(End::Slow));
+        assert_eq!(slows.end(), Some(EndReason::Slow));
         assert!(takes(&mut quicks) && takes(&mut quicks));
     }
 
@@ -202,6 +202,6 @@ mod tests {
         registry.add(1, listener("ada", &["ops"]), ada);
         drop(adas);
         registry.sweep();
-        assert_eq!((registry.connected(), registry.audiences.len()), (0, 0));
+        assert_eq!((registry.len(), registry.by_term.len()), (0, 0));
     }
 }

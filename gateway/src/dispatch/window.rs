@@ -1,4 +1,4 @@
-//! The recent past of one environment in memory: what a browser that comes back may still get.
+//! The recent events of one environment in memory, replayed to clients that reconnect.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -9,64 +9,64 @@ use std::{
 use jiff::Timestamp;
 use model::Cursor;
 
-use crate::dispatch::delivered::Delivered;
+use super::outgoing_event::OutgoingEvent;
 
-/// One entry of the log as the window keeps it; pulses, dropped and repeated ones have a place but nothing to deliver.
+/// One entry of the log. Pulses, dropped and repeated entries are kept without an event, for their cursor alone.
 #[derive(Debug, Clone)]
-pub struct Place {
-    /// Where it stands.
+pub struct WindowEntry {
+    /// Its position in the log.
     pub cursor: Cursor,
-    /// When it happened; a time in the future counts as the moment it was read.
+    /// The event's time; a time in the future is replaced by the moment it was read.
     pub time: Timestamp,
-    /// Source and id, hashed; none where there is nothing to deliver.
+    /// A hash of source and id; none without an event.
     pub identity: Option<u128>,
-    /// What it delivers.
-    pub delivered: Option<Arc<Delivered>>,
+    /// The event to deliver.
+    pub event: Option<Arc<OutgoingEvent>>,
 }
 
-/// What a cursor means to this window.
+/// Where a cursor lies in relation to the window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Position {
-    /// It is known; everything from this index on comes after it.
-    Joined(usize),
-    /// It lies beyond all that was read: this pod may only be a moment behind.
+    /// It was found; everything from this index on comes after it.
+    Found(usize),
+    /// It lies beyond the last entry: this pod may only be a moment behind.
     Ahead,
-    /// It is too old, or from a log that was deleted.
+    /// It is too old, or belongs to a log that was deleted.
     Lost,
 }
 
-/// Bounded by event time, and by bytes should events be large.
+/// The entries, bounded by event time and by bytes.
 #[derive(Debug)]
 pub struct Window {
-    places: VecDeque<Place>,
-    /// The last place that left; a cursor there is still joined.
+    entries: VecDeque<WindowEntry>,
+    /// The cursor evicted last: everything after it is still here.
     floor: Option<Cursor>,
     identities: HashSet<u128>,
     bytes: usize,
     length: Duration,
-    most_bytes: usize,
+    max_bytes: usize,
 }
 
-/// What a place costs beside the event's bytes, roughly.
-const PLACE_BYTES: usize = 160;
+/// The size of an entry beside the event's bytes, roughly.
+const ENTRY_BYTES: usize = 160;
 
 impl Window {
     /// An empty window of this length in event time and at most about this many bytes.
-    pub fn new(length: Duration, most_bytes: usize) -> Self {
-        Self { places: VecDeque::new(), floor: None, identities: HashSet::new(), bytes: 0, length, most_bytes }
+    pub fn new(length: Duration, max_bytes: usize) -> Self {
+        Self { entries: VecDeque::new(), floor: None, identities: HashSet::new(), bytes: 0, length, max_bytes }
     }
 
-    /// Whether an event of this source and id is in it.
-    pub fn has_seen(&self, identity: u128) -> bool {
+    /// True if it has an event of this identity.
+    pub fn contains(&self, identity: u128) -> bool {
         self.identities.contains(&identity)
     }
 
     /// Appends the next entry of the log.
-    pub fn push(&mut self, place: Place) {
-        self.identities.extend(place.identity);
-        self.bytes += weight(&place);
-        self.places.push_back(place);
-        while self.bytes > self.most_bytes && self.places.len() > 1 {
+    pub fn push(&mut self, entry: WindowEntry) {
+        self.identities.extend(entry.identity);
+        self.bytes += weight(&entry);
+        self.entries.push_back(entry);
+        while self.bytes > self.max_bytes && self.entries.len() > 1 {
             self.evict_first();
         }
     }
@@ -74,59 +74,59 @@ impl Window {
     /// Drops what is older than the window's length.
     pub fn evict(&mut self, now: Timestamp) {
         let horizon = now - self.length;
-        while self.places.front().is_some_and(|place| place.time < horizon) {
+        while self.entries.front().is_some_and(|entry| entry.time < horizon) {
             self.evict_first();
         }
     }
 
     fn evict_first(&mut self) {
-        if let Some(place) = self.places.pop_front() {
-            self.bytes -= weight(&place);
-            self.floor = Some(place.cursor);
-            if let Some(identity) = place.identity {
+        if let Some(entry) = self.entries.pop_front() {
+            self.bytes -= weight(&entry);
+            self.floor = Some(entry.cursor);
+            if let Some(identity) = entry.identity {
                 self.identities.remove(&identity);
             }
         }
     }
 
-    /// Forgets everything, so that cursors of before are lost from then on; returns which events it had.
+    /// Removes everything, so that all earlier cursors are lost; returns the identities of the events it had.
     pub fn clear(&mut self) -> HashSet<u128> {
-        std::mem::replace(self, Self::new(self.length, self.most_bytes)).identities
+        std::mem::replace(self, Self::new(self.length, self.max_bytes)).identities
     }
 
-    /// The last place read.
+    /// The cursor read last.
     pub fn last(&self) -> Option<Cursor> {
-        self.places.back().map(|place| place.cursor).or(self.floor)
+        self.entries.back().map(|entry| entry.cursor).or(self.floor)
     }
 
     /// Looks a cursor up.
     pub fn find(&self, cursor: Cursor) -> Position {
         if self.floor == Some(cursor) {
-            return Position::Joined(0);
+            return Position::Found(0);
         }
         if self.last().is_none_or(|last| cursor.offset > last.offset) {
             return Position::Ahead;
         }
-        let index = self.places.partition_point(|place| place.cursor.offset < cursor.offset);
-        match self.places.get(index) {
-            Some(place) if place.cursor == cursor => Position::Joined(index + 1),
+        let index = self.entries.partition_point(|entry| entry.cursor.offset < cursor.offset);
+        match self.entries.get(index) {
+            Some(entry) if entry.cursor == cursor => Position::Found(index + 1),
             _ => Position::Lost,
         }
     }
 
-    /// What somebody gets from an index on, in order, but for what has expired.
-    pub fn replay(&self, from: usize, user: &str, groups: &[String], now: Timestamp) -> Vec<Arc<Delivered>> {
-        self.places
-            .range(from.min(self.places.len())..)
-            .filter_map(|place| place.delivered.as_ref())
-            .filter(|delivered| delivered.audience.includes(user, groups) && !delivered.has_expired(now))
+    /// A user's events from an index on, in log order, without expired ones.
+    pub fn replay(&self, from: usize, user: &str, groups: &[String], now: Timestamp) -> Vec<Arc<OutgoingEvent>> {
+        self.entries
+            .range(from.min(self.entries.len())..)
+            .filter_map(|entry| entry.event.as_ref())
+            .filter(|event| event.audience.includes(user, groups) && !event.has_expired(now))
             .cloned()
             .collect()
     }
 }
 
-fn weight(place: &Place) -> usize {
-    PLACE_BYTES + place.delivered.as_ref().map_or(0, |delivered| 2 * delivered.json.len())
+fn weight(entry: &WindowEntry) -> usize {
+    ENTRY_BYTES + entry.event.as_ref().map_or(0, |event| 2 * event.json.len())
 }
 
 #[cfg(test)]
@@ -137,26 +137,26 @@ mod tests {
 
     const HOUR: Duration = Duration::from_secs(3600);
 
-    fn place(offset: u64, user: &str, time: Timestamp) -> Place {
+    fn entry(offset: u64, user: &str, time: Timestamp) -> WindowEntry {
         let mut event = Event::new("/t", "t", Audience::user(user));
         event.id = offset.to_string();
         let cursor = Cursor::of(offset, event.id.as_bytes());
         let identity = Some(event.identity());
-        let delivered = Delivered::stamp(Arc::new(event), &"test".parse().unwrap(), cursor).unwrap();
-        Place { cursor, time, identity, delivered: Some(delivered) }
+        let event = OutgoingEvent::stamp(Arc::new(event), &"test".parse().unwrap(), cursor).unwrap();
+        WindowEntry { cursor, time, identity, event: Some(event) }
     }
 
     fn filled(offsets: impl IntoIterator<Item = u64>) -> Window {
         let mut window = Window::new(HOUR, 1 << 20);
-        offsets.into_iter().for_each(|offset| window.push(place(offset, "ada", Timestamp::now())));
+        offsets.into_iter().for_each(|offset| window.push(entry(offset, "ada", Timestamp::now())));
         window
     }
 
     #[test]
-    fn a_cursor_is_joined_to_what_comes_after_it_over_natural_holes() {
+    fn a_cursor_is_found_and_what_comes_after_it_over_natural_holes() {
         let window = filled([3, 4, 9, 10]);
-        let at = place(4, "ada", Timestamp::now()).cursor;
-        assert_eq!(window.find(at), Position::Joined(2));
+        let at = entry(4, "ada", Timestamp::now()).cursor;
+        assert_eq!(window.find(at), Position::Found(2));
         let offsets: Vec<_> =
             window.replay(2, "ada", &[], Timestamp::now()).iter().map(|one| one.cursor.offset).collect();
         assert_eq!(offsets, [9, 10]);
@@ -174,27 +174,27 @@ mod tests {
     }
 
     #[test]
-    fn the_place_that_left_last_is_still_joined_and_the_one_before_is_lost() {
+    fn the_entry_evicted_last_is_still_found_and_the_one_before_is_lost() {
         let mut window = Window::new(HOUR, 1 << 20);
         let now = Timestamp::now();
         for offset in 0..3 {
-            window.push(place(offset, "ada", now - 2 * HOUR));
+            window.push(entry(offset, "ada", now - 2 * HOUR));
         }
-        window.push(place(3, "ada", now));
+        window.push(entry(3, "ada", now));
         window.evict(now);
-        assert_eq!(window.find(place(2, "ada", now).cursor), Position::Joined(0));
-        assert_eq!(window.find(place(1, "ada", now).cursor), Position::Lost);
-        assert!(!window.has_seen(place(2, "ada", now).identity.unwrap()));
-        assert!(window.has_seen(place(3, "ada", now).identity.unwrap()));
+        assert_eq!(window.find(entry(2, "ada", now).cursor), Position::Found(0));
+        assert_eq!(window.find(entry(1, "ada", now).cursor), Position::Lost);
+        assert!(!window.contains(entry(2, "ada", now).identity.unwrap()));
+        assert!(window.contains(entry(3, "ada", now).identity.unwrap()));
     }
 
     #[test]
     fn bytes_bound_it_whatever_the_time_says() {
         let mut window = Window::new(HOUR, 4000);
         for offset in 0..1000 {
-            window.push(place(offset, "ada", Timestamp::now()));
+            window.push(entry(offset, "ada", Timestamp::now()));
         }
-        assert!(window.places.len() < 20 && window.identities.len() == window.places.len());
+        assert!(window.entries.len() < 20 && window.identities.len() == window.entries.len());
         assert_eq!(window.last().map(|last| last.offset), Some(999));
     }
 }

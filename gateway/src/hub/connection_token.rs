@@ -1,4 +1,4 @@
-//! The name of a connection on every request: signed, so that no pod needs to have heard of it before.
+//! The token that names a connection on every request. It is signed, so that any pod can check it without any state.
 //!
 //! It is bound to user and environment and not to an access token, since older clients send a new one with every
 //! request. Neither is in its text: a URL lands in the logs of proxies.
@@ -10,9 +10,9 @@ use jiff::Timestamp;
 use model::PodId;
 use serde::{Deserialize, Serialize};
 
-use crate::{api::problem::Problem, caller::Caller, token::Seal};
+use crate::token::{Claims, InternalKey, Key};
 
-/// Most bytes of one as text; longer is none.
+/// Most bytes of a token as text.
 const LONGEST: usize = 512;
 const ID_BYTES: usize = 16;
 const TIME_BYTES: usize = 8;
@@ -22,80 +22,81 @@ const TIME_BYTES: usize = 8;
 #[serde(try_from = "String", into = "String")]
 pub struct HubId([u8; ID_BYTES]);
 
-/// A connection's id, when it was given out, and the pod that gave it.
+/// A connection's id, when it was issued, and by which pod.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConnectionToken {
-    /// Its id.
+    /// The connection's id.
     pub id: HubId,
-    /// When it was given out, in whole seconds.
+    /// The time of issue, in whole seconds.
     pub issued: Timestamp,
-    /// The pod that gave it, where its polls belong.
-    pub home: PodId,
+    /// The pod that issued it, which serves its polls.
+    #[serde(rename = "home")]
+    pub pod: PodId,
 }
 
-/// A text that is no connection token, or not one of this user in this environment.
+/// A text that is no connection token of this user in this environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("id: it is no connection of yours; negotiate again")]
 pub struct ConnectionTokenError;
 
 impl ConnectionToken {
-    /// A new one, given out now by this pod.
-    pub fn issue(home: PodId) -> Self {
+    /// A new token, issued now by this pod.
+    pub fn issue(pod: PodId) -> Self {
         let now = Timestamp::now().as_second();
-        Self { id: HubId(rand::random()), issued: Timestamp::from_second(now).unwrap_or_default(), home }
+        Self { id: HubId(rand::random()), issued: Timestamp::from_second(now).unwrap_or_default(), pod }
     }
 
-    /// The token as text for a caller; base64url letters and a dot, at most 512 bytes.
-    pub fn sign(&self, caller: &Caller) -> String {
-        self.sealed(caller.gate.key.seal(), &Owner::of(caller))
+    /// The token as text for the user of these claims; base64url letters and a dot, at most 512 bytes.
+    pub fn sign(&self, key: &Key, claims: &Claims) -> String {
+        self.encode(key.internal(), &Owner::of(claims))
     }
 
-    /// Reads a text that was signed for this caller on any pod.
-    pub fn verify(caller: &Caller, text: &str) -> Result<Self, ConnectionTokenError> {
-        Self::unsealed(caller.gate.key.seal(), &Owner::of(caller), text).ok_or(ConnectionTokenError)
+    /// Reads a text that any pod signed for the user of these claims.
+    pub fn verify(key: &Key, claims: &Claims, text: &str) -> Result<Self, ConnectionTokenError> {
+        Self::decode(key.internal(), &Owner::of(claims), text).ok_or(ConnectionTokenError)
     }
 
-    /// How long ago it was given out; nothing, if another pod's clock is ahead.
+    /// The time since it was issued; zero, if another pod's clock is ahead.
     pub fn age(&self) -> Duration {
         Duration::try_from(Timestamp::now() - self.issued).unwrap_or_default()
     }
 
-    fn sealed(&self, seal: &Seal, owner: &Owner<'_>) -> String {
+    fn encode(&self, key: &InternalKey, owner: &Owner<'_>) -> String {
         let issued = self.issued.as_second().to_be_bytes();
-        let body = BASE64URL_NOPAD.encode(&[&self.id.0[..], &issued, self.home.as_str().as_bytes()].concat());
-        let signature = seal.sign(&owner.with(&body));
+        let body = BASE64URL_NOPAD.encode(&[&self.id.0[..], &issued, self.pod.as_str().as_bytes()].concat());
+        let signature = key.sign(&owner.signed_text(&body));
         format!("{body}.{signature}")
     }
 
-    fn unsealed(seal: &Seal, owner: &Owner<'_>, text: &str) -> Option<Self> {
+    fn decode(key: &InternalKey, owner: &Owner<'_>, text: &str) -> Option<Self> {
         let (body, signature) = text.split_once('.').filter(|_| text.len() <= LONGEST)?;
-        if !seal.is_of(signature, &owner.with(body)) {
+        if !key.verify(signature, &owner.signed_text(body)) {
             return None;
         }
         let bytes = BASE64URL_NOPAD.decode(body.as_bytes()).ok()?;
         let (id, rest) = bytes.split_first_chunk::<ID_BYTES>()?;
-        let (issued, home) = rest.split_first_chunk::<TIME_BYTES>()?;
+        let (issued, pod) = rest.split_first_chunk::<TIME_BYTES>()?;
         Some(Self {
             id: HubId(*id),
             issued: Timestamp::from_second(i64::from_be_bytes(*issued)).ok()?,
-            home: std::str::from_utf8(home).ok()?.parse().ok()?,
+            pod: std::str::from_utf8(pod).ok()?.parse().ok()?,
         })
     }
 }
 
-/// Whose it is: part of what is signed.
+/// The user whose connection it is; signed together with the token.
 struct Owner<'a> {
     environment: &'a str,
     user: &'a str,
 }
 
 impl<'a> Owner<'a> {
-    fn of(caller: &'a Caller) -> Self {
-        Self { environment: caller.gate.environment.as_str(), user: &caller.claims.sub }
+    fn of(claims: &'a Claims) -> Self {
+        Self { environment: &claims.env, user: &claims.sub }
     }
 
-    fn with(&self, body: &str) -> Vec<u8> {
-        // An environment has no space, and a user no line end: what is signed can be read in one way only.
+    fn signed_text(&self, body: &str) -> Vec<u8> {
+        // An environment has no space, and a user no line end, so no two owners share a text.
         format!("connection {body} {} {}", self.environment, self.user).into_bytes()
     }
 }
@@ -117,7 +118,7 @@ impl TryFrom<String> for HubId {
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
-        bytes.map(Self).ok_or("it is no id of a connection")
+        bytes.map(Self).ok_or("it is no connection id")
     }
 }
 
@@ -128,24 +129,16 @@ impl fmt::Debug for HubId {
     }
 }
 
-impl From<ConnectionTokenError> for Problem {
-    fn from(error: ConnectionTokenError) -> Self {
-        // Clients take this answer for a connection that is over, and begin again.
-        Self::not_found(error.to_string())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::token::{Claims, Key};
 
     const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
 
-    fn seal() -> Seal {
-        Key::hs256(SECRET, None, None).seal().clone()
+    fn key() -> InternalKey {
+        Key::hs256(SECRET, None, None).internal().clone()
     }
 
     fn owner<'a>(environment: &'a str, user: &'a str) -> Owner<'a> {
@@ -153,8 +146,8 @@ mod tests {
     }
 
     prop_compose! {
-        fn any_token()(id: [u8; 16], seconds in 0..4_102_444_800_i64, home in "[a-z0-9-]{1,64}") -> ConnectionToken {
-            ConnectionToken { id: HubId(id), issued: Timestamp::from_second(seconds).unwrap(), home: home.parse().unwrap() }
+        fn any_token()(id: [u8; 16], seconds in 0..4_102_444_800_i64, pod in "[a-z0-9-]{1,64}") -> ConnectionToken {
+            ConnectionToken { id: HubId(id), issued: Timestamp::from_second(seconds).unwrap(), pod: pod.parse().unwrap() }
         }
     }
 
@@ -162,42 +155,42 @@ mod tests {
         #[test]
         fn one_reads_back_for_its_user_and_is_fit_for_a_url(token in any_token(), user in "\\PC{1,64}") {
             let owner = owner("prod", &user);
-            let text = token.sealed(&seal(), &owner);
+            let text = token.encode(&key(), &owner);
             prop_assert!(text.len() <= LONGEST && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)));
-            prop_assert_eq!(ConnectionToken::unsealed(&seal(), &owner, &text), Some(token));
+            prop_assert_eq!(ConnectionToken::decode(&key(), &owner, &text), Some(token));
         }
 
         #[test]
         fn any_changed_byte_is_refused(token in any_token(), at: prop::sample::Index, byte in 0x20..0x7f_u8) {
             let owner = owner("prod", "ada");
-            let mut text = token.sealed(&seal(), &owner).into_bytes();
+            let mut text = token.encode(&key(), &owner).into_bytes();
             let at = at.index(text.len());
             prop_assume!(text[at] != byte);
             text[at] = byte;
             let text = String::from_utf8(text).unwrap();
-            prop_assert_eq!(ConnectionToken::unsealed(&seal(), &owner, &text), None);
+            prop_assert_eq!(ConnectionToken::decode(&key(), &owner, &text), None);
         }
 
         #[test]
         fn no_text_is_a_panic(text in "\\PC*", body in "[A-Za-z0-9_-]{0,200}") {
             let owner = owner("prod", "ada");
-            prop_assert_eq!(ConnectionToken::unsealed(&seal(), &owner, &text), None);
+            prop_assert_eq!(ConnectionToken::decode(&key(), &owner, &text), None);
             // Even what bears our signature is only read as far as it goes.
-            let sealed = format!("{body}.{}", seal().sign(&owner.with(&body)));
-            ConnectionToken::unsealed(&seal(), &owner, &sealed);
+            let signed = format!("{body}.{}", key().sign(&owner.signed_text(&body)));
+            ConnectionToken::decode(&key(), &owner, &signed);
         }
     }
 
     #[test]
     fn it_is_worth_nothing_to_others_elsewhere_or_under_another_key() {
         let token = ConnectionToken::issue(PodId::gateway());
-        let text = token.sealed(&seal(), &owner("prod", "ada"));
-        assert_eq!(ConnectionToken::unsealed(&seal(), &owner("prod", "ada"), &text).as_ref(), Some(&token));
+        let text = token.encode(&key(), &owner("prod", "ada"));
+        assert_eq!(ConnectionToken::decode(&key(), &owner("prod", "ada"), &text).as_ref(), Some(&token));
         for other in [owner("prod", "bob"), owner("test", "ada"), owner("prod", "ada x"), owner("", "prod ada")] {
-            assert_eq!(ConnectionToken::unsealed(&seal(), &other, &text), None);
+            assert_eq!(ConnectionToken::decode(&key(), &other, &text), None);
         }
         let another = Key::hs256(b"another secret that is long enough", None, None);
-        assert_eq!(ConnectionToken::unsealed(another.seal(), &owner("prod", "ada"), &text), None);
+        assert_eq!(ConnectionToken::decode(another.internal(), &owner("prod", "ada"), &text), None);
         assert!(token.age() < Duration::from_secs(10));
     }
 
@@ -215,8 +208,8 @@ mod tests {
         };
         let access = key.sign(&claims).unwrap();
         let (signed, signature) = access.rsplit_once('.').unwrap();
-        assert!(!key.seal().is_of(signature, signed.as_bytes()), "the keys differ");
-        let forged = format!("{signed}.{}", key.seal().sign(signed.as_bytes()));
+        assert!(!key.internal().verify(signature, signed.as_bytes()), "the keys differ");
+        let forged = format!("{signed}.{}", key.internal().sign(signed.as_bytes()));
         assert!(key.verify(&forged, &"prod".parse().unwrap()).is_err());
     }
 

@@ -1,4 +1,4 @@
-//! What a client of the hub may invoke. Names count without regard to case, as on the reference server.
+//! The methods that clients of the hub may invoke. Names are not case-sensitive, as on the reference server.
 
 use std::time::Duration;
 
@@ -7,30 +7,31 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::session::{After, Session};
 use crate::{
     api::{
         problem::Problem,
-        tasks::{self, NewTask, ShownTask},
+        tasks::{self, NewTask, TaskView},
     },
-    connection::outgoing::Telling,
-    dispatch::outbox::End,
+    caller::Caller,
+    dispatch::outbox::{EndReason, GapReason},
+    pod::Pod,
+    write::feed::EventFeed,
 };
 
-/// How long a pod may take to find out that a cursor lies beyond all there is.
-const FINDING: Duration = Duration::from_secs(10);
+/// The time a pod may take to find out that a cursor lies beyond the end of the log.
+const RESUME_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What came of an invocation.
+/// The result of an invocation.
 pub(super) struct Invoked {
-    /// Its result, or words for the caller.
-    pub(super) outcome: Result<Value, String>,
-    /// What the client is told from now on, where that has changed.
-    pub(super) telling: Option<Telling>,
+    /// The value, or an error for the client.
+    pub(super) result: Result<Value, String>,
+    /// The client's events from now on, where that has changed.
+    pub(super) feed: Option<EventFeed>,
 }
 
-impl Invoked {
-    pub(super) fn error(words: String) -> Self {
-        Self { outcome: Err(words), telling: None }
+impl From<Result<Value, String>> for Invoked {
+    fn from(result: Result<Value, String>) -> Self {
+        Self { result, feed: None }
     }
 }
 
@@ -54,56 +55,52 @@ impl Method {
     }
 }
 
-/// Whether there is such a method.
+/// Returns true if a method of this name exists.
 pub(super) fn is_known(name: &str) -> bool {
     Method::find(name).is_some()
 }
 
-/// What somebody is told who invokes a method that is not there; the reference server's words.
+/// The error for a method that does not exist, in the reference server's words.
 pub(super) fn unknown(name: &str) -> String {
     format!("Unknown hub method '{}'", name.chars().take(80).collect::<String>())
 }
 
-/// Does what a client invokes.
-pub(super) async fn invoke(session: &Session, name: &str, arguments: Vec<Value>) -> Invoked {
-    let Some(method) = Method::find(name) else {
-        return Invoked::error(unknown(name));
-    };
-    let outcome = match method {
-        Method::Resume => return resume(session, &arguments).await,
-        Method::StartTask => start(session, arguments).await,
-        Method::CancelTask => cancel(session, &arguments).await,
-        Method::ListTasks => list(session, &arguments).await,
-    };
-    Invoked { outcome, telling: None }
-}
-
-async fn resume(session: &Session, arguments: &[Value]) -> Invoked {
-    let cursor = match arguments {
-        [Value::String(cursor)] => cursor.parse::<Cursor>().map_err(|error| format!("Resume: {error}")),
-        _ => Err("Resume takes a cursor, a string".to_owned()),
-    };
-    let cursor = match cursor {
-        Ok(cursor) => cursor,
-        Err(words) => return Invoked::error(words),
-    };
-    let caller = &session.caller;
-    let subscription = match caller.gate.dispatch.resume(caller.listener.clone(), cursor).await {
-        Ok(subscription) => subscription,
-        Err(refusal) => return Invoked::error(refusal.to_string()),
-    };
-    let mut telling = Telling::new(subscription, session.after != After::Unasked);
-    match timeout(FINDING, telling.begun()).await {
-        Ok(Ok(gap)) => {
-            let gap = gap.map(|reason| reason.as_str());
-            Invoked { outcome: Ok(json!({ "gap": gap })), telling: Some(telling) }
-        }
-        Ok(Err(end)) => Invoked::error(end.map_or("this pod is ending", End::as_str).to_owned()),
-        Err(_) => Invoked::error("this pod has not read that far yet; resume again, or elsewhere".to_owned()),
+/// Invokes a method for a client.
+pub(super) async fn invoke(
+    pod: &Pod,
+    caller: &Caller,
+    sends_cursors: bool,
+    name: &str,
+    arguments: Vec<Value>,
+) -> Invoked {
+    match Method::find(name) {
+        None => Err(unknown(name)).into(),
+        Some(Method::Resume) => match resume(caller, sends_cursors, &arguments).await {
+            Ok((gap, feed)) => Invoked { result: Ok(gap), feed: Some(feed) },
+            Err(error) => Err(error).into(),
+        },
+        Some(Method::StartTask) => start(pod, caller, arguments).await.into(),
+        Some(Method::CancelTask) => cancel(caller, &arguments).await.into(),
+        Some(Method::ListTasks) => list(caller, &arguments).await.into(),
     }
 }
 
-async fn start(session: &Session, arguments: Vec<Value>) -> Result<Value, String> {
+async fn resume(caller: &Caller, sends_cursors: bool, arguments: &[Value]) -> Result<(Value, EventFeed), String> {
+    let [Value::String(cursor)] = arguments else {
+        return Err("Resume takes a cursor, a string".to_owned());
+    };
+    let cursor = cursor.parse::<Cursor>().map_err(|error| format!("Resume: {error}"))?;
+    let dispatch = &caller.environment.dispatch;
+    let subscription = dispatch.resume(caller.listener.clone(), cursor).await.map_err(|refusal| refusal.to_string())?;
+    let mut feed = EventFeed::new(subscription, sends_cursors);
+    match timeout(RESUME_TIMEOUT, feed.wait_for_replay()).await {
+        Ok(Ok(gap)) => Ok((json!({ "gap": gap.map(GapReason::as_str) }), feed)),
+        Ok(Err(end)) => Err(end.map_or("this pod is ending", EndReason::as_str).to_owned()),
+        Err(_) => Err("this pod has not read that far yet; resume again, or elsewhere".to_owned()),
+    }
+}
+
+async fn start(pod: &Pod, caller: &Caller, arguments: Vec<Value>) -> Result<Value, String> {
     let wrong = || "StartTask takes a kind (a string), an input, and a title (a string or null)".to_owned();
     let mut arguments = arguments.into_iter();
     let (Some(Value::String(kind)), input, title, None) =
@@ -117,30 +114,30 @@ async fn start(session: &Session, arguments: Vec<Value>) -> Result<Value, String
         Some(_) => return Err(wrong()),
     };
     let kind = kind.parse().map_err(|error| format!("StartTask: kind: {error}"))?;
-    let asked = NewTask { kind, title, input: input.unwrap_or_default() };
-    let task = tasks::start(&session.pod, &session.caller, asked, TaskId::new(), None).await.map_err(told)?;
-    shown(ShownTask::from(task))
+    let new = NewTask { kind, title, input: input.unwrap_or_default() };
+    let task = tasks::start(pod, caller, new, TaskId::new(), None).await.map_err(error_line)?;
+    to_value(TaskView::from(task))
 }
 
-async fn cancel(session: &Session, arguments: &[Value]) -> Result<Value, String> {
+async fn cancel(caller: &Caller, arguments: &[Value]) -> Result<Value, String> {
     let [Value::String(id)] = arguments else {
         return Err("CancelTask takes a task's id, a string".to_owned());
     };
-    shown(ShownTask::from(tasks::cancel(&session.caller, id).await.map_err(told)?))
+    to_value(TaskView::from(tasks::cancel(caller, id).await.map_err(error_line)?))
 }
 
-async fn list(session: &Session, arguments: &[Value]) -> Result<Value, String> {
+async fn list(caller: &Caller, arguments: &[Value]) -> Result<Value, String> {
     if !arguments.is_empty() {
         return Err("ListTasks takes no arguments".to_owned());
     }
-    shown(tasks::list(&session.caller, None).await.map_err(told)?)
+    to_value(tasks::list(caller, None).await.map_err(error_line)?)
 }
 
-fn shown(result: impl Serialize) -> Result<Value, String> {
+fn to_value(result: impl Serialize) -> Result<Value, String> {
     serde_json::to_value(result).map_err(|error| error.to_string())
 }
 
-/// A problem in one line: its word, and what is wrong.
-fn told(problem: Problem) -> String {
+/// A problem in one line: its code and detail.
+fn error_line(problem: Problem) -> String {
     problem.to_string()
 }

@@ -1,4 +1,4 @@
-//! `POST /hub/negotiate`: a client asks how to connect and gets a signed name. Nothing is kept, so any pod answers.
+//! `POST /hub/negotiate`: tells a client how to connect and gives it a connection token. Any pod answers; none keeps state.
 
 use axum::{Json, extract::State};
 use model::Cursor;
@@ -7,39 +7,39 @@ use utoipa::ToSchema;
 
 use super::connection_token::ConnectionToken;
 use crate::{
-    api::{parameters::Parameters, problem::Problem},
+    api::{problem::Problem, request::Parameters},
     caller::Caller,
     pod::Pod,
 };
 
-/// The newest version of this exchange that is spoken here.
-const NEWEST: u64 = 1;
+/// The newest version of negotiation that is known here.
+const NEWEST_VERSION: u64 = 1;
 
-/// What a client asks for; whatever else its URL says (an old `id`, stateful reconnect) changes nothing.
+/// The parameters of a request; others in its URL (an old `id`, stateful reconnect) are ignored.
 #[derive(Debug, Deserialize)]
-pub struct Asked {
-    /// 0, if it does not say.
+pub struct NegotiateQuery {
+    /// 0, if it is missing.
     #[serde(rename = "negotiateVersion", default)]
     version: u64,
     after: Option<String>,
 }
 
-/// How to connect, or why not.
+/// The ways to connect, or the reason why the client cannot.
 #[derive(Debug, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Negotiated {
     /// 0 where the client did not ask for 1.
     negotiate_version: u64,
-    /// A public name; in version 0 the token itself.
+    /// A public id; in version 0 the token itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     connection_id: Option<String>,
-    /// What to send as `id` with each request; version 1.
+    /// The `id` to send with each request; version 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     connection_token: Option<String>,
     /// In the order in which they should be tried.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     available_transports: &'static [Transport],
-    /// Why the client cannot connect; clients show it.
+    /// The reason why the client cannot connect; clients show it.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
@@ -75,15 +75,15 @@ const TRANSPORTS: &[Transport] = &[
 pub async fn negotiate(
     State(pod): State<Pod>,
     caller: Caller,
-    Parameters(asked): Parameters<Asked>,
+    Parameters(query): Parameters<NegotiateQuery>,
 ) -> Json<Negotiated> {
-    let version = asked.version.min(NEWEST);
-    if let Some(error) = wrong_place(asked.after.as_deref()) {
+    let version = query.version.min(NEWEST_VERSION);
+    if let Some(error) = cursor_error(query.after.as_deref()) {
         // Clients show this text, and of a problem its status alone.
         return Json(Negotiated { negotiate_version: version, error: Some(error), ..Negotiated::default() });
     }
     let token = ConnectionToken::issue(pod.id().clone());
-    let text = token.sign(&caller);
+    let text = token.sign(&caller.environment.key, &caller.claims);
     let (id, token) = if version == 0 { (text, None) } else { (token.id.to_string(), Some(text)) };
     Json(Negotiated {
         negotiate_version: version,
@@ -94,7 +94,7 @@ pub async fn negotiate(
     })
 }
 
-fn wrong_place(after: Option<&str>) -> Option<String> {
+fn cursor_error(after: Option<&str>) -> Option<String> {
     let after = after.filter(|after| !after.is_empty() && *after != "now")?;
     after.parse::<Cursor>().err().map(|error| format!("after: {error}, or `now`"))
 }

@@ -1,4 +1,4 @@
-//! The hub over long polling. What a client is told waits here until it polls for it.
+//! The hub over long polling: messages for a client wait in a buffer until it polls for them.
 
 use std::{
     collections::VecDeque,
@@ -16,231 +16,232 @@ use tokio::{
 };
 
 use super::{
-    closing::Closing,
-    held::{Asked, Holding, Polled},
-    session::{After, Carrier, Session, conclude},
+    close_reason::CloseReason,
+    registry::{ClientCommand, Lease},
+    request::{Operation, Reply},
+    session::Session,
+    transport::{Transport, send_close},
 };
 use crate::{
-    connection::{
+    dispatch::outbox::EndReason,
+    pod::Pod,
+    write::{
         clock::{Clock, Tick},
         format::Format,
-        outgoing::{Outgoing, Telling},
+        {buffer::WriteBuffer, feed::EventFeed},
     },
-    dispatch::outbox::End,
-    pod::Pod,
 };
 
-/// Holds a client from its first request to its end.
-pub(super) async fn hold(mut session: Session, clock: Clock, holding: Holding) {
+/// Serves a client from its first request to its end.
+pub(super) async fn run(mut session: Session, clock: Clock, mut lease: Lease) {
     let config = session.pod.config();
     let mut polls = Polls {
-        mail: Mail(Mutex::new(Outgoing::new(Format::HubJson))),
-        now: None,
+        buffer: Buffer(Mutex::new(WriteBuffer::new(Format::HubJson))),
+        open: None,
         has_polled: false,
-        silent_from: Instant::now(),
-        patience: config.client_timeout,
-        longest: config.poll_timeout,
+        idle_since: Instant::now(),
+        client_timeout: config.client_timeout,
+        poll_timeout: config.poll_timeout,
     };
-    let mut holding = holding;
-    let closing = talk(&mut polls, &mut session, clock, &mut holding).await;
-    // Its seat and its part of the log are for others now.
+    let reason = serve(&mut polls, &mut session, clock, &mut lease).await;
+    // Its connection permit and its subscription are for others now.
     let pod = session.pod.clone();
     drop(session);
-    polls.mail.tell_no_more();
-    conclude(&closing, &polls.mail);
-    if closing == Closing::Left {
-        polls.over();
-    } else if let Some(_one_of_few) = pod.home().may_linger() {
-        last_words(&mut polls, &pod, &mut holding).await;
+    polls.buffer.drop_feed();
+    send_close(&reason, &polls.buffer);
+    if reason == CloseReason::ClientLeft {
+        polls.close_open();
+    } else if let Some(_permit) = pod.poll_sessions().linger_permit() {
+        linger(&mut polls, &pod, &mut lease).await;
     }
-    // Before somebody else could hold it: its token may still be new.
-    pod.home().has_ended(holding.id(), pod.config().handshake_timeout.max(polls.patience));
+    // Before the lease ends: the client's token may still be new.
+    pod.poll_sessions().mark_ended(lease.id(), pod.config().handshake_timeout.max(polls.client_timeout));
 }
 
-async fn talk(polls: &mut Polls, session: &mut Session, mut clock: Clock, holding: &mut Holding) -> Closing {
+async fn serve(polls: &mut Polls, session: &mut Session, mut clock: Clock, lease: &mut Lease) -> CloseReason {
     loop {
         let deadline = polls.deadline();
         tokio::select! {
-            asked = holding.next() => match asked {
-                Some(Asked::Post { bytes, expires, done }) => {
+            command = lease.next() => match command {
+                Some(ClientCommand::Request { operation: Operation::Post(bytes), expires, reply }) => {
                     clock.prolong(expires);
-                    let heard = session.hear(&bytes, &polls.mail).await;
-                    // Whoever posted may have gone; it was taken all the same.
-                    done.send(()).ok();
-                    if let Err(closing) = heard {
-                        return closing;
+                    let received = session.receive(&bytes, &polls.buffer).await;
+                    // The client may be gone; its messages were handled all the same.
+                    reply.send(Reply::Done).ok();
+                    if let Err(reason) = received {
+                        return reason;
                     }
                 }
-                Some(Asked::Poll { expires, answer }) => {
+                Some(ClientCommand::Request { operation: Operation::Poll, expires, reply }) => {
                     clock.prolong(expires);
-                    polls.begin(answer);
+                    polls.begin(reply);
                 }
-                Some(Asked::Delete { done }) => {
-                    done.send(()).ok();
-                    return Closing::Left;
+                Some(ClientCommand::Request { operation: Operation::Delete, reply, .. }) => {
+                    reply.send(Reply::Done).ok();
+                    return CloseReason::ClientLeft;
                 }
-                Some(Asked::Lost) => {
-                    // Not told that it is over: then it would come back only if it were asked to.
-                    polls.now = None;
-                    return Closing::Left;
+                Some(ClientCommand::Abort) => {
+                    // No 204, after which a client reconnects only if it is asked to.
+                    polls.open = None;
+                    return CloseReason::ClientLeft;
                 }
-                None => return Closing::Left,
+                None => return CloseReason::ClientLeft,
             },
-            served = polls.served() => {
-                if let Err(end) = served {
-                    return end.unwrap_or(End::Draining).into();
+            answered = polls.answer_when_filled() => {
+                if let Err(end) = answered {
+                    return end.unwrap_or(EndReason::Draining).into();
                 }
             }
             () = sleep_until(deadline) => {
-                if !polls.give() {
-                    return Closing::Left;
+                if !polls.answer() {
+                    return CloseReason::ClientLeft;
                 }
             }
             tick = clock.tick() => match tick {
-                Tick::Beat if session.is_open() && session.after != After::Unasked => polls.beat().await,
-                // Polls are signs of life in themselves, so nobody else needs one.
-                Tick::Beat => {}
+                Tick::Heartbeat if session.is_open() && session.sends_cursors() => polls.beat().await,
+                // Polls are signs of life in themselves, so no other client needs one.
+                Tick::Heartbeat => {}
                 Tick::End(end) => return end.into(),
             },
-            () = sleep_until(session.deadline()), if !session.is_open() => return session.late(),
+            () = sleep_until(session.deadline()), if !session.is_open() => return session.timed_out(),
         }
     }
 }
 
-/// Gives the client what it was told last, and then tells a poll that there is nothing more.
-async fn last_words(polls: &mut Polls, pod: &Pod, holding: &mut Holding) {
-    let until = Instant::now() + polls.patience;
+/// Gives an ended client what is left in the buffer, and then answers a poll with the end.
+async fn linger(polls: &mut Polls, pod: &Pod, lease: &mut Lease) {
+    let until = Instant::now() + polls.client_timeout;
     loop {
-        if polls.mail.outgoing().waiting() > 0 {
-            polls.give();
-        } else if polls.now.is_some() || pod.draining().is_cancelled() {
-            return polls.over();
+        if polls.buffer.outgoing().unsent() > 0 {
+            polls.answer();
+        } else if polls.open.is_some() || pod.draining().is_cancelled() {
+            return polls.close_open();
         }
-        match timeout_at(until, holding.next()).await {
-            Ok(Some(Asked::Poll { answer, .. })) => polls.begin(answer),
-            // Dropped, it is answered like any for a client that is gone.
-            Ok(Some(Asked::Post { .. } | Asked::Lost)) => {}
-            Ok(Some(Asked::Delete { done })) => {
-                done.send(()).ok();
-                return polls.over();
+        match timeout_at(until, lease.next()).await {
+            Ok(Some(ClientCommand::Request { operation: Operation::Poll, reply, .. })) => polls.begin(reply),
+            // Its reply is dropped, as for any client that is gone.
+            Ok(Some(ClientCommand::Request { operation: Operation::Post(_), .. } | ClientCommand::Abort)) => {}
+            Ok(Some(ClientCommand::Request { operation: Operation::Delete, reply, .. })) => {
+                reply.send(Reply::Done).ok();
+                return polls.close_open();
             }
-            Ok(None) | Err(_) => return polls.over(),
+            Ok(None) | Err(_) => return polls.close_open(),
         }
     }
 }
 
-/// A client's polls, of which one is answered at a time.
+/// A client's polls, of which one is open at a time.
 struct Polls {
-    mail: Mail,
-    now: Option<Open>,
-    /// Whether the first, which is answered with nothing, has come.
+    buffer: Buffer,
+    open: Option<OpenPoll>,
+    /// The first has come, which is answered with nothing.
     has_polled: bool,
-    /// Since when there was none.
-    silent_from: Instant,
-    /// How long there may be none.
-    patience: Duration,
-    /// When one is answered with nothing.
-    longest: Duration,
+    /// No poll has been open since then.
+    idle_since: Instant,
+    /// The longest time without an open poll.
+    client_timeout: Duration,
+    /// The time after which a poll is answered with nothing.
+    poll_timeout: Duration,
 }
 
 /// A poll that is not answered yet.
-struct Open {
-    answer: oneshot::Sender<Polled>,
+struct OpenPoll {
+    reply: oneshot::Sender<Reply>,
     until: Instant,
 }
 
 impl Polls {
-    /// A poll has come; an older one is over.
-    fn begin(&mut self, answer: oneshot::Sender<Polled>) {
-        self.over();
+    /// Opens a poll and closes an older one.
+    fn begin(&mut self, reply: oneshot::Sender<Reply>) {
+        self.close_open();
         if std::mem::replace(&mut self.has_polled, true) {
-            self.now = Some(Open { answer, until: Instant::now() + self.longest });
+            self.open = Some(OpenPoll { reply, until: Instant::now() + self.poll_timeout });
         } else {
-            // Clients take the first answer for a word that they may go on, and never look into it.
-            let is_text = self.mail.is_text();
-            answer.send(Polled::Messages { is_text, bytes: Bytes::new() }).ok();
-            self.silent_from = Instant::now();
+            // Clients take the first answer as leave to go on, and never read its body.
+            let is_text = self.buffer.is_text();
+            reply.send(Reply::Messages { is_text, bytes: Bytes::new() }).ok();
+            self.idle_since = Instant::now();
         }
     }
 
-    /// Nothing comes of the poll that is open.
-    fn over(&mut self) {
-        if let Some(open) = self.now.take() {
-            open.answer.send(Polled::Over).ok();
-            self.silent_from = Instant::now();
+    /// Answers the open poll with the news that it is over.
+    fn close_open(&mut self) {
+        if let Some(open) = self.open.take() {
+            open.reply.send(Reply::Over).ok();
+            self.idle_since = Instant::now();
         }
     }
 
-    /// Answers the poll that is open with what waits, if only nothing; `false` if none is open.
-    fn give(&mut self) -> bool {
-        let Some(open) = self.now.take() else {
+    /// Answers the open poll with all that waits, even if that is nothing; `false` if none is open.
+    fn answer(&mut self) -> bool {
+        let Some(open) = self.open.take() else {
             return false;
         };
-        self.silent_from = Instant::now();
-        let is_text = self.mail.is_text();
-        let mut outgoing = self.mail.outgoing();
+        self.idle_since = Instant::now();
+        let is_text = self.buffer.is_text();
+        let mut outgoing = self.buffer.outgoing();
         let frames = outgoing.take();
-        if open.answer.send(Polled::Messages { is_text, bytes: joined(&frames) }).is_err() {
-            // Whoever polled has gone, and the next poll gets it.
-            frames.into_iter().for_each(|frame| outgoing.say(frame));
+        if open.reply.send(Reply::Messages { is_text, bytes: joined(&frames) }).is_err() {
+            // The client has left this poll, and gets it from the next.
+            frames.into_iter().for_each(|frame| outgoing.push(frame));
         }
         true
     }
 
-    /// Waits until something comes for the poll that is open and answers it, or until it is gone. An error when the
-    /// dispatcher has ended the client.
-    async fn served(&mut self) -> Result<(), Option<End>> {
+    /// Waits until there is something for the open poll and answers it, or until its client has left it. An error when
+    /// the dispatcher has ended the client.
+    async fn answer_when_filled(&mut self) -> Result<(), Option<EndReason>> {
         poll_fn(|cx| {
-            let Some(open) = &mut self.now else {
+            let Some(open) = &mut self.open else {
                 return Poll::Pending;
             };
-            // Gone: what waits is kept.
-            if open.answer.poll_closed(cx).is_ready() {
+            // Left: what waits is kept.
+            if open.reply.poll_closed(cx).is_ready() {
                 return Poll::Ready(Ok(()));
             }
-            let mut outgoing = self.mail.outgoing();
+            let mut outgoing = self.buffer.outgoing();
             match outgoing.poll_fill(cx) {
                 Poll::Ready(end) => Poll::Ready(Err(end)),
-                Poll::Pending if outgoing.waiting() > 0 => Poll::Ready(Ok(())),
+                Poll::Pending if outgoing.unsent() > 0 => Poll::Ready(Ok(())),
                 Poll::Pending => Poll::Pending,
             }
         })
         .await?;
-        self.give();
+        self.answer();
         Ok(())
     }
 
-    /// When the open poll is answered with nothing, or when there was none for too long.
+    /// The time at which the open poll is answered with nothing, or at which none was open for too long.
     fn deadline(&self) -> Instant {
-        self.now.as_ref().map_or(self.silent_from + self.patience, |open| open.until)
+        self.open.as_ref().map_or(self.idle_since + self.client_timeout, |open| open.until)
     }
 
-    /// Tells the client where it is, if it will hear of it before long.
+    /// Sends the client its cursor, unless messages wait that it does not poll for.
     async fn beat(&mut self) {
-        if self.now.is_none() && self.mail.outgoing().waiting() > 0 {
+        if self.open.is_none() && self.buffer.outgoing().unsent() > 0 {
             return;
         }
         poll_fn(|cx| {
-            self.mail.outgoing().beat(&Context::from_waker(cx.waker()));
+            self.buffer.outgoing().heartbeat(&Context::from_waker(cx.waker()));
             Poll::Ready(())
         })
         .await;
     }
 }
 
-/// What waits for a client's polls.
-struct Mail(Mutex<Outgoing>);
+/// The messages that wait for a client's polls.
+struct Buffer(Mutex<WriteBuffer>);
 
-impl Mail {
-    fn outgoing(&self) -> MutexGuard<'_, Outgoing> {
+impl Buffer {
+    fn outgoing(&self) -> MutexGuard<'_, WriteBuffer> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What was said stays; what comes is for others to tell.
-    fn tell_no_more(&self) {
+    /// Keeps the messages and gives up the subscription.
+    fn drop_feed(&self) {
         let mut outgoing = self.outgoing();
-        let mut rest = Outgoing::new(outgoing.format());
-        outgoing.take().into_iter().for_each(|frame| rest.say(frame));
+        let mut rest = WriteBuffer::new(outgoing.format());
+        outgoing.take().into_iter().for_each(|frame| rest.push(frame));
         *outgoing = rest;
     }
 
@@ -249,33 +250,33 @@ impl Mail {
     }
 }
 
-impl Carrier for Mail {
-    fn speak(&self, encoding: Encoding) -> bool {
+impl Transport for Buffer {
+    fn set_encoding(&self, encoding: Encoding) -> bool {
         let mut outgoing = self.outgoing();
         let format = outgoing.format().with(encoding);
         format.map(|format| outgoing.set_format(format)).is_some()
     }
 
-    fn answer(&self, handshake: Vec<u8>) {
-        self.outgoing().say(handshake.into());
+    fn send_handshake(&self, answer: Vec<u8>) {
+        self.outgoing().push(answer.into());
     }
 
-    fn say(&self, message: &Message) {
+    fn send(&self, message: &Message) {
         let mut outgoing = self.outgoing();
         let frame = outgoing.format().message(message);
-        outgoing.say(frame);
+        outgoing.push(frame);
     }
 
-    fn tell(&self, telling: Telling) {
-        self.outgoing().tell(telling);
+    fn set_feed(&self, feed: EventFeed) {
+        self.outgoing().set_feed(feed);
     }
 
-    fn unread(&self) -> usize {
-        self.outgoing().waiting()
+    fn unsent_bytes(&self) -> usize {
+        self.outgoing().unsent()
     }
 }
 
-/// All frames as one; a frame alone is not copied.
+/// All frames as one; a single frame is not copied.
 fn joined(frames: &VecDeque<Bytes>) -> Bytes {
     match frames.len() {
         0 => Bytes::new(),

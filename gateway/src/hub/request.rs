@@ -1,4 +1,5 @@
-//! What a client asks over HTTP of who holds it, on this pod or on another, and what is answered.
+//! The requests of clients whose events go out on another connection, and the replies: the same on this pod and between
+//! pods. The serialised names are read by pods of other versions.
 
 use bytes::Bytes;
 use data_encoding::BASE64;
@@ -8,63 +9,64 @@ use signalr::{Encoding, Message, Reader};
 use super::connection_token::ConnectionToken;
 use crate::token::Claims;
 
-/// A request of a client's, whose tokens were checked where it came in.
+/// A client's request; its tokens were checked where it came in.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Request {
-    /// Which connection.
+pub struct ClientRequest {
+    /// The client's connection.
     pub token: ConnectionToken,
-    /// Who asks.
+    /// The claims of the access token.
     pub claims: Claims,
     /// The parameter `after`, as it was written.
     pub after: Option<String>,
-    /// What is asked.
-    pub what: What,
+    /// The operation.
+    #[serde(rename = "what")]
+    pub operation: Operation,
 }
 
-/// What is asked.
+/// The operation of a request.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum What {
-    /// To take messages of the client's.
+pub enum Operation {
+    /// Handle these messages of the client.
     Post(#[serde(serialize_with = "to_base64", deserialize_with = "from_base64")] Bytes),
-    /// To tell it what comes next.
+    /// Reply with the next messages for the client.
     Poll,
-    /// To end it.
+    /// Close the client's connection.
     Delete,
 }
 
-/// What is answered.
+/// The reply to a request.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reply {
-    /// It is done.
+    /// The operation is done.
     Done,
-    /// What the client is told; nothing, when there was nothing for a while.
+    /// Messages for the client; none, if the poll timed out.
     Messages {
-        /// Whether it is text.
+        /// Text, or else binary.
         is_text: bool,
-        /// Whole messages.
+        /// Whole messages, one after another.
         #[serde(serialize_with = "to_base64", deserialize_with = "from_base64")]
         bytes: Bytes,
     },
-    /// This poll is over: there is a newer one, or the connection has ended.
+    /// This poll is over: there is a newer one, or the connection was closed.
     Over,
     /// There is no such connection.
     Gone,
-    /// It cannot be done now; the text says why.
+    /// It cannot be done now, for this reason.
     Unavailable(String),
 }
 
-/// Whether these bytes say nothing but that the client is there.
+/// Returns true if these bytes are whole pings and nothing else.
 pub(super) fn is_only_pings(bytes: &[u8]) -> bool {
     let encoding = if bytes.first() == Some(&b'{') { Encoding::Json } else { Encoding::MessagePack };
     let mut reader = Reader::new(encoding, bytes.len());
     reader.push(bytes);
-    let mut read = 0;
+    let mut pings = 0;
     loop {
         match reader.next() {
-            Ok(Some(Message::Ping)) => read += 1,
-            Ok(None) => return read > 0 && reader.buffered() == 0,
+            Ok(Some(Message::Ping)) => pings += 1,
+            Ok(None) => return pings > 0 && reader.buffered() == 0,
             _ => return false,
         }
     }

@@ -1,60 +1,34 @@
-//! A client of the hub, from its handshake to its end, whatever carries the bytes.
+//! The session of one client, from its handshake to its end, over any transport.
 
 use std::time::Duration;
 
-use metrics::counter;
-use model::Cursor;
+use model::{Cursor, cursor::CursorError};
 use serde_json::Value;
 use signalr::{Encoding, Message, Outcome, ProtocolError, Reader, handshake};
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
-use super::{
-    allowance::Allowance,
-    closing::Closing,
-    methods::{self, Invoked},
-};
-use crate::{api::problem::Problem, caller::Caller, connection::outgoing::Telling, dispatch::outbox::End, pod::Pod};
+use super::{close_reason::CloseReason, methods, rate_limit::RateLimit, transport::Transport};
+use crate::{api::problem::Problem, caller::Caller, dispatch::outbox::EndReason, pod::Pod, write::feed::EventFeed};
 
-/// What takes to the client what is said to it.
-pub trait Carrier: Sync {
-    /// From here on it is written so; `false` if this transport cannot.
-    fn speak(&self, encoding: Encoding) -> bool;
-    /// Says a handshake's answer: bare bytes.
-    fn answer(&self, handshake: Vec<u8>);
-    /// Says a message.
-    fn say(&self, message: &Message);
-    /// From here on this is told.
-    fn tell(&self, telling: Telling);
-    /// Bytes that the client has not taken yet.
-    fn unread(&self) -> usize;
-}
+/// Bytes of answers that a client may leave unread before it is ended.
+const MOST_UNREAD: usize = 1 << 20;
 
-/// Counts an end and tells the client why, unless it has left by itself.
-pub(super) fn conclude(closing: &Closing, carrier: &impl Carrier) {
-    counter!("bellwire_connections_ended_total", "reason" => closing.as_str()).increment(1);
-    match closing {
-        Closing::Left => {}
-        Closing::Refused(why) => carrier.answer(handshake::response(Some(why))),
-        closing => carrier.say(&closing.message()),
-    }
-}
-
-/// Where the client asked to begin.
+/// The parameter `after`: where a client's events begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum After {
-    /// It did not ask, so it gets what comes next, and never a cursor.
-    Unasked,
-    /// With what comes next.
+pub(super) enum After {
+    /// None was given: events from now on, and never a cursor.
+    Unset,
+    /// Events from now on.
     Now,
-    /// After this cursor.
+    /// Events after this cursor.
     Cursor(Cursor),
 }
 
 impl After {
-    /// Reads the parameter `after`.
-    pub fn read(text: Option<&str>) -> Result<Self, model::cursor::CursorError> {
+    /// Reads the parameter.
+    pub(super) fn read(text: Option<&str>) -> Result<Self, CursorError> {
         match text {
-            None => Ok(Self::Unasked),
+            None => Ok(Self::Unset),
             Some("" | "now") => Ok(Self::Now),
             Some(cursor) => cursor.parse().map(Self::Cursor),
         }
@@ -63,13 +37,10 @@ impl After {
     fn cursor(self) -> Option<Cursor> {
         match self {
             Self::Cursor(cursor) => Some(cursor),
-            Self::Unasked | Self::Now => None,
+            Self::Unset | Self::Now => None,
         }
     }
 }
-
-/// Bytes of answers that a client may leave unread before it is ended.
-const MOST_UNREAD: usize = 1 << 20;
 
 /// Most bytes of a client's message.
 pub(super) fn largest_message(pod: &Pod) -> usize {
@@ -77,154 +48,153 @@ pub(super) fn largest_message(pod: &Pod) -> usize {
 }
 
 /// One client.
-pub struct Session {
+pub(super) struct Session {
     pub(super) pod: Pod,
     pub(super) caller: Caller,
-    pub(super) after: After,
-    stage: Stage,
-    heard: Instant,
-    allowance: Allowance,
-    _seat: OwnedSemaphorePermit,
+    after: After,
+    state: State,
+    last_received: Instant,
+    rate_limit: RateLimit,
+    _permit: OwnedSemaphorePermit,
 }
 
-enum Stage {
-    /// What came of the handshake so far.
-    Greeting(Vec<u8>),
+enum State {
+    /// The bytes of the handshake so far.
+    Handshake(Vec<u8>),
     Open(Reader),
 }
 
 impl Session {
-    /// A client that has not said anything yet; a problem if this pod has no seat for it.
-    pub fn new(pod: &Pod, caller: Caller, after: After) -> Result<Self, Problem> {
+    /// A session that waits for its handshake; a problem if this pod has no room for it.
+    pub(super) fn new(pod: &Pod, caller: Caller, after: After) -> Result<Self, Problem> {
         let now = Instant::now();
-        let allowance = Allowance::new(pod.config().messages, now);
-        let (pod, _seat) = (pod.clone(), pod.seat()?);
-        Ok(Self { pod, caller, after, stage: Stage::Greeting(Vec::new()), heard: now, allowance, _seat })
+        Ok(Self {
+            _permit: pod.connection_permit()?,
+            pod: pod.clone(),
+            caller,
+            after,
+            state: State::Handshake(Vec::new()),
+            last_received: now,
+            rate_limit: RateLimit::new(pod.config().messages, now),
+        })
     }
 
-    /// Who it is.
-    pub fn caller(&self) -> &Caller {
-        &self.caller
+    /// Returns true once the handshake is done.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.state, State::Open(_))
     }
 
-    /// Whether the handshake is done.
-    pub fn is_open(&self) -> bool {
-        matches!(self.stage, Stage::Open(_))
+    /// Returns true if the client gets cursors and gaps: without `after` it would log a warning for each.
+    pub(super) fn sends_cursors(&self) -> bool {
+        self.after != After::Unset
     }
 
-    /// When it must have said something again; before the handshake that is when the handshake must be done.
-    pub fn deadline(&self) -> Instant {
-        self.heard + self.patience()
+    /// The time by which the client must send something; before the handshake, by which that must be done.
+    pub(super) fn deadline(&self) -> Instant {
+        self.last_received + self.timeout()
     }
 
-    fn patience(&self) -> Duration {
-        match self.stage {
-            Stage::Greeting(_) => self.pod.config().handshake_timeout,
-            Stage::Open(_) => self.pod.config().client_timeout,
+    fn timeout(&self) -> Duration {
+        match self.state {
+            State::Handshake(_) => self.pod.config().handshake_timeout,
+            State::Open(_) => self.pod.config().client_timeout,
         }
     }
 
-    /// It said nothing until its deadline.
-    pub fn late(&self) -> Closing {
-        match self.stage {
-            Stage::Greeting(_) => Closing::Refused("the handshake took too long".to_owned()),
-            Stage::Open(_) => Closing::client_timeout(),
+    /// The reason when its deadline has passed.
+    pub(super) fn timed_out(&self) -> CloseReason {
+        match self.state {
+            State::Handshake(_) => CloseReason::HandshakeRefused("the handshake took too long".to_owned()),
+            State::Open(_) => CloseReason::client_timeout(),
         }
     }
 
-    /// It gave a sign of life.
-    pub fn is_there(&mut self) {
+    /// Notes a sign of life from the client.
+    pub(super) fn keep_alive(&mut self) {
         if self.is_open() {
-            self.heard = Instant::now();
+            self.last_received = Instant::now();
         }
     }
 
-    /// Takes bytes of the client's and does what they ask, one after another. What it needs for that is large: box it
-    /// where connections are mostly idle.
-    pub async fn hear(&mut self, bytes: &[u8], carrier: &impl Carrier) -> Result<(), Closing> {
-        self.is_there();
-        let rest = match &mut self.stage {
-            Stage::Greeting(greeting) => {
-                greeting.extend_from_slice(bytes);
-                match handshake::read(greeting).map_err(|error| Closing::Refused(error.to_string()))? {
-                    None => return Ok(()),
-                    Some((handshake, length)) => {
-                        let rest = greeting.split_off(length);
-                        self.welcome(handshake.encoding, carrier).await?;
-                        rest
-                    }
+    /// Takes bytes of the client and handles their messages, one after another. The future is large: box it where
+    /// connections are mostly idle.
+    pub(super) async fn receive(&mut self, bytes: &[u8], transport: &impl Transport) -> Result<(), CloseReason> {
+        self.keep_alive();
+        match &mut self.state {
+            State::Handshake(received) => {
+                received.extend_from_slice(bytes);
+                let read = handshake::read(received);
+                if let Some((handshake, length)) =
+                    read.map_err(|error| CloseReason::HandshakeRefused(error.to_string()))?
+                {
+                    let rest = received.split_off(length);
+                    self.open(handshake.encoding, &rest, transport).await?;
                 }
             }
-            Stage::Open(reader) => {
-                reader.push(bytes);
-                Vec::new()
-            }
-        };
-        if !rest.is_empty()
-            && let Stage::Open(reader) = &mut self.stage
-        {
-            reader.push(&rest);
+            State::Open(reader) => reader.push(bytes),
         }
         while let Some(message) = self.next_message()? {
-            if !self.allowance.take(Instant::now()) {
-                return Err(Closing::Ended("too-many-messages"));
+            if !self.rate_limit.take(Instant::now()) {
+                return Err(CloseReason::Ended("too-many-messages"));
             }
-            // One frame may ask for much, whoever reads nothing of it.
-            if carrier.unread() >= MOST_UNREAD {
-                return Err(End::Slow.into());
+            // One frame may ask for many answers that the client never reads.
+            if transport.unsent_bytes() >= MOST_UNREAD {
+                return Err(EndReason::Slow.into());
             }
-            self.take(message, carrier).await?;
+            self.handle(message, transport).await?;
         }
         Ok(())
     }
 
     fn next_message(&mut self) -> Result<Option<Message>, ProtocolError> {
-        match &mut self.stage {
-            Stage::Greeting(_) => Ok(None),
-            Stage::Open(reader) => reader.next(),
+        match &mut self.state {
+            State::Handshake(_) => Ok(None),
+            State::Open(reader) => reader.next(),
         }
     }
 
-    async fn welcome(&mut self, encoding: Encoding, carrier: &impl Carrier) -> Result<(), Closing> {
-        if !carrier.speak(encoding) {
-            let words = format!("{} is binary, and this transport carries text", encoding.as_str());
-            return Err(Closing::Refused(words));
+    async fn open(&mut self, encoding: Encoding, rest: &[u8], transport: &impl Transport) -> Result<(), CloseReason> {
+        if !transport.set_encoding(encoding) {
+            let error = format!("{} is binary, and this transport carries text", encoding.as_str());
+            return Err(CloseReason::HandshakeRefused(error));
         }
-        let dispatch = &self.caller.gate.dispatch;
+        let dispatch = &self.caller.environment.dispatch;
         let subscribed = dispatch.subscribe(self.caller.listener.clone(), self.after.cursor()).await;
-        let subscription = subscribed.map_err(|refusal| Closing::Refused(refusal.to_string()))?;
-        carrier.answer(handshake::response(None));
-        carrier.tell(Telling::new(subscription, self.after != After::Unasked));
-        self.stage = Stage::Open(Reader::new(encoding, largest_message(&self.pod)));
-        self.heard = Instant::now();
+        let subscription = subscribed.map_err(|refusal| CloseReason::HandshakeRefused(refusal.to_string()))?;
+        transport.send_handshake(handshake::response(None));
+        transport.set_feed(EventFeed::new(subscription, self.sends_cursors()));
+        let mut reader = Reader::new(encoding, largest_message(&self.pod));
+        reader.push(rest);
+        self.state = State::Open(reader);
+        self.last_received = Instant::now();
         Ok(())
     }
 
-    async fn take(&mut self, message: Message, carrier: &impl Carrier) -> Result<(), Closing> {
+    async fn handle(&mut self, message: Message, transport: &impl Transport) -> Result<(), CloseReason> {
         match message {
             Message::Invocation { id, target, arguments, streams } => {
                 let invoked = match streams.is_empty() {
-                    true => methods::invoke(self, &target, arguments).await,
-                    false => Invoked::error(format!("'{target}' takes no streams")),
+                    true => methods::invoke(&self.pod, &self.caller, self.sends_cursors(), &target, arguments).await,
+                    false => Err(format!("'{target}' takes no streams")).into(),
                 };
                 if let Some(id) = id {
-                    carrier.say(&completion(id, invoked.outcome));
+                    transport.send(&completion(id, invoked.result));
                 }
-                // After its result, so that whoever waits for that knows what it is that comes.
-                if let Some(telling) = invoked.telling {
-                    carrier.tell(telling);
+                // After its result, so that the client knows what the events that follow belong to.
+                if let Some(feed) = invoked.feed {
+                    transport.set_feed(feed);
                 }
                 Ok(())
             }
             Message::StreamInvocation { id, target, .. } => {
-                let words = match methods::is_known(&target) {
+                let error = match methods::is_known(&target) {
                     true => format!("'{target}' gives one result and no stream: invoke it"),
                     false => methods::unknown(&target),
                 };
-                carrier.say(&completion(id, Err(words)));
+                transport.send(&completion(id, Err(error)));
                 Ok(())
             }
-            Message::Close { .. } => Err(Closing::Left),
+            Message::Close { .. } => Err(CloseReason::ClientLeft),
             // Nothing here streams, nothing asks clients for results, and stateful reconnect is never granted.
             Message::StreamItem { .. }
             | Message::Completion { .. }
@@ -236,7 +206,7 @@ impl Session {
     }
 }
 
-fn completion(id: String, outcome: Result<Value, String>) -> Message {
-    let outcome = outcome.map_or_else(Outcome::Error, Outcome::Result);
+fn completion(id: String, result: Result<Value, String>) -> Message {
+    let outcome = result.map_or_else(Outcome::Error, Outcome::Result);
     Message::Completion { id, outcome }
 }

@@ -1,67 +1,73 @@
-//! The hub over server-sent events: this pod holds the stream, and what the client says comes by POST, to any pod.
+//! The hub over server-sent events: this pod holds the stream, and the client's messages come by POST, to any pod.
 
 use std::sync::Arc;
 
 use tokio::{net::TcpStream, time::sleep_until};
 
 use super::{
-    closing::Closing,
-    held::{Asked, Holding},
-    session::{Session, conclude},
+    close_reason::CloseReason,
+    registry::{ClientCommand, Lease},
+    request::{Operation, Reply},
+    session::Session,
+    transport::send_close,
 };
-use crate::connection::{
+use crate::write::{
     clock::{Clock, Tick},
-    farewell::{farewell, left},
-    format::Format,
-    line::{Line, Over},
-    wire,
+    close::{close, wait_for_eof},
+    format::{Format, LAST_CHUNK},
+    writer::{Closed, ConnectionWriter},
 };
 
-/// Holds a client's stream to its end.
-pub(super) async fn hold(socket: TcpStream, format: Format, mut session: Session, clock: Clock, holding: Holding) {
-    let listed = session.caller().gate.dispatch.listed().clone();
-    let line = Line::own(socket, format, &listed);
-    let closing = talk(&line, &mut session, clock, holding).await;
-    conclude(&closing, &*line);
+/// Serves a client's stream to its end.
+pub(super) async fn run(socket: TcpStream, format: Format, mut session: Session, clock: Clock, lease: Lease) {
+    let queue = session.caller.environment.write_queue.clone();
+    let writer = ConnectionWriter::open(socket, format, &queue);
+    let reason = serve(&writer, &mut session, clock, lease).await;
+    send_close(&reason, &*writer);
     if format.is_chunked() {
-        line.send(wire::LAST_CHUNK);
+        writer.send(LAST_CHUNK);
     }
-    farewell(&line).await;
+    close(&writer).await;
 }
 
-async fn talk(line: &Arc<Line>, session: &mut Session, mut clock: Clock, mut holding: Holding) -> Closing {
+async fn serve(
+    writer: &Arc<ConnectionWriter>,
+    session: &mut Session,
+    mut clock: Clock,
+    mut lease: Lease,
+) -> CloseReason {
     loop {
         tokio::select! {
-            over = line.over() => return match over {
-                Over::Broken => Closing::Left,
-                Over::Ended(end) => end.into(),
+            over = writer.closed() => return match over {
+                Closed::Broken => CloseReason::ClientLeft,
+                Closed::Ended(end) => end.into(),
             },
-            () = left(line) => return Closing::Left,
-            asked = holding.next() => match asked {
-                Some(Asked::Post { bytes, expires, done }) => {
+            () = wait_for_eof(writer) => return CloseReason::ClientLeft,
+            command = lease.next() => match command {
+                Some(ClientCommand::Request { operation: Operation::Post(bytes), expires, reply }) => {
                     clock.prolong(expires);
-                    let heard = Box::pin(session.hear(&bytes, line)).await;
-                    // Whoever posted may have gone; it was taken all the same.
-                    done.send(()).ok();
-                    if let Err(closing) = heard {
-                        return closing;
+                    let received = Box::pin(session.receive(&bytes, writer)).await;
+                    // The client may be gone; its messages were handled all the same.
+                    reply.send(Reply::Done).ok();
+                    if let Err(reason) = received {
+                        return reason;
                     }
                 }
                 // Its events come on the stream, so there is nothing to poll for.
-                Some(Asked::Poll { .. } | Asked::Lost) => {}
-                Some(Asked::Delete { done }) => {
-                    done.send(()).ok();
-                    return Closing::Left;
+                Some(ClientCommand::Request { operation: Operation::Poll, .. } | ClientCommand::Abort) => {}
+                Some(ClientCommand::Request { operation: Operation::Delete, reply, .. }) => {
+                    reply.send(Reply::Done).ok();
+                    return CloseReason::ClientLeft;
                 }
-                None => return Closing::Left,
+                None => return CloseReason::ClientLeft,
             },
             tick = clock.tick() => match tick {
-                Tick::Beat if session.is_open() => line.beat(),
-                Tick::Beat => {}
+                Tick::Heartbeat if session.is_open() => writer.heartbeat(),
+                Tick::Heartbeat => {}
                 Tick::End(end) => return end.into(),
             },
             // Its pings may end on other pods, so only the handshake must come in time; a dead reader fails its writes.
-            () = sleep_until(session.deadline()), if !session.is_open() => return session.late(),
+            () = sleep_until(session.deadline()), if !session.is_open() => return session.timed_out(),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The hub over WebSockets, on any pod. What goes out is written straight to the socket; the library reads what comes.
+//! The hub over WebSockets, on any pod. tungstenite reads the frames that come in; those that go out are written straight
+//! to the socket.
 
 use std::{
     io::{self, Read, Write},
@@ -7,36 +8,37 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::future::Either;
-use signalr::{Encoding, Message};
+use signalr::{Encoding, ProtocolError};
 use tokio::{net::TcpStream, task::yield_now, time::sleep_until};
 use tungstenite::{
     Error, Message as Frame,
+    error::ProtocolError as FrameError,
     protocol::{CloseFrame, Role, WebSocketConfig, WebSocketContext, frame::coding::CloseCode},
 };
 
 use super::{
-    closing::Closing,
-    session::{Carrier, Session, conclude, largest_message},
+    close_reason::CloseReason,
+    session::{Session, largest_message},
+    transport::send_close,
 };
-use crate::connection::{
+use crate::write::{
     clock::{Clock, Tick},
-    farewell::farewell,
+    close::close,
     format::Format,
-    line::{Line, Over},
-    outgoing::Telling,
+    writer::{Closed, ConnectionWriter},
 };
 
-/// For what comes; few clients say more than a ping.
+/// Bytes of the read buffer; few clients send more than a ping.
 const READ_BUFFER: usize = 512;
-/// Answers that a client may leave unread before nothing more is read from it.
+/// Bytes of answers that a client may leave unread before nothing more is read from it.
 const MOST_UNREAD: usize = 64 * 1024;
-/// Frames that are taken before others may run.
-const TURN: usize = 16;
+/// Frames that are read before other tasks may run.
+const FRAMES_AT_ONCE: usize = 16;
 
-/// Holds a client's socket to its end.
-pub(super) async fn hold(socket: TcpStream, early: Bytes, mut session: Session, clock: Clock) {
-    let listed = session.caller().gate.dispatch.listed().clone();
-    let line = Line::own(socket, Format::HubJsonWebSocket, &listed);
+/// Serves a client's socket to its end.
+pub(super) async fn run(socket: TcpStream, early: Bytes, mut session: Session, clock: Clock) {
+    let queue = session.caller.environment.write_queue.clone();
+    let writer = ConnectionWriter::open(socket, Format::HubJsonWebSocket, &queue);
     let largest = largest_message(&session.pod);
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
@@ -46,91 +48,100 @@ pub(super) async fn hold(socket: TcpStream, early: Bytes, mut session: Session, 
     let mut frames = WebSocketContext::from_partially_read(early.to_vec(), Role::Server, Some(config));
     // It is a part of HTTP's buffer, and would keep the whole.
     drop(early);
-    let closing = talk(&line, &mut frames, &mut session, clock).await;
-    conclude(&closing, &*line);
-    let code = match closing {
-        Closing::Refused(_) | Closing::Fault(_) => CloseCode::Policy,
-        Closing::Left | Closing::Ended(_) => CloseCode::Normal,
+    let reason = serve(&writer, &mut frames, &mut session, clock).await;
+    send_close(&reason, &*writer);
+    let code = match reason {
+        CloseReason::HandshakeRefused(_) | CloseReason::ProtocolFault(_) => CloseCode::Policy,
+        CloseReason::ClientLeft | CloseReason::Ended(_) => CloseCode::Normal,
     };
-    let end = CloseFrame { code, reason: closing.as_str().into() };
-    frames.close(&mut Socket(&line), Some(end)).ok();
-    farewell(&line).await;
+    let end = CloseFrame { code, reason: reason.as_str().into() };
+    frames.close(&mut Socket(&writer), Some(end)).ok();
+    close(&writer).await;
 }
 
-async fn talk(line: &Arc<Line>, frames: &mut WebSocketContext, session: &mut Session, mut clock: Clock) -> Closing {
+async fn serve(
+    writer: &Arc<ConnectionWriter>,
+    frames: &mut WebSocketContext,
+    session: &mut Session,
+    mut clock: Clock,
+) -> CloseReason {
     let mut may_read = true;
     loop {
         if std::mem::take(&mut may_read)
-            && let Err(closing) = read(line, frames, session).await
+            && let Err(reason) = read(writer, frames, session).await
         {
-            return closing;
+            return reason;
         }
-        let readable = match line.waiting() < MOST_UNREAD {
-            true => Either::Left(line.socket().readable()),
+        let readable = match writer.unsent() < MOST_UNREAD {
+            true => Either::Left(writer.socket().readable()),
             false => Either::Right(async {
-                line.drained().await;
+                writer.flushed().await;
                 Ok(())
             }),
         };
         tokio::select! {
-            over = line.over() => return match over {
-                Over::Broken => Closing::Left,
-                Over::Ended(end) => end.into(),
+            over = writer.closed() => return match over {
+                Closed::Broken => CloseReason::ClientLeft,
+                Closed::Ended(end) => end.into(),
             },
             ready = readable => match ready {
                 Ok(()) => may_read = true,
-                Err(_) => return Closing::Left,
+                Err(_) => return CloseReason::ClientLeft,
             },
             tick = clock.tick() => match tick {
-                Tick::Beat if session.is_open() => line.beat(),
-                Tick::Beat => {}
+                Tick::Heartbeat if session.is_open() => writer.heartbeat(),
+                Tick::Heartbeat => {}
                 Tick::End(end) => return end.into(),
             },
-            () = sleep_until(session.deadline()) => return session.late(),
+            () = sleep_until(session.deadline()) => return session.timed_out(),
         }
     }
 }
 
-/// Reads what is there.
-async fn read(line: &Arc<Line>, frames: &mut WebSocketContext, session: &mut Session) -> Result<(), Closing> {
-    for taken in 1.. {
-        if line.waiting() >= MOST_UNREAD {
+/// Reads the frames that have arrived.
+async fn read(
+    writer: &Arc<ConnectionWriter>,
+    frames: &mut WebSocketContext,
+    session: &mut Session,
+) -> Result<(), CloseReason> {
+    for count in 1.. {
+        if writer.unsent() >= MOST_UNREAD {
             return Ok(());
         }
-        match frames.read(&mut Socket(line)) {
-            Ok(Frame::Text(_)) if line.format().encoding() == Some(Encoding::MessagePack) => {
-                return Err(Closing::Fault("binary was agreed in the handshake, and this is text".to_owned()));
+        match frames.read(&mut Socket(writer)) {
+            Ok(Frame::Text(_)) if writer.format().encoding() == Some(Encoding::MessagePack) => {
+                return Err(CloseReason::ProtocolFault(
+                    "binary was agreed in the handshake, and this is text".to_owned(),
+                ));
             }
-            Ok(Frame::Text(text)) => Box::pin(session.hear(text.as_bytes(), line)).await?,
-            Ok(Frame::Binary(bytes)) => Box::pin(session.hear(&bytes, line)).await?,
+            Ok(Frame::Text(text)) => Box::pin(session.receive(text.as_bytes(), writer)).await?,
+            Ok(Frame::Binary(bytes)) => Box::pin(session.receive(&bytes, writer)).await?,
             Ok(Frame::Ping(_) | Frame::Pong(_)) => {
-                session.is_there();
-                // Its answer waits in the library until somebody flushes.
-                frames.flush(&mut Socket(line)).ok();
+                session.keep_alive();
+                // The answer to a ping waits in the library until it is flushed.
+                frames.flush(&mut Socket(writer)).ok();
             }
             Ok(Frame::Close(_) | Frame::Frame(_)) => {}
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
             Err(Error::Capacity(_)) => {
                 let largest = largest_message(&session.pod);
-                return Err(Closing::Fault(signalr::ProtocolError::TooLarge(largest).to_string()));
+                return Err(CloseReason::ProtocolFault(ProtocolError::TooLarge(largest).to_string()));
             }
-            Err(Error::Utf8(_)) => return Err(Closing::Fault("the text is not UTF-8".to_owned())),
-            Err(Error::Protocol(error))
-                if !matches!(error, tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) =>
-            {
-                return Err(Closing::Fault(error.to_string()));
+            Err(Error::Utf8(_)) => return Err(CloseReason::ProtocolFault("the text is not UTF-8".to_owned())),
+            Err(Error::Protocol(error)) if !matches!(error, FrameError::ResetWithoutClosingHandshake) => {
+                return Err(CloseReason::ProtocolFault(error.to_string()));
             }
-            Err(_) => return Err(Closing::Left),
+            Err(_) => return Err(CloseReason::ClientLeft),
         }
-        if taken % TURN == 0 {
+        if count % FRAMES_AT_ONCE == 0 {
             yield_now().await;
         }
     }
     Ok(())
 }
 
-/// The socket as the library sees it: what it writes (its own answers to pings and closes) takes its turn among the rest.
-struct Socket<'a>(&'a Arc<Line>);
+/// The socket as the library sees it: its own answers to pings and closes are queued behind what was sent before.
+struct Socket<'a>(&'a Arc<ConnectionWriter>);
 
 impl Read for Socket<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
@@ -146,27 +157,5 @@ impl Write for Socket<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-impl Carrier for Arc<Line> {
-    fn speak(&self, encoding: Encoding) -> bool {
-        self.format().with(encoding).map(|format| self.set_format(format)).is_some()
-    }
-
-    fn answer(&self, handshake: Vec<u8>) {
-        self.send(self.format().wrap(handshake));
-    }
-
-    fn say(&self, message: &Message) {
-        self.send(self.format().message(message));
-    }
-
-    fn tell(&self, telling: Telling) {
-        Line::tell(self, telling);
-    }
-
-    fn unread(&self) -> usize {
-        self.waiting()
     }
 }

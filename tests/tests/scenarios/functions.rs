@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use backplane::Destination;
-use gateway::{GatewayConfig, dispatch::lost::Watch};
+use gateway::{GatewayConfig, dispatch::lost_workers::LostWorkerTiming};
 use jiff::{SignedDuration, Timestamp};
 use model::{
     Audience, Event, Job, Kind, Step, StepState, Task, TaskId, TaskState, Toast,
@@ -236,7 +236,7 @@ async fn the_steps_of_a_run_are_listed_under_it_alone(house: House) {
 
 async fn a_task_whose_worker_fell_silent_waits_again_on_every_pod_and_is_told_once(house: House) {
     let millis = Duration::from_millis;
-    let lost = Watch { every: millis(50), pause: millis(50), heard_for: millis(100) };
+    let lost = LostWorkerTiming { interval: millis(50), delay: millis(50), healthy_for: millis(100) };
     let config = || GatewayConfig { lost, ..GatewayConfig::default() };
     let (one, two) = (house.pod_with(config()).await, house.pod_with(config()).await);
     let token = house.token("ada", "prod");

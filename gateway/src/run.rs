@@ -1,4 +1,4 @@
-//! The life of a gateway process: settings, ports, serving, the end.
+//! Runs a gateway process: reads the settings, binds the ports, and serves until it is told to stop.
 
 use backplane::Backplane;
 use process::{Admin, Environments, ExposeSecret, ProcessContext, Settings};
@@ -6,9 +6,9 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use storage::{Storage, StorageConfig};
 use tracing::{info, warn};
 
-use crate::{config::GatewayConfig, pod::Served, server::Gateway, token::Key};
+use crate::{config::GatewayConfig, server::Gateway, start::ServedEnvironment, token::Key};
 
-/// Files beside those of who listens: requests, the broker, uploads.
+/// Open files beside those of long-lived connections: requests, the broker, uploads.
 const OTHER_FILES: u64 = 1000;
 
 /// Serves all configured environments until the process is told to stop.
@@ -17,26 +17,26 @@ pub async fn serve(life: ProcessContext) -> anyhow::Result<()> {
     let config: GatewayConfig = settings.section("gateway")?;
     let storage = Storage::open(&settings.section::<StorageConfig>("storage")?)?;
     let served = environments(&settings)?;
-    allow_files(config.connections);
+    raise_file_limit(config.connections);
     let admin = Admin::bind(&config.admin_listen.to_string(), readiness.clone()).await?;
     let gateway = Gateway::bind(config, served, storage, false, &readiness).await?;
     info!(address = %gateway.address()?, admin = %admin.address(), "serving");
     admin.serve_during(gateway.run(signals.stop().cancelled_owned())).await?
 }
 
-fn environments(settings: &Settings) -> anyhow::Result<Vec<Served>> {
+fn environments(settings: &Settings) -> anyhow::Result<Vec<ServedEnvironment>> {
     let environments = Environments::read(settings)?;
-    let served = environments.all().iter().map(|one| {
-        let secret = environments.key(settings, &one.name)?;
-        let key = Key::hs256(secret.expose_secret(), one.issuer.as_deref(), one.audience.as_deref());
-        let backplane = Backplane::open(&environments.backplane(settings, &one.name)?, &one.name)?;
-        Ok(Served { environment: one.name.clone(), key, backplane })
+    let served = environments.all().iter().map(|environment| {
+        let secret = environments.key(settings, &environment.name)?;
+        let key = Key::hs256(secret.expose_secret(), environment.issuer.as_deref(), environment.audience.as_deref());
+        let backplane = Backplane::open(&environments.backplane(settings, &environment.name)?, &environment.name)?;
+        Ok(ServedEnvironment { name: environment.name.clone(), key, backplane })
     });
     served.collect()
 }
 
-/// Each connection is an open file, and the limit that a process is started with is often a low one that it may raise.
-fn allow_files(connections: usize) {
+/// Each connection is an open file, and a process is often started with a low limit that it may raise.
+fn raise_file_limit(connections: usize) {
     let limit = getrlimit(Resource::Nofile);
     let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
     let may_open = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);

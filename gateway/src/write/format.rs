@@ -1,33 +1,89 @@
-//! Bytes in each format. An event is encoded once for each and shared by all.
+//! The wire formats, and the bytes of each. An event is encoded once for each format and shared by all connections.
 
 use bytes::Bytes;
 use model::Cursor;
-use signalr::Message;
+use signalr::{Encoding, Message};
 use tungstenite::protocol::frame::{
     FrameHeader,
     coding::{Data, OpCode},
 };
 
-use crate::{
-    connection::{format::Format, sse},
-    dispatch::{delivered::Delivered, outbox::GapReason},
+use super::sse;
+use crate::dispatch::{
+    outbox::GapReason,
+    outgoing_event::{FORMATS, OutgoingEvent},
 };
 
-/// What a client of the hub is called with.
+/// The methods that a hub client is invoked with.
 const EVENT: &str = "event";
 const CURSOR: &str = "cursor";
 const GAP: &str = "gap";
+/// The chunk that ends a body.
+pub const LAST_CHUNK: Bytes = Bytes::from_static(b"0\r\n\r\n");
+
+/// A wire format: a transport and what it carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Plain server-sent events, in chunks of HTTP/1.1.
+    PlainChunked,
+    /// The same to a client that speaks HTTP/1.0: the end of the connection ends it.
+    Plain,
+    /// The hub protocol in JSON as bare messages, for long polling.
+    HubJson,
+    /// The hub protocol in MessagePack as bare messages, for long polling.
+    HubMessagePack,
+    /// The hub protocol in JSON, each message a text frame of a WebSocket.
+    HubJsonWebSocket,
+    /// The hub protocol in MessagePack, each message a binary frame of a WebSocket.
+    HubMessagePackWebSocket,
+    /// The hub protocol in JSON, each message a server-sent event, in chunks of HTTP/1.1.
+    HubJsonStreamChunked,
+    /// The same over HTTP/1.0.
+    HubJsonStream,
+}
+
+const _: () = assert!(Format::HubJsonStream as usize + 1 == FORMATS, "an event has a slot for each format");
 
 impl Format {
-    /// An event; encoded by the first who asks.
-    pub fn event(self, delivered: &Delivered) -> Bytes {
-        delivered.frame(self as usize, |delivered| match self.encoding() {
-            None => self.wrap(sse::event(delivered)),
-            Some(encoding) => self.wrap(encoding.write_call(EVENT, &delivered.json)),
+    /// The hub's encoding; none for plain server-sent events.
+    pub fn encoding(self) -> Option<Encoding> {
+        match self {
+            Self::PlainChunked | Self::Plain => None,
+            Self::HubMessagePack | Self::HubMessagePackWebSocket => Some(Encoding::MessagePack),
+            Self::HubJson | Self::HubJsonWebSocket | Self::HubJsonStreamChunked | Self::HubJsonStream => {
+                Some(Encoding::Json)
+            }
+        }
+    }
+
+    /// The same transport with this encoding, if it can carry it.
+    pub fn with(self, encoding: Encoding) -> Option<Self> {
+        match (self, encoding) {
+            (Self::HubJson | Self::HubMessagePack, Encoding::Json) => Some(Self::HubJson),
+            (Self::HubJson | Self::HubMessagePack, Encoding::MessagePack) => Some(Self::HubMessagePack),
+            (Self::HubJsonWebSocket | Self::HubMessagePackWebSocket, Encoding::Json) => Some(Self::HubJsonWebSocket),
+            (Self::HubJsonWebSocket | Self::HubMessagePackWebSocket, Encoding::MessagePack) => {
+                Some(Self::HubMessagePackWebSocket)
+            }
+            (Self::HubJsonStream | Self::HubJsonStreamChunked, Encoding::Json) => Some(self),
+            _ => None,
+        }
+    }
+
+    /// True if it is in chunks of HTTP/1.1, which end with [`LAST_CHUNK`].
+    pub fn is_chunked(self) -> bool {
+        matches!(self, Self::PlainChunked | Self::HubJsonStreamChunked)
+    }
+
+    /// An event; encoded at the first call for this format.
+    pub fn event(self, event: &OutgoingEvent) -> Bytes {
+        event.frame(self as usize, |event| match self.encoding() {
+            None => self.wrap(sse::event(event)),
+            Some(encoding) => self.wrap(encoding.write_call(EVENT, &event.json)),
         })
     }
 
-    /// Where the client is.
+    /// The client's cursor.
     pub fn cursor(self, cursor: Cursor) -> Bytes {
         match self.encoding() {
             None => self.wrap(sse::cursor(cursor)),
@@ -35,7 +91,7 @@ impl Format {
         }
     }
 
-    /// A break.
+    /// A gap.
     pub fn gap(self, reason: GapReason) -> Bytes {
         match self.encoding() {
             None => self.wrap(sse::gap(reason)),
@@ -43,12 +99,12 @@ impl Format {
         }
     }
 
-    /// A message of the hub; nothing for plain server-sent events, which have none.
+    /// A hub message; empty for plain server-sent events, which have none.
     pub fn message(self, message: &Message) -> Bytes {
         self.encoding().map_or_else(Bytes::new, |encoding| self.wrap(encoding.write(message)))
     }
 
-    /// What carries bytes that are whole in themselves.
+    /// Wraps a whole message as the transport needs it.
     pub fn wrap(self, bytes: Vec<u8>) -> Bytes {
         match self {
             Self::Plain | Self::HubJson | Self::HubMessagePack => bytes.into(),
@@ -60,9 +116,6 @@ impl Format {
         }
     }
 }
-
-/// The chunk that ends a body.
-pub const LAST_CHUNK: Bytes = Bytes::from_static(b"0\r\n\r\n");
 
 fn chunk(parts: &[&[u8]]) -> Bytes {
     let length: usize = parts.iter().map(|part| part.len()).sum();
@@ -85,20 +138,20 @@ fn frame(data: Data, bytes: &[u8]) -> Bytes {
 mod tests {
     use std::sync::Arc;
 
-    use model::{Audience, Cursor, Event};
-    use signalr::{Encoding, Reader};
+    use model::{Audience, Event};
+    use signalr::Reader;
 
     use super::*;
 
-    fn delivered(length: usize) -> Arc<Delivered> {
+    fn sample(length: usize) -> Arc<OutgoingEvent> {
         let mut event = Event::new("/t", "t", Audience::user("ada"));
         event.data = Some(serde_json::Value::String("x".repeat(length)));
-        Delivered::stamp(Arc::new(event), &"test".parse().unwrap(), Cursor { offset: 1, fingerprint: 2 }).unwrap()
+        OutgoingEvent::stamp(Arc::new(event), &"test".parse().unwrap(), Cursor { offset: 1, fingerprint: 2 }).unwrap()
     }
 
     #[test]
     fn an_event_is_encoded_once_for_each_format_and_shared_by_all() {
-        let event = delivered(100);
+        let event = sample(100);
         for format in [Format::PlainChunked, Format::HubJsonWebSocket, Format::HubMessagePackWebSocket] {
             assert_eq!(format.event(&event).as_ptr(), format.event(&event).as_ptr());
         }
@@ -108,7 +161,7 @@ mod tests {
     #[test]
     fn each_frame_of_a_web_socket_holds_one_message_whatever_its_length() {
         for (length, header) in [(0, 2..5), (60_000, 4..5), (70_000, 10..11)] {
-            let event = delivered(length);
+            let event = sample(length);
             for encoding in [Encoding::Json, Encoding::MessagePack] {
                 let format = Format::HubJsonWebSocket.with(encoding).unwrap();
                 let bare = Format::HubJson.with(encoding).unwrap().event(&event);

@@ -1,5 +1,5 @@
-//! How a handler gets the socket of its request: hyper speaks HTTP until the head of the answer is out, and from there on
-//! the connection is ours. It spares hyper's buffers (8 KiB for each idle connection) and a task's waking for each write.
+//! Takes a request's socket from HTTP: hyper serves the connection until the head of the answer is out, and from there on
+//! a handler has it. This spares hyper's buffers (8 KiB for each idle connection) and waking a task for each write.
 
 use std::{
     convert::Infallible,
@@ -27,8 +27,8 @@ use tokio::net::TcpStream;
 
 use crate::api::problem::Problem;
 
-/// What is done with the socket; given what the client sent beyond its request.
-type Then = Box<dyn FnOnce(TcpStream, Bytes) -> BoxFuture<'static, ()> + Send>;
+/// Gets the socket, and the bytes that the client sent beyond its request.
+type Handler = Box<dyn FnOnce(TcpStream, Bytes) -> BoxFuture<'static, ()> + Send>;
 
 /// Takes over the connection that a request came on; cheap to clone.
 #[derive(Clone, Default)]
@@ -36,36 +36,36 @@ pub struct Takeover(Arc<Slot>);
 
 #[derive(Default)]
 struct Slot {
-    then: Mutex<Option<Then>>,
-    /// The body was asked for, so the head is written; what is flushed from now on is it.
+    handler: Mutex<Option<Handler>>,
+    /// Set when hyper asks for the body: then the head is written, and the next flush sends it.
     is_head_written: AtomicBool,
     is_head_sent: AtomicBool,
 }
 
 impl Takeover {
-    /// Has this done with the socket once the head of the answer is out. The answer is either of status 101, or has
+    /// Runs this with the socket once the head of the answer is out. The answer must have status 101, or
     /// [`Takeover::body`] as its body.
-    pub fn then<F: Future<Output = ()> + Send + 'static>(
+    pub fn on_socket<F: Future<Output = ()> + Send + 'static>(
         &self,
-        then: impl FnOnce(TcpStream, Bytes) -> F + Send + 'static,
+        handler: impl FnOnce(TcpStream, Bytes) -> F + Send + 'static,
     ) {
-        let then: Then = Box::new(move |socket, early| Box::pin(then(socket, early)));
-        *self.0.then.lock().unwrap_or_else(PoisonError::into_inner) = Some(then);
+        let handler: Handler = Box::new(move |socket, early| Box::pin(handler(socket, early)));
+        *self.0.handler.lock().unwrap_or_else(PoisonError::into_inner) = Some(handler);
     }
 
-    /// A body that says nothing: what follows the head is written by who has taken over.
+    /// A body that stays empty: the handler writes what follows the head.
     pub fn body(&self) -> axum::body::Body {
-        axum::body::Body::new(Silence(self.0.clone()))
+        axum::body::Body::new(NoBody(self.0.clone()))
     }
 
-    /// Whether the head is out and the socket is to be taken from HTTP.
+    /// True if the head is out and the socket is to be taken from HTTP.
     pub(crate) fn is_due(&self) -> bool {
         self.0.is_head_sent.load(Ordering::Acquire)
     }
 
-    /// What is to be done with the socket, if somebody has taken over.
-    pub(crate) fn take(&self) -> Option<Then> {
-        self.0.then.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// The handler, if the request was taken over.
+    pub(crate) fn take(&self) -> Option<Handler> {
+        self.0.handler.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
@@ -73,16 +73,16 @@ impl<S: Sync> FromRequestParts<S> for Takeover {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let here = parts.extensions.get::<Self>().cloned();
-        here.ok_or_else(|| {
+        let takeover = parts.extensions.get::<Self>().cloned();
+        takeover.ok_or_else(|| {
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "no-socket", "there is no socket to stream on")
         })
     }
 }
 
-struct Silence(Arc<Slot>);
+struct NoBody(Arc<Slot>);
 
-impl Body for Silence {
+impl Body for NoBody {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -92,13 +92,13 @@ impl Body for Silence {
     }
 }
 
-/// The socket while it speaks HTTP: notes when the head is out, for hyper flushes it once its own buffer is empty.
-pub(crate) struct Watched {
+/// The socket while HTTP uses it; notes when the head is out, which hyper flushes once its own buffer is empty.
+pub(crate) struct HttpSocket {
     io: TokioIo<TcpStream>,
     takeover: Takeover,
 }
 
-impl Watched {
+impl HttpSocket {
     pub(crate) fn new(socket: TcpStream, takeover: Takeover) -> Self {
         Self { io: TokioIo::new(socket), takeover }
     }
@@ -108,13 +108,13 @@ impl Watched {
     }
 }
 
-impl Read for Watched {
+impl Read for HttpSocket {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_read(cx, into)
     }
 }
 
-impl Write for Watched {
+impl Write for HttpSocket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.io).poll_write(cx, bytes)
     }

@@ -1,4 +1,4 @@
-//! An event as it is handed to connections: stamped and encoded once, its bytes shared by all.
+//! An event on its way to connections: stamped and encoded once, its bytes shared by all of them.
 
 use std::sync::{Arc, OnceLock};
 
@@ -6,30 +6,30 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use model::{Audience, Cursor, Environment, EventError, event::SharedEvent};
 
-/// An event on its way to connections.
+/// An event with its environment and cursor stamped.
 #[derive(Debug)]
-pub struct Delivered {
-    /// Its place in the log.
+pub struct OutgoingEvent {
+    /// Its position in the log.
     pub cursor: Cursor,
     /// Its CloudEvents type; has no line end.
     pub event_type: Box<str>,
-    /// Who it is for.
+    /// Who may see it.
     pub audience: Audience,
-    /// After this it is not shown.
+    /// When it stops being shown.
     pub expires: Option<Timestamp>,
-    /// The CloudEvent with `environment` and `cursor` stamped.
+    /// The CloudEvent as JSON.
     pub json: Bytes,
     frames: Frames,
 }
 
-/// Formats that an event's bytes are kept in; which they are is the business of connections.
+/// The number of formats that an event's bytes are kept in. Connections know what the formats are.
 pub const FORMATS: usize = 8;
 
-/// A slot for each format; most events are only kept for who comes back, and have none.
+/// A slot for each format; most events are only kept for replay, and have none.
 type Frames = OnceLock<Box<[OnceLock<Bytes>; FORMATS]>>;
 
-impl Delivered {
-    /// Stamps an event with the environment it came through and its place, whatever its body claims.
+impl OutgoingEvent {
+    /// Stamps an event with the environment it came through and its cursor, whatever its body claims.
     pub fn stamp(event: SharedEvent, environment: &Environment, cursor: Cursor) -> Result<Arc<Self>, EventError> {
         // Fresh from a broker nobody else holds it, and nothing is copied.
         let mut stamped = Arc::unwrap_or_clone(event);
@@ -46,14 +46,14 @@ impl Delivered {
         }))
     }
 
-    /// Its bytes in a format, a number below [`FORMATS`], encoded by the first who asks.
+    /// Its bytes in a format, a number below [`FORMATS`]; encoded at the first call.
     pub fn frame(&self, format: usize, encode: impl FnOnce(&Self) -> Bytes) -> Bytes {
         let frames = self.frames.get_or_init(Box::default);
         frames[format].get_or_init(|| encode(self)).clone()
     }
 
-    /// Whether it must not be shown any more.
+    /// True if it must not be shown any more.
     pub fn has_expired(&self, now: Timestamp) -> bool {
-        self.expires.is_some_and(|end| end <= now)
+        self.expires.is_some_and(|expires| expires <= now)
     }
 }

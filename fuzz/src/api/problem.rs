@@ -1,9 +1,0 @@
-//! Where the gateway makes an answer of an error.
-
-pub(crate) struct Problem;
-
-impl Problem {
-    pub(crate) fn not_found(_words: String) -> Self {
-        Self
-    }
-}

@@ -1,0 +1,104 @@
+//! `GET /events`: a caller's events as plain server-sent events.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::State,
+    http::{HeaderMap, Version},
+    response::{IntoResponse, Response},
+};
+use metrics::counter;
+use model::{Cursor, cursor::CursorError};
+use serde::Deserialize;
+
+use super::{problem::Problem, request::Parameters};
+use crate::{
+    caller::Caller,
+    pod::Pod,
+    write::{
+        clock::{Clock, Tick},
+        close::{close, wait_for_eof},
+        feed::EventFeed,
+        format::{Format, LAST_CHUNK},
+        sse,
+        takeover::Takeover,
+        writer::{Closed, ConnectionWriter},
+    },
+};
+
+/// The query of a request for events.
+#[derive(Debug, Default, Deserialize)]
+pub struct StreamQuery {
+    /// A cursor; without one, or with `now`, only new events are sent.
+    after: Option<String>,
+}
+
+/// Follow the events that are meant for the caller.
+#[utoipa::path(
+    get, path = "/events", tag = "events", operation_id = "listen",
+    params(
+        ("after" = Option<String>, Query, description = "a cursor to resume after, or `now`"),
+        ("Last-Event-ID" = Option<String>, Header, description = "a cursor to resume after; wins over `after`"),
+        ("access_token" = Option<String>, Query, description = "the token, where no header can be set"),
+    ),
+    responses(
+        (status = 200, description = "`id:` a cursor, `event:` a type, `data:` a CloudEvent; first an `id:` alone", content_type = "text/event-stream"),
+        (status = 400, body = Problem), (status = 401, body = Problem), (status = 503, body = Problem),
+    ),
+)]
+pub async fn stream(
+    State(pod): State<Pod>,
+    caller: Caller,
+    takeover: Takeover,
+    version: Version,
+    Parameters(query): Parameters<StreamQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let after = start_cursor(&headers, &query)?;
+    let permit = pod.connection_permit()?;
+    let subscription = caller.environment.dispatch.subscribe(caller.listener.clone(), after).await?;
+    let format = if version == Version::HTTP_10 { Format::Plain } else { Format::PlainChunked };
+    let clock = Clock::new(pod.config(), pod.draining(), caller.claims.expires());
+    let queue = caller.environment.write_queue.clone();
+    takeover.on_socket(move |socket, _| async move {
+        let writer = ConnectionWriter::open(socket, format, &queue);
+        writer.send(format.wrap(sse::retry(rand::random_range(500..3000))));
+        writer.set_feed(EventFeed::new(subscription, true));
+        serve(&writer, format, clock).await;
+        drop(permit);
+    });
+    Ok((sse::headers(), takeover.body()).into_response())
+}
+
+/// Serves a stream until it ends.
+async fn serve(writer: &Arc<ConnectionWriter>, format: Format, mut clock: Clock) {
+    let reason = loop {
+        tokio::select! {
+            closed = writer.closed() => match closed {
+                Closed::Broken => return,
+                Closed::Ended(reason) => break reason,
+            },
+            () = wait_for_eof(writer) => return,
+            tick = clock.tick() => match tick {
+                Tick::Heartbeat => writer.heartbeat(),
+                Tick::End(reason) => break reason,
+            },
+        }
+    };
+    counter!("bellwire_connections_ended_total", "reason" => reason.as_str()).increment(1);
+    writer.send(format.wrap(sse::retry(rand::random_range(200..3000))));
+    if format.is_chunked() {
+        writer.send(LAST_CHUNK);
+    }
+    close(writer).await;
+}
+
+fn start_cursor(headers: &HeaderMap, query: &StreamQuery) -> Result<Option<Cursor>, Problem> {
+    let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
+    match last.filter(|last| !last.is_empty()).or(query.after.as_deref()) {
+        None | Some("" | "now") => Ok(None),
+        Some(text) => text.parse().map(Some).map_err(|error: CursorError| {
+            Problem::bad_request("invalid-cursor", format!("after, or Last-Event-ID: {error}"))
+        }),
+    }
+}

@@ -1,0 +1,96 @@
+//! What a dispatcher can be asked, and a subscription, its answer to a connection.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use model::{Audience, Cursor, Task, TaskId, approval::Answer};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::{
+    outbox::Outbox,
+    questions::AskedQuestion,
+    registry::{ConnectionId, Listener},
+};
+
+#[derive(Debug)]
+pub(crate) enum Command {
+    Subscribe {
+        listener: Arc<Listener>,
+        after: Option<Cursor>,
+        /// True if it counts as one more connection of its user's.
+        is_additional: bool,
+        reply: oneshot::Sender<Result<Subscription, SubscribeError>>,
+    },
+    Unsubscribe(ConnectionId),
+    ListTasks {
+        listener: Arc<Listener>,
+        parent: Option<TaskId>,
+        max: usize,
+        reply: oneshot::Sender<Vec<Task>>,
+    },
+    FindTask {
+        listener: Arc<Listener>,
+        id: TaskId,
+        reply: oneshot::Sender<Option<Task>>,
+    },
+    StalledTasks {
+        now: Timestamp,
+        max: usize,
+        reply: oneshot::Sender<Vec<(Task, Audience)>>,
+    },
+    OpenQuestions {
+        listener: Arc<Listener>,
+        max: usize,
+        reply: oneshot::Sender<Vec<AskedQuestion>>,
+    },
+    FindQuestion {
+        task: TaskId,
+        step: String,
+        reply: oneshot::Sender<Option<AskedQuestion>>,
+    },
+    AwaitAnswer {
+        task: TaskId,
+        step: String,
+        reply: oneshot::Sender<Answer>,
+    },
+}
+
+/// A connection's part of the log; dropping it unsubscribes.
+#[derive(Debug)]
+pub struct Subscription {
+    /// The client's cursor: everything after it follows.
+    pub start: Cursor,
+    /// The events, first of all an [`OutboxItem::Replay`](super::outbox::OutboxItem::Replay).
+    pub outbox: Outbox,
+    /// Everything up to this cursor was put into the outbox. Read it before emptying the outbox.
+    pub dispatched: watch::Receiver<Option<Cursor>>,
+    pub(crate) _guard: Unsubscribe,
+}
+
+/// Unsubscribes when dropped.
+#[derive(Debug)]
+pub(crate) struct Unsubscribe {
+    pub(crate) id: ConnectionId,
+    pub(crate) commands: mpsc::Sender<Command>,
+}
+
+impl Drop for Unsubscribe {
+    fn drop(&mut self) {
+        // When too many commands wait, the dispatcher's sweep finds the closed outbox.
+        self.commands.try_send(Command::Unsubscribe(self.id)).ok();
+    }
+}
+
+/// Why a connection cannot subscribe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SubscribeError {
+    /// The pod has not read the whole log yet.
+    #[error("this pod is still reading the log; come back")]
+    CatchingUp,
+    /// The user has as many connections as one may have.
+    #[error("{0} connections of this user are on this pod, and more may not be")]
+    TooManyConnections(usize),
+    /// The pod stops.
+    #[error("this pod is ending; come back, to any pod")]
+    Stopping,
+}

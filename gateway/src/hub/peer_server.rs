@@ -1,0 +1,170 @@
+//! Serves the requests that other pods send for clients of this one, and hands their replies to this pod's own requests.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use backplane::{ControlMessage, ControlReader};
+use bytes::Bytes;
+use model::PodId;
+use serde::Deserialize;
+use tokio::{sync::oneshot, task::JoinSet, time::timeout};
+use tracing::{debug, error};
+
+use super::{
+    local::serve,
+    peer_message::{ACCEPT_TIMEOUT, MOST_PARTS, PART, PeerMessage},
+    request::{ClientRequest, Reply},
+};
+use crate::{
+    caller::Caller,
+    pod::{EnvironmentState, Pod},
+};
+
+/// Most requests of other pods that are served at once, in one environment.
+const MOST_SERVED: usize = 10_000;
+
+/// Receives the control messages of one environment.
+pub struct PeerServer {
+    pod: Pod,
+    environment: Arc<EnvironmentState>,
+    reader: ControlReader,
+    serving: JoinSet<()>,
+    unconfirmed: Unconfirmed,
+}
+
+impl PeerServer {
+    /// The server of an environment on a pod.
+    pub fn new(pod: Pod, environment: Arc<EnvironmentState>, reader: ControlReader) -> Self {
+        Self { pod, environment, reader, serving: JoinSet::new(), unconfirmed: Unconfirmed::default() }
+    }
+
+    /// Serves for as long as the pod lives; ends only with an error.
+    pub async fn run(mut self) -> anyhow::Result<()> {
+        loop {
+            tokio::select! {
+                message = self.reader.messages.recv() => match message {
+                    Some(message) => self.receive(message),
+                    None => anyhow::bail!("messages of other pods can no longer be received"),
+                },
+                Some(ended) = self.serving.join_next(), if !self.serving.is_empty() => {
+                    if let Err(error) = ended {
+                        error!(%error, "serving a request of another pod has panicked");
+                    }
+                }
+            }
+        }
+    }
+
+    fn receive(&mut self, message: ControlMessage) {
+        use PeerMessage::{Accepted, Confirmed, Part, Reply, Request};
+        let ControlMessage { from, to, body } = message;
+        match PeerMessage::deserialize(&body) {
+            Ok(Request { number, request }) => self.spawn(from, number, to.is_some(), *request),
+            Ok(message @ (Accepted { number } | Reply { number, .. } | Part { number, .. })) => {
+                self.environment.peers.receive(number, from, message);
+            }
+            Ok(Confirmed { number }) => self.unconfirmed.confirm(from, number),
+            // The text of the error could be a client's.
+            Err(_) => debug!(%from, "an invalid message of another pod"),
+        }
+    }
+
+    fn spawn(&mut self, from: PodId, number: u64, is_for_this_pod: bool, request: ClientRequest) {
+        let id = &request.token.id;
+        let is_ours =
+            is_for_this_pod || self.pod.clients().find(id).is_some() || self.pod.poll_sessions().has_ended(id);
+        if is_ours && self.serving.len() < MOST_SERVED {
+            let served = PeerRequest {
+                pod: self.pod.clone(),
+                environment: self.environment.clone(),
+                unconfirmed: self.unconfirmed.clone(),
+                from,
+                number,
+            };
+            self.serving.spawn(served.serve(request, is_for_this_pod));
+        }
+    }
+}
+
+/// The replies in parts that wait until the other pod confirms them.
+#[derive(Clone, Default)]
+struct Unconfirmed(Arc<Mutex<HashMap<(PodId, u64), oneshot::Sender<()>>>>);
+
+impl Unconfirmed {
+    fn confirm(&self, from: PodId, number: u64) {
+        if let Some(waiting) = self.replies().remove(&(from, number)) {
+            waiting.send(()).ok();
+        }
+    }
+
+    fn replies(&self) -> MutexGuard<'_, HashMap<(PodId, u64), oneshot::Sender<()>>> {
+        // Each change is whole in itself: a panic elsewhere has not harmed it.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A request of another pod.
+struct PeerRequest {
+    pod: Pod,
+    environment: Arc<EnvironmentState>,
+    unconfirmed: Unconfirmed,
+    from: PodId,
+    number: u64,
+}
+
+impl PeerRequest {
+    async fn serve(self, request: ClientRequest, may_start: bool) {
+        let number = self.number;
+        if !self.send(&PeerMessage::Accepted { number }).await {
+            return;
+        }
+        let id = request.token.id;
+        let caller = Caller::from_claims(self.environment.clone(), request.claims.clone());
+        match serve(&self.pod, caller, request, may_start).await {
+            Reply::Messages { is_text, bytes } => {
+                if !self.deliver(is_text, &bytes).await {
+                    debug!("the reply to a poll was lost between pods; its client starts again");
+                    if let Some(client) = self.pod.clients().find(&id) {
+                        client.abort().await;
+                    }
+                }
+            }
+            // If this is lost, it is as if no pod had accepted the request.
+            reply => drop(self.send(&PeerMessage::Reply { number, reply }).await),
+        }
+    }
+
+    /// Sends messages in parts; true once all have arrived.
+    async fn deliver(&self, is_text: bool, bytes: &Bytes) -> bool {
+        let (sender, confirmed) = oneshot::channel();
+        let key = (self.from.clone(), self.number);
+        self.unconfirmed.replies().insert(key.clone(), sender);
+        let is_sent = self.send_parts(is_text, bytes).await;
+        // With nothing in it, nothing is lost.
+        let is_delivered =
+            bytes.is_empty() || is_sent && timeout(ACCEPT_TIMEOUT, confirmed).await.is_ok_and(|result| result.is_ok());
+        self.unconfirmed.replies().remove(&key);
+        is_delivered
+    }
+
+    async fn send_parts(&self, is_text: bool, bytes: &Bytes) -> bool {
+        let parts = bytes.len().div_ceil(PART).max(1);
+        if parts > MOST_PARTS {
+            return false;
+        }
+        for index in 0..parts {
+            let bytes = bytes.slice(index * PART..bytes.len().min((index + 1) * PART));
+            let part = PeerMessage::Part { number: self.number, index, is_last: index + 1 == parts, is_text, bytes };
+            if !self.send(&part).await {
+                return false;
+            }
+        }
+        true
+    }
+
+    async fn send(&self, message: &PeerMessage) -> bool {
+        self.environment.peers.send(Some(&self.from), message).await.is_ok()
+    }
+}

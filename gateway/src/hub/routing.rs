@@ -1,0 +1,79 @@
+//! Routes a client's request to the pod that holds it: this one, or another over the control exchange.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::{
+    local::serve,
+    peer_message::ACCEPT_TIMEOUT,
+    request::{ClientRequest, Operation, Reply, is_only_pings},
+};
+use crate::{api::problem::Problem, caller::Caller, pod::Pod};
+
+/// The time to look for the stream of a client before it is taken for one that will poll: some send their handshake
+/// before they poll for the first time, and only the pod with the stream knows of it.
+const STREAM_LOOKUP_TIMEOUT: Duration = Duration::from_millis(500);
+/// The time another pod may take to handle a client's messages.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Routes messages of a client.
+pub(super) async fn post(pod: &Pod, caller: Caller, request: ClientRequest) -> Result<Reply, Problem> {
+    if let Operation::Post(bytes) = &request.operation
+        && is_only_pings(bytes)
+    {
+        return Ok(Reply::Done);
+    }
+    if pod.clients().find(&request.token.id).is_some()
+        || pod.poll_sessions().has_ended(&request.token.id)
+        || request.token.age() >= pod.config().handshake_timeout
+    {
+        return existing(pod, caller, request).await;
+    }
+    let peers = caller.environment.peers.clone();
+    let is_own = request.token.pod == *pod.id();
+    match peers.request(None, request.clone(), STREAM_LOOKUP_TIMEOUT, REQUEST_TIMEOUT).await {
+        Ok(Some(reply)) => return Ok(reply),
+        // Its polls can only start on this pod, so they do.
+        Err(problem) if !is_own => return Err(problem),
+        Ok(None) | Err(_) => {}
+    }
+    if is_own {
+        return Ok(serve(pod, caller, request, true).await);
+    }
+    let owner = request.token.pod.clone();
+    Ok(peers.request(Some(&owner), request, ACCEPT_TIMEOUT, REQUEST_TIMEOUT).await?.unwrap_or(Reply::Gone))
+}
+
+/// Routes a poll to the pod that is named in the client's token, and to no other.
+pub(super) async fn poll(pod: &Pod, caller: Caller, request: ClientRequest) -> Result<Reply, Problem> {
+    let owner = request.token.pod.clone();
+    let reply = if owner == *pod.id() {
+        serve(pod, caller, request, true).await
+    } else {
+        let peers = caller.environment.peers.clone();
+        let polled = peers.request(Some(&owner), request, ACCEPT_TIMEOUT, pod.config().poll_timeout);
+        tokio::select! {
+            biased;
+            reply = polled => reply?.unwrap_or(Reply::Gone),
+            // This pod stops and the other may not: the next poll reaches it by way of another.
+            () = pod.draining().cancelled() => Reply::Messages { is_text: true, bytes: Bytes::new() },
+        }
+    };
+    if matches!(reply, Reply::Gone) {
+        pod.poll_sessions().delay_refusal().await;
+    }
+    Ok(reply)
+}
+
+/// Routes a request to a client that exists already, wherever it is held.
+pub(super) async fn existing(pod: &Pod, caller: Caller, request: ClientRequest) -> Result<Reply, Problem> {
+    if pod.clients().find(&request.token.id).is_some() {
+        return Ok(serve(pod, caller, request, false).await);
+    }
+    if pod.poll_sessions().has_ended(&request.token.id) {
+        return Ok(Reply::Gone);
+    }
+    let peers = caller.environment.peers.clone();
+    Ok(peers.request(None, request, ACCEPT_TIMEOUT, REQUEST_TIMEOUT).await?.unwrap_or(Reply::Gone))
+}

@@ -1,0 +1,90 @@
+//! The sessions of clients that poll this pod: those that start, and the ids of those that ended a short time ago.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use futures_util::future::BoxFuture;
+use tokio::{
+    sync::{Semaphore, SemaphorePermit, mpsc},
+    time::{Instant, sleep},
+};
+
+use super::connection_token::HubId;
+
+/// Sessions that wait to be started.
+const STARTING: usize = 64;
+/// Ended sessions that wait for a last poll.
+const MOST_LINGERING: usize = 10_000;
+/// Ids of ended sessions that are known; beyond it a client with a new token may start again.
+const MOST_ENDED: usize = 65_536;
+/// Refusals of a poll that are delayed at once; beyond it they are sent at once.
+const MOST_DELAYED: usize = 1000;
+
+/// The session of a client that polls, to be run by the server like a connection.
+pub type PollSession = BoxFuture<'static, ()>;
+
+/// A pod's sessions of clients that poll.
+#[derive(Debug)]
+pub struct PollSessions {
+    starting: mpsc::Sender<PollSession>,
+    delayed: Semaphore,
+    lingering: Semaphore,
+    /// The ended sessions, and until when each is known.
+    ended: Mutex<HashMap<HubId, Instant>>,
+}
+
+/// The pod no longer starts sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("this pod is stopping; connect again, to any pod")]
+pub struct Stopping;
+
+impl PollSessions {
+    /// No sessions yet, and the receiver of those that are spawned.
+    pub fn new() -> (Self, mpsc::Receiver<PollSession>) {
+        let (starting, sessions) = mpsc::channel(STARTING);
+        let (delayed, lingering) = (Semaphore::new(MOST_DELAYED), Semaphore::new(MOST_LINGERING));
+        (Self { starting, delayed, lingering, ended: Mutex::default() }, sessions)
+    }
+
+    /// Has a session run.
+    pub async fn spawn(&self, session: PollSession) -> Result<(), Stopping> {
+        self.starting.send(session).await.map_err(|_| Stopping)
+    }
+
+    /// A permit for an ended session to wait for a last poll, if there are not too many.
+    pub fn linger_permit(&self) -> Option<SemaphorePermit<'_>> {
+        self.lingering.try_acquire().ok()
+    }
+
+    /// Remembers for this long that a session has ended: its client must not start again while its token is new.
+    pub fn mark_ended(&self, id: HubId, duration: Duration) {
+        let now = Instant::now();
+        let mut ended = self.ended();
+        if ended.len() >= MOST_ENDED {
+            ended.retain(|_, until| *until > now);
+        }
+        if ended.len() < MOST_ENDED {
+            ended.insert(id, now + duration);
+        }
+    }
+
+    /// Returns true if a session ended here a short time ago, so that no other pod needs to be asked for it.
+    pub fn has_ended(&self, id: &HubId) -> bool {
+        self.ended().get(id).is_some_and(|until| *until > Instant::now())
+    }
+
+    /// Waits before a poll is refused: a client that does not know what 404 means polls again at once, without end.
+    pub async fn delay_refusal(&self) {
+        if let Ok(_permit) = self.delayed.try_acquire() {
+            sleep(Duration::from_secs(1).mul_f64(rand::random_range(1.0..2.0))).await;
+        }
+    }
+
+    fn ended(&self) -> MutexGuard<'_, HashMap<HubId, Instant>> {
+        // Each change is whole in itself: a panic elsewhere has not harmed it.
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

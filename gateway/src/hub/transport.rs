@@ -1,0 +1,55 @@
+//! The transport that a session sends through: the connection of a WebSocket or a stream, or a buffer for polls.
+
+use std::sync::Arc;
+
+use metrics::counter;
+use signalr::{Encoding, Message, handshake};
+
+use super::close_reason::CloseReason;
+use crate::write::{feed::EventFeed, writer::ConnectionWriter};
+
+/// Sends to a client.
+pub(super) trait Transport: Sync {
+    /// Sets the encoding of what is sent from here on; `false` if this transport cannot carry it.
+    fn set_encoding(&self, encoding: Encoding) -> bool;
+    /// Sends the answer to a handshake: bare bytes.
+    fn send_handshake(&self, answer: Vec<u8>);
+    /// Sends a message.
+    fn send(&self, message: &Message);
+    /// Sends the events of this feed from here on.
+    fn set_feed(&self, feed: EventFeed);
+    /// Bytes that the client has not taken yet.
+    fn unsent_bytes(&self) -> usize;
+}
+
+/// Counts the end of a connection and sends the client its reason, unless the client closed it.
+pub(super) fn send_close(reason: &CloseReason, transport: &impl Transport) {
+    counter!("bellwire_connections_ended_total", "reason" => reason.as_str()).increment(1);
+    match reason {
+        CloseReason::ClientLeft => {}
+        CloseReason::HandshakeRefused(error) => transport.send_handshake(handshake::response(Some(error))),
+        reason => transport.send(&reason.message()),
+    }
+}
+
+impl Transport for Arc<ConnectionWriter> {
+    fn set_encoding(&self, encoding: Encoding) -> bool {
+        self.format().with(encoding).map(|format| self.set_format(format)).is_some()
+    }
+
+    fn send_handshake(&self, answer: Vec<u8>) {
+        ConnectionWriter::send(self, self.format().wrap(answer));
+    }
+
+    fn send(&self, message: &Message) {
+        ConnectionWriter::send(self, self.format().message(message));
+    }
+
+    fn set_feed(&self, feed: EventFeed) {
+        ConnectionWriter::set_feed(self, feed);
+    }
+
+    fn unsent_bytes(&self) -> usize {
+        self.unsent()
+    }
+}

@@ -1,0 +1,107 @@
+//! Starts a pod: its state, and the tasks that serve each environment.
+
+use std::sync::Arc;
+
+use backplane::{
+    Backplane,
+    follow::{FollowTiming, Follower, ReadHealth},
+};
+use futures_util::FutureExt;
+use model::{Environment, PodId};
+use process::{Condition, Readiness};
+use storage::Storage;
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
+
+use crate::{
+    api::function_cache::FunctionCache,
+    config::GatewayConfig,
+    dispatch::{
+        dispatcher::{Dispatcher, FollowerEnded},
+        lost_workers::LostWorkers,
+    },
+    hub::{
+        peer_client::PeerClient,
+        peer_server::PeerServer,
+        sessions::{PollSession, PollSessions},
+    },
+    pod::{EnvironmentState, Pod},
+    token::Key,
+    write::queue::WriteQueue,
+};
+
+/// An environment to serve.
+pub struct ServedEnvironment {
+    /// Its name.
+    pub name: Environment,
+    /// The key of its tokens.
+    pub key: Key,
+    /// Its log, jobs and control messages.
+    pub backplane: Backplane,
+}
+
+/// A pod and its tasks, to be joined by the server.
+pub struct Started {
+    /// The state.
+    pub pod: Pod,
+    /// One per environment.
+    pub dispatchers: Dispatchers,
+    /// Readiness reports, the watch for lost tasks, and the servers of other pods' requests.
+    pub background: JoinSet<anyhow::Result<()>>,
+    /// New sessions of clients that poll, to be run like connections.
+    pub poll_sessions: mpsc::Receiver<PollSession>,
+}
+
+/// The dispatchers' tasks; they end with the last [`Pod`], or with an error.
+pub type Dispatchers = JoinSet<Result<(), FollowerEnded>>;
+
+/// Starts to follow the log of each environment; its condition of readiness is reported as it is read.
+pub fn start(
+    config: GatewayConfig,
+    served: Vec<ServedEnvironment>,
+    storage: Storage,
+    hands_out_tokens: bool,
+    readiness: &Readiness,
+) -> Started {
+    let id = PodId::gateway();
+    let (mut dispatchers, mut background) = (JoinSet::new(), JoinSet::new());
+    let (mut environments, mut peer_readers) = (Vec::new(), Vec::new());
+    for ServedEnvironment { name, key, backplane } in served {
+        let log = backplane.log.clone();
+        let follower = Follower::start(log.clone(), &id, FollowTiming::with_horizon(config.window));
+        let write_queue = WriteQueue::default();
+        let (dispatcher, dispatch) = Dispatcher::new(name.clone(), follower, config.bounds(), write_queue.clone());
+        dispatchers.spawn(dispatcher.run());
+        let condition = readiness.condition(format!("log of {name}"));
+        background.spawn(report_health(condition, dispatch.health()).map(Ok));
+        background.spawn(LostWorkers::new(name.clone(), dispatch.clone(), log, config.lost).run().map(Ok));
+        let functions = FunctionCache::new(storage.catalogue(&name));
+        let (peers, reader) = PeerClient::open(&id, backplane.control.clone());
+        let state = Arc::new(EnvironmentState { name, key, backplane, dispatch, write_queue, functions, peers });
+        peer_readers.push((state.clone(), reader));
+        environments.push(state);
+    }
+    let (sessions, poll_sessions) = PollSessions::new();
+    let pod = Pod::new(id, environments, config, storage, hands_out_tokens, sessions);
+    for (environment, reader) in peer_readers {
+        background.spawn(PeerServer::new(pod.clone(), environment, reader).run());
+    }
+    Started { pod, dispatchers, background, poll_sessions }
+}
+
+/// Keeps a condition of readiness in step with how well the log is read.
+async fn report_health(condition: Condition, mut health: watch::Receiver<ReadHealth>) {
+    loop {
+        match &*health.borrow_and_update() {
+            ReadHealth::CaughtUp => condition.ready(),
+            ReadHealth::CatchingUp => condition.not_ready("reading the log"),
+            ReadHealth::Away(why) => condition.degraded(format!("serving what is known; {why}")),
+            ReadHealth::Stalled => condition.not_ready("the broker is there, yet nothing of the log arrives"),
+        }
+        if health.changed().await.is_err() {
+            return;
+        }
+    }
+}

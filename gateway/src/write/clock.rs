@@ -1,0 +1,87 @@
+//! When a connection's heartbeat is due, and when the connection must end.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use crate::{config::GatewayConfig, dispatch::outbox::EndReason};
+
+/// The clock would overflow with a token that never expires.
+const MAX_LIFETIME: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// One connection's times.
+#[derive(Debug)]
+pub struct Clock {
+    interval: Duration,
+    next_heartbeat: Instant,
+    end: (Instant, EndReason),
+    /// Until the pod begins to stop.
+    draining: Option<CancellationToken>,
+    grace: Duration,
+}
+
+/// What is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tick {
+    /// A heartbeat.
+    Heartbeat,
+    /// The end of the connection.
+    End(EndReason),
+}
+
+impl Clock {
+    /// The clock of a connection whose token expires then.
+    pub fn new(config: &GatewayConfig, draining: &CancellationToken, expires: Timestamp) -> Self {
+        let interval = config.heartbeat;
+        // Spread, for connections that were opened at the same moment.
+        let next_heartbeat = Instant::now() + interval.mul_f64(rand::random_range(0.5..1.0));
+        let end = (instant_of(expires), EndReason::Expired);
+        Self { interval, next_heartbeat, end, draining: Some(draining.clone()), grace: config.grace }
+    }
+
+    /// Takes a newer token's expiry into account: the later one counts.
+    pub fn prolong(&mut self, expires: Timestamp) {
+        let end = instant_of(expires);
+        if self.end.1 == EndReason::Expired && end > self.end.0 {
+            self.end.0 = end;
+        }
+    }
+
+    /// Waits for the next heartbeat or the end.
+    pub async fn tick(&mut self) -> Tick {
+        let next = self.next_heartbeat.min(self.end.0);
+        tokio::select! {
+            biased;
+            () = stopping(self.draining.as_ref()) => {
+                self.draining = None;
+                // Each is served until a moment of its own, so that not all reconnect at once.
+                let moment = Instant::now() + self.grace.mul_f64(rand::random_range(0.0..1.0));
+                if moment < self.end.0 {
+                    self.end = (moment, EndReason::Draining);
+                }
+                Tick::Heartbeat
+            }
+            () = sleep_until(next) => {
+                if Instant::now() >= self.end.0 {
+                    return Tick::End(self.end.1);
+                }
+                self.next_heartbeat = Instant::now() + self.interval;
+                Tick::Heartbeat
+            }
+        }
+    }
+}
+
+async fn stopping(draining: Option<&CancellationToken>) {
+    match draining {
+        Some(draining) => draining.cancelled().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn instant_of(expires: Timestamp) -> Instant {
+    let left = Duration::try_from(expires - Timestamp::now()).unwrap_or_default();
+    Instant::now() + left.min(MAX_LIFETIME)
+}

@@ -1,0 +1,245 @@
+//! A connection whose socket was taken over: bytes are written straight to it by the task that has them.
+//!
+//! An outbox that gets something wakes no task: its waker puts the writer on the [`WriteQueue`], which the dispatcher
+//! flushes. The connection's own task wakes only when the socket takes no more, or when the connection must end.
+
+use std::{
+    io::{self, IoSlice},
+    ops::Deref,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
+};
+
+use bytes::Bytes;
+use futures_util::task::AtomicWaker;
+use tokio::net::TcpStream;
+
+use super::{
+    buffer::WriteBuffer,
+    feed::EventFeed,
+    format::Format,
+    queue::{QueuedWriter, WriteQueue},
+};
+use crate::dispatch::outbox::EndReason;
+
+/// The number of frames in one write.
+const MAX_SLICES: usize = 64;
+
+/// A connection's socket, and the bytes on their way to it.
+pub struct ConnectionWriter {
+    socket: TcpStream,
+    state: Mutex<State>,
+    is_queued: AtomicBool,
+    queue: WriteQueue,
+    /// The connection's own task.
+    owner: AtomicWaker,
+}
+
+struct State {
+    buffer: WriteBuffer,
+    /// The socket takes no more now; the owner waits until it does.
+    is_blocked: bool,
+    closed: Option<Closed>,
+}
+
+/// The writer as its connection's task holds it; dropping this drops the subscription, whoever else holds the writer.
+pub struct OwnedWriter(Arc<ConnectionWriter>);
+
+impl Deref for OwnedWriter {
+    type Target = Arc<ConnectionWriter>;
+
+    fn deref(&self) -> &Arc<ConnectionWriter> {
+        &self.0
+    }
+}
+
+impl Drop for OwnedWriter {
+    fn drop(&mut self) {
+        // Its outbox holds the writer as its waker, so the two would keep each other alive.
+        let mut state = self.0.state();
+        state.closed = Some(Closed::Broken);
+        let buffer = std::mem::replace(&mut state.buffer, WriteBuffer::new(Format::Plain));
+        drop(state);
+        drop(buffer);
+    }
+}
+
+/// Why nothing more is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closed {
+    /// The socket is broken.
+    Broken,
+    /// The dispatcher has ended the subscription.
+    Ended(EndReason),
+}
+
+impl ConnectionWriter {
+    /// A writer to a socket, in this format.
+    pub fn open(socket: TcpStream, format: Format, queue: &WriteQueue) -> OwnedWriter {
+        let state = State { buffer: WriteBuffer::new(format), is_blocked: false, closed: None };
+        OwnedWriter(Arc::new(Self {
+            socket,
+            state: Mutex::new(state),
+            is_queued: AtomicBool::new(false),
+            queue: queue.clone(),
+            owner: AtomicWaker::new(),
+        }))
+    }
+
+    /// The socket, to read from.
+    pub fn socket(&self) -> &TcpStream {
+        &self.socket
+    }
+
+    /// The format that it writes.
+    pub fn format(&self) -> Format {
+        self.state().buffer.format()
+    }
+
+    /// Writes this format from now on.
+    pub fn set_format(&self, format: Format) {
+        self.state().buffer.set_format(format);
+    }
+
+    /// Writes a frame, after everything before it.
+    pub fn send(self: &Arc<Self>, frame: Bytes) {
+        let mut state = self.state();
+        state.buffer.push(frame);
+        self.write(&mut state);
+    }
+
+    /// Writes the events of this feed from now on.
+    pub fn set_feed(self: &Arc<Self>, feed: EventFeed) {
+        let mut state = self.state();
+        state.buffer.set_feed(feed);
+        self.write(&mut state);
+    }
+
+    /// Writes the client's cursor or a ping, unless the socket is blocked: heartbeats would only pile up.
+    pub fn heartbeat(self: &Arc<Self>) {
+        let mut state = self.state();
+        if state.is_blocked {
+            return;
+        }
+        let waker = Waker::from(self.clone());
+        state.buffer.heartbeat(&Context::from_waker(&waker));
+        self.write(&mut state);
+    }
+
+    /// The number of bytes that the socket has not taken yet.
+    pub fn unsent(&self) -> usize {
+        self.state().buffer.unsent()
+    }
+
+    /// Waits until nothing more can be written, and meanwhile writes when a blocked socket takes more. Only for the
+    /// connection's own task.
+    pub async fn closed(self: &Arc<Self>) -> Closed {
+        loop {
+            let is_blocked = std::future::poll_fn(|cx| {
+                self.owner.register(cx.waker());
+                let state = self.state();
+                match state.closed {
+                    Some(closed) => Poll::Ready(Err(closed)),
+                    None if state.is_blocked => Poll::Ready(Ok(())),
+                    None => Poll::Pending,
+                }
+            });
+            if let Err(closed) = is_blocked.await {
+                return closed;
+            }
+            self.writable().await;
+        }
+    }
+
+    /// Waits until everything is written, or cannot be.
+    pub async fn flushed(self: &Arc<Self>) {
+        while self.unsent() > 0 && !self.is_broken() {
+            self.writable().await;
+        }
+    }
+
+    fn is_broken(&self) -> bool {
+        self.state().closed == Some(Closed::Broken)
+    }
+
+    async fn writable(self: &Arc<Self>) {
+        let ready = self.socket.writable().await;
+        let mut state = self.state();
+        state.is_blocked = false;
+        match ready {
+            Ok(()) => self.write(&mut state),
+            Err(_) => state.closed = Some(Closed::Broken),
+        }
+    }
+
+    fn write(self: &Arc<Self>, state: &mut State) {
+        if state.is_blocked || state.closed == Some(Closed::Broken) {
+            return;
+        }
+        let waker = Waker::from(self.clone());
+        loop {
+            if state.closed.is_none()
+                && let Poll::Ready(end) = state.buffer.poll_fill(&Context::from_waker(&waker))
+            {
+                state.closed = Some(Closed::Ended(end.unwrap_or(EndReason::Draining)));
+                self.owner.wake();
+            }
+            if state.buffer.unsent() == 0 {
+                return;
+            }
+            match self.write_once(&state.buffer) {
+                Ok(written) => state.buffer.advance(written),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    state.is_blocked = true;
+                    return self.owner.wake();
+                }
+                Err(_) => {
+                    state.closed = Some(Closed::Broken);
+                    return self.owner.wake();
+                }
+            }
+        }
+    }
+
+    fn write_once(&self, buffer: &WriteBuffer) -> io::Result<usize> {
+        let mut frames = buffer.frames();
+        let (Some(first), second) = (frames.next(), frames.next()) else {
+            return Ok(0);
+        };
+        let Some(second) = second else {
+            return self.socket.try_write(first);
+        };
+        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+        let mut count = 0;
+        for (slice, frame) in slices.iter_mut().zip([first, second].into_iter().chain(frames)) {
+            *slice = IoSlice::new(frame);
+            count += 1;
+        }
+        self.socket.try_write_vectored(&slices[..count])
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic elsewhere may have left a frame half taken; then the client sees an end, not the process.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl QueuedWriter for ConnectionWriter {
+    fn write_pending(self: Arc<Self>) {
+        self.is_queued.store(false, Ordering::Release);
+        self.write(&mut self.state());
+    }
+}
+
+/// The waker of its outbox: queues the writer, and wakes no task.
+impl Wake for ConnectionWriter {
+    fn wake(self: Arc<Self>) {
+        if !self.is_queued.swap(true, Ordering::AcqRel) {
+            let queue = self.queue.clone();
+            queue.push(self);
+        }
+    }
+}
