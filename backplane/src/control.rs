@@ -1,4 +1,4 @@
-//! Words between gateway pods; one may be lost, so nothing durable rests on it.
+//! Messages between gateway pods; one may be lost, so nothing durable depends on it.
 
 use async_trait::async_trait;
 use model::PodId;
@@ -9,57 +9,57 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::send::{Link, SendError};
 
-/// Most bytes of a word as JSON: a client's message, or part of what a client is told, in base64.
-pub const LARGEST_CONTROL_MESSAGE: usize = 160 * 1024;
+/// Most bytes of a message as JSON: a client's request, or a part of an answer, in base64.
+pub const MAX_CONTROL_BYTES: usize = 160 * 1024;
 
-/// One word: from a pod, to one pod or to all, its own included.
+/// A message from one pod to another, or to all, its own included.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ControlMessage {
-    /// Who speaks.
+    /// The sender.
     pub from: PodId,
-    /// Who should listen; all, if missing.
+    /// The receiver; every pod, if missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<PodId>,
-    /// What it says; the whole word has at most [`LARGEST_CONTROL_MESSAGE`] bytes as JSON.
+    /// The content; the whole message has at most [`MAX_CONTROL_BYTES`] as JSON.
     pub body: Value,
 }
 
 impl ControlMessage {
-    /// Its bytes, if it is no larger than one may be.
-    pub(crate) fn write(&self) -> Result<Vec<u8>, SendError> {
-        let body = serde_json::to_vec(self).map_err(|error| SendError::Invalid(error.to_string()))?;
-        if body.len() > LARGEST_CONTROL_MESSAGE {
+    /// The message as JSON; an error if it is too large.
+    pub(crate) fn to_json(&self) -> Result<Vec<u8>, SendError> {
+        let json = serde_json::to_vec(self).map_err(|error| SendError::Invalid(error.to_string()))?;
+        if json.len() > MAX_CONTROL_BYTES {
             return Err(SendError::Invalid(format!(
-                "a word has {LARGEST_CONTROL_MESSAGE} bytes at most, not {}",
-                body.len()
+                "a control message has {MAX_CONTROL_BYTES} bytes at most, not {}",
+                json.len()
             )));
         }
-        Ok(body)
+        Ok(json)
     }
 
-    /// Whether this pod should listen.
+    /// True if this pod is a receiver.
     pub fn is_for(&self, pod: &PodId) -> bool {
         self.to.as_ref().is_none_or(|to| to == pod)
     }
 }
 
-/// Hears the words for one pod, from when its link is first up; it heals by itself, and ends when dropped.
+/// Receives the messages for one pod, from when its link is first up; it reconnects by itself, and ends when dropped.
 #[derive(Debug)]
 pub struct ControlReader {
-    /// Words for this pod and for all.
-    pub words: mpsc::Receiver<ControlMessage>,
-    /// Whether words can be heard now.
+    /// Messages for this pod and for all.
+    pub messages: mpsc::Receiver<ControlMessage>,
+    /// The state of receiving.
     pub link: watch::Receiver<Link>,
-    /// The task that listens; it ends with this value.
+    /// The task that receives; it ends with this value.
     pub task: AbortOnDropHandle<()>,
 }
 
 /// The control exchange of one environment.
 #[async_trait]
 pub trait Control: Send + Sync {
-    /// Says a word; it is tried once.
-    async fn send(&self, word: &ControlMessage) -> Result<(), SendError>;
+    /// Sends a message, without retrying.
+    async fn send(&self, message: &ControlMessage) -> Result<(), SendError>;
 
-    /// Hears what is said to this pod and to all.
+    /// Receives the messages for this pod and for all.
     fn subscribe(&self, pod: &PodId) -> ControlReader;
 }

@@ -1,15 +1,16 @@
-//! What crosses between processes.
+//! Carries events, jobs and control messages between processes.
 //!
 //! In order of flow:
 //!
-//! - [`topology`]: what an environment's parts are called on the broker
-//! - [`send`]: what sending may come to
-//! - [`log`]: the event log of one environment, published to and read
-//! - [`follow`]: reading the log for life, with pulses that prove it is heard
-//! - [`jobs`]: the queues of work for the functions; [`dead`]: what was given up
+//! - [`open`]: a backplane from its settings; [`backplane`]: its parts; [`topology`]: its names on the broker
+//! - [`log`]: the event log of one environment, published to and read; [`follow`]: reads it continuously, with pulses
+//!   that prove that nothing is missing
+//! - [`jobs`]: the work queues of the functions; [`dead`]: jobs that were given up
 //! - [`control`]: messages between gateway pods
-//! - [`memory`] and [`rabbitmq`]: the two implementations; [`open`]: which one
+//! - [`send`]: the outcomes of sending, and the state of a connection
+//! - [`memory`] and [`rabbitmq`]: the two implementations
 
+pub mod backplane;
 pub mod control;
 pub mod dead;
 pub mod follow;
@@ -21,9 +22,10 @@ pub mod rabbitmq;
 pub mod send;
 pub mod topology;
 
+pub use backplane::Backplane;
 pub use control::{Control, ControlMessage, ControlReader};
 pub use dead::{DeadJob, DeadJobs, Depth};
 pub use jobs::{JobDelivery, JobQueues, JobReader, Settlement};
-pub use log::{Destination, Dropped, EventLog, Gap, LogEntry, LogItem, LogReader, ReadFrom};
-pub use open::{Backplane, BackplaneConfig};
+pub use log::{Destination, DropReason, EventLog, Gap, LogEntry, LogItem, LogReader, ReadFrom};
+pub use open::BackplaneConfig;
 pub use send::{Link, SendError};

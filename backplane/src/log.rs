@@ -1,49 +1,49 @@
-//! The event log of one environment: a totally ordered log that every pod reads without consuming it.
+//! The event log of one environment: totally ordered, and read by every pod without being consumed.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use model::{
     cursor::Cursor,
-    event::{Event, EventError, SharedEvent},
+    event::{EncodedEvent, Event, EventError, SharedEvent},
 };
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::send::{Link, SendError};
 
-/// Which exchange an event goes to, or came through: that alone decides whose it is.
+/// The exchange that an event is published to, or came through: it alone decides the environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Destination {
     /// This environment.
     Own,
-    /// Every environment; an operator's right.
+    /// Every environment; a permission of operators.
     Everywhere,
 }
 
-/// Where to begin reading.
+/// The position at which reading starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReadFrom {
-    /// At the first entry kept that is not older than this; some earlier ones may come first.
+    /// The first entry kept that is not older than this; some earlier ones may come first.
     Time(Timestamp),
     /// Right after this entry, which was read before.
     ///
-    /// If the log does not have it any more (or is another log) a [`LogItem::Gap`] comes first and
-    /// reading goes on from `horizon`.
+    /// If the log no longer has it (or is another log), a [`LogItem::Gap`] comes first and reading goes on from
+    /// `horizon`.
     After {
         /// The last entry read.
         last: Cursor,
-        /// Where to begin instead.
+        /// The time to start at instead.
         horizon: Timestamp,
     },
 }
 
-/// Why an entry is not for anybody.
+/// Why an entry is dropped.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Dropped {
-    /// It came through an exchange that may not speak to this environment.
+pub enum DropReason {
+    /// It came through an exchange that may not publish to this environment.
     #[error("it came through the exchange {0:?}")]
     ForeignExchange(String),
-    /// Its bytes are no event.
+    /// Its bytes are not a valid event.
     #[error(transparent)]
     Malformed(#[from] EventError),
 }
@@ -51,38 +51,38 @@ pub enum Dropped {
 /// One entry of the log.
 #[derive(Debug, Clone)]
 pub struct LogEntry {
-    /// Its place.
+    /// Its position.
     pub cursor: Cursor,
-    /// Which exchange it came through.
+    /// The exchange it came through.
     pub origin: Destination,
-    /// What it says, or why it is dropped; a dropped one still has a place.
-    pub event: Result<SharedEvent, Dropped>,
+    /// The event, or why it is dropped; a dropped entry still has a position.
+    pub event: Result<SharedEvent, DropReason>,
 }
 
-/// Why what follows is not joined to what came before.
+/// Why entries are missing between two that were read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Gap {
     /// Retention has removed entries that were not read.
     Retention,
-    /// The log was deleted and made again.
+    /// The log was deleted and created again.
     Remade,
 }
 
-/// What a reader yields.
+/// An item of a [`LogReader`].
 #[derive(Debug, Clone)]
 pub enum LogItem {
     /// The next entry.
     Entry(LogEntry),
-    /// A break: all read before is no longer joined to what follows.
+    /// A break: entries between the last one and the next are missing.
     Gap(Gap),
 }
 
-/// A reader of the log; it heals by itself, and ends when dropped.
+/// A reader of the log; it reconnects by itself, and ends when dropped.
 #[derive(Debug)]
 pub struct LogReader {
     /// Entries in order; closed only if the reader is dropped or its task has panicked.
     pub items: mpsc::Receiver<LogItem>,
-    /// Whether the log can be heard now.
+    /// The state of reading the log.
     pub link: watch::Receiver<Link>,
     /// The task that reads; it ends with this value.
     pub task: AbortOnDropHandle<()>,
@@ -91,14 +91,20 @@ pub struct LogReader {
 /// The log of one environment.
 #[async_trait]
 pub trait EventLog: Send + Sync {
-    /// Publishes an event; `Ok` means it is in the log, durably where the log is durable.
+    /// Publishes an event; `Ok` means that it is in the log, durably where the log is durable.
     ///
-    /// It is repeated with the same id while the broker is away, for a few seconds; then `Unavailable`.
-    async fn publish(&self, to: Destination, event: &Event) -> Result<(), SendError>;
+    /// Retries with the same id for a few seconds while the broker cannot be reached; then `Unavailable`.
+    async fn publish_encoded(&self, to: Destination, event: &EncodedEvent<'_>) -> Result<(), SendError>;
 
-    /// Reads the log for as long as the reader lives; lost connections are made again within.
+    /// Validates, encodes and publishes an event; an invalid or too large one is [`SendError::Invalid`].
+    async fn publish(&self, to: Destination, event: &Event) -> Result<(), SendError> {
+        let encoded = event.encode().map_err(|error| SendError::Invalid(error.to_string()))?;
+        self.publish_encoded(to, &encoded).await
+    }
+
+    /// Reads the log until the reader is dropped; it reconnects by itself.
     fn read(&self, from: ReadFrom) -> LogReader;
 
-    /// Whether publishing is possible now.
+    /// The state of publishing.
     fn publishing(&self) -> watch::Receiver<Link>;
 }

@@ -1,4 +1,6 @@
-//! The backplane within one process: the same promises, while the process lives.
+//! The backplane within one process: the same guarantees, for as long as the process lives.
+//!
+//! `log`, `jobs` and `control` implement the traits of the same names.
 
 mod control;
 mod jobs;
@@ -11,12 +13,12 @@ use std::{
 
 use model::environment::Environment;
 
-use crate::open::Backplane;
+use crate::backplane::Backplane;
 use control::MemoryControl;
 use jobs::MemoryJobs;
 use log::MemoryLog;
 
-/// A broker of this process: holds the environments that were asked for. Cheap to clone.
+/// A broker within this process, with the environments that were opened. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Broker {
     environments: Arc<Mutex<HashMap<Environment, Parts>>>,
@@ -35,7 +37,7 @@ impl Broker {
         Self::default()
     }
 
-    /// The backplane of an environment; made when first asked for, and reached by everywhere from then on.
+    /// The backplane of an environment; created by the first call, and a target of `Destination::Everywhere` from then on.
     pub fn environment(&self, environment: &Environment) -> Backplane {
         let mut environments = self.environments.lock().unwrap_or_else(PoisonError::into_inner);
         let parts = environments.entry(environment.clone()).or_insert_with(|| Parts {

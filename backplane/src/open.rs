@@ -1,15 +1,13 @@
-//! Which backplane: chosen by the address alone.
+//! Opens and declares a backplane from its settings.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use model::environment::{Environment, Kind};
 use serde::Deserialize;
 use url::Url;
 
 use crate::{
-    control::Control,
-    jobs::JobQueues,
-    log::EventLog,
+    backplane::Backplane,
     rabbitmq,
     send::SendError,
     topology::{Prefix, Topology},
@@ -33,18 +31,7 @@ impl fmt::Debug for BackplaneConfig {
     }
 }
 
-/// What one environment offers a process; cheap to clone.
-#[derive(Clone)]
-pub struct Backplane {
-    /// The event log.
-    pub log: Arc<dyn EventLog>,
-    /// The job queues.
-    pub jobs: Arc<dyn JobQueues>,
-    /// Words between pods.
-    pub control: Arc<dyn Control>,
-}
-
-/// An address that is none of the kinds known; it never holds the password.
+/// An address of no supported kind; the text never holds the password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("backplane.url (BELLWIRE_BACKPLANE__URL): {0}")]
 pub struct OpenError(String);
@@ -52,7 +39,7 @@ pub struct OpenError(String);
 /// Why an environment could not be declared.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DeclareError {
-    /// The address is none.
+    /// The address is invalid.
     #[error(transparent)]
     Open(#[from] OpenError),
     /// The broker cannot be reached, or refuses.
@@ -61,12 +48,12 @@ pub enum DeclareError {
 }
 
 impl Backplane {
-    /// Opens the backplane of one environment. It returns at once: connecting, and connecting again, happens within.
+    /// Opens the backplane of one environment. Returns at once: it connects, and reconnects, in the background.
     pub fn open(config: &BackplaneConfig, environment: &Environment) -> Result<Self, OpenError> {
         rabbitmq::open(&config.url, config.topology(environment)?).map_err(OpenError)
     }
 
-    /// Declares all that an environment needs on the broker, the queues of these kinds included: the operator's act.
+    /// Declares all that an environment needs on the broker, the queues of these kinds included: for operators.
     pub async fn declare(
         config: &BackplaneConfig,
         environment: &Environment,
@@ -77,7 +64,7 @@ impl Backplane {
 }
 
 impl BackplaneConfig {
-    /// The names on the broker, if the address is one of a broker.
+    /// The names on the broker, if the address is a broker's.
     fn topology(&self, environment: &Environment) -> Result<Topology, OpenError> {
         let url = Url::parse(&self.url).map_err(|error| OpenError(format!("no address: {error}")))?;
         match url.scheme() {

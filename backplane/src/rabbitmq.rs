@@ -2,47 +2,49 @@
 //!
 //! In order of flow:
 //!
-//! - `connect`: one connection, and what its errors mean; `heal`: one after another, for life
-//! - `declare`: the names on the broker, looked for and made
-//! - `line`: the publishing connection; `publish`: one message over it, until it is confirmed
-//! - `log`: events out; `read`: events in; `join`: where reading begins, so that nothing is skipped unnoticed
-//! - `jobs`: work out; `take`: work in; `settle`: what became of it; `dead`: what was given up
-//! - `words`: words between pods
+//! - `connect`: one connection, and its errors; `backoff`: pauses between attempts; `reconnect`: a reader's connections,
+//!   one after another
+//! - `declare`: exchanges, queues and bindings
+//! - `publish_connection`: the connection for publishing; `publish`: one message over it, until it is confirmed
+//! - `log`: publishes events; `read` reads them over a consumer of the `stream`; `join`: where that consumer starts
+//! - `jobs`: submits jobs; `take` takes them; `settle` settles them; `dead`: jobs that were given up
+//! - `control`: messages between pods
 
+mod backoff;
 mod connect;
 mod control;
 mod dead;
 mod declare;
-mod heal;
 mod jobs;
 mod join;
-mod line;
 mod log;
 mod publish;
+mod publish_connection;
 mod read;
+mod reconnect;
 mod settle;
+mod stream;
 mod take;
 
 use std::sync::Arc;
 
+use backon::Retryable;
 use model::environment::Kind;
-use tokio::time::sleep;
-
-use crate::{open::Backplane, send::SendError, topology::Topology};
 
 use self::{
-    connect::{Broker, answer},
+    backoff::backoff,
+    connect::{Broker, await_answer},
     control::RabbitControl,
     declare::Bindings,
-    heal::Backoff,
     jobs::RabbitJobs,
     log::RabbitLog,
     publish::Publisher,
 };
+use crate::{backplane::Backplane, send::SendError, topology::Topology};
 
-/// Opens an environment's backplane on the broker at this address; connecting happens within.
+/// Opens an environment's backplane on the broker at this address; it connects in the background.
 ///
-/// The error says what is wrong with the address, without the password in it.
+/// The error describes what is wrong with the address, without the password in it.
 pub fn open(url: &str, topology: Topology) -> Result<Backplane, String> {
     let broker = Broker::new(url, topology)?;
     let publisher = Arc::new(Publisher::new(&broker)?);
@@ -53,31 +55,25 @@ pub fn open(url: &str, topology: Topology) -> Result<Backplane, String> {
     })
 }
 
-/// How often declaring is tried: a channel may be taken whose number is still closing.
-const DECLARING_TRIES: u32 = 3;
+/// Retries of declaring: the number of a new channel may be one that is still closing.
+const DECLARE_RETRIES: usize = 2;
 
-/// Declares all that an environment needs, for the operator's command: its log, its words, and the queues of these kinds.
+/// Declares all that an environment needs, for the operator's command: its log, its control exchange, and the queues of
+/// these kinds.
 pub async fn declare(url: &str, topology: Topology, kinds: &[Kind]) -> Result<(), SendError> {
     let broker = Broker::new(url, topology).map_err(SendError::Invalid)?;
-    let mut backoff = Backoff::new();
-    let mut tries = 1;
-    loop {
-        match declare_once(&broker, kinds).await {
-            Err(error) if error.is_passing() && tries < DECLARING_TRIES => sleep(backoff.pause()).await,
-            done => return done,
-        }
-        tries += 1;
-    }
+    let attempts = (|| declare_once(&broker, kinds)).retry(backoff().take(DECLARE_RETRIES));
+    attempts.when(SendError::is_transient).await
 }
 
 async fn declare_once(broker: &Broker, kinds: &[Kind]) -> Result<(), SendError> {
     let connection = broker.connect("topology").await.map_err(SendError::Unavailable)?;
-    answer(declare::log(&connection, &broker.topology, Bindings::All)).await??;
-    answer(declare::control(&connection, &broker.topology)).await??;
+    await_answer(declare::log(&connection, &broker.topology, Bindings::All)).await??;
+    await_answer(declare::control(&connection, &broker.topology)).await??;
     for kind in kinds {
-        answer(declare::jobs(&connection, &broker.topology, kind, Bindings::All)).await??;
+        await_answer(declare::jobs(&connection, &broker.topology, kind, Bindings::All)).await??;
     }
-    // All is declared, however the goodbye goes.
-    answer(connection.close(200, "done".into())).await.ok();
+    // Everything is declared, whether closing succeeds or not.
+    await_answer(connection.close(200, "done".into())).await.ok();
     Ok(())
 }

@@ -1,45 +1,45 @@
-//! What sending may come to, and whether the broker can be reached.
+//! The outcomes of sending, and the state of a connection to the broker.
 
-/// Why something was not taken by the broker; when in doubt it was not, and may be sent again with the same id.
+/// Why the broker did not accept a message; in doubt it may have, so a retry uses the same id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
-    /// Away, blocked, or no confirm in time: sending again may succeed.
+    /// Unreachable, blocked, or no confirm in time: a retry may succeed.
     #[error("the broker cannot take it now: {0}")]
     Unavailable(String),
-    /// The broker user has no right to it: sending again will not help.
+    /// The broker user lacks the permission: a retry will not help.
     #[error("the broker refuses it: {0}")]
     Refused(String),
-    /// Nothing is bound where it was sent: no stream, or no queue of that kind.
+    /// No queue is bound to the target: no stream, or no queue of that kind.
     #[error("nothing receives it: {0}")]
     Unroutable(String),
-    /// The queue holds all it may.
+    /// The queue has reached its limit.
     #[error("the queue is full: {0}")]
     Full(String),
-    /// It cannot be written down, or is too large.
+    /// It is malformed or too large.
     #[error("{0}")]
     Invalid(String),
 }
 
 impl SendError {
-    /// Whether the same thing may be taken later.
-    pub fn is_passing(&self) -> bool {
+    /// True if a retry may succeed.
+    pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::Full(_))
     }
 }
 
-/// One way to the broker.
+/// The state of a connection to the broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Link {
-    /// Not yet tried, or being made again; the text says why.
+    /// Not connected yet, or reconnecting; the text is the reason.
     Down(String),
-    /// The broker takes nothing for now (an alarm of memory or disk).
+    /// The broker accepts nothing for now (an alarm of memory or disk).
     Blocked,
-    /// In use.
+    /// Connected.
     Up,
 }
 
 impl Link {
-    /// Whether it works.
+    /// True if it is connected and accepts messages.
     pub fn is_up(&self) -> bool {
         *self == Self::Up
     }

@@ -1,4 +1,4 @@
-//! What the parts of an environment are called on the broker.
+//! The names of an environment's exchanges, queues and stream on the broker.
 
 use std::time::Duration;
 
@@ -37,12 +37,12 @@ pub struct Topology {
 }
 
 impl Topology {
-    /// The names under a prefix.
+    /// The names of an environment under a prefix.
     pub fn new(prefix: Prefix, environment: Environment) -> Self {
         Self { prefix, environment }
     }
 
-    /// Whose names they are.
+    /// The environment.
     pub fn environment(&self) -> &Environment {
         &self.environment
     }
@@ -72,32 +72,32 @@ impl Topology {
         format!("{}.{kind}", self.jobs())
     }
 
-    /// The routing key of a ladder step, `<kind>.retry.<seconds>s`; its queue is the jobs exchange's name, a dot and the key.
+    /// The routing key of a retry queue, `<kind>.retry.<seconds>s`; see [`Topology::queue_of`] for the queue.
     pub fn retry_key(&self, kind: &Kind, step: Duration) -> String {
         format!("{kind}.retry.{}s", step.as_secs())
     }
 
-    /// The routing key of dead jobs, `<kind>.dead`; its queue is named likewise.
+    /// The routing key of dead jobs, `<kind>.dead`.
     pub fn dead_key(&self, kind: &Kind) -> String {
         format!("{kind}.dead")
     }
 
-    /// The queue behind a routing key of the jobs exchange.
+    /// The queue of a routing key of the jobs exchange: its name, a dot and the key.
     pub fn queue_of(&self, key: &str) -> String {
         format!("{}.{key}", self.jobs())
     }
 
-    /// The fanout of words between pods: `bellwire.<env>.control`.
+    /// The fanout of control messages: `bellwire.<env>.control`.
     pub fn control(&self) -> String {
         format!("{}.control", self.exchange())
     }
 
-    /// A pod's own queue of words: `bellwire.<env>.control.<pod>`.
+    /// A pod's own control queue: `bellwire.<env>.control.<pod>`.
     pub fn control_queue(&self, pod: &PodId) -> String {
         format!("{}.{pod}", self.control())
     }
 
-    /// The exchange that events go to.
+    /// The exchange that events are published to.
     pub fn destination(&self, to: Destination) -> String {
         match to {
             Destination::Own => self.exchange(),
@@ -105,8 +105,8 @@ impl Topology {
         }
     }
 
-    /// Whose an entry is that came through this exchange; `None` for all that may not speak here,
-    /// the default exchange (whose name is empty) among them.
+    /// The destination of an entry that came through this exchange; `None` for every exchange that may not publish
+    /// here, the default exchange (whose name is empty) among them.
     pub fn origin(&self, exchange: &str) -> Option<Destination> {
         if exchange == self.exchange() {
             Some(Destination::Own)

@@ -12,11 +12,11 @@ use std::{
 use async_trait::async_trait;
 use backplane::{
     Destination, EventLog, Link, LogItem, LogReader, ReadFrom, SendError,
-    follow::{FollowTiming, Followed, Follower, ReadHealth},
+    follow::{FollowItem, FollowTiming, Follower, ReadHealth},
     memory::Broker,
 };
 use futures_util::FutureExt;
-use model::{Audience, Event, PodId};
+use model::{Audience, EncodedEvent, Event, PodId};
 use tokio::{
     sync::{mpsc, watch},
     time::timeout,
@@ -35,7 +35,7 @@ fn memory_log() -> Arc<dyn EventLog> {
     Broker::new().environment(&"test".parse().unwrap()).log
 }
 
-async fn next(follower: &mut Follower) -> Followed {
+async fn next(follower: &mut Follower) -> FollowItem {
     timeout(HOUR, follower.next()).await.expect("something comes").expect("the follower lives")
 }
 
@@ -43,9 +43,9 @@ async fn until_caught_up(follower: &mut Follower, number: u64) -> Vec<Event> {
     let mut events = Vec::new();
     loop {
         match next(follower).await {
-            Followed::Entry(entry) => events.push(entry.event.unwrap().as_ref().clone()),
-            Followed::CaughtUp(proved) if proved >= number => return events,
-            Followed::CaughtUp(_) | Followed::Gap(_) => {}
+            FollowItem::Entry(entry) => events.push(entry.event.unwrap().as_ref().clone()),
+            FollowItem::CaughtUp(proved) if proved >= number => return events,
+            FollowItem::CaughtUp(_) | FollowItem::Gap(_) => {}
         }
     }
 }
@@ -63,7 +63,7 @@ async fn all_that_was_published_before_is_yielded_before_caught_up() {
     assert_eq!(*follower.health().borrow(), ReadHealth::CaughtUp);
 
     log.publish(Destination::Own, &message(1000)).await.unwrap();
-    let asked = follower.pulses().ask();
+    let asked = follower.pulses().request();
     let events = until_caught_up(&mut follower, asked).await;
     assert!(events.iter().any(|event| event.id == "1000"));
 }
@@ -104,8 +104,8 @@ struct Muffled {
 
 #[async_trait]
 impl EventLog for Muffled {
-    async fn publish(&self, to: Destination, event: &Event) -> Result<(), SendError> {
-        self.log.publish(to, event).await
+    async fn publish_encoded(&self, to: Destination, encoded: &EncodedEvent<'_>) -> Result<(), SendError> {
+        self.log.publish_encoded(to, encoded).await
     }
 
     fn read(&self, from: ReadFrom) -> LogReader {
@@ -149,7 +149,7 @@ async fn a_pod_that_hears_nothing_says_so_and_reads_again_without_a_hole() {
     assert!(!ReadHealth::Stalled.is_complete());
 
     deaf.store(false, Ordering::Relaxed);
-    let asked = follower.pulses().ask();
+    let asked = follower.pulses().request();
     let events = until_caught_up(&mut follower, asked).await;
     assert_eq!(events.iter().filter(|event| event.id == "1" && !event.is_pulse()).count(), 1);
     assert_eq!(*health.borrow_and_update(), ReadHealth::CaughtUp);

@@ -12,15 +12,15 @@ use futures_util::future::try_join_all;
 use gateway::{Gateway, GatewayConfig, Key, ServedEnvironment};
 use imports::{Imports, ImportsConfig};
 use model::{Environment, PodId};
-use process::{Admin, Life, Options, Readiness, Settings};
+use process::{Admin, Options, ProcessContext, Readiness, Settings};
 use reports::{Reports, ReportsConfig};
 use runtime::{Database, DatabaseConfig, Host, WorkerContext};
 use storage::{Storage, StorageConfig};
 use workflows::{Workflows, WorkflowsConfig};
 
-use crate::{first_steps, short::say};
+use crate::{terminal::print, welcome};
 
-/// Two, so that one can see that nothing crosses.
+/// Two, to show that they are separate.
 const ENVIRONMENTS: [&str; 2] = ["dev", "test"];
 
 #[derive(Debug, clap::Args)]
@@ -38,11 +38,10 @@ pub(crate) struct Flags {
 }
 
 impl Flags {
-    /// A settings file may be that of a real deployment, so whatever this command must not touch or open to others
-    /// is set over it; `--set` has the last word.
+    /// Overrides every setting of a real deployment's file that this command must not use; `--set` overrides these.
     fn settings(&self) -> Options {
         let data = self.data.display();
-        let own = [
+        let overrides = [
             ("gateway.listen", format!("127.0.0.1:{}", self.port)),
             ("gateway.admin_listen", "127.0.0.1:0".to_owned()),
             ("gateway.grace", "1s".to_owned()),
@@ -52,47 +51,47 @@ impl Flags {
             ("storage.url", format!("file:{data}/files")),
             ("database.url", format!("sqlite://{data}/bellwire.db")),
         ];
-        let mut set: Vec<_> = own.into_iter().map(|(path, value)| (path.to_owned(), value)).collect();
+        let mut set: Vec<_> = overrides.into_iter().map(|(path, value)| (path.to_owned(), value)).collect();
         set.extend(self.options.set.iter().cloned());
         Options { set, ..self.options.clone() }
     }
 }
 
-/// Lives until it is told to stop.
-pub(crate) fn live(flags: Flags) -> ExitCode {
-    process::live("bellwire dev", &flags.settings(), |life| work(life, flags.data))
+/// Runs until a signal stops it.
+pub(crate) fn run(flags: Flags) -> ExitCode {
+    process::run("bellwire dev", &flags.settings(), |context| work(context, flags.data))
 }
 
-async fn work(life: Life, data: PathBuf) -> anyhow::Result<()> {
-    let Life { settings, readiness, signals } = life;
+async fn work(context: ProcessContext, data: PathBuf) -> anyhow::Result<()> {
+    let ProcessContext { settings, readiness, signals } = context;
     fs::create_dir_all(&data).with_context(|| format!("--data: the folder {} cannot be made", data.display()))?;
     let storage = Storage::open(&settings.section::<StorageConfig>("storage")?)?;
     let broker = Broker::new();
     let [dev, test] = ENVIRONMENTS.map(|name| name.parse::<Environment>().expect("it is a name"));
     let served = [&dev, &test].map(|environment| served(environment, broker.environment(environment)));
     let mut hosts = Vec::new();
-    for (environment, database) in [(&dev, settings.section("database")?), (&test, apart(&data))] {
-        let place = WorkerContext {
+    for (environment, database) in [(&dev, settings.section("database")?), (&test, test_database(&data))] {
+        let context = WorkerContext {
             environment: environment.clone(),
             backplane: broker.environment(environment),
             storage: storage.clone(),
             database: Some(Database::open(&database)?),
             pod: PodId::worker(),
         };
-        hosts.extend(workers(&settings, &place, &database, &readiness)?);
+        hosts.extend(workers(&settings, &context, &database, &readiness)?);
     }
     let config: GatewayConfig = settings.section("gateway")?;
     let admin = Admin::bind(&config.admin_listen.to_string(), readiness.clone()).await?;
     let gateway = Gateway::bind(config, served.into(), storage, true, &readiness).await?;
-    let words = first_steps::prepare(&data, gateway.address()?)?;
+    let text = welcome::prepare(&data, gateway.address()?)?;
     let stop = || signals.stop().cancelled_owned();
     let workers = try_join_all(hosts.into_iter().map(|host| host.run(stop())));
     let workers = async { workers.await.map_err(anyhow::Error::from) };
-    // Pasted before all is ready, the first line would be answered with "come back".
+    // Printed once everything is ready, so that the pasted commands succeed.
     let welcome = async {
         tokio::select! {
-            // Where nobody reads the words, it serves all the same.
-            () = readiness.ready() => say(&words).or(Ok(())),
+            // It serves even if standard output is closed.
+            () = readiness.ready() => print(&text).or(Ok(())),
             () = stop() => Ok(()),
         }
     };
@@ -109,7 +108,7 @@ fn served(environment: &Environment, backplane: Backplane) -> ServedEnvironment 
 /// A worker of each kind.
 fn workers(
     settings: &Settings,
-    place: &WorkerContext,
+    context: &WorkerContext,
     database: &DatabaseConfig,
     readiness: &Readiness,
 ) -> anyhow::Result<[Host; 3]> {
@@ -117,13 +116,13 @@ fn workers(
     let reports: ReportsConfig = settings.section("reports")?;
     let workflows: WorkflowsConfig = settings.section("workflows")?;
     Ok([
-        Host::new(place.clone(), imports.host.clone(), Imports::open(imports, database)?, readiness)?,
-        Host::new(place.clone(), reports.host.clone(), Reports::open(reports, database)?, readiness)?,
-        Host::new(place.clone(), workflows.host.clone(), Workflows::open(workflows)?, readiness)?,
+        Host::new(context.clone(), imports.host.clone(), Imports::open(imports, database)?, readiness)?,
+        Host::new(context.clone(), reports.host.clone(), Reports::open(reports, database)?, readiness)?,
+        Host::new(context.clone(), workflows.host.clone(), Workflows::open(workflows)?, readiness)?,
     ])
 }
 
-/// The second environment's tables are not the first one's.
-fn apart(data: &Path) -> DatabaseConfig {
+/// The test environment has tables of its own.
+fn test_database(data: &Path) -> DatabaseConfig {
     DatabaseConfig { url: format!("sqlite://{}/bellwire-test.db", data.display()) }
 }

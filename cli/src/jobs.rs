@@ -1,23 +1,23 @@
-//! `bellwire jobs`: the jobs that were given up: looked at, tried again, or dropped.
+//! `bellwire jobs`: lists, shows, retries and drops the jobs that were given up.
 
 use std::fmt::Write;
 
 use anyhow::{anyhow, bail};
-use backplane::{DeadJob, DeadJobs, Depth, JobQueues, SendError, dead::NoJob};
+use backplane::{DeadJob, DeadJobs, Depth, JobQueues, SendError, dead::InvalidJob};
 use jiff::Timestamp;
 use model::{Environment, Kind};
 use process::{Options, Settings};
 use serde_json::{Value, json};
 
 use crate::{
-    chosen,
-    short::{plain, say},
+    environment,
+    terminal::{print, sanitize},
 };
 
-/// The kinds that are looked through when none is named.
+/// The kinds to search when none is named.
 const KINDS: [&str; 3] = ["imports", "reports", "workflows"];
-/// Characters of a reason in a list; `show` has all of it.
-const LONGEST_REASON: usize = 100;
+/// Most characters of a reason in a list; `show` has all of it.
+const MAX_REASON_CHARS: usize = 100;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Flags {
@@ -25,14 +25,14 @@ pub(crate) struct Flags {
     pub(crate) options: Options,
 
     #[command(flatten)]
-    place: PlaceFlags,
+    scope: ScopeFlags,
 
     #[command(subcommand)]
-    act: Act,
+    action: Action,
 }
 
 #[derive(Debug, clap::Args)]
-struct PlaceFlags {
+struct ScopeFlags {
     /// In which environment; may be left out where the settings hold one
     #[arg(long, value_name = "NAME", global = true)]
     environment: Option<Environment>,
@@ -43,10 +43,10 @@ struct PlaceFlags {
 }
 
 #[derive(Debug, clap::Subcommand)]
-enum Act {
+enum Action {
     /// List the jobs that were given up, the longest dead first, and how many wait
     List {
-        /// How many of each kind at most
+        /// At most so many of each kind
         #[arg(long, value_name = "NUMBER", default_value_t = 100)]
         limit: usize,
         /// Leave out so many of each kind first
@@ -88,17 +88,17 @@ struct Queue {
     dead: Box<dyn DeadJobs>,
 }
 
-/// Does it and says so.
-pub(crate) async fn act(settings: Settings, flags: Flags) -> anyhow::Result<()> {
-    let environment = chosen::environment(&settings, flags.place.environment.as_ref())?;
-    let backplane = chosen::backplane(&settings, &environment)?;
-    let queues = queues(backplane.jobs.as_ref(), &environment, flags.place.kind).await?;
-    match flags.act {
-        Act::List { limit, skip, json } => list(&queues, skip, limit, json).await,
-        Act::Show { id, json } => show(&queues, &environment, &id, json).await,
-        Act::Retry { all: true, .. } => retry_all(&queues).await,
-        Act::Retry { ids, .. } => retry(&queues, &environment, &ids).await,
-        Act::Drop { ids } => discard(&queues, &environment, &ids).await,
+/// Runs the action and prints its result.
+pub(crate) async fn run(settings: Settings, flags: Flags) -> anyhow::Result<()> {
+    let environment = environment::select(&settings, flags.scope.environment.as_ref())?;
+    let backplane = environment::backplane(&settings, &environment)?;
+    let queues = queues(backplane.jobs.as_ref(), &environment, flags.scope.kind).await?;
+    match flags.action {
+        Action::List { limit, skip, json } => list(&queues, skip, limit, json).await,
+        Action::Show { id, json } => show(&queues, &environment, &id, json).await,
+        Action::Retry { all: true, .. } => retry_all(&queues).await,
+        Action::Retry { ids, .. } => retry(&queues, &environment, &ids).await,
+        Action::Drop { ids } => discard(&queues, &environment, &ids).await,
     }
 }
 
@@ -112,7 +112,7 @@ async fn queues(jobs: &dyn JobQueues, environment: &Environment, named: Vec<Kind
         match jobs.depth(&kind).await {
             Ok(depth) => queues.push(Queue { dead: jobs.dead(&kind), kind, depth }),
             Err(SendError::Unroutable(_)) if named.is_empty() => {}
-            Err(error) => return Err(in_words(error)),
+            Err(error) => return Err(explain(error)),
         }
     }
     if queues.is_empty() {
@@ -124,42 +124,45 @@ async fn queues(jobs: &dyn JobQueues, environment: &Environment, named: Vec<Kind
 async fn list(queues: &[Queue], skip: usize, limit: usize, as_json: bool) -> anyhow::Result<()> {
     let mut all = Vec::new();
     for Queue { kind, depth, dead } in queues {
-        let jobs = dead.look(skip, limit).await.map_err(in_words)?;
+        let jobs = dead.list(skip, limit).await.map_err(explain)?;
         if as_json {
             let Depth { waiting, retrying, dead } = depth;
-            let jobs: Vec<_> = jobs.iter().map(value).collect();
+            let jobs: Vec<_> = jobs.iter().map(to_json).collect();
             all.push(json!({ "kind": kind, "waiting": waiting, "retrying": retrying, "dead": dead, "jobs": jobs }));
         } else {
-            say(&format!("{kind}: {} waiting, {} to be retried, {} dead", depth.waiting, depth.retrying, depth.dead))?;
-            table(&jobs).iter().try_for_each(|line| say(line))?;
+            print(&format!(
+                "{kind}: {} waiting, {} to be retried, {} dead",
+                depth.waiting, depth.retrying, depth.dead
+            ))?;
+            table(&jobs).iter().try_for_each(|line| print(line))?;
         }
     }
     if as_json {
-        say(&serde_json::to_string_pretty(&all)?)?;
+        print(&serde_json::to_string_pretty(&all)?)?;
     }
     Ok(())
 }
 
 async fn show(queues: &[Queue], environment: &Environment, id: &str, as_json: bool) -> anyhow::Result<()> {
     for Queue { kind, dead, .. } in queues {
-        let Some(found) = dead.find(id).await.map_err(in_words)? else { continue };
-        let words = match as_json {
-            true => serde_json::to_string_pretty(&value(&found))?,
-            false => whole(kind, &found)?,
+        let Some(found) = dead.find(id).await.map_err(explain)? else { continue };
+        let text = match as_json {
+            true => serde_json::to_string_pretty(&to_json(&found))?,
+            false => details(kind, &found)?,
         };
-        return Ok(say(&words)?);
+        return Ok(print(&text)?);
     }
-    Err(unknown(queues, environment, id))
+    Err(not_found(queues, environment, id))
 }
 
 async fn retry_all(queues: &[Queue]) -> anyhow::Result<()> {
     for Queue { kind, dead, .. } in queues {
-        let retried = dead.retry_all().await.map_err(in_words)?;
-        let stayed = match retried.stayed {
+        let retried = dead.retry_all().await.map_err(explain)?;
+        let skipped = match retried.skipped {
             0 => String::new(),
-            stayed => format!("; {stayed} stayed, which are no jobs and can only be dropped"),
+            skipped => format!("; {skipped} stayed, which are no jobs and can only be dropped"),
         };
-        say(&format!("{kind}: {} back in their queue{stayed}", retried.jobs))?;
+        print(&format!("{kind}: {} back in their queue{skipped}", retried.jobs))?;
     }
     Ok(())
 }
@@ -167,12 +170,12 @@ async fn retry_all(queues: &[Queue]) -> anyhow::Result<()> {
 async fn retry(queues: &[Queue], environment: &Environment, ids: &[String]) -> anyhow::Result<()> {
     'ids: for id in ids {
         for Queue { kind, dead, .. } in queues {
-            if dead.retry(id).await.map_err(in_words)? {
-                say(&format!("{id} is back in the queue of {kind}"))?;
+            if dead.retry(id).await.map_err(explain)? {
+                print(&format!("{id} is back in the queue of {kind}"))?;
                 continue 'ids;
             }
         }
-        return Err(unknown(queues, environment, id));
+        return Err(not_found(queues, environment, id));
     }
     Ok(())
 }
@@ -180,25 +183,25 @@ async fn retry(queues: &[Queue], environment: &Environment, ids: &[String]) -> a
 async fn discard(queues: &[Queue], environment: &Environment, ids: &[String]) -> anyhow::Result<()> {
     'ids: for id in ids {
         for Queue { kind, dead, .. } in queues {
-            if dead.discard(id).await.map_err(in_words)? {
-                say(&format!("{id} of {kind} is dropped"))?;
+            if dead.discard(id).await.map_err(explain)? {
+                print(&format!("{id} of {kind} is dropped"))?;
                 continue 'ids;
             }
         }
-        return Err(unknown(queues, environment, id));
+        return Err(not_found(queues, environment, id));
     }
     Ok(())
 }
 
-fn unknown(queues: &[Queue], environment: &Environment, id: &str) -> anyhow::Error {
+fn not_found(queues: &[Queue], environment: &Environment, id: &str) -> anyhow::Error {
     let kinds: Vec<_> = queues.iter().map(|queue| queue.kind.as_str()).collect();
     anyhow!("there is no dead job {id} among the {} of {environment}; `bellwire jobs list` shows all", kinds.join(", "))
 }
 
-fn in_words(error: SendError) -> anyhow::Error {
+fn explain(error: SendError) -> anyhow::Error {
     match error {
-        // Nothing was sent yet, so its words of sending would mislead.
-        SendError::Unroutable(why) => anyhow!(why),
+        // Nothing was sent yet, so its text about sending would mislead.
+        SendError::Unroutable(reason) => anyhow!(reason),
         other => other.into(),
     }
 }
@@ -212,12 +215,14 @@ fn table(jobs: &[DeadJob]) -> Vec<String> {
     rows.extend(jobs.iter().map(|dead| {
         let (owner, title) = match &dead.job {
             Ok(job) => (job.owner.clone(), job.title.clone()),
-            Err(NoJob { bytes, .. }) => ("-".to_owned(), format!("{} bytes that are no job", bytes.len())),
+            Err(InvalidJob { bytes, .. }) => ("-".to_owned(), format!("{} bytes that are no job", bytes.len())),
         };
         let reason = shortened(&dead.reason);
-        [dead.id.clone(), when(dead.since), dead.attempts.to_string(), owner, title, reason].map(|text| plain(&text))
+        [dead.id.clone(), format_time(dead.since), dead.attempts.to_string(), owner, title, reason]
+            .map(|text| sanitize(&text))
     }));
-    let widths: Vec<_> = (0..rows[0].len()).map(|at| rows.iter().map(|row| row[at].chars().count()).max()).collect();
+    let widths: Vec<_> =
+        (0..rows[0].len()).map(|column| rows.iter().map(|row| row[column].chars().count()).max()).collect();
     let line = |row: &[String; 6]| {
         let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:0$}", width.unwrap_or(0)));
         format!("  {}", cells.collect::<Vec<_>>().join("  ").trim_end())
@@ -225,50 +230,52 @@ fn table(jobs: &[DeadJob]) -> Vec<String> {
     rows.iter().map(line).collect()
 }
 
-/// Everything that is known of one, a line for each part.
-fn whole(kind: &Kind, dead: &DeadJob) -> anyhow::Result<String> {
+/// All that is known of a job, a line for each field.
+fn details(kind: &Kind, dead: &DeadJob) -> anyhow::Result<String> {
     let mut text = String::new();
-    let mut part = |name: &str, value: &str| writeln!(text, "{name:9} {}", plain(value));
-    part("id", &dead.id)?;
-    part("kind", kind.as_str())?;
-    part("since", &when(dead.since))?;
-    part("attempts", &dead.attempts.to_string())?;
-    part("reason", &dead.reason)?;
+    let mut field = |name: &str, value: &str| writeln!(text, "{name:9} {}", sanitize(value));
+    field("id", &dead.id)?;
+    field("kind", kind.as_str())?;
+    field("since", &format_time(dead.since))?;
+    field("attempts", &dead.attempts.to_string())?;
+    field("reason", &dead.reason)?;
     match &dead.job {
         Ok(job) => {
-            part("owner", &job.owner)?;
-            part("title", &job.title)?;
-            part("created", &when(Some(job.created)))?;
+            field("owner", &job.owner)?;
+            field("title", &job.title)?;
+            field("created", &format_time(Some(job.created)))?;
             match &job.stored_input {
-                Some(key) => part("input", &format!("stored as {key}"))?,
-                None => part("input", &job.input.to_string())?,
+                Some(key) => field("input", &format!("stored as {key}"))?,
+                None => field("input", &job.input.to_string())?,
             }
         }
-        Err(NoJob { why, bytes }) => {
-            part("no job", why)?;
-            part("bytes", &String::from_utf8_lossy(bytes))?;
+        Err(InvalidJob { reason, bytes }) => {
+            field("no job", reason)?;
+            field("bytes", &String::from_utf8_lossy(bytes))?;
         }
     }
     Ok(text.trim_end().to_owned())
 }
 
-fn value(dead: &DeadJob) -> Value {
+fn to_json(dead: &DeadJob) -> Value {
     let mut value = json!({
         "id": dead.id, "since": dead.since.map(|since| since.to_string()), "attempts": dead.attempts, "reason": dead.reason,
     });
     match &dead.job {
         Ok(job) => value["job"] = json!(job),
-        Err(NoJob { why, bytes }) => value["no_job"] = json!({ "why": why, "bytes": String::from_utf8_lossy(bytes) }),
+        Err(InvalidJob { reason, bytes }) => {
+            value["no_job"] = json!({ "why": reason, "bytes": String::from_utf8_lossy(bytes) })
+        }
     }
     value
 }
 
-fn when(time: Option<Timestamp>) -> String {
+fn format_time(time: Option<Timestamp>) -> String {
     time.map_or_else(|| "-".to_owned(), |time| time.strftime("%F %TZ").to_string())
 }
 
 fn shortened(text: &str) -> String {
-    match text.char_indices().nth(LONGEST_REASON) {
+    match text.char_indices().nth(MAX_REASON_CHARS) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }

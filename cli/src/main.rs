@@ -1,21 +1,21 @@
-//! `bellwire`: everything in one process, and words to those that run apart.
+//! `bellwire`: everything in one process, and commands for a deployment.
 //!
-//! - [`dev`]: the gateway and all workers in one process, with nothing installed; [`first_steps`]: what it prints
-//! - [`notify`] and [`tail`]: speak to people, and hear what is said, over the broker itself
-//! - [`jobs`]: the jobs that were given up: looked at, tried again, dropped
-//! - [`token`]: who somebody is, signed with an environment's key
-//! - [`topology`]: an environment's names on the broker
-//! - [`short`]: the life of the commands that ask and end; [`chosen`]: which environment they mean
+//! - [`dev`]: the gateway and all workers in one process, with nothing installed; [`welcome`]: its first lines
+//! - [`notify`] and [`tail`]: publish a message, and follow an environment's events, over the broker itself
+//! - [`jobs`]: lists, retries and drops the jobs that were given up
+//! - [`token`]: signs a user's token with an environment's key
+//! - [`topology`]: declares an environment on the broker
+//! - [`environment`]: the environment of a command; [`terminal`]: its output and its errors
 
-mod chosen;
 mod dev;
-mod first_steps;
+mod environment;
 mod jobs;
 mod notify;
-mod short;
 mod tail;
+mod terminal;
 mod token;
 mod topology;
+mod welcome;
 
 use std::process::ExitCode;
 
@@ -46,11 +46,13 @@ enum Command {
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
-        Command::Dev(flags) => dev::live(flags),
-        Command::Notify(flags) => short::live(&flags.options.clone(), |settings| notify::send(settings, flags)),
-        Command::Jobs(flags) => short::live(&flags.options.clone(), |settings| jobs::act(settings, flags)),
-        Command::Tail(flags) => short::live(&flags.options.clone(), |settings| tail::follow(settings, flags)),
-        Command::Token(flags) => short::live(&flags.options.clone(), |settings| token::sign(settings, flags)),
-        Command::Topology(flags) => short::live(&flags.options.clone(), |settings| topology::declare(settings, flags)),
+        Command::Dev(flags) => dev::run(flags),
+        Command::Notify(flags) => terminal::run(&flags.options.clone(), |settings| notify::send(settings, flags)),
+        Command::Jobs(flags) => terminal::run(&flags.options.clone(), |settings| jobs::run(settings, flags)),
+        Command::Tail(flags) => terminal::run(&flags.options.clone(), |settings| tail::follow(settings, flags)),
+        Command::Token(flags) => terminal::run(&flags.options.clone(), |settings| token::sign(settings, flags)),
+        Command::Topology(flags) => {
+            terminal::run(&flags.options.clone(), |settings| topology::declare(settings, flags))
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! `bellwire notify`: a word to people, over the broker itself; it ends when the broker has confirmed it.
+//! `bellwire notify`: publishes a message to people over the broker, and ends when it is confirmed.
 
 use anyhow::Context;
 use backplane::Destination;
@@ -8,7 +8,7 @@ use model::{
 };
 use process::{Options, Settings};
 
-use crate::{chosen, short::say};
+use crate::{environment, terminal::print};
 
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("to").required(true).multiple(true).args(["user", "group", "all", "everywhere"]))]
@@ -39,43 +39,43 @@ pub(crate) struct Flags {
     /// The one line that people read
     title: String,
 
-    /// A few more words
+    /// A longer text
     #[arg(long, value_name = "TEXT")]
     body: Option<String>,
 
-    /// How it is meant: info, success, warning or error
+    /// Its level: info, success, warning or error
     #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = level)]
     level: Level,
 
-    /// What it leads to: an http(s) address, or a path of the page's own origin
+    /// A link: an http(s) address, or a path of the page's own origin
     #[arg(long, value_name = "ADDRESS")]
     link: Option<String>,
 
-    /// The words on the link
+    /// The link's text
     #[arg(long, value_name = "TEXT", default_value = "Open", requires = "link")]
     label: String,
 }
 
-/// Sends it and says so.
+/// Publishes the message and prints its id.
 pub(crate) async fn send(settings: Settings, flags: Flags) -> anyhow::Result<()> {
-    let chosen = flags.environment.as_ref();
+    let flag = flags.environment.as_ref();
     let (environment, destination) = match flags.everywhere {
-        true => (chosen::any_environment(&settings, chosen)?, Destination::Everywhere),
-        false => (chosen::environment(&settings, chosen)?, Destination::Own),
+        true => (environment::select_any(&settings, flag)?, Destination::Everywhere),
+        false => (environment::select(&settings, flag)?, Destination::Own),
     };
     let audience = audience(&flags.user, &flags.group)?;
     let action = flags.link.map(|href| Action { label: flags.label, href });
     let toast = Toast { level: flags.level, title: flags.title, body: flags.body, action, decision: None };
     let event = Event::message("/bellwire/notify", audience, &toast);
-    event.check()?;
-    let backplane = chosen::backplane(&settings, &environment)?;
-    backplane.log.publish(destination, &event).await.context("nobody was told")?;
-    let place = if flags.everywhere { "every environment" } else { environment.as_str() };
-    let whom = match event.audience.terms() {
+    let encoded = event.encode()?;
+    let backplane = environment::backplane(&settings, &environment)?;
+    backplane.log.publish_encoded(destination, &encoded).await.context("nobody was told")?;
+    let scope = if flags.everywhere { "every environment" } else { environment.as_str() };
+    let recipients = match event.audience.terms() {
         [Term::Environment] => "everyone".to_owned(),
         _ => event.audience.to_string(),
     };
-    say(&format!("told {whom} in {place}: {}", event.id))?;
+    print(&format!("told {recipients} in {scope}: {}", event.id))?;
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! `bellwire tail`: what is said in an environment, line by line.
+//! `bellwire tail`: prints the events of an environment, line by line.
 
 use std::time::{Duration, Instant};
 
@@ -9,11 +9,11 @@ use model::{Environment, Event};
 use process::{Options, Settings};
 
 use crate::{
-    chosen,
-    short::{complain, plain, say},
+    environment,
+    terminal::{print, print_error, sanitize},
 };
 
-/// How long a block takes to be read at most.
+/// Limit for reading one block of the log.
 const BURST: Duration = Duration::from_secs(1);
 
 #[derive(Debug, clap::Args)]
@@ -25,7 +25,7 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "NAME")]
     environment: Option<Environment>,
 
-    /// How far back to begin, as in 10m, 1h, 7d; from now on without it
+    /// Start this long ago, as in 10m, 1h, 7d; from now on without it
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "0s", hide_default_value = true)]
     since: Duration,
 
@@ -34,35 +34,35 @@ pub(crate) struct Flags {
     json: bool,
 }
 
-/// Follows until Ctrl-C, or until nobody reads the lines any more.
+/// Follows until Ctrl-C, or until standard output is closed.
 pub(crate) async fn follow(settings: Settings, flags: Flags) -> anyhow::Result<()> {
-    let environment = chosen::environment(&settings, flags.environment.as_ref())?;
-    let backplane = chosen::backplane(&settings, &environment)?;
-    let mut beginning = Beginning { since: Timestamp::now() - flags.since, first: None };
-    let mut reader = backplane.log.read(ReadFrom::Time(beginning.since));
+    let environment = environment::select(&settings, flags.environment.as_ref())?;
+    let backplane = environment::backplane(&settings, &environment)?;
+    let mut start = Start { since: Timestamp::now() - flags.since, first: None };
+    let mut reader = backplane.log.read(ReadFrom::Time(start.since));
     let mut was_up = None;
     loop {
         tokio::select! {
             item = reader.items.recv() => match item {
-                Some(LogItem::Entry(entry)) if beginning.is_before(&entry) => {}
+                Some(LogItem::Entry(entry)) if start.is_before(&entry) => {}
                 Some(LogItem::Entry(entry)) => show(&entry, &environment, flags.json)?,
-                Some(LogItem::Gap(gap)) => complain(&format!("some events were not read ({gap:?})")),
+                Some(LogItem::Gap(gap)) => print_error(&format!("some events were not read ({gap:?})")),
                 None => bail!("the reader of the log has ended"),
             },
-            Ok(()) = reader.link.changed() => tell_link(&mut reader, &mut was_up),
+            Ok(()) = reader.link.changed() => report_link(&mut reader, &mut was_up),
             interrupted = tokio::signal::ctrl_c() => return Ok(interrupted?),
         }
     }
 }
 
-/// The log is read from a block that holds the moment asked for, so what was said before it comes first, in a burst.
-struct Beginning {
+/// Recognises earlier events: reading starts at the block that holds the moment asked for, so they come first, in a burst.
+struct Start {
     since: Timestamp,
     first: Option<Instant>,
 }
 
-impl Beginning {
-    /// Whether an entry is of that burst; later, an old time is a late word and is shown.
+impl Start {
+    /// True if an entry is of that burst; later, an event with an old time is a late one and is shown.
     fn is_before(&mut self, entry: &LogEntry) -> bool {
         let first = *self.first.get_or_insert_with(Instant::now);
         let time = entry.event.as_ref().ok().and_then(|event| event.time);
@@ -70,12 +70,12 @@ impl Beginning {
     }
 }
 
-fn tell_link(reader: &mut LogReader, was_up: &mut Option<bool>) {
+fn report_link(reader: &mut LogReader, was_up: &mut Option<bool>) {
     let link = reader.link.borrow_and_update().clone();
     let now = Some(link.is_up());
     match link {
-        backplane::Link::Down(why) if *was_up != now => complain(&format!("the broker is away: {why}")),
-        backplane::Link::Up if *was_up == Some(false) => complain("the broker is back"),
+        backplane::Link::Down(reason) if *was_up != now => print_error(&format!("the broker is away: {reason}")),
+        backplane::Link::Up if *was_up == Some(false) => print_error("the broker is back"),
         _ => {}
     }
     *was_up = now;
@@ -84,8 +84,8 @@ fn tell_link(reader: &mut LogReader, was_up: &mut Option<bool>) {
 fn show(entry: &LogEntry, environment: &Environment, json: bool) -> anyhow::Result<()> {
     let event = match &entry.event {
         Ok(event) => event,
-        Err(why) => {
-            complain(&plain(&format!("the entry at {} is for nobody: {why}", entry.cursor.offset)));
+        Err(reason) => {
+            print_error(&sanitize(&format!("the entry at {} is for nobody: {reason}", entry.cursor.offset)));
             return Ok(());
         }
     };
@@ -100,18 +100,18 @@ fn show(entry: &LogEntry, environment: &Environment, json: bool) -> anyhow::Resu
         })?,
         false => line(event, entry.origin, environment),
     };
-    Ok(say(&line)?)
+    Ok(print(&line)?)
 }
 
-/// Time, place, audience, what happened, and the words in it.
+/// Time, environment, audience, type, and the texts of the task and the toast.
 fn line(event: &Event, origin: Destination, environment: &Environment) -> String {
     let time = event.time.map_or_else(|| "-".to_owned(), |time| time.strftime("%F %TZ").to_string());
-    let place = match origin {
+    let scope = match origin {
         Destination::Own => environment.as_str(),
         Destination::Everywhere => "everywhere",
     };
-    let what = event.event_type.strip_prefix("bellwire.").unwrap_or(&event.event_type);
-    let mut line = format!("{time}  {place}  {}  {what}", event.audience);
+    let kind = event.event_type.strip_prefix("bellwire.").unwrap_or(&event.event_type);
+    let mut line = format!("{time}  {scope}  {}  {kind}", event.audience);
     // Checked when it was read.
     if let Ok(Some(task)) = event.task() {
         line += &format!("  {} {:?} {:.0} %", task.kind, task.title, task.progress * 100.0);
@@ -128,7 +128,7 @@ fn line(event: &Event, origin: Destination, environment: &Environment) -> String
             line += &format!(" -> {}", action.href);
         }
     }
-    plain(&line)
+    sanitize(&line)
 }
 
 #[cfg(test)]
@@ -140,13 +140,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_said_before_is_left_out_at_the_beginning_and_shown_when_it_comes_late() {
+    fn what_was_said_before_is_left_out_at_the_start_and_shown_when_it_comes_late() {
         let event = Event::message("/x", Audience::user("ada"), &Toast::new(Level::Info, "Hello"));
         let entry = LogEntry { cursor: Cursor::of(1, b""), origin: Destination::Own, event: Ok(Arc::new(event)) };
         let since = Timestamp::now() + Duration::from_secs(60);
-        assert!(Beginning { since, first: None }.is_before(&entry));
-        assert!(!Beginning { since, first: Instant::now().checked_sub(BURST) }.is_before(&entry));
-        assert!(!Beginning { since: Timestamp::UNIX_EPOCH, first: None }.is_before(&entry));
+        assert!(Start { since, first: None }.is_before(&entry));
+        assert!(!Start { since, first: Instant::now().checked_sub(BURST) }.is_before(&entry));
+        assert!(!Start { since: Timestamp::UNIX_EPOCH, first: None }.is_before(&entry));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `bellwire token`: who somebody is, signed with an environment's key.
+//! `bellwire token`: signs a user's token with an environment's key.
 
 use std::time::Duration;
 
@@ -6,9 +6,9 @@ use anyhow::ensure;
 use gateway::{Claims, Key};
 use jiff::Timestamp;
 use model::{Environment, audience::is_id};
-use process::{Environments, Options, Settings};
+use process::{Environments, ExposeSecret, Options, Settings};
 
-use crate::short::say;
+use crate::terminal::print;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Flags {
@@ -27,11 +27,11 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     groups: Vec<String>,
 
-    /// What the user may do: tasks, publish, publish:everywhere
+    /// The user's permissions: tasks, publish, publish:everywhere
     #[arg(long, value_name = "WORDS", default_value = "tasks publish")]
     scope: String,
 
-    /// How long it is worth something, as in 30m, 1h, 7d
+    /// Its lifetime, as in 30m, 1h, 7d
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = humantime::parse_duration)]
     expires: Duration,
 }
@@ -41,17 +41,17 @@ pub(crate) async fn sign(settings: Settings, flags: Flags) -> anyhow::Result<()>
     ensure!(is_id(&flags.user), "--user: a user id has 1 to 256 bytes and no white space");
     ensure!(flags.groups.iter().all(|group| is_id(group)), "--groups: a name has 1 to 256 bytes and no white space");
     let environments = Environments::read(&settings)?;
-    let one = environments.one(flags.environment.as_ref())?;
-    let secret = environments.key(&settings, &one.name)?;
+    let environment = environments.select(flags.environment.as_ref())?;
+    let secret = environments.key(&settings, &environment.name)?;
     let claims = Claims {
         sub: flags.user,
-        env: one.name.to_string(),
+        env: environment.name.to_string(),
         groups: flags.groups,
         scope: flags.scope,
         exp: Timestamp::now().as_second().saturating_add(i64::try_from(flags.expires.as_secs())?),
-        iss: one.issuer.clone(),
-        aud: one.audience.clone(),
+        iss: environment.issuer.clone(),
+        aud: environment.audience.clone(),
     };
-    say(&Key::hs256(secret.expose(), None, None).sign(&claims)?)?;
+    print(&Key::hs256(secret.expose_secret(), None, None).sign(&claims)?)?;
     Ok(())
 }

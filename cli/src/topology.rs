@@ -1,17 +1,17 @@
-//! `bellwire topology`: declares an environment's names on the broker, as a user who may.
+//! `bellwire topology`: declares an environment on the broker, as a user who may.
 
 use backplane::Backplane;
 use model::{Environment, Kind};
 use process::{Options, Settings};
 
-use crate::{chosen, short::say};
+use crate::{environment, terminal::print};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Flags {
     #[command(flatten)]
     pub(crate) options: Options,
 
-    /// Whose names; may be left out where the settings hold one environment
+    /// For which environment; may be left out where the settings hold one
     #[arg(long, value_name = "NAME")]
     environment: Option<Environment>,
 
@@ -20,12 +20,12 @@ pub(crate) struct Flags {
     kinds: Vec<Kind>,
 }
 
-/// Declares what is missing; what is there is left as it is.
+/// Declares what is missing and leaves the rest as it is.
 pub(crate) async fn declare(settings: Settings, flags: Flags) -> anyhow::Result<()> {
-    let environment = chosen::environment(&settings, flags.environment.as_ref())?;
-    let config = chosen::config(&settings, &environment)?;
+    let environment = environment::select(&settings, flags.environment.as_ref())?;
+    let config = environment::backplane_config(&settings, &environment)?;
     Backplane::declare(&config, &environment, &flags.kinds).await?;
     let kinds: Vec<_> = flags.kinds.iter().map(Kind::as_str).collect();
-    say(&format!("{environment} has its names on the broker, with queues for {}", kinds.join(", ")))?;
+    print(&format!("{environment} has its names on the broker, with queues for {}", kinds.join(", ")))?;
     Ok(())
 }

@@ -15,7 +15,7 @@ pub fn hub(encoding: Encoding, input: &[u8]) {
             reader.push(&encoding.write(&message));
             assert_eq!(reader.next().as_ref(), Ok(&Some(message.clone())), "{encoding:?}");
             assert_eq!(reader.next(), Ok(None));
-            assert_eq!(reader.held(), 0);
+            assert_eq!(reader.buffered(), 0);
         }
     }
 }
@@ -30,7 +30,7 @@ fn read<'a>(encoding: Encoding, pieces: impl IntoIterator<Item = &'a [u8]>) -> (
                 Ok(Some(message)) => messages.push(message),
                 Ok(None) => break,
                 Err(error) => {
-                    assert_eq!(reader.held(), 0);
+                    assert_eq!(reader.buffered(), 0);
                     // The words go to the client.
                     assert!(error.to_string().len() < 1024);
                     return (messages, Some(error));
@@ -38,7 +38,7 @@ fn read<'a>(encoding: Encoding, pieces: impl IntoIterator<Item = &'a [u8]>) -> (
             }
         }
         // A message with its frame; the memory doubles as it grows.
-        assert!(reader.held() <= 2 * (LARGEST + 5 + piece.len()));
+        assert!(reader.buffered() <= 2 * (LARGEST + 5 + piece.len()));
     }
     (messages, None)
 }
@@ -50,7 +50,7 @@ pub fn handshake(input: &[u8]) {
         Ok(None) => return,
         Err(error) => return assert!(error.to_string().len() < 1024),
     };
-    assert!(length <= input.len() && length <= protocol::LARGEST);
+    assert!(length <= input.len() && length <= protocol::MAX_HANDSHAKE_BYTES);
     assert_eq!(protocol::read(&input[..length]), Ok(Some((asked, length))));
     assert_eq!(protocol::read(&input[..length - 1]), Ok(None));
 }

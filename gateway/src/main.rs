@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use process::{Options, live};
+use process::{Options, run};
 
 #[derive(Parser)]
 #[command(version, about = "Holds browser connections and hands them the events that are meant for them.")]
@@ -14,5 +14,5 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    live("bellwire-gateway", &arguments.options, gateway::serve)
+    run("bellwire-gateway", &arguments.options, gateway::serve)
 }

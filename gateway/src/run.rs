@@ -1,7 +1,7 @@
 //! Runs a gateway process: reads the settings, binds the ports, and serves until it is told to stop.
 
 use backplane::Backplane;
-use process::{Admin, Environments, Life, Settings};
+use process::{Admin, Environments, ExposeSecret, ProcessContext, Settings};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use storage::{Storage, StorageConfig};
 use tracing::{info, warn};
@@ -12,8 +12,8 @@ use crate::{config::GatewayConfig, server::Gateway, start::ServedEnvironment, to
 const OTHER_FILES: u64 = 1000;
 
 /// Serves all configured environments until the process is told to stop.
-pub async fn serve(life: Life) -> anyhow::Result<()> {
-    let Life { settings, readiness, signals } = life;
+pub async fn serve(life: ProcessContext) -> anyhow::Result<()> {
+    let ProcessContext { settings, readiness, signals } = life;
     let config: GatewayConfig = settings.section("gateway")?;
     let storage = Storage::open(&settings.section::<StorageConfig>("storage")?)?;
     let served = environments(&settings)?;
@@ -28,7 +28,7 @@ fn environments(settings: &Settings) -> anyhow::Result<Vec<ServedEnvironment>> {
     let environments = Environments::read(settings)?;
     let served = environments.all().iter().map(|environment| {
         let secret = environments.key(settings, &environment.name)?;
-        let key = Key::hs256(secret.expose(), environment.issuer.as_deref(), environment.audience.as_deref());
+        let key = Key::hs256(secret.expose_secret(), environment.issuer.as_deref(), environment.audience.as_deref());
         let backplane = Backplane::open(&environments.backplane(settings, &environment.name)?, &environment.name)?;
         Ok(ServedEnvironment { name: environment.name.clone(), key, backplane })
     });

@@ -110,7 +110,7 @@ impl Gateway {
 
     async fn drain(self, mut connections: JoinSet<()>) {
         let Started { pod, poll_sessions, mut background, dispatchers: _dispatchers } = self.started;
-        self.ready.not("stopping");
+        self.ready.not_ready("stopping");
         let grace = pod.config().grace;
         info!(connections = connections.len(), ?grace, "sending connections away");
         // Nothing new from here on; requests and streams under way end in their time.

@@ -96,9 +96,9 @@ async fn report_health(condition: Condition, mut health: watch::Receiver<ReadHea
     loop {
         match &*health.borrow_and_update() {
             ReadHealth::CaughtUp => condition.ready(),
-            ReadHealth::CatchingUp => condition.not("reading the log"),
+            ReadHealth::CatchingUp => condition.not_ready("reading the log"),
             ReadHealth::Away(why) => condition.degraded(format!("serving what is known; {why}")),
-            ReadHealth::Stalled => condition.not("the broker is there, yet nothing of the log arrives"),
+            ReadHealth::Stalled => condition.not_ready("the broker is there, yet nothing of the log arrives"),
         }
         if health.changed().await.is_err() {
             return;

@@ -1,4 +1,4 @@
-//! A workflow asks somebody, and is answered: two events that pods and workflow workers both read.
+//! Approvals: the question of a workflow and its answer, two events that pods and workflow workers both read.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,12 +6,12 @@ use crate::{
     audience::Audience,
     event::Event,
     task::TaskId,
-    toast::{Asked, Toast},
+    toast::{ApprovalRef, Toast},
 };
 
-/// The type of the event that asks.
+/// The type of a question's event.
 pub const ASKED: &str = "bellwire.approval.asked";
-/// The type of the event that answers. Only a gateway says it: it alone knows who the answer is from.
+/// The type of an answer's event. Only gateways publish it: they alone know the user who answers.
 pub const DECIDED: &str = "bellwire.approval.decided";
 
 /// Yes or no.
@@ -33,9 +33,9 @@ pub struct Question {
     pub step: String,
     /// The run's title.
     pub title: String,
-    /// What is asked.
+    /// The question's text.
     pub question: String,
-    /// Who started the run: a user id.
+    /// The user who started the run.
     pub owner: String,
 }
 
@@ -48,21 +48,21 @@ pub struct Answer {
     pub step: String,
     /// Yes or no.
     pub decision: Decision,
-    /// Who answered: a user id.
+    /// The user who answered.
     pub by: String,
-    /// The groups that they were in.
+    /// The groups of that user.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<String>,
-    /// Their words for it.
+    /// A comment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
 }
 
 impl Question {
-    /// The event that asks this audience; `toast` gets the buttons. Asked again (so that pods whose window has lost
-    /// it know it) it has another `round`, and no toast.
+    /// The event that asks this audience; `toast` gets the buttons. A repetition, for pods whose window has lost the
+    /// question, has another `round` and no toast.
     pub fn event(&self, audience: Audience, toast: Option<Toast>, round: u32) -> Event {
-        let decision = Some(Asked { task: self.task, step: self.step.clone() });
+        let decision = Some(ApprovalRef { task: self.task, step: self.step.clone() });
         let data = match toast.map(|toast| Toast { decision, ..toast }) {
             Some(toast) => serde_json::json!({ "question": self, "toast": toast }),
             None => serde_json::json!({ "question": self }),
@@ -72,15 +72,15 @@ impl Question {
         Event { id, subject: Some(format!("task/{}", self.task)), ..event }
     }
 
-    /// The question that an event asks, if it does.
+    /// The question in an event, if it has one.
     pub fn of(event: &Event) -> Option<Self> {
         part(event, ASKED, "question")
     }
 }
 
 impl Answer {
-    /// The event that answers, for those who were asked and whoever else is told. All answers to one question have
-    /// one id, so the first in the log is the one that everybody hears of.
+    /// The event that answers, for this audience. All answers to one question have one id, so only the first in the
+    /// log is delivered.
     pub fn event(&self, audience: Audience) -> Event {
         let data = serde_json::json!({ "answer": self });
         let event = Event::new("/gateway/approvals", DECIDED, audience).with_data(data);
@@ -88,7 +88,7 @@ impl Answer {
         Event { id, subject: Some(format!("task/{}", self.task)), ..event }
     }
 
-    /// The answer that an event gives, if it does.
+    /// The answer in an event, if it has one.
     pub fn of(event: &Event) -> Option<Self> {
         part(event, DECIDED, "answer")
     }

@@ -1,44 +1,44 @@
-//! Who an event is for: space-separated `user:<id>`, `group:<name>`, or `environment`.
+//! The audience of an event: space-separated `user:<id>`, `group:<name>`, or `environment`.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// One word of an audience.
+/// One term of an audience.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Term {
     /// `user:<id>`: all connections of one person.
     User(String),
-    /// `group:<name>`: all whose token names the group.
+    /// `group:<name>`: all users whose token names the group.
     Group(String),
-    /// `environment`: everyone in it.
+    /// `environment`: all its users.
     Environment,
 }
 
 /// Most terms that one audience may name; a larger one is a group.
-pub const MOST_TERMS: usize = 64;
+pub const MAX_TERMS: usize = 64;
 /// Most bytes of a user id or group name.
-pub const LONGEST_ID: usize = 256;
+pub const MAX_ID_BYTES: usize = 256;
 
-/// Who an event is for; empty only on a pulse, which is for pods alone.
+/// The recipients of an event; empty only on a pulse, which is for pods alone.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Audience(Vec<Term>);
 
-/// Why a text is no audience.
+/// Why a text is not an audience.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AudienceError {
-    /// A word that is none of the three forms.
+    /// A term of none of the three forms.
     #[error("audience: {0:?} is none of user:<id>, group:<name>, environment")]
-    Word(String),
-    /// More than [`MOST_TERMS`] words.
-    #[error("audience: it names more than {MOST_TERMS}; publish to a group instead")]
+    Term(String),
+    /// More than [`MAX_TERMS`] terms.
+    #[error("audience: it names more than {MAX_TERMS}; publish to a group instead")]
     TooMany,
 }
 
-/// Whether a text can be a user id or group name: 1 to 256 bytes, no white space, no control character.
+/// True if a text can be a user id or group name: 1 to 256 bytes, no white space, no control character.
 pub fn is_id(id: &str) -> bool {
-    !id.is_empty() && id.len() <= LONGEST_ID && !id.chars().any(|c| c.is_whitespace() || c.is_control())
+    !id.is_empty() && id.len() <= MAX_ID_BYTES && !id.chars().any(|c| c.is_whitespace() || c.is_control())
 }
 
 impl Audience {
@@ -47,17 +47,17 @@ impl Audience {
         Self(vec![Term::User(id.to_owned())])
     }
 
-    /// Its words, in the order given, none twice.
+    /// Its terms, in the order given, without duplicates.
     pub fn terms(&self) -> &[Term] {
         &self.0
     }
 
-    /// Whether it names nobody.
+    /// True if it names nobody.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether somebody with this user id and these groups is meant.
+    /// True if it includes a user with this id and these groups.
     pub fn includes(&self, user: &str, groups: &[String]) -> bool {
         self.0.iter().any(|term| match term {
             Term::User(id) => id == user,
@@ -75,7 +75,7 @@ impl FromStr for Term {
             Some(("user", id)) if is_id(id) => Ok(Self::User(id.to_owned())),
             Some(("group", name)) if is_id(name) => Ok(Self::Group(name.to_owned())),
             None if word == "environment" => Ok(Self::Environment),
-            _ => Err(AudienceError::Word(word.chars().take(80).collect())),
+            _ => Err(AudienceError::Term(word.chars().take(80).collect())),
         }
     }
 }
@@ -90,7 +90,7 @@ impl FromStr for Audience {
             if terms.contains(&term) {
                 continue;
             }
-            if terms.len() == MOST_TERMS {
+            if terms.len() == MAX_TERMS {
                 return Err(AudienceError::TooMany);
             }
             terms.push(term);
@@ -125,8 +125,8 @@ impl fmt::Display for Term {
 
 impl fmt::Display for Audience {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, term) in self.0.iter().enumerate() {
-            if at > 0 {
+        for (index, term) in self.0.iter().enumerate() {
+            if index > 0 {
                 f.write_str(" ")?;
             }
             term.fmt(f)?;
@@ -152,7 +152,7 @@ mod tests {
     fn a_word_of_no_known_form_is_refused_by_name() {
         for bad in ["ada", "user:", "everywhere", "role:x", "environment:x", "user:a\u{7f}"] {
             let error = bad.parse::<Audience>().unwrap_err();
-            assert!(matches!(error, AudienceError::Word(_)), "{bad:?}");
+            assert!(matches!(error, AudienceError::Term(_)), "{bad:?}");
         }
         let crowd: Vec<_> = (0..65).map(|n| format!("user:{n}")).collect();
         assert_eq!(crowd.join(" ").parse::<Audience>(), Err(AudienceError::TooMany));

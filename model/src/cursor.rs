@@ -1,28 +1,28 @@
-//! A place in an environment's log.
+//! A position in an environment's log.
 
 use std::{fmt, str::FromStr};
 
 use xxhash_rust::xxh3::xxh3_64;
 
-/// A place in the log: an entry's offset and a short fingerprint of what stands there.
+/// A position in the log: an entry's offset and a short fingerprint of its bytes.
 ///
 /// As text it is 24 hexadecimal digits, opaque to clients, in the log's order and the same on every pod.
-/// The fingerprint tells a stream that was deleted and made again, which counts from 0, from the old one.
+/// The fingerprint distinguishes a stream that was deleted and created again, and counts from 0, from the old one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Cursor {
-    /// The entry's offset in the log; offsets rise and have holes.
+    /// The entry's offset in the log; offsets increase and have holes.
     pub offset: u64,
     /// The first 32 bits of a hash of the entry's bytes.
     pub fingerprint: u32,
 }
 
-/// A text that is no cursor.
+/// A text that is not a cursor.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a cursor is 24 hexadecimal digits, as the gateway sent it")]
 pub struct CursorError;
 
 impl Cursor {
-    /// The place of the entry with these bytes at this offset.
+    /// The position of the entry with these bytes at this offset.
     pub fn of(offset: u64, body: &[u8]) -> Self {
         Self { offset, fingerprint: (xxh3_64(body) >> 32) as u32 }
     }

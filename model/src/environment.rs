@@ -4,28 +4,28 @@ use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-/// A name that is not one; says which and what a name looks like.
+/// An invalid name; the error says which one, and how names look.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what} {name:?} is not a name: {why}")]
+#[error("{what} {name:?} is not a name: {reason}")]
 pub struct InvalidName {
     what: &'static str,
     name: String,
-    why: &'static str,
+    reason: &'static str,
 }
 
 const GRAMMAR: &str = "it must be 1 to 32 of a-z, 0-9 and '-', beginning with a letter ([a-z][a-z0-9-]{0,31})";
 
 fn check(what: &'static str, name: &str) -> Result<(), InvalidName> {
     let bytes = name.as_bytes();
-    let fits = bytes.first().is_some_and(u8::is_ascii_lowercase)
+    let valid = bytes.first().is_some_and(u8::is_ascii_lowercase)
         && bytes.len() <= 32
         && bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-');
-    if fits {
+    if valid {
         return Ok(());
     }
-    // A name that came from outside is shown cut, never whole: it may be of any size.
+    // A name from outside may be of any size, so it is shown shortened.
     let name = name.chars().take(40).collect();
-    Err(InvalidName { what, name, why: GRAMMAR })
+    Err(InvalidName { what, name, reason: GRAMMAR })
 }
 
 macro_rules! name {
@@ -81,8 +81,8 @@ impl FromStr for Environment {
     fn from_str(name: &str) -> Result<Self, InvalidName> {
         check("environment", name)?;
         if name == "everywhere" {
-            let why = "'everywhere' is the exchange that reaches all environments";
-            return Err(InvalidName { what: "environment", name: name.to_owned(), why });
+            let reason = "'everywhere' is the exchange that reaches all environments";
+            return Err(InvalidName { what: "environment", name: name.to_owned(), reason });
         }
         Ok(Self(name.into()))
     }

@@ -1,4 +1,4 @@
-//! What travels: a CloudEvent 1.0 as JSON, at most 64 KiB.
+//! Events: CloudEvents 1.0 in JSON, at most 64 KiB.
 
 use std::{fmt, sync::Arc};
 
@@ -15,38 +15,38 @@ use crate::{
 /// The content type of an event on the broker and over HTTP.
 pub const CONTENT_TYPE: &str = "application/cloudevents+json";
 /// Most bytes of an event as JSON; larger things are stored and linked.
-pub const LARGEST: usize = 64 * 1024;
+pub const MAX_EVENT_BYTES: usize = 64 * 1024;
 /// Most bytes of `id`, `source`, `type` and `subject`.
-pub const LONGEST_ATTRIBUTE: usize = 512;
-/// The type of a word to people that is no task's.
+pub const MAX_ATTRIBUTE_BYTES: usize = 512;
+/// The type of a message to people that belongs to no task.
 pub const MESSAGE: &str = "bellwire.message";
 /// The type of a pod's own heartbeat; nobody else may publish it, no browser sees it.
 pub const PULSE: &str = "bellwire.pulse";
 
-/// Most characters of what a library says of a wrong event.
-const LONGEST_WORDS: usize = 300;
+/// Most characters of a library's error about an invalid event.
+const MAX_ERROR_CHARS: usize = 300;
 
-/// Why bytes are no event; the text names the attribute.
+/// Why an event is invalid; the text names the attribute.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EventError {
-    /// More than [`LARGEST`] bytes.
-    #[error("the event has {0} bytes; {LARGEST} are allowed, store what is larger and link it")]
+    /// More than [`MAX_EVENT_BYTES`] bytes.
+    #[error("the event has {0} bytes; {MAX_EVENT_BYTES} are allowed, store what is larger and link it")]
     TooLarge(usize),
-    /// No JSON, or a needed attribute missing or of the wrong type.
+    /// Not JSON, or a required attribute is missing or of the wrong type.
     #[error("the event is not a CloudEvent in JSON: {0}")]
     Shape(String),
-    /// An attribute with a value that it cannot have.
-    #[error("{attribute}: {why}")]
+    /// An attribute with an invalid value.
+    #[error("{attribute}: {reason}")]
     Attribute {
         /// Its name.
         attribute: &'static str,
-        /// What is wrong.
-        why: String,
+        /// Why the value is invalid.
+        reason: String,
     },
-    /// No audience, or one that names nobody.
+    /// The audience is missing or empty.
     #[error("audience: say who it is for: user:<id>, group:<name> or environment")]
     NoAudience,
-    /// A `data.toast` or `data.task` that cannot be shown.
+    /// An invalid `data.toast` or `data.task`.
     #[error("{0}")]
     Data(String),
 }
@@ -56,41 +56,41 @@ pub enum EventError {
 pub struct Event {
     /// Always `1.0`.
     pub specversion: String,
-    /// With `source` it identifies the event: published twice, it is shown once.
+    /// Together with `source` it identifies the event: published twice, it is shown once.
     pub id: String,
-    /// Who speaks, such as `/functions/reports`.
+    /// The publisher, such as `/functions/reports`.
     pub source: String,
-    /// What happened, such as `bellwire.task.succeeded`.
+    /// The type, such as `bellwire.task.succeeded`.
     #[serde(rename = "type")]
     pub event_type: String,
-    /// What it happened to, such as `task/01JD…`.
+    /// The subject, such as `task/01JD…`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
-    /// When it happened.
+    /// The time of the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<Timestamp>,
     /// The type of `data`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub datacontenttype: Option<String>,
-    /// Stamped on delivery from the exchange it came through; what a publisher writes here is ignored.
+    /// Set on delivery from the exchange it came through; a publisher's value is ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,
-    /// Who it is for.
+    /// The recipients.
     #[serde(default, skip_serializing_if = "Audience::is_empty")]
     pub audience: Audience,
-    /// Stamped on delivery; what a publisher writes here is ignored.
+    /// Set on delivery; a publisher's value is ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
-    /// After this it is not shown, replay included.
+    /// After this time it is not shown, replay included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expirytime: Option<Timestamp>,
-    /// W3C trace context of the request that began it.
+    /// The W3C trace context of the request that caused it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
-    /// `data.task` changes lists, `data.toast` is shown, the rest is the user's own.
+    /// The payload: `data.task` updates task lists, `data.toast` is shown, the rest is the user's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<Value>,
-    /// Extension attributes of the user's own, passed through.
+    /// Further extension attributes, passed through.
     #[serde(flatten)]
     pub extensions: Map<String, Value>,
 }
@@ -121,9 +121,9 @@ impl Event {
         Self::new(source, MESSAGE, audience).with_data(serde_json::json!({ "toast": toast }))
     }
 
-    /// What a task has to say; `toast` is shown if there is one.
+    /// An event about a task, with the toast to show, if any.
     pub fn of_task(source: &str, audience: Audience, task: &Task, toast: Option<&Toast>) -> Self {
-        let word = match task.state {
+        let suffix = match task.state {
             TaskState::Queued => "queued",
             TaskState::Running if task.progress > 0.0 => "progressed",
             TaskState::Running => "started",
@@ -133,7 +133,7 @@ impl Event {
             Some(toast) => serde_json::json!({ "task": task, "toast": toast }),
             None => serde_json::json!({ "task": task }),
         };
-        let event = Self::new(source, &format!("bellwire.task.{word}"), audience);
+        let event = Self::new(source, &format!("bellwire.task.{suffix}"), audience);
         Self { subject: Some(format!("task/{}", task.id)), ..event.with_data(data) }
     }
 
@@ -144,16 +144,16 @@ impl Event {
         event
     }
 
-    /// The same with this JSON as `data`.
+    /// The event with this JSON as `data`.
     pub fn with_data(mut self, data: Value) -> Self {
         self.datacontenttype = Some("application/json".to_owned());
         self.data = Some(data);
         self
     }
 
-    /// Reads an event from JSON and checks all of it, as it must be before it is published and after it is read.
+    /// Reads an event from JSON and checks it.
     pub fn parse(bytes: &[u8]) -> Result<Self, EventError> {
-        if bytes.len() > LARGEST {
+        if bytes.len() > MAX_EVENT_BYTES {
             return Err(EventError::TooLarge(bytes.len()));
         }
         let mut json = serde_json::Deserializer::from_slice(bytes);
@@ -164,16 +164,22 @@ impl Event {
         Ok(event)
     }
 
-    /// The event as JSON; an error when it would be larger than [`LARGEST`].
+    /// Checks the event and writes it as JSON, as the log takes it.
+    pub fn encode(&self) -> Result<EncodedEvent<'_>, EventError> {
+        self.check()?;
+        Ok(EncodedEvent { event: self, json: self.to_json()? })
+    }
+
+    /// The event as JSON; an error if it is larger than [`MAX_EVENT_BYTES`].
     pub fn to_json(&self) -> Result<Vec<u8>, EventError> {
         let json = serde_json::to_vec(self).map_err(|error| EventError::Shape(error.to_string()))?;
-        if json.len() > LARGEST {
+        if json.len() > MAX_EVENT_BYTES {
             return Err(EventError::TooLarge(json.len()));
         }
         Ok(json)
     }
 
-    /// Says what is wrong with it, naming the attribute.
+    /// Checks it; the error names the attribute.
     pub fn check(&self) -> Result<(), EventError> {
         if self.specversion != "1.0" {
             return Err(attribute("specversion", "it must be \"1.0\""));
@@ -205,12 +211,12 @@ impl Event {
         self.task().map(drop)
     }
 
-    /// What is to be shown, if anything.
+    /// The toast to show, if any.
     pub fn toast(&self) -> Result<Option<Toast>, EventError> {
         self.part("toast")
     }
 
-    /// What it says of a task; always there on a `bellwire.task.…` event.
+    /// The task that it is about; every `bellwire.task.…` event has one.
     pub fn task(&self) -> Result<Option<Task>, EventError> {
         if !self.event_type.starts_with("bellwire.task.") {
             return Ok(None);
@@ -221,17 +227,17 @@ impl Event {
         }
     }
 
-    /// Whether it is a pod's heartbeat.
+    /// True if it is a pod's heartbeat.
     pub fn is_pulse(&self) -> bool {
         self.event_type == PULSE
     }
 
-    /// Whether it must not be shown any more at this moment.
+    /// True if it must no longer be shown.
     pub fn has_expired(&self, now: Timestamp) -> bool {
         self.expirytime.is_some_and(|end| end <= now)
     }
 
-    /// What makes it the same event when it comes twice: a hash of source and id.
+    /// A hash of source and id, equal for duplicates of an event.
     pub fn identity(&self) -> u128 {
         let mut text = Vec::with_capacity(self.source.len() + self.id.len() + 1);
         text.extend_from_slice(self.source.as_bytes());
@@ -244,32 +250,51 @@ impl Event {
         match self.data.as_ref().and_then(|data| data.get(name)) {
             None | Some(Value::Null) => Ok(None),
             Some(part) => {
-                let wrong = |error: serde_json::Error| EventError::Data(format!("data.{name}: {}", shortened(&error)));
-                T::deserialize(part).map(Some).map_err(wrong)
+                let invalid =
+                    |error: serde_json::Error| EventError::Data(format!("data.{name}: {}", shortened(&error)));
+                T::deserialize(part).map(Some).map_err(invalid)
             }
         }
     }
 }
 
-/// An event that several hold.
-pub type SharedEvent = Arc<Event>;
-
-fn attribute(attribute: &'static str, why: &str) -> EventError {
-    EventError::Attribute { attribute, why: why.to_owned() }
+/// A valid event with its JSON, ready to be published.
+#[derive(Debug, Clone)]
+pub struct EncodedEvent<'a> {
+    event: &'a Event,
+    json: Vec<u8>,
 }
 
-/// What is wrong, without the whole of it: such an error repeats the text it found, which may be as long as the event,
-/// and stands in answers and logs.
+impl EncodedEvent<'_> {
+    /// The event.
+    pub fn event(&self) -> &Event {
+        self.event
+    }
+
+    /// Its JSON, at most [`MAX_EVENT_BYTES`].
+    pub fn json(&self) -> &[u8] {
+        &self.json
+    }
+}
+
+/// A shared event.
+pub type SharedEvent = Arc<Event>;
+
+fn attribute(attribute: &'static str, reason: &str) -> EventError {
+    EventError::Attribute { attribute, reason: reason.to_owned() }
+}
+
+/// A library's error, shortened: it may repeat a text as long as the event, and stands in answers and logs.
 fn shortened(error: &impl fmt::Display) -> String {
-    let words = error.to_string();
-    match words.char_indices().nth(LONGEST_WORDS) {
-        Some((end, _)) => format!("{}…", &words[..end]),
-        None => words,
+    let text = error.to_string();
+    match text.char_indices().nth(MAX_ERROR_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
     }
 }
 
 fn required(name: &'static str, value: &str) -> Result<(), EventError> {
-    if value.is_empty() || value.len() > LONGEST_ATTRIBUTE {
+    if value.is_empty() || value.len() > MAX_ATTRIBUTE_BYTES {
         return Err(attribute(name, "it must have 1 to 512 bytes"));
     }
     // A line end in `type` would end a field of a server-sent event.
@@ -330,11 +355,11 @@ mod tests {
     fn sixty_four_kibibytes_are_taken_and_one_byte_more_is_not() {
         let mut value = minimal();
         value["data"] = json!("");
-        let room = LARGEST - serde_json::to_vec(&value).unwrap().len();
+        let room = MAX_EVENT_BYTES - serde_json::to_vec(&value).unwrap().len();
         value["data"] = json!("x".repeat(room));
         assert!(parse(&value).is_ok());
         value["data"] = json!("x".repeat(room + 1));
-        assert_eq!(parse(&value), Err(EventError::TooLarge(LARGEST + 1)));
+        assert_eq!(parse(&value), Err(EventError::TooLarge(MAX_EVENT_BYTES + 1)));
     }
 
     #[test]

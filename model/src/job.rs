@@ -1,4 +1,4 @@
-//! One piece of work, as it waits in a queue.
+//! Jobs: pieces of work in a queue.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -9,40 +9,40 @@ use crate::{
     task::{Task, TaskId, TaskState},
 };
 
-/// One piece of work; its task id is its message id.
+/// A piece of work; its task id is its message id.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Job {
-    /// The task it is.
+    /// The id of its task.
     pub task: TaskId,
-    /// Which function does it.
+    /// The kind of function that does it.
     pub kind: Kind,
-    /// Who asked for it: a user id.
+    /// The user who submitted it.
     pub owner: String,
-    /// The groups its owner had when asking, for definitions that say who may start them.
+    /// The groups of its owner at that time, for definitions that only some may start.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<String>,
-    /// Words for people.
+    /// Its title for people.
     pub title: String,
-    /// What the function is given; null where it is stored.
+    /// The input of the function; null if it is stored.
     pub input: Value,
-    /// Where a larger input lies: the key of a JSON file of the owner's.
+    /// A larger input: the key of a JSON file of the owner's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stored_input: Option<String>,
-    /// The run of a workflow that it is a step of.
+    /// The workflow run of which it is a step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<TaskId>,
-    /// When it was asked for.
+    /// The time it was submitted.
     pub created: Timestamp,
-    /// Attempts that ended before this one and were put on the ladder; our own count, never the broker's.
+    /// Earlier attempts that ended in a retry; our own count, not the broker's.
     #[serde(default)]
     pub attempts: u32,
-    /// W3C trace context of the request.
+    /// The W3C trace context of the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
 }
 
 impl Job {
-    /// A job asked for now, by somebody of no group, without a trace.
+    /// A job submitted now, by a user without groups, without a trace.
     pub fn new(task: TaskId, kind: Kind, owner: &str, title: &str, input: Value) -> Self {
         Self {
             task,
@@ -61,7 +61,7 @@ impl Job {
 }
 
 impl Task {
-    /// What is said of a job, by attempt 0, sequence 0.
+    /// The task of a job, at attempt 0, sequence 0.
     pub fn of(job: &Job, state: TaskState) -> Self {
         Self {
             id: job.task,

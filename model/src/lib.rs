@@ -1,11 +1,11 @@
-//! What Bellwire speaks of: pure types that know no broker, no socket and no clock but the time of day.
+//! The types that Bellwire's parts exchange. They know no broker and no socket.
 //!
 //! In order of flow:
 //!
 //! - [`environment`]: names of environments and of kinds of function; [`pod`]: names of processes
-//! - [`catalogue`]: what can be started, and the form for it; [`job`]: one piece of work in a queue
+//! - [`catalogue`]: the functions that can be started, and their forms; [`job`]: a piece of work in a queue
 //! - [`event`]: a CloudEvent, with its [`audience`] and, inside it, [`task`], [`toast`] and [`approval`]
-//! - [`cursor`]: a place in an environment's log
+//! - [`cursor`]: a position in an environment's log
 
 pub mod approval;
 pub mod audience;
@@ -21,7 +21,7 @@ pub mod toast;
 pub use audience::{Audience, Term};
 pub use cursor::Cursor;
 pub use environment::{Environment, InvalidName, Kind};
-pub use event::{Event, EventError};
+pub use event::{EncodedEvent, Event, EventError};
 pub use job::Job;
 pub use pod::PodId;
 pub use task::{Step, StepState, Task, TaskError, TaskId, TaskState};

@@ -1,26 +1,26 @@
-//! The name of a process among its peers.
+//! The ids of processes: gateway pods and workers.
 
 use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-/// A process among its peers: `g-…` for a gateway, `w-…` for a worker; `[a-z0-9-]`, part of a queue's name.
+/// The id of a process: `g-…` for a gateway, `w-…` for a worker; `[a-z0-9-]`, part of a queue's name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct PodId(Arc<str>);
 
 impl PodId {
-    /// A new gateway pod.
+    /// A new gateway's id.
     pub fn gateway() -> Self {
         Self::new("g")
     }
 
-    /// A new worker.
+    /// A new worker's id.
     pub fn worker() -> Self {
         Self::new("w")
     }
 
-    /// A new process of another role, such as a command at a terminal.
+    /// The id of a new process of another role, such as a command at a terminal.
     pub fn new(role: &str) -> Self {
         Self(format!("{role}-{}", ulid::Ulid::generate()).to_ascii_lowercase().into())
     }

@@ -1,4 +1,4 @@
-//! A task as events tell it: who asked for what, and how far it has come.
+//! Tasks as events report them: owner, kind and progress.
 
 use std::{fmt, str::FromStr};
 
@@ -14,20 +14,20 @@ use crate::environment::{Environment, Kind};
 #[serde(try_from = "String", into = "String")]
 pub struct TaskId(ulid::Ulid);
 
-/// A text that is no task id.
+/// A text that is not a task id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a task id is 26 letters and digits, as the gateway gave it")]
 pub struct TaskIdError;
 
 impl TaskId {
-    /// A new one.
+    /// A new id.
     pub fn new() -> Self {
         Self(ulid::Ulid::generate())
     }
 
-    /// The one that belongs to a caller's own key, so that every pod derives the same.
+    /// The id for an idempotency key of a caller, the same on every pod.
     pub fn derived(environment: &Environment, owner: &str, key: &str) -> Self {
-        // A cryptographic hash: nobody may choose a key whose task is somebody else's.
+        // A cryptographic hash: nobody can find a key whose task belongs to someone else.
         let text = format!("{environment}\0{owner}\0{key}");
         let digest: [u8; 32] = Sha256::digest(text.as_bytes()).into();
         let mut half = [0; 16];
@@ -71,29 +71,29 @@ impl From<TaskId> for String {
     }
 }
 
-/// How far a task has come.
+/// The state of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TaskState {
-    /// A worker will take it.
+    /// It waits for a worker.
     Queued,
-    /// A worker has it.
+    /// A worker runs it.
     Running,
-    /// Done; its effect is there.
+    /// Done; its effect is in place.
     Succeeded,
-    /// Given up; `error` says why.
+    /// Given up; `error` is the reason.
     Failed,
-    /// Its owner took it back.
+    /// Cancelled by its owner.
     Cancelled,
 }
 
 impl TaskState {
-    /// Whether nothing more is to come.
+    /// True for the final states.
     pub fn is_end(self) -> bool {
         matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
     }
 
-    /// The state as it is written: `queued`, `running`, …
+    /// The state as text: `queued`, `running`, …
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Queued => "queued",
@@ -105,76 +105,76 @@ impl TaskState {
     }
 }
 
-/// Why a task failed: a word for programs and words for the person.
+/// Why a task failed: a reason for programs and a message for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskError {
     /// One word, such as `input`, `deadline`, `panic`, `unavailable`.
     pub reason: String,
-    /// What the person reads.
+    /// The message for people.
     pub message: String,
 }
 
-/// A task as an event tells it and as the API shows it.
+/// A task, as events report it and the API shows it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Task {
     /// Its id.
     pub id: TaskId,
-    /// Which function does it.
+    /// The kind of function that does it.
     pub kind: Kind,
-    /// Words for people.
+    /// Its title for people.
     pub title: String,
-    /// How far it has come.
+    /// Its state.
     pub state: TaskState,
     /// From 0.0 to 1.0.
     #[serde(default)]
     pub progress: f64,
-    /// Which attempt speaks; the gateway's words are attempt 0, the first worker's attempt 1.
+    /// The attempt that reports: 0 for the gateway, from 1 for workers.
     #[serde(default)]
     pub attempt: u32,
-    /// Rises within an attempt.
+    /// Increases within an attempt.
     #[serde(default)]
     pub sequence: u32,
-    /// Who asked for it: a user id.
+    /// The user who started it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
-    /// When it was asked for.
+    /// The time it was started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created: Option<Timestamp>,
-    /// When this was said.
+    /// The time of this report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub updated: Option<Timestamp>,
-    /// What came of it; `href` is a link to more.
+    /// Its result; `href` is a link to more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<Value>,
-    /// Why it failed.
+    /// The reason of its failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<TaskError>,
-    /// The run of a workflow that it is a step of; such a task's words are for that run's graph, not for lists.
+    /// The workflow run of which it is a step; such a task is shown in that run's graph, not in lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<TaskId>,
-    /// Where it is a workflow's run: its steps, each time all of them.
+    /// The steps of a workflow's run, always all of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<Step>,
-    /// Until when something more is heard of it, if its worker lives; a running task that is silent beyond it is lost.
+    /// The time by which its worker reports again; a running task without a report by then is lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_by: Option<Timestamp>,
 }
 
-/// Whether a text can be a step's id: 1 to 64 of a-z, 0-9, '_' and '-'.
+/// True if a text can be a step's id: 1 to 64 of a-z, 0-9, '_' and '-'.
 pub fn is_step_id(id: &str) -> bool {
     let plain = id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte));
     !id.is_empty() && id.len() <= 64 && plain
 }
 
-/// How far a step of a workflow has come.
+/// The state of a workflow's step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StepState {
-    /// For the steps that it needs.
+    /// It waits for the steps that it needs.
     Waiting,
     /// Its job is queued or runs, or its time has not come.
     Running,
-    /// Somebody was asked and has not answered.
+    /// Its question is not answered yet.
     Asked,
     /// Done.
     Succeeded,
@@ -193,25 +193,25 @@ pub enum StepState {
 pub struct Step {
     /// Its id in the definition.
     pub id: String,
-    /// Words for people; the id if the definition has none.
+    /// Its title for people; the id if the definition has none.
     pub title: String,
-    /// Which function, `approval`, `wait`, or the name of another workflow.
+    /// The kind of function, `approval`, `wait`, or the name of another workflow.
     pub kind: String,
     /// The steps that must have succeeded before: their ids.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<String>,
-    /// How far it has come.
+    /// Its state.
     pub state: StepState,
     /// From 0.0 to 1.0, while it runs.
     #[serde(default)]
     pub progress: f64,
-    /// Where it is done once for each of several: how many are done, of how many.
+    /// For a step that runs once per item: the number of items done, and of all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub items: Option<(u32, u32)>,
-    /// Words about its end: why it failed, who decided.
+    /// A note about its end: the failure, or the user who decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
-    /// A link to what came of it.
+    /// A link to its result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub href: Option<String>,
 }

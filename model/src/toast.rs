@@ -1,27 +1,27 @@
-//! What a person sees: text and at most one link. Checked where it is published.
+//! Toasts: text and at most one link, shown to people. They are checked when they are published.
 
 use serde::{Deserialize, Serialize};
 
 use crate::task::{TaskId, is_step_id};
 
-/// How a toast is meant.
+/// The level of a toast.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// For your information.
+    /// Information.
     Info,
-    /// It is done.
+    /// Something succeeded.
     Success,
-    /// Look at this.
+    /// Something needs attention.
     Warning,
-    /// It failed.
+    /// Something failed.
     Error,
 }
 
-/// The one thing to do about it.
+/// The link of a toast.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Action {
-    /// The words on the link.
+    /// The link's text.
     pub label: String,
     /// An `http` or `https` address, or a path of the page's own origin.
     pub href: String,
@@ -30,35 +30,35 @@ pub struct Action {
 /// A toast: plain text, never markup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Toast {
-    /// How it is meant.
+    /// Its level.
     pub level: Level,
     /// One line.
     pub title: String,
-    /// A few more words.
+    /// A longer text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
     /// A link.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<Action>,
-    /// Buttons that answer a workflow's question; it stays until somebody has.
+    /// The workflow's question that its buttons answer; the toast stays until somebody has answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub decision: Option<Asked>,
+    pub decision: Option<ApprovalRef>,
 }
 
 /// The question that a toast's buttons answer: `POST /api/tasks/{task}/steps/{step}`.
 ///
-/// It names a step and never an address: a publisher must not have people send what it likes where it likes.
+/// It names a step and never an address: a publisher must not choose the requests that people send.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Asked {
+pub struct ApprovalRef {
     /// The workflow's run.
     pub task: TaskId,
     /// The step's id.
     pub step: String,
 }
 
-const LONGEST_TITLE: usize = 200;
-const LONGEST_BODY: usize = 2000;
-const LONGEST_HREF: usize = 2000;
+const MAX_TITLE_CHARS: usize = 200;
+const MAX_BODY_CHARS: usize = 2000;
+const MAX_HREF_BYTES: usize = 2000;
 
 impl Toast {
     /// A toast of a title alone.
@@ -66,14 +66,14 @@ impl Toast {
         Self { level, title: title.into(), body: None, action: None, decision: None }
     }
 
-    /// Says what is wrong with it, naming the field.
+    /// Checks it; the error names the field.
     pub fn check(&self) -> Result<(), String> {
         let title = self.title.chars().count();
-        if self.title.trim().is_empty() || title > LONGEST_TITLE {
-            return Err(format!("data.toast.title must have 1 to {LONGEST_TITLE} characters"));
+        if self.title.trim().is_empty() || title > MAX_TITLE_CHARS {
+            return Err(format!("data.toast.title must have 1 to {MAX_TITLE_CHARS} characters"));
         }
-        if self.body.as_ref().is_some_and(|body| body.chars().count() > LONGEST_BODY) {
-            return Err(format!("data.toast.body may have {LONGEST_BODY} characters at most"));
+        if self.body.as_ref().is_some_and(|body| body.chars().count() > MAX_BODY_CHARS) {
+            return Err(format!("data.toast.body may have {MAX_BODY_CHARS} characters at most"));
         }
         if self.decision.as_ref().is_some_and(|asked| !is_step_id(&asked.step)) {
             return Err("data.toast.decision.step must have 1 to 64 of a-z, 0-9, '_' and '-'".to_owned());
@@ -82,8 +82,8 @@ impl Toast {
             return Ok(());
         };
         let label = action.label.chars().count();
-        if action.label.trim().is_empty() || label > LONGEST_TITLE {
-            return Err(format!("data.toast.action.label must have 1 to {LONGEST_TITLE} characters"));
+        if action.label.trim().is_empty() || label > MAX_TITLE_CHARS {
+            return Err(format!("data.toast.action.label must have 1 to {MAX_TITLE_CHARS} characters"));
         }
         if !is_safe_href(&action.href) {
             return Err(
@@ -94,11 +94,11 @@ impl Toast {
     }
 }
 
-/// Whether a link may stand in everybody's page: `http(s)://…` or a path of one's own origin.
+/// True if a link is safe to show on any page: `http(s)://…` or a path of the page's own origin.
 ///
 /// Browsers drop tabs and line ends inside an address and read `\` as `/`, so a text with any of them is refused.
 pub fn is_safe_href(href: &str) -> bool {
-    if href.len() > LONGEST_HREF || href.contains('\\') || href.chars().any(char::is_control) {
+    if href.len() > MAX_HREF_BYTES || href.contains('\\') || href.chars().any(char::is_control) {
         return false;
     }
     if href.starts_with('/') {
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn buttons_answer_a_step_and_nothing_that_only_looks_like_a_path() {
         let asked = |step: &str| {
-            let decision = Some(Asked { task: TaskId::new(), step: step.to_owned() });
+            let decision = Some(ApprovalRef { task: TaskId::new(), step: step.to_owned() });
             Toast { decision, ..Toast::new(Level::Info, "Publish?") }
         };
         assert_eq!(asked("ask-finance_2").check(), Ok(()));

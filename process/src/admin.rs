@@ -1,4 +1,4 @@
-//! The admin port: `/livez`, `/readyz` and `/metrics`, apart from the port that the world sees.
+//! The admin port: `/livez`, `/readyz` and `/metrics`, apart from the public port.
 
 use std::{future::Future, io, net::SocketAddr, time::Duration};
 
@@ -6,12 +6,12 @@ use axum::{Router, extract::State, http::StatusCode, routing::get};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 
-use crate::{meters, readiness::Readiness};
+use crate::{prometheus, readiness::Readiness};
 
-/// Histograms gather samples until somebody drains them.
+/// Interval for draining the histograms, which collect samples until then.
 const UPKEEP: Duration = Duration::from_secs(5);
 
-/// An answer here is a few kilobytes; who has not read it by then does not hold up the end.
+/// Limit for open responses at shutdown; they are a few kilobytes.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// The port, bound and not yet served.
@@ -23,7 +23,7 @@ pub struct Admin {
 }
 
 #[derive(Clone)]
-struct Shown {
+struct Sources {
     readiness: Readiness,
     metrics: PrometheusHandle,
 }
@@ -38,22 +38,22 @@ impl Admin {
         Ok(Self { listener, address, readiness })
     }
 
-    /// Where it listens.
+    /// The bound address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Serves until `shutdown`.
-    // A few probes and a scraper: what a connection costs does not matter here.
+    // A few probes and a scraper: the cost of a connection does not matter here.
     #[allow(clippy::disallowed_methods)]
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-        let metrics = meters::install();
-        let shown = Shown { readiness: self.readiness, metrics: metrics.clone() };
+        let metrics = prometheus::install_recorder();
+        let sources = Sources { readiness: self.readiness, metrics: metrics.clone() };
         let routes = Router::new()
             .route("/livez", get(async || "alive\n"))
             .route("/readyz", get(readyz))
-            .route("/metrics", get(async |State(shown): State<Shown>| shown.metrics.render()))
-            .with_state(shown);
+            .route("/metrics", get(async |State(sources): State<Sources>| sources.metrics.render()))
+            .with_state(sources);
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let stopped = async move { drop(stopped.await) };
         let serving = async { axum::serve(self.listener, routes).with_graceful_shutdown(stopped).await };
@@ -67,7 +67,7 @@ impl Admin {
         tokio::time::timeout(GRACE, serving).await.unwrap_or(Ok(()))
     }
 
-    /// Serves beside `work`, exactly as long as that takes.
+    /// Serves for as long as `work` runs.
     pub async fn serve_during<T>(self, work: impl Future<Output = T>) -> io::Result<T> {
         let (done, over) = tokio::sync::oneshot::channel::<()>();
         let work = async {
@@ -81,9 +81,9 @@ impl Admin {
     }
 }
 
-async fn readyz(State(shown): State<Shown>) -> (StatusCode, String) {
-    let status = if shown.readiness.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, shown.readiness.describe())
+async fn readyz(State(sources): State<Sources>) -> (StatusCode, String) {
+    let status = if sources.readiness.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, sources.readiness.describe())
 }
 
 async fn upkeep(metrics: &PrometheusHandle) {

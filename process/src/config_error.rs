@@ -2,16 +2,16 @@
 
 use std::fmt;
 
-/// Says which setting is wrong, how it may be set, and why it was refused.
+/// An error about a setting: which one, how it may be set, and why it was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
-    at: At,
+    location: Location,
     reason: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum At {
-    /// The dotted path (`environment[0].name`) and who set it.
+enum Location {
+    /// The dotted path (`environment[0].name`) and the source of its value.
     Setting(String, Option<String>),
     /// A file, a variable or a flag as a whole.
     Source(String),
@@ -20,15 +20,15 @@ enum At {
 impl ConfigError {
     /// About the setting at a path; `origin` is the layer that set it.
     pub fn setting(path: impl Into<String>, origin: Option<&str>, reason: impl fmt::Display) -> Self {
-        Self { at: At::Setting(path.into(), origin.map(str::to_owned)), reason: reason.to_string() }
+        Self { location: Location::Setting(path.into(), origin.map(str::to_owned)), reason: reason.to_string() }
     }
 
     /// About a layer that could not be read at all.
     pub(crate) fn source(source: impl Into<String>, reason: impl fmt::Display) -> Self {
-        Self { at: At::Source(source.into()), reason: reason.to_string() }
+        Self { location: Location::Source(source.into()), reason: reason.to_string() }
     }
 
-    /// Puts what the `config` crate found into our words.
+    /// From an error of the `config` crate.
     pub(crate) fn from_library(
         error: config::ConfigError,
         path: &str,
@@ -45,9 +45,9 @@ impl std::error::Error for ConfigError {}
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.at {
-            At::Source(source) => write!(f, "{source}: {}", self.reason),
-            At::Setting(path, origin) => {
+        match &self.location {
+            Location::Source(source) => write!(f, "{source}: {}", self.reason),
+            Location::Setting(path, origin) => {
                 write!(f, "{path} ({}): {}", variable(path), self.reason)?;
                 match origin {
                     Some(origin) => write!(f, "; set by {origin}"),
@@ -105,7 +105,7 @@ fn without_text(reason: &str) -> String {
     }
 }
 
-/// Takes serde's words apart: "unknown field `x`, expected one of `a`, `b`".
+/// Parses serde's "unknown field `x`, expected one of `a`, `b`".
 fn unknown_field(text: &str) -> Option<(&str, String)> {
     let (field, rest) = text.strip_prefix("unknown field `")?.split_once('`')?;
     let known = rest.strip_prefix(", ").map(|known| format!(" ({known})")).unwrap_or_default();

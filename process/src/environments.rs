@@ -6,25 +6,25 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use backplane::BackplaneConfig;
 use model::Environment;
-use serde::Deserialize;
+use secrecy::{ExposeSecret, SecretSlice, SecretString};
+use serde::{Deserialize, de::DeserializeOwned};
 
-use crate::{config_error::ConfigError, secret::Secret, settings::Settings};
+use crate::{config_error::ConfigError, settings::Settings};
 
 /// RFC 7518, 3.2: the key of HS256 has at least the size of its hash.
-const SHORTEST_KEY: usize = 32;
+const MIN_KEY_BYTES: usize = 32;
 
-/// One `[[environment]]`; `0` in a variable's name is its place in the list.
+/// One `[[environment]]`; `0` in a variable's name is its index in the list.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EnvironmentConfig {
     /// `BELLWIRE_ENVIRONMENT__0__NAME`. No default.
     pub name: Environment,
     /// `BELLWIRE_ENVIRONMENT__0__BACKPLANE_URL`: the broker as this environment's own user. `backplane.url`.
-    backplane_url: Option<Secret>,
+    backplane_url: Option<SecretString>,
     /// `BELLWIRE_ENVIRONMENT__0__HS256_SECRET`: the key of its tokens, at least 32 bytes. None.
-    hs256_secret: Option<Secret>,
+    hs256_secret: Option<SecretString>,
     /// `BELLWIRE_ENVIRONMENT__0__HS256_SECRET_FILE`: a file with that key; one line end after it is cut off. None.
     hs256_secret_file: Option<PathBuf>,
     /// `BELLWIRE_ENVIRONMENT__0__JWKS_URL`: not offered yet. None.
@@ -40,18 +40,18 @@ pub struct EnvironmentConfig {
 pub struct Environments(Vec<EnvironmentConfig>);
 
 impl Environments {
-    /// Reads them; keys are not touched, so a worker needs none.
+    /// Reads them; keys are not checked, so a worker needs none.
     pub fn read(settings: &Settings) -> Result<Self, ConfigError> {
         let all: Vec<EnvironmentConfig> = settings.list("environment")?;
         let mut names = BTreeSet::new();
-        for (place, environment) in all.iter().enumerate() {
+        for (index, environment) in all.iter().enumerate() {
             if !names.insert(&environment.name) {
                 let reason = format!("{} is there twice", environment.name);
-                return Err(settings.refuse(&format!("environment[{place}].name"), reason));
+                return Err(settings.invalid(&format!("environment[{index}].name"), reason));
             }
         }
         if all.is_empty() {
-            return Err(settings.refuse("environment[0].name", "name the environment to serve; there is none"));
+            return Err(settings.invalid("environment[0].name", "name the environment to serve; there is none"));
         }
         Ok(Self(all))
     }
@@ -61,9 +61,9 @@ impl Environments {
         &self.0
     }
 
-    /// The one that a worker serves: the chosen one, or the only one.
-    pub fn one(&self, chosen: Option<&Environment>) -> Result<&EnvironmentConfig, ConfigError> {
-        let found = match (chosen, self.0.as_slice()) {
+    /// The environment of a worker: the named one, or the only one.
+    pub fn select(&self, name: Option<&Environment>) -> Result<&EnvironmentConfig, ConfigError> {
+        let found = match (name, self.0.as_slice()) {
             (Some(name), all) => all.iter().find(|environment| environment.name == *name),
             (None, [only]) => Some(only),
             (None, _) => None,
@@ -71,7 +71,7 @@ impl Environments {
         found.ok_or_else(|| {
             let names: Vec<&str> = self.0.iter().map(|environment| environment.name.as_str()).collect();
             let names = names.join(", ");
-            let reason = match chosen {
+            let reason = match name {
                 Some(name) => format!("{name} is not among those configured ({names})"),
                 None => format!("choose one of {names}"),
             };
@@ -79,52 +79,51 @@ impl Environments {
         })
     }
 
-    /// Where an environment's events and jobs are: `[backplane]`, at the environment's own address if it has one.
-    pub fn backplane(&self, settings: &Settings, name: &Environment) -> Result<BackplaneConfig, ConfigError> {
-        let config: BackplaneConfig = settings.section("backplane")?;
-        match &self.one(Some(name))?.backplane_url {
-            Some(url) => Ok(BackplaneConfig { url: String::from_utf8_lossy(url.expose()).into_owned(), ..config }),
-            None => Ok(config),
+    /// The section `[backplane]` for an environment, with the environment's own address if it has one.
+    pub fn backplane<C: DeserializeOwned>(&self, settings: &Settings, name: &Environment) -> Result<C, ConfigError> {
+        match &self.select(Some(name))?.backplane_url {
+            Some(url) => settings.section_with("backplane", "url", url.expose_secret()),
+            None => settings.section("backplane"),
         }
     }
 
-    /// The key that signs and checks an environment's tokens.
-    pub fn key(&self, settings: &Settings, name: &Environment) -> Result<Secret, ConfigError> {
-        let one = self.one(Some(name))?;
-        let place = self.0.iter().position(|environment| environment.name == *name).unwrap_or_default();
-        let path = |field: &str| format!("environment[{place}].{field}");
-        if one.jwks_url.is_some() {
-            return Err(settings.refuse(&path("jwks_url"), "not offered yet; set hs256_secret or hs256_secret_file"));
+    /// The key that signs and verifies an environment's tokens.
+    pub fn key(&self, settings: &Settings, name: &Environment) -> Result<SecretSlice<u8>, ConfigError> {
+        let environment = self.select(Some(name))?;
+        let index = self.0.iter().position(|environment| environment.name == *name).unwrap_or_default();
+        let path = |field: &str| format!("environment[{index}].{field}");
+        if environment.jwks_url.is_some() {
+            return Err(settings.invalid(&path("jwks_url"), "not offered yet; set hs256_secret or hs256_secret_file"));
         }
-        let (field, key) = match (&one.hs256_secret, &one.hs256_secret_file) {
+        let (field, key) = match (&environment.hs256_secret, &environment.hs256_secret_file) {
             (Some(_), Some(_)) => {
                 return Err(
-                    settings.refuse(&path("hs256_secret"), "it is set beside hs256_secret_file; set one of them")
+                    settings.invalid(&path("hs256_secret"), "it is set beside hs256_secret_file; set one of them")
                 );
             }
-            (Some(secret), None) => ("hs256_secret", secret.clone()),
+            (Some(secret), None) => ("hs256_secret", secret.expose_secret().as_bytes().to_vec().into()),
             (None, Some(file)) => {
-                let key = read_key(file).map_err(|error| settings.refuse(&path("hs256_secret_file"), error))?;
+                let key = read_key(file).map_err(|error| settings.invalid(&path("hs256_secret_file"), error))?;
                 ("hs256_secret_file", key)
             }
             (None, None) => {
                 let reason = format!("{name} has no key; set hs256_secret or hs256_secret_file");
-                return Err(settings.refuse(&path("hs256_secret"), reason));
+                return Err(settings.invalid(&path("hs256_secret"), reason));
             }
         };
-        let length = key.expose().len();
-        if length < SHORTEST_KEY {
-            let reason = format!("the key has {length} bytes; it needs at least {SHORTEST_KEY}");
-            return Err(settings.refuse(&path(field), reason));
+        let length = key.expose_secret().len();
+        if length < MIN_KEY_BYTES {
+            let reason = format!("the key has {length} bytes; it needs at least {MIN_KEY_BYTES}");
+            return Err(settings.invalid(&path(field), reason));
         }
         Ok(key)
     }
 }
 
-fn read_key(file: &Path) -> Result<Secret, String> {
+fn read_key(file: &Path) -> Result<SecretSlice<u8>, String> {
     let bytes = fs::read(file).map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
     let key = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
-    Ok(Secret::new(key.strip_suffix(b"\r").unwrap_or(key)))
+    Ok(key.strip_suffix(b"\r").unwrap_or(key).to_vec().into())
 }
 
 #[cfg(test)]
@@ -139,7 +138,7 @@ mod tests {
         Settings::read(Layers { flags, ..Layers::default() }).unwrap()
     }
 
-    fn key(flags: &[(&str, &str)]) -> Result<Secret, String> {
+    fn key(flags: &[(&str, &str)]) -> Result<SecretSlice<u8>, String> {
         let settings = settings(&[&[("environment.0.name", "prod")], flags].concat());
         let environments = Environments::read(&settings).map_err(|error| error.to_string())?;
         environments.key(&settings, &"prod".parse().unwrap()).map_err(|error| error.to_string())
@@ -166,12 +165,12 @@ mod tests {
     #[test]
     fn a_worker_serves_the_chosen_environment_or_the_only_one() {
         let one = Environments::read(&settings(&[("environment.0.name", "qa")])).unwrap();
-        assert_eq!(one.one(None).unwrap().name.as_str(), "qa");
+        assert_eq!(one.select(None).unwrap().name.as_str(), "qa");
         let two = settings(&[("environment.0.name", "qa"), ("environment.1.name", "prod")]);
         let two = Environments::read(&two).unwrap();
-        assert_eq!(two.one(Some(&"prod".parse().unwrap())).unwrap().name.as_str(), "prod");
-        assert_eq!(two.one(None).unwrap_err().to_string(), "--environment: choose one of qa, prod");
-        assert!(two.one(Some(&"dev".parse().unwrap())).unwrap_err().to_string().contains("dev is not among"));
+        assert_eq!(two.select(Some(&"prod".parse().unwrap())).unwrap().name.as_str(), "prod");
+        assert_eq!(two.select(None).unwrap_err().to_string(), "--environment: choose one of qa, prod");
+        assert!(two.select(Some(&"dev".parse().unwrap())).unwrap_err().to_string().contains("dev is not among"));
     }
 
     #[test]
@@ -183,18 +182,22 @@ mod tests {
             ("environment.1.backplane_url", "amqp://prod@broker"),
         ]);
         let environments = Environments::read(&settings).unwrap();
-        let url = |name: &str| environments.backplane(&settings, &name.parse().unwrap()).unwrap().url;
+        #[derive(Deserialize)]
+        struct Backplane {
+            url: String,
+        }
+        let url = |name: &str| environments.backplane::<Backplane>(&settings, &name.parse().unwrap()).unwrap().url;
         assert_eq!((url("qa"), url("prod")), ("amqp://all@broker".to_owned(), "amqp://prod@broker".to_owned()));
     }
 
     #[test]
     fn a_key_comes_from_the_setting_or_its_file_and_is_long_enough() {
-        assert_eq!(key(&[("environment.0.hs256_secret", KEY)]).unwrap().expose(), KEY.as_bytes());
+        assert_eq!(key(&[("environment.0.hs256_secret", KEY)]).unwrap().expose_secret(), KEY.as_bytes());
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("prod.key");
         std::fs::write(&file, format!("{KEY}\r\n")).unwrap();
         let file = file.to_str().unwrap();
-        assert_eq!(key(&[("environment.0.hs256_secret_file", file)]).unwrap().expose(), KEY.as_bytes());
+        assert_eq!(key(&[("environment.0.hs256_secret_file", file)]).unwrap().expose_secret(), KEY.as_bytes());
 
         let short = key(&[("environment.0.hs256_secret", "hunter2")]).unwrap_err();
         assert!(short.contains("the key has 7 bytes; it needs at least 32") && !short.contains("hunter2"), "{short}");

@@ -8,10 +8,10 @@ use crate::config_error::ConfigError;
 
 const PREFIX: &str = "BELLWIRE_";
 
-/// A list has few entries; a slip of the finger must not make a list of a billion.
-const LONGEST_LIST: usize = 100;
+/// Most entries of a list; a mistyped index must not make a list of a billion.
+const MAX_LIST_ENTRIES: usize = 100;
 
-/// One value with its path, as the `config` crate understands it: a source by itself, so that order holds.
+/// One value with its path, as a source of the `config` crate, so that order is kept.
 #[derive(Debug, Clone)]
 pub(crate) struct Setting {
     path: String,
@@ -33,7 +33,7 @@ impl Setting {
         let mut path = String::new();
         for segment in segments {
             match segment.parse::<usize>() {
-                Ok(index) if index < LONGEST_LIST && !path.is_empty() => path.push_str(&format!("[{index}]")),
+                Ok(index) if index < MAX_LIST_ENTRIES && !path.is_empty() => path.push_str(&format!("[{index}]")),
                 Ok(_) => return Err(ConfigError::source(origin, format!("{segment} is no place in a list"))),
                 Err(_) if is_word(segment) => {
                     path.push_str(if path.is_empty() { "" } else { "." });
@@ -55,7 +55,7 @@ pub(crate) fn pairs(from: &str, pairs: &[(String, String)]) -> Result<Vec<Settin
     pairs.iter().map(setting).collect()
 }
 
-/// `BELLWIRE_…` variables; a name without `__` is none of ours.
+/// The `BELLWIRE_…` variables with a `__` in their name.
 pub(crate) fn variables(variables: Vec<(OsString, OsString)>) -> Result<Vec<Setting>, ConfigError> {
     let mut settings = Vec::new();
     for (name, text) in variables {
@@ -65,7 +65,7 @@ pub(crate) fn variables(variables: Vec<(OsString, OsString)>) -> Result<Vec<Sett
         let text = text.into_string().map_err(|_| ConfigError::source(&origin, "its value is not UTF-8"))?;
         settings.push(Setting::new(&origin, path.to_lowercase().split("__"), text)?);
     }
-    // A whole is set before its parts, whatever the order of the variables.
+    // A table is set before its fields, whatever the order of the variables.
     settings.sort_by(|one, other| one.path.cmp(&other.path));
     Ok(settings)
 }
@@ -74,8 +74,8 @@ fn is_word(segment: &str) -> bool {
     !segment.is_empty() && segment.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
-/// The variables that look as if one underscore were missing, each with the name that was probably meant.
-pub(crate) fn overlooked(variables: &[(OsString, OsString)], sections: &[&str]) -> Vec<(String, String)> {
+/// Variables that seem to lack an underscore, each with the name that was probably meant.
+pub(crate) fn misspelled_variables(variables: &[(OsString, OsString)], sections: &[&str]) -> Vec<(String, String)> {
     // Kubernetes describes a service `bellwire-gateway` to its pods in variables like these.
     let of_kubernetes = |rest: &str| rest.starts_with("SERVICE_") || rest == "PORT" || rest.starts_with("PORT_");
     let mut found = Vec::new();
@@ -92,7 +92,7 @@ pub(crate) fn overlooked(variables: &[(OsString, OsString)], sections: &[&str]) 
     found
 }
 
-/// The settings file's name and text: a named one must be there, the default one may be missing.
+/// The settings file's name and text: a named one must exist, the default one may be missing.
 pub(crate) fn file(named: Option<&Path>) -> Result<Option<(String, String)>, ConfigError> {
     let path = named.unwrap_or(Path::new("bellwire.toml"));
     let shown = path.display().to_string();
@@ -109,9 +109,9 @@ pub(crate) fn file(named: Option<&Path>) -> Result<Option<(String, String)>, Con
 /// Checked here because the library's error quotes the line, and the line may hold a password.
 fn check_syntax(file: &str, text: &str) -> Result<(), ConfigError> {
     let Err(error) = toml::de::DeTable::parse(text) else { return Ok(()) };
-    let place = error.span().map_or_else(String::new, |span| {
+    let position = error.span().map_or_else(String::new, |span| {
         let line = text.get(..span.start).unwrap_or(text).matches('\n').count() + 1;
         format!(", line {line}")
     });
-    Err(ConfigError::source(format!("{file}{place}"), error.message().replace('\n', ", ")))
+    Err(ConfigError::source(format!("{file}{position}"), error.message().replace('\n', ", ")))
 }

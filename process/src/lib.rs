@@ -1,35 +1,34 @@
-//! What every process does, in the order of its life.
+//! The frame of every process, in the order of its life.
 //!
-//! - [`options`]: the flags all binaries share;
+//! - [`run`](mod@run): settings, logs, runtime and signals around a process's work, from `main` to the exit code;
+//! - [`options`]: the flags that all binaries share;
 //! - [`settings`]: defaults, file, variables and flags as one tree, read section by section;
-//! - [`quantity`], [`secret`] and [`environments`]: what settings are made of;
+//! - [`quantity`] and [`environments`]: settings that several parts share;
 //! - [`logs`]: for people on a terminal, JSON otherwise;
 //! - [`signals`]: the first asks to stop, the second ends at once;
-//! - [`readiness`]: what must hold before others may rely on this process;
-//! - [`admin`] and [`meters`]: the port where all that can be asked;
-//! - [`life`]: the whole of it, from `main` to the exit code.
+//! - [`readiness`]: the conditions of `/readyz`;
+//! - [`admin`] and [`prometheus`]: the port that serves probes and metrics.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod admin;
 mod config_error;
 pub mod environments;
 mod layers;
-pub mod life;
 pub mod logs;
-pub mod meters;
 pub mod options;
+pub mod prometheus;
 pub mod quantity;
 pub mod readiness;
-pub mod secret;
+pub mod run;
 pub mod settings;
 pub mod signals;
 
 pub use admin::Admin;
 pub use config_error::ConfigError;
 pub use environments::{EnvironmentConfig, Environments};
-pub use life::{Life, live};
 pub use options::Options;
 pub use readiness::{Condition, Readiness};
-pub use secret::Secret;
+pub use run::{ProcessContext, run};
+pub use secrecy::ExposeSecret;
 pub use settings::Settings;
 pub use signals::Signals;

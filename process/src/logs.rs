@@ -23,7 +23,7 @@ impl Default for LogConfig {
     }
 }
 
-/// How a line looks.
+/// The format of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
@@ -47,7 +47,7 @@ pub fn init(settings: &Settings) -> Result<(), ConfigError> {
         // A panic's lines would break the stream of objects.
         std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "panicked")));
     }
-    for (name, meant) in settings.overlooked() {
+    for (name, meant) in settings.misspelled_variables() {
         tracing::warn!("the variable {name} is no setting; if it was meant to be one, write {meant}");
     }
     Ok(())
@@ -57,7 +57,7 @@ fn filter(config: &LogConfig, rust_log: Option<String>, settings: &Settings) -> 
     let parse = |text: &str| EnvFilter::builder().parse(text);
     match rust_log.filter(|text| !text.is_empty()) {
         Some(text) => parse(&text).map_err(|error| ConfigError::source("RUST_LOG", error)),
-        None => parse(&config.filter).map_err(|error| settings.refuse("log.filter", error)),
+        None => parse(&config.filter).map_err(|error| settings.invalid("log.filter", error)),
     }
 }
 

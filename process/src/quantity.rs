@@ -1,4 +1,4 @@
-//! Quantities as people write them in settings: `15s`, `24h`, `64MiB`.
+//! Durations and sizes in settings: `15s`, `24h`, `64MiB`.
 
 use std::time::Duration;
 

@@ -1,25 +1,25 @@
-//! What must hold before others may rely on this process: named conditions, each kept by the part that knows.
+//! Readiness: named conditions, each set by the part that owns it. A process is ready when all hold.
 
 use std::{collections::BTreeMap, fmt::Write, sync::Arc};
 
 use tokio::sync::watch;
 
-/// All conditions of a process; cheap to clone. With none kept, nothing is ready.
+/// All conditions of a process; cheap to clone. Without any, it is not ready.
 #[derive(Debug, Clone)]
 pub struct Readiness(Arc<watch::Sender<BTreeMap<String, State>>>);
 
-/// How a condition stands, with words for people.
+/// The state of a condition, with a reason for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
     /// It holds.
     Ready,
-    /// It holds, but not wholly: others may go on relying on this process.
+    /// It holds in part: the process still counts as ready.
     Degraded(String),
     /// It does not hold.
-    Not(String),
+    NotReady(String),
 }
 
-/// One condition, kept by its owner; when the owner is gone the condition no longer holds.
+/// One condition, held by its owner; once dropped it no longer holds.
 #[derive(Debug)]
 pub struct Condition {
     name: String,
@@ -36,14 +36,14 @@ impl Readiness {
     /// Adds a condition under a name of its own; it does not hold yet.
     pub fn condition(&self, name: impl Into<String>) -> Condition {
         let condition = Condition { name: name.into(), all: self.clone() };
-        condition.not("starting");
+        condition.not_ready("starting");
         condition
     }
 
-    /// Whether every condition holds, be it degraded.
+    /// True if every condition holds, at least in part.
     pub fn is_ready(&self) -> bool {
         let all = self.0.borrow();
-        !all.is_empty() && !all.values().any(|state| matches!(state, State::Not(_)))
+        !all.is_empty() && !all.values().any(|state| matches!(state, State::NotReady(_)))
     }
 
     /// Returns once every condition holds.
@@ -56,7 +56,7 @@ impl Readiness {
         }
     }
 
-    /// The conditions that do not wholly hold, one a line, after one line for the whole.
+    /// A line for the whole, then one for each condition that does not hold in full.
     pub fn describe(&self) -> String {
         let mut text = match self.is_ready() {
             true => "ready\n".to_owned(),
@@ -66,8 +66,8 @@ impl Readiness {
             // Writing to a String does not fail.
             let _ = match state {
                 State::Ready => Ok(()),
-                State::Degraded(why) => writeln!(text, "{name}: degraded: {why}"),
-                State::Not(why) => writeln!(text, "{name}: {why}"),
+                State::Degraded(reason) => writeln!(text, "{name}: degraded: {reason}"),
+                State::NotReady(reason) => writeln!(text, "{name}: {reason}"),
             };
         }
         text
@@ -80,14 +80,14 @@ impl Condition {
         self.set(State::Ready);
     }
 
-    /// It holds, but not wholly.
-    pub fn degraded(&self, why: impl Into<String>) {
-        self.set(State::Degraded(why.into()));
+    /// It holds in part.
+    pub fn degraded(&self, reason: impl Into<String>) {
+        self.set(State::Degraded(reason.into()));
     }
 
     /// It does not hold.
-    pub fn not(&self, why: impl Into<String>) {
-        self.set(State::Not(why.into()));
+    pub fn not_ready(&self, reason: impl Into<String>) {
+        self.set(State::NotReady(reason.into()));
     }
 
     fn set(&self, state: State) {
@@ -104,7 +104,7 @@ impl Condition {
 
 impl Drop for Condition {
     fn drop(&mut self) {
-        self.not("its owner has ended");
+        self.not_ready("its owner has ended");
     }
 }
 

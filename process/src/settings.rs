@@ -10,8 +10,8 @@ use serde::de::DeserializeOwned;
 
 use crate::{config_error::ConfigError, layers};
 
-/// The sections there are; anything else at the top is a slip that would otherwise be ignored in silence. Below
-/// `functions` each function of a user's own has a section of its kind's name.
+/// The known sections; any other is refused, for it is most likely a mistake. Below `functions` each function of a
+/// user's own has a section of its kind's name.
 const SECTIONS: [&str; 10] = [
     "gateway",
     "backplane",
@@ -25,16 +25,16 @@ const SECTIONS: [&str; 10] = [
     "log",
 ];
 
-/// Where settings come from, the weakest first.
+/// The sources of settings, the weakest first.
 #[derive(Debug, Clone, Default)]
 pub struct Layers {
-    /// Dotted paths with values that hold where nobody says otherwise.
+    /// Defaults: dotted paths with values.
     pub defaults: Vec<(String, String)>,
-    /// The file that was named; without one, `bellwire.toml` if it is there.
+    /// The file named by a flag; without one, `bellwire.toml` if it exists.
     pub file: Option<PathBuf>,
     /// The environment variables; those that begin with `BELLWIRE_` and hold a `__` count.
     pub variables: Vec<(OsString, OsString)>,
-    /// Dotted paths with values, as flags gave them.
+    /// Flags: dotted paths with values.
     pub flags: Vec<(String, String)>,
 }
 
@@ -44,7 +44,7 @@ pub struct Settings {
     tree: Value,
     /// The file that was read; values without an origin are its own.
     file: Option<String>,
-    overlooked: Vec<(String, String)>,
+    misspelled_variables: Vec<(String, String)>,
 }
 
 impl Settings {
@@ -60,7 +60,7 @@ impl Settings {
 
     /// Reads the given layers.
     pub fn read(layers: Layers) -> Result<Self, ConfigError> {
-        let overlooked = layers::overlooked(&layers.variables, &SECTIONS);
+        let misspelled_variables = layers::misspelled_variables(&layers.variables, &SECTIONS);
         let mut builder = Config::builder();
         for default in layers::pairs("the default of", &layers.defaults)? {
             builder = builder.add_source(default);
@@ -74,15 +74,30 @@ impl Settings {
             builder = builder.add_source(setting);
         }
         let tree = builder.build().map_err(|error| ConfigError::source("settings", error))?.cache;
-        let settings = Self { tree, file: file.map(|(name, _)| name), overlooked };
+        let settings = Self { tree, file: file.map(|(name, _)| name), misspelled_variables };
         settings.refuse_unknown_sections()?;
         Ok(settings)
     }
 
-    /// One part's section; what is not set there has the part's own defaults.
+    /// A section; settings that are missing have the defaults of `T`.
     pub fn section<T: DeserializeOwned>(&self, name: &str) -> Result<T, ConfigError> {
-        let value = self.find(name).cloned().unwrap_or_else(|| Value::new(None, ValueKind::Table(config::Map::new())));
-        self.parse(name, value)
+        self.parse(name, self.find(name).cloned().unwrap_or_else(empty))
+    }
+
+    /// A section, with one of the settings in it replaced.
+    pub(crate) fn section_with<T: DeserializeOwned>(
+        &self,
+        name: &str,
+        key: &str,
+        text: &str,
+    ) -> Result<T, ConfigError> {
+        let mut section = self.find(name).cloned().unwrap_or_else(empty);
+        if let ValueKind::Table(table) = &mut section.kind
+            && let Some(value) = table.get_mut(key)
+        {
+            value.kind = ValueKind::String(text.to_owned());
+        }
+        self.parse(name, section)
     }
 
     /// A section that is a list, as `[[environment]]`; empty when there is none.
@@ -90,19 +105,19 @@ impl Settings {
         self.find(name).cloned().map_or_else(|| Ok(Vec::new()), |value| self.parse(name, value))
     }
 
-    /// Whether anything is set at or below a path.
+    /// True if anything is set at or below a path.
     pub fn has(&self, path: &str) -> bool {
         self.find(path).is_some()
     }
 
-    /// An error about one setting, for checks that types cannot make.
-    pub fn refuse(&self, path: &str, reason: impl std::fmt::Display) -> ConfigError {
+    /// An error about one setting, for checks beyond its type.
+    pub fn invalid(&self, path: &str, reason: impl std::fmt::Display) -> ConfigError {
         ConfigError::setting(path, self.origin(path).as_deref(), reason)
     }
 
-    /// Variables that look as if an underscore were missing, each with the name that was probably meant.
-    pub fn overlooked(&self) -> &[(String, String)] {
-        &self.overlooked
+    /// Variables that seem to lack an underscore, each with the name that was probably meant.
+    pub fn misspelled_variables(&self) -> &[(String, String)] {
+        &self.misspelled_variables
     }
 
     fn parse<T: DeserializeOwned>(&self, path: &str, value: Value) -> Result<T, ConfigError> {
@@ -113,7 +128,7 @@ impl Settings {
         let ValueKind::Table(top) = &self.tree.kind else { return Ok(()) };
         match top.keys().find(|name| !SECTIONS.contains(&name.as_str())) {
             Some(name) => {
-                Err(self.refuse(name, format!("there is no such section (there are {})", SECTIONS.join(", "))))
+                Err(self.invalid(name, format!("there is no such section (there are {})", SECTIONS.join(", "))))
             }
             None => Ok(()),
         }
@@ -128,7 +143,7 @@ impl Settings {
         })
     }
 
-    /// Who set a path, or the first thing below it.
+    /// The source of a path's value, or of the first value below it.
     fn origin(&self, path: &str) -> Option<String> {
         fn first(value: &Value) -> Option<&str> {
             match &value.kind {
@@ -140,6 +155,10 @@ impl Settings {
         let value = self.find(path)?;
         first(value).map(str::to_owned).or_else(|| self.file.clone())
     }
+}
+
+fn empty() -> Value {
+    Value::new(None, ValueKind::Table(config::Map::new()))
 }
 
 #[cfg(test)]
@@ -271,6 +290,6 @@ mod tests {
             ("BELLWIRE_GATEWAY_PORT_8080_TCP", "x"),
         ];
         let settings = read("", &variables, &[]).unwrap();
-        assert_eq!(settings.overlooked(), pairs(&[("BELLWIRE_BACKPLANE_URL", "BELLWIRE_BACKPLANE__URL")]));
+        assert_eq!(settings.misspelled_variables(), pairs(&[("BELLWIRE_BACKPLANE_URL", "BELLWIRE_BACKPLANE__URL")]));
     }
 }

@@ -8,7 +8,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Listens for as long as it lives.
+/// Listens until dropped.
 #[derive(Debug)]
 pub struct Signals {
     stop: CancellationToken,
@@ -16,7 +16,7 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Takes both signals over; must be called within a runtime.
+    /// Handles both signals; must be called within a runtime.
     pub fn listen() -> io::Result<Self> {
         let terminate = signal(SignalKind::terminate())?;
         let interrupt = signal(SignalKind::interrupt())?;

@@ -35,7 +35,7 @@ async fn it_is_alive_at_once_and_ready_when_its_conditions_hold() {
         .serve_during(async {
             assert!(get(address, "/livez").await.starts_with("HTTP/1.1 200"));
             let log = readiness.condition("log of prod");
-            log.not("catching up");
+            log.not_ready("catching up");
             let answer = get(address, "/readyz").await;
             assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("log of prod: catching up"), "{answer}");
             log.degraded("the broker is away");

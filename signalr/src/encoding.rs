@@ -1,8 +1,8 @@
-//! Which of the two encodings a client asked for.
+//! The two encodings, and the choice between them.
 
 use crate::{json, message::Message, messagepack};
 
-/// How messages are written.
+/// The encoding of messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Encoding {
     /// Text; a record separator (0x1E) ends each message.

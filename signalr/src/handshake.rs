@@ -9,16 +9,16 @@ use crate::{
 };
 
 /// Most bytes of a handshake, its separator included.
-pub const LARGEST: usize = 4096;
+pub const MAX_HANDSHAKE_BYTES: usize = 4096;
 
 /// Most characters that an answer repeats of a protocol's name.
-const LONGEST_NAME: usize = 80;
+const MAX_NAME_CHARS: usize = 80;
 
-/// What a client asks for. Version 2 (stateful reconnect) is taken like 1; nothing else is granted with it. So is 0:
-/// clients for Python say the version of their negotiation here, and the reference server takes all up to its own.
+/// A client's request. Version 2 (stateful reconnect) is accepted like 1, without granting it; so is 0: clients for Python
+/// send the version of their negotiation here, and the reference server accepts all up to its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Handshake {
-    /// How all that follows is written.
+    /// The encoding of all that follows.
     pub encoding: Encoding,
 }
 
@@ -28,24 +28,24 @@ struct Response<'a> {
     error: Option<&'a str>,
 }
 
-/// Reads a handshake from the beginning of what came: it and how many bytes it took, or `None` while it is not whole.
+/// Reads a handshake from the start of the bytes: it and its length, or `None` while it is incomplete.
 pub fn read(bytes: &[u8]) -> Result<Option<(Handshake, usize)>, ProtocolError> {
-    // A client that speaks something else is told at once, not when its time is up.
+    // A client of another protocol gets its error at once, not at the timeout.
     if bytes.first().is_some_and(|&first| first != b'{' && !first.is_ascii_whitespace()) {
         return Err(malformed("it begins with another byte than {"));
     }
-    let end = memchr::memchr(SEPARATOR, &bytes[..bytes.len().min(LARGEST)]);
+    let end = memchr::memchr(SEPARATOR, &bytes[..bytes.len().min(MAX_HANDSHAKE_BYTES)]);
     match end {
-        Some(end) => Ok(Some((requested(&bytes[..end])?, end + 1))),
-        None if bytes.len() >= LARGEST => Err(ProtocolError::TooLarge(LARGEST)),
+        Some(end) => Ok(Some((parse(&bytes[..end])?, end + 1))),
+        None if bytes.len() >= MAX_HANDSHAKE_BYTES => Err(ProtocolError::TooLarge(MAX_HANDSHAKE_BYTES)),
         None => Ok(None),
     }
 }
 
-fn requested(body: &[u8]) -> Result<Handshake, ProtocolError> {
-    let (protocol, version) = asked_for(body).map_err(|error| malformed(&error.to_string()))?;
+fn parse(body: &[u8]) -> Result<Handshake, ProtocolError> {
+    let (protocol, version) = fields(body).map_err(|error| malformed(&error.to_string()))?;
     let Some(encoding) = Encoding::from_name(&protocol) else {
-        return Err(ProtocolError::UnknownProtocol(protocol.chars().take(LONGEST_NAME).collect()));
+        return Err(ProtocolError::UnknownProtocol(protocol.chars().take(MAX_NAME_CHARS).collect()));
     };
     match version {
         0..=2 => Ok(Handshake { encoding }),
@@ -53,7 +53,7 @@ fn requested(body: &[u8]) -> Result<Handshake, ProtocolError> {
     }
 }
 
-fn asked_for(body: &[u8]) -> Result<(String, u64), ProtocolError> {
+fn fields(body: &[u8]) -> Result<(String, u64), ProtocolError> {
     let mut fields = Fields::read(body)?;
     Ok((fields.text("protocol")?, fields.count("version")?))
 }
@@ -65,8 +65,8 @@ fn malformed(why: &str) -> ProtocolError {
     ))
 }
 
-/// The answer: accepted, or why not.
-pub fn answer(error: Option<&str>) -> Vec<u8> {
+/// The response: accepted, or the error.
+pub fn response(error: Option<&str>) -> Vec<u8> {
     let mut bytes = serde_json::to_vec(&Response { error }).expect("text is always JSON");
     bytes.push(SEPARATOR);
     bytes

@@ -46,7 +46,8 @@ pub fn read(body: &[u8]) -> Result<Option<Message>, ProtocolError> {
 
 /// Writes a message with its frame.
 pub fn write(message: &Message) -> Vec<u8> {
-    let mut bytes = serde_json::to_vec(&Written::of(message)).expect("a message holds nothing that JSON cannot write");
+    let mut bytes =
+        serde_json::to_vec(&JsonMessage::of(message)).expect("a message holds nothing that JSON cannot write");
     bytes.push(SEPARATOR);
     bytes
 }
@@ -64,10 +65,10 @@ pub fn write_call(target: &str, argument: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// A message as it is written; what it does not have is left out.
+/// The JSON of a message; missing properties are left out.
 #[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Written<'a> {
+struct JsonMessage<'a> {
     r#type: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     invocation_id: Option<&'a str>,
@@ -89,7 +90,7 @@ struct Written<'a> {
     sequence_id: Option<u64>,
 }
 
-impl<'a> Written<'a> {
+impl<'a> JsonMessage<'a> {
     fn of(message: &'a Message) -> Self {
         match message {
             Message::Invocation { id, target, arguments, streams } => {
@@ -100,11 +101,11 @@ impl<'a> Written<'a> {
             }
             Message::StreamItem { id, item } => Self { item: Some(item), ..Self::about(kind::STREAM_ITEM, id) },
             Message::Completion { id, outcome } => {
-                let written = Self::about(kind::COMPLETION, id);
+                let message = Self::about(kind::COMPLETION, id);
                 match outcome {
-                    Outcome::Error(error) => Self { error: Some(error), ..written },
-                    Outcome::Result(result) => Self { result: Some(result), ..written },
-                    Outcome::Void => written,
+                    Outcome::Error(error) => Self { error: Some(error), ..message },
+                    Outcome::Result(result) => Self { result: Some(result), ..message },
+                    Outcome::Void => message,
                 }
             }
             Message::CancelInvocation { id } => Self::about(kind::CANCEL_INVOCATION, id),

@@ -2,10 +2,10 @@
 //! bytes to messages and back, in JSON and in MessagePack. It knows no socket, no hub and no clock.
 //!
 //! - [`handshake`]: the first message of each side, always JSON
-//! - [`message`]: all that follows
-//! - [`reader`]: messages out of bytes, however they were cut
-//! - [`encoding`]: which of the two; [`json`] and [`messagepack`]: how each is written
-//! - [`protocol_error`]: what a client did wrong
+//! - [`message`]: all messages that follow
+//! - [`reader`]: splits a stream of bytes into messages
+//! - [`encoding`]: the choice between [`json`] and [`messagepack`]
+//! - [`protocol_error`]: the errors of a client
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

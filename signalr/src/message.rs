@@ -8,38 +8,38 @@ use serde_json::Value;
 pub enum Message {
     /// Calls a method.
     Invocation {
-        /// What the answer shall name; none asks for no answer.
+        /// The id for the answer; without one no answer is expected.
         id: Option<String>,
         /// The method.
         target: String,
-        /// In order.
+        /// Its arguments, in order.
         arguments: Vec<Value>,
         /// Streams that the caller will send.
         streams: Vec<String>,
     },
     /// Calls a method that answers with many items.
     StreamInvocation {
-        /// What the items shall name.
+        /// The id for the items.
         id: String,
         /// The method.
         target: String,
-        /// In order.
+        /// Its arguments, in order.
         arguments: Vec<Value>,
         /// Streams that the caller will send.
         streams: Vec<String>,
     },
-    /// One of many.
+    /// An item of a stream.
     StreamItem {
         /// The stream's invocation.
         id: String,
-        /// What it is.
+        /// Its value.
         item: Value,
     },
     /// Answers an invocation, or ends a stream.
     Completion {
         /// The invocation.
         id: String,
-        /// What came of it.
+        /// The outcome.
         outcome: Outcome,
     },
     /// Asks to stop a stream.
@@ -47,13 +47,13 @@ pub enum Message {
         /// The stream's invocation.
         id: String,
     },
-    /// Says that the sender is there.
+    /// Keeps the connection alive.
     Ping,
     /// Ends the connection.
     Close {
-        /// Why, if it is an error.
+        /// The error, if it is one.
         error: Option<String>,
-        /// Whether the client may come back by itself.
+        /// True if the client may reconnect by itself.
         allow_reconnect: bool,
     },
     /// Part of stateful reconnect: how many messages were received.
@@ -81,10 +81,10 @@ pub(crate) mod kind {
     pub(crate) const SEQUENCE: i64 = 9;
 }
 
-/// What came of an invocation.
+/// The outcome of an invocation.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
-    /// It failed; words for the caller.
+    /// It failed; a message for the caller.
     Error(String),
     /// Its result.
     Result(Value),

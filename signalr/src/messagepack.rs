@@ -82,7 +82,7 @@ pub fn write(message: &Message) -> Vec<u8> {
     }
 }
 
-/// Writes an invocation without an id whose only argument is given as JSON. What is no JSON becomes nil.
+/// Writes an invocation without an id whose only argument is given as JSON. Invalid JSON becomes nil.
 pub fn write_call(target: &str, argument: &[u8]) -> Vec<u8> {
     let argument: Value = serde_json::from_slice(argument).unwrap_or_default();
     framed(&(kind::INVOCATION, NO_HEADERS, None::<&str>, target, [argument], NO_STREAMS))
@@ -105,7 +105,7 @@ fn framed(message: &impl Serialize) -> Vec<u8> {
     message
         .serialize(&mut rmp_serde::Serializer::new(&mut body).with_struct_map())
         .expect("a message holds nothing that MessagePack cannot write");
-    let mut bytes = Vec::with_capacity(length::LONGEST + body.len());
+    let mut bytes = Vec::with_capacity(length::MAX_BYTES + body.len());
     length::write(body.len(), &mut bytes);
     bytes.extend_from_slice(&body);
     bytes

@@ -1,17 +1,17 @@
-//! Messages out of bytes: several in a frame, one over several.
+//! Splits a stream of bytes into messages, wherever frames were cut.
 
 use crate::{encoding::Encoding, json, length, message::Message, messagepack, protocol_error::ProtocolError};
 
-/// Takes what comes and gives the messages that are whole. Once [`Reader::next`] has said that it needs more, it holds
-/// less than one message, and no memory at all if it holds nothing.
+/// Buffers bytes and returns complete messages. Once [`Reader::next`] has returned `None` it holds less than one message,
+/// and no memory at all if it holds nothing.
 #[derive(Debug)]
 pub struct Reader {
     encoding: Encoding,
     largest: usize,
-    waiting: Vec<u8>,
-    /// Where in `waiting` the next message begins.
+    buffer: Vec<u8>,
+    /// The start of the next message in `buffer`.
     start: usize,
-    /// How far a separator was looked for, so that no byte is looked at twice.
+    /// The end of the bytes searched for a separator, so that none is searched twice.
     searched: usize,
     failed: Option<ProtocolError>,
 }
@@ -19,32 +19,31 @@ pub struct Reader {
 impl Reader {
     /// A reader of messages of at most `largest` bytes each, frames not counted.
     pub fn new(encoding: Encoding, largest: usize) -> Self {
-        Self { encoding, largest, waiting: Vec::new(), start: 0, searched: 0, failed: None }
+        Self { encoding, largest, buffer: Vec::new(), start: 0, searched: 0, failed: None }
     }
 
-    /// Takes the next bytes, and holds them all until they are asked for. After an error it takes no more.
+    /// Buffers the next bytes. After an error it ignores them.
     pub fn push(&mut self, bytes: &[u8]) {
         if self.failed.is_none() {
-            self.waiting.extend_from_slice(bytes);
+            self.buffer.extend_from_slice(bytes);
         }
     }
 
-    /// The next whole message; `None` when more bytes are needed. After an error there is nothing more to read: the
-    /// error stays.
+    /// The next complete message; `None` if more bytes are needed. After an error it returns that error again.
     #[expect(clippy::should_implement_trait, reason = "an iterator's `None` means the end; here more may come")]
     pub fn next(&mut self) -> Result<Option<Message>, ProtocolError> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
         self.next_known().inspect_err(|error| {
-            self.waiting = Vec::new();
+            self.buffer = Vec::new();
             self.failed = Some(error.clone());
         })
     }
 
-    /// How many bytes of memory it holds.
-    pub fn held(&self) -> usize {
-        self.waiting.capacity()
+    /// The size of its buffer in bytes.
+    pub fn buffered(&self) -> usize {
+        self.buffer.capacity()
     }
 
     /// The next message of a type that is known.
@@ -57,8 +56,8 @@ impl Reader {
             match read {
                 Read::Message(message) => return Ok(Some(message)),
                 Read::Ignored => {}
-                Read::NotWhole => {
-                    self.forget();
+                Read::Incomplete => {
+                    self.discard_read();
                     return Ok(None);
                 }
             }
@@ -66,48 +65,48 @@ impl Reader {
     }
 
     fn next_json(&mut self) -> Result<Read, ProtocolError> {
-        let end = memchr::memchr(json::SEPARATOR, &self.waiting[self.searched..]).map(|found| self.searched + found);
-        let length = end.unwrap_or(self.waiting.len()) - self.start;
+        let end = memchr::memchr(json::SEPARATOR, &self.buffer[self.searched..]).map(|found| self.searched + found);
+        let length = end.unwrap_or(self.buffer.len()) - self.start;
         if length > self.largest {
             return Err(ProtocolError::TooLarge(self.largest));
         }
         let Some(end) = end else {
-            self.searched = self.waiting.len();
-            return Ok(Read::NotWhole);
+            self.searched = self.buffer.len();
+            return Ok(Read::Incomplete);
         };
-        let read = json::read(&self.waiting[self.start..end])?;
+        let read = json::read(&self.buffer[self.start..end])?;
         self.start = end + 1;
         self.searched = self.start;
         Ok(read.into())
     }
 
     fn next_messagepack(&mut self) -> Result<Read, ProtocolError> {
-        let rest = &self.waiting[self.start..];
-        let Some((length, prefix)) = length::read(rest)? else { return Ok(Read::NotWhole) };
+        let rest = &self.buffer[self.start..];
+        let Some((length, prefix)) = length::read(rest)? else { return Ok(Read::Incomplete) };
         if length > self.largest {
             return Err(ProtocolError::TooLarge(self.largest));
         }
-        let Some(body) = rest[prefix..].get(..length) else { return Ok(Read::NotWhole) };
+        let Some(body) = rest[prefix..].get(..length) else { return Ok(Read::Incomplete) };
         let read = messagepack::read(body)?;
         self.start += prefix + length;
         Ok(read.into())
     }
 
-    /// Forgets what was read. What stays is part of the bytes that came last, so no byte is moved twice.
-    fn forget(&mut self) {
+    /// Drops the bytes that were read. The rest is part of the bytes that came last, so no byte is moved twice.
+    fn discard_read(&mut self) {
         if self.start > 0 {
-            self.waiting = self.waiting.split_off(self.start);
+            self.buffer = self.buffer.split_off(self.start);
             self.searched = self.searched.saturating_sub(self.start);
             self.start = 0;
         }
     }
 }
 
-/// What was found at the beginning of what waits.
+/// The result of reading at the start of the buffer.
 enum Read {
     Message(Message),
     Ignored,
-    NotWhole,
+    Incomplete,
 }
 
 impl From<Option<Message>> for Read {

@@ -1,4 +1,4 @@
-//! What the functions of an environment say of themselves: one small JSON file for each kind.
+//! The descriptions of an environment's functions: one small JSON file for each kind.
 
 use std::sync::Arc;
 
@@ -9,18 +9,18 @@ use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, path::Path};
 
 use crate::files::StorageError;
 
-/// Most bytes of one kind's words.
-pub const LARGEST_ENTRY: u64 = 4 << 20;
-/// Kinds that are read at once.
+/// Most bytes of one description.
+pub const MAX_ENTRY_BYTES: u64 = 4 << 20;
+/// Files read at once.
 const AT_ONCE: usize = 8;
 const SUFFIX: &str = ".json";
 
-/// What one kind says of itself.
+/// The description of one kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Which.
+    /// The kind.
     pub kind: Kind,
-    /// Its words, as they were put.
+    /// Its description, as it was stored.
     pub bytes: Bytes,
 }
 
@@ -36,26 +36,26 @@ impl Catalogue {
         Self { store, folder: folder.into() }
     }
 
-    /// Puts a kind's words in place of those that it had.
+    /// Stores a kind's description in place of an older one.
     pub async fn put(&self, kind: &Kind, bytes: Bytes) -> Result<(), StorageError> {
-        if bytes.len() as u64 > LARGEST_ENTRY {
-            return Err(StorageError::TooLarge(LARGEST_ENTRY));
+        if bytes.len() as u64 > MAX_ENTRY_BYTES {
+            return Err(StorageError::TooLarge(MAX_ENTRY_BYTES));
         }
         let path = self.path(&format!("/{kind}{SUFFIX}"))?;
-        let put = self.store.put(&path, bytes.into()).await;
-        put.map(drop).map_err(|error| StorageError::of_store(&error))
+        let stored = self.store.put(&path, bytes.into()).await;
+        stored.map(drop).map_err(|error| StorageError::of_store(&error))
     }
 
-    /// The words of all kinds, by name.
+    /// The descriptions of all kinds, by name.
     pub async fn all(&self) -> Result<Vec<Entry>, StorageError> {
         let folder = self.path("")?;
         let files: Vec<ObjectMeta> =
             self.store.list(Some(&folder)).try_collect().await.map_err(|error| StorageError::of_store(&error))?;
-        let kinds = files.into_iter().filter(|file| file.size <= LARGEST_ENTRY).filter_map(|file| {
+        let kinds = files.into_iter().filter(|file| file.size <= MAX_ENTRY_BYTES).filter_map(|file| {
             let kind = file.location.filename()?.strip_suffix(SUFFIX)?.parse::<Kind>().ok()?;
             Some((kind, file.location))
         });
-        let mut entries: Vec<Entry> = futures_util::stream::iter(kinds.map(|(kind, at)| self.read(kind, at)))
+        let mut entries: Vec<Entry> = futures_util::stream::iter(kinds.map(|(kind, path)| self.read(kind, path)))
             .buffered(AT_ONCE)
             .try_collect()
             .await?;
@@ -63,9 +63,9 @@ impl Catalogue {
         Ok(entries)
     }
 
-    async fn read(&self, kind: Kind, at: Path) -> Result<Entry, StorageError> {
+    async fn read(&self, kind: Kind, path: Path) -> Result<Entry, StorageError> {
         let of_store = |error| StorageError::of_store(&error);
-        let bytes = self.store.get(&at).await.map_err(of_store)?.bytes().await.map_err(of_store)?;
+        let bytes = self.store.get(&path).await.map_err(of_store)?.bytes().await.map_err(of_store)?;
         Ok(Entry { kind, bytes })
     }
 

@@ -1,4 +1,4 @@
-//! Files that have had their time.
+//! Removes old files.
 
 use std::time::SystemTime;
 
@@ -9,12 +9,12 @@ use object_store::{Error, ObjectStoreExt, path::Path};
 use crate::{files::StorageError, open::Storage};
 
 impl Storage {
-    /// Removes an environment's files of all owners whose key's id begins so and that were put before a time; answers
-    /// how many. One that another process removes at the same time is no failure.
+    /// Removes the files of all owners of an environment whose key's id has this prefix and that were stored before a time;
+    /// returns their number. A file that another process removes at the same time is no error.
     pub async fn remove_older(
         &self,
         environment: &Environment,
-        id_begins: &str,
+        id_prefix: &str,
         before: SystemTime,
     ) -> Result<u64, StorageError> {
         let failed = |error: Error| StorageError::Failed(error.to_string());
@@ -22,8 +22,8 @@ impl Storage {
         let mut removed = 0;
         while let Some(file) = files.try_next().await.map_err(failed)? {
             // `<environment>/<owner>/<id>/<name>`
-            let is_meant = file.location.parts().nth(2).is_some_and(|id| id.as_ref().starts_with(id_begins));
-            if !is_meant || SystemTime::from(file.last_modified) >= before {
+            let has_prefix = file.location.parts().nth(2).is_some_and(|id| id.as_ref().starts_with(id_prefix));
+            if !has_prefix || SystemTime::from(file.last_modified) >= before {
                 continue;
             }
             match self.store.delete(&file.location).await {

@@ -1,4 +1,4 @@
-//! One owner's files, put and got as streams at constant memory.
+//! The files of one owner, uploaded and downloaded as streams at constant memory.
 
 use std::{
     error::Error,
@@ -16,27 +16,27 @@ use object_store::{GetResultPayload, ObjectStore, ObjectStoreExt, WriteMultipart
 use serde::Serialize;
 use tokio::task::spawn_blocking;
 
-use crate::{key::FileKey, place::place};
+use crate::{key::FileKey, layout::file_path};
 
-/// Bytes that are handed to the storage at once; an upload holds at most [`IN_FLIGHT`] + 1 of these.
+/// Size of an upload's parts in bytes; it holds at most [`IN_FLIGHT`] + 1 of them.
 const PART: usize = 1024 * 1024;
 const IN_FLIGHT: usize = 2;
-/// Bytes of a local file that are read at once; the store's own 8 KiB cost a change of thread each.
+/// Size of a local read in bytes; the store's own 8 KiB would cost a change of thread each.
 const PIECE: u64 = 256 * 1024;
 
-/// Why storage did not do it.
+/// Why an operation failed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StorageError {
     /// There is no such file of this owner.
     #[error("there is no file {0}")]
     NotFound(FileKey),
-    /// No room is left.
+    /// The storage is full.
     #[error("the storage is full")]
     Full,
-    /// It is larger than allowed; the number is the limit in bytes.
+    /// The file is larger than allowed; the number is the limit in bytes.
     #[error("a file may have {0} bytes at most")]
     TooLarge(u64),
-    /// The storage failed or is away.
+    /// The storage failed or cannot be reached.
     #[error("the storage failed: {0}")]
     Failed(String),
 }
@@ -60,7 +60,7 @@ impl StorageError {
         Self::Failed(error.to_string())
     }
 
-    /// The system's words alone: what is around them names folders of this machine.
+    /// Keeps the system's message alone: the errors around it name folders of this machine.
     fn of_io(error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full,
@@ -69,7 +69,7 @@ impl StorageError {
     }
 }
 
-/// A file that was put.
+/// A stored file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StoredFile {
     /// Its key in its owner's folder.
@@ -78,31 +78,31 @@ pub struct StoredFile {
     pub bytes: u64,
 }
 
-/// A file that is being put; dropped before [`Upload::finish`], nothing remains of it.
+/// A file being written; dropped before [`Upload::finish`], nothing remains of it.
 #[derive(Debug)]
 pub struct Upload {
     key: FileKey,
     bytes: u64,
     limit: u64,
-    /// Gone after a failure, so that a file with a hole is never finished.
+    /// `None` after a failure, so that an incomplete file is never finished.
     parts: Option<WriteMultipart>,
 }
 
 impl Upload {
-    /// Sets how many bytes the file may have; the write that goes beyond ends it with [`StorageError::TooLarge`].
+    /// Limits the file's size in bytes; a write beyond it fails with [`StorageError::TooLarge`].
     pub fn limit(mut self, bytes: u64) -> Self {
         self.limit = bytes;
         self
     }
 
-    /// How many bytes were written so far.
+    /// The number of bytes written so far.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Adds bytes; waits while the storage is slower than the sender.
+    /// Writes bytes; waits while the storage is slower than the sender.
     ///
-    /// After an error, and when this future is dropped before its end, the upload is over and nothing remains of it.
+    /// After an error, or if this future is dropped before its end, the upload is over and nothing remains of it.
     pub async fn write(&mut self, bytes: Bytes) -> Result<(), StorageError> {
         let mut parts = self.parts.take().ok_or_else(already_over)?;
         let total = self.bytes + bytes.len() as u64;
@@ -142,11 +142,11 @@ fn already_over() -> StorageError {
 }
 
 async fn abort(parts: WriteMultipart) {
-    // The failure that led here is what the caller hears; a file that is left over is never visible.
+    // The caller gets the failure that led here; a leftover file is never visible.
     let _ = parts.abort().await;
 }
 
-/// A file that is being got.
+/// A file being read.
 pub struct Download {
     /// Its size in bytes.
     pub bytes: u64,
@@ -167,10 +167,10 @@ impl OwnerFiles {
     }
 
     fn path(&self, key: &FileKey) -> Result<Path, StorageError> {
-        Path::parse(place(&self.folder, key)).map_err(|error| StorageError::Failed(error.to_string()))
+        Path::parse(file_path(&self.folder, key)).map_err(|error| StorageError::Failed(error.to_string()))
     }
 
-    /// Begins a file under this key; a file of the same key is replaced when the upload finishes.
+    /// Starts an upload; it replaces a file of the same key when it finishes.
     pub async fn put(&self, key: FileKey) -> Result<Upload, StorageError> {
         let upload = self.store.put_multipart(&self.path(&key)?).await;
         let upload = upload.map_err(|error| StorageError::of(error, &key))?;

@@ -1,16 +1,16 @@
-//! What a file is called.
+//! The names and keys of files.
 //!
-//! A key is `<id>/<name>` and is looked up in its owner's folder alone, so nobody can name another's file.
+//! A key is `<id>/<name>` and is looked up in its owner's folder alone, so nobody can reach another owner's file.
 
 use std::{fmt, str::FromStr};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
-/// All but what stands for itself in a path.
+/// Encodes all but the unreserved characters of a URL.
 const HREF: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// A text that is no file name or key; the text says what is wrong.
+/// An invalid file name or key; the text is the reason.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidKey(String);
@@ -31,7 +31,7 @@ impl FromStr for FileName {
     type Err = InvalidKey;
 
     fn from_str(name: &str) -> Result<Self, InvalidKey> {
-        let why = if name.is_empty() || name.len() > 200 {
+        let reason = if name.is_empty() || name.len() > 200 {
             "a file name has 1 to 200 bytes"
         } else if name.contains(['/', '\\']) || name.chars().any(char::is_control) {
             "a file name has no '/', no '\\' and no control character"
@@ -40,7 +40,7 @@ impl FromStr for FileName {
         } else {
             return Ok(Self(name.to_owned()));
         };
-        Err(InvalidKey(why.to_owned()))
+        Err(InvalidKey(reason.to_owned()))
     }
 }
 
@@ -53,7 +53,7 @@ pub struct FileKey {
 }
 
 impl FileKey {
-    /// A key of this id (a task's, so that doing it again writes the same file) and name.
+    /// A key of this id (such as a task's, so that another attempt writes the same file) and name.
     pub fn new(id: &str, name: FileName) -> Result<Self, InvalidKey> {
         let plain = id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         if id.is_empty() || id.len() > 64 || !plain {
@@ -62,22 +62,22 @@ impl FileKey {
         Ok(Self { id: id.to_owned(), name })
     }
 
-    /// A new key for a file of this name.
-    pub fn fresh(name: FileName) -> Self {
+    /// A key with a new id.
+    pub fn generate(name: FileName) -> Self {
         Self { id: ulid::Ulid::generate().to_string(), name }
     }
 
-    /// Its first part.
+    /// The id.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// Its second part.
+    /// The file's name.
     pub fn name(&self) -> &str {
         &self.name.0
     }
 
-    /// Where the gateway hands it to its owner: `/api/files/<id>/<name>`, percent-encoded.
+    /// Its path on the gateway: `/api/files/<id>/<name>`, percent-encoded.
     pub fn href(&self) -> String {
         format!("/api/files/{}/{}", self.id, utf8_percent_encode(&self.name.0, HREF))
     }

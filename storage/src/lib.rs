@@ -1,10 +1,9 @@
-//! Where uploaded files and results lie: object storage, one folder per owner.
+//! Stores uploaded files and results in an object store, with a folder per owner.
 //!
-//! - [`key`]: what a file is called: `<id>/<name>` within its owner's folder
-//! - `place`: where it lies, whatever its owner is called
-//! - [`files`]: one owner's files, put and got as streams
-//! - [`catalogue`]: what the functions of an environment say of themselves
-//! - [`open`]: which storage, from its address; `expire`: files that have had their time
+//! - [`open`]: a storage from its settings
+//! - [`key`]: a file's key within its owner's folder, `<id>/<name>`; `layout`: its path in the store
+//! - [`files`]: the files of one owner, uploaded and downloaded as streams; `expire`: removes old ones
+//! - [`catalogue`]: the descriptions of an environment's functions
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -12,8 +11,8 @@ pub mod catalogue;
 mod expire;
 pub mod files;
 pub mod key;
+mod layout;
 pub mod open;
-mod place;
 
 pub use catalogue::{Catalogue, Entry};
 pub use files::{Download, OwnerFiles, StorageError, StoredFile, Upload};

@@ -1,4 +1,4 @@
-//! Which storage.
+//! Opens a storage from its settings.
 
 use std::{fs, path::Path, sync::Arc};
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     catalogue::Catalogue,
     files::OwnerFiles,
-    place::{folder, functions},
+    layout::{catalogue_folder, owner_folder},
 };
 
 /// `[storage]`.
@@ -21,7 +21,7 @@ pub struct StorageConfig {
     pub url: String,
 }
 
-/// An address that is no storage we know; it never holds the address itself, which may hold a password.
+/// An unsupported address; the text never repeats it, for it may hold a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("storage.url (BELLWIRE_STORAGE__URL): {0}")]
 pub struct OpenError(String);
@@ -33,7 +33,7 @@ pub struct Storage {
 }
 
 impl Storage {
-    /// Opens the storage at an address; a local folder is made if it is missing.
+    /// Opens the storage at an address; a local folder is created if it is missing.
     pub fn open(config: &StorageConfig) -> Result<Self, OpenError> {
         let (scheme, rest) =
             config.url.split_once(':').ok_or_else(|| OpenError("write file:PATH for a local folder".to_owned()))?;
@@ -51,12 +51,12 @@ impl Storage {
 
     /// One owner's files.
     pub fn files(&self, environment: &Environment, owner: &str) -> OwnerFiles {
-        OwnerFiles::new(Arc::clone(&self.store), folder(environment, owner))
+        OwnerFiles::new(Arc::clone(&self.store), owner_folder(environment, owner))
     }
 
-    /// What the functions of an environment say of themselves.
+    /// The descriptions of an environment's functions.
     pub fn catalogue(&self, environment: &Environment) -> Catalogue {
-        Catalogue::new(Arc::clone(&self.store), functions(environment))
+        Catalogue::new(Arc::clone(&self.store), catalogue_folder(environment))
     }
 }
 
@@ -65,10 +65,10 @@ fn local(address: &str) -> Result<LocalFileSystem, OpenError> {
     if path.is_empty() || (path.len() < address.len() && !path.starts_with('/')) {
         return Err(OpenError("write file:PATH, file:/PATH or file:///PATH".to_owned()));
     }
-    let cannot = |why: String| OpenError(format!("the folder {path} cannot be used: {why}"));
-    fs::create_dir_all(Path::new(path)).map_err(|error| cannot(error.to_string()))?;
-    let store = LocalFileSystem::new_with_prefix(path).map_err(|error| cannot(error.to_string()))?;
-    // What an upload answered is there after a power cut.
+    let unusable = |reason: String| OpenError(format!("the folder {path} cannot be used: {reason}"));
+    fs::create_dir_all(Path::new(path)).map_err(|error| unusable(error.to_string()))?;
+    let store = LocalFileSystem::new_with_prefix(path).map_err(|error| unusable(error.to_string()))?;
+    // An upload that was confirmed survives a power cut.
     Ok(store.with_fsync(true))
 }
 

@@ -1,4 +1,4 @@
-//! Control words: heard by whoever listens at that moment.
+//! Control messages: received by the pods that are subscribed at that moment.
 
 use async_trait::async_trait;
 use model::PodId;
@@ -10,48 +10,48 @@ use crate::{
     send::{Link, SendError},
 };
 
-/// How many words may wait for a slow listener before it loses the oldest.
-const WAITING: usize = 256;
+/// Most messages that wait for a slow reader before it loses the oldest.
+const MAX_QUEUED: usize = 256;
 
 #[derive(Clone)]
 pub(super) struct MemoryControl {
-    words: broadcast::Sender<ControlMessage>,
+    messages: broadcast::Sender<ControlMessage>,
 }
 
 impl Default for MemoryControl {
     fn default() -> Self {
-        Self { words: broadcast::Sender::new(WAITING) }
+        Self { messages: broadcast::Sender::new(MAX_QUEUED) }
     }
 }
 
 #[async_trait]
 impl Control for MemoryControl {
-    async fn send(&self, word: &ControlMessage) -> Result<(), SendError> {
-        // No larger than what a broker carries.
-        word.write()?;
-        // Nobody listening is no error: a word may be lost.
-        self.words.send(word.clone()).ok();
+    async fn send(&self, message: &ControlMessage) -> Result<(), SendError> {
+        // The same size limit as over a broker.
+        message.to_json()?;
+        // No receiver is no error: a control message may be lost.
+        self.messages.send(message.clone()).ok();
         Ok(())
     }
 
     fn subscribe(&self, pod: &PodId) -> ControlReader {
-        let mut spoken = self.words.subscribe();
-        let (sender, words) = mpsc::channel(WAITING);
+        let mut sent = self.messages.subscribe();
+        let (sender, messages) = mpsc::channel(MAX_QUEUED);
         let pod = pod.clone();
-        let (link, up) = watch::channel(Link::Up);
+        let (link_sender, link) = watch::channel(Link::Up);
         let task = tokio::spawn(async move {
-            let _link = link;
+            let _link = link_sender;
             loop {
-                let word = match spoken.recv().await {
-                    Ok(word) => word,
+                let message = match sent.recv().await {
+                    Ok(message) => message,
                     Err(broadcast::error::RecvError::Lagged(_)) => continue,
                     Err(broadcast::error::RecvError::Closed) => break,
                 };
-                if word.is_for(&pod) && sender.send(word).await.is_err() {
+                if message.is_for(&pod) && sender.send(message).await.is_err() {
                     break;
                 }
             }
         });
-        ControlReader { words, link: up, task: AbortOnDropHandle::new(task) }
+        ControlReader { messages, link, task: AbortOnDropHandle::new(task) }
     }
 }

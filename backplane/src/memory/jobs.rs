@@ -1,4 +1,4 @@
-//! The job queues: what is taken and not settled comes again.
+//! The job queues: a job that is taken and not settled is delivered again.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -20,8 +20,8 @@ use crate::{
     send::{Link, SendError},
 };
 
-/// Most jobs that one queue holds, and most dead ones beside it.
-const LONGEST_QUEUE: usize = 100_000;
+/// Most jobs that one queue holds, and most of its dead ones.
+const MAX_QUEUED: usize = 100_000;
 
 #[derive(Clone, Default)]
 pub(super) struct MemoryJobs {
@@ -68,7 +68,7 @@ impl Queue {
         self.changed.notify_waiters();
     }
 
-    /// The next job, and otherwise when one will be due.
+    /// The next job, or the time at which one will be due.
     fn next(&self) -> Result<Waiting, Option<Instant>> {
         let mut state = self.state();
         let now = Instant::now();
@@ -101,26 +101,26 @@ impl Queue {
     }
 }
 
-/// A taken job; dropped unsettled it goes back to the head of its queue.
-struct Taken {
+/// A delivered job; dropped unsettled it goes back to the head of its queue.
+struct UnsettledJob {
     queue: Arc<Queue>,
-    held: Mutex<Option<(Waiting, OwnedSemaphorePermit)>>,
+    unsettled: Mutex<Option<(Waiting, OwnedSemaphorePermit)>>,
 }
 
-impl Drop for Taken {
+impl Drop for UnsettledJob {
     fn drop(&mut self) {
-        let held = self.held.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some((waiting, _)) = held {
+        let unsettled = self.unsettled.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((waiting, _)) = unsettled {
             self.queue.put_first(waiting.job, waiting.redeliveries + 1);
         }
     }
 }
 
 #[async_trait]
-impl Settle for Taken {
+impl Settle for UnsettledJob {
     async fn settle(&self, settlement: Settlement) -> Result<(), SendError> {
-        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some((Waiting { job, redeliveries }, _permit)) = held else {
+        let unsettled = self.unsettled.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some((Waiting { job, redeliveries }, _permit)) = unsettled else {
             return Ok(());
         };
         match settlement {
@@ -133,7 +133,7 @@ impl Settle for Taken {
             }
             Settlement::Dead { reason } => {
                 let mut state = self.queue.state();
-                if state.dead.len() == LONGEST_QUEUE {
+                if state.dead.len() == MAX_QUEUED {
                     state.dead.pop_front();
                 }
                 let attempts = job.attempts.saturating_add(redeliveries).saturating_add(1);
@@ -153,8 +153,8 @@ impl JobQueues for MemoryJobs {
         };
         {
             let mut state = queue.state();
-            if state.ready.len() >= LONGEST_QUEUE {
-                return Err(SendError::Full(format!("{LONGEST_QUEUE} jobs of kind {} wait", job.kind)));
+            if state.ready.len() >= MAX_QUEUED {
+                return Err(SendError::Full(format!("{MAX_QUEUED} jobs of kind {} wait", job.kind)));
             }
             state.ready.push_back(Waiting { job: job.clone(), redeliveries: 0 });
         }
@@ -168,23 +168,23 @@ impl JobQueues for MemoryJobs {
             queues.entry(kind.clone()).or_default().clone()
         };
         let (sender, deliveries) = mpsc::channel(1);
-        let unsettled = Arc::new(Semaphore::new(usize::from(at_once.max(1))));
-        let (link, up) = watch::channel(Link::Up);
+        let slots = Arc::new(Semaphore::new(usize::from(at_once.max(1))));
+        let (link_sender, link) = watch::channel(Link::Up);
         let task = tokio::spawn(async move {
-            let _link = link;
-            // The semaphore is never closed, so this ends when nobody takes any more.
-            while let Ok(permit) = unsettled.clone().acquire_owned().await {
+            let _link = link_sender;
+            // The semaphore is never closed, so this ends when the reader is dropped.
+            while let Ok(permit) = slots.clone().acquire_owned().await {
                 let waiting = queue.wait_for_next().await;
                 let (job, redeliveries) = (waiting.job.clone(), waiting.redeliveries);
-                let taken = Taken { queue: queue.clone(), held: Mutex::new(Some((waiting, permit))) };
-                let delivery = JobDelivery { job: Ok(job), redeliveries, settle: Box::new(taken) };
+                let job_guard = UnsettledJob { queue: queue.clone(), unsettled: Mutex::new(Some((waiting, permit))) };
+                let delivery = JobDelivery { job: Ok(job), redeliveries, settle: Box::new(job_guard) };
                 // Not taken: dropped here, which puts it back.
                 if sender.send(delivery).await.is_err() {
                     break;
                 }
             }
         });
-        JobReader { deliveries, link: up, task: AbortOnDropHandle::new(task) }
+        JobReader { deliveries, link, task: AbortOnDropHandle::new(task) }
     }
 
     async fn depth(&self, kind: &Kind) -> Result<Depth, SendError> {
@@ -195,39 +195,43 @@ impl JobQueues for MemoryJobs {
     }
 
     fn dead(&self, kind: &Kind) -> Box<dyn DeadJobs> {
-        Box::new(MemoryDead { jobs: self.clone(), kind: kind.clone() })
+        Box::new(MemoryDeadJobs { jobs: self.clone(), kind: kind.clone() })
     }
 }
 
 /// The dead jobs of one kind.
-struct MemoryDead {
+struct MemoryDeadJobs {
     jobs: MemoryJobs,
     kind: Kind,
 }
 
-impl MemoryDead {
+impl MemoryDeadJobs {
     fn queue(&self) -> Result<Arc<Queue>, SendError> {
         self.jobs.queue(&self.kind).ok_or_else(|| dead::no_queue(&self.kind))
     }
 }
 
 impl Queue {
-    /// Takes the dead one of this id, unless what is to become of it is an error.
-    fn take_dead<T>(&self, id: &str, what: impl Fn(&DeadJob) -> Result<T, SendError>) -> Result<Option<T>, SendError> {
+    /// Removes the dead job of this id and returns it converted; if `convert` fails, the job stays.
+    fn take_dead<T>(
+        &self,
+        id: &str,
+        convert: impl Fn(&DeadJob) -> Result<T, SendError>,
+    ) -> Result<Option<T>, SendError> {
         let mut state = self.state();
-        let Some(at) = state.dead.iter().position(|dead| dead.id == id) else {
+        let Some(index) = state.dead.iter().position(|dead| dead.id == id) else {
             return Ok(None);
         };
-        let became = what(&state.dead[at])?;
-        state.dead.remove(at);
-        Ok(Some(became))
+        let converted = convert(&state.dead[index])?;
+        state.dead.remove(index);
+        Ok(Some(converted))
     }
 }
 
 #[async_trait]
-impl DeadJobs for MemoryDead {
-    async fn look(&self, skip: usize, most: usize) -> Result<Vec<DeadJob>, SendError> {
-        Ok(self.queue()?.state().dead.iter().skip(skip).take(most).cloned().collect())
+impl DeadJobs for MemoryDeadJobs {
+    async fn list(&self, skip: usize, limit: usize) -> Result<Vec<DeadJob>, SendError> {
+        Ok(self.queue()?.state().dead.iter().skip(skip).take(limit).cloned().collect())
     }
 
     async fn find(&self, id: &str) -> Result<Option<DeadJob>, SendError> {
@@ -236,7 +240,7 @@ impl DeadJobs for MemoryDead {
 
     async fn retry(&self, id: &str) -> Result<bool, SendError> {
         let queue = self.queue()?;
-        let Some(job) = queue.take_dead(id, dead::anew)? else {
+        let Some(job) = queue.take_dead(id, dead::for_retry)? else {
             return Ok(false);
         };
         queue.put_last(job);
@@ -246,8 +250,8 @@ impl DeadJobs for MemoryDead {
     async fn retry_all(&self) -> Result<Retried, SendError> {
         let queue = self.queue()?;
         let dead = std::mem::take(&mut queue.state().dead);
-        let jobs: Vec<_> = dead.iter().filter_map(|dead| dead::anew(dead).ok()).collect();
-        let retried = Retried { jobs: jobs.len() as u64, stayed: 0 };
+        let jobs: Vec<_> = dead.iter().filter_map(|dead| dead::for_retry(dead).ok()).collect();
+        let retried = Retried { jobs: jobs.len() as u64, skipped: 0 };
         jobs.into_iter().for_each(|job| queue.put_last(job));
         Ok(retried)
     }

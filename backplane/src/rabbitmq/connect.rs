@@ -1,4 +1,4 @@
-//! One connection to the broker, and what its errors mean.
+//! Connects to the broker, and classifies its errors.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,36 +12,36 @@ use tokio::time::timeout;
 
 use crate::{send::SendError, topology::Topology};
 
-/// How long connecting may take, the handshake included.
-const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
-/// How long the broker may take to answer.
-const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
-/// Seconds between heartbeats; a peer silent for twice as long is gone.
+/// Limit for connecting, the handshake included.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Limit for an answer of the broker.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Seconds between heartbeats; a peer silent for twice as long counts as lost.
 const HEARTBEAT: u16 = 10;
 
 /// The broker of one environment: its address and the names on it.
 #[derive(Clone)]
 pub(super) struct Broker {
-    // It holds the password: never shown.
+    // Holds the password: never shown.
     url: Arc<str>,
     pub(super) topology: Arc<Topology>,
 }
 
 impl Broker {
-    /// Checks the address; an error never repeats it.
+    /// Parses the address; an error never repeats it.
     pub(super) fn new(url: &str, topology: Topology) -> Result<Self, String> {
         let mut uri: AMQPUri = url.parse().map_err(|_| "it is no amqp://user:password@host:port/vhost".to_owned())?;
         uri.query.heartbeat.get_or_insert(HEARTBEAT);
-        uri.query.connection_timeout.get_or_insert(CONNECT_PATIENCE.as_millis() as u64);
+        uri.query.connection_timeout.get_or_insert(CONNECT_TIMEOUT.as_millis() as u64);
         Ok(Self { url: uri.to_string().into(), topology: Arc::new(topology) })
     }
 
-    /// A new connection, named after what it is for.
+    /// A new connection, named after its purpose.
     pub(super) async fn connect(&self, purpose: &str) -> Result<Connection, String> {
-        match timeout(CONNECT_PATIENCE, Connection::connect(&self.url, properties(&self.topology, purpose))).await {
+        match timeout(CONNECT_TIMEOUT, Connection::connect(&self.url, properties(&self.topology, purpose))).await {
             Ok(Ok(connection)) => Ok(connection),
             Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err(format!("no answer to connecting within {CONNECT_PATIENCE:?}")),
+            Err(_) => Err(format!("no answer to connecting within {CONNECT_TIMEOUT:?}")),
         }
     }
 
@@ -52,11 +52,11 @@ impl Broker {
         let builder = config
             .builder(move || properties(&topology, purpose), Runtime::Tokio1)
             .map_err(|error| error.to_string())?;
-        // One is in use; a second while those who publish let go of the one that broke.
-        let patience = Some(CONNECT_PATIENCE);
+        // One in use, and a second while publishes in flight still hold one that broke.
+        let limit = Some(CONNECT_TIMEOUT);
         builder
             .max_size(2)
-            .timeouts(Timeouts { wait: patience, create: patience, recycle: patience })
+            .timeouts(Timeouts { wait: limit, create: limit, recycle: limit })
             .build()
             .map_err(|error| error.to_string())
     }
@@ -65,43 +65,45 @@ impl Broker {
 fn properties(topology: &Topology, purpose: &str) -> ConnectionProperties {
     // `bellwire.prod` is shown to the operator as `bellwire prod events`.
     let name = format!("{} {purpose}", topology.exchange().replacen('.', " ", 1));
-    // No recovery by the library: it would begin a stream where it once began, and fight with ours.
+    // No recovery by the library: it would start a stream where it first started, and interfere with ours.
     ConnectionProperties::default().with_connection_name(name.into())
 }
 
-/// What the broker said to a single act, as far as somebody decides on it.
+/// The kinds of error that callers treat differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
     /// 403: this user may not.
     Refused,
     /// 404: there is no such exchange or queue.
     Missing,
-    /// Anything else; it may pass.
+    /// Anything else; it may be transient.
     Other,
 }
 
-/// What the broker answers in time. Where a connection goes away in the wrong moment the library never ends an asking.
-pub(super) async fn answer<T>(asking: impl Future<Output = T>) -> Result<T, SendError> {
-    let late = |_| SendError::Unavailable(format!("the broker gave no answer within {ANSWER_PATIENCE:?}"));
-    timeout(ANSWER_PATIENCE, asking).await.map_err(late)
+/// Awaits an answer within [`ANSWER_TIMEOUT`]: if a connection is lost at the wrong moment, the library never answers.
+pub(super) async fn await_answer<T>(request: impl Future<Output = T>) -> Result<T, SendError> {
+    let late = |_| SendError::Unavailable(format!("the broker gave no answer within {ANSWER_TIMEOUT:?}"));
+    timeout(ANSWER_TIMEOUT, request).await.map_err(late)
 }
 
-/// What an error of the library means.
+/// Classifies an error of the library.
 pub(super) fn fault(error: &lapin::Error) -> Fault {
-    let ErrorKind::ProtocolError(said) = error.kind() else {
+    let ErrorKind::ProtocolError(error) = error.kind() else {
         return Fault::Other;
     };
-    match said.kind() {
+    match error.kind() {
         AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED) => Fault::Refused,
-        // The broker says 404 as well of what exists and is not up yet.
-        AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND) if !is_not_up(said.get_message().as_str()) => Fault::Missing,
+        // The broker also answers 404 for a queue that exists and is not up yet.
+        AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND) if !is_queue_unavailable(error.get_message().as_str()) => {
+            Fault::Missing
+        }
         _ => Fault::Other,
     }
 }
 
-/// Whether a 404 is of a queue that starts, recovers or has lost its leader.
-fn is_not_up(said: &str) -> bool {
-    ["is down or inaccessible", "due to timeout", "stopped by supervisor"].iter().any(|words| said.contains(words))
+/// True if a 404 is about a queue that starts, recovers or has lost its leader.
+fn is_queue_unavailable(message: &str) -> bool {
+    ["is down or inaccessible", "due to timeout", "stopped by supervisor"].iter().any(|text| message.contains(text))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Words between pods: a fanout, and an exclusive queue for each pod that goes with its connection.
+//! Control messages: a fanout exchange, and an exclusive queue for each pod that goes with its connection.
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -9,6 +9,7 @@ use lapin::{
     options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions},
     types::{AMQPValue, FieldTable, ShortString},
 };
+use model::PodId;
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::debug;
@@ -16,23 +17,21 @@ use tracing::debug;
 use super::{
     connect::Broker,
     declare,
-    heal::{self, Ended, Session, in_time},
-    publish::{Failure, Parcel, Publisher},
+    publish::{Failure, Publication, Publisher},
+    reconnect::{self, Ended, Session, await_start},
 };
-use model::PodId;
-
 use crate::{
     control::{Control, ControlMessage, ControlReader},
     send::{Link, SendError},
     topology::Topology,
 };
 
-/// Words that wait for a pod on the broker; older ones go first.
-const MOST_WAITING: i64 = 10_000;
-/// Words that the broker sends ahead.
+/// Most messages that wait for a pod on the broker; the oldest go first.
+const MAX_QUEUED: i64 = 10_000;
+/// Messages that the broker sends ahead of acknowledgements.
 const PREFETCH: u16 = 100;
-/// Words that wait between the connection and who hears.
-const HEARD_AHEAD: usize = 64;
+/// Messages buffered between the connection and the reader.
+const READ_AHEAD: usize = 64;
 
 /// The control exchange of an environment.
 pub(super) struct RabbitControl {
@@ -48,37 +47,38 @@ impl RabbitControl {
 
 #[async_trait]
 impl Control for RabbitControl {
-    async fn send(&self, word: &ControlMessage) -> Result<(), SendError> {
-        let parcel = Parcel::passing(self.broker.topology.control(), "application/json", word.write()?);
-        match self.publisher.send_once(&parcel).await {
-            // Nobody hears: a word may be lost.
+    async fn send(&self, message: &ControlMessage) -> Result<(), SendError> {
+        let exchange = self.broker.topology.control();
+        let publication = Publication::transient(exchange, "application/json", message.to_json()?);
+        match self.publisher.send_once(&publication).await {
+            // No pod listens: a control message may be lost.
             Ok(()) | Err(Failure::Returned) => Ok(()),
-            Err(failure) => Err(failure.explain(&parcel)),
+            Err(failure) => Err(failure.into_error(&publication)),
         }
     }
 
     fn subscribe(&self, pod: &PodId) -> ControlReader {
-        let (sender, words) = mpsc::channel(HEARD_AHEAD);
+        let (sender, messages) = mpsc::channel(READ_AHEAD);
         let (link_sender, link) = watch::channel(Link::Down("connecting".to_owned()));
-        let subscription = Subscription { topology: self.broker.topology.clone(), pod: pod.clone(), words: sender };
-        let task = tokio::spawn(heal::keep(self.broker.clone(), "control", link_sender, subscription));
-        ControlReader { words, link, task: AbortOnDropHandle::new(task) }
+        let subscription = Subscription { topology: self.broker.topology.clone(), pod: pod.clone(), messages: sender };
+        let task = tokio::spawn(reconnect::run_sessions(self.broker.clone(), "control", link_sender, subscription));
+        ControlReader { messages, link, task: AbortOnDropHandle::new(task) }
     }
 }
 
-/// One pod's ear over all its connections.
+/// One pod's subscription across its connections.
 struct Subscription {
     topology: Arc<Topology>,
     pod: PodId,
-    words: mpsc::Sender<ControlMessage>,
+    messages: mpsc::Sender<ControlMessage>,
 }
 
 impl Subscription {
-    async fn begin(&self, connection: &Connection) -> Result<Consumer, Ended> {
+    async fn start(&self, connection: &Connection) -> Result<Consumer, Ended> {
         declare::control(connection, &self.topology).await?;
         let queue = self.topology.control_queue(&self.pod);
         let channel = connection.create_channel().await?;
-        // A name of ours, so that a pod's right reaches its own kind of queue and no other.
+        // Named by us, so that a pod's permissions can be limited to queues of this pattern.
         let options = QueueDeclareOptions { exclusive: true, auto_delete: true, ..Default::default() };
         channel.queue_declare(queue.as_str().into(), options, arguments()).await?;
         declare::bind(connection, &queue, &self.topology.control(), "").await?;
@@ -91,25 +91,25 @@ impl Subscription {
 
 impl Session for Subscription {
     async fn run(&mut self, connection: &Connection, link: &watch::Sender<Link>) -> Result<Infallible, Ended> {
-        let mut consumer = in_time(self.begin(connection)).await?;
+        let mut consumer = await_start(self.start(connection)).await?;
         link.send_replace(Link::Up);
         while let Some(delivery) = consumer.next().await {
             let delivery = delivery?;
             match serde_json::from_slice::<ControlMessage>(&delivery.data) {
-                Ok(word) if word.is_for(&self.pod) => {
-                    self.words.send(word).await.map_err(|_| Ended::Unheard)?;
+                Ok(message) if message.is_for(&self.pod) => {
+                    self.messages.send(message).await.map_err(|_| Ended::ReaderDropped)?;
                 }
                 Ok(_) => {}
-                Err(error) => debug!(%error, "a word that is none"),
+                Err(error) => debug!(%error, "a malformed control message"),
             }
             delivery.acker.ack(BasicAckOptions::default()).await?;
         }
-        Err(Ended::Lost("the pod's queue of words was deleted".to_owned()))
+        Err(Ended::Lost("the pod's control queue was deleted".to_owned()))
     }
 }
 
 fn arguments() -> FieldTable {
     let mut arguments = FieldTable::default();
-    arguments.insert("x-max-length".into(), AMQPValue::LongLongInt(MOST_WAITING));
+    arguments.insert("x-max-length".into(), AMQPValue::LongLongInt(MAX_QUEUED));
     arguments
 }

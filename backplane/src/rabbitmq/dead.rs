@@ -1,8 +1,7 @@
-//! Dead jobs: looked at, put back into their queue, or forgotten.
+//! Dead jobs: listed, put back into their queue, or discarded.
 //!
-//! AMQP can look at a message only by taking it: what was seen is held unacknowledged until the end of the look, so
-//! that the next one can be had, and then returned all at once. The queue of the dead is declared with a delivery
-//! limit that no number of looks reaches.
+//! AMQP has no way to look at a message without taking it: a scan keeps what it has seen unacknowledged, so that the next
+//! one can be had, and returns all at its end. The dead queue has a delivery limit that no number of scans reaches.
 
 use std::sync::Arc;
 
@@ -14,108 +13,107 @@ use lapin::{
     options::{BasicAckOptions, BasicGetOptions, BasicNackOptions},
     types::{AMQPValue, FieldTable},
 };
-
-use super::{
-    connect::{Broker, Fault, answer, fault},
-    publish::{Parcel, Publisher},
-};
 use model::environment::Kind;
 
+use super::{
+    connect::{Broker, Fault, await_answer, fault},
+    publish::{Publication, Publisher},
+};
 use crate::{
     dead::{self, DeadJob, DeadJobs, Retried},
     send::SendError,
 };
 
-/// Headers of what we bury: why, since when (RFC 3339) and after how many attempts.
+/// Headers of a job that we dead-lettered: the reason, the time (RFC 3339) and the number of attempts.
 pub(super) const REASON: &str = "reason";
 pub(super) const SINCE: &str = "dead-since";
 pub(super) const ATTEMPTS: &str = "attempts";
-/// Of what the broker itself laid here, because its worker was lost with it again and again; the last death first.
-const BROKERS_DEATHS: &str = "x-death";
+/// The header of a job that the broker dead-lettered, after losing too many workers with it; the last death first.
+const X_DEATH: &str = "x-death";
 
 /// The dead jobs of one kind.
-pub(super) struct RabbitDead {
+pub(super) struct RabbitDeadJobs {
     broker: Broker,
     kind: Kind,
     publisher: Arc<Publisher>,
 }
 
-/// A look at the queue on a connection of its own; what was seen goes back with it.
-struct Look {
+/// A pass over the queue on a connection of its own; what it has seen goes back when the connection closes.
+struct Scan {
     connection: Connection,
     channel: Channel,
     queue: String,
     kind: Kind,
 }
 
-/// A dead job in hand.
-struct Seen {
+/// A dead job that the scan holds.
+struct ScannedJob {
     dead: DeadJob,
     delivery: Delivery,
-    /// How many there are behind it.
-    behind: u32,
+    /// The number of jobs after it.
+    remaining: u32,
 }
 
-impl RabbitDead {
+impl RabbitDeadJobs {
     pub(super) fn new(broker: Broker, kind: Kind, publisher: Arc<Publisher>) -> Self {
         Self { broker, kind, publisher }
     }
 
-    async fn begin(&self) -> Result<Look, SendError> {
+    async fn start_scan(&self) -> Result<Scan, SendError> {
         let connection = self.broker.connect("dead jobs").await.map_err(SendError::Unavailable)?;
-        let channel = answer(connection.create_channel()).await?.map_err(passing)?;
+        let channel = await_answer(connection.create_channel()).await?.map_err(transient)?;
         let topology = &self.broker.topology;
         let queue = topology.queue_of(&topology.dead_key(&self.kind));
-        Ok(Look { connection, channel, queue, kind: self.kind.clone() })
+        Ok(Scan { connection, channel, queue, kind: self.kind.clone() })
     }
 
-    /// Puts it back into its queue; only then is it dead no longer.
-    async fn revive(&self, seen: &Seen) -> Result<(), SendError> {
-        let job = dead::anew(&seen.dead)?;
-        // To the queue it is beside, whatever kind it says.
-        let parcel = Parcel::of_job(self.broker.topology.jobs(), self.kind.to_string(), &job)?;
-        self.publisher.send(&parcel).await.map_err(|failure| failure.explain(&parcel))?;
-        seen.forget().await
+    /// Puts the job back into its queue, and only then removes it here.
+    async fn requeue(&self, scanned: &ScannedJob) -> Result<(), SendError> {
+        let job = dead::for_retry(&scanned.dead)?;
+        // Into the queue of this kind, whatever kind the job names.
+        let publication = Publication::of_job(self.broker.topology.jobs(), self.kind.to_string(), &job)?;
+        self.publisher.send(&publication).await.map_err(|failure| failure.into_error(&publication))?;
+        scanned.acknowledge().await
     }
 }
 
-impl Look {
-    /// The next that was not seen yet.
-    async fn next(&self) -> Result<Option<Seen>, SendError> {
-        let got = answer(self.channel.basic_get(self.queue.as_str().into(), BasicGetOptions::default())).await?;
+impl Scan {
+    /// The next job that was not seen yet.
+    async fn next(&self) -> Result<Option<ScannedJob>, SendError> {
+        let got = await_answer(self.channel.basic_get(self.queue.as_str().into(), BasicGetOptions::default())).await?;
         let got = got.map_err(|error| match fault(&error) {
             Fault::Missing => dead::no_queue(&self.kind),
             Fault::Refused => SendError::Refused(format!("ask your operator: this user may not read {}", self.queue)),
-            Fault::Other => passing(error),
+            Fault::Other => transient(error),
         })?;
         Ok(got.map(|BasicGetMessage { delivery, message_count, .. }| {
             let dead = read(&delivery);
-            Seen { dead, delivery, behind: message_count }
+            ScannedJob { dead, delivery, remaining: message_count }
         }))
     }
 
-    async fn until(&self, id: &str) -> Result<Option<Seen>, SendError> {
-        while let Some(seen) = self.next().await? {
-            if seen.dead.id == id {
-                return Ok(Some(seen));
+    async fn find(&self, id: &str) -> Result<Option<ScannedJob>, SendError> {
+        while let Some(scanned) = self.next().await? {
+            if scanned.dead.id == id {
+                return Ok(Some(scanned));
             }
         }
         Ok(None)
     }
 
-    /// Returns all that is still in hand to its place. Left out (an error came first), the connection's end does it.
+    /// Returns all jobs that are still held. After an error the connection's end does the same.
     async fn end(self) {
         let all = BasicNackOptions { multiple: true, requeue: true };
-        // What goes wrong here returns them as well.
-        answer(self.channel.basic_nack(0, all)).await.ok();
-        answer(self.connection.close(200, "done".into())).await.ok();
+        // A failure here returns them as well.
+        await_answer(self.channel.basic_nack(0, all)).await.ok();
+        await_answer(self.connection.close(200, "done".into())).await.ok();
     }
 }
 
-impl Seen {
-    async fn forget(&self) -> Result<(), SendError> {
-        let acknowledged = answer(self.delivery.acker.ack(BasicAckOptions::default())).await?;
-        match acknowledged.map_err(passing)? {
+impl ScannedJob {
+    async fn acknowledge(&self) -> Result<(), SendError> {
+        let acknowledged = await_answer(self.delivery.acker.ack(BasicAckOptions::default())).await?;
+        match acknowledged.map_err(transient)? {
             true => Ok(()),
             false => {
                 Err(SendError::Unavailable("the connection was lost before the dead one was taken away".to_owned()))
@@ -125,66 +123,66 @@ impl Seen {
 }
 
 #[async_trait]
-impl DeadJobs for RabbitDead {
-    async fn look(&self, skip: usize, most: usize) -> Result<Vec<DeadJob>, SendError> {
-        let look = self.begin().await?;
+impl DeadJobs for RabbitDeadJobs {
+    async fn list(&self, skip: usize, limit: usize) -> Result<Vec<DeadJob>, SendError> {
+        let scan = self.start_scan().await?;
         let mut found = Vec::new();
-        let mut passed = 0;
-        while found.len() < most
-            && let Some(seen) = look.next().await?
+        let mut visited = 0;
+        while found.len() < limit
+            && let Some(scanned) = scan.next().await?
         {
-            passed += 1;
-            if passed > skip {
-                found.push(seen.dead);
+            visited += 1;
+            if visited > skip {
+                found.push(scanned.dead);
             }
         }
-        look.end().await;
+        scan.end().await;
         Ok(found)
     }
 
     async fn find(&self, id: &str) -> Result<Option<DeadJob>, SendError> {
-        let look = self.begin().await?;
-        let found = look.until(id).await?;
-        look.end().await;
-        Ok(found.map(|seen| seen.dead))
+        let scan = self.start_scan().await?;
+        let found = scan.find(id).await?;
+        scan.end().await;
+        Ok(found.map(|scanned| scanned.dead))
     }
 
     async fn retry(&self, id: &str) -> Result<bool, SendError> {
-        let look = self.begin().await?;
-        let found = look.until(id).await?;
-        if let Some(seen) = &found {
-            self.revive(seen).await?;
+        let scan = self.start_scan().await?;
+        let found = scan.find(id).await?;
+        if let Some(scanned) = &found {
+            self.requeue(scanned).await?;
         }
-        look.end().await;
+        scan.end().await;
         Ok(found.is_some())
     }
 
     async fn retry_all(&self) -> Result<Retried, SendError> {
-        let look = self.begin().await?;
+        let scan = self.start_scan().await?;
         let mut retried = Retried::default();
-        let mut left = None;
-        // Those that were there at the beginning: what dies again meanwhile is not tried for ever.
-        while left != Some(0)
-            && let Some(seen) = look.next().await?
+        let mut remaining = None;
+        // Only those that were there at the beginning: a job that dies again meanwhile is not retried for ever.
+        while remaining != Some(0)
+            && let Some(scanned) = scan.next().await?
         {
-            left = Some(left.map_or(seen.behind, |left| left - 1));
-            match self.revive(&seen).await {
+            remaining = Some(remaining.map_or(scanned.remaining, |remaining| remaining - 1));
+            match self.requeue(&scanned).await {
                 Ok(()) => retried.jobs += 1,
-                Err(SendError::Invalid(_)) => retried.stayed += 1,
+                Err(SendError::Invalid(_)) => retried.skipped += 1,
                 Err(error) => return Err(error),
             }
         }
-        look.end().await;
+        scan.end().await;
         Ok(retried)
     }
 
     async fn discard(&self, id: &str) -> Result<bool, SendError> {
-        let look = self.begin().await?;
-        let found = look.until(id).await?;
-        if let Some(seen) = &found {
-            seen.forget().await?;
+        let scan = self.start_scan().await?;
+        let found = scan.find(id).await?;
+        if let Some(scanned) = &found {
+            scanned.acknowledge().await?;
         }
-        look.end().await;
+        scan.end().await;
         Ok(found.is_some())
     }
 }
@@ -193,10 +191,10 @@ fn read(delivery: &Delivery) -> DeadJob {
     let job = dead::parse(&delivery.data);
     let none = FieldTable::default();
     let headers = delivery.properties.headers().as_ref().unwrap_or(&none);
-    let by_the_broker = last_death(headers);
+    let broker_death = last_death(headers);
     let since = text(headers, SINCE).and_then(|since| since.parse().ok());
-    let since = since.or_else(|| by_the_broker.and_then(time));
-    let reason = text(headers, REASON).unwrap_or_else(|| match by_the_broker.and_then(|death| text(death, REASON)) {
+    let since = since.or_else(|| broker_death.and_then(time));
+    let reason = text(headers, REASON).unwrap_or_else(|| match broker_death.and_then(|death| text(death, REASON)) {
         Some(reason) => format!("the broker gave it up: {reason}"),
         None => "nobody said why".to_owned(),
     });
@@ -212,7 +210,7 @@ fn text(headers: &FieldTable, name: &str) -> Option<String> {
 }
 
 fn last_death(headers: &FieldTable) -> Option<&FieldTable> {
-    match headers.inner().get(BROKERS_DEATHS)?.as_array()?.as_slice().first()? {
+    match headers.inner().get(X_DEATH)?.as_array()?.as_slice().first()? {
         AMQPValue::FieldTable(death) => Some(death),
         _ => None,
     }
@@ -225,6 +223,6 @@ fn time(death: &FieldTable) -> Option<Timestamp> {
     }
 }
 
-fn passing(error: lapin::Error) -> SendError {
+fn transient(error: lapin::Error) -> SendError {
     SendError::Unavailable(error.to_string())
 }

@@ -1,7 +1,7 @@
-//! The names on the broker: looked for, and made where they are missing and this user may.
+//! Declares exchanges, queues and bindings where they are missing and this user may.
 //!
-//! Looking needs no right; declaring what exists, even with equal arguments, needs one. Each try has a
-//! channel of its own, because an error closes the channel.
+//! A passive declare needs no permission; a real one does, even of something that exists with equal arguments. Each has
+//! a channel of its own, because an error closes the channel.
 
 use std::time::Duration;
 
@@ -10,10 +10,9 @@ use lapin::{
     options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
     types::{AMQPValue, FieldTable},
 };
-
-use super::connect::{Fault, fault};
 use model::environment::Kind;
 
+use super::connect::{Fault, fault};
 use crate::{jobs::RETRY_STEPS, send::SendError, topology::Topology};
 
 /// Entries of the log are kept this long, and as many as fit; a policy of the operator's overrides both.
@@ -23,44 +22,48 @@ const LOG_MAX_BYTES: i64 = 1_000_000_000;
 const LOG_SEGMENT_BYTES: i64 = 10_000_000;
 /// Jobs that a queue holds before it refuses more.
 const JOBS_MAX_LENGTH: i64 = 100_000;
-/// Times a job is handed out again after a worker was lost with it, before it is laid beside.
+/// Redeliveries of a job whose workers were lost, before the broker dead-letters it.
 const JOBS_DELIVERY_LIMIT: i64 = 20;
-/// The same for the dead, whom looking hands out: RabbitMQ 4 has a limit of 20 where none is given, and drops them at it.
+/// The same for dead jobs, which every scan delivers: RabbitMQ 4 drops them after 20 deliveries if none is set.
 const DEAD_DELIVERY_LIMIT: i64 = 1_000_000_000;
 
-/// Whether bindings are made again: they cannot be looked for.
+/// Which bindings to declare: whether one exists cannot be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Bindings {
-    /// Only of what had to be made.
-    OfTheNew,
-    /// All, because one was found missing.
+    /// Those of new queues.
+    NewOnly,
+    /// All, because one was missing.
     All,
 }
 
-/// Whether something had to be made.
+/// The existence of a queue before it was declared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Found {
-    /// It was there.
-    There,
+pub(super) enum Existence {
+    /// It existed.
+    Existing,
     /// It is new, so it is empty.
-    Made,
+    Created,
 }
 
-/// The fanouts of events, the stream and its bindings; answers for the stream.
-pub(super) async fn log(connection: &Connection, topology: &Topology, bindings: Bindings) -> Result<Found, SendError> {
+/// Declares the fanouts of events, the stream and its bindings; returns the existence of the stream.
+pub(super) async fn log(
+    connection: &Connection,
+    topology: &Topology,
+    bindings: Bindings,
+) -> Result<Existence, SendError> {
     let (everywhere, own, stream) = (topology.everywhere(), topology.exchange(), topology.stream());
     exchange(connection, &everywhere, ExchangeKind::Fanout).await?;
     exchange(connection, &own, ExchangeKind::Fanout).await?;
-    let found = queue(connection, &stream, stream_arguments()).await?;
-    if found == Found::Made || bindings == Bindings::All {
-        // Its own last: a publish to it that is not returned proves both.
+    let existence = queue(connection, &stream, stream_arguments()).await?;
+    if existence == Existence::Created || bindings == Bindings::All {
+        // Its own exchange last: a publish to it that is not returned proves both.
         bind(connection, &stream, &everywhere, "").await?;
         bind(connection, &stream, &own, "").await?;
     }
-    Ok(found)
+    Ok(existence)
 }
 
-/// The exchange of jobs, and the queues of a kind: its own, the ladder, the dead.
+/// Declares the exchange of jobs and the queues of a kind: work, retries and dead jobs.
 pub(super) async fn jobs(
     connection: &Connection,
     topology: &Topology,
@@ -68,22 +71,22 @@ pub(super) async fn jobs(
     bindings: Bindings,
 ) -> Result<(), SendError> {
     exchange(connection, &topology.jobs(), ExchangeKind::Direct).await?;
-    // The dead first: at-least-once dead lettering holds everything back while its target is missing.
+    // The dead queue first: at-least-once dead lettering holds everything back while its target is missing.
     let dead = topology.dead_key(kind);
     job_queue(connection, topology, &dead, dead_arguments(), bindings).await?;
     for step in RETRY_STEPS {
         let key = topology.retry_key(kind, step);
-        job_queue(connection, topology, &key, ladder_arguments(topology, kind, step), bindings).await?;
+        job_queue(connection, topology, &key, retry_arguments(topology, kind, step), bindings).await?;
     }
     job_queue(connection, topology, kind.as_str(), work_arguments(topology, kind), bindings).await
 }
 
-/// The fanout of words between pods.
+/// Declares the fanout of control messages.
 pub(super) async fn control(connection: &Connection, topology: &Topology) -> Result<(), SendError> {
     exchange(connection, &topology.control(), ExchangeKind::Fanout).await
 }
 
-/// Binds a queue; binding twice is binding once.
+/// Binds a queue; idempotent.
 pub(super) async fn bind(connection: &Connection, queue: &str, exchange: &str, key: &str) -> Result<(), SendError> {
     channel(connection)
         .await?
@@ -102,38 +105,38 @@ async fn job_queue(
     bindings: Bindings,
 ) -> Result<(), SendError> {
     let name = topology.queue_of(key);
-    let found = queue(connection, &name, arguments).await?;
-    if found == Found::Made || bindings == Bindings::All {
+    let existence = queue(connection, &name, arguments).await?;
+    if existence == Existence::Created || bindings == Bindings::All {
         bind(connection, &name, &topology.jobs(), key).await?;
     }
     Ok(())
 }
 
 async fn exchange(connection: &Connection, name: &str, kind: ExchangeKind) -> Result<(), SendError> {
-    let look = ExchangeDeclareOptions { passive: true, ..Default::default() };
-    let looked =
-        channel(connection).await?.exchange_declare(name.into(), kind.clone(), look, FieldTable::default()).await;
-    if !is_missing(looked)? {
+    let passive = ExchangeDeclareOptions { passive: true, ..Default::default() };
+    let found =
+        channel(connection).await?.exchange_declare(name.into(), kind.clone(), passive, FieldTable::default()).await;
+    if !is_missing(found)? {
         return Ok(());
     }
     let durable = ExchangeDeclareOptions { durable: true, ..Default::default() };
-    let made = channel(connection).await?.exchange_declare(name.into(), kind, durable, FieldTable::default()).await;
-    made.map_err(|error| missing(&error, name))
+    let declared = channel(connection).await?.exchange_declare(name.into(), kind, durable, FieldTable::default()).await;
+    declared.map_err(|error| declare_error(&error, name))
 }
 
-async fn queue(connection: &Connection, name: &str, arguments: FieldTable) -> Result<Found, SendError> {
+async fn queue(connection: &Connection, name: &str, arguments: FieldTable) -> Result<Existence, SendError> {
     if ready(connection, name).await?.is_some() {
-        return Ok(Found::There);
+        return Ok(Existence::Existing);
     }
     let durable = QueueDeclareOptions { durable: true, ..Default::default() };
-    let made = channel(connection).await?.queue_declare(name.into(), durable, arguments).await;
-    made.map(|_| Found::Made).map_err(|error| missing(&error, name))
+    let declared = channel(connection).await?.queue_declare(name.into(), durable, arguments).await;
+    declared.map(|_| Existence::Created).map_err(|error| declare_error(&error, name))
 }
 
-/// How many messages wait in a queue; `None` if there is no such queue. It needs no right.
+/// The number of messages ready in a queue; `None` if there is no such queue. It needs no permission.
 pub(super) async fn ready(connection: &Connection, name: &str) -> Result<Option<u32>, SendError> {
-    let look = QueueDeclareOptions { passive: true, ..Default::default() };
-    match channel(connection).await?.queue_declare(name.into(), look, FieldTable::default()).await {
+    let passive = QueueDeclareOptions { passive: true, ..Default::default() };
+    match channel(connection).await?.queue_declare(name.into(), passive, FieldTable::default()).await {
         Ok(queue) => Ok(Some(queue.message_count())),
         Err(error) if fault(&error) == Fault::Missing => Ok(None),
         Err(error) => Err(SendError::Unavailable(error.to_string())),
@@ -144,15 +147,15 @@ async fn channel(connection: &Connection) -> Result<Channel, SendError> {
     connection.create_channel().await.map_err(|error| SendError::Unavailable(error.to_string()))
 }
 
-fn is_missing(looked: lapin::Result<()>) -> Result<bool, SendError> {
-    match looked {
+fn is_missing(found: lapin::Result<()>) -> Result<bool, SendError> {
+    match found {
         Ok(()) => Ok(false),
         Err(error) if fault(&error) == Fault::Missing => Ok(true),
         Err(error) => Err(SendError::Unavailable(error.to_string())),
     }
 }
 
-fn missing(error: &lapin::Error, name: &str) -> SendError {
+fn declare_error(error: &lapin::Error, name: &str) -> SendError {
     explain(error, || format!("{name} is missing and this user may not declare it"))
 }
 
@@ -188,13 +191,13 @@ fn work_arguments(topology: &Topology, kind: &Kind) -> FieldTable {
     arguments
 }
 
-fn ladder_arguments(topology: &Topology, kind: &Kind, step: Duration) -> FieldTable {
+fn retry_arguments(topology: &Topology, kind: &Kind, step: Duration) -> FieldTable {
     let mut arguments = dead_lettering(topology, kind.as_str());
     arguments.insert("x-message-ttl".into(), AMQPValue::LongLongInt(step.as_millis() as i64));
     arguments
 }
 
-/// Nothing is dropped on the way: what cannot be taken is refused, and what leaves is confirmed first.
+/// Dead lettering without loss: a full queue refuses, and a message leaves only once its target has confirmed.
 fn dead_lettering(topology: &Topology, key: &str) -> FieldTable {
     let mut arguments = quorum_arguments();
     for (name, value) in [

@@ -1,21 +1,21 @@
-//! The job queues: work out over the publishing connection, and in over one for each reader.
+//! The job queues: submits over the publishing connection, and takes over a connection for each reader.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use model::{environment::Kind, job::Job};
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    connect::{Broker, answer},
-    dead::RabbitDead,
-    declare, heal,
-    publish::{Failure, Parcel, Publisher},
-    settle::Desk,
-    take::Taking,
+    connect::{Broker, await_answer},
+    dead::RabbitDeadJobs,
+    declare,
+    publish::{Failure, Publication, Publisher},
+    reconnect,
+    settle::Settler,
+    take::JobConsumer,
 };
-use model::{environment::Kind, job::Job};
-
 use crate::{
     dead::{self, DeadJobs, Depth},
     jobs::{JobQueues, JobReader, RETRY_STEPS},
@@ -33,16 +33,16 @@ impl RabbitJobs {
         Self { broker, publisher }
     }
 
-    /// How many wait in a queue of this routing key; `None` where there is none.
+    /// The number of messages ready in the queue of this routing key; `None` if there is no such queue.
     async fn ready(&self, key: &str) -> Result<Option<u32>, SendError> {
-        let line = self.publisher.line().await?;
+        let connection = self.publisher.connection().await?;
         let queue = self.broker.topology.queue_of(key);
-        answer(declare::ready(line.connection(), &queue)).await?
+        await_answer(declare::ready(connection.connection(), &queue)).await?
     }
 
-    /// What it means that a job came back. The queue is made by who takes from it, or by the operator: not by whoever
-    /// names a kind. But a broker that starts knows its queues before it can reach them.
-    async fn no_way(&self, kind: &Kind) -> SendError {
+    /// The error for a job that was returned. Its queue is declared by its worker or by the operator, never by the
+    /// submitter; but a broker that starts knows its queues before it can reach them.
+    async fn returned(&self, kind: &Kind) -> SendError {
         match self.ready(kind.as_str()).await {
             Ok(None) => SendError::Unroutable(format!("no function of kind {kind}")),
             Ok(Some(_)) => SendError::Unavailable(format!("the queue of {kind} cannot be reached yet")),
@@ -54,10 +54,10 @@ impl RabbitJobs {
 #[async_trait]
 impl JobQueues for RabbitJobs {
     async fn submit(&self, job: &Job) -> Result<(), SendError> {
-        let parcel = Parcel::of_job(self.broker.topology.jobs(), job.kind.to_string(), job)?;
-        match self.publisher.send(&parcel).await {
-            Err(Failure::Returned | Failure::NoExchange) => Err(self.no_way(&job.kind).await),
-            settled => settled.map_err(|failure| failure.explain(&parcel)),
+        let publication = Publication::of_job(self.broker.topology.jobs(), job.kind.to_string(), job)?;
+        match self.publisher.send(&publication).await {
+            Err(Failure::Returned | Failure::NoExchange) => Err(self.returned(&job.kind).await),
+            settled => settled.map_err(|failure| failure.into_error(&publication)),
         }
     }
 
@@ -65,9 +65,9 @@ impl JobQueues for RabbitJobs {
         let at_once = at_once.max(1);
         let (sender, deliveries) = mpsc::channel(usize::from(at_once));
         let (link_sender, link) = watch::channel(Link::Down("connecting".to_owned()));
-        let desk = Arc::new(Desk::new(self.broker.topology.clone(), kind.clone(), self.publisher.clone()));
-        let taking = Taking::new(desk, at_once, sender);
-        let task = tokio::spawn(heal::keep(self.broker.clone(), "jobs", link_sender, taking));
+        let settler = Arc::new(Settler::new(self.broker.topology.clone(), kind.clone(), self.publisher.clone()));
+        let consumer = JobConsumer::new(settler, at_once, sender);
+        let task = tokio::spawn(reconnect::run_sessions(self.broker.clone(), "jobs", link_sender, consumer));
         JobReader { deliveries, link, task: AbortOnDropHandle::new(task) }
     }
 
@@ -83,6 +83,6 @@ impl JobQueues for RabbitJobs {
     }
 
     fn dead(&self, kind: &Kind) -> Box<dyn DeadJobs> {
-        Box::new(RabbitDead::new(self.broker.clone(), kind.clone(), self.publisher.clone()))
+        Box::new(RabbitDeadJobs::new(self.broker.clone(), kind.clone(), self.publisher.clone()))
     }
 }

@@ -1,84 +1,82 @@
-//! Where a consumer of the stream begins, so that no entry is skipped unnoticed.
+//! Starts a consumer of the stream so that no entry is skipped unnoticed.
 
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use jiff::Timestamp;
 use lapin::{Connection, Consumer, message::Delivery};
+use model::cursor::Cursor;
 use tokio::time::timeout;
 
 use super::{
-    heal::Ended,
-    read::{Begin, consume, offset},
+    reconnect::Ended,
+    stream::{Start, consume, offset},
 };
-use model::cursor::Cursor;
-
 use crate::log::Gap;
 
-/// How long the last entry read may take to come again; it is there at once (10 ms) if it is there.
-const JOIN_PATIENCE: Duration = Duration::from_secs(3);
-/// How long the stream's last entry may take to come before the stream is read from its first.
-const LAST_PATIENCE: Duration = Duration::from_millis(500);
+/// Limit for the last entry read to come again; if it exists it comes at once (10 ms).
+const JOIN_TIMEOUT: Duration = Duration::from_secs(3);
+/// Limit for the stream's last entry to come before the stream is read from its first.
+const LAST_ENTRY_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// A consumer, and what is known of the stream before it.
-pub(super) struct Begun {
+/// A started consumer, and how it relates to the entries before it.
+pub(super) struct Joined {
     pub(super) consumer: Consumer,
-    /// An entry that was there before the consumer was: if its first one is a later one, it skipped some.
+    /// An entry that existed before the consumer did: a first delivery beyond it means that some were skipped.
     pub(super) before: Option<u64>,
-    /// Why it is not joined to what was read.
+    /// The break between what was read before and this consumer.
     pub(super) gap: Option<Gap>,
 }
 
-impl Begun {
-    fn joined(consumer: Consumer) -> Self {
+impl Joined {
+    fn seamless(consumer: Consumer) -> Self {
         Self { consumer, before: None, gap: None }
     }
 }
 
-/// Begins at the first entry kept.
-pub(super) async fn at_first(connection: &Connection, stream: &str) -> Result<Begun, Ended> {
-    Ok(Begun::joined(consume(connection, stream, Begin::Offset(0)).await?))
+/// Starts at the first entry kept.
+pub(super) async fn at_first(connection: &Connection, stream: &str) -> Result<Joined, Ended> {
+    Ok(Joined::seamless(consume(connection, stream, Start::Offset(0)).await?))
 }
 
-/// Begins at a time.
+/// Starts at a time.
 ///
-/// Asked for a time after all it has, a stream begins at its next entry, and one that is written in that very
-/// moment is skipped (3 times of 250 when all was published at once to an empty stream). So its last entry is
-/// asked for before.
-pub(super) async fn at_time(connection: &Connection, stream: &str, time: Timestamp) -> Result<Begun, Ended> {
-    let mut probe = consume(connection, stream, Begin::Last).await?;
-    let Some(last) = first_within(LAST_PATIENCE, &mut probe).await? else {
+/// Asked for a time later than all its entries, a stream starts at its next entry and skips one that is written in
+/// that moment (3 of 250 when all was published at once to an empty stream). So its last entry is fetched first.
+pub(super) async fn at_time(connection: &Connection, stream: &str, time: Timestamp) -> Result<Joined, Ended> {
+    let mut probe = consume(connection, stream, Start::Last).await?;
+    let Some(last) = first_within(LAST_ENTRY_TIMEOUT, &mut probe).await? else {
         return at_first(connection, stream).await;
     };
-    let consumer = consume(connection, stream, Begin::Time(time)).await?;
-    Ok(Begun { consumer, before: Some(offset(&last)?), gap: None })
+    let consumer = consume(connection, stream, Start::Time(time)).await?;
+    Ok(Joined { consumer, before: Some(offset(&last)?), gap: None })
 }
 
-/// Begins after the last entry read, or at the horizon if that entry is no longer there.
+/// Starts after the last entry read, or at the horizon if that entry no longer exists.
 ///
-/// A stream that was deleted and made again looks like the old one, asking beyond its end gives silence for
-/// ever, and asking for what retention removed gives the first kept without a word. So reading goes on *at* the
-/// last entry, and what comes first is compared with it.
+/// A stream that was deleted and created again looks like the old one, an offset beyond its end stays silent for ever,
+/// and an offset that retention removed yields the first entry kept, without an error. So the consumer starts *at* the
+/// last entry, and its first delivery is compared with it.
 pub(super) async fn after(
     connection: &Connection,
     stream: &str,
     last: Cursor,
     horizon: Timestamp,
-) -> Result<Begun, Ended> {
-    let mut consumer = consume(connection, stream, Begin::Offset(last.offset)).await?;
-    let gap = match first_within(JOIN_PATIENCE, &mut consumer).await? {
+) -> Result<Joined, Ended> {
+    let mut consumer = consume(connection, stream, Start::Offset(last.offset)).await?;
+    let gap = match first_within(JOIN_TIMEOUT, &mut consumer).await? {
         None => Gap::Remade,
         Some(first) => match Cursor::of(offset(&first)?, &first.data) {
-            first if first == last => return Ok(Begun::joined(consumer)),
+            first if first == last => return Ok(Joined::seamless(consumer)),
             first if first.offset > last.offset => Gap::Retention,
             _ => Gap::Remade,
         },
     };
-    Ok(Begun { gap: Some(gap), ..at_time(connection, stream, horizon).await? })
+    Ok(Joined { gap: Some(gap), ..at_time(connection, stream, horizon).await? })
 }
 
-async fn first_within(patience: Duration, consumer: &mut Consumer) -> Result<Option<Delivery>, Ended> {
-    match timeout(patience, consumer.next()).await {
+async fn first_within(limit: Duration, consumer: &mut Consumer) -> Result<Option<Delivery>, Ended> {
+    match timeout(limit, consumer.next()).await {
         Err(_) => Ok(None),
         Ok(None) => Err(Ended::Lost("the stream was deleted".to_owned())),
         Ok(Some(first)) => Ok(Some(first?)),

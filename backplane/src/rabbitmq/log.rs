@@ -1,26 +1,25 @@
-//! The event log: events out over the publishing connection, and in over one for each reader.
+//! The event log: publishes over the publishing connection, and reads over a connection for each reader.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use model::event::{CONTENT_TYPE, EncodedEvent};
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     connect::Broker,
     declare::{self, Bindings},
-    heal,
-    publish::{Parcel, Publisher},
-    read::Reading,
+    publish::{Publication, Publisher},
+    read::StreamReader,
+    reconnect,
 };
-use model::event::{CONTENT_TYPE, Event, EventError};
-
 use crate::{
     log::{Destination, EventLog, LogReader, ReadFrom},
     send::{Link, SendError},
 };
 
-/// Entries that wait between the connection and who reads.
+/// Entries buffered between the connection and the reader.
 const READ_AHEAD: usize = 256;
 
 /// An environment's log, kept in its stream.
@@ -34,29 +33,27 @@ impl RabbitLog {
         Self { broker, publisher }
     }
 
-    /// Makes what an event needs to be kept, if this user may.
-    async fn mend(&self) -> Result<(), SendError> {
-        let line = self.publisher.line().await?;
-        declare::log(line.connection(), &self.broker.topology, Bindings::All).await?;
+    /// Declares the exchanges, the stream and its bindings again, if this user may.
+    async fn redeclare(&self) -> Result<(), SendError> {
+        let connection = self.publisher.connection().await?;
+        declare::log(connection.connection(), &self.broker.topology, Bindings::All).await?;
         Ok(())
     }
 }
 
 #[async_trait]
 impl EventLog for RabbitLog {
-    async fn publish(&self, to: Destination, event: &Event) -> Result<(), SendError> {
-        let invalid = |error: EventError| SendError::Invalid(error.to_string());
-        event.check().map_err(invalid)?;
-        let body = event.to_json().map_err(invalid)?;
-        let parcel = Parcel::new(self.broker.topology.destination(to), String::new(), CONTENT_TYPE, &event.id, body);
-        self.publisher.send_or_mend(&parcel, self.mend()).await
+    async fn publish_encoded(&self, to: Destination, event: &EncodedEvent<'_>) -> Result<(), SendError> {
+        let exchange = self.broker.topology.destination(to);
+        let publication = Publication::new(exchange, String::new(), CONTENT_TYPE, &event.event().id, event.json());
+        self.publisher.send_or_redeclare(&publication, self.redeclare()).await
     }
 
     fn read(&self, from: ReadFrom) -> LogReader {
         let (sender, items) = mpsc::channel(READ_AHEAD);
         let (link_sender, link) = watch::channel(Link::Down("connecting".to_owned()));
-        let reading = Reading::new(self.broker.topology.clone(), from, sender);
-        let task = tokio::spawn(heal::keep(self.broker.clone(), "events", link_sender, reading));
+        let reader = StreamReader::new(self.broker.topology.clone(), from, sender);
+        let task = tokio::spawn(reconnect::run_sessions(self.broker.clone(), "events", link_sender, reader));
         LogReader { items, link, task: AbortOnDropHandle::new(task) }
     }
 

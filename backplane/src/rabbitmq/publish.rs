@@ -1,9 +1,11 @@
-//! One message over the publishing connection, until the broker has confirmed it.
+//! Publishes one message over the publishing connection, until the broker has confirmed it.
 
-use std::{future::pending, sync::Arc, time::Duration};
+use std::{borrow::Cow, future::pending, sync::Arc, time::Duration};
 
+use backon::Retryable;
 use jiff::Timestamp;
 use lapin::{BasicProperties, Channel, Confirmation, options::BasicPublishOptions, types::ShortString};
+use model::job::Job;
 use tokio::{
     sync::{Semaphore, watch},
     time::{sleep, timeout},
@@ -11,34 +13,38 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
+    backoff::backoff,
     connect::{Broker, Fault, fault},
-    heal::Backoff,
-    line::{self, Line},
+    publish_connection::{PublishConnection, maintain},
 };
-use model::job::Job;
-
 use crate::send::{Link, SendError};
 
-/// How long publishing is tried before it is said to be unavailable.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// Most messages on their way to the broker at a time.
-const MOST_IN_FLIGHT: usize = 256;
+/// Limit for publishing, retries included; then it is `Unavailable`.
+const PUBLISH_TIMEOUT: Duration = Duration::from_secs(5);
+/// Most messages that wait for the broker at a time.
+const MAX_IN_FLIGHT: usize = 256;
 /// The content type of a job.
 pub(super) const JOB: &str = "application/json";
-/// The delivery mode of what outlives a restart of the broker.
+/// The delivery mode of a message that outlives a restart of the broker.
 const DURABLE: u8 = 2;
 
-/// A message and where it goes. It goes there again and again, with the same id, until it is confirmed.
-pub(super) struct Parcel {
+/// A message and its target; each retry sends it with the same id.
+pub(super) struct Publication<'a> {
     pub(super) exchange: String,
     pub(super) key: String,
-    pub(super) body: Vec<u8>,
+    pub(super) body: Cow<'a, [u8]>,
     pub(super) properties: BasicProperties,
 }
 
-impl Parcel {
+impl<'a> Publication<'a> {
     /// A durable message with an id.
-    pub(super) fn new(exchange: String, key: String, content_type: &str, id: &str, body: Vec<u8>) -> Self {
+    pub(super) fn new(
+        exchange: String,
+        key: String,
+        content_type: &str,
+        id: &str,
+        body: impl Into<Cow<'a, [u8]>>,
+    ) -> Self {
         let properties = BasicProperties::default()
             .with_content_type(content_type.into())
             .with_delivery_mode(DURABLE)
@@ -48,19 +54,19 @@ impl Parcel {
             Ok(id) => properties.with_message_id(id),
             Err(_) => properties,
         };
-        Self { exchange, key, body, properties }
+        Self { exchange, key, body: body.into(), properties }
     }
 
-    /// A job on its way to a routing key of the jobs exchange.
+    /// A job for a routing key of the jobs exchange.
     pub(super) fn of_job(exchange: String, key: String, job: &Job) -> Result<Self, SendError> {
         let body = serde_json::to_vec(job).map_err(|error| SendError::Invalid(error.to_string()))?;
         Ok(Self::new(exchange, key, JOB, &job.task.to_string(), body))
     }
 
     /// A message that may be lost.
-    pub(super) fn passing(exchange: String, content_type: &str, body: Vec<u8>) -> Self {
+    pub(super) fn transient(exchange: String, content_type: &str, body: Vec<u8>) -> Self {
         let properties = BasicProperties::default().with_content_type(content_type.into());
-        Self { exchange, key: String::new(), body, properties }
+        Self { exchange, key: String::new(), body: body.into(), properties }
     }
 
     fn target(&self) -> String {
@@ -68,9 +74,9 @@ impl Parcel {
     }
 }
 
-/// Why a parcel was not taken.
+/// Why a publication was not accepted.
 pub(super) enum Failure {
-    /// Nothing is bound there; it was lost.
+    /// Returned: no queue is bound there.
     Returned,
     /// There is no such exchange.
     NoExchange,
@@ -79,11 +85,11 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    /// Says it to whoever sent the parcel.
-    pub(super) fn explain(self, parcel: &Parcel) -> SendError {
+    /// The error for the publication's sender.
+    pub(super) fn into_error(self, publication: &Publication<'_>) -> SendError {
         match self {
-            Self::Returned => SendError::Unroutable(format!("no queue is bound to {}", parcel.target())),
-            Self::NoExchange => SendError::Unroutable(format!("there is no exchange {}", parcel.exchange)),
+            Self::Returned => SendError::Unroutable(format!("no queue is bound to {}", publication.target())),
+            Self::NoExchange => SendError::Unroutable(format!("there is no exchange {}", publication.exchange)),
             Self::Final(error) => error,
         }
     }
@@ -91,47 +97,44 @@ impl Failure {
 
 /// Publishes over one connection that is kept up in the background.
 pub(super) struct Publisher {
-    line: watch::Receiver<Option<Arc<Line>>>,
+    current: watch::Receiver<Option<Arc<PublishConnection>>>,
     link: watch::Receiver<Link>,
     in_flight: Semaphore,
-    _kept: AbortOnDropHandle<()>,
+    _connecting: AbortOnDropHandle<()>,
 }
 
 impl Publisher {
     /// Begins to connect.
     pub(super) fn new(broker: &Broker) -> Result<Self, String> {
         let pool = broker.pool("publish")?;
-        let (line_sender, line) = watch::channel(None);
+        let (current_sender, current) = watch::channel(None);
         let (link_sender, link) = watch::channel(Link::Down("connecting".to_owned()));
-        let kept = tokio::spawn(line::keep(pool, line_sender, link_sender));
-        Ok(Self { line, link, in_flight: Semaphore::new(MOST_IN_FLIGHT), _kept: AbortOnDropHandle::new(kept) })
+        let connecting = AbortOnDropHandle::new(tokio::spawn(maintain(pool, current_sender, link_sender)));
+        Ok(Self { current, link, in_flight: Semaphore::new(MAX_IN_FLIGHT), _connecting: connecting })
     }
 
-    /// Whether publishing is possible now.
+    /// The state of publishing.
     pub(super) fn link(&self) -> watch::Receiver<Link> {
         self.link.clone()
     }
 
-    /// The connection, to declare over it what is missing.
-    pub(super) async fn line(&self) -> Result<Arc<Line>, SendError> {
-        match timeout(PATIENCE, self.next_line()).await {
-            Ok(line) => Ok(line),
-            Err(_) => Err(self.unavailable()),
-        }
+    /// The connection, for declaring over it.
+    pub(super) async fn connection(&self) -> Result<Arc<PublishConnection>, SendError> {
+        timeout(PUBLISH_TIMEOUT, self.next_connection()).await.map_err(|_| self.unavailable())
     }
 
-    /// Sends it, and again, until it is confirmed, refused or time is up.
-    pub(super) async fn send(&self, parcel: &Parcel) -> Result<(), Failure> {
+    /// Retries a publication with the same id until the broker confirms or refuses it, or five seconds pass.
+    pub(super) async fn send(&self, publication: &Publication<'_>) -> Result<(), Failure> {
         let mut reason = None;
         tokio::select! {
-            outcome = self.until_settled(parcel, &mut reason) => return outcome,
+            outcome = self.until_settled(publication, &mut reason) => return outcome,
             () = self.blocked() => return Err(Failure::Final(self.unavailable())),
-            () = sleep(PATIENCE) => {}
+            () = sleep(PUBLISH_TIMEOUT) => {}
         }
-        // Whatever kept it from answering, the next one begins on a new channel.
-        let line = self.line.borrow().clone();
-        if let Some(line) = line {
-            line.discard(&parcel.exchange).await;
+        // Whatever kept this channel from answering, the next publication uses a new one.
+        let current = self.current.borrow().clone();
+        if let Some(connection) = current {
+            connection.discard(&publication.exchange).await;
         }
         Err(Failure::Final(match reason {
             Some(reason) if self.link.borrow().is_up() => SendError::Unavailable(reason),
@@ -139,68 +142,62 @@ impl Publisher {
         }))
     }
 
-    /// Sends it; if nothing is there to take it, mends that once and sends it again.
-    pub(super) async fn send_or_mend(
+    /// Sends a publication; if its exchange or queue is missing, redeclares once and sends it again.
+    pub(super) async fn send_or_redeclare(
         &self,
-        parcel: &Parcel,
-        mend: impl Future<Output = Result<(), SendError>> + Send,
+        publication: &Publication<'_>,
+        redeclare: impl Future<Output = Result<(), SendError>> + Send,
     ) -> Result<(), SendError> {
-        let sent = match self.send(parcel).await {
+        let sent = match self.send(publication).await {
             Err(Failure::Returned | Failure::NoExchange) => {
-                timeout(PATIENCE, mend).await.unwrap_or_else(|_| Err(self.unavailable()))?;
-                self.send(parcel).await
+                timeout(PUBLISH_TIMEOUT, redeclare).await.unwrap_or_else(|_| Err(self.unavailable()))?;
+                self.send(publication).await
             }
             settled => settled,
         };
-        sent.map_err(|failure| failure.explain(parcel))
+        sent.map_err(|failure| failure.into_error(publication))
     }
 
-    /// Sends it if that is possible now, and does not try again.
-    pub(super) async fn send_once(&self, parcel: &Parcel) -> Result<(), Failure> {
+    /// Sends a publication if that is possible now, without retrying.
+    pub(super) async fn send_once(&self, publication: &Publication<'_>) -> Result<(), Failure> {
         if !self.link.borrow().is_up() {
             return Err(Failure::Final(self.unavailable()));
         }
-        let attempt = tokio::select! {
-            attempt = self.attempt(parcel) => attempt,
-            () = self.blocked() => return Err(Failure::Final(self.unavailable())),
-            () = sleep(PATIENCE) => return Err(Failure::Final(self.unavailable())),
-        };
-        attempt.unwrap_or_else(|error| Err(Failure::Final(SendError::Unavailable(error.to_string()))))
-    }
-
-    async fn until_settled(&self, parcel: &Parcel, reason: &mut Option<String>) -> Result<(), Failure> {
-        let _slot = self.in_flight.acquire().await;
-        let mut backoff = Backoff::new();
-        loop {
-            match self.attempt(parcel).await {
-                Ok(settled) => return settled,
-                Err(error) => *reason = Some(error.to_string()),
-            }
-            sleep(backoff.pause()).await;
+        tokio::select! {
+            attempt = self.attempt(publication) => attempt.unwrap_or_else(transient),
+            () = self.blocked() => Err(Failure::Final(self.unavailable())),
+            () = sleep(PUBLISH_TIMEOUT) => Err(Failure::Final(self.unavailable())),
         }
     }
 
-    /// One attempt; an outer error is a passing one.
-    async fn attempt(&self, parcel: &Parcel) -> lapin::Result<Result<(), Failure>> {
-        let line = self.next_line().await;
-        let channel = line.channel(&parcel.exchange).await?;
-        // The connection is needed no longer; one that breaks goes back to its pool at once.
-        drop(line);
-        match publish(&channel, parcel).await {
-            Ok(confirmation) => Ok(settled(parcel, &confirmation)),
+    /// Attempts until one is settled; `reason` is why the last one was not.
+    async fn until_settled(&self, publication: &Publication<'_>, reason: &mut Option<String>) -> Result<(), Failure> {
+        let _slot = self.in_flight.acquire().await;
+        let attempts = (|| self.attempt(publication)).retry(backoff());
+        attempts.notify(|error, _| *reason = Some(error.to_string())).await.unwrap_or_else(transient)
+    }
+
+    /// One attempt; an outer error is a transient one.
+    async fn attempt(&self, publication: &Publication<'_>) -> lapin::Result<Result<(), Failure>> {
+        let connection = self.next_connection().await;
+        let channel = connection.channel(&publication.exchange).await?;
+        // No longer needed; a connection that breaks goes back to its pool at once.
+        drop(connection);
+        match publish(&channel, publication).await {
+            Ok(confirmation) => Ok(settled(publication, &confirmation)),
             Err(error) => match fault(&error) {
-                Fault::Refused => Ok(Err(Failure::Final(refused(parcel)))),
+                Fault::Refused => Ok(Err(Failure::Final(refused(publication)))),
                 Fault::Missing => Ok(Err(Failure::NoExchange)),
                 Fault::Other => Err(error),
             },
         }
     }
 
-    async fn next_line(&self) -> Arc<Line> {
-        let mut line = self.line.clone();
-        let next = line.wait_for(Option::is_some).await.ok().and_then(|line| line.clone());
+    async fn next_connection(&self) -> Arc<PublishConnection> {
+        let mut current = self.current.clone();
+        let next = current.wait_for(Option::is_some).await.ok().and_then(|connection| connection.clone());
         match next {
-            Some(line) => line,
+            Some(connection) => connection,
             // Its task cannot end before this value does.
             None => pending().await,
         }
@@ -218,27 +215,31 @@ impl Publisher {
         SendError::Unavailable(match &*self.link.borrow() {
             Link::Down(reason) => reason.clone(),
             Link::Blocked => "it takes nothing for now (an alarm of memory or disk)".to_owned(),
-            Link::Up => format!("no confirm within {PATIENCE:?}"),
+            Link::Up => format!("no confirm within {PUBLISH_TIMEOUT:?}"),
         })
     }
 }
 
-async fn publish(channel: &Channel, parcel: &Parcel) -> lapin::Result<Confirmation> {
-    // Mandatory always: without it, what nothing is bound for is confirmed and lost.
+async fn publish(channel: &Channel, publication: &Publication<'_>) -> lapin::Result<Confirmation> {
+    // Always mandatory: without it, a message that no queue is bound for is confirmed and lost.
     let options = BasicPublishOptions { mandatory: true, ..Default::default() };
-    let (exchange, key) = (parcel.exchange.as_str().into(), parcel.key.as_str().into());
-    channel.basic_publish(exchange, key, options, &parcel.body, parcel.properties.clone()).await?.await
+    let (exchange, key) = (publication.exchange.as_str().into(), publication.key.as_str().into());
+    channel.basic_publish(exchange, key, options, &publication.body, publication.properties.clone()).await?.await
 }
 
-fn settled(parcel: &Parcel, confirmation: &Confirmation) -> Result<(), Failure> {
+fn settled(publication: &Publication<'_>, confirmation: &Confirmation) -> Result<(), Failure> {
     match confirmation {
         Confirmation::Ack(None) => Ok(()),
         Confirmation::Ack(Some(_)) => Err(Failure::Returned),
-        Confirmation::Nack(_) => Err(Failure::Final(SendError::Full(parcel.target()))),
-        Confirmation::NotRequested => unreachable!("every channel of a line has confirms on"),
+        Confirmation::Nack(_) => Err(Failure::Final(SendError::Full(publication.target()))),
+        Confirmation::NotRequested => unreachable!("every publishing channel has confirms on"),
     }
 }
 
-fn refused(parcel: &Parcel) -> SendError {
-    SendError::Refused(format!("ask your operator: this user may not write to {}", parcel.exchange))
+fn refused(publication: &Publication<'_>) -> SendError {
+    SendError::Refused(format!("ask your operator: this user may not write to {}", publication.exchange))
+}
+
+fn transient(error: lapin::Error) -> Result<(), Failure> {
+    Err(Failure::Final(SendError::Unavailable(error.to_string())))
 }

@@ -1,70 +1,52 @@
-//! Reading the log: one consumer of the stream after another, each going on where the last one ended.
+//! Reads the log: one consumer of the stream after another, each going on after the last entry read.
 
 use std::{convert::Infallible, sync::Arc};
 
 use futures_util::StreamExt;
 use jiff::Timestamp;
-use lapin::{
-    Connection, Consumer,
-    message::Delivery,
-    options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions},
-    types::{AMQPValue, FieldTable, ShortString},
-};
+use lapin::{Connection, message::Delivery, options::BasicAckOptions};
+use model::{cursor::Cursor, event::Event};
 use tokio::sync::{mpsc, watch};
 
 use super::{
-    declare::{self, Bindings, Found},
-    heal::{Ended, Session, in_time},
-    join::{self, Begun},
+    declare::{self, Bindings, Existence},
+    join::{self, Joined},
+    reconnect::{Ended, Session, await_start},
+    stream::{Start, consume, offset},
 };
-use model::{cursor::Cursor, event::Event};
-
 use crate::{
-    log::{Dropped, Gap, LogEntry, LogItem, ReadFrom},
+    log::{Destination, DropReason, Gap, LogEntry, LogItem, ReadFrom},
     send::Link,
     topology::Topology,
 };
 
-/// Entries that the broker sends ahead of what was acknowledged; a stream's acknowledgement is only credit for more.
-const PREFETCH: u16 = 300;
 /// Entries that one acknowledgement stands for.
 const ACK_EVERY: u32 = 100;
-const OFFSET: &str = "x-stream-offset";
 
-/// Where a consumer begins.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Begin {
-    /// At the entry with this offset, if there is one; else at the next kept.
-    Offset(u64),
-    /// At about this time.
-    Time(Timestamp),
-    /// At the last entry, or one not long before it.
-    Last,
-}
-
-/// A reader of the log over all its connections.
-pub(super) struct Reading {
+/// A reader of the log across its connections.
+pub(super) struct StreamReader {
     topology: Arc<Topology>,
     // Moves on with each entry that was handed over.
     from: ReadFrom,
     items: mpsc::Sender<LogItem>,
 }
 
-impl Reading {
+impl StreamReader {
     pub(super) fn new(topology: Arc<Topology>, from: ReadFrom, items: mpsc::Sender<LogItem>) -> Self {
         Self { topology, from, items }
     }
 
-    async fn begin(&self, connection: &Connection) -> Result<Begun, Ended> {
-        let found = declare::log(connection, &self.topology, Bindings::OfTheNew).await?;
+    async fn join(&self, connection: &Connection) -> Result<Joined, Ended> {
         let stream = self.topology.stream();
-        match (found, self.from) {
-            (Found::There, ReadFrom::Time(time)) => join::at_time(connection, &stream, time).await,
-            (Found::There, ReadFrom::After { last, horizon }) => join::after(connection, &stream, last, horizon).await,
-            (Found::Made, ReadFrom::Time(_)) => join::at_first(connection, &stream).await,
-            // What was just made cannot hold the entry.
-            (Found::Made, ReadFrom::After { .. }) => {
-                Ok(Begun { gap: Some(Gap::Remade), ..join::at_first(connection, &stream).await? })
+        match (declare::log(connection, &self.topology, Bindings::NewOnly).await?, self.from) {
+            (Existence::Existing, ReadFrom::Time(time)) => join::at_time(connection, &stream, time).await,
+            (Existence::Existing, ReadFrom::After { last, horizon }) => {
+                join::after(connection, &stream, last, horizon).await
+            }
+            (Existence::Created, ReadFrom::Time(_)) => join::at_first(connection, &stream).await,
+            // A new stream cannot hold the entry.
+            (Existence::Created, ReadFrom::After { .. }) => {
+                Ok(Joined { gap: Some(Gap::Remade), ..join::at_first(connection, &stream).await? })
             }
         }
     }
@@ -75,25 +57,23 @@ impl Reading {
     }
 
     async fn take(&mut self, delivery: Delivery) -> Result<(), Ended> {
-        let offset = offset(&delivery)?;
-        let cursor = Cursor::of(offset, &delivery.data);
-        let entry = entry(&self.topology, cursor, &delivery);
-        self.hand(LogItem::Entry(entry)).await?;
+        let cursor = Cursor::of(offset(&delivery)?, &delivery.data);
+        self.send(LogItem::Entry(entry(&self.topology, cursor, &delivery))).await?;
         self.from = ReadFrom::After { last: cursor, horizon: self.horizon() };
         Ok(())
     }
 
-    async fn hand(&self, item: LogItem) -> Result<(), Ended> {
-        self.items.send(item).await.map_err(|_| Ended::Unheard)
+    async fn send(&self, item: LogItem) -> Result<(), Ended> {
+        self.items.send(item).await.map_err(|_| Ended::ReaderDropped)
     }
 }
 
-impl Session for Reading {
+impl Session for StreamReader {
     async fn run(&mut self, connection: &Connection, link: &watch::Sender<Link>) -> Result<Infallible, Ended> {
-        let Begun { mut consumer, mut before, gap } = in_time(self.begin(connection)).await?;
+        let Joined { mut consumer, mut before, gap } = await_start(self.join(connection)).await?;
         link.send_replace(Link::Up);
         if let Some(gap) = gap {
-            self.hand(LogItem::Gap(gap)).await?;
+            self.send(LogItem::Gap(gap)).await?;
             self.from = ReadFrom::Time(self.horizon());
         }
         let mut unacknowledged = 0;
@@ -103,8 +83,8 @@ impl Session for Reading {
             if let Some(before) = before.take()
                 && offset(&delivery)? > before
             {
-                // Perhaps it skipped some; earlier ones may come again, none may be missing.
-                consumer = in_time(consume(connection, &self.topology.stream(), Begin::Offset(before))).await?;
+                // It may have skipped some; earlier ones may come again, none may be missing.
+                consumer = await_start(consume(connection, &self.topology.stream(), Start::Offset(before))).await?;
                 continue;
             }
             let acker = delivery.acker.clone();
@@ -119,37 +99,12 @@ impl Session for Reading {
     }
 }
 
-/// Begins to consume the stream, on a channel of its own.
-pub(super) async fn consume(connection: &Connection, stream: &str, begin: Begin) -> lapin::Result<Consumer> {
-    let channel = connection.create_channel().await?;
-    channel.basic_qos(PREFETCH, BasicQosOptions::default()).await?;
-    let begin = match begin {
-        Begin::Offset(offset) => AMQPValue::LongLongInt(offset.try_into().unwrap_or(i64::MAX)),
-        Begin::Time(time) => AMQPValue::Timestamp(time.as_second().try_into().unwrap_or(0)),
-        Begin::Last => AMQPValue::LongString("last".into()),
-    };
-    let mut arguments = FieldTable::default();
-    arguments.insert(OFFSET.into(), begin);
-    let options = BasicConsumeOptions::default();
-    channel.basic_consume(stream.into(), ShortString::from(""), options, arguments).await
-}
-
-/// Where the entry stands; the broker writes it and a publisher cannot forge it.
-pub(super) fn offset(delivery: &Delivery) -> Result<u64, Ended> {
-    let headers = delivery.properties.headers().as_ref();
-    let offset = headers.and_then(|headers| headers.inner().get(OFFSET)).and_then(AMQPValue::as_long_long_int);
-    match offset.map(u64::try_from) {
-        Some(Ok(offset)) => Ok(offset),
-        _ => Err(Ended::Lost(format!("an entry without {OFFSET}: the queue is no stream"))),
-    }
-}
-
 fn entry(topology: &Topology, cursor: Cursor, delivery: &Delivery) -> LogEntry {
-    // Whose it is, its exchange decides and nothing in its body.
+    // The exchange decides the environment, never the body.
     let Some(origin) = topology.origin(delivery.exchange.as_str()) else {
-        let foreign = Dropped::ForeignExchange(delivery.exchange.to_string());
-        return LogEntry { cursor, origin: crate::log::Destination::Own, event: Err(foreign) };
+        let foreign = DropReason::ForeignExchange(delivery.exchange.to_string());
+        return LogEntry { cursor, origin: Destination::Own, event: Err(foreign) };
     };
-    let event = Event::parse(&delivery.data).map(Arc::new).map_err(Dropped::Malformed);
+    let event = Event::parse(&delivery.data).map(Arc::new).map_err(DropReason::Malformed);
     LogEntry { cursor, origin, event }
 }

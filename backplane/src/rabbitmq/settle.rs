@@ -1,7 +1,7 @@
-//! What becomes of a job that was taken.
+//! Settles a job: acknowledges it, requeues it, or moves it to a retry queue or to the dead ones.
 //!
-//! A job that goes on elsewhere (up the ladder, to the dead) is published there and confirmed before it is
-//! acknowledged here: lost in between, it is there twice, never not at all.
+//! A job that moves is published and confirmed in its new queue before it is acknowledged in the old one: lost in
+//! between, it exists twice, never not at all.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,14 +14,13 @@ use lapin::{
     options::{BasicAckOptions, BasicNackOptions},
     types::{AMQPValue, FieldTable},
 };
+use model::{environment::Kind, job::Job};
 
 use super::{
     dead::{ATTEMPTS, REASON, SINCE},
     declare::{self, Bindings},
-    publish::{JOB, Parcel, Publisher},
+    publish::{JOB, Publication, Publisher},
 };
-use model::{environment::Kind, job::Job};
-
 use crate::{
     jobs::{Settle, Settlement, retry_step},
     send::SendError,
@@ -29,17 +28,16 @@ use crate::{
 };
 
 const REQUEUE: BasicNackOptions = BasicNackOptions { multiple: false, requeue: true };
-/// Most characters of it.
-const LONGEST_REASON: usize = 2000;
+const MAX_REASON_CHARS: usize = 2000;
 
-/// Where the jobs of one kind go on.
-pub(super) struct Desk {
+/// Moves the jobs of one kind to its retry queues and its dead ones.
+pub(super) struct Settler {
     topology: Arc<Topology>,
     kind: Kind,
     publisher: Arc<Publisher>,
 }
 
-impl Desk {
+impl Settler {
     pub(super) fn new(topology: Arc<Topology>, kind: Kind, publisher: Arc<Publisher>) -> Self {
         Self { topology, kind, publisher }
     }
@@ -52,90 +50,91 @@ impl Desk {
         &self.kind
     }
 
-    async fn climb(&self, job: &Job, after: Duration) -> Result<(), SendError> {
+    async fn retry(&self, job: &Job, after: Duration) -> Result<(), SendError> {
         let step = retry_step(after);
-        let mut parcel = Parcel::of_job(self.topology.jobs(), self.topology.retry_key(&self.kind, step), job)?;
-        // Many that fail together do not come back together; only a little, for a queue expires at its head alone.
+        let key = self.topology.retry_key(&self.kind, step);
+        let mut publication = Publication::of_job(self.topology.jobs(), key, job)?;
+        // Jobs that fail together do not come back together; only a little apart, for a queue expires at its head alone.
         let wait = step.mul_f64(rand::random_range(0.8..1.0));
-        parcel.properties = parcel.properties.with_expiration(wait.as_millis().to_string().into());
-        self.send(&parcel).await
+        publication.properties = publication.properties.with_expiration(wait.as_millis().to_string().into());
+        self.send(&publication).await
     }
 
-    async fn bury(&self, delivery: &Delivery, attempt: u32, reason: &str) -> Result<(), SendError> {
+    async fn dead_letter(&self, delivery: &Delivery, attempt: u32, reason: &str) -> Result<(), SendError> {
         let id = delivery.properties.message_id().as_ref().map_or("", |id| id.as_str());
         let key = self.topology.dead_key(&self.kind);
-        let mut parcel = Parcel::new(self.topology.jobs(), key, JOB, id, delivery.data.clone());
-        let reason: String = reason.chars().take(LONGEST_REASON).collect();
+        let mut publication = Publication::new(self.topology.jobs(), key, JOB, id, delivery.data.as_slice());
+        let reason: String = reason.chars().take(MAX_REASON_CHARS).collect();
         let mut headers = FieldTable::default();
         headers.insert(REASON.into(), AMQPValue::LongString(reason.into()));
         headers.insert(SINCE.into(), AMQPValue::LongString(Timestamp::now().to_string().into()));
         headers.insert(ATTEMPTS.into(), AMQPValue::LongLongInt(attempt.into()));
-        parcel.properties = parcel.properties.with_headers(headers);
-        self.send(&parcel).await
+        publication.properties = publication.properties.with_headers(headers);
+        self.send(&publication).await
     }
 
-    async fn send(&self, parcel: &Parcel) -> Result<(), SendError> {
-        self.publisher.send_or_mend(parcel, self.mend()).await
+    async fn send(&self, publication: &Publication<'_>) -> Result<(), SendError> {
+        self.publisher.send_or_redeclare(publication, self.redeclare()).await
     }
 
-    /// Makes the ladder and the queue of the dead again, if this user may.
-    async fn mend(&self) -> Result<(), SendError> {
-        let line = self.publisher.line().await?;
-        declare::jobs(line.connection(), &self.topology, &self.kind, Bindings::All).await
+    /// Declares the queues of this kind again, if this user may.
+    async fn redeclare(&self) -> Result<(), SendError> {
+        let connection = self.publisher.connection().await?;
+        declare::jobs(connection.connection(), &self.topology, &self.kind, Bindings::All).await
     }
 }
 
-/// A job that is ours; dropped unsettled it goes back to its queue.
-pub(super) struct Held {
-    desk: Arc<Desk>,
+/// A delivered job; dropped unsettled it goes back to its queue.
+pub(super) struct UnsettledJob {
+    settler: Arc<Settler>,
     delivery: Delivery,
     attempt: u32,
-    // Keeps the connection while the job is at work, also when nothing more is taken from it.
+    // Keeps the connection while the job runs, also when its reader is gone.
     _channel: Channel,
 }
 
-impl Held {
-    /// `attempt` is which attempt at the job this is, from 1.
-    pub(super) fn new(desk: Arc<Desk>, delivery: Delivery, attempt: u32, channel: Channel) -> Self {
-        Self { desk, delivery, attempt, _channel: channel }
+impl UnsettledJob {
+    /// `attempt` counts the attempts at the job from 1.
+    pub(super) fn new(settler: Arc<Settler>, delivery: Delivery, attempt: u32, channel: Channel) -> Self {
+        Self { settler, delivery, attempt, _channel: channel }
     }
 }
 
 #[async_trait]
-impl Settle for Held {
+impl Settle for UnsettledJob {
     async fn settle(&self, settlement: Settlement) -> Result<(), SendError> {
         let acker = &self.delivery.acker;
-        // Its connection is gone, and it was given to somebody else: moving it on now would double it.
+        // Its connection is gone and the broker has handed it out again: moving it now would double it.
         if !acker.usable() {
-            return Err(gone());
+            return Err(connection_lost());
         }
         let settled = match settlement {
             Settlement::Requeue => acker.nack(REQUEUE).await,
             Settlement::Done => acker.ack(BasicAckOptions::default()).await,
             Settlement::Retry { job, after } => {
-                self.desk.climb(&job, after).await?;
+                self.settler.retry(&job, after).await?;
                 acker.ack(BasicAckOptions::default()).await
             }
             Settlement::Dead { reason } => {
-                self.desk.bury(&self.delivery, self.attempt, &reason).await?;
+                self.settler.dead_letter(&self.delivery, self.attempt, &reason).await?;
                 acker.ack(BasicAckOptions::default()).await
             }
         };
         match settled {
             Ok(true) => Ok(()),
-            Ok(false) => Err(gone()),
+            Ok(false) => Err(connection_lost()),
             Err(error) => Err(SendError::Unavailable(error.to_string())),
         }
     }
 }
 
-impl Drop for Held {
+impl Drop for UnsettledJob {
     fn drop(&mut self) {
-        // Does nothing if it was settled. The first poll hands the word to the connection, and no more is needed.
+        // Does nothing if it was settled. The first poll hands the frame to the connection, and no more is needed.
         self.delivery.acker.nack(REQUEUE).now_or_never();
     }
 }
 
-fn gone() -> SendError {
+fn connection_lost() -> SendError {
     SendError::Unavailable("the connection it came over is gone; it comes again".to_owned())
 }

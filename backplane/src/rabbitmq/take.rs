@@ -1,4 +1,4 @@
-//! Taking jobs: one consumer of a kind's queue after another.
+//! Takes jobs: one consumer of a kind's queue after another.
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -13,29 +13,29 @@ use tokio::sync::{mpsc, watch};
 
 use super::{
     declare::{self, Bindings},
-    heal::{Ended, Session, in_time},
-    settle::{Desk, Held},
+    reconnect::{Ended, Session, await_start},
+    settle::{Settler, UnsettledJob},
 };
 use crate::{dead, jobs::JobDelivery, send::Link};
 
-/// How often a quorum queue has handed a job out before.
+/// The header in which a quorum queue counts earlier deliveries.
 const REDELIVERIES: &str = "x-delivery-count";
 
-/// A reader of one kind's queue over all its connections.
-pub(super) struct Taking {
-    desk: Arc<Desk>,
+/// A reader of one kind's queue across its connections.
+pub(super) struct JobConsumer {
+    settler: Arc<Settler>,
     at_once: u16,
     deliveries: mpsc::Sender<JobDelivery>,
 }
 
-impl Taking {
-    pub(super) fn new(desk: Arc<Desk>, at_once: u16, deliveries: mpsc::Sender<JobDelivery>) -> Self {
-        Self { desk, at_once, deliveries }
+impl JobConsumer {
+    pub(super) fn new(settler: Arc<Settler>, at_once: u16, deliveries: mpsc::Sender<JobDelivery>) -> Self {
+        Self { settler, at_once, deliveries }
     }
 
-    async fn begin(&self, connection: &Connection) -> Result<(Channel, Consumer), Ended> {
-        let (topology, kind) = (self.desk.topology(), self.desk.kind());
-        declare::jobs(connection, topology, kind, Bindings::OfTheNew).await?;
+    async fn start(&self, connection: &Connection) -> Result<(Channel, Consumer), Ended> {
+        let (topology, kind) = (self.settler.topology(), self.settler.kind());
+        declare::jobs(connection, topology, kind, Bindings::NewOnly).await?;
         let channel = connection.create_channel().await?;
         channel.basic_qos(self.at_once, BasicQosOptions::default()).await?;
         let (queue, options) = (topology.job_queue(kind), BasicConsumeOptions::default());
@@ -45,24 +45,25 @@ impl Taking {
     }
 }
 
-impl Session for Taking {
+impl Session for JobConsumer {
     async fn run(&mut self, connection: &Connection, link: &watch::Sender<Link>) -> Result<Infallible, Ended> {
-        let (channel, mut consumer) = in_time(self.begin(connection)).await?;
+        let (channel, mut consumer) = await_start(self.start(connection)).await?;
         link.send_replace(Link::Up);
         while let Some(delivery) = consumer.next().await {
-            let taken = taken(&self.desk, delivery?, &channel);
-            self.deliveries.send(taken).await.map_err(|_| Ended::Unheard)?;
+            let job = job_delivery(&self.settler, delivery?, &channel);
+            self.deliveries.send(job).await.map_err(|_| Ended::ReaderDropped)?;
         }
         Err(Ended::Lost("the queue's consumer ended: it was deleted, or its broker went away".to_owned()))
     }
 }
 
-fn taken(desk: &Arc<Desk>, delivery: Delivery, channel: &Channel) -> JobDelivery {
+fn job_delivery(settler: &Arc<Settler>, delivery: Delivery, channel: &Channel) -> JobDelivery {
     let headers = delivery.properties.headers().as_ref();
     let count = headers.and_then(|headers| headers.inner().get(REDELIVERIES)).and_then(AMQPValue::as_long_long_int);
     let redeliveries = count.and_then(|count| u32::try_from(count).ok()).unwrap_or(0);
-    let job = dead::parse(&delivery.data).map_err(|no_job| no_job.why);
-    let tried = job.as_ref().map_or(0, |job| job.attempts);
-    let attempt = tried.saturating_add(redeliveries).saturating_add(1);
-    JobDelivery { job, redeliveries, settle: Box::new(Held::new(desk.clone(), delivery, attempt, channel.clone())) }
+    let job = dead::parse(&delivery.data).map_err(|invalid| invalid.reason);
+    let earlier = job.as_ref().map_or(0, |job| job.attempts);
+    let attempt = earlier.saturating_add(redeliveries).saturating_add(1);
+    let settle = Box::new(UnsettledJob::new(settler.clone(), delivery, attempt, channel.clone()));
+    JobDelivery { job, redeliveries, settle }
 }

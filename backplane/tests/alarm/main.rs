@@ -9,8 +9,8 @@ mod broker;
 #[path = "../contract/expect.rs"]
 #[expect(dead_code, reason = "shared with the contract")]
 mod expect;
-#[path = "../contract/given.rs"]
-mod given;
+#[path = "../contract/fixtures.rs"]
+mod fixtures;
 #[path = "../contract/world.rs"]
 #[expect(dead_code, unused_macros, unused_imports, reason = "shared with the contract")]
 mod world;
@@ -21,7 +21,7 @@ use backplane::{Backplane, Destination, Link, SendError, Settlement};
 
 use crate::{
     expect::{ids, next, soon, up},
-    given::{event, job, long_ago, names, publish},
+    fixtures::{event, job, long_ago, names, publish},
     world::Rabbit,
 };
 

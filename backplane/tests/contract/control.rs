@@ -1,6 +1,6 @@
 //! What control words promise.
 
-use backplane::{Backplane, ControlMessage, ControlReader, SendError, control::LARGEST_CONTROL_MESSAGE};
+use backplane::{Backplane, ControlMessage, ControlReader, SendError, control::MAX_CONTROL_BYTES};
 use model::PodId;
 use serde_json::json;
 
@@ -29,7 +29,7 @@ async fn say(plane: &Backplane, from: &PodId, to: Option<&PodId>, body: &str) {
 }
 
 async fn hear(reader: &mut ControlReader) -> String {
-    let word = soon("a word", reader.words.recv()).await.expect("a reader hears for as long as it lives");
+    let word = soon("a word", reader.messages.recv()).await.expect("a reader hears for as long as it lives");
     word.body.as_str().unwrap().to_owned()
 }
 
@@ -71,7 +71,7 @@ async fn a_word_of_a_hundred_kilobytes_passes_and_one_that_is_too_large_is_refus
     let long = "x".repeat(100_000);
     say(&plane, &pod, None, &long).await;
     assert_eq!(hear(&mut reader).await, long);
-    let word = ControlMessage { from: pod, to: None, body: json!("x".repeat(LARGEST_CONTROL_MESSAGE)) };
+    let word = ControlMessage { from: pod, to: None, body: json!("x".repeat(MAX_CONTROL_BYTES)) };
     let refused = plane.control.send(&word).await;
     assert!(matches!(&refused, Err(SendError::Invalid(why)) if why.contains("163840")), "{refused:?}");
 }

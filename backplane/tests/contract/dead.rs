@@ -7,7 +7,7 @@ use tokio::time::{Duration, Instant, sleep};
 
 use crate::{
     expect::{SOON, next, up},
-    given::job,
+    fixtures::job,
     world::{World, over_both},
 };
 
@@ -73,7 +73,7 @@ impl Imports {
     }
 
     async fn reasons(&self) -> Vec<String> {
-        self.dead.look(0, 100).await.unwrap().into_iter().map(|dead| dead.reason).collect()
+        self.dead.list(0, 100).await.unwrap().into_iter().map(|dead| dead.reason).collect()
     }
 }
 
@@ -106,7 +106,7 @@ async fn the_dead_are_shown_in_pages_the_longest_dead_first(world: World) {
     let mut imports = Imports::of(&world).await;
     imports.bury_all(["one", "two", "three"]).await;
     let page = async |skip, most| {
-        let dead = imports.dead.look(skip, most).await.unwrap();
+        let dead = imports.dead.list(skip, most).await.unwrap();
         dead.into_iter().map(|dead| dead.reason).collect::<Vec<_>>()
     };
     assert_eq!(page(0, 2).await, ["one", "two"]);
@@ -164,7 +164,7 @@ async fn a_kind_without_a_queue_is_said_to_have_none(world: World) {
     let none = SendError::Unroutable("there is no queue for jobs of kind reports here".to_owned());
     assert_eq!(imports.plane.jobs.depth(&reports).await, Err(none.clone()));
     let dead = imports.plane.jobs.dead(&reports);
-    assert_eq!(dead.look(0, 1).await, Err(none.clone()));
+    assert_eq!(dead.list(0, 1).await, Err(none.clone()));
     assert_eq!(dead.retry("x").await, Err(none.clone()));
     assert_eq!(dead.retry_all().await, Err(none));
 }
@@ -179,7 +179,7 @@ async fn the_depth_counts_who_waits_who_is_tried_again_and_who_is_dead(world: Wo
     held.settle.settle(Settlement::Retry { job, after: Duration::from_secs(10) }).await.unwrap();
     let mut waiting = Vec::new();
     for _ in 0..3 {
-        imports.plane.jobs.submit(&crate::given::job("imports")).await.unwrap();
+        imports.plane.jobs.submit(&crate::fixtures::job("imports")).await.unwrap();
     }
     // One is held: it does not wait.
     waiting.push(next(&mut imports.reader).await);

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use crate::{
     expect::{next, soon, up},
-    given::job,
+    fixtures::job,
     world::{World, over_both},
 };
 

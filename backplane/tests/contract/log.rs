@@ -1,11 +1,13 @@
-//! What the log promises.
+//! The contract of the log.
 
-use backplane::{Destination, LogItem, ReadFrom};
+use backplane::{Destination, LogItem, ReadFrom, SendError};
 use jiff::Timestamp;
+use model::{Audience, Event, event::MAX_EVENT_BYTES};
+use serde_json::json;
 
 use crate::{
     expect::{entry, id, ids, item},
-    given::{event, long_ago, names, publish},
+    fixtures::{event, long_ago, names, publish},
     world::{World, over_both},
 };
 
@@ -16,6 +18,9 @@ over_both!(
     a_cursor_is_the_same_for_every_reader,
     everywhere_reaches_all_and_an_environment_only_itself,
     a_reader_that_begins_now_gets_what_comes,
+    an_invalid_event_is_refused_by_name_and_never_read,
+    an_event_of_the_largest_size_is_read_whole,
+    a_pulse_needs_no_audience,
 );
 
 async fn what_is_published_is_read_in_order(world: World) {
@@ -91,4 +96,49 @@ async fn a_reader_that_begins_now_gets_what_comes(world: World) {
             LogItem::Gap(gap) => panic!("a gap: {gap:?}"),
         }
     }
+}
+
+async fn an_invalid_event_is_refused_by_name_and_never_read(world: World) {
+    let plane = world.environment("prod");
+    let mut reader = plane.log.read(long_ago());
+    let valid = || event("invalid");
+    let toast = json!({ "level": "info", "title": "x", "action": { "label": "y", "href": "javascript:alert(1)" } });
+    let mut extended = valid();
+    extended.extensions.insert("Not-Plain".to_owned(), json!(1));
+    for (named, invalid) in [
+        ("specversion", Event { specversion: "0.3".to_owned(), ..valid() }),
+        ("id", Event { id: String::new(), ..valid() }),
+        ("source", Event { source: "a\nb".to_owned(), ..valid() }),
+        ("type", Event { event_type: "x".repeat(513), ..valid() }),
+        ("subject", Event { subject: Some(String::new()), ..valid() }),
+        ("audience", Event { audience: Audience::default(), ..valid() }),
+        ("Not-Plain", extended),
+        ("href", valid().with_data(json!({ "toast": toast }))),
+        ("data.task", Event { event_type: "bellwire.task.started".to_owned(), ..valid() }),
+        ("bytes", valid().with_data(json!("x".repeat(MAX_EVENT_BYTES)))),
+    ] {
+        for destination in [Destination::Own, Destination::Everywhere] {
+            let error = plane.log.publish(destination, &invalid).await.unwrap_err();
+            assert!(matches!(&error, SendError::Invalid(text) if text.contains(named)), "{named}: {error:?}");
+        }
+    }
+    publish(&plane, &["valid".to_owned()]).await;
+    assert_eq!(ids(&mut reader, 1).await, ["valid"]);
+}
+
+async fn an_event_of_the_largest_size_is_read_whole(world: World) {
+    let plane = world.environment("prod");
+    let padded = |bytes: usize| event("large").with_data(json!("x".repeat(bytes)));
+    let room = MAX_EVENT_BYTES - padded(0).encode().unwrap().json().len();
+    let largest = padded(room);
+    plane.log.publish(Destination::Own, &largest).await.unwrap();
+    let error = plane.log.publish(Destination::Own, &padded(room + 1)).await.unwrap_err();
+    assert!(matches!(error, SendError::Invalid(_)), "{error:?}");
+    assert_eq!(**entry(&mut plane.log.read(long_ago())).await.event.as_ref().unwrap(), largest);
+}
+
+async fn a_pulse_needs_no_audience(world: World) {
+    let plane = world.environment("prod");
+    plane.log.publish(Destination::Own, &Event::pulse("g-1", 7)).await.unwrap();
+    assert!(entry(&mut plane.log.read(long_ago())).await.event.unwrap().is_pulse());
 }

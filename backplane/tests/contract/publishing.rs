@@ -14,7 +14,7 @@ use model::Event;
 use crate::{
     broker,
     expect::{ids, next, soon, up},
-    given::{event, job, long_ago},
+    fixtures::{event, job, long_ago},
     world::Rabbit,
 };
 

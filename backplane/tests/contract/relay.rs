@@ -73,7 +73,7 @@ pub async fn relay_to(url: &str) -> Relay {
 }
 
 async fn accept(listener: TcpListener, target: String, way: watch::Receiver<Way>) {
-    // Dropped with this future, and with it all that passes.
+    // DropReason with this future, and with it all that passes.
     let mut pairs = JoinSet::new();
     loop {
         let (near, _) = listener.accept().await.unwrap();

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use crate::{
     broker,
     expect::{ids, next, soon, up},
-    given::{event, job, long_ago},
+    fixtures::{event, job, long_ago},
     world::Rabbit,
 };
 
@@ -117,7 +117,7 @@ async fn hears_its_words(plane: &Backplane, pod: &PodId) {
     let mut reader = plane.control.subscribe(pod);
     up(&mut reader.link).await;
     plane.control.send(&ControlMessage { from: pod.clone(), to: None, body: "hello".into() }).await.unwrap();
-    assert_eq!(soon("a word", reader.words.recv()).await.unwrap().body, "hello");
+    assert_eq!(soon("a word", reader.messages.recv()).await.unwrap().body, "hello");
 }
 
 #[tokio::test]
@@ -198,7 +198,7 @@ async fn an_operator_retries_and_drops_the_dead_and_is_refused_the_rest() {
         }
         let plane = users.open("operator", "prod");
         let dead = plane.jobs.dead(&kind);
-        assert_eq!(dead.look(0, 10).await.unwrap().len(), 2);
+        assert_eq!(dead.list(0, 10).await.unwrap().len(), 2);
         assert_eq!(dead.retry(&one.task.to_string()).await, Ok(true));
         assert_eq!(next(&mut jobs).await.job, Ok(one));
         assert_eq!(dead.discard(&two.task.to_string()).await, Ok(true));
@@ -224,7 +224,7 @@ async fn the_dead_are_the_operators_alone() {
             let topology = rabbit.topology(environment);
             let queue = topology.queue_of(&topology.dead_key(&kind));
             let wanted = format!("ask your operator: this user may not read {queue}");
-            assert_eq!(plane.jobs.dead(&kind).look(0, 1).await, Err(SendError::Refused(wanted)), "{role}");
+            assert_eq!(plane.jobs.dead(&kind).list(0, 1).await, Err(SendError::Refused(wanted)), "{role}");
         }
     })
     .await;

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use crate::{
     broker,
     expect::{down, entry, gap, id, ids, soon, up},
-    given::{event, long_ago, names, publish},
+    fixtures::{event, long_ago, names, publish},
     world::Rabbit,
 };
 

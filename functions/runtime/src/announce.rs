@@ -253,7 +253,7 @@ impl Pause {
 }
 
 fn complain(error: &SendError, what: &str) {
-    match error.is_passing() {
+    match error.is_transient() {
         true => warn!(%error, "{what}"),
         false => error!(%error, "{what}"),
     }
@@ -270,7 +270,7 @@ fn shortened(text: &str, characters: usize) -> String {
 mod tests {
     use async_trait::async_trait;
     use backplane::{Link, LogReader, ReadFrom};
-    use model::TaskId;
+    use model::{EncodedEvent, TaskId};
     use storage::{Storage, StorageConfig};
     use tokio::sync::mpsc;
 
@@ -280,8 +280,8 @@ mod tests {
 
     #[async_trait]
     impl EventLog for Heard {
-        async fn publish(&self, _: Destination, event: &Event) -> Result<(), SendError> {
-            self.0.send(event.clone()).await.map_err(|_| SendError::Unavailable("nobody hears it".to_owned()))
+        async fn publish_encoded(&self, _: Destination, encoded: &EncodedEvent<'_>) -> Result<(), SendError> {
+            self.0.send(encoded.event().clone()).await.map_err(|_| SendError::Unavailable("nobody hears it".to_owned()))
         }
 
         fn read(&self, _: ReadFrom) -> LogReader {

@@ -8,7 +8,7 @@ use std::{
 
 use backplane::{
     Destination, EventLog, LogEntry,
-    follow::{FollowTiming, Followed, Follower, ReadHealth},
+    follow::{FollowItem, FollowTiming, Follower, ReadHealth},
 };
 use model::{PodId, TaskId};
 use tokio::sync::watch;
@@ -102,15 +102,15 @@ impl Known {
 async fn listen(mut follower: Follower, known: Arc<Known>) {
     while let Some(item) = follower.next().await {
         match item {
-            Followed::Entry(entry) => {
+            FollowItem::Entry(entry) => {
                 if let Some(task) = taken_back(&entry) {
                     known.cancel(task);
                 }
             }
-            Followed::Gap(gap) => {
+            FollowItem::Gap(gap) => {
                 warn!(?gap, "a task cancelled in a part of the log that was not read is done all the same");
             }
-            Followed::CaughtUp(_) => {}
+            FollowItem::CaughtUp(_) => {}
         }
     }
 }

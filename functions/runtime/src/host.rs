@@ -160,7 +160,7 @@ impl Host {
             ended = self.take_jobs(&mut queue, &mut jobs, health, shutdown) => ended,
             ended = &mut background => Err(HostError::BackgroundEnded(self.runner.kind.clone(), why(ended))),
         };
-        self.ready.not("stopping");
+        self.ready.not_ready("stopping");
         self.finish(&mut jobs).await;
         stop.cancel();
         if !background.is_finished() && timeout(UNWINDING_AT_STOP, background).await.is_err() {
@@ -222,11 +222,11 @@ impl Host {
 
     fn say_ready(&self, health: &ReadHealth, queue: Option<&Link>) {
         match (health, queue) {
-            (_, Some(Link::Down(why))) => self.ready.not(format!("the queue is not heard: {why}")),
+            (_, Some(Link::Down(why))) => self.ready.not_ready(format!("the queue is not heard: {why}")),
             (ReadHealth::CaughtUp, Some(_)) => self.ready.ready(),
-            (ReadHealth::CaughtUp | ReadHealth::CatchingUp, _) => self.ready.not("reading the log"),
-            (ReadHealth::Away(why), _) => self.ready.not(format!("the log is not heard: {why}")),
-            (ReadHealth::Stalled, _) => self.ready.not("the broker is there, yet nothing of the log is heard"),
+            (ReadHealth::CaughtUp | ReadHealth::CatchingUp, _) => self.ready.not_ready("reading the log"),
+            (ReadHealth::Away(why), _) => self.ready.not_ready(format!("the log is not heard: {why}")),
+            (ReadHealth::Stalled, _) => self.ready.not_ready("the broker is there, yet nothing of the log is heard"),
         }
     }
 }

@@ -77,7 +77,7 @@ impl Bench {
     /// Puts a file of `ada`'s, as an upload does; its key is what an input names.
     pub async fn put(&self, name: &str, content: impl Into<Bytes>) -> Result<FileKey, StorageError> {
         let name = name.parse().map_err(|error: InvalidKey| StorageError::Failed(error.to_string()))?;
-        let mut upload = self.files().put(FileKey::fresh(name)).await?;
+        let mut upload = self.files().put(FileKey::generate(name)).await?;
         upload.write(content.into()).await?;
         Ok(upload.finish().await?.key)
     }

@@ -51,7 +51,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_gauges_say_how_many_jobs_there_are() {
-        let (metrics, kind) = (process::meters::install(), "gauged".parse::<Kind>().unwrap());
+        let (metrics, kind) = (process::prometheus::install_recorder(), "gauged".parse::<Kind>().unwrap());
         let jobs = Broker::new().environment(&"test".parse().unwrap()).jobs;
         // It makes the queue, and takes nothing more.
         drop(jobs.take(&kind, 1));

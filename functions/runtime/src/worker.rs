@@ -25,7 +25,7 @@ use std::{net::SocketAddr, process::ExitCode};
 use backplane::Backplane;
 use clap::{Args, Command, FromArgMatches};
 use model::{Environment, PodId};
-use process::{Admin, Environments, Life, Options, Settings};
+use process::{Admin, Environments, Options, ProcessContext, Settings};
 use serde::Deserialize;
 use storage::{Storage, StorageConfig};
 use tracing::info;
@@ -89,23 +89,23 @@ impl<F: Function> Worker<F> {
     }
 }
 
-/// Lives as the worker that `build` makes of the settings; see [`process::live`].
+/// Lives as the worker that `build` makes of the settings; see [`process::run`].
 pub fn live<F: Function>(
     name: &'static str,
     flags: &Flags,
     build: impl FnOnce(&Settings) -> anyhow::Result<Worker<F>>,
 ) -> ExitCode {
-    process::live(name, &flags.options, |life| work(life, flags.environment.clone(), build))
+    process::run(name, &flags.options, |life| work(life, flags.environment.clone(), build))
 }
 
 async fn work<F: Function>(
-    life: Life,
+    life: ProcessContext,
     chosen: Option<Environment>,
     build: impl FnOnce(&Settings) -> anyhow::Result<Worker<F>>,
 ) -> anyhow::Result<()> {
-    let Life { settings, readiness, signals } = life;
+    let ProcessContext { settings, readiness, signals } = life;
     let environments = Environments::read(&settings)?;
-    let environment = environments.one(chosen.as_ref())?.name.clone();
+    let environment = environments.select(chosen.as_ref())?.name.clone();
     let Worker { admin_listen, host, function } = build(&settings)?;
     let storage = Storage::open(&settings.section::<StorageConfig>("storage")?)?;
     let database = database(&settings)?;

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use backplane::follow::{FollowTiming, Followed, Follower};
+use backplane::follow::{FollowItem, FollowTiming, Follower};
 use jiff::Timestamp;
 use metrics::counter;
 use model::{PodId, TaskId};
@@ -94,16 +94,16 @@ impl Engine {
         let mut follower = Follower::start(self.place.backplane.log.clone(), &PodId::worker(), patience);
         while let Some(item) = follower.next().await {
             match item {
-                Followed::Entry(entry) => match hear::heard(&entry) {
+                FollowItem::Entry(entry) => match hear::heard(&entry) {
                     None => {}
                     Some((run, Word::Progressed(task, part))) => self.collect(run, task, part),
                     Some((run, word)) => self.take_in(run, word).await,
                 },
-                Followed::Gap(gap) => {
+                FollowItem::Gap(gap) => {
                     warn!(?gap, "a part of the log was lost; steps under way are asked for again");
                     self.ask_again().await;
                 }
-                Followed::CaughtUp(_) => {}
+                FollowItem::CaughtUp(_) => {}
             }
         }
         anyhow::bail!("the reader of the event log has ended")

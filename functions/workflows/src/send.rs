@@ -96,7 +96,7 @@ impl Engine {
                 }
                 Sent::Later
             }
-            Err(error) if error.is_passing() => {
+            Err(error) if error.is_transient() => {
                 warn!(%error, "a word of a workflow is not sent yet; it is tried again");
                 Sent::Later
             }

@@ -47,7 +47,7 @@ pub async fn upload(
     body: Body,
 ) -> Result<Response, Problem> {
     caller.require(SCOPE)?;
-    let key = FileKey::fresh(name.parse::<FileName>()?);
+    let key = FileKey::generate(name.parse::<FileName>()?);
     let max = pod.config().largest_file;
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|bytes| bytes > max) {

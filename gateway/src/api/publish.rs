@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use model::{
     Event, EventError,
     approval::{ASKED, DECIDED},
-    event::{CONTENT_TYPE, LARGEST},
+    event::{CONTENT_TYPE, MAX_EVENT_BYTES},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, value::RawValue};
@@ -149,7 +149,7 @@ fn read_batch(body: &[u8]) -> Result<Vec<Event>, Problem> {
 
 /// Binary mode: attributes in `ce-` headers, the body is `data`.
 fn read_binary(headers: &HeaderMap, content_type: &str, body: &[u8]) -> Result<Event, Problem> {
-    if body.len() > LARGEST {
+    if body.len() > MAX_EVENT_BYTES {
         return Err(EventError::TooLarge(body.len()).into());
     }
     let mut event = Map::new();

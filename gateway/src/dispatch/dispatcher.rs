@@ -7,7 +7,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use backplane::{
     Destination, Gap, LogEntry,
-    follow::{Followed, Follower, PulseRequester},
+    follow::{FollowItem, Follower, PulseRequester},
 };
 use futures_util::FutureExt;
 use jiff::Timestamp;
@@ -154,11 +154,11 @@ impl<W: FlushOutboxes> Dispatcher<W> {
         }
     }
 
-    fn handle_followed(&mut self, followed: Option<Followed>) -> Result<(), FollowerEnded> {
+    fn handle_followed(&mut self, followed: Option<FollowItem>) -> Result<(), FollowerEnded> {
         match followed {
-            Some(Followed::Entry(entry)) => self.handle_entry(entry),
-            Some(Followed::Gap(gap)) => self.handle_gap(gap),
-            Some(Followed::CaughtUp(pulse)) => self.handle_pulse(pulse),
+            Some(FollowItem::Entry(entry)) => self.handle_entry(entry),
+            Some(FollowItem::Gap(gap)) => self.handle_gap(gap),
+            Some(FollowItem::CaughtUp(pulse)) => self.handle_pulse(pulse),
             None => return Err(FollowerEnded),
         }
         Ok(())
@@ -309,7 +309,7 @@ impl<W: FlushOutboxes> Dispatcher<W> {
             Some(after) => {
                 let pending = PendingSubscription { id, listener, after, outbox: sender, pulse: 0 };
                 if self.window.find(after) == Position::Ahead {
-                    let pulse = self.pulses.ask();
+                    let pulse = self.pulses.request();
                     self.ahead.push(PendingSubscription { pulse, ..pending });
                 } else {
                     self.join(pending);

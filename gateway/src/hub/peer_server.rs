@@ -44,7 +44,7 @@ impl PeerServer {
     pub async fn run(mut self) -> anyhow::Result<()> {
         loop {
             tokio::select! {
-                message = self.reader.words.recv() => match message {
+                message = self.reader.messages.recv() => match message {
                     Some(message) => self.receive(message),
                     None => anyhow::bail!("messages of other pods can no longer be received"),
                 },

@@ -66,7 +66,7 @@ pub(super) fn is_only_pings(bytes: &[u8]) -> bool {
     loop {
         match reader.next() {
             Ok(Some(Message::Ping)) => pings += 1,
-            Ok(None) => return pings > 0 && reader.held() == 0,
+            Ok(None) => return pings > 0 && reader.buffered() == 0,
             _ => return false,
         }
     }

@@ -161,7 +161,7 @@ impl Session {
         let dispatch = &self.caller.environment.dispatch;
         let subscribed = dispatch.subscribe(self.caller.listener.clone(), self.after.cursor()).await;
         let subscription = subscribed.map_err(|refusal| CloseReason::HandshakeRefused(refusal.to_string()))?;
-        transport.send_handshake(handshake::answer(None));
+        transport.send_handshake(handshake::response(None));
         transport.set_feed(EventFeed::new(subscription, self.sends_cursors()));
         let mut reader = Reader::new(encoding, largest_message(&self.pod));
         reader.push(rest);

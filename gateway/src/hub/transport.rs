@@ -27,7 +27,7 @@ pub(super) fn send_close(reason: &CloseReason, transport: &impl Transport) {
     counter!("bellwire_connections_ended_total", "reason" => reason.as_str()).increment(1);
     match reason {
         CloseReason::ClientLeft => {}
-        CloseReason::HandshakeRefused(error) => transport.send_handshake(handshake::answer(Some(error))),
+        CloseReason::HandshakeRefused(error) => transport.send_handshake(handshake::response(Some(error))),
         reason => transport.send(&reason.message()),
     }
 }

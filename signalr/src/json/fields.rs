@@ -1,5 +1,4 @@
-//! The properties of one message in JSON, taken out by name. Properties that nobody asks for are let be, headers
-//! among them.
+//! The properties of one message in JSON, taken by name. Others are ignored, headers among them.
 
 use serde_json::{Map, Value};
 

@@ -1,4 +1,4 @@
-//! The items of one message in MessagePack, taken in order. More than are known are let be.
+//! The items of one message in MessagePack, taken in order. Further items are ignored.
 
 use std::vec::IntoIter;
 
@@ -23,7 +23,7 @@ impl<'a> Items<'a> {
         self.whole("the type")
     }
 
-    /// Headers mean nothing here.
+    /// Skips the headers, which are ignored.
     pub(super) fn skip_headers(&mut self) -> Result<(), ProtocolError> {
         match self.next("the map of headers")? {
             ValueRef::Map(_) | ValueRef::Nil => Ok(()),

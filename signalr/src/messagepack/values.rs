@@ -26,7 +26,7 @@ pub(super) fn read(mut bytes: &[u8]) -> Result<ValueRef<'_>, ProtocolError> {
     }
 }
 
-/// How deeply arrays and maps are nested in it.
+/// The nesting depth of its arrays and maps.
 fn depth(value: &ValueRef<'_>) -> usize {
     match value {
         ValueRef::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
@@ -37,7 +37,7 @@ fn depth(value: &ValueRef<'_>) -> usize {
     }
 }
 
-/// The value in JSON: binary data as base64, timestamps as RFC 3339, what is no number as null.
+/// The value in JSON: binary data as base64, timestamps as RFC 3339, NaN and infinities as null.
 pub(super) fn to_json(value: ValueRef<'_>) -> Result<Value, ProtocolError> {
     Ok(match value {
         ValueRef::Nil => Value::Null,
@@ -64,7 +64,7 @@ fn float(number: f64) -> Value {
     Number::from_f64(number).map_or(Value::Null, Value::Number)
 }
 
-/// An object's keys are texts: the JSON of a key that is none. Of equal keys the last stays.
+/// A map as an object: a key that is not text becomes its JSON, and of equal keys the last stays.
 fn object(entries: Vec<(ValueRef<'_>, ValueRef<'_>)>) -> Result<Map<String, Value>, ProtocolError> {
     entries
         .into_iter()

@@ -66,7 +66,7 @@ fn ten_thousand_pings_are_ten_thousand_pings() {
         let bytes = encoding.write(&Message::Ping).repeat(10_000);
         let mut reader = Reader::new(encoding, LARGEST);
         assert_eq!(read_pieces(&mut reader, [&bytes[..]]).map(|read| read.len()), Ok(10_000));
-        assert_eq!(reader.held(), 0);
+        assert_eq!(reader.buffered(), 0);
     }
 }
 
@@ -76,11 +76,11 @@ fn a_reader_that_holds_nothing_takes_no_memory() {
         let bytes = encoding.write(&call(None, "Send", &["x".repeat(20_000).into()]));
         let mut reader = Reader::new(encoding, LARGEST);
         assert_eq!(read_pieces(&mut reader, [&bytes[..10_000]]), Ok(vec![]));
-        assert!(reader.held() >= 10_000);
+        assert!(reader.buffered() >= 10_000);
         assert_eq!(read_pieces(&mut reader, [&bytes[10_000..]]).map(|read| read.len()), Ok(1));
-        assert_eq!(reader.held(), 0);
+        assert_eq!(reader.buffered(), 0);
         // What stays of a large piece takes no more than it needs.
         assert_eq!(read_pieces(&mut reader, [&[&bytes[..], &bytes[..3]].concat()[..]]).map(|read| read.len()), Ok(1));
-        assert!(reader.held() <= 64, "{}", reader.held());
+        assert!(reader.buffered() <= 64, "{}", reader.buffered());
     }
 }

@@ -1,6 +1,6 @@
 use signalr::{
     Encoding, ProtocolError,
-    handshake::{self, Handshake, LARGEST},
+    handshake::{self, Handshake, MAX_HANDSHAKE_BYTES},
 };
 
 use crate::given::words;
@@ -52,10 +52,16 @@ fn of_a_long_name_the_error_repeats_the_beginning() {
 #[test]
 fn a_handshake_is_bounded() {
     let padded = |spaces: usize| format!("{{\"protocol\":\"json\",\"version\":1{}}}\x1e", " ".repeat(spaces));
-    let room = LARGEST - padded(0).len();
-    assert_eq!(handshake::read(padded(room).as_bytes()).map(|read| read.map(|(_, length)| length)), Ok(Some(LARGEST)));
-    assert_eq!(handshake::read(padded(room + 1).as_bytes()), Err(ProtocolError::TooLarge(LARGEST)));
-    assert_eq!(handshake::read(&padded(LARGEST).as_bytes()[..LARGEST]), Err(ProtocolError::TooLarge(LARGEST)));
+    let room = MAX_HANDSHAKE_BYTES - padded(0).len();
+    assert_eq!(
+        handshake::read(padded(room).as_bytes()).map(|read| read.map(|(_, length)| length)),
+        Ok(Some(MAX_HANDSHAKE_BYTES))
+    );
+    assert_eq!(handshake::read(padded(room + 1).as_bytes()), Err(ProtocolError::TooLarge(MAX_HANDSHAKE_BYTES)));
+    assert_eq!(
+        handshake::read(&padded(MAX_HANDSHAKE_BYTES).as_bytes()[..MAX_HANDSHAKE_BYTES]),
+        Err(ProtocolError::TooLarge(MAX_HANDSHAKE_BYTES))
+    );
 }
 
 #[test]
@@ -78,6 +84,6 @@ fn what_is_no_handshake_is_told_so_in_words() {
 
 #[test]
 fn the_answer_is_an_empty_object_or_says_why_not() {
-    assert_eq!(handshake::answer(None), b"{}\x1e");
-    assert_eq!(handshake::answer(Some("no \"x\"")), b"{\"error\":\"no \\\"x\\\"\"}\x1e");
+    assert_eq!(handshake::response(None), b"{}\x1e");
+    assert_eq!(handshake::response(Some("no \"x\"")), b"{\"error\":\"no \\\"x\\\"\"}\x1e");
 }

@@ -53,7 +53,7 @@ fn after_an_error_the_reader_stays_with_it_and_holds_nothing() {
         let error = reader.next().unwrap_err();
         reader.push(&encoding.write(&Message::Ping));
         assert_eq!(reader.next(), Err(error));
-        assert_eq!(reader.held(), 0);
+        assert_eq!(reader.buffered(), 0);
     }
 }
 

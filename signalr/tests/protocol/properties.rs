@@ -75,7 +75,7 @@ proptest! {
             let mut reader = Reader::new(encoding, LARGEST);
             let read = read_pieces(&mut reader, pieces(&bytes, &sizes));
             prop_assert_eq!(read.as_ref(), Ok(&messages));
-            prop_assert_eq!(reader.held(), 0);
+            prop_assert_eq!(reader.buffered(), 0);
         }
     }
 
@@ -122,7 +122,7 @@ proptest! {
                 let failed = read_pieces(&mut reader, [piece]).is_err();
                 // A message and its length or separator; what is held grows by doubling.
                 let bound = if failed { 0 } else { 2 * (largest + 5 + piece.len()) };
-                prop_assert!(reader.held() <= bound, "{} of {}", reader.held(), bound);
+                prop_assert!(reader.buffered() <= bound, "{} of {}", reader.buffered(), bound);
             }
         }
     }

@@ -7,7 +7,7 @@ use backplane::{
     Backplane, DeadJobs, Depth, Destination, EventLog, JobDelivery, JobQueues, JobReader, Link, LogReader, ReadFrom,
     SendError, Settlement, jobs::Settle,
 };
-use model::{Event, Job, Kind};
+use model::{EncodedEvent, Job, Kind};
 use tokio::{
     sync::{mpsc, watch},
     task::spawn_blocking,
@@ -76,11 +76,11 @@ struct WatchedLog {
 
 #[async_trait]
 impl EventLog for WatchedLog {
-    async fn publish(&self, to: Destination, event: &Event) -> Result<(), SendError> {
-        if event.task().ok().flatten().is_some_and(|task| task.state.is_end()) {
+    async fn publish_encoded(&self, to: Destination, encoded: &EncodedEvent<'_>) -> Result<(), SendError> {
+        if encoded.event().task().ok().flatten().is_some_and(|task| task.state.is_end()) {
             self.watch.reach(Phase::Committed).await;
         }
-        self.inner.publish(to, event).await
+        self.inner.publish_encoded(to, encoded).await
     }
 
     fn read(&self, from: ReadFrom) -> LogReader {

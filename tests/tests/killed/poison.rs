@@ -34,7 +34,7 @@ async fn a_job_that_kills_each_worker_is_given_up_with_the_reason_and_its_owner_
     child.kill();
     assert!(stage.books.rows(task).await.is_empty());
     assert_eq!(stage.ends_shown(task).await, [format!("{task}.failed")]);
-    let [dead] = &stage.dead().look(0, 10).await.unwrap()[..] else { panic!("one is dead") };
+    let [dead] = &stage.dead().list(0, 10).await.unwrap()[..] else { panic!("one is dead") };
     assert!(dead.reason.contains("lost: Its worker was lost each time"), "{dead:?}");
     assert_eq!((dead.id.clone(), dead.attempts), (task.to_string(), deaths + 1));
 }

@@ -63,5 +63,5 @@ fn what_has_no_default_is_read_by_the_part_that_needs_it() {
     settings.section::<BackplaneConfig>("backplane").unwrap();
     settings.section::<StorageConfig>("storage").unwrap();
     settings.section::<DatabaseConfig>("database").unwrap();
-    assert_eq!(Environments::read(&settings).unwrap().one(None).unwrap().name.as_str(), "prod");
+    assert_eq!(Environments::read(&settings).unwrap().select(None).unwrap().name.as_str(), "prod");
 }

@@ -103,7 +103,7 @@ impl World {
     }
 
     pub(crate) async fn put(&self, content: impl AsRef<[u8]>) -> FileKey {
-        let key = FileKey::fresh("table.csv".parse().unwrap());
+        let key = FileKey::generate("table.csv".parse().unwrap());
         let mut upload = self.files().put(key).await.unwrap();
         upload.write(Bytes::copy_from_slice(content.as_ref())).await.unwrap();
         upload.finish().await.unwrap().key

@@ -130,7 +130,7 @@ async fn a_file_goes_when_its_time_is_over_and_no_other_file_does() {
     world.define("it", "SELECT 1 AS n", "title = \"It\"");
     let reports = world.try_open(ReportsConfig { keep: Duration::from_millis(600), ..world.config() }).unwrap();
     let done = testing::run(&reports, &world.context().0, json!({"report": "it"})).await.unwrap();
-    let upload = FileKey::fresh("mine.csv".parse().unwrap());
+    let upload = FileKey::generate("mine.csv".parse().unwrap());
     world.files().put(upload.clone()).await.unwrap().finish().await.unwrap();
     let elsewhere = world.storage.files(&"prod".parse().unwrap(), "ada");
     let other: FileKey = "report-x/of-another-environment.csv".parse().unwrap();

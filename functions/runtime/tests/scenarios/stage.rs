@@ -10,7 +10,7 @@ use backplane::{
     Backplane, DeadJobs, Depth, Destination, EventLog, JobDelivery, JobQueues, JobReader, Link, LogReader, ReadFrom,
     SendError, Settlement, jobs::Settle, memory::Broker,
 };
-use model::{Audience, Environment, Event, Job, Kind, PodId, Task, TaskId, TaskState};
+use model::{Audience, EncodedEvent, Environment, Event, Job, Kind, PodId, Task, TaskId, TaskState};
 use process::Readiness;
 use runtime::{Host, HostConfig, HostError, WorkerContext};
 use serde_json::Value;
@@ -203,15 +203,16 @@ struct WatchedLog {
 
 #[async_trait]
 impl EventLog for WatchedLog {
-    async fn publish(&self, to: Destination, event: &Event) -> Result<(), SendError> {
+    async fn publish_encoded(&self, to: Destination, encoded: &EncodedEvent<'_>) -> Result<(), SendError> {
+        let event = encoded.event();
         if event.is_pulse() {
-            return self.inner.publish(to, event).await;
+            return self.inner.publish_encoded(to, encoded).await;
         }
         if *self.refuses.borrow() {
             self.refusals.send_modify(|number| *number += 1);
             return Err(SendError::Unavailable("it is away".to_owned()));
         }
-        self.inner.publish(to, event).await?;
+        self.inner.publish_encoded(to, encoded).await?;
         self.record.send_modify(|steps| steps.push(Step::Told(event.clone())));
         Ok(())
     }

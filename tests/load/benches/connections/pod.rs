@@ -28,7 +28,7 @@ pub(crate) struct Pod {
 pub(crate) fn live(settings: &str) -> ExitCode {
     child::end_with_parent();
     let options = Options { config: Some(settings.into()), set: Vec::new() };
-    process::live("bellwire-gateway", &options, gateway::serve)
+    process::run("bellwire-gateway", &options, gateway::serve)
 }
 
 impl Pod {

@@ -8,7 +8,7 @@ use model::PodId;
 use crate::{
     broker,
     expect::{down, entry, id, ids, item, next, soon, up},
-    given::{event, job, long_ago, names, publish},
+    fixtures::{event, job, long_ago, names, publish},
     relay::{Relay, relay_to},
     world::Rabbit,
 };
@@ -144,7 +144,7 @@ async fn a_pod_that_was_cut_off_hears_words_again() {
         up(&mut reader.link).await;
         up(&mut direct.log.publishing()).await;
         direct.control.send(&ControlMessage { from: pod, to: None, body: "again".into() }).await.unwrap();
-        assert_eq!(soon("a word", reader.words.recv()).await.unwrap().body, "again");
+        assert_eq!(soon("a word", reader.messages.recv()).await.unwrap().body, "again");
     })
     .await;
 }

@@ -1,4 +1,4 @@
-//! Where a file lies: `<environment>/<owner>/<id>/<name>`, whatever its owner and its name are called.
+//! The path of a file in the store: `<environment>/<owner>/<id>/<name>`, safe for any owner and name.
 
 use model::Environment;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -6,8 +6,8 @@ use sha2::{Digest, Sha256};
 
 use crate::key::FileKey;
 
-/// What is written as it is: a-z, 0-9, '-', '_' and '.'. Capitals are encoded as well, so that `Ada` and `ada` are
-/// two folders on a file system that does not tell them apart.
+/// Encodes all but a-z, 0-9, '-', '_' and '.'. Capitals are encoded as well, so that `Ada` and `ada` are two folders even
+/// on a file system that ignores case.
 const ENCODED: &AsciiSet = &with_capitals(NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.'));
 
 const fn with_capitals(mut set: AsciiSet) -> AsciiSet {
@@ -19,29 +19,29 @@ const fn with_capitals(mut set: AsciiSet) -> AsciiSet {
     set
 }
 
-/// Room for a suffix within the 255 bytes that file systems give a name.
-const LONGEST: usize = 200;
+/// Leaves room for a suffix within the 255 bytes of a name on most file systems.
+const MAX_SEGMENT_BYTES: usize = 200;
 
-/// One owner's folder.
-pub(crate) fn folder(environment: &Environment, owner: &str) -> String {
+/// The folder of an owner.
+pub(crate) fn owner_folder(environment: &Environment, owner: &str) -> String {
     format!("{environment}/{}", segment(owner))
 }
 
-/// One file's place.
-pub(crate) fn place(folder: &str, key: &FileKey) -> String {
+/// The path of a file.
+pub(crate) fn file_path(folder: &str, key: &FileKey) -> String {
     format!("{folder}/{}/{}", key.id(), segment(key.name()))
 }
 
-/// The folder of what an environment's functions say of themselves; no owner's is called so, for no part of a path
-/// that [`segment`] makes begins with '~' and goes on with what is no hexadecimal digit.
-pub(crate) fn functions(environment: &Environment) -> String {
+/// The folder of an environment's catalogue. It is no owner's: a segment that begins with '~' goes on with hexadecimal
+/// digits.
+pub(crate) fn catalogue_folder(environment: &Environment) -> String {
     format!("{environment}/~functions")
 }
 
-/// A text as one safe part of a path; different texts never become the same part.
+/// A text as one safe segment of a path; different texts never become the same segment.
 fn segment(text: &str) -> String {
     let encoded = utf8_percent_encode(text, ENCODED).to_string();
-    if encoded.len() > LONGEST {
+    if encoded.len() > MAX_SEGMENT_BYTES {
         // No encoded text holds a '~'.
         let digest: String = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
         return format!("~{digest}");
@@ -71,7 +71,7 @@ mod tests {
         // `%2e%2e` and `%2E%2E` differ too: their '%' is encoded, their capitals as well.
         assert_eq!(parts.len(), texts.len());
         for part in parts {
-            assert!(!part.starts_with('.') && !part.is_empty() && part.len() <= LONGEST, "{part}");
+            assert!(!part.starts_with('.') && !part.is_empty() && part.len() <= MAX_SEGMENT_BYTES, "{part}");
             assert!(part.bytes().all(|b| b.is_ascii_alphanumeric() || b"%-_.~".contains(&b)), "{part}");
         }
     }
@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn a_plain_owner_and_name_stay_readable() {
         let key = "01JD/airports.csv".parse().unwrap();
-        let folder = folder(&"prod".parse().unwrap(), "ada");
-        assert_eq!(place(&folder, &key), "prod/ada/01JD/airports.csv");
+        let folder = owner_folder(&"prod".parse().unwrap(), "ada");
+        assert_eq!(file_path(&folder, &key), "prod/ada/01JD/airports.csv");
     }
 }

@@ -1,4 +1,4 @@
-//! What tests say and ask for.
+//! Events and jobs for tests.
 
 use backplane::{Backplane, Destination, ReadFrom};
 use jiff::{Timestamp, ToSpan};

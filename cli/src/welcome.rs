@@ -1,4 +1,4 @@
-//! What `bellwire dev` prints: where it is, and lines that do the main job when they are pasted.
+//! The welcome text of `bellwire dev`: its address, and commands to paste.
 
 use std::{fs, io, net::SocketAddr, path::Path};
 
@@ -15,7 +15,7 @@ Uranus,86.8,51118,17.2,2867.0,30589,28,yes
 Neptune,102,49528,16.1,4515.0,59800,16,yes
 ";
 
-/// Puts the sample beside what dev stores, and gives the words.
+/// Writes the sample file into the data folder and returns the text.
 pub(crate) fn prepare(data: &Path, listening: SocketAddr) -> io::Result<String> {
     let sample = data.join("planets.csv");
     fs::write(&sample, PLANETS)?;
@@ -23,11 +23,11 @@ pub(crate) fn prepare(data: &Path, listening: SocketAddr) -> io::Result<String> 
         true => format!("http://localhost:{}", listening.port()),
         false => format!("http://{listening}"),
     };
-    // Pasted elsewhere, a path from here would not be found.
-    Ok(words(&address, &sample.canonicalize()?.display().to_string()))
+    // A relative path would not be found from another folder.
+    Ok(text(&address, &sample.canonicalize()?.display().to_string()))
 }
 
-fn words(address: &str, sample: &str) -> String {
+fn text(address: &str, sample: &str) -> String {
     format!(
         r#"
 Bellwire is at {address}  (environments dev and test; Ctrl-C ends it)

@@ -1,33 +1,33 @@
-//! The life of a process: settings, logs, runtime, signals, its work, its end.
+//! Runs a process: settings, logs, runtime and signals around its work.
 
 use std::{future::Future, process::ExitCode};
 
 use anyhow::Context;
 
-use crate::{logs, meters, options::Options, readiness::Readiness, settings::Settings, signals::Signals};
+use crate::{logs, options::Options, prometheus, readiness::Readiness, settings::Settings, signals::Signals};
 
-/// What a process has while it lives.
-pub struct Life {
-    /// What it was told.
+/// The parts that every process has.
+pub struct ProcessContext {
+    /// Its settings.
     pub settings: Settings,
-    /// What must hold before others may rely on it.
+    /// Its readiness.
     pub readiness: Readiness,
-    /// Asks it to stop.
+    /// The signals that stop it.
     pub signals: Signals,
 }
 
-/// Lives as `name` (`bellwire-gateway`): `main` hands over its flags and its work. An error that ends the work is
-/// the last line of the log, and the exit code is 1.
-pub fn live<F, W>(name: &'static str, options: &Options, work: W) -> ExitCode
+/// Runs `work` as the process `name` (`bellwire-gateway`) with these flags. An error of the work is the last line of the
+/// log, and the exit code is 1.
+pub fn run<F, W>(name: &'static str, options: &Options, work: W) -> ExitCode
 where
-    W: FnOnce(Life) -> F,
+    W: FnOnce(ProcessContext) -> F,
     F: Future<Output = anyhow::Result<()>>,
 {
     let settings = match options.settings().and_then(|settings| logs::init(&settings).map(|()| settings)) {
         Ok(settings) => settings,
         Err(error) => return refuse(name, &error),
     };
-    match run(settings, work) {
+    match run_with(settings, work) {
         Ok(()) => {
             tracing::info!("{name} has stopped");
             ExitCode::SUCCESS
@@ -39,16 +39,16 @@ where
     }
 }
 
-fn run<F, W>(settings: Settings, work: W) -> anyhow::Result<()>
+fn run_with<F, W>(settings: Settings, work: W) -> anyhow::Result<()>
 where
-    W: FnOnce(Life) -> F,
+    W: FnOnce(ProcessContext) -> F,
     F: Future<Output = anyhow::Result<()>>,
 {
-    meters::install();
+    prometheus::install_recorder();
     let runtime = tokio::runtime::Runtime::new().context("no runtime")?;
     runtime.block_on(async {
         let signals = Signals::listen().context("no signals")?;
-        work(Life { settings, readiness: Readiness::default(), signals }).await
+        work(ProcessContext { settings, readiness: Readiness::default(), signals }).await
     })
 }
 

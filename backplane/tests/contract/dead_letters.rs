@@ -12,7 +12,7 @@ use crate::{
     broker,
     dead::{Imports, imports},
     expect::{next, soon, up},
-    given::job,
+    fixtures::job,
     world::Rabbit,
 };
 
@@ -21,15 +21,15 @@ async fn bytes_that_are_no_job_are_shown_as_they_are_and_can_only_be_dropped() {
     Rabbit::run(async |rabbit| {
         let imports = Imports::over(rabbit.open(&broker::url(), "prod")).await;
         broker::publish(&rabbit.topology("prod").jobs(), "imports.dead", b"\xff what").await;
-        let [dead] = &imports.dead.look(0, 10).await.unwrap()[..] else { panic!("there is one") };
-        let no_job = dead.job.as_ref().unwrap_err();
-        assert_eq!(no_job.bytes, b"\xff what");
-        assert!(no_job.why.starts_with("it is no job: "), "{no_job:?}");
+        let [dead] = &imports.dead.list(0, 10).await.unwrap()[..] else { panic!("there is one") };
+        let invalid = dead.job.as_ref().unwrap_err();
+        assert_eq!(invalid.bytes, b"\xff what");
+        assert!(invalid.reason.starts_with("it is no job: "), "{invalid:?}");
         assert_eq!((dead.reason.as_str(), dead.since, dead.attempts), ("nobody said why", None, 0));
         let error = imports.dead.retry(&dead.id).await.unwrap_err();
         assert!(matches!(&error, SendError::Invalid(why) if why.contains("can only be dropped")), "{error}");
         let retried = imports.dead.retry_all().await.unwrap();
-        assert_eq!((retried.jobs, retried.stayed), (0, 1));
+        assert_eq!((retried.jobs, retried.skipped), (0, 1));
         assert_eq!(imports.dead.find(&dead.id).await.unwrap().as_ref(), Some(dead));
         assert_eq!(imports.dead.discard(&dead.id).await, Ok(true));
         assert_eq!(imports.dead.find(&dead.id).await, Ok(None));
@@ -50,7 +50,7 @@ async fn a_job_that_the_broker_gave_up_says_so_and_can_be_tried_again() {
         drop(next(&mut imports.reader).await);
         let dead = soon("a dead one", async {
             loop {
-                if let Some(dead) = imports.dead.look(0, 1).await.unwrap().pop() {
+                if let Some(dead) = imports.dead.list(0, 1).await.unwrap().pop() {
                     break dead;
                 }
             }

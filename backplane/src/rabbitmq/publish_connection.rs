@@ -7,29 +7,29 @@ use futures_util::StreamExt;
 use lapin::{Channel, options::ConfirmSelectOptions};
 use tokio::{
     sync::{Mutex, watch},
-    time::{sleep, timeout},
+    time::timeout,
 };
 use tracing::{info, warn};
 
-use super::heal::Backoff;
+use super::backoff::{backoff, pause};
 use crate::send::Link;
 
-/// How often the connection is looked at even if the library reports nothing.
-const LOOK: Duration = Duration::from_secs(1);
+/// Interval between looks at the connection's status even if the library reports nothing.
+const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A publishing connection that was up when last heard of.
-pub(super) struct Line {
+/// A publishing connection that was up when last checked.
+pub(super) struct PublishConnection {
     connection: Connection,
-    // One for each exchange: a refused or missing one closes the channel for all who publish there, and only them.
+    // One for each exchange: a refused or missing exchange closes the channel for everyone who publishes there.
     channels: Mutex<HashMap<String, Channel>>,
 }
 
-impl Line {
+impl PublishConnection {
     fn new(connection: Connection) -> Self {
         Self { connection, channels: Mutex::new(HashMap::new()) }
     }
 
-    /// The connection, to look for and declare what is missing.
+    /// The connection, for declaring.
     pub(super) fn connection(&self) -> &lapin::Connection {
         &self.connection
     }
@@ -48,7 +48,7 @@ impl Line {
         Ok(channel)
     }
 
-    /// Lets go of a channel that did not answer; it closes when the last who waits on it has gone.
+    /// Drops a channel that did not answer; it closes once nobody waits on it any more.
     pub(super) async fn discard(&self, exchange: &str) {
         self.channels.lock().await.remove(exchange);
     }
@@ -63,41 +63,45 @@ impl Line {
     }
 }
 
-/// Makes the line, watches it and makes it again, until dropped.
-pub(super) async fn keep(pool: Pool, line: watch::Sender<Option<Arc<Line>>>, link: watch::Sender<Link>) {
-    let mut backoff = Backoff::new();
+/// Connects, watches the connection and reconnects, until aborted.
+pub(super) async fn maintain(
+    pool: Pool,
+    current: watch::Sender<Option<Arc<PublishConnection>>>,
+    link: watch::Sender<Link>,
+) {
+    let mut pauses = backoff();
     loop {
         let reason = match pool.get().await {
             Err(error) => error.to_string(),
             Ok(connection) => {
-                backoff = Backoff::new();
-                let current = Arc::new(Line::new(connection));
-                line.send_replace(Some(current.clone()));
-                let reason = watch_over(&current, &link).await;
-                line.send_replace(None);
+                pauses = backoff();
+                let connection = Arc::new(PublishConnection::new(connection));
+                current.send_replace(Some(connection.clone()));
+                let reason = watch_until_down(&connection, &link).await;
+                current.send_replace(None);
                 reason
             }
         };
         warn!(reason, "lost the broker for publishing, connecting again");
         link.send_replace(Link::Down(reason));
-        sleep(backoff.pause()).await;
+        pause(&mut pauses).await;
     }
 }
 
-/// Says how the line is, until it is down.
-async fn watch_over(line: &Line, link: &watch::Sender<Link>) -> String {
-    let mut events = std::pin::pin!(line.connection.events_listener());
+/// Keeps `link` up to date until the connection is down; returns the reason.
+async fn watch_until_down(connection: &PublishConnection, link: &watch::Sender<Link>) -> String {
+    let mut events = std::pin::pin!(connection.connection.events_listener());
     let mut last_error = None;
     loop {
-        let now = line.link();
+        let now = connection.link();
         if let Link::Down(reason) = now {
             return last_error.unwrap_or(reason);
         }
         if link.send_if_modified(|link| std::mem::replace(link, now.clone()) != now) {
             info!(link = ?now, "publishing");
         }
-        // Channels report here as well, so an error alone says nothing of the connection.
-        if let Ok(Some(lapin::Event::Error(error))) = timeout(LOOK, events.next()).await {
+        // Channels report here as well, so an error alone does not mean that the connection is lost.
+        if let Ok(Some(lapin::Event::Error(error))) = timeout(STATUS_INTERVAL, events.next()).await {
             last_error = Some(error.to_string());
         }
     }

@@ -1,4 +1,4 @@
-//! The life of a command that asks and ends: what it says goes to the terminal, an error is one line.
+//! Runs a command that prints and ends; an error is one line on standard error.
 
 use std::{
     io::{self, Write},
@@ -8,23 +8,23 @@ use std::{
 use process::{Options, Settings};
 use tokio::runtime::Runtime;
 
-/// Reads the settings and does the work.
-pub(crate) fn live<W>(options: &Options, work: impl FnOnce(Settings) -> W) -> ExitCode
+/// Reads the settings and runs the command.
+pub(crate) fn run<W>(options: &Options, work: impl FnOnce(Settings) -> W) -> ExitCode
 where
     W: Future<Output = anyhow::Result<()>>,
 {
-    match run(options, work) {
+    match run_command(options, work) {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever read our words has heard enough, as `head` does.
+        // The reader of the output has ended, as `head` does.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&format!("{error:#}"));
+            print_error(&format!("{error:#}"));
             ExitCode::FAILURE
         }
     }
 }
 
-fn run<W>(options: &Options, work: impl FnOnce(Settings) -> W) -> anyhow::Result<()>
+fn run_command<W>(options: &Options, work: impl FnOnce(Settings) -> W) -> anyhow::Result<()>
 where
     W: Future<Output = anyhow::Result<()>>,
 {
@@ -36,18 +36,18 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// A line for whoever reads the output.
-pub(crate) fn say(line: &str) -> io::Result<()> {
+/// Prints a line on standard output.
+pub(crate) fn print(line: &str) -> io::Result<()> {
     writeln!(io::stdout().lock(), "{line}")
 }
 
-/// A line beside the output.
-pub(crate) fn complain(line: &str) {
-    // There is nobody left to be told that standard error is closed.
+/// Prints a line on standard error.
+pub(crate) fn print_error(line: &str) {
+    // If standard error is closed there is no place left to report it.
     writeln!(io::stderr().lock(), "bellwire: {}", line.replace('\n', "; ")).ok();
 }
 
-/// What others wrote must not command the terminal.
-pub(crate) fn plain(text: &str) -> String {
+/// Replaces control characters, so that the text of others cannot control the terminal.
+pub(crate) fn sanitize(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
