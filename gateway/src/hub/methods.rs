@@ -60,7 +60,7 @@ pub(super) fn is_known(name: &str) -> bool {
     Method::find(name).is_some()
 }
 
-/// The error for a method that does not exist, in the reference server's words.
+/// The error for a method that does not exist, as the reference server words it.
 pub(super) fn unknown(name: &str) -> String {
     format!("Unknown hub method '{}'", name.chars().take(80).collect::<String>())
 }

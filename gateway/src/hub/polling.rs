@@ -98,7 +98,7 @@ async fn serve(polls: &mut Polls, session: &mut Session, mut clock: Clock, lease
                 }
             }
             tick = clock.tick() => match tick {
-                Tick::Heartbeat if session.is_open() && session.sends_cursors() => polls.beat().await,
+                Tick::Heartbeat if session.is_open() && session.sends_cursors() => polls.heartbeat().await,
                 // Polls are signs of life in themselves, so no other client needs one.
                 Tick::Heartbeat => {}
                 Tick::End(end) => return end.into(),
@@ -217,7 +217,7 @@ impl Polls {
     }
 
     /// Sends the client its cursor, unless messages wait that it does not poll for.
-    async fn beat(&mut self) {
+    async fn heartbeat(&mut self) {
         if self.open.is_none() && self.buffer.outgoing().unsent() > 0 {
             return;
         }

@@ -16,7 +16,7 @@ const MOST_UNREAD: usize = 1 << 20;
 /// The parameter `after`: where a client's events begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum After {
-    /// None was given: events from now on, and never a cursor.
+    /// It is missing: events from now on, and never a cursor.
     Unset,
     /// Events from now on.
     Now,
