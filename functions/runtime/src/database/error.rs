@@ -2,7 +2,7 @@
 
 use rusqlite::{ErrorCode, ffi};
 
-use crate::{failure::Failure, thread::Ended};
+use crate::{failure::Failure, thread::ShutDown};
 
 /// An error of a database.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -109,9 +109,9 @@ impl From<sqlx::Error> for DatabaseError {
     }
 }
 
-impl From<Ended> for DatabaseError {
-    fn from(ended: Ended) -> Self {
-        Self::Passing(ended.to_string())
+impl From<ShutDown> for DatabaseError {
+    fn from(shut_down: ShutDown) -> Self {
+        Self::Passing(shut_down.to_string())
     }
 }
 
