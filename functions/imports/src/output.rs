@@ -1,4 +1,4 @@
-//! What an import comes to: the task's result, and the words for its owner.
+//! The result of an import, and its toast.
 
 use model::{
     Toast,
@@ -7,32 +7,32 @@ use model::{
 use runtime::Completion;
 use serde::{Deserialize, Serialize};
 
-use crate::{column::Column, rejected::RejectedRows};
+use crate::column::Column;
 
-/// The task's result.
+/// The result of an import.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Output {
     /// The table.
     pub table: String,
-    /// Rows that came to it.
+    /// The number of imported rows.
     pub rows: u64,
-    /// The columns that were filled, as they stand in the table.
+    /// The columns that were written, as the table has them.
     pub columns: Vec<Column>,
-    /// How long it worked, without waiting for another import.
+    /// The duration of the import, without waiting for another one.
     pub seconds: f64,
     /// The file's size.
     pub bytes: u64,
-    /// What the file was read as: `utf-8`, `windows-1252`, …
+    /// The encoding: `utf-8`, `windows-1252`, …
     pub encoding: String,
-    /// What stands between its fields: a character, or `tab`; `jsonl` or `xlsx` where that is its format.
+    /// The character between fields, or `tab`; the format, `jsonl` or `xlsx`, where it has none.
     pub delimiter: String,
     /// The definition by which it was imported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub definition: Option<String>,
-    /// The file's columns that its definition has not, and that did not come to the table; the first fifty.
+    /// The file's columns that the definition does not have, and that were not imported; the first fifty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ignored: Vec<String>,
-    /// What was not imported.
+    /// The rows that were not imported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejected: Option<RejectedRows>,
     /// The file of rejected rows, if there are any.
@@ -40,19 +40,39 @@ pub struct Output {
     pub href: Option<String>,
 }
 
-/// The result with its words.
+/// The rows that were not imported.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RejectedRows {
+    /// Their number.
+    pub rows: u64,
+    /// A CSV of their lines, reasons and texts.
+    pub href: String,
+    /// The first few.
+    pub first: Vec<RejectedRow>,
+}
+
+/// A row that was not imported.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RejectedRow {
+    /// The line of the file on which it begins.
+    pub line: u64,
+    /// The reason.
+    pub reason: String,
+}
+
+/// The result with its toast.
 pub(crate) fn completion(output: Output) -> Completion<Output> {
-    let rows = counted(output.rows, "row");
-    let columns = counted(output.columns.len() as u64, "column");
+    let rows = count(output.rows, "row");
+    let columns = count(output.columns.len() as u64, "column");
     let mut body = format!("{rows}, {columns}");
-    // "In 0.0 s" tells nobody anything.
+    // "In 0.0 s" says nothing.
     if output.seconds >= 0.1 {
         body = format!("{body} in {:.1} s", output.seconds);
     }
     let mut toast = Toast::new(Level::Success, format!("{} is imported", output.table));
     if let Some(rejected) = &output.rejected {
-        let does = if rejected.rows == 1 { "was" } else { "were" };
-        body = format!("{body}; {} {does} rejected", counted(rejected.rows, "row"));
+        let were = if rejected.rows == 1 { "was" } else { "were" };
+        body = format!("{body}; {} {were} rejected", count(rejected.rows, "row"));
         toast.level = Level::Warning;
         toast.action = Some(Action { label: "Download rejected rows".to_owned(), href: rejected.href.clone() });
     }
@@ -61,7 +81,7 @@ pub(crate) fn completion(output: Output) -> Completion<Output> {
 }
 
 /// `1 row`, `3,376 rows`.
-fn counted(number: u64, what: &str) -> String {
+fn count(number: u64, noun: &str) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -70,7 +90,7 @@ fn counted(number: u64, what: &str) -> String {
         }
         text.push(digit);
     }
-    format!("{text} {what}{}", if number == 1 { "" } else { "s" })
+    format!("{text} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]
@@ -80,7 +100,7 @@ mod tests {
     #[test]
     fn numbers_read_as_people_write_them() {
         for (number, text) in [(0, "0 rows"), (1, "1 row"), (999, "999 rows"), (1_234_567, "1,234,567 rows")] {
-            assert_eq!(counted(number, "row"), text);
+            assert_eq!(count(number, "row"), text);
         }
     }
 }

@@ -1,8 +1,8 @@
-//! Which type a column has, from the values it holds.
+//! Infers the type of a column from its values.
 
 use crate::column::{ColumnType, Value};
 
-/// From narrow to wide; a field's type is the first that reads it.
+/// The order in which types are tried; a field's type is the first that reads it.
 const NARROW_FIRST: [ColumnType; 7] = [
     ColumnType::Integer,
     ColumnType::Number,
@@ -13,39 +13,39 @@ const NARROW_FIRST: [ColumnType; 7] = [
     ColumnType::Text,
 ];
 
-/// What is known of a column's type so far.
+/// The type of a column, as far as it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// The input names it: what does not fit is rejected.
-    Given(ColumnType),
-    /// All values so far fit it: what does not fit widens it.
+pub(crate) enum TypeInference {
+    /// Given; a value that does not fit is rejected.
+    Fixed(ColumnType),
+    /// Inferred from all values so far; one that does not fit widens it.
     Inferred(ColumnType),
-    /// No value so far.
+    /// No value seen yet.
     Unknown,
 }
 
-impl Kind {
-    /// The type of the column, should nothing more be learned.
-    pub(crate) fn kind(self) -> ColumnType {
+impl TypeInference {
+    /// The type of the column by what is known.
+    pub(crate) fn column_type(self) -> ColumnType {
         match self {
-            Self::Given(kind) | Self::Inferred(kind) => kind,
+            Self::Fixed(column_type) | Self::Inferred(column_type) => column_type,
             Self::Unknown => ColumnType::Text,
         }
     }
 
-    /// Reads a field as the column stands; `None` if it does not fit. What `is_text` is no number by its looks.
+    /// Reads a field; `None` if it does not fit. A field that `is_text` is no number, whatever it looks like.
     pub(crate) fn read(self, field: &[u8], is_text: bool) -> Option<(&[u8], Value)> {
         match self {
-            Self::Given(kind) => kind.read(field),
-            Self::Inferred(kind) if is_text && !kind.is_written_as_text() && !field.is_empty() => None,
-            Self::Inferred(kind) => kind.read(field),
+            Self::Fixed(column_type) => column_type.read(field),
+            Self::Inferred(column_type) if is_text && !column_type.is_written_as_text() && !field.is_empty() => None,
+            Self::Inferred(column_type) => column_type.read(field),
             Self::Unknown => field.trim_ascii().is_empty().then_some((&b""[..], Value::Null)),
         }
     }
 
-    /// Learns from a field that the column must hold.
+    /// Learns from a field, which the type must fit.
     pub(crate) fn learn(&mut self, field: &[u8], is_text: bool) {
-        if matches!(self, Self::Given(_)) || self.read(field, is_text).is_some() {
+        if matches!(self, Self::Fixed(_)) || self.read(field, is_text).is_some() {
             return;
         }
         let wider: &[ColumnType] = match self {
@@ -54,8 +54,8 @@ impl Kind {
             Self::Inferred(ColumnType::Date) => &[ColumnType::Timestamp],
             _ => &[],
         };
-        let mut wider = wider.iter().filter(|kind| !is_text || kind.is_written_as_text());
-        let fitting = wider.find(|kind| kind.read(field).is_some());
+        let mut wider = wider.iter().filter(|wider| !is_text || wider.is_written_as_text());
+        let fitting = wider.find(|wider| wider.read(field).is_some());
         *self = Self::Inferred(fitting.copied().unwrap_or(ColumnType::Text));
     }
 }
@@ -65,9 +65,9 @@ mod tests {
     use super::*;
 
     fn learned(fields: &[&str]) -> ColumnType {
-        let mut kind = Kind::Unknown;
-        fields.iter().for_each(|field| kind.learn(field.as_bytes(), false));
-        kind.kind()
+        let mut inference = TypeInference::Unknown;
+        fields.iter().for_each(|field| inference.learn(field.as_bytes(), false));
+        inference.column_type()
     }
 
     #[test]
@@ -98,9 +98,9 @@ mod tests {
     #[test]
     fn what_is_text_by_its_format_is_no_number_in_any_order() {
         let learned = |fields: &[(&str, bool)]| {
-            let mut kind = Kind::Unknown;
-            fields.iter().for_each(|(field, is_text)| kind.learn(field.as_bytes(), *is_text));
-            kind.kind()
+            let mut inference = TypeInference::Unknown;
+            fields.iter().for_each(|(field, is_text)| inference.learn(field.as_bytes(), *is_text));
+            inference.column_type()
         };
         assert_eq!(learned(&[("12345", true)]), ColumnType::Text);
         assert_eq!(learned(&[("1", false), ("2", true)]), ColumnType::Text);

@@ -1,4 +1,4 @@
-//! What the first bytes tell: what a file is, and what stands between its fields.
+//! Detects compression, format and delimiter from the first bytes of a file.
 
 use bytes::Bytes;
 use encoding_rs::UTF_8;
@@ -6,13 +6,16 @@ use runtime::Failure;
 
 use crate::{
     input::{Compression, Delimiter, Format},
-    records::Records,
-    source::Sample,
-    text::{Known, Text},
+    read::{
+        delimited::DelimitedReader,
+        row::RowReader,
+        source::InMemory,
+        text::{TextEncoding, TextReader},
+    },
 };
 
-/// How files begin that cannot be imported, and what they are.
-const FORMATS: [(&[u8], &str); 18] = [
+/// The first bytes of formats that cannot be imported, and their names.
+const UNSUPPORTED: [(&[u8], &str); 18] = [
     (b"PK\x05\x06", "an empty ZIP archive"),
     (b"\xD0\xCF\x11\xE0", "an old Excel workbook, or one with a password"),
     (b"\x1F\x8B", "a gzip archive"),
@@ -33,17 +36,17 @@ const FORMATS: [(&[u8], &str); 18] = [
     (b"<html", "a web page"),
 ];
 
-/// How a file is packed.
+/// The compression of a file.
 pub(crate) fn compression(start: &[u8]) -> Compression {
     match start {
         [0x1F, 0x8B, ..] => Compression::Gzip,
-        // A frame, or one that is to be skipped.
+        // A frame, or a skippable one.
         [0x28, 0xB5, 0x2F, 0xFD, ..] | [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..] => Compression::Zstd,
         _ => Compression::None,
     }
 }
 
-/// What a file is; what cannot be imported is refused by its name.
+/// The format of a file; one that cannot be imported is refused by its name.
 pub(crate) fn format(start: &[u8]) -> Result<Format, Failure> {
     let start = start.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(start).trim_ascii_start();
     let begins = |prefix: &[u8]| start.get(..prefix.len()).is_some_and(|bytes| bytes.eq_ignore_ascii_case(prefix));
@@ -56,44 +59,44 @@ pub(crate) fn format(start: &[u8]) -> Result<Format, Failure> {
         return Ok(Format::Jsonl);
     }
     if matches!(after(b'['), Some(b'{' | b'[')) {
-        let words = "the file is JSON in one piece; write JSON Lines, an object on each line, and import that";
-        return Err(Failure::input(words));
+        let message = "the file is JSON in one chunk; write JSON Lines, an object on each line, and import that";
+        return Err(Failure::input(message));
     }
-    match FORMATS.iter().find(|(prefix, _)| begins(prefix)) {
-        Some((_, what)) => {
+    match UNSUPPORTED.iter().find(|(prefix, _)| begins(prefix)) {
+        Some((_, name)) => {
             let formats = "CSV, TSV, JSON Lines or XLSX";
-            Err(Failure::input(format!("the file is {what}, which cannot be imported; save it as {formats}")))
+            Err(Failure::input(format!("the file is {name}, which cannot be imported; save it as {formats}")))
         }
         None => Ok(Format::Csv),
     }
 }
 
-/// Rows that are looked at.
-const ROWS: usize = 200;
+/// Rows that a delimiter is tried on.
+const SAMPLE_ROWS: usize = 200;
 
-/// What stands between the fields of a sample: that which cuts most rows into as many fields as the header has.
-pub(crate) fn delimiter(sample: &Bytes, cut: bool) -> Delimiter {
-    // The better one wins; of equals, the first.
-    let best = b",;\t|".iter().rev().max_by_key(|delimiter| score(sample, cut, **delimiter));
+/// The delimiter of a sample: the one that splits most rows into as many fields as the header has.
+pub(crate) fn delimiter(sample: &Bytes, truncated: bool) -> Delimiter {
+    // Of equals, the first wins.
+    let best = b",;\t|".iter().rev().max_by_key(|delimiter| score(sample, truncated, **delimiter));
     Delimiter(best.copied().unwrap_or(b','))
 }
 
-/// How many of a thousand rows have as many fields as the header, and how many those are.
-fn score(sample: &Bytes, cut: bool, delimiter: u8) -> (usize, usize) {
-    let text = Text::new(Sample::boxed(sample.clone()), Known::Said(UTF_8));
-    let mut records = Records::new(text, delimiter, cut);
-    let Ok(Some(header)) = records.record() else {
+/// The rows in a thousand that have as many fields as the header, and that number of fields.
+fn score(sample: &Bytes, truncated: bool, delimiter: u8) -> (usize, usize) {
+    let text = TextReader::new(InMemory::boxed(sample.clone()), TextEncoding::Declared(UTF_8));
+    let mut records = DelimitedReader::new(text, delimiter, truncated);
+    let Ok(Some(header)) = records.next_row() else {
         return (0, 0);
     };
     let fields = header.len();
-    let (mut alike, mut rows) = (1, 1);
-    while rows < ROWS
-        && let Ok(Some(row)) = records.record()
+    let (mut matching, mut rows) = (1, 1);
+    while rows < SAMPLE_ROWS
+        && let Ok(Some(row)) = records.next_row()
     {
-        alike += usize::from(row.len() == fields);
+        matching += usize::from(row.len() == fields);
         rows += 1;
     }
-    if fields == 1 { (0, 0) } else { (alike * 1000 / rows, fields) }
+    if fields == 1 { (0, 0) } else { (matching * 1000 / rows, fields) }
 }
 
 #[cfg(test)]
@@ -105,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn the_delimiter_is_that_which_cuts_all_rows_alike() {
+    fn the_delimiter_is_the_one_that_splits_all_rows_alike() {
         assert_eq!(found("a,b\n1,2\n"), b',');
         assert_eq!(found("a;b\n1,5;2,5\n"), b';');
         assert_eq!(found("a\tb, c\n1\t2\n3\t4, 5, 6\n"), b'\t');
@@ -133,7 +136,7 @@ mod tests {
             (b"\xD0\xCF\x11\xE0", "an old Excel workbook, or one with a password"),
             (b"%PDF-1.7", "a PDF"),
             (b"\n <!doctype html>", "a web page"),
-            (b"[{\"a\": 1}]", "JSON in one piece"),
+            (b"[{\"a\": 1}]", "JSON in one chunk"),
         ] {
             assert!(format(start).unwrap_err().to_string().contains(what), "{what}");
         }

@@ -1,46 +1,45 @@
-//! From text with delimiters to rows, at bounded memory.
+//! Reads rows from text with delimiters, at bounded memory.
 
 use csv_core::{ReadRecordResult, ReaderBuilder};
 use runtime::Failure;
 
-use crate::{
-    row::{LONGEST_ROW, Record, Rows, Soundness},
-    text::Text,
+use crate::read::{
+    row::{MAX_ROW_BYTES, Row, RowReader, Validity},
+    text::TextReader,
 };
 
-/// The rows of a text with delimiters, one after the other.
-pub(crate) struct Records {
-    text: Text,
+/// Reads rows from text with delimiters.
+pub(crate) struct DelimitedReader {
+    text: TextReader,
     delimiter: u8,
-    /// Whether the text may stop in the middle, as a sample does: what is cut there is no row.
-    cut: bool,
+    /// Whether the text may end within a row, as a sample does; that row is left out.
+    truncated: bool,
     csv: csv_core::Reader,
-    /// Text that is not yet behind us; the row at hand begins at `row`, on `line`, and is read up to `read`.
+    /// Text that is not read yet; the current row starts at `row`, on `line`, and is read up to `read`.
     buffer: Vec<u8>,
     row: usize,
     read: usize,
     line: u64,
     ended: bool,
-    /// The fields of a row with quotes, without them.
+    /// The unquoted fields of a row with quotes.
     unquoted: Vec<u8>,
     ends: Vec<usize>,
     names: Vec<String>,
 }
 
-/// How a row is written.
-enum Shape {
-    /// On one line of so many bytes, without quotes: its fields are where they stand.
+/// Whether a row needs a CSV parser.
+enum RowShape {
+    /// One line of so many bytes without quotes, which is only split.
     Plain(usize),
-    /// In any other way.
-    Other,
+    Quoted,
 }
 
-impl Records {
-    pub(crate) fn new(text: Text, delimiter: u8, cut: bool) -> Self {
+impl DelimitedReader {
+    pub(crate) fn new(text: TextReader, delimiter: u8, truncated: bool) -> Self {
         Self {
             text,
             delimiter,
-            cut,
+            truncated,
             csv: ReaderBuilder::new().delimiter(delimiter).build(),
             buffer: Vec::new(),
             row: 0,
@@ -53,12 +52,12 @@ impl Records {
         }
     }
 
-    /// Reads the header, which names the fields; `false` if there is none. More than `most` fields are a failure.
-    pub(crate) fn read_header(&mut self, most: impl FnOnce(usize) -> Result<(), Failure>) -> Result<bool, Failure> {
-        let Some(header) = self.record()? else {
+    /// Reads the header, which names the fields; `false` if there is none. `check` refuses a number of fields.
+    pub(crate) fn read_header(&mut self, check: impl FnOnce(usize) -> Result<(), Failure>) -> Result<bool, Failure> {
+        let Some(header) = self.next_row()? else {
             return Ok(false);
         };
-        most(header.len())?;
+        check(header.len())?;
         let line = header.line;
         let name = |field: &[u8]| {
             let name = std::str::from_utf8(field).ok().filter(|name| !name.contains('\0'));
@@ -68,42 +67,7 @@ impl Records {
         Ok(true)
     }
 
-    /// The next row, the header being the first; `None` at the end. A quote that never closes and a row that is too long are failures.
-    pub(crate) fn record(&mut self) -> Result<Option<Record<'_>>, Failure> {
-        if !self.skip_line_ends()? {
-            return Ok(None);
-        }
-        let line = self.line;
-        let shape = self.shape()?;
-        let (count, gap) = match shape {
-            Shape::Plain(length) => (self.split(length), 1),
-            Shape::Other => (self.unquote()?, 0),
-        };
-        let mut raw = &self.buffer[self.row..self.read];
-        if self.ended && self.read == self.buffer.len() {
-            if self.cut {
-                return Ok(None);
-            }
-            if let Some(quote) = open_quote(raw, self.delimiter) {
-                return Err(never_closes(line, &raw[..quote]));
-            }
-        }
-        if raw.len() > LONGEST_ROW {
-            return Err(self.too_long());
-        }
-        if gap == 0 {
-            // The others' line ends are yet to come.
-            self.line += memchr::memchr_iter(b'\n', raw).count() as u64;
-        }
-        let fields = if gap == 0 { &self.unquoted } else { raw };
-        while let [rest @ .., b'\r' | b'\n'] = raw {
-            raw = rest;
-        }
-        let (soundness, ends) = (Soundness::Unknown(&self.text), &self.ends[..count]);
-        Ok(Some(Record { line, raw, soundness, fields, ends, gap, texts: &[], names: &[] }))
-    }
-
-    /// Goes to where the next row begins, empty lines being none; `false` at the end.
+    /// Goes to the start of the next row, past empty lines; `false` at the end.
     fn skip_line_ends(&mut self) -> Result<bool, Failure> {
         loop {
             self.row = self.read;
@@ -121,23 +85,23 @@ impl Records {
         }
     }
 
-    /// Looks for the end of the row at hand, or for what makes it more than a line.
-    fn shape(&mut self) -> Result<Shape, Failure> {
+    /// Looks for the end of the current row, or for a quote or a lone carriage return in it.
+    fn shape(&mut self) -> Result<RowShape, Failure> {
         let mut seen = 0;
         loop {
             let row = &self.buffer[self.row..];
             match memchr::memchr3(b'\n', b'\r', b'"', &row[seen..]).map(|at| seen + at) {
-                Some(at) if row[at] == b'\n' => return Ok(Shape::Plain(at)),
-                Some(at) if row[at] == b'\r' && row.get(at + 1) == Some(&b'\n') => return Ok(Shape::Plain(at)),
-                Some(_) => return Ok(Shape::Other),
-                None if self.ended => return Ok(Shape::Plain(row.len())),
+                Some(at) if row[at] == b'\n' => return Ok(RowShape::Plain(at)),
+                Some(at) if row[at] == b'\r' && row.get(at + 1) == Some(&b'\n') => return Ok(RowShape::Plain(at)),
+                Some(_) => return Ok(RowShape::Quoted),
+                None if self.ended => return Ok(RowShape::Plain(row.len())),
                 None => seen = row.len(),
             }
             self.fill()?;
         }
     }
 
-    /// Finds the fields of a plain row; how many there are.
+    /// Splits a plain row; answers the number of its fields.
     fn split(&mut self, length: usize) -> usize {
         self.read = self.row + length;
         self.ends.clear();
@@ -146,7 +110,7 @@ impl Records {
         self.ends.len()
     }
 
-    /// Reads any row, field by field; how many there are.
+    /// Parses any row; answers the number of its fields.
     fn unquote(&mut self) -> Result<usize, Failure> {
         self.csv.reset();
         self.ends.resize(self.ends.capacity(), 0);
@@ -174,54 +138,85 @@ impl Records {
         self.buffer.drain(..self.row);
         self.read -= self.row;
         self.row = 0;
-        if self.buffer.len() > LONGEST_ROW {
+        if self.buffer.len() > MAX_ROW_BYTES {
             return Err(self.too_long());
         }
         self.ended = !self.text.fill(&mut self.buffer)?;
         Ok(())
     }
 
-    /// Why what stands in the buffer is no row.
+    /// Ends the import over a row that is longer than the buffer.
     pub(crate) fn too_long(&self) -> Failure {
         let (line, raw) = (self.line, &self.buffer[self.row..]);
         match open_quote(raw, self.delimiter) {
-            Some(quote) => never_closes(line, &raw[..quote]),
+            Some(quote) => unclosed_quote(line, &raw[..quote]),
             None => Failure::input(format!("line {line} is longer than 1 MiB, more than a row may have")),
         }
     }
 }
 
-impl Rows for Records {
-    fn next(&mut self) -> Result<Option<Record<'_>>, Failure> {
-        self.record()
+impl RowReader for DelimitedReader {
+    /// The first row is the header. A quote that never closes and a row that is too long are failures.
+    fn next_row(&mut self) -> Result<Option<Row<'_>>, Failure> {
+        if !self.skip_line_ends()? {
+            return Ok(None);
+        }
+        let line = self.line;
+        let shape = self.shape()?;
+        let (count, gap) = match shape {
+            RowShape::Plain(length) => (self.split(length), 1),
+            RowShape::Quoted => (self.unquote()?, 0),
+        };
+        let mut raw = &self.buffer[self.row..self.read];
+        if self.ended && self.read == self.buffer.len() {
+            if self.truncated {
+                return Ok(None);
+            }
+            if let Some(quote) = open_quote(raw, self.delimiter) {
+                return Err(unclosed_quote(line, &raw[..quote]));
+            }
+        }
+        if raw.len() > MAX_ROW_BYTES {
+            return Err(self.too_long());
+        }
+        if gap == 0 {
+            // Line ends between rows are counted when they are skipped.
+            self.line += memchr::memchr_iter(b'\n', raw).count() as u64;
+        }
+        let fields = if gap == 0 { &self.unquoted } else { raw };
+        while let [rest @ .., b'\r' | b'\n'] = raw {
+            raw = rest;
+        }
+        let (validity, ends) = (Validity::Unchecked(&self.text), &self.ends[..count]);
+        Ok(Some(Row { line, raw, validity, fields, ends, gap, is_text: &[], names: &[] }))
     }
 
     fn names(&self) -> &[String] {
         &self.names
     }
 
-    fn encoding(&self) -> String {
-        self.text.encoding()
+    fn encoding_name(&self) -> String {
+        self.text.encoding_name()
     }
 }
 
-fn never_closes(line: u64, before: &[u8]) -> Failure {
+fn unclosed_quote(line: u64, before: &[u8]) -> Failure {
     let line = line + memchr::memchr_iter(b'\n', before).count() as u64;
     Failure::input(format!("the quote (\") that opens in line {line} never closes"))
 }
 
-/// Where the quote opens that is still open at the end.
+/// The position of the quote that is still open at the end.
 fn open_quote(row: &[u8], delimiter: u8) -> Option<usize> {
-    let (mut open, mut begins) = (None, true);
+    let (mut open, mut at_start) = (None, true);
     let mut bytes = row.iter().enumerate().peekable();
     while let Some((at, byte)) = bytes.next() {
         match (open, *byte) {
-            (None, b'"') if begins => open = Some(at),
+            (None, b'"') if at_start => open = Some(at),
             // Two quotes within quotes are one.
             (Some(_), b'"') if bytes.next_if(|(_, next)| **next == b'"').is_none() => open = None,
             _ => {}
         }
-        begins = open.is_none() && (*byte == delimiter || matches!(byte, b'\r' | b'\n'));
+        at_start = open.is_none() && (*byte == delimiter || matches!(byte, b'\r' | b'\n'));
     }
     open
 }
@@ -231,19 +226,19 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::{source::Sample, text::Known};
+    use crate::read::{source::InMemory, text::TextEncoding};
 
-    fn records(text: &str, cut: bool) -> Records {
-        let source = Sample::boxed(Bytes::copy_from_slice(text.as_bytes()));
-        Records::new(Text::new(source, Known::Ascii), b',', cut)
+    fn records(text: &str, truncated: bool) -> DelimitedReader {
+        let source = InMemory::boxed(Bytes::copy_from_slice(text.as_bytes()));
+        DelimitedReader::new(TextReader::new(source, TextEncoding::Ascii), b',', truncated)
     }
 
     fn rows(text: &str) -> Vec<(u64, String, Vec<String>)> {
         let mut records = records(text, false);
         let mut rows = Vec::new();
         let owned = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-        while let Some(record) = records.record().unwrap() {
-            rows.push((record.line, owned(record.raw), record.fields().map(owned).collect()));
+        while let Some(row) = records.next_row().unwrap() {
+            rows.push((row.line, owned(row.raw), row.fields().map(owned).collect()));
         }
         rows
     }
@@ -251,7 +246,7 @@ mod tests {
     fn failure(text: &str) -> String {
         let mut records = records(text, false);
         loop {
-            match records.record() {
+            match records.next_row() {
                 Ok(row) => assert!(row.is_some(), "no failure"),
                 Err(failure) => return failure.to_string(),
             }
@@ -272,9 +267,9 @@ mod tests {
     }
 
     #[test]
-    fn a_quote_that_never_closes_is_named_by_its_line() {
+    fn a_quote_that_unclosed_quote_is_named_by_its_line() {
         assert_eq!(failure("a,b\n1,2\n3,\"x\n4,5\n6,7\n"), "the quote (\") that opens in line 3 never closes");
-        let long = format!("a\n1\n\"x{}", "y\n".repeat(LONGEST_ROW));
+        let long = format!("a\n1\n\"x{}", "y\n".repeat(MAX_ROW_BYTES));
         assert_eq!(failure(&long), "the quote (\") that opens in line 3 never closes");
         assert_eq!(failure("a,\"x\ny\",\"z\n"), "the quote (\") that opens in line 2 never closes");
         assert_eq!(rows("a,b\"c,d\"\n").len(), 1, "a quote within a field is no opening one");
@@ -283,7 +278,7 @@ mod tests {
 
     #[test]
     fn a_row_that_is_too_long_is_named_by_its_line() {
-        let long = format!("a\nb\n{}", "x".repeat(3 * LONGEST_ROW));
+        let long = format!("a\nb\n{}", "x".repeat(3 * MAX_ROW_BYTES));
         assert_eq!(failure(&long), "line 3 is longer than 1 MiB, more than a row may have");
     }
 
@@ -292,7 +287,7 @@ mod tests {
         for text in ["a\nb\nc", "a\nb\n\"c\nd", "a\nb\n"] {
             let mut records = records(text, true);
             let mut count = 0;
-            while records.record().unwrap().is_some() {
+            while records.next_row().unwrap().is_some() {
                 count += 1;
             }
             assert_eq!(count, 2, "{text:?}");

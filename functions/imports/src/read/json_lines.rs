@@ -1,4 +1,4 @@
-//! From JSON Lines to rows: an object on each line, its keys the names of the fields.
+//! Reads rows from JSON Lines: an object on each line, its keys the names of the fields.
 
 use std::{borrow::Cow, collections::HashMap, fmt, sync::Arc};
 
@@ -7,70 +7,74 @@ use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::{
-    definition::Declared,
-    row::{LONGEST_ROW, Record, Rows, Soundness},
-    text::Text,
+    column::preview,
+    definition::parse::DeclaredColumn,
+    read::{
+        row::{MAX_ROW_BYTES, Row, RowReader, Validity},
+        text::TextReader,
+    },
 };
 
-/// How deep a value may be nested.
-const DEEPEST: usize = 64;
+/// Levels to which a value may be nested.
+const MAX_DEPTH: usize = 64;
 
-/// What becomes of a key that is not known yet.
+/// The treatment of a key that is not known yet.
 #[derive(Debug, Clone)]
-pub(crate) enum Unknown {
-    /// It is one more field; more fields than so many are a failure.
-    Learn(usize),
-    /// It is one more field if a declared column comes from it, and is passed over otherwise.
-    Only(Arc<[Declared]>),
+pub(crate) enum UnknownKeys {
+    /// It is a new field; more fields than so many are a failure.
+    Add(usize),
+    /// It is a new field if a declared column comes from it, and is ignored otherwise.
+    AddDeclared(Arc<[DeclaredColumn]>),
 }
 
-/// The objects of a text, one after the other.
-pub(crate) struct JsonLines {
-    text: Text,
-    /// Whether the text may stop in the middle, as a sample does: what is cut there is no row.
-    cut: bool,
-    /// Text that is not yet behind us; the line at hand begins at `from`.
+/// Reads the objects of a text.
+pub(crate) struct JsonLinesReader {
+    text: TextReader,
+    /// Whether the text may end within a line, as a sample does; that line is left out.
+    truncated: bool,
+    /// Text that is not read yet; the current line starts at `from`.
     buffer: Vec<u8>,
     from: usize,
     line: u64,
     ended: bool,
-    object: Object,
-    /// The fields of the row at hand, in the order of the names.
+    object: ObjectFields,
+    /// The fields of the current row, in the order of the names.
     fields: Vec<u8>,
     ends: Vec<usize>,
-    fault: String,
+    error: String,
 }
 
-/// An object's values, by key.
-struct Object {
-    unknown: Unknown,
+/// The values of one object by key, and the names of all fields so far.
+struct ObjectFields {
+    unknown_keys: UnknownKeys,
     names: Vec<String>,
-    places: HashMap<String, usize>,
-    values: Vec<Place>,
-    texts: Vec<bool>,
+    positions: HashMap<String, usize>,
+    values: Vec<Span>,
+    is_text: Vec<bool>,
     content: Vec<u8>,
-    /// Which object it is, so that what others left need not be cleared.
-    count: u64,
-    /// Why this one is no row, though it is an object.
-    wrong: Option<String>,
+    /// The number of this object, so that values of earlier ones need not be cleared.
+    number: u64,
+    /// The reason why this object cannot be a row.
+    error: Option<String>,
 }
 
-/// Where a value stands in the content, and of which object it is.
+/// The position of a value in the content, and the number of its object.
 #[derive(Clone, Copy, Default)]
-struct Place {
+struct Span {
     from: usize,
     to: usize,
     object: u64,
 }
 
-impl JsonLines {
-    pub(crate) fn new(text: Text, names: Vec<String>, unknown: Unknown, cut: bool) -> Self {
-        let places = names.iter().enumerate().map(|(at, name)| (name.clone(), at)).collect();
-        let (values, texts) = (vec![Place::default(); names.len()], vec![false; names.len()]);
-        let object = Object { unknown, names, places, values, texts, content: Vec::new(), count: 0, wrong: None };
+impl JsonLinesReader {
+    pub(crate) fn new(text: TextReader, names: Vec<String>, unknown_keys: UnknownKeys, truncated: bool) -> Self {
+        let positions = names.iter().enumerate().map(|(at, name)| (name.clone(), at)).collect();
+        let (values, is_text) = (vec![Span::default(); names.len()], vec![false; names.len()]);
+        let content = Vec::new();
+        let object = ObjectFields { unknown_keys, names, positions, values, is_text, content, number: 0, error: None };
         Self {
             text,
-            cut,
+            truncated,
             buffer: Vec::new(),
             from: 0,
             line: 0,
@@ -78,18 +82,18 @@ impl JsonLines {
             object,
             fields: Vec::new(),
             ends: Vec::new(),
-            fault: String::new(),
+            error: String::new(),
         }
     }
 
-    /// Where the next line that is not blank begins and ends; `None` at the end.
+    /// The range of the next line that is not blank; `None` at the end.
     fn next_line(&mut self) -> Result<Option<(usize, usize)>, Failure> {
         let mut seen = 0;
         loop {
             let found = memchr::memchr(b'\n', &self.buffer[self.from + seen..]).map(|at| self.from + seen + at);
             let (from, to) = match found {
                 Some(end) => (self.from, end),
-                None if self.ended && (self.cut || self.from == self.buffer.len()) => return Ok(None),
+                None if self.ended && (self.truncated || self.from == self.buffer.len()) => return Ok(None),
                 None if self.ended => (self.from, self.buffer.len()),
                 None => {
                     seen = self.buffer.len() - self.from;
@@ -97,7 +101,7 @@ impl JsonLines {
                     continue;
                 }
             };
-            if to - from > LONGEST_ROW {
+            if to - from > MAX_ROW_BYTES {
                 return Err(self.too_long());
             }
             self.from = (to + 1).min(self.buffer.len());
@@ -112,7 +116,7 @@ impl JsonLines {
     fn fill(&mut self) -> Result<(), Failure> {
         self.buffer.drain(..self.from);
         self.from = 0;
-        if self.buffer.len() > LONGEST_ROW {
+        if self.buffer.len() > MAX_ROW_BYTES {
             return Err(self.too_long());
         }
         self.ended = !self.text.fill(&mut self.buffer)?;
@@ -123,140 +127,132 @@ impl JsonLines {
         Failure::input(format!("line {} is longer than 1 MiB, more than a row may have", self.line + 1))
     }
 
-    /// Puts the values in the order of the names.
-    fn gather(&mut self) {
+    /// Writes the values in the order of the names.
+    fn collect_fields(&mut self) {
         self.fields.clear();
         self.ends.clear();
         let object = &mut self.object;
         for (at, value) in object.values.iter().enumerate() {
-            match value.object == object.count {
+            match value.object == object.number {
                 true => self.fields.extend_from_slice(&object.content[value.from..value.to]),
-                false => object.texts[at] = false,
+                false => object.is_text[at] = false,
             }
             self.ends.push(self.fields.len());
         }
     }
 }
 
-impl Rows for JsonLines {
-    fn next(&mut self) -> Result<Option<Record<'_>>, Failure> {
+impl RowReader for JsonLinesReader {
+    fn next_row(&mut self) -> Result<Option<Row<'_>>, Failure> {
         let Some((from, to)) = self.next_line()? else {
             return Ok(None);
         };
         let raw = self.buffer[from..to].trim_ascii();
-        let fault = match self.text.fault(raw) {
+        let error = match self.text.row_error(raw) {
             Some(reason) => Some(reason),
             None => self.object.read(raw).err(),
         };
-        if let Unknown::Learn(most) = self.object.unknown
-            && self.object.names.len() > most
+        if let UnknownKeys::Add(max) = self.object.unknown_keys
+            && self.object.names.len() > max
         {
             let line = self.line;
             return Err(Failure::input(format!(
-                "with line {line} there are more than {most} keys, too many for a table"
+                "with line {line} there are more than {max} keys, too many for a table"
             )));
         }
-        self.gather();
+        self.collect_fields();
         let raw = self.buffer[from..to].trim_ascii();
-        let soundness = match fault {
+        let validity = match error {
             Some(reason) => {
-                self.fault = reason;
-                Soundness::Fault(&self.fault)
+                self.error = reason;
+                Validity::Invalid(&self.error)
             }
-            None => Soundness::Sound,
+            None => Validity::Valid,
         };
-        let Object { texts, names, .. } = &self.object;
-        Ok(Some(Record {
-            line: self.line,
-            raw,
-            soundness,
-            fields: &self.fields,
-            ends: &self.ends,
-            gap: 0,
-            texts,
-            names,
-        }))
+        let ObjectFields { is_text, names, .. } = &self.object;
+        Ok(Some(Row { line: self.line, raw, validity, fields: &self.fields, ends: &self.ends, gap: 0, is_text, names }))
     }
 
     fn names(&self) -> &[String] {
         &self.object.names
     }
 
-    fn encoding(&self) -> String {
-        self.text.encoding()
+    fn encoding_name(&self) -> String {
+        self.text.encoding_name()
     }
 }
 
-impl Object {
-    /// Reads a line, or says why it is no row.
+impl ObjectFields {
+    /// Reads a line, or answers the reason why it cannot be a row.
     fn read(&mut self, line: &[u8]) -> Result<(), String> {
-        self.count += 1;
+        self.number += 1;
         self.content.clear();
         let mut json = serde_json::Deserializer::from_slice(line);
-        self.wrong = None;
+        self.error = None;
         let read = json.deserialize_map(&mut *self).and_then(|()| json.end());
-        if let Some(reason) = self.wrong.take() {
+        if let Some(reason) = self.error.take() {
             return Err(reason);
         }
         read.map_err(|error| {
-            let words = error.to_string();
+            let message = error.to_string();
             // It is always line 1 of the one line.
-            let words = words.split(" at line 1").next().unwrap_or_default();
+            let message = message.split(" at line 1").next().unwrap_or_default();
             match error.column() {
-                0 => format!("it is no JSON object: {words}"),
-                at => format!("it is no JSON object: {words}, at {at}"),
+                0 => format!("it is no JSON object: {message}"),
+                at => format!("it is no JSON object: {message}, at {at}"),
             }
         })
     }
 
-    fn place(&mut self, key: &str) -> Option<usize> {
-        if let Some(at) = self.places.get(key) {
+    /// The position of a key among the names, where it has one.
+    fn position(&mut self, key: &str) -> Option<usize> {
+        if let Some(at) = self.positions.get(key) {
             return Some(*at);
         }
-        if let Unknown::Only(declared) = &self.unknown
+        if let UnknownKeys::AddDeclared(declared) = &self.unknown_keys
             && !declared.iter().any(|column| column.from == key)
         {
             return None;
         }
         let at = self.names.len();
         self.names.push(key.to_owned());
-        self.places.insert(key.to_owned(), at);
-        self.values.push(Place::default());
-        self.texts.push(false);
+        self.positions.insert(key.to_owned(), at);
+        self.values.push(Span::default());
+        self.is_text.push(false);
         Some(at)
     }
 
-    /// Writes a value as a field has it, or says why it cannot be one.
+    /// Keeps a value as the text of a field, or answers the reason why it cannot be one.
     fn put(&mut self, key: &str, value: &str) -> Result<(), String> {
-        let Some(at) = self.place(key) else {
+        let Some(at) = self.position(key) else {
             return Ok(());
         };
-        if self.values[at].object == self.count {
-            return Err(format!("it has the key {:?} twice", short(key)));
+        if self.values[at].object == self.number {
+            return Err(format!("it has the key {:?} twice", preview(key.as_bytes())));
         }
         let from = self.content.len();
-        self.texts[at] = matches!(value.as_bytes().first(), Some(b'"' | b'{' | b'['));
+        self.is_text[at] = matches!(value.as_bytes().first(), Some(b'"' | b'{' | b'['));
         match value.as_bytes() {
             b"null" => {}
             [b'"', plain @ .., b'"'] if memchr::memchr(b'\\', plain).is_none() => self.content.extend_from_slice(plain),
             [b'"', ..] => {
                 let text: String = serde_json::from_str(value).map_err(|error| error.to_string())?;
                 if text.contains('\0') {
-                    return Err(format!("it has a NUL character in {:?}", short(key)));
+                    return Err(format!("it has a NUL character in {:?}", preview(key.as_bytes())));
                 }
                 self.content.extend_from_slice(text.as_bytes());
             }
             nested @ [b'{' | b'[', ..] if is_deep(nested) => {
-                return Err(format!("{:?} is nested more than {DEEPEST} deep", short(key)));
+                return Err(format!("{:?} is nested more than {MAX_DEPTH} deep", preview(key.as_bytes())));
             }
             plain => self.content.extend_from_slice(plain),
         }
-        self.values[at] = Place { from, to: self.content.len(), object: self.count };
+        self.values[at] = Span { from, to: self.content.len(), object: self.number };
         Ok(())
     }
 }
 
-impl<'de> Visitor<'de> for &mut Object {
+impl<'de> Visitor<'de> for &mut ObjectFields {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -266,30 +262,26 @@ impl<'de> Visitor<'de> for &mut Object {
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
         while let Some(key) = map.next_key::<Cow<'de, str>>()? {
             let value: &RawValue = map.next_value()?;
-            if self.wrong.is_none() {
-                self.wrong = self.put(&key, value.get()).err();
+            if self.error.is_none() {
+                self.error = self.put(&key, value.get()).err();
             }
         }
         Ok(())
     }
 }
 
-fn short(key: &str) -> String {
-    key.chars().take(40).collect()
-}
-
 fn is_deep(json: &[u8]) -> bool {
-    let (mut depth, mut within, mut escaped) = (0_usize, false, false);
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
     for byte in json {
-        match (within, byte) {
+        match (in_string, byte) {
             (true, _) if escaped => escaped = false,
             (true, b'\\') => escaped = true,
-            (_, b'"') => within = !within,
+            (_, b'"') => in_string = !in_string,
             (false, b'{' | b'[') => depth += 1,
             (false, b'}' | b']') => depth = depth.saturating_sub(1),
             _ => {}
         }
-        if depth > DEEPEST {
+        if depth > MAX_DEPTH {
             return true;
         }
     }
@@ -301,20 +293,20 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::{source::Sample, text::Known};
+    use crate::read::{source::InMemory, text::TextEncoding};
 
-    fn reader(text: &str, cut: bool) -> JsonLines {
-        let source = Sample::boxed(Bytes::copy_from_slice(text.as_bytes()));
-        JsonLines::new(Text::new(source, Known::Ascii), Vec::new(), Unknown::Learn(5), cut)
+    fn reader(text: &str, truncated: bool) -> JsonLinesReader {
+        let source = InMemory::boxed(Bytes::copy_from_slice(text.as_bytes()));
+        JsonLinesReader::new(TextReader::new(source, TextEncoding::Ascii), Vec::new(), UnknownKeys::Add(5), truncated)
     }
 
-    /// Each row's line, fields and fault.
-    fn rows(text: &str, cut: bool) -> Vec<String> {
-        let mut reader = reader(text, cut);
+    /// Each row's line, fields and error.
+    fn rows(text: &str, truncated: bool) -> Vec<String> {
+        let mut reader = reader(text, truncated);
         let mut rows = Vec::new();
-        while let Some(row) = reader.next().unwrap() {
+        while let Some(row) = reader.next_row().unwrap() {
             let fields: Vec<_> = row.fields().map(|field| String::from_utf8_lossy(field).into_owned()).collect();
-            rows.push(format!("{} {}", row.line, row.fault().unwrap_or_else(|| fields.join("|"))));
+            rows.push(format!("{} {}", row.line, row.error().unwrap_or_else(|| fields.join("|"))));
         }
         rows
     }
@@ -329,9 +321,9 @@ mod tests {
     #[test]
     fn a_value_knows_whether_it_is_text() {
         let mut reader = reader("{\"a\":\"1\",\"b\":1,\"c\":[1]}\n{\"b\":\"1\"}", false);
-        let row = reader.next().unwrap().unwrap();
+        let row = reader.next_row().unwrap().unwrap();
         assert_eq!((row.is_text(0), row.is_text(1), row.is_text(2)), (true, false, true));
-        let row = reader.next().unwrap().unwrap();
+        let row = reader.next_row().unwrap().unwrap();
         assert_eq!((row.is_text(0), row.is_text(1)), (false, true));
     }
 
@@ -358,10 +350,10 @@ mod tests {
     #[test]
     fn too_many_keys_and_too_long_a_line_end_it() {
         let mut many = reader("{\"a\":1,\"b\":2,\"c\":3,\"d\":4,\"e\":5,\"f\":6}", false);
-        let words = many.next().err().unwrap().to_string();
+        let words = many.next_row().err().unwrap().to_string();
         assert_eq!(words, "with line 1 there are more than 5 keys, too many for a table");
-        let mut long = reader(&format!("{{}}\n{{\"a\":\"{}\"}}", "x".repeat(2 * LONGEST_ROW)), false);
-        long.next().unwrap();
-        assert_eq!(long.next().err().unwrap().to_string(), "line 2 is longer than 1 MiB, more than a row may have");
+        let mut long = reader(&format!("{{}}\n{{\"a\":\"{}\"}}", "x".repeat(2 * MAX_ROW_BYTES)), false);
+        long.next_row().unwrap();
+        assert_eq!(long.next_row().err().unwrap().to_string(), "line 2 is longer than 1 MiB, more than a row may have");
     }
 }

@@ -1,22 +1,22 @@
-//! How large the pieces of an XML text are, each of which a reader keeps in memory; and what no workbook says.
+//! Measures the tags and texts of an XML file, each of which its reader keeps in memory, and refuses document types.
 
 /// Bytes of a tag, or of the text between two.
-const LONGEST: u64 = 1 << 20;
-/// Bytes of a tag's beginning that are looked at.
-const LOOKED_AT: usize = 512;
+const MAX_TOKEN_BYTES: u64 = 1 << 20;
+/// Bytes of a tag's beginning that are kept.
+const KEPT_TAG_BYTES: usize = 512;
 
-/// One text, fed piece by piece.
+/// A scan of one XML file, fed chunk by chunk.
 #[derive(Default)]
-pub(crate) struct Scan {
+pub(crate) struct XmlScan {
     state: State,
     /// Bytes since the last tag or text began.
     length: u64,
     /// Bytes since the last cell of a sheet began or ended.
     since_cell: u64,
     tags: u64,
-    /// How many texts the table of texts says that it has.
-    promised: u64,
-    /// The beginning of the tag at hand.
+    /// The number of texts that the table of shared texts declares.
+    declared_texts: u64,
+    /// The beginning of the current tag.
     tag: Vec<u8>,
     last: [u8; 2],
 }
@@ -26,17 +26,17 @@ enum State {
     #[default]
     Text,
     Tag,
-    /// Within a value, until this quote.
+    /// Within an attribute's value, until this quote.
     Quoted(u8),
-    /// Within what ends with this and `>`.
+    /// Within a comment or the like, until this and `>`.
     Until(&'static [u8]),
 }
 
-impl Scan {
-    /// Reads on; says what is wrong, to be read after the text's name.
-    pub(crate) fn read(&mut self, piece: &[u8]) -> Result<(), String> {
-        self.since_cell += piece.len() as u64;
-        for byte in piece {
+impl XmlScan {
+    /// Scans the next chunk; an error is worded to follow the file's name.
+    pub(crate) fn read(&mut self, chunk: &[u8]) -> Result<(), String> {
+        self.since_cell += chunk.len() as u64;
+        for byte in chunk {
             self.length += 1;
             match self.state {
                 State::Text if *byte == b'<' => self.enter(State::Tag),
@@ -47,24 +47,24 @@ impl Scan {
                 State::Until(end) if *byte == b'>' && self.last.ends_with(end) => self.enter(State::Text),
                 State::Until(_) => self.last = [self.last[1], *byte],
             }
-            if self.length > LONGEST {
+            if self.length > MAX_TOKEN_BYTES {
                 return Err("has a value or a tag of more than 1 MiB".to_owned());
             }
         }
         Ok(())
     }
 
-    /// How many tags there were.
+    /// The number of tags so far.
     pub(crate) fn tags(&self) -> u64 {
         self.tags
     }
 
-    /// How many texts the table of texts says that it has, for which room is made before they are read.
-    pub(crate) fn promised(&self) -> u64 {
-        self.promised
+    /// The number of texts that the table of shared texts declares; the library allocates for all of them at once.
+    pub(crate) fn declared_texts(&self) -> u64 {
+        self.declared_texts
     }
 
-    /// How many bytes are in no cell that has ended.
+    /// The number of bytes since the last cell ended.
     pub(crate) fn since_cell(&self) -> u64 {
         self.since_cell
     }
@@ -76,7 +76,7 @@ impl Scan {
     }
 
     fn keep(&mut self, byte: u8) {
-        if self.tag.len() < LOOKED_AT {
+        if self.tag.len() < KEPT_TAG_BYTES {
             self.tag.push(byte);
         }
     }
@@ -112,8 +112,8 @@ impl Scan {
         let name = name[..length].rsplit(|byte| *byte == b':').next().unwrap_or_default();
         match name {
             b"c" => self.since_cell = 0,
-            b"sst" if self.tag.len() >= LOOKED_AT => return Err("has a first tag that is too long".to_owned()),
-            b"sst" => self.promised = self.promised.max(promised(&self.tag)),
+            b"sst" if self.tag.len() >= KEPT_TAG_BYTES => return Err("has a first tag that is too long".to_owned()),
+            b"sst" => self.declared_texts = self.declared_texts.max(unique_count(&self.tag)),
             _ => {}
         }
         self.enter(State::Text);
@@ -121,8 +121,8 @@ impl Scan {
     }
 }
 
-/// What follows `uniqueCount` in a tag.
-fn promised(tag: &[u8]) -> u64 {
+/// The value of `uniqueCount` in a tag.
+fn unique_count(tag: &[u8]) -> u64 {
     let counts = memchr::memmem::find_iter(tag, b"uniqueCount").map(|at| {
         let after = tag[at..].iter().skip_while(|byte| !byte.is_ascii_digit());
         let digits = after.take_while(|byte| byte.is_ascii_digit());
@@ -135,19 +135,19 @@ fn promised(tag: &[u8]) -> u64 {
 mod tests {
     use super::*;
 
-    fn scanned(text: &str) -> Result<Scan, String> {
-        let mut scan = Scan::default();
-        // In pieces that end anywhere.
-        text.as_bytes().chunks(7).try_for_each(|piece| scan.read(piece)).map(|()| scan)
+    fn scanned(text: &str) -> Result<XmlScan, String> {
+        let mut scan = XmlScan::default();
+        // In chunks that end anywhere.
+        text.as_bytes().chunks(7).try_for_each(|chunk| scan.read(chunk)).map(|()| scan)
     }
 
     #[test]
-    fn tags_and_promises_are_counted() {
+    fn tags_and_declared_texts_are_counted() {
         let text =
             "<?xml version=\"1.0\"?><x:sst count='9' uniqueCount=\"12\"><si a='>'/><!-- <a> --><![CDATA[<b>]]></x:sst>";
         let scan = scanned(text).unwrap();
-        assert_eq!((scan.tags(), scan.promised()), (3, 12));
-        assert_eq!(scanned("<sst uniqueCount=\"99999999999999999999999\">").unwrap().promised(), u64::MAX);
+        assert_eq!((scan.tags(), scan.declared_texts()), (3, 12));
+        assert_eq!(scanned("<sst uniqueCount=\"99999999999999999999999\">").unwrap().declared_texts(), u64::MAX);
         assert!(scanned(&format!("<sst a=\"{}\">", "x".repeat(600))).is_err());
     }
 

@@ -1,23 +1,23 @@
-//! Names of columns: the header's, where they can be names in both databases.
+//! Makes column names of header fields that both databases accept.
 
 use std::collections::HashSet;
 
 /// PostgreSQL cuts longer names, and two could become one.
-const LONGEST: usize = 63;
+const MAX_BYTES: usize = 63;
 
 /// PostgreSQL has columns of these names in every table.
-const TAKEN: [&str; 6] = ["ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"];
+const RESERVED: [&str; 6] = ["ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"];
 
-/// A name for every field of the header: letters, digits and '_', no digit first, none twice in any case.
-pub(crate) fn names<'a>(header: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let mut taken: HashSet<String> = TAKEN.map(str::to_owned).into();
+/// Makes a name of every field of a header: letters, digits and '_', no digit first, unique whatever the case.
+pub(crate) fn unique_names<'a>(header: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut taken: HashSet<String> = RESERVED.map(str::to_owned).into();
     let unique = |(at, field): (usize, &str)| {
-        let name = name(field, at + 1);
+        let name = column_name(field, at + 1);
         let mut candidate = name.clone();
         let mut next = 2;
         while !taken.insert(candidate.to_lowercase()) {
             let suffix = format!("_{next}");
-            candidate = format!("{}{suffix}", cut(&name, LONGEST - suffix.len()));
+            candidate = format!("{}{suffix}", truncate(&name, MAX_BYTES - suffix.len()));
             next += 1;
         }
         candidate
@@ -25,7 +25,7 @@ pub(crate) fn names<'a>(header: impl Iterator<Item = &'a str>) -> Vec<String> {
     header.enumerate().map(unique).collect()
 }
 
-fn name(field: &str, position: usize) -> String {
+fn column_name(field: &str, position: usize) -> String {
     let mut name = String::new();
     for letter in field.trim().chars() {
         match letter {
@@ -34,7 +34,7 @@ fn name(field: &str, position: usize) -> String {
             _ => name.push('_'),
         }
     }
-    // A name may end with the '_' it came with, not with one that stands for a bracket.
+    // An '_' at the end stays where the header has it, and not where it replaces a bracket.
     if !field.trim().ends_with('_') {
         name.truncate(name.trim_end_matches('_').len());
     }
@@ -44,12 +44,12 @@ fn name(field: &str, position: usize) -> String {
     if name.starts_with(char::is_numeric) {
         name.insert(0, '_');
     }
-    cut(&name, LONGEST).to_owned()
+    truncate(&name, MAX_BYTES).to_owned()
 }
 
 /// The first bytes, whole characters only.
-fn cut(name: &str, longest: usize) -> &str {
-    &name[..name.floor_char_boundary(longest)]
+fn truncate(name: &str, max_bytes: usize) -> &str {
+    &name[..name.floor_char_boundary(max_bytes)]
 }
 
 #[cfg(test)]
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     fn named(header: &[&str]) -> Vec<String> {
-        names(header.iter().copied())
+        unique_names(header.iter().copied())
     }
 
     #[test]
@@ -77,7 +77,7 @@ mod tests {
     fn a_long_name_is_cut_to_what_postgresql_keeps() {
         let long = "ü".repeat(40);
         let names = named(&[&long, &long]);
-        assert!(names.iter().all(|name| name.len() <= LONGEST));
+        assert!(names.iter().all(|name| name.len() <= MAX_BYTES));
         assert_ne!(names[0], names[1]);
     }
 }

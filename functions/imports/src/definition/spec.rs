@@ -1,4 +1,4 @@
-//! What is to be done: an input, together with the definition that it names, and whether its owner may ask for it.
+//! Resolves an input and the definition that it names, and checks that its owner may import so.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -8,43 +8,45 @@ use storage::FileKey;
 use crate::{
     column::ColumnType,
     config::TablePattern,
-    definition::{Declared, Definition},
-    definitions::Definitions,
+    definition::{
+        folder::Definitions,
+        parse::{DeclaredColumn, Definition},
+    },
     input::{FileOptions, Input, Mode, TableName},
 };
 
-/// What is to be done.
+/// A resolved import.
 #[derive(Debug, Clone)]
-pub(crate) struct Order {
+pub(crate) struct ImportSpec {
     pub(crate) file: FileKey,
     pub(crate) table: TableName,
     pub(crate) mode: Mode,
     pub(crate) key: Vec<String>,
     pub(crate) options: FileOptions,
-    pub(crate) columns: Wanted,
-    /// The definition by which it is done.
+    pub(crate) columns: ColumnSpec,
+    /// The name of the definition it follows.
     pub(crate) definition: Option<String>,
 }
 
-/// What is known of the columns before the file is.
+/// The columns as far as they are known before the file is read.
 #[derive(Debug, Clone)]
-pub(crate) enum Wanted {
-    /// The types of some, by their names.
+pub(crate) enum ColumnSpec {
+    /// The types of some columns, by name.
     Types(BTreeMap<String, ColumnType>),
-    /// All of them, and what they must hold.
-    Declared(Arc<[Declared]>),
+    /// All columns, with their rules.
+    Declared(Arc<[DeclaredColumn]>),
 }
 
-impl Order {
-    /// Makes sense of an input, or says what is wrong with it.
-    pub(crate) fn of(
+impl ImportSpec {
+    /// Resolves an input, or refuses it.
+    pub(crate) fn resolve(
         input: Input,
         definitions: &Definitions,
         tables: &[TablePattern],
         context: &Context,
     ) -> Result<Self, Failure> {
         let Some(name) = &input.definition else {
-            return Self::without(input, definitions, tables, context);
+            return Self::from_input(input, definitions, tables, context);
         };
         let definition = definitions.get(name).ok_or_else(|| {
             let shown: String = name.chars().take(64).collect();
@@ -57,10 +59,10 @@ impl Order {
         if !context.is_allowed(&definition.allow) {
             return Err(forbidden());
         }
-        Self::by(definition, input)
+        Self::from_definition(definition, input)
     }
 
-    fn without(
+    fn from_input(
         input: Input,
         definitions: &Definitions,
         tables: &[TablePattern],
@@ -68,11 +70,11 @@ impl Order {
     ) -> Result<Self, Failure> {
         let missing = || Failure::input("table: it is missing; name a table, or a definition");
         let table = input.table.clone().ok_or_else(missing)?;
-        // Otherwise "allow" would be no more than a suggestion.
-        if definitions.of(&table).any(|definition| !context.is_allowed(&definition.allow)) {
+        // Otherwise leaving the definition out would get around its "allow".
+        if definitions.for_table(&table).any(|definition| !context.is_allowed(&definition.allow)) {
             return Err(forbidden());
         }
-        if !tables.iter().any(|pattern| pattern.covers(&table)) {
+        if !tables.iter().any(|pattern| pattern.matches(&table)) {
             let patterns: Vec<_> = tables.iter().map(TablePattern::as_str).collect();
             let which = if patterns.is_empty() { "none".to_owned() } else { patterns.join(", ") };
             let table = table.as_str();
@@ -89,12 +91,12 @@ impl Order {
             (Mode::Replace | Mode::Append, false) => Err(Failure::input("key: only mode upsert has a key")),
             _ => Ok(()),
         }?;
-        let options = said(&input);
-        let columns = Wanted::Types(input.columns);
+        let options = input.file_options();
+        let columns = ColumnSpec::Types(input.columns);
         Ok(Self { file: input.file, table, mode, key: input.key, options, columns, definition: None })
     }
 
-    fn by(definition: &Arc<Definition>, input: Input) -> Result<Self, Failure> {
+    fn from_definition(definition: &Arc<Definition>, input: Input) -> Result<Self, Failure> {
         let name = &definition.name;
         let fixed = |field: &str| Failure::input(format!("{field}: the definition {name} says it; leave it out"));
         if input.table.is_some() {
@@ -110,10 +112,10 @@ impl Order {
         if mode != definition.mode && !definition.modes.contains(&mode) {
             return Err(fixed("mode"));
         }
-        let options = merged(&definition.file, said(&input)).map_err(fixed)?;
+        let options = merge_options(&definition.file, input.file_options()).map_err(fixed)?;
         let columns = match definition.columns.is_empty() {
-            true => Wanted::Types(BTreeMap::new()),
-            false => Wanted::Declared(definition.columns.clone()),
+            true => ColumnSpec::Types(BTreeMap::new()),
+            false => ColumnSpec::Declared(definition.columns.clone()),
         };
         let key = if mode == Mode::Upsert { definition.key.clone() } else { Vec::new() };
         let table = definition.table.clone();
@@ -125,30 +127,20 @@ fn forbidden() -> Failure {
     Failure::Permanent { reason: "forbidden", message: "You may not start this import.".to_owned() }
 }
 
-fn said(input: &Input) -> FileOptions {
-    FileOptions {
-        format: input.format,
-        compression: input.compression,
-        sheet: input.sheet.clone(),
-        delimiter: input.delimiter,
-        encoding: input.encoding,
-    }
-}
-
-/// What the definition leaves open, the input may say; `Err` names what it may not.
-fn merged(fixed: &FileOptions, said: FileOptions) -> Result<FileOptions, &'static str> {
-    fn either<T: Clone>(fixed: &Option<T>, said: Option<T>, field: &'static str) -> Result<Option<T>, &'static str> {
-        match (fixed, said) {
+/// Adds what the definition leaves open from the input; `Err` names a field that both set.
+fn merge_options(fixed: &FileOptions, given: FileOptions) -> Result<FileOptions, &'static str> {
+    fn either<T: Clone>(fixed: &Option<T>, given: Option<T>, field: &'static str) -> Result<Option<T>, &'static str> {
+        match (fixed, given) {
             (Some(_), Some(_)) => Err(field),
-            (fixed, said) => Ok(said.or_else(|| fixed.clone())),
+            (fixed, given) => Ok(given.or_else(|| fixed.clone())),
         }
     }
     Ok(FileOptions {
-        format: either(&fixed.format, said.format, "format")?,
-        compression: either(&fixed.compression, said.compression, "compression")?,
-        sheet: either(&fixed.sheet, said.sheet, "sheet")?,
-        delimiter: either(&fixed.delimiter, said.delimiter, "delimiter")?,
-        encoding: either(&fixed.encoding, said.encoding, "encoding")?,
+        format: either(&fixed.format, given.format, "format")?,
+        compression: either(&fixed.compression, given.compression, "compression")?,
+        sheet: either(&fixed.sheet, given.sheet, "sheet")?,
+        delimiter: either(&fixed.delimiter, given.delimiter, "delimiter")?,
+        encoding: either(&fixed.encoding, given.encoding, "encoding")?,
     })
 }
 
@@ -156,12 +148,12 @@ fn merged(fixed: &FileOptions, said: FileOptions) -> Result<FileOptions, &'stati
 pub(crate) mod tests {
     use super::*;
 
-    /// An order without a definition.
-    pub(crate) fn order(input: serde_json::Value) -> Order {
+    /// An import without a definition.
+    pub(crate) fn spec(input: serde_json::Value) -> ImportSpec {
         let input: Input = serde_json::from_value(input).unwrap();
-        let options = said(&input);
+        let options = input.file_options();
         let (table, mode) = (input.table.unwrap(), input.mode.unwrap_or_default());
-        let columns = Wanted::Types(input.columns);
-        Order { file: input.file, table, mode, key: input.key, options, columns, definition: None }
+        let columns = ColumnSpec::Types(input.columns);
+        ImportSpec { file: input.file, table, mode, key: input.key, options, columns, definition: None }
     }
 }

@@ -1,4 +1,4 @@
-//! The folder of definitions, read and checked when the worker starts.
+//! Reads and checks the folder of definitions when the worker starts.
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
@@ -8,11 +8,12 @@ use runtime::{
 };
 
 use crate::{
-    definition::{Declared, Definition},
+    column::ColumnType,
+    definition::parse::{DeclaredColumn, Definition},
     input::TableName,
 };
 
-/// All definitions, by name.
+/// The definitions of a worker, by name.
 #[derive(Debug, Default)]
 pub(crate) struct Definitions(BTreeMap<String, Arc<Definition>>);
 
@@ -28,25 +29,24 @@ impl Definitions {
         for file in names {
             match read(folder, &file) {
                 Ok(definition) => drop(definitions.insert(definition.name.clone(), Arc::new(definition))),
-                Err(told) => faults.extend(told),
+                Err(found) => faults.extend(found),
             }
         }
         faults.extend(contradictions(&definitions));
         Faults::unless_none(setting, faults).map(|()| Self(definitions))
     }
 
-    /// The one of a name.
     pub(crate) fn get(&self, name: &str) -> Option<&Arc<Definition>> {
         self.0.get(name)
     }
 
-    /// All their names, for a person who wrote another one.
+    /// Their names.
     pub(crate) fn names(&self) -> Vec<&str> {
         self.0.keys().map(String::as_str).collect()
     }
 
-    /// Those of a table.
-    pub(crate) fn of(&self, table: &TableName) -> impl Iterator<Item = &Arc<Definition>> {
+    /// The definitions of a table.
+    pub(crate) fn for_table(&self, table: &TableName) -> impl Iterator<Item = &Arc<Definition>> {
         self.0.values().filter(|definition| is_same(&definition.table, table))
     }
 
@@ -56,7 +56,7 @@ impl Definitions {
     }
 }
 
-/// SQLite's names have no case.
+/// Whether two names are one table: SQLite ignores case.
 fn is_same(one: &TableName, other: &TableName) -> bool {
     one.as_str().eq_ignore_ascii_case(other.as_str())
 }
@@ -70,10 +70,10 @@ fn read(folder: &Path, file: &str) -> Result<Definition, Vec<Fault>> {
         let told = faults.into_iter().map(|(at, why): (std::ops::Range<usize>, _)| source.fault_at(at.start, why));
         told.collect()
     };
-    Definition::read(&source.name, &source.text).map_err(faults)
+    Definition::parse(&source.name, &source.text).map_err(faults)
 }
 
-/// Two definitions of one table say the same of it.
+/// Definitions of one table must give it the same columns.
 fn contradictions(definitions: &BTreeMap<String, Arc<Definition>>) -> Vec<Fault> {
     let mut faults = Vec::new();
     let all: Vec<_> = definitions.values().collect();
@@ -88,8 +88,8 @@ fn contradictions(definitions: &BTreeMap<String, Arc<Definition>>) -> Vec<Fault>
     faults
 }
 
-fn shape(columns: &[Declared]) -> Vec<(&str, crate::column::ColumnType)> {
-    let mut shape: Vec<_> = columns.iter().map(|column| (column.name.as_str(), column.kind)).collect();
+fn shape(columns: &[DeclaredColumn]) -> Vec<(&str, ColumnType)> {
+    let mut shape: Vec<_> = columns.iter().map(|column| (column.name.as_str(), column.column_type)).collect();
     shape.sort_unstable_by_key(|(name, _)| *name);
     shape
 }

@@ -1,5 +1,5 @@
-//! Whether a workbook may be opened: it is a ZIP archive of XML, written by anybody. Looked through once, before the
-//! library that reads it, which keeps whole texts, tags and tables in memory.
+//! Checks a workbook, which is a ZIP archive of XML from anybody, before the library reads it: that keeps whole texts,
+//! tags and tables in memory.
 
 use std::{
     fs::File,
@@ -10,25 +10,25 @@ use std::{
 use runtime::Failure;
 use zip::{ZipArchive, result::ZipError};
 
-use crate::{unpack::UnpackLimit, xml::Scan};
+use crate::read::{unpack::UnpackLimit, xml::XmlScan};
 
 /// Parts that a workbook may have.
-const MOST_PARTS: u64 = 10_000;
+const MAX_PARTS: u64 = 10_000;
 /// Bytes that a part may have, unless it is a sheet, which is read cell by cell.
-const LARGEST_PART: u64 = 128 << 20;
-/// Tags that the part with the workbook's texts may have, each of which takes memory.
-const MOST_TEXTS: u64 = 8_000_000;
-/// Bytes and tags of a part that says how the workbook looks and hangs together.
-const LARGEST_SETTINGS: u64 = 16 << 20;
-const MOST_SETTINGS: u64 = 500_000;
-/// Where the end of an archive's directory may be.
-const TAIL: u64 = 22 + 65_535 + 20;
+const MAX_PART_BYTES: u64 = 128 << 20;
+/// Tags that the part of shared texts may have, each of which takes memory.
+const MAX_TEXTS: u64 = 8_000_000;
+/// Bytes and tags that a part with styles or relations may have.
+const MAX_SETTINGS_BYTES: u64 = 16 << 20;
+const MAX_SETTINGS_TAGS: u64 = 500_000;
+/// Bytes at the end of an archive among which its directory ends.
+const TAIL_BYTES: u64 = 22 + 65_535 + 20;
 
 /// Refuses an archive that is no workbook, that is broken, or that would take more memory than it is given.
 pub(crate) fn check(
     file: &Arc<File>,
     limit: UnpackLimit,
-    going_on: &dyn Fn() -> Result<(), Failure>,
+    check_stop: &dyn Fn() -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let packed = file.metadata().map_err(unreadable)?.len();
     check_directory(file, packed)?;
@@ -43,30 +43,30 @@ pub(crate) fn check(
     for at in 0..archive.len() {
         let entry = archive.by_index_data(at).map_err(broken)?;
         if entry.encrypted() {
-            return Err(protected());
+            return Err(has_password());
         }
         let mut part = archive.by_index(at).map_err(broken)?;
         let name = part.name().map_err(broken)?.into_owned();
         scan(&mut part, &name, |read| {
             unpacked += read;
             limit.check(packed, unpacked)?;
-            going_on()
+            check_stop()
         })?;
     }
     Ok(())
 }
 
-/// What a person reads of a workbook with a password.
-pub(crate) fn protected() -> Failure {
+/// Refuses a workbook with a password.
+pub(crate) fn has_password() -> Failure {
     Failure::input("the workbook has a password; save it without one and import that")
 }
 
-/// Its directory is read whole, so it must be small; looked at before anybody reads it.
+/// Refuses a large directory, which the library would read whole.
 fn check_directory(file: &Arc<File>, length: u64) -> Result<(), Failure> {
     let mut tail = Vec::new();
     let mut reader: &File = file;
-    reader.seek(SeekFrom::Start(length.saturating_sub(TAIL))).map_err(unreadable)?;
-    reader.take(TAIL).read_to_end(&mut tail).map_err(unreadable)?;
+    reader.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES))).map_err(unreadable)?;
+    reader.take(TAIL_BYTES).read_to_end(&mut tail).map_err(unreadable)?;
     let ends: Vec<usize> = memchr::memmem::find_iter(&tail, b"PK\x05\x06").collect();
     if ends.is_empty() {
         return Err(Failure::input("the workbook ends too early; it was cut off somewhere"));
@@ -76,13 +76,13 @@ fn check_directory(file: &Arc<File>, length: u64) -> Result<(), Failure> {
         bytes.iter().rev().fold(0_u64, |number, byte| number << 8 | u64::from(*byte))
     };
     for end in ends {
-        if number(end + 10, 2) > MOST_PARTS || number(end + 12, 4) > LARGEST_SETTINGS {
+        if number(end + 10, 2) > MAX_PARTS || number(end + 12, 4) > MAX_SETTINGS_BYTES {
             return Err(too_many_parts());
         }
     }
-    // The same in the form for large archives.
+    // ZIP64, the format of large archives.
     for end in memchr::memmem::find_iter(&tail, b"PK\x06\x06") {
-        if number(end + 32, 8) > MOST_PARTS || number(end + 40, 8) > LARGEST_SETTINGS {
+        if number(end + 32, 8) > MAX_PARTS || number(end + 40, 8) > MAX_SETTINGS_BYTES {
             return Err(too_many_parts());
         }
     }
@@ -90,24 +90,24 @@ fn check_directory(file: &Arc<File>, length: u64) -> Result<(), Failure> {
 }
 
 fn too_many_parts() -> Failure {
-    Failure::input(format!("the workbook has more than {MOST_PARTS} parts, too many to be one"))
+    Failure::input(format!("the workbook has more than {MAX_PARTS} parts, too many to be one"))
 }
 
 fn scan(part: &mut impl Read, name: &str, mut count: impl FnMut(u64) -> Result<(), Failure>) -> Result<(), Failure> {
     let lower = name.to_ascii_lowercase();
     let ends = |endings: &[&str]| endings.iter().any(|ending| lower.ends_with(ending));
-    let (largest, most_tags) = match () {
-        () if ends(&["sharedstrings.xml"]) => (LARGEST_PART, MOST_TEXTS),
-        () if ends(&["styles.xml", "workbook.xml", ".rels"]) => (LARGEST_SETTINGS, MOST_SETTINGS),
+    let (max_bytes, max_tags) = match () {
+        () if ends(&["sharedstrings.xml"]) => (MAX_PART_BYTES, MAX_TEXTS),
+        () if ends(&["styles.xml", "workbook.xml", ".rels"]) => (MAX_SETTINGS_BYTES, MAX_SETTINGS_TAGS),
         () if lower.starts_with("xl/worksheets/sheet") => (u64::MAX, u64::MAX),
-        () => (LARGEST_PART, u64::MAX),
+        () => (MAX_PART_BYTES, u64::MAX),
     };
     // Pictures are no XML, and nobody reads them.
     let is_xml = !ends(&[".png", ".jpg", ".jpeg", ".gif", ".bmp", ".emf", ".wmf", ".bin", ".tiff"]);
-    let (mut scan, mut bytes) = (Scan::default(), 0);
-    let mut piece = vec![0; 64 * 1024];
+    let (mut scan, mut bytes) = (XmlScan::default(), 0);
+    let mut chunk = vec![0; 64 * 1024];
     loop {
-        let read = match part.read(&mut piece) {
+        let read = match part.read(&mut chunk) {
             Ok(0) => return Ok(()),
             Ok(read) => read,
             Err(error) => {
@@ -119,19 +119,19 @@ fn scan(part: &mut impl Read, name: &str, mut count: impl FnMut(u64) -> Result<(
         bytes += read as u64;
         count(read as u64)?;
         if is_xml {
-            scan.read(&piece[..read]).map_err(|why| Failure::input(format!("the workbook's part {name} {why}")))?;
+            scan.read(&chunk[..read]).map_err(|error| Failure::input(format!("the workbook's part {name} {error}")))?;
         }
-        let promised = scan.promised();
-        if bytes > largest || scan.tags() > most_tags || promised > MOST_TEXTS || scan.since_cell() > LARGEST_PART {
-            let most = largest.min(LARGEST_PART) >> 20;
-            let words =
-                format!("the workbook's part {name} is too large to be read ({most} MiB at most); save it as CSV");
-            return Err(Failure::input(words));
+        let declared = scan.declared_texts();
+        if bytes > max_bytes || scan.tags() > max_tags || declared > MAX_TEXTS || scan.since_cell() > MAX_PART_BYTES {
+            let limit = max_bytes.min(MAX_PART_BYTES) >> 20;
+            let message =
+                format!("the workbook's part {name} is too large to be read ({limit} MiB at most); save it as CSV");
+            return Err(Failure::input(message));
         }
     }
 }
 
-/// So that it is read from its beginning.
+/// Goes back to the beginning of the file.
 pub(crate) fn rewind(file: &Arc<File>) -> Result<(), Failure> {
     let mut file: &File = file;
     file.rewind().map_err(unreadable)
@@ -143,8 +143,8 @@ fn unreadable(error: io::Error) -> Failure {
 
 fn broken(error: ZipError) -> Failure {
     match error {
-        ZipError::InvalidPassword => protected(),
-        ZipError::UnsupportedArchive(why) if why.to_lowercase().contains("password") => protected(),
+        ZipError::InvalidPassword => has_password(),
+        ZipError::UnsupportedArchive(reason) if reason.to_lowercase().contains("password") => has_password(),
         error => Failure::input(format!("the workbook is broken, or was not sent whole: {error}")),
     }
 }
