@@ -21,7 +21,7 @@ use crate::{
         text::TextReader,
         unpack::{self, UnpackLimit},
     },
-    schema::plan::{self, Layout, Limits, Plan},
+    schema::plan::{self, Layout, Limits, Plan, TextFormat},
     write::{
         database::TableDatabase,
         load::{LoadJob, LoadOutcome, RowSource},
@@ -76,24 +76,22 @@ impl Imports {
             stop: context.stop.clone(),
             started,
         };
-        let (compression, encoding) = match &plan.layout {
+        let (compression, encoding, format) = match &plan.layout {
             Layout::Sheet(workbook) => {
                 let source = RowSource::Sheet(workbook.clone(), context.progress_handle());
                 return self.database.load(job(plan, source), async {}).await;
             }
-            Layout::Delimited { compression, encoding, .. } | Layout::Json { compression, encoding } => {
-                (*compression, *encoding)
-            }
+            Layout::Text { compression, encoding, format } => (*compression, *encoding, *format),
         };
         let download = source::open(context, &spec.file).await?;
         let (file, transfer) = FileSource::with_progress(download, context);
         let limits = self.limits();
         let text = TextReader::new(unpack::unpack(Box::new(file), compression, limits.unpack), encoding);
-        let source = match &plan.layout {
-            Layout::Delimited { delimiter, .. } => {
+        let source = match format {
+            TextFormat::Delimited(delimiter) => {
                 RowSource::Delimited(Box::new(DelimitedReader::new(text, delimiter.0, false)))
             }
-            Layout::Json { .. } | Layout::Sheet(_) => {
+            TextFormat::JsonLines => {
                 let names = plan.mapping.fields.iter().map(|column| column.field.clone()).collect();
                 let unknown_keys = plan::unknown_keys(spec, limits.columns);
                 RowSource::Json(Box::new(JsonLinesReader::new(text, names, unknown_keys, false)))

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use storage::FileKey;
 
-use crate::column::{ColumnType, plain_enum};
+use crate::column::{ColumnType, plain_enum, preview};
 
 /// The input of an import: a file, and a definition or a table.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -151,9 +151,9 @@ impl TryFrom<String> for TableName {
     fn try_from(name: String) -> Result<Self, String> {
         let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         if name.is_empty() || name.len() > 63 || !plain || name.as_bytes()[0].is_ascii_digit() {
-            let shown: String = name.chars().take(40).collect();
             return Err(format!(
-                "{shown:?} is no table name; it has 1 to 63 of A-Z, a-z, 0-9 and '_', and begins with no digit"
+                "{:?} is no table name; it has 1 to 63 of A-Z, a-z, 0-9 and '_', and begins with no digit",
+                preview(name.as_bytes())
             ));
         }
         let lower = name.to_ascii_lowercase();
@@ -204,8 +204,10 @@ impl TryFrom<String> for EncodingName {
         // "replacement" stands for unsafe encodings, which are not decoded.
         let known = Encoding::for_label_no_replacement(label.as_bytes());
         known.map(Self).ok_or_else(|| {
-            let shown: String = label.chars().take(40).collect();
-            format!("{shown:?} is no encoding known here; write utf-8, utf-16le, windows-1252, shift_jis, …")
+            format!(
+                "{:?} is no encoding known here; write utf-8, utf-16le, windows-1252, shift_jis, …",
+                preview(label.as_bytes())
+            )
         })
     }
 }

@@ -49,11 +49,11 @@ impl ImportSpec {
             return Self::from_input(input, definitions, tables, context);
         };
         let definition = definitions.get(name).ok_or_else(|| {
-            let shown: String = name.chars().take(64).collect();
-            let known = definitions.names();
-            Failure::input(match known.is_empty() {
-                true => format!("definition: there is no {shown:?}; this worker has no definitions"),
-                false => format!("definition: there is no {shown:?}; there are: {}", known.join(", ")),
+            let name: String = name.chars().take(64).collect();
+            let names = definitions.names();
+            Failure::input(match names.is_empty() {
+                true => format!("definition: there is no {name:?}; this worker has no definitions"),
+                false => format!("definition: there is no {name:?}; there are: {}", names.join(", ")),
             })
         })?;
         if !context.is_allowed(&definition.allow) {
@@ -76,11 +76,11 @@ impl ImportSpec {
         }
         if !tables.iter().any(|pattern| pattern.matches(&table)) {
             let patterns: Vec<_> = tables.iter().map(TablePattern::as_str).collect();
-            let which = if patterns.is_empty() { "none".to_owned() } else { patterns.join(", ") };
+            let allowed = if patterns.is_empty() { "none".to_owned() } else { patterns.join(", ") };
             let table = table.as_str();
             return Err(Failure::Permanent {
                 reason: "table",
-                message: format!("imports may not go into the table {table}; they may go into: {which}"),
+                message: format!("imports may not go into the table {table}; they may go into: {allowed}"),
             });
         }
         let mode = input.mode.unwrap_or_default();

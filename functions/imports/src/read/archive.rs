@@ -121,8 +121,11 @@ fn scan(part: &mut impl Read, name: &str, mut count: impl FnMut(u64) -> Result<(
         if is_xml {
             scan.read(&chunk[..read]).map_err(|error| Failure::input(format!("the workbook's part {name} {error}")))?;
         }
-        let declared = scan.declared_texts();
-        if bytes > max_bytes || scan.tags() > max_tags || declared > MAX_TEXTS || scan.since_cell() > MAX_PART_BYTES {
+        if bytes > max_bytes
+            || scan.tags > max_tags
+            || scan.declared_texts > MAX_TEXTS
+            || scan.since_cell > MAX_PART_BYTES
+        {
             let limit = max_bytes.min(MAX_PART_BYTES) >> 20;
             let message =
                 format!("the workbook's part {name} is too large to be read ({limit} MiB at most); save it as CSV");

@@ -49,10 +49,10 @@ pub(crate) fn compression(start: &[u8]) -> Compression {
 /// The format of a file; one that cannot be imported is refused by its name.
 pub(crate) fn format(start: &[u8]) -> Result<Format, Failure> {
     let start = start.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(start).trim_ascii_start();
-    let begins = |prefix: &[u8]| start.get(..prefix.len()).is_some_and(|bytes| bytes.eq_ignore_ascii_case(prefix));
+    let starts_with = |prefix: &[u8]| start.get(..prefix.len()).is_some_and(|bytes| bytes.eq_ignore_ascii_case(prefix));
     let after =
         |bracket: u8| (start.first() == Some(&bracket)).then(|| start[1..].trim_ascii_start().first()).flatten();
-    if begins(b"PK\x03\x04") {
+    if starts_with(b"PK\x03\x04") {
         return Ok(Format::Xlsx);
     }
     if matches!(after(b'{'), Some(b'"' | b'}')) {
@@ -62,7 +62,7 @@ pub(crate) fn format(start: &[u8]) -> Result<Format, Failure> {
         let message = "the file is JSON in one chunk; write JSON Lines, an object on each line, and import that";
         return Err(Failure::input(message));
     }
-    match UNSUPPORTED.iter().find(|(prefix, _)| begins(prefix)) {
+    match UNSUPPORTED.iter().find(|(prefix, _)| starts_with(prefix)) {
         Some((_, name)) => {
             let formats = "CSV, TSV, JSON Lines or XLSX";
             Err(Failure::input(format!("the file is {name}, which cannot be imported; save it as {formats}")))

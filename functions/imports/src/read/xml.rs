@@ -12,10 +12,10 @@ pub(crate) struct XmlScan {
     /// Bytes since the last tag or text began.
     length: u64,
     /// Bytes since the last cell of a sheet began or ended.
-    since_cell: u64,
-    tags: u64,
-    /// The number of texts that the table of shared texts declares.
-    declared_texts: u64,
+    pub(crate) since_cell: u64,
+    pub(crate) tags: u64,
+    /// The number of texts that the table of shared texts declares; the library allocates for all of them at once.
+    pub(crate) declared_texts: u64,
     /// The beginning of the current tag.
     tag: Vec<u8>,
     last: [u8; 2],
@@ -52,21 +52,6 @@ impl XmlScan {
             }
         }
         Ok(())
-    }
-
-    /// The number of tags so far.
-    pub(crate) fn tags(&self) -> u64 {
-        self.tags
-    }
-
-    /// The number of texts that the table of shared texts declares; the library allocates for all of them at once.
-    pub(crate) fn declared_texts(&self) -> u64 {
-        self.declared_texts
-    }
-
-    /// The number of bytes since the last cell ended.
-    pub(crate) fn since_cell(&self) -> u64 {
-        self.since_cell
     }
 
     fn enter(&mut self, state: State) {
@@ -146,8 +131,8 @@ mod tests {
         let text =
             "<?xml version=\"1.0\"?><x:sst count='9' uniqueCount=\"12\"><si a='>'/><!-- <a> --><![CDATA[<b>]]></x:sst>";
         let scan = scanned(text).unwrap();
-        assert_eq!((scan.tags(), scan.declared_texts()), (3, 12));
-        assert_eq!(scanned("<sst uniqueCount=\"99999999999999999999999\">").unwrap().declared_texts(), u64::MAX);
+        assert_eq!((scan.tags, scan.declared_texts), (3, 12));
+        assert_eq!(scanned("<sst uniqueCount=\"99999999999999999999999\">").unwrap().declared_texts, u64::MAX);
         assert!(scanned(&format!("<sst a=\"{}\">", "x".repeat(600))).is_err());
     }
 
@@ -177,7 +162,7 @@ mod tests {
 
     #[test]
     fn cells_that_end_are_told_from_what_goes_on() {
-        assert!(scanned(&"<c><v>1</v></c>".repeat(1000)).unwrap().since_cell() < 20);
-        assert!(scanned(&format!("<c>{}", "<v>1</v>".repeat(1000))).unwrap().since_cell() > 7000);
+        assert!(scanned(&"<c><v>1</v></c>".repeat(1000)).unwrap().since_cell < 20);
+        assert!(scanned(&format!("<c>{}", "<v>1</v>".repeat(1000))).unwrap().since_cell > 7000);
     }
 }

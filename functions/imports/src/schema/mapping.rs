@@ -119,9 +119,9 @@ impl ColumnMapping {
             match &column.rule.default {
                 Some(text) => defaults.push(default_column(column, text)),
                 None if column.rule.required => {
-                    let (from, shown) = (&column.from, first_names(names));
+                    let (from, has) = (&column.from, first_names(names));
                     return Err(Failure::input(format!(
-                        "the file has no column {from:?}, which the definition {definition} requires; it has: {shown}"
+                        "the file has no column {from:?}, which the definition {definition} requires; it has: {has}"
                     )));
                 }
                 None => {}
@@ -224,18 +224,18 @@ impl ColumnMapping {
             })
         };
         for column in self.fields.iter_mut().filter(|column| column.used) {
-            let known = find(&column.name)?;
+            let existing = find(&column.name)?;
             let declared = self.declared.is_some().then(|| column.inference.column_type());
-            column.inference = TypeInference::Fixed(known.read_type(declared, table)?);
+            column.inference = TypeInference::Fixed(existing.read_type(declared, table)?);
             if let Some(key) = self.key.iter_mut().find(|key| **key == column.name) {
-                key.clone_from(&known.name);
+                key.clone_from(&existing.name);
             }
-            column.name.clone_from(&known.name);
+            column.name.clone_from(&existing.name);
         }
         for DefaultColumn { column, .. } in &mut self.defaults {
-            let known = find(&column.name)?;
-            known.read_type(Some(column.column_type), table)?;
-            column.name.clone_from(&known.name);
+            let existing = find(&column.name)?;
+            existing.read_type(Some(column.column_type), table)?;
+            column.name.clone_from(&existing.name);
         }
         self.fixed = true;
         Ok(())
@@ -259,8 +259,8 @@ fn default_column(column: &DeclaredColumn, text: &str) -> DefaultColumn {
 }
 
 fn unknown_column(input_field: &str, wanted: &str, names: &[String]) -> Failure {
-    let (wanted, shown): (String, _) = (wanted.chars().take(64).collect(), first_names(names));
-    Failure::input(format!("{input_field}: the file has no column {wanted:?}; it has: {shown}"))
+    let (wanted, has): (String, _) = (wanted.chars().take(64).collect(), first_names(names));
+    Failure::input(format!("{input_field}: the file has no column {wanted:?}; it has: {has}"))
 }
 
 fn first_names(names: &[String]) -> String {

@@ -36,17 +36,20 @@ pub(crate) struct Plan {
 /// The format of a file, with what its reader needs.
 #[derive(Debug, Clone)]
 pub(crate) enum Layout {
-    Delimited {
+    Text {
         compression: Compression,
         encoding: TextEncoding,
-        delimiter: Delimiter,
-    },
-    Json {
-        compression: Compression,
-        encoding: TextEncoding,
+        format: TextFormat,
     },
     /// A workbook, copied to a temporary file.
     Sheet(Workbook),
+}
+
+/// The format of a text.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum TextFormat {
+    Delimited(Delimiter),
+    JsonLines,
 }
 
 /// The limits of a file and of a table.
@@ -75,6 +78,7 @@ impl Plan {
             let compression = spec.options.compression.unwrap_or_else(|| sniff::compression(file.head()));
             let file = Peeked::new(unpack::unpack(Box::new(file), compression, limits.unpack))?;
             let format = spec.options.format.map_or_else(|| sniff::format(file.head()), Ok)?;
+            let text_layout = |(encoding, format, mapping)| (Layout::Text { compression, encoding, format }, mapping);
             let (layout, mapping) = match format {
                 Format::Xlsx if compression != Compression::None => {
                     return Err(Failure::input("the file is a packed workbook; unpack it and import that"));
@@ -84,9 +88,9 @@ impl Plan {
                     let mapping = map_sheet(&workbook, &spec, limits.columns)?;
                     (Layout::Sheet(workbook), mapping)
                 }
-                Format::Jsonl => plan_json(&Sample::read(file)?, compression, &spec, limits.columns)?,
+                Format::Jsonl => plan_json(&Sample::read(file)?, &spec, limits.columns).map(text_layout)?,
                 Format::Csv | Format::Tsv => {
-                    plan_delimited(&Sample::read(file)?, compression, format, &spec, limits.columns)?
+                    plan_delimited(&Sample::read(file)?, format, &spec, limits.columns).map(text_layout)?
                 }
             };
             Ok(Self { bytes, layout, mapping })
@@ -98,8 +102,8 @@ impl Plan {
     /// The character between fields, or `tab`; the format where it has none.
     pub(crate) fn delimiter(&self) -> String {
         match &self.layout {
-            Layout::Delimited { delimiter, .. } => delimiter.name(),
-            Layout::Json { .. } => "jsonl".to_owned(),
+            Layout::Text { format: TextFormat::Delimited(delimiter), .. } => delimiter.name(),
+            Layout::Text { format: TextFormat::JsonLines, .. } => "jsonl".to_owned(),
             Layout::Sheet(_) => "xlsx".to_owned(),
         }
     }
@@ -140,13 +144,9 @@ fn utf_8_reader(text: Bytes) -> TextReader {
     TextReader::new(InMemory::boxed(text), TextEncoding::Declared(UTF_8))
 }
 
-fn plan_delimited(
-    sample: &Sample,
-    compression: Compression,
-    format: Format,
-    spec: &ImportSpec,
-    limit: ColumnLimit,
-) -> Result<(Layout, ColumnMapping), Failure> {
+type TextPlan = (TextEncoding, TextFormat, ColumnMapping);
+
+fn plan_delimited(sample: &Sample, format: Format, spec: &ImportSpec, limit: ColumnLimit) -> Result<TextPlan, Failure> {
     let (encoding, text) = sample.decode(&spec.options)?;
     let by_format = (format == Format::Tsv).then_some(Delimiter(b'\t'));
     let delimiter = spec.options.delimiter.or(by_format).unwrap_or_else(|| sniff::delimiter(&text, sample.truncated));
@@ -159,15 +159,10 @@ fn plan_delimited(
     }
     let mut mapping = ColumnMapping::new(rows.names(), spec)?;
     learn_types(&mut rows, &mut mapping, usize::MAX)?;
-    Ok((Layout::Delimited { compression, encoding, delimiter }, mapping))
+    Ok((encoding, TextFormat::Delimited(delimiter), mapping))
 }
 
-fn plan_json(
-    sample: &Sample,
-    compression: Compression,
-    spec: &ImportSpec,
-    limit: ColumnLimit,
-) -> Result<(Layout, ColumnMapping), Failure> {
+fn plan_json(sample: &Sample, spec: &ImportSpec, limit: ColumnLimit) -> Result<TextPlan, Failure> {
     let (encoding, text) = sample.decode(&spec.options)?;
     let reader = |names: Vec<String>| {
         JsonLinesReader::new(utf_8_reader(text.clone()), names, unknown_keys(spec, limit), sample.truncated)
@@ -187,7 +182,7 @@ fn plan_json(
     }
     let mut mapping = ColumnMapping::new(rows.names(), spec)?;
     learn_types(&mut reader(rows.names().to_vec()), &mut mapping, usize::MAX)?;
-    Ok((Layout::Json { compression, encoding }, mapping))
+    Ok((encoding, TextFormat::JsonLines, mapping))
 }
 
 fn map_sheet(workbook: &Workbook, spec: &ImportSpec, limit: ColumnLimit) -> Result<ColumnMapping, Failure> {
@@ -226,23 +221,23 @@ mod tests {
 
     use super::*;
 
-    fn plan(text: &[u8], truncated: bool) -> Result<(Layout, ColumnMapping), String> {
+    fn plan(text: &[u8], truncated: bool) -> Result<TextPlan, String> {
         let spec =
             crate::definition::spec::tests::spec(json!({"file": "a/b", "table": "t", "columns": {"id": "text"}}));
         let limit = ColumnLimit { max: 2000, database: "a test" };
         let sample = Sample { bytes: Bytes::copy_from_slice(text), truncated };
-        plan_delimited(&sample, Compression::None, Format::Csv, &spec, limit).map_err(|error| error.to_string())
+        plan_delimited(&sample, Format::Csv, &spec, limit).map_err(|error| error.to_string())
     }
 
-    fn columns(found: &(Layout, ColumnMapping)) -> String {
-        let shown = |column: &crate::column::Column| format!("{} {}", column.name, column.column_type.as_str());
-        found.1.table_columns().iter().map(shown).collect::<Vec<_>>().join(", ")
+    fn columns(plan: &TextPlan) -> String {
+        let name_and_type = |column: &crate::column::Column| format!("{} {}", column.name, column.column_type.as_str());
+        plan.2.table_columns().iter().map(name_and_type).collect::<Vec<_>>().join(", ")
     }
 
     #[test]
     fn a_sample_tells_delimiter_names_and_types() {
         let found = plan(b"id;A B;b\n1;2;x\n2;;y\nragged\n", false).unwrap();
-        assert!(matches!(found.0, Layout::Delimited { delimiter: Delimiter(b';'), encoding: TextEncoding::Ascii, .. }));
+        assert!(matches!(found, (TextEncoding::Ascii, TextFormat::Delimited(Delimiter(b';')), _)));
         assert_eq!(columns(&found), "id text, A_B integer, b text");
     }
 

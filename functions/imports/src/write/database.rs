@@ -23,8 +23,8 @@ impl TableDatabase {
     /// Opens it; nothing is connected yet.
     pub(crate) fn open(config: &DatabaseConfig) -> Result<Self, OpenError> {
         Ok(match Database::open(config)? {
-            Database::Sqlite(database) => Self::Sqlite(Sqlite::new(database)),
-            Database::Postgres(database) => Self::Postgres(Postgres::new(database)),
+            Database::Sqlite(database) => Self::Sqlite(Sqlite(database)),
+            Database::Postgres(database) => Self::Postgres(Postgres(database)),
         })
     }
 

@@ -48,24 +48,18 @@ const OWN_TABLES: &str = "
     );";
 
 /// Loads tables of a database on a server, in the current schema.
-pub(crate) struct Postgres {
-    database: database::Postgres,
-}
+pub(crate) struct Postgres(pub(crate) database::Postgres);
 
 impl Postgres {
-    pub(crate) fn new(database: database::Postgres) -> Self {
-        Self { database }
-    }
-
     pub(crate) async fn earlier_output(&self, task: TaskId) -> Result<Option<Output>, Failure> {
-        let mut connection = self.database.pool().acquire().await.map_err(failure)?;
+        let mut connection = self.0.pool().acquire().await.map_err(failure)?;
         create_own_tables(&mut connection).await.map_err(failure)?;
         earlier_output(&mut connection, task).await
     }
 
     pub(crate) async fn load(&self, job: LoadJob, transfer: impl Future<Output = ()>) -> Result<LoadOutcome, Failure> {
         let stop = job.stop.clone();
-        let mut connection = self.database.pool().acquire().await.map_err(failure)?;
+        let mut connection = self.0.pool().acquire().await.map_err(failure)?;
         // One that is left within a COPY is of no use to others.
         connection.close_on_drop();
         let mut transaction = connection.begin().await.map_err(failure)?;

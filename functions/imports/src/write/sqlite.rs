@@ -40,17 +40,11 @@ const OWN_TABLES: &str = "
     );";
 
 /// Loads tables of a database in a file.
-pub(crate) struct Sqlite {
-    database: database::Sqlite,
-}
+pub(crate) struct Sqlite(pub(crate) database::Sqlite);
 
 impl Sqlite {
-    pub(crate) fn new(database: database::Sqlite) -> Self {
-        Self { database }
-    }
-
     pub(crate) async fn earlier_output(&self, task: TaskId) -> Result<Option<Output>, Failure> {
-        let database = self.database.clone();
+        let database = self.0.clone();
         thread::run(move || earlier_output(&connect(&database)?, task)).await
     }
 
@@ -61,11 +55,11 @@ impl Sqlite {
     ) -> Result<LoadOutcome, Failure> {
         let waiting_since = Instant::now();
         let write_lock = tokio::select! {
-            lock = self.database.turn().lock_owned() => lock,
+            lock = self.0.turn().lock_owned() => lock,
             () = job.stop.cancelled() => return Err(Failure::Stopped),
         };
         job.started += waiting_since.elapsed();
-        let database = self.database.clone();
+        let database = self.0.clone();
         let loading = thread::run(move || {
             let outcome = load(connect(&database)?, job);
             drop(write_lock);
