@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use runtime::{
     catalogue::Offer,
-    definitions::{Fault, Faults, Source, fault_of_name, files},
+    definitions::{Fault, Faults, Folder},
 };
 
 use crate::{
@@ -20,27 +20,14 @@ pub(crate) struct Definitions(BTreeMap<String, Arc<Definition>>);
 impl Definitions {
     /// Reads each `NAME.toml` of a folder; an empty path is a folder with none.
     pub(crate) fn read(folder: &Path) -> Result<Self, Faults> {
-        let setting = "imports.definitions (BELLWIRE_IMPORTS__DEFINITIONS)";
-        let (mut definitions, mut faults) = (BTreeMap::new(), Vec::new());
-        let names = files(folder, &["toml"]).unwrap_or_else(|fault| {
-            faults.push(fault);
-            Vec::new()
-        });
-        for file in names {
-            match read(folder, &file) {
-                Ok(definition) => drop(definitions.insert(definition.name.clone(), Arc::new(definition))),
-                Err(found) => faults.extend(found),
-            }
-        }
-        faults.extend(contradictions(&definitions));
-        Faults::unless_none(setting, faults).map(|()| Self(definitions))
+        let folder = Folder::open("imports.definitions (BELLWIRE_IMPORTS__DEFINITIONS)", folder, ["toml"]);
+        folder.read(|[source]| Definition::parse(source).map(Arc::new), contradictions).map(Self)
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&Arc<Definition>> {
         self.0.get(name)
     }
 
-    /// Their names.
     pub(crate) fn names(&self) -> Vec<&str> {
         self.0.keys().map(String::as_str).collect()
     }
@@ -50,7 +37,7 @@ impl Definitions {
         self.0.values().filter(|definition| is_same(&definition.table, table))
     }
 
-    /// The forms that start them.
+    /// The forms that start imports by them.
     pub(crate) fn offers(&self) -> Vec<Offer> {
         self.0.values().map(|definition| definition.offer()).collect()
     }
@@ -61,18 +48,6 @@ fn is_same(one: &TableName, other: &TableName) -> bool {
     one.as_str().eq_ignore_ascii_case(other.as_str())
 }
 
-fn read(folder: &Path, file: &str) -> Result<Definition, Vec<Fault>> {
-    let source = Source::read(folder, file).map_err(|fault| vec![fault])?;
-    if let Some(why) = fault_of_name(&source.name) {
-        return Err(vec![source.fault(why)]);
-    }
-    let faults = |faults: Vec<(_, String)>| {
-        let told = faults.into_iter().map(|(at, why): (std::ops::Range<usize>, _)| source.fault_at(at.start, why));
-        told.collect()
-    };
-    Definition::parse(&source.name, &source.text).map_err(faults)
-}
-
 /// Definitions of one table must give it the same columns.
 fn contradictions(definitions: &BTreeMap<String, Arc<Definition>>) -> Vec<Fault> {
     let mut faults = Vec::new();
@@ -81,8 +56,8 @@ fn contradictions(definitions: &BTreeMap<String, Arc<Definition>>) -> Vec<Fault>
         if let Some(other) = all[..at].iter().find(|other| is_same(&one.table, &other.table))
             && shape(&one.columns) != shape(&other.columns)
         {
-            let why = format!("{}.toml gives the table {} other columns", other.name, one.table.as_str());
-            faults.push(Fault { file: format!("{}.toml", one.name), line: None, why });
+            let reason = format!("{}.toml gives the table {} other columns", other.name, one.table.as_str());
+            faults.push(Fault { file: format!("{}.toml", one.name), line: None, reason });
         }
     }
     faults

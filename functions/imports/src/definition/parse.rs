@@ -5,7 +5,7 @@ use std::{collections::HashSet, ops::Range, sync::Arc};
 use regex::bytes::RegexBuilder;
 use runtime::{
     catalogue::{Field, FieldType, Offer},
-    definitions::fault_of_allow,
+    definitions::{Fault, Source, check_allow},
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -50,9 +50,6 @@ pub(crate) struct DeclaredColumn {
     pub(crate) rule: Rule,
 }
 
-/// An error, and the bytes where it is.
-pub(crate) type Fault = (Range<usize>, String);
-
 /// The file of a definition.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -90,19 +87,18 @@ struct ColumnEntry {
 }
 
 impl Definition {
-    /// Parses and checks the text of its file.
-    pub(crate) fn parse(name: &str, text: &str) -> Result<Self, Vec<Fault>> {
-        let file: DefinitionFile = toml::from_str(text)
-            .map_err(|error| vec![(error.span().unwrap_or_default(), error.message().to_owned())])?;
-        let mut faults = Vec::new();
-        let columns = check_columns(file.column, &mut faults);
-        let key = check_key(file.key, file.mode, &file.modes, &columns, &mut faults);
-        let allow = file.allow.into_iter().filter_map(|audience| check_audience(audience, &mut faults)).collect();
-        if !faults.is_empty() {
-            return Err(faults);
+    /// Parses and checks its file.
+    pub(crate) fn parse(source: &Source) -> Result<Self, Vec<Fault>> {
+        let file: DefinitionFile = source.parse().map_err(|fault| vec![fault])?;
+        let mut check = Check { source, faults: Vec::new() };
+        let columns = check.columns(file.column);
+        let key = check.key(file.key, file.mode, &file.modes, &columns);
+        let allow = file.allow.into_iter().map(|entry| check.allow(entry)).collect();
+        if !check.faults.is_empty() {
+            return Err(check.faults);
         }
         Ok(Self {
-            name: name.to_owned(),
+            name: source.name.clone(),
             title: file.title,
             description: file.description,
             table: file.table,
@@ -150,64 +146,112 @@ impl Definition {
     }
 }
 
-fn check_columns(entries: Vec<Spanned<ColumnEntry>>, faults: &mut Vec<Fault>) -> Vec<DeclaredColumn> {
-    let (mut names, mut froms) = (HashSet::new(), HashSet::new());
-    let mut columns = Vec::with_capacity(entries.len());
-    for entry in entries {
-        let at = entry.span();
-        let Some(column) = check_column(entry.into_inner(), faults) else {
-            continue;
-        };
-        if !names.insert(column.name.to_lowercase()) {
-            faults.push((at.clone(), format!("the column {:?} is there twice", column.name)));
-        }
-        if !froms.insert(column.from.clone()) {
-            faults.push((at, format!("two columns come from the file's {:?}", column.from)));
-        }
-        columns.push(column);
-    }
-    columns
+/// Checks the parts of a definition, collecting their faults.
+struct Check<'a> {
+    source: &'a Source,
+    faults: Vec<Fault>,
 }
 
-fn check_column(entry: ColumnEntry, faults: &mut Vec<Fault>) -> Option<DeclaredColumn> {
-    let before = faults.len();
-    let (column_type, name) = (entry.column_type, entry.name.get_ref().clone());
-    if column_names::unique_names([name.as_str()].into_iter()) != [name.as_str()] {
-        let message =
-            format!("{name:?} is no column name; it has letters, digits and '_', at most 63 bytes, no digit first");
-        faults.push((entry.name.span(), message));
+impl Check<'_> {
+    fn fault(&mut self, at: Range<usize>, reason: impl Into<String>) {
+        self.faults.push(self.source.fault_at(at.start, reason));
     }
-    let mut bound = |value: Option<Spanned<toml::Value>>, which: &str| {
-        let value = value?;
-        let read = toml_text(value.get_ref()).and_then(|text| Bound::parse(column_type, &text));
-        if read.is_none() {
-            let message = match column_type {
-                ColumnType::Integer | ColumnType::Number | ColumnType::Date => {
-                    format!("{which}: it is no {}", column_type.as_str())
-                }
-                _ => format!("{which} is for integer, number and date, not for {}", column_type.as_str()),
+
+    fn columns(&mut self, entries: Vec<Spanned<ColumnEntry>>) -> Vec<DeclaredColumn> {
+        let (mut names, mut froms) = (HashSet::new(), HashSet::new());
+        let mut columns = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let at = entry.span();
+            let Some(column) = self.column(entry.into_inner()) else {
+                continue;
             };
-            faults.push((value.span(), message));
+            if !names.insert(column.name.to_lowercase()) {
+                self.fault(at.clone(), format!("the column {:?} is there twice", column.name));
+            }
+            if !froms.insert(column.from.clone()) {
+                self.fault(at, format!("two columns come from the file's {:?}", column.from));
+            }
+            columns.push(column);
         }
-        read
-    };
-    let (min, max) = (bound(entry.min, "min"), bound(entry.max, "max"));
-    let pattern = entry.pattern.and_then(|pattern| {
-        // The whole value must match, and not a part of it.
-        let anchored = format!("^(?:{})$", pattern.get_ref());
-        let compiled = RegexBuilder::new(&anchored).size_limit(MAX_PATTERN_BYTES).build();
-        compiled.map_err(|error| faults.push((pattern.span(), format!("pattern: {}", last_line(&error))))).ok()
-    });
-    let mut rule = Rule { required: entry.required, min, max, pattern, ..Rule::default() };
-    if let Some(default) = entry.default {
-        match toml_text(default.get_ref()).filter(|text| is_allowed(column_type, &rule, text)) {
-            Some(text) => rule.default = Some(text),
-            None => faults
-                .push((default.span(), format!("default: it is no {} that the column may have", column_type.as_str()))),
-        }
+        columns
     }
-    let from = entry.from.unwrap_or_else(|| name.clone());
-    (faults.len() == before).then_some(DeclaredColumn { name, from, column_type, rule })
+
+    fn column(&mut self, entry: ColumnEntry) -> Option<DeclaredColumn> {
+        let faults = self.faults.len();
+        let (column_type, name) = (entry.column_type, entry.name.get_ref().clone());
+        if column_names::unique_names([name.as_str()].into_iter()) != [name.as_str()] {
+            let rule = "it has letters, digits and '_', at most 63 bytes, no digit first";
+            self.fault(entry.name.span(), format!("{name:?} is no column name; {rule}"));
+        }
+        let (min, max) = (self.bound(column_type, entry.min, "min"), self.bound(column_type, entry.max, "max"));
+        let pattern = entry.pattern.and_then(|pattern| {
+            // The whole value must match, and not a part of it.
+            let anchored = format!("^(?:{})$", pattern.get_ref());
+            let compiled = RegexBuilder::new(&anchored).size_limit(MAX_PATTERN_BYTES).build();
+            compiled.map_err(|error| self.fault(pattern.span(), format!("pattern: {}", last_line(&error)))).ok()
+        });
+        let mut rule = Rule { required: entry.required, min, max, pattern, ..Rule::default() };
+        if let Some(default) = entry.default {
+            rule.default = toml_text(default.get_ref()).filter(|text| is_allowed(column_type, &rule, text));
+            if rule.default.is_none() {
+                let expected = column_type.as_str();
+                self.fault(default.span(), format!("default: it is no {expected} that the column may have"));
+            }
+        }
+        let from = entry.from.unwrap_or_else(|| name.clone());
+        (self.faults.len() == faults).then_some(DeclaredColumn { name, from, column_type, rule })
+    }
+
+    fn bound(&mut self, column_type: ColumnType, value: Option<Spanned<toml::Value>>, field: &str) -> Option<Bound> {
+        let value = value?;
+        let bound = toml_text(value.get_ref()).and_then(|text| Bound::parse(column_type, &text));
+        if bound.is_none() {
+            let expected = column_type.as_str();
+            let reason = match column_type {
+                ColumnType::Integer | ColumnType::Number | ColumnType::Date => format!("{field}: it is no {expected}"),
+                _ => format!("{field} is for integer, number and date, not for {expected}"),
+            };
+            self.fault(value.span(), reason);
+        }
+        bound
+    }
+
+    fn key(
+        &mut self,
+        key: Option<Spanned<Vec<String>>>,
+        mode: Mode,
+        modes: &[Mode],
+        columns: &[DeclaredColumn],
+    ) -> Vec<String> {
+        let upserts = mode == Mode::Upsert || modes.contains(&Mode::Upsert);
+        let Some(key) = key else {
+            if upserts {
+                self.fault(0..0, "mode upsert needs a key, the columns that tell rows apart: key = [\"id\"]");
+            }
+            return Vec::new();
+        };
+        let (at, key) = (key.span(), key.into_inner());
+        if key.is_empty() || !upserts {
+            self.fault(at.clone(), "a key names one or more columns, and only mode upsert has one");
+        }
+        let mut seen = HashSet::new();
+        for name in &key {
+            if !columns.is_empty() && !columns.iter().any(|column| column.name == *name) {
+                self.fault(at.clone(), format!("key: there is no [[column]] of the name {name:?}"));
+            }
+            if !seen.insert(name) {
+                self.fault(at.clone(), format!("key: {name:?} is there twice"));
+            }
+        }
+        key
+    }
+
+    fn allow(&mut self, entry: Spanned<String>) -> String {
+        if let Err(reason) = check_allow(entry.get_ref()) {
+            self.fault(entry.span(), reason);
+        }
+        entry.into_inner()
+    }
 }
 
 fn is_allowed(column_type: ColumnType, rule: &Rule, text: &str) -> bool {
@@ -231,45 +275,4 @@ fn last_line(error: &regex::Error) -> String {
     let message = error.to_string();
     // The lines before the last one draw the pattern.
     message.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
-}
-
-fn check_key(
-    key: Option<Spanned<Vec<String>>>,
-    mode: Mode,
-    modes: &[Mode],
-    columns: &[DeclaredColumn],
-    faults: &mut Vec<Fault>,
-) -> Vec<String> {
-    let upserts = mode == Mode::Upsert || modes.contains(&Mode::Upsert);
-    let Some(key) = key else {
-        if upserts {
-            faults.push((0..0, "mode upsert needs a key, the columns that tell rows apart: key = [\"id\"]".to_owned()));
-        }
-        return Vec::new();
-    };
-    let (at, key) = (key.span(), key.into_inner());
-    let mut seen = HashSet::new();
-    let mut fault = |message: String| faults.push((at.clone(), message));
-    if key.is_empty() || !upserts {
-        fault("a key names one or more columns, and only mode upsert has one".to_owned());
-    }
-    for name in &key {
-        if !columns.is_empty() && !columns.iter().any(|column| column.name == *name) {
-            fault(format!("key: there is no [[column]] of the name {name:?}"));
-        }
-        if !seen.insert(name) {
-            fault(format!("key: {name:?} is there twice"));
-        }
-    }
-    key
-}
-
-fn check_audience(audience: Spanned<String>, faults: &mut Vec<Fault>) -> Option<String> {
-    match fault_of_allow(audience.get_ref()) {
-        Some(message) => {
-            faults.push((audience.span(), message));
-            None
-        }
-        None => Some(audience.into_inner()),
-    }
 }

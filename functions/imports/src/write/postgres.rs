@@ -18,6 +18,7 @@ use crate::{
     write::{
         copy::CopySink,
         load::{LoadJob, LoadOutcome, ReadOutcome},
+        own_tables::OWN_TABLES,
         sql::{
             column_list, create_table, key_is_not_unique, key_list, no_unique_index, on_conflict, quoted, record_error,
         },
@@ -35,34 +36,22 @@ const CHANNEL_CHUNKS: usize = 4;
 const STAGED_ROWS: &str = "pg_temp.bellwire_upsert";
 const ROW_NUMBER: &str = "\"bellwire row\"";
 
-const OWN_TABLES: &str = "
-    CREATE TABLE IF NOT EXISTS bellwire_imports (
-        task text PRIMARY KEY,
-        table_name text NOT NULL,
-        result json NOT NULL,
-        finished timestamptz NOT NULL DEFAULT now()
-    );
-    CREATE TABLE IF NOT EXISTS bellwire_imported_tables (
-        table_name text PRIMARY KEY,
-        columns json NOT NULL
-    );";
-
 /// Loads tables of a database on a server, in the current schema.
 pub(crate) struct Postgres(pub(crate) database::Postgres);
 
 impl Postgres {
     pub(crate) async fn earlier_output(&self, task: TaskId) -> Result<Option<Output>, Failure> {
-        let mut connection = self.0.pool().acquire().await.map_err(failure)?;
-        create_own_tables(&mut connection).await.map_err(failure)?;
+        let mut connection = self.0.pool().acquire().await?;
+        OWN_TABLES.create_in_postgres(&mut connection).await?;
         earlier_output(&mut connection, task).await
     }
 
     pub(crate) async fn load(&self, job: LoadJob, transfer: impl Future<Output = ()>) -> Result<LoadOutcome, Failure> {
         let stop = job.stop.clone();
-        let mut connection = self.0.pool().acquire().await.map_err(failure)?;
+        let mut connection = self.0.pool().acquire().await?;
         // One that is left within a COPY is of no use to others.
         connection.close_on_drop();
-        let mut transaction = connection.begin().await.map_err(failure)?;
+        let mut transaction = connection.begin().await?;
         // A commit is not interrupted: an effect that came about must not be reported as stopped.
         let outcome = tokio::select! {
             outcome = load(&mut transaction, job, transfer) => outcome?,
@@ -72,7 +61,8 @@ impl Postgres {
             LoadOutcome::Done(_) => transaction.commit().await,
             LoadOutcome::TypesChanged { .. } => transaction.rollback().await,
         };
-        ended.map(|()| outcome).map_err(failure)
+        ended?;
+        Ok(outcome)
     }
 }
 
@@ -84,7 +74,7 @@ async fn load(
     let spec = job.spec.clone();
     let table = spec.table.as_str();
     let waiting_since = Instant::now();
-    lock(transaction, table).await.map_err(failure)?;
+    lock(transaction, table).await?;
     job.started += waiting_since.elapsed();
     // Another run of this task may have ended first.
     if let Some(output) = earlier_output(transaction, job.task).await? {
@@ -131,21 +121,8 @@ async fn load(
     if job.stop.is_cancelled() { Err(Failure::Stopped) } else { Ok(LoadOutcome::Done(output)) }
 }
 
-async fn run(connection: &mut PgConnection, sql: String) -> Result<(), Failure> {
-    sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(drop).map_err(failure)
-}
-
-/// Creates our own tables, one process at a time: two at once fail in spite of "IF NOT EXISTS".
-async fn create_own_tables(connection: &mut PgConnection) -> sqlx::Result<()> {
-    let exist =
-        "SELECT to_regclass('bellwire_imports') IS NOT NULL AND to_regclass('bellwire_imported_tables') IS NOT NULL";
-    if sqlx::query_scalar(exist).fetch_one(&mut *connection).await? {
-        return Ok(());
-    }
-    let mut transaction = connection.begin().await?;
-    lock(&mut transaction, "").await?;
-    sqlx::raw_sql(OWN_TABLES).execute(&mut *transaction).await?;
-    transaction.commit().await
+async fn run(connection: &mut PgConnection, sql: String) -> sqlx::Result<()> {
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(drop)
 }
 
 /// Has imports into one table, and attempts at one task, run one after the other.
@@ -157,14 +134,15 @@ async fn lock(transaction: &mut PgTransaction<'_>, table: &str) -> sqlx::Result<
 async fn earlier_output(connection: &mut PgConnection, task: TaskId) -> Result<Option<Output>, Failure> {
     let sql = "SELECT result::text FROM bellwire_imports WHERE task = $1";
     let result = sqlx::query_scalar::<_, String>(sql).bind(task.to_string()).fetch_optional(connection).await;
-    result.map_err(failure)?.map(|result| serde_json::from_str(&result).map_err(record_error)).transpose()
+    result?.map(|result| serde_json::from_str(&result).map_err(record_error)).transpose()
 }
 
 async fn record_output(connection: &mut PgConnection, task: TaskId, output: &Output) -> Result<(), Failure> {
     let sql = "INSERT INTO bellwire_imports (task, table_name, result) VALUES ($1, $2, $3::json)";
     let result = serde_json::to_string(output).map_err(record_error)?;
     let query = sqlx::query(sql).bind(task.to_string()).bind(&output.table).bind(result);
-    query.execute(connection).await.map(drop).map_err(failure)
+    query.execute(connection).await?;
+    Ok(())
 }
 
 async fn existing_table(connection: &mut PgConnection, table: &str) -> Result<ExistingTable, Failure> {
@@ -172,21 +150,21 @@ async fn existing_table(connection: &mut PgConnection, table: &str) -> Result<Ex
         SELECT c.oid::int8, c.relkind IN ('r', 'p') FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE n.nspname = current_schema() AND c.relname = $1";
     let found = sqlx::query_as::<_, (i64, bool)>(found).bind(table).fetch_optional(&mut *connection).await;
-    let oid = match found.map_err(failure)? {
+    let oid = match found? {
         None => return Ok(ExistingTable::Missing),
         Some((_, false)) => return Ok(ExistingTable::NotATable),
         Some((oid, true)) => oid,
     };
     let imported = "SELECT columns::text FROM bellwire_imported_tables WHERE table_name = $1";
     let imported = sqlx::query_scalar::<_, String>(imported).bind(table).fetch_optional(&mut *connection).await;
-    let imported = imported.map_err(failure)?;
+    let imported = imported?;
     let imported = imported.map(|columns| serde_json::from_str(&columns).map_err(record_error)).transpose()?;
     let columns = "
         SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), t.typname::text
         FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
         WHERE a.attrelid = $1::int8::oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
     let columns = sqlx::query_as::<_, (String, String, String)>(columns).bind(oid).fetch_all(connection).await;
-    let columns = columns.map_err(failure)?.into_iter().map(|(name, type_name, internal_name)| {
+    let columns = columns?.into_iter().map(|(name, type_name, internal_name)| {
         let accepts = accepts(&internal_name);
         ExistingColumn { name, type_name, accepts }
     });
@@ -220,9 +198,9 @@ async fn ensure_unique_index(
         WHERE n.nspname = current_schema() AND c.relname = $1 AND i.indisunique AND i.indisvalid AND i.indimmediate
             AND i.indpred IS NULL AND i.indexprs IS NULL AND i.indnkeyatts = i.indnatts
         GROUP BY i.indexrelid";
-    let indexes = sqlx::query(indexes).bind(table).fetch_all(&mut *connection).await.map_err(failure)?;
+    let indexes = sqlx::query(indexes).bind(table).fetch_all(&mut *connection).await?;
     for index in indexes {
-        let columns: Vec<String> = index.try_get(0).map_err(failure)?;
+        let columns: Vec<String> = index.try_get(0)?;
         if columns.len() == key.len() && key.iter().all(|key| columns.contains(key)) {
             return Ok(());
         }
@@ -231,10 +209,11 @@ async fn ensure_unique_index(
         return Err(no_unique_index(table, key));
     }
     let create = format!("CREATE UNIQUE INDEX ON {} ({})", quoted(table), key_list(key));
-    let created = sqlx::raw_sql(AssertSqlSafe(create)).execute(connection).await;
-    created.map(drop).map_err(|error| match error.as_database_error().and_then(|error| error.code()).as_deref() {
-        Some("23505") => key_is_not_unique(table, key),
-        _ => failure(error),
+    run(connection, create).await.map_err(|error| {
+        match error.as_database_error().and_then(|error| error.code()).as_deref() {
+            Some("23505") => key_is_not_unique(table, key),
+            _ => error.into(),
+        }
     })
 }
 
@@ -242,7 +221,7 @@ async fn create_staging_table(
     connection: &mut PgConnection,
     target: &str,
     mapping: &ColumnMapping,
-) -> Result<(), Failure> {
+) -> sqlx::Result<()> {
     let names = column_list(&mapping.insert_columns());
     // With the types of the table.
     let create = format!(
@@ -252,11 +231,7 @@ async fn create_staging_table(
     run(connection, create).await
 }
 
-async fn merge_staged_rows(
-    connection: &mut PgConnection,
-    target: &str,
-    mapping: &ColumnMapping,
-) -> Result<(), Failure> {
+async fn merge_staged_rows(connection: &mut PgConnection, target: &str, mapping: &ColumnMapping) -> sqlx::Result<()> {
     let columns = mapping.insert_columns();
     let (names, key) = (column_list(&columns), key_list(&mapping.key));
     let conflict = on_conflict(&columns, &mapping.key);
@@ -279,10 +254,16 @@ fn sql_type(column: &Column) -> &'static str {
     }
 }
 
-/// Renames the new table to the name of the old one.
+/// Gives the new table the name of the old one, on which no view or the like may depend.
 async fn replace_table(connection: &mut PgConnection, new: &str, table: &str) -> Result<(), Failure> {
     let name = quoted(table);
-    run(connection, format!("DROP TABLE IF EXISTS {name}; ALTER TABLE {new} RENAME TO {name}")).await
+    let replaced = run(connection, format!("DROP TABLE IF EXISTS {name}; ALTER TABLE {new} RENAME TO {name}")).await;
+    replaced.map_err(|error| match error.as_database_error() {
+        Some(answer) if answer.code().as_deref() == Some("2BP01") => {
+            Failure::Permanent { reason: "table", message: format!("{answer}; nothing was changed") }
+        }
+        _ => error.into(),
+    })
 }
 
 async fn record_table(connection: &mut PgConnection, table: &str, columns: &[Column]) -> Result<(), Failure> {
@@ -290,7 +271,8 @@ async fn record_table(connection: &mut PgConnection, table: &str, columns: &[Col
         INSERT INTO bellwire_imported_tables (table_name, columns) VALUES ($1, $2::json)
         ON CONFLICT (table_name) DO UPDATE SET columns = excluded.columns";
     let columns = serde_json::to_string(columns).map_err(record_error)?;
-    sqlx::query(record).bind(table).bind(columns).execute(connection).await.map(drop).map_err(failure)
+    sqlx::query(record).bind(table).bind(columns).execute(connection).await?;
+    Ok(())
 }
 
 /// Reads the file on a blocking thread and sends what that writes.
@@ -302,7 +284,7 @@ async fn copy(
 ) -> Result<(LoadJob, ReadOutcome), Failure> {
     let names = column_list(&job.plan.mapping.insert_columns());
     let statement = format!("COPY {table} ({names}) FROM STDIN");
-    let mut copy = connection.copy_in_raw(&statement).await.map_err(failure)?;
+    let mut copy = connection.copy_in_raw(&statement).await?;
     let (sender, mut chunks) = mpsc::channel(CHANNEL_CHUNKS);
     // After a failure the job is dropped here, which ends the transfer of the file.
     let reading = thread::run(move || {
@@ -316,32 +298,14 @@ async fn copy(
         while let Some(chunk) = chunks.recv().await {
             copy.send(chunk).await?;
         }
-        sqlx::Result::Ok(())
+        Ok::<_, sqlx::Error>(())
     };
     let (read, (), sent) = tokio::join!(reading, transfer, sending);
-    sent.map_err(failure)?;
+    sent?;
     let (job, outcome) = read?;
     match &outcome {
-        ReadOutcome::Complete(_) => copy.finish().await.map(drop).map_err(failure)?,
-        ReadOutcome::TypesChanged(_) => copy.abort("the types do not hold").await.map_err(failure)?,
+        ReadOutcome::Complete(_) => drop(copy.finish().await?),
+        ReadOutcome::TypesChanged(_) => copy.abort("the types do not hold").await?,
     }
     Ok((job, outcome))
-}
-
-fn failure(error: sqlx::Error) -> Failure {
-    let sqlx::Error::Database(answer) = &error else {
-        return Failure::passing("the database is away", error);
-    };
-    let code = answer.code().unwrap_or_default();
-    let permanent = |reason, message| Failure::Permanent { reason, message };
-    match code.as_ref() {
-        "53100" => permanent("full", "the disk of the database is full, so nothing was imported".to_owned()),
-        "2BP01" => permanent("table", format!("{answer}; nothing was changed")),
-        // Away, starting or stopping, too many connections, refused, no such database, deadlock, lock.
-        "55P03" | "3D000" => Failure::passing("the database cannot be used now", error),
-        code if ["08", "53", "57", "58", "28", "40"].iter().any(|class| code.starts_with(class)) => {
-            Failure::passing("the database cannot be used now", error)
-        }
-        _ => permanent("database", format!("the database refuses it: {answer}")),
-    }
 }

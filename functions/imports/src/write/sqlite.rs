@@ -19,6 +19,7 @@ use crate::{
     },
     write::{
         load::{LoadJob, LoadOutcome, ReadOutcome, RowSink},
+        own_tables::OWN_TABLES,
         sql::{self, column_list, key_is_not_unique, key_list, no_unique_index, on_conflict, quoted, record_error},
         strategy::LoadStrategy,
     },
@@ -26,18 +27,6 @@ use crate::{
 
 /// SQLite's own limit.
 pub(crate) const COLUMN_LIMIT: ColumnLimit = ColumnLimit { max: 2000, database: "SQLite" };
-
-const OWN_TABLES: &str = "
-    CREATE TABLE IF NOT EXISTS bellwire_imports (
-        task TEXT PRIMARY KEY,
-        table_name TEXT NOT NULL,
-        result TEXT NOT NULL,
-        finished TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))
-    );
-    CREATE TABLE IF NOT EXISTS bellwire_imported_tables (
-        table_name TEXT PRIMARY KEY COLLATE NOCASE,
-        columns TEXT NOT NULL
-    );";
 
 /// Loads tables of a database in a file.
 pub(crate) struct Sqlite(pub(crate) database::Sqlite);
@@ -55,7 +44,7 @@ impl Sqlite {
     ) -> Result<LoadOutcome, Failure> {
         let waiting_since = Instant::now();
         let write_lock = tokio::select! {
-            lock = self.0.turn().lock_owned() => lock,
+            lock = self.0.writer().lock_owned() => lock,
             () = job.stop.cancelled() => return Err(Failure::Stopped),
         };
         job.started += waiting_since.elapsed();
@@ -71,21 +60,20 @@ impl Sqlite {
 }
 
 fn connect(database: &database::Sqlite) -> Result<Connection, Failure> {
-    let connection = database.connect()?;
-    connection.execute_batch(OWN_TABLES).map_err(failure)?;
+    let mut connection = database.connect()?;
+    OWN_TABLES.create_in_sqlite(&mut connection)?;
     Ok(connection)
 }
 
 fn earlier_output(connection: &Connection, task: TaskId) -> Result<Option<Output>, Failure> {
     let sql = "SELECT result FROM bellwire_imports WHERE task = ?1";
     let result = connection.query_row(sql, [task.to_string()], |row| row.get::<_, String>(0));
-    let result = result.optional().map_err(failure)?;
-    result.map(|result| serde_json::from_str(&result).map_err(record_error)).transpose()
+    result.optional()?.map(|result| serde_json::from_str(&result).map_err(record_error)).transpose()
 }
 
 fn load(mut connection: Connection, mut job: LoadJob) -> Result<LoadOutcome, Failure> {
     let waiting_since = Instant::now();
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failure)?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     job.started += waiting_since.elapsed();
     // Another run of this task may have ended first.
     if let Some(output) = earlier_output(&transaction, job.task)? {
@@ -100,7 +88,7 @@ fn load(mut connection: Connection, mut job: LoadJob) -> Result<LoadOutcome, Fai
     match strategy {
         LoadStrategy::Create => create_table(&transaction, table, &mapping.table_columns())?,
         LoadStrategy::DeleteRows => {
-            transaction.execute(&format!("DELETE FROM {}", quoted(table)), []).map(drop).map_err(failure)?;
+            transaction.execute(&format!("DELETE FROM {}", quoted(table)), [])?;
         }
         LoadStrategy::Append => {}
     }
@@ -123,7 +111,7 @@ fn load(mut connection: Connection, mut job: LoadJob) -> Result<LoadOutcome, Fai
 }
 
 fn existing_table(transaction: &Transaction<'_>, table: &str) -> Result<ExistingTable, Failure> {
-    let text = |sql| transaction.query_row(sql, [table], |row| row.get::<_, String>(0)).optional().map_err(failure);
+    let text = |sql| transaction.query_row(sql, [table], |row| row.get::<_, String>(0)).optional();
     match text("SELECT type FROM sqlite_schema WHERE name = ?1 COLLATE NOCASE")?.as_deref() {
         None => return Ok(ExistingTable::Missing),
         Some("table") => {}
@@ -131,12 +119,12 @@ fn existing_table(transaction: &Transaction<'_>, table: &str) -> Result<Existing
     }
     let imported = text("SELECT columns FROM bellwire_imported_tables WHERE table_name = ?1")?;
     let imported = imported.map(|columns| serde_json::from_str(&columns).map_err(record_error)).transpose()?;
-    let mut columns = transaction.prepare("SELECT name, type FROM pragma_table_info(?1)").map_err(failure)?;
+    let mut columns = transaction.prepare("SELECT name, type FROM pragma_table_info(?1)")?;
     let existing = |row: &rusqlite::Row<'_>| {
         let type_name: String = row.get(1)?;
         Ok(ExistingColumn { name: row.get(0)?, accepts: accepts(&type_name), type_name })
     };
-    let columns = columns.query_map([table], existing).and_then(Iterator::collect).map_err(failure)?;
+    let columns = columns.query_map([table], existing).and_then(Iterator::collect)?;
     Ok(ExistingTable::Table { columns, imported })
 }
 
@@ -167,9 +155,9 @@ fn ensure_unique_index(
         SELECT list.name, info.name FROM pragma_index_list(?1) list, pragma_index_info(list.name) info
         WHERE list.\"unique\" = 1 AND list.partial = 0
         UNION ALL SELECT '', name FROM pragma_table_info(?1) WHERE pk > 0";
-    let mut statement = transaction.prepare(indexes).map_err(failure)?;
+    let mut statement = transaction.prepare(indexes)?;
     let rows = statement.query_map([table], |row| Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?)));
-    let rows: Vec<_> = rows.and_then(Iterator::collect).map_err(failure)?;
+    let rows: Vec<_> = rows.and_then(Iterator::collect)?;
     let is_key = |index: &str| {
         let columns: Vec<_> = rows.iter().filter(|(name, _)| name == index).map(|(_, column)| column).collect();
         columns.len() == key.len()
@@ -185,17 +173,18 @@ fn ensure_unique_index(
     let create = format!("CREATE UNIQUE INDEX {name} ON {} ({})", quoted(table), key_list(key));
     transaction.execute_batch(&create).map_err(|error| match error.sqlite_error_code() {
         Some(ErrorCode::ConstraintViolation) => key_is_not_unique(table, key),
-        _ => failure(error),
+        _ => error.into(),
     })
 }
 
 /// Creates the table in place of the existing one, which others read until the commit.
 fn create_table(transaction: &Transaction<'_>, table: &str, columns: &[Column]) -> Result<(), Failure> {
     let create = sql::create_table(table, columns, sql_type);
-    transaction.execute_batch(&format!("DROP TABLE IF EXISTS {}; {create}", quoted(table))).map_err(failure)?;
+    transaction.execute_batch(&format!("DROP TABLE IF EXISTS {}; {create}", quoted(table)))?;
     let record = "INSERT OR REPLACE INTO bellwire_imported_tables (table_name, columns) VALUES (?1, ?2)";
     let columns = serde_json::to_string(columns).map_err(record_error)?;
-    transaction.execute(record, [table, &columns]).map(drop).map_err(failure)
+    transaction.execute(record, [table, &columns])?;
+    Ok(())
 }
 
 fn sql_type(column: &Column) -> &'static str {
@@ -217,17 +206,17 @@ fn prepare_insert<'a>(
     let names = column_list(columns);
     let values = vec!["?"; columns.len()].join(", ");
     let insert = format!("INSERT INTO {} ({names}) VALUES ({values}) {conflict}", quoted(table));
-    transaction.prepare(&insert).map_err(failure)
+    Ok(transaction.prepare(&insert)?)
 }
 
 fn commit(transaction: Transaction<'_>, job: &LoadJob, output: &Output) -> Result<(), Failure> {
     let record = "INSERT INTO bellwire_imports (task, table_name, result) VALUES (?1, ?2, ?3)";
     let result = serde_json::to_string(output).map_err(record_error)?;
-    transaction.execute(record, [&job.task.to_string(), &output.table, &result]).map_err(failure)?;
+    transaction.execute(record, [&job.task.to_string(), &output.table, &result])?;
     if job.stop.is_cancelled() {
         return Err(Failure::Stopped);
     }
-    transaction.commit().map_err(failure)
+    Ok(transaction.commit()?)
 }
 
 /// Inserts each row.
@@ -244,34 +233,15 @@ impl RowSink for InsertSink<'_> {
             Value::Number(value) => ValueRef::Real(value),
             Value::Text => ValueRef::Text(text),
         };
-        self.insert.raw_bind_parameter(column + 1, ToSqlOutput::Borrowed(value)).map_err(failure)
+        Ok(self.insert.raw_bind_parameter(column + 1, ToSqlOutput::Borrowed(value))?)
     }
 
     fn end_row(&mut self) -> Result<(), Failure> {
-        self.insert.raw_execute().map(drop).map_err(failure)
+        self.insert.raw_execute()?;
+        Ok(())
     }
 
     fn discard_row(&mut self) {
         // The next row binds every parameter again.
-    }
-}
-
-fn failure(error: rusqlite::Error) -> Failure {
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => {
-            let message = "the disk of the database is full, so nothing was imported".to_owned();
-            Failure::Permanent { reason: "full", message }
-        }
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            Failure::passing("the database is busy with another import", error)
-        }
-        Some(
-            ErrorCode::CannotOpen
-            | ErrorCode::SystemIoFailure
-            | ErrorCode::ReadOnly
-            | ErrorCode::PermissionDenied
-            | ErrorCode::OutOfMemory,
-        ) => Failure::passing("the database cannot be used now", error),
-        _ => Failure::Permanent { reason: "database", message: format!("the database refuses it: {error}") },
     }
 }
