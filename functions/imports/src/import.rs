@@ -84,7 +84,7 @@ impl Imports {
             Layout::Text { compression, encoding, format } => (*compression, *encoding, *format),
         };
         let download = source::open(context, &spec.file).await?;
-        let (file, transfer) = FileSource::with_progress(download, context);
+        let (file, transfer) = FileSource::new(download, context.stop.clone(), Some(context.progress_handle()));
         let limits = self.limits();
         let text = TextReader::new(unpack::unpack(Box::new(file), compression, limits.unpack), encoding);
         let source = match format {

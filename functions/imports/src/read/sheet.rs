@@ -30,7 +30,8 @@ const CHECK_INTERVAL: u64 = 256;
 /// Reads the rows of a sheet, leaving out those without a value.
 pub(crate) struct SheetReader<'a> {
     cells: XlsxCellReader<'a, BufReader<Arc<File>>>,
-    control: ReadControl,
+    stop: CancellationToken,
+    progress: Option<watch::Sender<f64>>,
     /// The number of rows that the sheet declares.
     total: u64,
     /// The first cell of the next row.
@@ -48,18 +49,17 @@ pub(crate) struct SheetReader<'a> {
     error: Option<String>,
 }
 
-/// Stops a read, and takes its progress.
-pub(crate) struct ReadControl {
-    pub(crate) stop: CancellationToken,
-    pub(crate) progress: Option<watch::Sender<f64>>,
-}
-
 impl<'a> SheetReader<'a> {
-    pub(crate) fn new(cells: XlsxCellReader<'a, BufReader<Arc<File>>>, control: ReadControl) -> Self {
+    pub(crate) fn new(
+        cells: XlsxCellReader<'a, BufReader<Arc<File>>>,
+        stop: CancellationToken,
+        progress: Option<watch::Sender<f64>>,
+    ) -> Self {
         let total = u64::from(cells.dimensions().end.0) + 1;
         Self {
             cells,
-            control,
+            stop,
+            progress,
             total,
             peeked: None,
             ended: false,
@@ -134,10 +134,10 @@ impl<'a> SheetReader<'a> {
         }
         self.line = line;
         if self.line / CHECK_INTERVAL != (self.line - 1) / CHECK_INTERVAL || self.line == 1 {
-            if self.control.stop.is_cancelled() {
+            if self.stop.is_cancelled() {
                 return Err(Failure::Stopped);
             }
-            if let Some(progress) = &self.control.progress {
+            if let Some(progress) = &self.progress {
                 source::report_progress(progress, self.line as f64 / self.total.max(self.line) as f64);
             }
         }

@@ -56,17 +56,13 @@ pub(crate) struct FileSource {
 
 impl FileSource {
     /// A file's chunks, and the transfer that fetches them, to be awaited while the thread reads.
-    pub(crate) fn with_progress(download: Download, context: &Context) -> (Self, impl Future<Output = ()> + use<>) {
-        let (mut source, transfer) = Self::without_progress(download, context);
-        source.progress = Some(context.progress_handle());
-        (source, transfer)
-    }
-
-    /// The same, without reporting progress.
-    pub(crate) fn without_progress(download: Download, context: &Context) -> (Self, impl Future<Output = ()> + use<>) {
+    pub(crate) fn new(
+        download: Download,
+        stop: CancellationToken,
+        progress: Option<watch::Sender<f64>>,
+    ) -> (Self, impl Future<Output = ()> + use<>) {
         let (sender, chunks) = mpsc::channel(CHANNEL_CHUNKS);
-        let (stop, total) = (context.stop.clone(), download.bytes);
-        (Self { chunks, progress: None, stop, total, read: 0 }, send_chunks(download.content, sender))
+        (Self { chunks, progress, stop, total: download.bytes, read: 0 }, send_chunks(download.content, sender))
     }
 }
 
@@ -115,8 +111,8 @@ async fn send_chunks(
 
 /// Chunks whose beginning can be looked at first.
 pub(crate) struct Peeked {
+    /// The beginning, until it was passed on.
     head: Bytes,
-    taken: bool,
     rest: Box<dyn Chunks>,
 }
 
@@ -131,7 +127,7 @@ impl Peeked {
         {
             head.extend_from_slice(&chunk);
         }
-        Ok(Self { head: head.freeze(), taken: false, rest })
+        Ok(Self { head: head.freeze(), rest })
     }
 
     /// The beginning; empty if the file is.
@@ -142,10 +138,9 @@ impl Peeked {
 
 impl Chunks for Peeked {
     fn next(&mut self) -> Result<Option<Bytes>, Failure> {
-        if !self.taken && !self.head.is_empty() {
-            self.taken = true;
-            return Ok(Some(std::mem::take(&mut self.head)));
+        match self.head.is_empty() {
+            true => self.rest.next(),
+            false => Ok(Some(std::mem::take(&mut self.head))),
         }
-        self.rest.next()
     }
 }

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::read::{
     archive,
-    sheet::{ReadControl, SheetReader, catch_panic},
+    sheet::{SheetReader, catch_panic},
     source::Chunks,
     unpack::UnpackLimit,
 };
@@ -65,7 +65,7 @@ impl Workbook {
         let mut workbook: Xlsx<_> = catch_panic(|| Xlsx::new(file))?;
         let name = self.sheet_name(&workbook)?;
         let cells = catch_panic(|| workbook.worksheet_cells_reader(&name))?;
-        let mut sheet = SheetReader::new(cells, ReadControl { stop: self.stop.clone(), progress });
+        let mut sheet = SheetReader::new(cells, self.stop.clone(), progress);
         work(&mut sheet)
     }
 

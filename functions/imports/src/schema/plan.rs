@@ -68,8 +68,8 @@ impl Plan {
     ) -> Result<Self, Failure> {
         let download = source::open(context, &spec.file).await?;
         let bytes = download.bytes;
-        let (file, transfer) = FileSource::without_progress(download, context);
         let (spec, stop) = (spec.clone(), context.stop.clone());
+        let (file, transfer) = FileSource::new(download, stop.clone(), None);
         let planning = thread::run(move || {
             let file = Peeked::new(Box::new(file))?;
             if file.head().is_empty() {
