@@ -1,12 +1,12 @@
-//! Types of columns, and reading a field as one of them.
+//! The types of columns, and reading a field as one of them.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What a column holds.
+/// The type of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-#[schemars(transform = choices)]
+#[schemars(transform = plain_enum)]
 pub enum ColumnType {
     /// `true` or `false`, in any case.
     Boolean,
@@ -24,7 +24,7 @@ pub enum ColumnType {
     Text,
 }
 
-/// What a field was read as; its digits or text go beside it.
+/// The value that a field was read as; its text is passed beside it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Value {
     Null,
@@ -39,19 +39,25 @@ pub(crate) enum Value {
 pub struct Column {
     /// Its name in the table.
     pub name: String,
-    /// What it holds.
+    /// Its type.
     #[serde(rename = "type")]
-    pub kind: ColumnType,
+    pub column_type: ColumnType,
 }
 
-/// One list of choices instead of one schema for each, so that whoever chose another one is told of all.
-pub(crate) fn choices(schema: &mut schemars::Schema) {
-    let Some(serde_json::Value::Array(each)) = schema.remove("oneOf") else {
+impl Column {
+    pub(crate) fn new(name: &str, column_type: ColumnType) -> Self {
+        Self { name: name.to_owned(), column_type }
+    }
+}
+
+/// Makes the schema of an enum one list of words, so that an error over another word names all of them.
+pub(crate) fn plain_enum(schema: &mut schemars::Schema) {
+    let Some(serde_json::Value::Array(variants)) = schema.remove("oneOf") else {
         return;
     };
-    let words = |one: &serde_json::Value| one.get("const").cloned();
+    let word = |variant: &serde_json::Value| variant.get("const").cloned();
     schema.insert("type".to_owned(), "string".into());
-    schema.insert("enum".to_owned(), each.iter().filter_map(words).collect());
+    schema.insert("enum".to_owned(), variants.iter().filter_map(word).collect());
 }
 
 impl ColumnType {
@@ -73,8 +79,8 @@ impl ColumnType {
         matches!(self, Self::Date | Self::Timestamp | Self::Timestamptz | Self::Text)
     }
 
-    /// Whether a column of this type holds all values of another one as they are.
-    pub(crate) fn holds(self, other: Self) -> bool {
+    /// Whether a column of this type takes all values of another one unchanged.
+    pub(crate) fn accepts(self, other: Self) -> bool {
         self == other
             || matches!((self, other), (Self::Number, Self::Integer) | (Self::Timestamp, Self::Date))
             || (self == Self::Text && other != Self::Boolean)
@@ -87,9 +93,9 @@ impl ColumnType {
             return Some((field, Value::Null));
         }
         let value = match self {
-            Self::Boolean => Value::Boolean(boolean(field)?),
-            Self::Integer => Value::Integer(integer(field)?),
-            Self::Number => Value::Number(number(field)?),
+            Self::Boolean => Value::Boolean(parse_boolean(field)?),
+            Self::Integer => Value::Integer(parse_integer(field)?),
+            Self::Number => Value::Number(parse_number(field)?),
             Self::Date => is_date(field).then_some(Value::Text)?,
             Self::Timestamp => is_timestamp(field, false).then_some(Value::Text)?,
             Self::Timestamptz => is_timestamp(field, true).then_some(Value::Text)?,
@@ -99,7 +105,7 @@ impl ColumnType {
     }
 }
 
-fn boolean(field: &[u8]) -> Option<bool> {
+fn parse_boolean(field: &[u8]) -> Option<bool> {
     match field.len() {
         4 if field.eq_ignore_ascii_case(b"true") => Some(true),
         5 if field.eq_ignore_ascii_case(b"false") => Some(false),
@@ -107,8 +113,8 @@ fn boolean(field: &[u8]) -> Option<bool> {
     }
 }
 
-/// Digits that mean nothing but a number: a ZIP code's leading zero would be lost.
-fn integer(field: &[u8]) -> Option<i64> {
+/// Reads digits that are surely a number: a ZIP code would lose its leading zero.
+fn parse_integer(field: &[u8]) -> Option<i64> {
     let (negative, digits) = match field {
         [b'-', digits @ ..] => (true, digits),
         digits => (false, digits),
@@ -122,13 +128,13 @@ fn integer(field: &[u8]) -> Option<i64> {
         if digit > 9 {
             return None;
         }
-        // Below zero, because there is one more number there.
+        // Counted below zero, where there is one more number.
         value = value.checked_mul(10)?.checked_sub(i64::from(digit))?;
     }
     if negative { Some(value) } else { value.checked_neg() }
 }
 
-fn number(field: &[u8]) -> Option<f64> {
+fn parse_number(field: &[u8]) -> Option<f64> {
     let unsigned = field.strip_prefix(b"-").unwrap_or(field);
     let (mantissa, exponent) = match unsigned.iter().position(|byte| matches!(byte, b'e' | b'E')) {
         Some(at) => (&unsigned[..at], Some(&unsigned[at + 1..])),
@@ -145,7 +151,8 @@ fn number(field: &[u8]) -> Option<f64> {
         let digits = exponent.strip_prefix(b"-").or(exponent.strip_prefix(b"+")).unwrap_or(exponent);
         !digits.is_empty() && digits.len() <= 4 && plain(digits)
     });
-    if !fits || !scaled || significant(whole, part) > if part.is_none() && exponent.is_none() { 15 } else { 17 } {
+    if !fits || !scaled || significant_digits(whole, part) > if part.is_none() && exponent.is_none() { 15 } else { 17 }
+    {
         return None;
     }
     let value: f64 = std::str::from_utf8(field).ok()?.parse().ok()?;
@@ -154,8 +161,8 @@ fn number(field: &[u8]) -> Option<f64> {
     (value.is_finite() && !vanished).then_some(value)
 }
 
-/// How many digits there are from the first that is not 0.
-fn significant(whole: &[u8], part: Option<&[u8]>) -> usize {
+/// The number of digits from the first that is not 0.
+fn significant_digits(whole: &[u8], part: Option<&[u8]>) -> usize {
     let digits = whole.iter().chain(part.unwrap_or_default());
     digits.skip_while(|digit| **digit == b'0').count()
 }
@@ -164,7 +171,9 @@ fn is_date(field: &[u8]) -> bool {
     if field.len() != 10 || field[4] != b'-' || field[7] != b'-' {
         return false;
     }
-    let (Some(year), Some(month), Some(day)) = (digits(&field[..4]), digits(&field[5..7]), digits(&field[8..])) else {
+    let (Some(year), Some(month), Some(day)) =
+        (parse_digits(&field[..4]), parse_digits(&field[5..7]), parse_digits(&field[8..]))
+    else {
         return false;
     };
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
@@ -178,20 +187,20 @@ fn is_date(field: &[u8]) -> bool {
     year >= 1 && (1..=days).contains(&day)
 }
 
-fn is_timestamp(field: &[u8], zoned: bool) -> bool {
-    if field.len() == 10 && !zoned {
+fn is_timestamp(field: &[u8], has_zone: bool) -> bool {
+    if field.len() == 10 && !has_zone {
         return is_date(field);
     }
     if field.len() < 16 || !is_date(&field[..10]) || !matches!(field[10], b' ' | b'T') {
         return false;
     }
     let time = &field[11..];
-    if !is_clock(&time[..5]) {
+    if !is_time(&time[..5]) {
         return false;
     }
     let mut rest = &time[5..];
     if let [b':', tens, ones, after @ ..] = rest {
-        if digits(&[*tens, *ones]).is_none_or(|seconds| seconds > 59) {
+        if parse_digits(&[*tens, *ones]).is_none_or(|seconds| seconds > 59) {
             return false;
         }
         rest = after;
@@ -204,13 +213,13 @@ fn is_timestamp(field: &[u8], zoned: bool) -> bool {
             rest = &fraction[count..];
         }
     }
-    if zoned { is_zone(rest) } else { rest.is_empty() }
+    if has_zone { is_zone(rest) } else { rest.is_empty() }
 }
 
-fn is_clock(field: &[u8]) -> bool {
+fn is_time(field: &[u8]) -> bool {
     field[2] == b':'
-        && digits(&field[..2]).is_some_and(|hours| hours < 24)
-        && digits(&field[3..5]).is_some_and(|minutes| minutes < 60)
+        && parse_digits(&field[..2]).is_some_and(|hours| hours < 24)
+        && parse_digits(&field[3..5]).is_some_and(|minutes| minutes < 60)
 }
 
 fn is_zone(zone: &[u8]) -> bool {
@@ -221,19 +230,24 @@ fn is_zone(zone: &[u8]) -> bool {
         [b'+' | b'-', rest @ ..] if rest.len() == 5 && rest[2] == b':' => (&rest[..2], &rest[3..]),
         _ => return false,
     };
-    digits(hours).is_some_and(|hours| hours < 15) && digits(minutes).is_some_and(|minutes| minutes < 60)
+    parse_digits(hours).is_some_and(|hours| hours < 15) && parse_digits(minutes).is_some_and(|minutes| minutes < 60)
 }
 
-fn digits(field: &[u8]) -> Option<u32> {
+fn parse_digits(field: &[u8]) -> Option<u32> {
     field.iter().try_fold(0, |value, byte| byte.is_ascii_digit().then(|| value * 10 + u32::from(byte - b'0')))
+}
+
+/// The beginning of a value, for a message.
+pub(crate) fn preview(text: &[u8]) -> String {
+    String::from_utf8_lossy(text).chars().take(40).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn reads(kind: ColumnType, text: &str) -> bool {
-        kind.read(text.as_bytes()).is_some()
+    fn reads(column_type: ColumnType, text: &str) -> bool {
+        column_type.read(text.as_bytes()).is_some()
     }
 
     #[test]

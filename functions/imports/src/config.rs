@@ -1,4 +1,4 @@
-//! What can be set.
+//! The settings of imports.
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -14,9 +14,9 @@ use crate::input::TableName;
 pub struct ImportsConfig {
     /// `BELLWIRE_IMPORTS__ADMIN_LISTEN`: `/livez`, `/readyz`, `/metrics`. `0.0.0.0:9091`.
     pub admin_listen: SocketAddr,
-    /// `[imports.host]`: how many at once, how often tried, how stopped.
+    /// `[imports.host]`: concurrency, attempts and shutdown.
     pub host: HostConfig,
-    /// `BELLWIRE_IMPORTS__DEADLINE`: how long one import may take; below the broker's 30 minutes. `20m`.
+    /// `BELLWIRE_IMPORTS__DEADLINE`: the longest time of one import; below the broker's 30 minutes. `20m`.
     #[serde(deserialize_with = "quantity::duration")]
     pub deadline: Duration,
     /// `BELLWIRE_IMPORTS__REJECTED_LIMIT`: rows that may be rejected before an import is given up; beyond 100, a
@@ -28,7 +28,7 @@ pub struct ImportsConfig {
     pub unpacked_limit: u64,
     /// `BELLWIRE_IMPORTS__DEFINITIONS`: the folder with the definitions, `NAME.toml`; empty for none. ``.
     pub definitions: PathBuf,
-    /// `BELLWIRE_IMPORTS__TABLES__0`, …: into which tables imports without a definition may go; a `*` at the end
+    /// `BELLWIRE_IMPORTS__TABLES__0`, …: the tables into which imports without a definition may go; a `*` at the end
     /// stands for anything. `["*"]`.
     pub tables: Vec<TablePattern>,
 }
@@ -65,17 +65,17 @@ impl TryFrom<String> for TablePattern {
 }
 
 impl TablePattern {
-    /// Whether it is a pattern of this table.
-    pub fn covers(&self, table: &TableName) -> bool {
+    /// Whether a table has such a name.
+    pub(crate) fn matches(&self, table: &TableName) -> bool {
         let name = table.as_str().to_ascii_lowercase();
         match self.0.strip_suffix('*') {
-            Some(beginning) => name.starts_with(beginning),
+            Some(prefix) => name.starts_with(prefix),
             None => name == self.0,
         }
     }
 
-    /// As it is written in the settings.
-    pub fn as_str(&self) -> &str {
+    /// The pattern as it is written in the settings.
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -86,12 +86,12 @@ mod tests {
 
     #[test]
     fn a_pattern_is_a_name_or_its_beginning() {
-        let covers = |pattern: &str, table: &str| {
+        let matches = |pattern: &str, table: &str| {
             let table = TableName::try_from(table.to_owned()).unwrap();
-            TablePattern::try_from(pattern.to_owned()).unwrap().covers(&table)
+            TablePattern::try_from(pattern.to_owned()).unwrap().matches(&table)
         };
-        assert!(covers("*", "anything") && covers("upload_*", "Upload_1") && covers("Zips", "zips"));
-        assert!(!covers("upload_*", "uploads") && !covers("zips", "zips_2"));
+        assert!(matches("*", "anything") && matches("upload_*", "Upload_1") && matches("Zips", "zips"));
+        assert!(!matches("upload_*", "uploads") && !matches("zips", "zips_2"));
         for bad in ["", "a*b", "*a", "a b", "pg_*"] {
             assert!(TablePattern::try_from(bad.to_owned()).is_err(), "{bad}");
         }

@@ -1,6 +1,9 @@
-//! One import, from its input to its result.
+//! One import, from its input to its output.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use model::Kind;
@@ -8,30 +11,32 @@ use runtime::{Completion, Context, DatabaseConfig, Failure, Function, catalogue:
 
 use crate::{
     config::ImportsConfig,
-    database::Tables,
-    definitions::Definitions,
+    definition::{folder::Definitions, spec::ImportSpec},
     input::Input,
-    json_lines::JsonLines,
-    load::{Content, Load, Loaded},
-    order::Order,
-    outcome::{self, Output},
-    plan::{self, Layout, Limits, Plan},
-    records::Records,
-    rejected::Rejected,
-    source::{self, Source},
-    stopwatch::Stopwatch,
-    text::Text,
-    unpack::{self, UnpackLimit},
+    output::{self, Output},
+    read::{
+        delimited::DelimitedReader,
+        json_lines::JsonLinesReader,
+        source::{self, FileSource},
+        text::TextReader,
+        unpack::{self, UnpackLimit},
+    },
+    schema::plan::{self, Layout, Limits, Plan, TextFormat},
+    write::{
+        database::TableDatabase,
+        load::{LoadJob, LoadOutcome, RowSource},
+        rejected::RejectedRowsWriter,
+    },
 };
 
 /// The imports function: a file of any size into a table.
 pub struct Imports {
     config: ImportsConfig,
     definitions: Definitions,
-    tables: Tables,
+    database: TableDatabase,
 }
 
-/// Why there is nothing to import with or into.
+/// A wrong setting or definition.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
     /// The address is no database.
@@ -47,49 +52,52 @@ impl Imports {
     /// within a runtime.
     pub fn open(config: ImportsConfig, database: &DatabaseConfig) -> Result<Self, OpenError> {
         let definitions = Definitions::read(&config.definitions)?;
-        Ok(Self { config, definitions, tables: Tables::open(database)? })
+        Ok(Self { config, definitions, database: TableDatabase::open(database)? })
     }
 
     fn limits(&self) -> Limits {
-        Limits { unpack: UnpackLimit { most: self.config.unpacked_limit }, width: self.tables.width() }
+        Limits { unpack: UnpackLimit { max_bytes: self.config.unpacked_limit }, columns: self.database.column_limit() }
     }
 
+    /// Reads the file once, from its beginning, into the table.
     async fn load(
         &self,
         context: &Context,
-        order: &Arc<Order>,
+        spec: &Arc<ImportSpec>,
         plan: Plan,
-        stopwatch: &Stopwatch,
-    ) -> Result<Loaded, Failure> {
-        let load = |plan: Plan, content| Load {
+        started: Instant,
+    ) -> Result<LoadOutcome, Failure> {
+        let job = |plan: Plan, source| LoadJob {
             task: context.task,
-            order: order.clone(),
+            spec: spec.clone(),
             plan,
-            content,
-            rejected: Rejected::new(context, self.config.rejected_limit),
+            source,
+            rejected: RejectedRowsWriter::new(context, self.config.rejected_limit),
             stop: context.stop.clone(),
-            stopwatch: stopwatch.clone(),
+            started,
         };
-        let (packed, encoding) = match &plan.layout {
-            Layout::Sheet(book) => {
-                let content = Content::Sheet(book.clone(), context.progress_handle());
-                return self.tables.load(load(plan, content), async {}).await;
+        let (compression, encoding, format) = match &plan.layout {
+            Layout::Sheet(workbook) => {
+                let source = RowSource::Sheet(workbook.clone(), context.progress_handle());
+                return self.database.load(job(plan, source), async {}).await;
             }
-            Layout::Delimited { packed, encoding, .. } | Layout::Json { packed, encoding } => (*packed, *encoding),
+            Layout::Text { compression, encoding, format } => (*compression, *encoding, *format),
         };
-        let download = source::open(context, &order.file).await?;
-        let (source, bringing) = Source::file(download, context);
+        let download = source::open(context, &spec.file).await?;
+        let (file, transfer) = FileSource::new(download, context.stop.clone(), Some(context.progress_handle()));
         let limits = self.limits();
-        let text = Text::new(unpack::unpacked(Box::new(source), packed, limits.unpack), encoding);
-        let content = match &plan.layout {
-            Layout::Delimited { delimiter, .. } => Content::Delimited(Box::new(Records::new(text, delimiter.0, false))),
-            Layout::Json { .. } | Layout::Sheet(_) => {
-                let names = plan.columns.fields.iter().map(|column| column.field.clone()).collect();
-                let unknown = plan::unknown_keys(order, limits.width);
-                Content::Json(Box::new(JsonLines::new(text, names, unknown, false)))
+        let text = TextReader::new(unpack::unpack(Box::new(file), compression, limits.unpack), encoding);
+        let source = match format {
+            TextFormat::Delimited(delimiter) => {
+                RowSource::Delimited(Box::new(DelimitedReader::new(text, delimiter.0, false)))
+            }
+            TextFormat::JsonLines => {
+                let names = plan.mapping.fields.iter().map(|column| column.field.clone()).collect();
+                let unknown_keys = plan::unknown_keys(spec, limits.columns);
+                RowSource::Json(Box::new(JsonLinesReader::new(text, names, unknown_keys, false)))
             }
         };
-        self.tables.load(load(plan, content), bringing).await
+        self.database.load(job(plan, source), transfer).await
     }
 }
 
@@ -115,17 +123,20 @@ impl Function for Imports {
     }
 
     async fn run(&self, context: &Context, input: Input) -> Result<Completion<Output>, Failure> {
-        let stopwatch = Stopwatch::start();
-        if let Some(output) = self.tables.recorded(context.task).await? {
-            return Ok(outcome::completion(output));
+        let mut started = Instant::now();
+        if let Some(output) = self.database.earlier_output(context.task).await? {
+            return Ok(output::completion(output));
         }
-        let order = Arc::new(Order::of(input, &self.definitions, &self.config.tables, context)?);
-        let mut plan = Plan::make(context, &order, self.limits()).await?;
+        let spec = Arc::new(ImportSpec::resolve(input, &self.definitions, &self.config.tables, context)?);
+        let mut plan = Plan::from_sample(context, &spec, self.limits()).await?;
         loop {
-            match self.load(context, &order, plan.clone(), &stopwatch).await? {
-                Loaded::Done(output) => return Ok(outcome::completion(output)),
-                // Each time a type becomes wider or a column comes to it, of which there are few, so this ends.
-                Loaded::Misfit(columns) => plan.columns = columns,
+            match self.load(context, &spec, plan.clone(), started).await? {
+                LoadOutcome::Done(output) => return Ok(output::completion(output)),
+                // Each time a type gets wider or a column is added, of which there are few, so this ends.
+                LoadOutcome::TypesChanged { mapping, started: moved } => {
+                    plan.mapping = mapping;
+                    started = moved;
+                }
             }
         }
     }

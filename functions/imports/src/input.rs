@@ -1,4 +1,4 @@
-//! What an import is given, checked as it is read: an error here is shown with the path of its field.
+//! The input of an import, checked as it is read: an error here is shown with the path of its field.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use storage::FileKey;
 
-use crate::column::{ColumnType, choices};
+use crate::column::{ColumnType, plain_enum, preview};
 
 /// The input of an import: a file, and a definition or a table.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -16,75 +16,75 @@ pub struct Input {
     /// The file, as the upload answered: `<id>/<name>`.
     #[schemars(with = "String")]
     pub file: FileKey,
-    /// The definition by which it is imported; it says table, mode, key and columns.
+    /// The definition to import it by, which sets table, mode, key and columns.
     #[serde(default)]
     pub definition: Option<String>,
-    /// The table it becomes.
+    /// The table to import into.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub table: Option<TableName>,
-    /// What happens to the rows that are there. `replace`, or what the definition says.
+    /// The treatment of existing rows. `replace`, or the definition's.
     #[serde(default)]
     pub mode: Option<Mode>,
-    /// The columns by which `upsert` tells rows apart.
+    /// The columns that identify a row for `upsert`.
     #[serde(default)]
     pub key: Vec<String>,
-    /// What the file is; found out where it is missing.
+    /// The format of the file; detected if missing.
     #[serde(default)]
     pub format: Option<Format>,
-    /// How the file is packed; found out where it is missing.
+    /// The compression of the file; detected if missing.
     #[serde(default)]
     pub compression: Option<Compression>,
     /// The sheet of a workbook; its first one.
     #[serde(default)]
     pub sheet: Option<String>,
-    /// What stands between two fields; found out where it is missing.
+    /// The character between two fields; detected if missing.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub delimiter: Option<Delimiter>,
-    /// A label such as `utf-8` or `windows-1252`; found out where it is missing.
+    /// The encoding, such as `utf-8` or `windows-1252`; detected if missing.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub encoding: Option<EncodingName>,
-    /// Types by column; the others are found out. Rows that do not fit a type named here are rejected.
+    /// The types of columns; the others are inferred. Rows that do not fit a type given here are rejected.
     #[serde(default)]
     pub columns: BTreeMap<String, ColumnType>,
 }
 
-/// How a file is to be read, where somebody knows it.
+/// How a file is read, as far as an input or a definition says.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct FileOptions {
-    /// What it is.
+pub(crate) struct FileOptions {
+    /// The format.
     pub format: Option<Format>,
-    /// How it is packed.
+    /// The compression.
     pub compression: Option<Compression>,
     /// The sheet of a workbook.
     pub sheet: Option<String>,
-    /// What stands between two fields.
+    /// The character between two fields.
     pub delimiter: Option<Delimiter>,
-    /// What its text is written in.
+    /// The encoding.
     pub encoding: Option<EncodingName>,
 }
 
-/// What happens to the rows that are there.
+/// The treatment of existing rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-#[schemars(transform = choices)]
+#[schemars(transform = plain_enum)]
 pub enum Mode {
-    /// They go; the table is as the file is.
+    /// Existing rows are replaced by those of the file.
     #[default]
     Replace,
-    /// They stay; the file's rows come to them.
+    /// The file's rows are added to the existing ones.
     Append,
-    /// Those with the key of a row of the file become that row; the others stay.
+    /// A row of the file replaces the existing row of its key; the others stay.
     Upsert,
 }
 
-/// What a file is, once it is unpacked.
+/// The format of a file, once it is unpacked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-#[schemars(transform = choices)]
+#[schemars(transform = plain_enum)]
 pub enum Format {
     /// Text with delimiters.
     Csv,
@@ -96,21 +96,34 @@ pub enum Format {
     Xlsx,
 }
 
-/// How a file is packed.
+/// The compression of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-#[schemars(transform = choices)]
+#[schemars(transform = plain_enum)]
 pub enum Compression {
-    /// Not at all.
+    /// None.
     None,
-    /// By gzip, also in several members.
+    /// gzip, also of several members.
     Gzip,
-    /// By Zstandard, also in several frames.
+    /// Zstandard, also of several frames.
     Zstd,
 }
 
+impl Input {
+    /// How the file is read, as far as the input says.
+    pub(crate) fn file_options(&self) -> FileOptions {
+        FileOptions {
+            format: self.format,
+            compression: self.compression,
+            sheet: self.sheet.clone(),
+            delimiter: self.delimiter,
+            encoding: self.encoding,
+        }
+    }
+}
+
 impl Mode {
-    /// As it is written in an input.
+    /// The mode as it is written in an input.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Replace => "replace",
@@ -138,9 +151,9 @@ impl TryFrom<String> for TableName {
     fn try_from(name: String) -> Result<Self, String> {
         let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         if name.is_empty() || name.len() > 63 || !plain || name.as_bytes()[0].is_ascii_digit() {
-            let shown: String = name.chars().take(40).collect();
             return Err(format!(
-                "{shown:?} is no table name; it has 1 to 63 of A-Z, a-z, 0-9 and '_', and begins with no digit"
+                "{:?} is no table name; it has 1 to 63 of A-Z, a-z, 0-9 and '_', and begins with no digit",
+                preview(name.as_bytes())
             ));
         }
         let lower = name.to_ascii_lowercase();
@@ -151,7 +164,7 @@ impl TryFrom<String> for TableName {
     }
 }
 
-/// What stands between two fields: one ASCII character.
+/// The ASCII character between two fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Delimiter(pub u8);
@@ -170,8 +183,8 @@ impl TryFrom<String> for Delimiter {
 }
 
 impl Delimiter {
-    /// As it is written in an input: the character, or `tab`.
-    pub fn shown(self) -> String {
+    /// The delimiter as it is written in an input: the character, or `tab`.
+    pub fn name(self) -> String {
         match self.0 {
             b'\t' => "tab".to_owned(),
             byte => char::from(byte).to_string(),
@@ -179,7 +192,7 @@ impl Delimiter {
     }
 }
 
-/// An encoding by one of the labels of the WHATWG's standard.
+/// An encoding, by a label of the WHATWG Encoding Standard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct EncodingName(pub &'static Encoding);
@@ -188,11 +201,13 @@ impl TryFrom<String> for EncodingName {
     type Error = String;
 
     fn try_from(label: String) -> Result<Self, String> {
-        // "replacement" stands for encodings that are a danger; it has no text.
+        // "replacement" stands for unsafe encodings, which are not decoded.
         let known = Encoding::for_label_no_replacement(label.as_bytes());
         known.map(Self).ok_or_else(|| {
-            let shown: String = label.chars().take(40).collect();
-            format!("{shown:?} is no encoding known here; write utf-8, utf-16le, windows-1252, shift_jis, …")
+            format!(
+                "{:?} is no encoding known here; write utf-8, utf-16le, windows-1252, shift_jis, …",
+                preview(label.as_bytes())
+            )
         })
     }
 }
@@ -243,7 +258,7 @@ mod tests {
     fn a_tab_may_be_written_as_a_word() {
         for text in ["tab", "\t"] {
             let delimiter = Delimiter::try_from(text.to_owned()).unwrap();
-            assert_eq!((delimiter.0, delimiter.shown().as_str()), (b'\t', "tab"));
+            assert_eq!((delimiter.0, delimiter.name().as_str()), (b'\t', "tab"));
         }
     }
 }

@@ -1,0 +1,70 @@
+//! Reads and checks the folder of definitions when the worker starts.
+
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use runtime::{
+    catalogue::Offer,
+    definitions::{Fault, Faults, Folder},
+};
+
+use crate::{
+    column::ColumnType,
+    definition::parse::{DeclaredColumn, Definition},
+    input::TableName,
+};
+
+/// The definitions of a worker, by name.
+#[derive(Debug, Default)]
+pub(crate) struct Definitions(BTreeMap<String, Arc<Definition>>);
+
+impl Definitions {
+    /// Reads each `NAME.toml` of a folder; an empty path is a folder with none.
+    pub(crate) fn read(folder: &Path) -> Result<Self, Faults> {
+        let folder = Folder::open("imports.definitions (BELLWIRE_IMPORTS__DEFINITIONS)", folder, ["toml"]);
+        folder.read(|[source]| Definition::parse(source).map(Arc::new), contradictions).map(Self)
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Arc<Definition>> {
+        self.0.get(name)
+    }
+
+    pub(crate) fn names(&self) -> Vec<&str> {
+        self.0.keys().map(String::as_str).collect()
+    }
+
+    /// The definitions of a table.
+    pub(crate) fn for_table(&self, table: &TableName) -> impl Iterator<Item = &Arc<Definition>> {
+        self.0.values().filter(|definition| is_same(&definition.table, table))
+    }
+
+    /// The forms that start imports by them.
+    pub(crate) fn offers(&self) -> Vec<Offer> {
+        self.0.values().map(|definition| definition.offer()).collect()
+    }
+}
+
+/// Whether two names are one table: SQLite ignores case.
+fn is_same(one: &TableName, other: &TableName) -> bool {
+    one.as_str().eq_ignore_ascii_case(other.as_str())
+}
+
+/// Definitions of one table must give it the same columns.
+fn contradictions(definitions: &BTreeMap<String, Arc<Definition>>) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let all: Vec<_> = definitions.values().collect();
+    for (at, one) in all.iter().enumerate() {
+        if let Some(other) = all[..at].iter().find(|other| is_same(&one.table, &other.table))
+            && shape(&one.columns) != shape(&other.columns)
+        {
+            let reason = format!("{}.toml gives the table {} other columns", other.name, one.table.as_str());
+            faults.push(Fault { file: format!("{}.toml", one.name), line: None, reason });
+        }
+    }
+    faults
+}
+
+fn shape(columns: &[DeclaredColumn]) -> Vec<(&str, ColumnType)> {
+    let mut shape: Vec<_> = columns.iter().map(|column| (column.name.as_str(), column.column_type)).collect();
+    shape.sort_unstable_by_key(|(name, _)| *name);
+    shape
+}

@@ -1,0 +1,159 @@
+//! Resolves an input and the definition that it names, and checks that its owner may import so.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use runtime::{Context, Failure};
+use storage::FileKey;
+
+use crate::{
+    column::ColumnType,
+    config::TablePattern,
+    definition::{
+        folder::Definitions,
+        parse::{DeclaredColumn, Definition},
+    },
+    input::{FileOptions, Input, Mode, TableName},
+};
+
+/// A resolved import.
+#[derive(Debug, Clone)]
+pub(crate) struct ImportSpec {
+    pub(crate) file: FileKey,
+    pub(crate) table: TableName,
+    pub(crate) mode: Mode,
+    pub(crate) key: Vec<String>,
+    pub(crate) options: FileOptions,
+    pub(crate) columns: ColumnSpec,
+    /// The name of the definition it follows.
+    pub(crate) definition: Option<String>,
+}
+
+/// The columns as far as they are known before the file is read.
+#[derive(Debug, Clone)]
+pub(crate) enum ColumnSpec {
+    /// The types of some columns, by name.
+    Types(BTreeMap<String, ColumnType>),
+    /// All columns, with their rules.
+    Declared(Arc<[DeclaredColumn]>),
+}
+
+impl ImportSpec {
+    /// Resolves an input, or refuses it.
+    pub(crate) fn resolve(
+        input: Input,
+        definitions: &Definitions,
+        tables: &[TablePattern],
+        context: &Context,
+    ) -> Result<Self, Failure> {
+        let Some(name) = &input.definition else {
+            return Self::from_input(input, definitions, tables, context);
+        };
+        let definition = definitions.get(name).ok_or_else(|| {
+            let name: String = name.chars().take(64).collect();
+            let names = definitions.names();
+            Failure::input(match names.is_empty() {
+                true => format!("definition: there is no {name:?}; this worker has no definitions"),
+                false => format!("definition: there is no {name:?}; there are: {}", names.join(", ")),
+            })
+        })?;
+        if !context.is_allowed(&definition.allow) {
+            return Err(forbidden());
+        }
+        Self::from_definition(definition, input)
+    }
+
+    fn from_input(
+        input: Input,
+        definitions: &Definitions,
+        tables: &[TablePattern],
+        context: &Context,
+    ) -> Result<Self, Failure> {
+        let missing = || Failure::input("table: it is missing; name a table, or a definition");
+        let table = input.table.clone().ok_or_else(missing)?;
+        // Otherwise leaving the definition out would get around its "allow".
+        if definitions.for_table(&table).any(|definition| !context.is_allowed(&definition.allow)) {
+            return Err(forbidden());
+        }
+        if !tables.iter().any(|pattern| pattern.matches(&table)) {
+            let patterns: Vec<_> = tables.iter().map(TablePattern::as_str).collect();
+            let allowed = if patterns.is_empty() { "none".to_owned() } else { patterns.join(", ") };
+            let table = table.as_str();
+            return Err(Failure::Permanent {
+                reason: "table",
+                message: format!("imports may not go into the table {table}; they may go into: {allowed}"),
+            });
+        }
+        let mode = input.mode.unwrap_or_default();
+        match (mode, input.key.is_empty()) {
+            (Mode::Upsert, true) => {
+                Err(Failure::input("key: mode upsert needs the columns that tell rows apart, such as [\"id\"]"))
+            }
+            (Mode::Replace | Mode::Append, false) => Err(Failure::input("key: only mode upsert has a key")),
+            _ => Ok(()),
+        }?;
+        let options = input.file_options();
+        let columns = ColumnSpec::Types(input.columns);
+        Ok(Self { file: input.file, table, mode, key: input.key, options, columns, definition: None })
+    }
+
+    fn from_definition(definition: &Arc<Definition>, input: Input) -> Result<Self, Failure> {
+        let name = &definition.name;
+        let fixed = |field: &str| Failure::input(format!("{field}: the definition {name} says it; leave it out"));
+        if input.table.is_some() {
+            return Err(fixed("table"));
+        }
+        if !input.key.is_empty() {
+            return Err(fixed("key"));
+        }
+        if !input.columns.is_empty() {
+            return Err(fixed("columns"));
+        }
+        let mode = input.mode.unwrap_or(definition.mode);
+        if mode != definition.mode && !definition.modes.contains(&mode) {
+            return Err(fixed("mode"));
+        }
+        let options = merge_options(&definition.file, input.file_options()).map_err(fixed)?;
+        let columns = match definition.columns.is_empty() {
+            true => ColumnSpec::Types(BTreeMap::new()),
+            false => ColumnSpec::Declared(definition.columns.clone()),
+        };
+        let key = if mode == Mode::Upsert { definition.key.clone() } else { Vec::new() };
+        let table = definition.table.clone();
+        Ok(Self { file: input.file, table, mode, key, options, columns, definition: Some(name.clone()) })
+    }
+}
+
+fn forbidden() -> Failure {
+    Failure::Permanent { reason: "forbidden", message: "You may not start this import.".to_owned() }
+}
+
+/// Adds what the definition leaves open from the input; `Err` names a field that both set.
+fn merge_options(fixed: &FileOptions, given: FileOptions) -> Result<FileOptions, &'static str> {
+    fn either<T: Clone>(fixed: &Option<T>, given: Option<T>, field: &'static str) -> Result<Option<T>, &'static str> {
+        match (fixed, given) {
+            (Some(_), Some(_)) => Err(field),
+            (fixed, given) => Ok(given.or_else(|| fixed.clone())),
+        }
+    }
+    Ok(FileOptions {
+        format: either(&fixed.format, given.format, "format")?,
+        compression: either(&fixed.compression, given.compression, "compression")?,
+        sheet: either(&fixed.sheet, given.sheet, "sheet")?,
+        delimiter: either(&fixed.delimiter, given.delimiter, "delimiter")?,
+        encoding: either(&fixed.encoding, given.encoding, "encoding")?,
+    })
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// An import without a definition.
+    pub(crate) fn spec(input: serde_json::Value) -> ImportSpec {
+        let input: Input = serde_json::from_value(input).unwrap();
+        let options = input.file_options();
+        let (table, mode) = (input.table.unwrap(), input.mode.unwrap_or_default());
+        let columns = ColumnSpec::Types(input.columns);
+        ImportSpec { file: input.file, table, mode, key: input.key, options, columns, definition: None }
+    }
+}

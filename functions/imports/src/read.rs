@@ -1,0 +1,19 @@
+//! From stored bytes to rows, at bounded memory.
+//!
+//! - `source`: the chunks of a stored file, for a blocking thread; `unpack`: gzip and Zstandard; `text`: to UTF-8
+//! - `sniff`: format, compression and delimiter from the first bytes
+//! - `row`: the interface of the readers; `delimited` and `json_lines` read text
+//! - `archive` with `xml` checks a workbook, `workbook` opens it, `sheet` reads its rows, `cell` its values
+
+pub(crate) mod archive;
+pub(crate) mod cell;
+pub(crate) mod delimited;
+pub(crate) mod json_lines;
+pub(crate) mod row;
+pub(crate) mod sheet;
+pub(crate) mod sniff;
+pub(crate) mod source;
+pub(crate) mod text;
+pub(crate) mod unpack;
+pub(crate) mod workbook;
+pub(crate) mod xml;

@@ -1,0 +1,78 @@
+//! A row, and the interface of the readers of all formats.
+
+use runtime::Failure;
+
+use crate::read::text::TextReader;
+
+/// Bytes that one row may have.
+pub(crate) const MAX_ROW_BYTES: usize = 1024 * 1024;
+
+/// Reads rows.
+pub(crate) trait RowReader {
+    /// The next row after the names; `None` at the end.
+    fn next_row(&mut self) -> Result<Option<Row<'_>>, Failure>;
+    /// The names of the fields that are known so far.
+    fn names(&self) -> &[String];
+    /// The name of the text's encoding.
+    fn encoding_name(&self) -> String;
+}
+
+/// One row.
+pub(crate) struct Row<'a> {
+    /// The line on which it starts, or its row in a sheet; from 1.
+    pub(crate) line: u64,
+    /// Its original text, without the line end.
+    pub(crate) raw: &'a [u8],
+    pub(crate) validity: Validity<'a>,
+    /// The fields, one after the other, with `gap` bytes between two of them.
+    pub(crate) fields: &'a [u8],
+    pub(crate) ends: &'a [usize],
+    pub(crate) gap: usize,
+    /// Which fields are text whatever they look like; empty where the format has no types.
+    pub(crate) is_text: &'a [bool],
+    /// The names of all fields, where a row may bring new ones.
+    pub(crate) names: &'a [String],
+}
+
+/// Whether a table can hold the text of a row.
+pub(crate) enum Validity<'a> {
+    /// To be checked.
+    Unchecked(&'a TextReader),
+    Valid,
+    /// It cannot, for this reason.
+    Invalid(&'a str),
+}
+
+impl<'a> Row<'a> {
+    /// The reason why a table cannot hold it.
+    pub(crate) fn error(&self) -> Option<String> {
+        match self.validity {
+            Validity::Valid => None,
+            Validity::Invalid(reason) => Some(reason.to_owned()),
+            Validity::Unchecked(_) if memchr::memchr(0, self.raw).is_some() => {
+                Some("it has a NUL character".to_owned())
+            }
+            Validity::Unchecked(text) => text.row_error(self.raw),
+        }
+    }
+
+    /// The number of its fields.
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Its fields, unquoted.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let (fields, gap, mut from) = (self.fields, self.gap, 0);
+        self.ends.iter().map(move |end| {
+            let field = &fields[from..*end];
+            from = end + gap;
+            field
+        })
+    }
+
+    /// Whether the field there is text whatever it looks like.
+    pub(crate) fn is_text(&self, at: usize) -> bool {
+        self.is_text.get(at).copied().unwrap_or(false)
+    }
+}

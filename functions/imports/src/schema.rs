@@ -1,0 +1,11 @@
+//! The columns of the file and of the table.
+//!
+//! - `inference`: the type of a column from its values
+//! - `existing`: what the database has under the table's name
+//! - `mapping`: from the file's fields to the table's columns
+//! - `plan`: how a file is read and mapped, from its beginning
+
+pub(crate) mod existing;
+pub(crate) mod inference;
+pub(crate) mod mapping;
+pub(crate) mod plan;

@@ -1,0 +1,268 @@
+//! The mapping from the fields of a file to the columns of its table.
+
+use std::sync::Arc;
+
+use runtime::Failure;
+
+use crate::{
+    column::{Column, Value},
+    column_names,
+    definition::{
+        parse::DeclaredColumn,
+        rule::Rule,
+        spec::{ColumnSpec, ImportSpec},
+    },
+    read::row::Row,
+    schema::{existing::ExistingColumn, inference::TypeInference},
+};
+
+/// The number of columns that a table of a database can have.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ColumnLimit {
+    pub(crate) max: usize,
+    pub(crate) database: &'static str,
+}
+
+impl ColumnLimit {
+    /// Ends an import whose file has more columns than a table can have.
+    pub(crate) fn check(self, has: usize) -> Result<(), Failure> {
+        let Self { max, database } = self;
+        match has > max {
+            true => Err(Failure::input(format!("the file has {has} columns; a table of {database} has {max} at most"))),
+            false => Ok(()),
+        }
+    }
+}
+
+/// A field of the file and its column.
+#[derive(Debug, Clone)]
+pub(crate) struct MappedField {
+    /// Its name in the table.
+    pub(crate) name: String,
+    /// Its name in the file.
+    pub(crate) field: String,
+    pub(crate) inference: TypeInference,
+    pub(crate) rule: Option<Arc<Rule>>,
+    /// Whether it is written to the table.
+    pub(crate) used: bool,
+}
+
+/// A declared column that is missing in the file, and its default.
+#[derive(Debug, Clone)]
+pub(crate) struct DefaultColumn {
+    pub(crate) column: Column,
+    pub(crate) text: String,
+    pub(crate) value: Value,
+}
+
+/// The mapping from the fields of a file to the columns of its table.
+#[derive(Debug, Clone)]
+pub(crate) struct ColumnMapping {
+    /// In the order of the file.
+    pub(crate) fields: Vec<MappedField>,
+    /// Written after the fields.
+    pub(crate) defaults: Vec<DefaultColumn>,
+    /// The columns that identify a row for `upsert`, by their names in the table.
+    pub(crate) key: Vec<String>,
+    /// The columns of a definition; the table has no others.
+    declared: Option<Arc<[DeclaredColumn]>>,
+    /// Whether the types are final, so that a row that does not fit is rejected.
+    fixed: bool,
+}
+
+impl ColumnMapping {
+    /// Maps the fields of a file as its import asks.
+    pub(crate) fn new(fields: &[String], spec: &ImportSpec) -> Result<Self, Failure> {
+        let names = column_names::unique_names(fields.iter().map(String::as_str));
+        let mut mapping = match &spec.columns {
+            ColumnSpec::Types(types) => {
+                let known = |key: &&String| names.contains(key) || fields.contains(key);
+                if let Some(unknown) = types.keys().find(|key| !known(key)) {
+                    return Err(unknown_column("columns", unknown, &names));
+                }
+                let mapped = names.iter().zip(fields).map(|(name, field)| {
+                    let given = types.get(name).or_else(|| types.get(field));
+                    let inference = given.map_or(TypeInference::Unknown, |given| TypeInference::Fixed(*given));
+                    MappedField { name: name.clone(), field: field.clone(), inference, rule: None, used: true }
+                });
+                Self { fields: mapped.collect(), defaults: Vec::new(), key: Vec::new(), declared: None, fixed: false }
+            }
+            ColumnSpec::Declared(declared) => Self::declared(fields, &names, declared, spec)?,
+        };
+        mapping.set_key(&spec.key)?;
+        Ok(mapping)
+    }
+
+    fn declared(
+        fields: &[String],
+        names: &[String],
+        declared: &Arc<[DeclaredColumn]>,
+        spec: &ImportSpec,
+    ) -> Result<Self, Failure> {
+        let mut present = vec![false; declared.len()];
+        let mut mapped = Vec::with_capacity(fields.len());
+        for (field, name) in fields.iter().zip(names) {
+            let Some(at) = declared.iter().position(|column| column.from == field.trim()) else {
+                let (name, field) = (name.clone(), field.clone());
+                mapped.push(MappedField { name, field, inference: TypeInference::Unknown, rule: None, used: false });
+                continue;
+            };
+            let column = &declared[at];
+            if std::mem::replace(&mut present[at], true) {
+                return Err(Failure::input(format!("the file has the column {:?} twice", column.from)));
+            }
+            mapped.push(declared_field(column, field));
+        }
+        let definition = spec.definition.as_deref().unwrap_or_default();
+        let mut defaults = Vec::new();
+        for (column, _) in declared.iter().zip(&present).filter(|(_, present)| !**present) {
+            match &column.rule.default {
+                Some(text) => defaults.push(default_column(column, text)),
+                None if column.rule.required => {
+                    let (from, has) = (&column.from, first_names(names));
+                    return Err(Failure::input(format!(
+                        "the file has no column {from:?}, which the definition {definition} requires; it has: {has}"
+                    )));
+                }
+                None => {}
+            }
+        }
+        if !mapped.iter().any(|column| column.used) {
+            return Err(Failure::input(format!("the file has none of the columns of the definition {definition}")));
+        }
+        Ok(Self { fields: mapped, defaults, key: Vec::new(), declared: Some(declared.clone()), fixed: true })
+    }
+
+    fn set_key(&mut self, key: &[String]) -> Result<(), Failure> {
+        for wanted in key {
+            let found = self
+                .fields
+                .iter_mut()
+                .find(|column| column.used && (column.name.eq_ignore_ascii_case(wanted) || column.field == *wanted));
+            let Some(column) = found else {
+                let names: Vec<_> = self.insert_columns().into_iter().map(|column| column.name).collect();
+                return Err(unknown_column("key", wanted, &names));
+            };
+            if self.key.contains(&column.name) {
+                return Err(Failure::input(format!("key: {wanted:?} is there twice")));
+            }
+            self.key.push(column.name.clone());
+            let rule = column.rule.as_deref().cloned().unwrap_or_default();
+            column.rule = Some(Arc::new(Rule { is_key: true, ..rule }));
+        }
+        Ok(())
+    }
+
+    /// Learns the types from a row; one that will be rejected is left out.
+    pub(crate) fn learn(&mut self, row: &Row<'_>) {
+        if !self.accepts_new_fields() || row.len() < self.fields.len() || row.error().is_some() {
+            return;
+        }
+        self.add_fields(row.names);
+        if row.len() > self.fields.len() {
+            return;
+        }
+        for (at, (column, field)) in self.fields.iter_mut().zip(row.fields()).enumerate() {
+            column.inference.learn(field, row.is_text(at));
+        }
+    }
+
+    /// Maps new fields of the file to columns.
+    fn add_fields(&mut self, names: &[String]) {
+        if names.len() <= self.fields.len() {
+            return;
+        }
+        // Those that were there get the same names again.
+        let all = column_names::unique_names(names.iter().map(String::as_str));
+        for (name, field) in all.into_iter().zip(names).skip(self.fields.len()) {
+            let mut declared = self.declared.iter().flat_map(|declared| declared.iter());
+            let column = match declared.find(|column| column.from == *field) {
+                Some(column) => declared_field(column, field),
+                None => {
+                    let inference = TypeInference::Unknown;
+                    MappedField { name, field: field.clone(), inference, rule: None, used: true }
+                }
+            };
+            self.defaults.retain(|default| default.column.name != column.name);
+            self.fields.push(column);
+        }
+    }
+
+    /// Whether a field that first appears in a later row becomes a column.
+    pub(crate) fn accepts_new_fields(&self) -> bool {
+        !self.fixed || self.declared.is_some()
+    }
+
+    /// The columns that rows are written to, in this order.
+    pub(crate) fn insert_columns(&self) -> Vec<Column> {
+        let used = self.fields.iter().filter(|column| column.used);
+        let used = used.map(|column| Column::new(&column.name, column.inference.column_type()));
+        used.chain(self.defaults.iter().map(|default| default.column.clone())).collect()
+    }
+
+    /// The columns of the table, if it is created.
+    pub(crate) fn table_columns(&self) -> Vec<Column> {
+        match &self.declared {
+            Some(declared) => declared.iter().map(|column| Column::new(&column.name, column.column_type)).collect(),
+            None => self.insert_columns(),
+        }
+    }
+
+    /// The file's fields that are not written; the first fifty.
+    pub(crate) fn ignored_fields(&self) -> Vec<String> {
+        self.fields.iter().filter(|column| !column.used).take(50).map(|column| column.field.clone()).collect()
+    }
+
+    /// Takes over the names and types of an existing table, after which a row that does not fit is rejected.
+    pub(crate) fn match_existing(&mut self, table: &str, existing: &[ExistingColumn]) -> Result<(), Failure> {
+        let find = |name: &str| {
+            let found = existing.iter().find(|known| known.name.eq_ignore_ascii_case(name));
+            found.ok_or_else(|| {
+                let names: Vec<_> = existing.iter().map(|column| column.name.as_str()).collect();
+                let names = names.join(", ");
+                Failure::input(format!("the file has a column {name} that the table {table} has not; it has: {names}"))
+            })
+        };
+        for column in self.fields.iter_mut().filter(|column| column.used) {
+            let existing = find(&column.name)?;
+            let declared = self.declared.is_some().then(|| column.inference.column_type());
+            column.inference = TypeInference::Fixed(existing.read_type(declared, table)?);
+            if let Some(key) = self.key.iter_mut().find(|key| **key == column.name) {
+                key.clone_from(&existing.name);
+            }
+            column.name.clone_from(&existing.name);
+        }
+        for DefaultColumn { column, .. } in &mut self.defaults {
+            let existing = find(&column.name)?;
+            existing.read_type(Some(column.column_type), table)?;
+            column.name.clone_from(&existing.name);
+        }
+        self.fixed = true;
+        Ok(())
+    }
+}
+
+fn declared_field(column: &DeclaredColumn, field: &str) -> MappedField {
+    MappedField {
+        name: column.name.clone(),
+        field: field.to_owned(),
+        inference: TypeInference::Fixed(column.column_type),
+        rule: Some(Arc::new(column.rule.clone())),
+        used: true,
+    }
+}
+
+fn default_column(column: &DeclaredColumn, text: &str) -> DefaultColumn {
+    // Checked when the definition was read.
+    let value = column.column_type.read(text.as_bytes()).map_or(Value::Null, |(_, value)| value);
+    DefaultColumn { column: Column::new(&column.name, column.column_type), text: text.to_owned(), value }
+}
+
+fn unknown_column(input_field: &str, wanted: &str, names: &[String]) -> Failure {
+    let (wanted, has): (String, _) = (wanted.chars().take(64).collect(), first_names(names));
+    Failure::input(format!("{input_field}: the file has no column {wanted:?}; it has: {has}"))
+}
+
+fn first_names(names: &[String]) -> String {
+    names.iter().take(50).map(String::as_str).collect::<Vec<_>>().join(", ")
+}

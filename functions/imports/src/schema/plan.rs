@@ -1,0 +1,261 @@
+//! The plan of an import: how the file is read and mapped, from its beginning.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use encoding_rs::UTF_8;
+use runtime::{Context, Failure, thread};
+
+use crate::{
+    definition::spec::{ColumnSpec, ImportSpec},
+    input::{Compression, Delimiter, FileOptions, Format},
+    read::{
+        delimited::DelimitedReader,
+        json_lines::{JsonLinesReader, UnknownKeys},
+        row::{MAX_ROW_BYTES, RowReader},
+        sniff,
+        source::{self, Chunks, FileSource, InMemory, Peeked},
+        text::{TextEncoding, TextReader},
+        unpack::{self, UnpackLimit},
+        workbook::Workbook,
+    },
+    schema::mapping::{ColumnLimit, ColumnMapping},
+};
+
+/// Rows of a sheet whose types are inferred in advance.
+const SAMPLE_ROWS: usize = 5000;
+
+/// The plan of an import.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    pub(crate) bytes: u64,
+    pub(crate) layout: Layout,
+    pub(crate) mapping: ColumnMapping,
+}
+
+/// The format of a file, with what its reader needs.
+#[derive(Debug, Clone)]
+pub(crate) enum Layout {
+    Text {
+        compression: Compression,
+        encoding: TextEncoding,
+        format: TextFormat,
+    },
+    /// A workbook, copied to a temporary file.
+    Sheet(Workbook),
+}
+
+/// The format of a text.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum TextFormat {
+    Delimited(Delimiter),
+    JsonLines,
+}
+
+/// The limits of a file and of a table.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) unpack: UnpackLimit,
+    pub(crate) columns: ColumnLimit,
+}
+
+impl Plan {
+    /// Plans the import of a file from its beginning.
+    pub(crate) async fn from_sample(
+        context: &Context,
+        spec: &Arc<ImportSpec>,
+        limits: Limits,
+    ) -> Result<Self, Failure> {
+        let download = source::open(context, &spec.file).await?;
+        let bytes = download.bytes;
+        let (spec, stop) = (spec.clone(), context.stop.clone());
+        let (file, transfer) = FileSource::new(download, stop.clone(), None);
+        let planning = thread::run(move || {
+            let file = Peeked::new(Box::new(file))?;
+            if file.head().is_empty() {
+                return Err(Failure::input("the file is empty"));
+            }
+            let compression = spec.options.compression.unwrap_or_else(|| sniff::compression(file.head()));
+            let file = Peeked::new(unpack::unpack(Box::new(file), compression, limits.unpack))?;
+            let format = spec.options.format.map_or_else(|| sniff::format(file.head()), Ok)?;
+            let text_layout = |(encoding, format, mapping)| (Layout::Text { compression, encoding, format }, mapping);
+            let (layout, mapping) = match format {
+                Format::Xlsx if compression != Compression::None => {
+                    return Err(Failure::input("the file is a packed workbook; unpack it and import that"));
+                }
+                Format::Xlsx => {
+                    let workbook = Workbook::copy(file, spec.options.sheet.clone(), limits.unpack, stop)?;
+                    let mapping = map_sheet(&workbook, &spec, limits.columns)?;
+                    (Layout::Sheet(workbook), mapping)
+                }
+                Format::Jsonl => plan_json(&Sample::read(file)?, &spec, limits.columns).map(text_layout)?,
+                Format::Csv | Format::Tsv => {
+                    plan_delimited(&Sample::read(file)?, format, &spec, limits.columns).map(text_layout)?
+                }
+            };
+            Ok(Self { bytes, layout, mapping })
+        });
+        let (plan, ()) = tokio::join!(planning, transfer);
+        plan
+    }
+
+    /// The character between fields, or `tab`; the format where it has none.
+    pub(crate) fn delimiter(&self) -> String {
+        match &self.layout {
+            Layout::Text { format: TextFormat::Delimited(delimiter), .. } => delimiter.name(),
+            Layout::Text { format: TextFormat::JsonLines, .. } => "jsonl".to_owned(),
+            Layout::Sheet(_) => "xlsx".to_owned(),
+        }
+    }
+}
+
+/// The first mebibyte of a file.
+struct Sample {
+    bytes: Bytes,
+    /// Whether there is more.
+    truncated: bool,
+}
+
+impl Sample {
+    fn read(mut chunks: impl Chunks) -> Result<Self, Failure> {
+        let mut sample = BytesMut::new();
+        while sample.len() < MAX_ROW_BYTES {
+            match chunks.next()? {
+                Some(chunk) => sample.extend_from_slice(&chunk),
+                None if sample.is_empty() => return Err(Failure::input("the file is empty")),
+                None => return Ok(Self { bytes: sample.freeze(), truncated: false }),
+            }
+        }
+        Ok(Self { bytes: sample.freeze(), truncated: true })
+    }
+
+    /// Its encoding, and its text as UTF-8.
+    fn decode(&self, options: &FileOptions) -> Result<(TextEncoding, Bytes), Failure> {
+        let encoding = options.encoding.map_or(TextEncoding::Ascii, |encoding| TextEncoding::Declared(encoding.0));
+        let mut text = TextReader::new(InMemory::boxed(self.bytes.clone()), encoding);
+        let mut decoded = Vec::new();
+        while text.fill(&mut decoded)? {}
+        Ok((text.encoding(), decoded.into()))
+    }
+}
+
+/// A reader of text that is in memory as UTF-8.
+fn utf_8_reader(text: Bytes) -> TextReader {
+    TextReader::new(InMemory::boxed(text), TextEncoding::Declared(UTF_8))
+}
+
+type TextPlan = (TextEncoding, TextFormat, ColumnMapping);
+
+fn plan_delimited(sample: &Sample, format: Format, spec: &ImportSpec, limit: ColumnLimit) -> Result<TextPlan, Failure> {
+    let (encoding, text) = sample.decode(&spec.options)?;
+    let by_format = (format == Format::Tsv).then_some(Delimiter(b'\t'));
+    let delimiter = spec.options.delimiter.or(by_format).unwrap_or_else(|| sniff::delimiter(&text, sample.truncated));
+    let mut rows = DelimitedReader::new(utf_8_reader(text), delimiter.0, sample.truncated);
+    if !rows.read_header(|fields| limit.check(fields))? {
+        return Err(match sample.truncated {
+            true => rows.too_long(),
+            false => Failure::input("the file has no header, only empty lines"),
+        });
+    }
+    let mut mapping = ColumnMapping::new(rows.names(), spec)?;
+    learn_types(&mut rows, &mut mapping, usize::MAX)?;
+    Ok((encoding, TextFormat::Delimited(delimiter), mapping))
+}
+
+fn plan_json(sample: &Sample, spec: &ImportSpec, limit: ColumnLimit) -> Result<TextPlan, Failure> {
+    let (encoding, text) = sample.decode(&spec.options)?;
+    let reader = |names: Vec<String>| {
+        JsonLinesReader::new(utf_8_reader(text.clone()), names, unknown_keys(spec, limit), sample.truncated)
+    };
+    // Read twice: the columns are known only at the end.
+    let mut rows = reader(Vec::new());
+    let (mut objects, mut error) = (0, None);
+    while let Some(row) = rows.next_row()? {
+        match row.error() {
+            None => objects += 1,
+            Some(reason) => drop(error.get_or_insert_with(|| format!("line {}: {reason}", row.line))),
+        }
+    }
+    if objects == 0 {
+        let reason = error.unwrap_or_else(|| "its first line is longer than 1 MiB, or there is none".to_owned());
+        return Err(Failure::input(format!("the file is not JSON Lines, an object on each line; {reason}")));
+    }
+    let mut mapping = ColumnMapping::new(rows.names(), spec)?;
+    learn_types(&mut reader(rows.names().to_vec()), &mut mapping, usize::MAX)?;
+    Ok((encoding, TextFormat::JsonLines, mapping))
+}
+
+fn map_sheet(workbook: &Workbook, spec: &ImportSpec, limit: ColumnLimit) -> Result<ColumnMapping, Failure> {
+    workbook.read(None, |sheet| {
+        if !sheet.read_header(|fields| limit.check(fields))? {
+            return Err(Failure::input("the sheet has no header, only empty cells"));
+        }
+        let mut mapping = ColumnMapping::new(sheet.names(), spec)?;
+        learn_types(sheet, &mut mapping, SAMPLE_ROWS)?;
+        Ok(mapping)
+    })
+}
+
+fn learn_types(rows: &mut impl RowReader, mapping: &mut ColumnMapping, max_rows: usize) -> Result<(), Failure> {
+    let mut left = max_rows;
+    while left > 0
+        && let Some(row) = rows.next_row()?
+    {
+        mapping.learn(&row);
+        left -= 1;
+    }
+    Ok(())
+}
+
+/// The treatment of keys of JSON Lines that the plan does not have.
+pub(crate) fn unknown_keys(spec: &ImportSpec, limit: ColumnLimit) -> UnknownKeys {
+    match &spec.columns {
+        ColumnSpec::Declared(declared) => UnknownKeys::AddDeclared(declared.clone()),
+        ColumnSpec::Types(_) => UnknownKeys::Add(limit.max),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn plan(text: &[u8], truncated: bool) -> Result<TextPlan, String> {
+        let spec =
+            crate::definition::spec::tests::spec(json!({"file": "a/b", "table": "t", "columns": {"id": "text"}}));
+        let limit = ColumnLimit { max: 2000, database: "a test" };
+        let sample = Sample { bytes: Bytes::copy_from_slice(text), truncated };
+        plan_delimited(&sample, Format::Csv, &spec, limit).map_err(|error| error.to_string())
+    }
+
+    fn columns(plan: &TextPlan) -> String {
+        let name_and_type = |column: &crate::column::Column| format!("{} {}", column.name, column.column_type.as_str());
+        plan.2.table_columns().iter().map(name_and_type).collect::<Vec<_>>().join(", ")
+    }
+
+    #[test]
+    fn a_sample_tells_delimiter_names_and_types() {
+        let found = plan(b"id;A B;b\n1;2;x\n2;;y\nragged\n", false).unwrap();
+        assert!(matches!(found, (TextEncoding::Ascii, TextFormat::Delimited(Delimiter(b';')), _)));
+        assert_eq!(columns(&found), "id text, A_B integer, b text");
+    }
+
+    #[test]
+    fn a_row_that_is_cut_at_the_end_of_the_sample_tells_nothing() {
+        assert_eq!(columns(&plan(b"id,n\n1,2\n1,2.", true).unwrap()), "id text, n integer");
+        assert_eq!(columns(&plan(b"id,n\n1,2\n1,2.", false).unwrap()), "id text, n number");
+    }
+
+    #[test]
+    fn what_has_no_header_or_no_column_of_a_given_name_is_told() {
+        let told = |text: &[u8], cut| plan(text, cut).err().unwrap();
+        assert!(told(b"\n\r\n", false).contains("no header"));
+        assert_eq!(told(b"a,b\n", false), "columns: the file has no column \"id\"; it has: a, b");
+        assert!(told(b"id\0,b\n", false).contains("line 1, is not text"));
+        assert!(told(&vec![b'x'; MAX_ROW_BYTES], true).contains("line 1 is longer than 1 MiB"));
+        assert!(told(b"id,\"x\n1,2\n", true).contains("the quote (\") that opens in line 1"));
+        let wide = vec![b','; 500_000];
+        assert_eq!(told(&wide, false), "the file has 500001 columns; a table of a test has 2000 at most");
+    }
+}

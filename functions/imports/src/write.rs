@@ -1,0 +1,16 @@
+//! Rows into a table: whole and once, or not at all.
+//!
+//! - `load`: reads the whole file into a row sink; `rejected`: the file of rows that do not fit
+//! - `strategy`: whether the table is created, emptied or extended; `sql`: statements that both databases share
+//! - `own_tables`: the record of tasks and tables
+//! - `database`: SQLite or PostgreSQL; `sqlite`, and `postgres` with `copy`, the text format of its COPY
+
+pub(crate) mod copy;
+pub(crate) mod database;
+pub(crate) mod load;
+pub(crate) mod own_tables;
+pub(crate) mod postgres;
+pub(crate) mod rejected;
+pub(crate) mod sql;
+pub(crate) mod sqlite;
+pub(crate) mod strategy;

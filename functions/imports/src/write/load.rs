@@ -1,0 +1,227 @@
+//! Reads the whole file into a table, whatever the database.
+
+use std::{sync::Arc, time::Instant};
+
+use model::TaskId;
+use runtime::Failure;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    column::{Value, preview},
+    definition::{rule::Rule, spec::ImportSpec},
+    output::{Output, RejectedRows},
+    read::{
+        delimited::DelimitedReader,
+        json_lines::JsonLinesReader,
+        row::{Row, RowReader},
+        workbook::Workbook,
+    },
+    schema::{
+        inference::TypeInference,
+        mapping::{ColumnMapping, MappedField},
+        plan::Plan,
+    },
+    write::rejected::RejectedRowsWriter,
+};
+
+/// What a database loads, whole or not at all.
+pub(crate) struct LoadJob {
+    pub(crate) task: TaskId,
+    pub(crate) spec: Arc<ImportSpec>,
+    pub(crate) plan: Plan,
+    pub(crate) source: RowSource,
+    pub(crate) rejected: RejectedRowsWriter,
+    pub(crate) stop: CancellationToken,
+    /// The start of the import, moved on by the time that it waited for another one.
+    pub(crate) started: Instant,
+}
+
+/// The opened file.
+pub(crate) enum RowSource {
+    Delimited(Box<DelimitedReader>),
+    Json(Box<JsonLinesReader>),
+    Sheet(Workbook, watch::Sender<f64>),
+}
+
+/// The outcome of a load.
+pub(crate) enum LoadOutcome {
+    /// The table is loaded, by this run or by an earlier one of the same task.
+    Done(Output),
+    /// Nothing is loaded, because a value did not fit an inferred type; this mapping fits the whole file.
+    TypesChanged { mapping: ColumnMapping, started: Instant },
+}
+
+/// Takes the rows of a load.
+pub(crate) trait RowSink {
+    /// Adds a field to the current row: its text, trimmed, and the value that it was read as.
+    fn put(&mut self, column: usize, text: &[u8], value: Value) -> Result<(), Failure>;
+    /// Writes the current row.
+    fn end_row(&mut self) -> Result<(), Failure>;
+    /// Drops the fields of the current row.
+    fn discard_row(&mut self);
+}
+
+/// The outcome of reading the file into a sink.
+pub(crate) enum ReadOutcome {
+    /// All rows are written or rejected.
+    Complete(ReadSummary),
+    /// A value did not fit; the rows in the sink are void.
+    TypesChanged(ColumnMapping),
+}
+
+/// What was read.
+pub(crate) struct ReadSummary {
+    pub(crate) rows: u64,
+    pub(crate) rejected: Option<RejectedRows>,
+    pub(crate) encoding: String,
+}
+
+impl LoadJob {
+    /// The result of the import.
+    pub(crate) fn output(&self, summary: ReadSummary) -> Output {
+        let mapping = &self.plan.mapping;
+        Output {
+            table: self.spec.table.as_str().to_owned(),
+            rows: summary.rows,
+            columns: mapping.insert_columns(),
+            seconds: self.started.elapsed().as_millis() as f64 / 1000.0,
+            bytes: self.plan.bytes,
+            encoding: summary.encoding,
+            delimiter: self.plan.delimiter(),
+            definition: self.spec.definition.clone(),
+            ignored: mapping.ignored_fields(),
+            href: summary.rejected.as_ref().map(|rejected| rejected.href.clone()),
+            rejected: summary.rejected,
+        }
+    }
+
+    /// Reads the whole file into a sink.
+    pub(crate) fn read(&mut self, sink: &mut impl RowSink) -> Result<ReadOutcome, Failure> {
+        let Self { source, plan: Plan { mapping, .. }, rejected, .. } = self;
+        match source {
+            RowSource::Delimited(rows) => {
+                rows.read_header(|_| Ok(()))?;
+                read_rows(&mut **rows, mapping, rejected, sink)
+            }
+            RowSource::Json(rows) => read_rows(&mut **rows, mapping, rejected, sink),
+            RowSource::Sheet(workbook, progress) => workbook.read(Some(progress.clone()), |sheet| {
+                sheet.read_header(|_| Ok(()))?;
+                read_rows(sheet, mapping, rejected, sink)
+            }),
+        }
+    }
+}
+
+fn read_rows(
+    rows: &mut impl RowReader,
+    mapping: &ColumnMapping,
+    rejected: &mut RejectedRowsWriter,
+    sink: &mut impl RowSink,
+) -> Result<ReadOutcome, Failure> {
+    let mut count = 0;
+    while let Some(row) = rows.next_row()? {
+        match write_row(&row, mapping, sink)? {
+            RowOutcome::Written => {
+                sink.end_row()?;
+                count += 1;
+            }
+            RowOutcome::Rejected(reason) => {
+                sink.discard_row();
+                rejected.add(row.line, reason, row.raw)?;
+            }
+            RowOutcome::DoesNotFit => {
+                let mut mapping = mapping.clone();
+                mapping.learn(&row);
+                // The rest is read for its types alone, so that the load starts again only once.
+                while let Some(row) = rows.next_row()? {
+                    mapping.learn(&row);
+                }
+                return Ok(ReadOutcome::TypesChanged(mapping));
+            }
+        }
+    }
+    let rejected = rejected.finish(count)?;
+    Ok(ReadOutcome::Complete(ReadSummary { rows: count, rejected, encoding: rows.encoding_name() }))
+}
+
+enum RowOutcome {
+    Written,
+    Rejected(String),
+    /// A value does not fit an inferred type, or it has a new field.
+    DoesNotFit,
+}
+
+fn write_row(row: &Row<'_>, mapping: &ColumnMapping, sink: &mut impl RowSink) -> Result<RowOutcome, Failure> {
+    if let Some(reason) = row.error() {
+        return Ok(RowOutcome::Rejected(reason));
+    }
+    if row.len() != mapping.fields.len()
+        && let Some(outcome) = check_field_count(row, mapping)
+    {
+        return Ok(outcome);
+    }
+    let mut at = 0;
+    for (index, (column, field)) in mapping.fields.iter().zip(row.fields()).enumerate() {
+        if !column.used {
+            continue;
+        }
+        let Some((text, value)) = column.inference.read(field, row.is_text(index)) else {
+            return Ok(match column.inference {
+                TypeInference::Fixed(column_type) => {
+                    let (name, value, expected) = (&column.name, preview(field), column_type.as_str());
+                    RowOutcome::Rejected(format!("column {name}: {value:?} is no {expected}"))
+                }
+                TypeInference::Inferred(_) | TypeInference::Unknown => RowOutcome::DoesNotFit,
+            });
+        };
+        let (text, value) = match &column.rule {
+            None => (text, value),
+            Some(rule) => match apply_rule(column, rule, text, value) {
+                Ok(value) => value,
+                Err(reason) => return Ok(RowOutcome::Rejected(format!("column {}: {reason}", column.name))),
+            },
+        };
+        sink.put(at, text, value)?;
+        at += 1;
+    }
+    for default in &mapping.defaults {
+        sink.put(at, default.text.as_bytes(), default.value)?;
+        at += 1;
+    }
+    Ok(RowOutcome::Written)
+}
+
+/// The outcome of a row that has not as many fields as the file has names; `None` if it can be written all the same.
+fn check_field_count(row: &Row<'_>, mapping: &ColumnMapping) -> Option<RowOutcome> {
+    let (has, known) = (row.len(), mapping.fields.len());
+    if row.names.is_empty() || has < known {
+        let s = if has == 1 { "" } else { "s" };
+        return Some(RowOutcome::Rejected(format!("it has {has} field{s}, the header {known}")));
+    }
+    // Names that other rows brought do not matter to a row without a value there.
+    let (at, _) = row.fields().enumerate().skip(known).find(|(_, field)| !field.is_empty())?;
+    Some(match mapping.accepts_new_fields() {
+        true => RowOutcome::DoesNotFit,
+        false => {
+            let key = preview(row.names[at].as_bytes());
+            RowOutcome::Rejected(format!("it has the key {key:?}, which the table has not"))
+        }
+    })
+}
+
+/// A value with its column's default and rule applied, or the reason why it breaks the rule.
+fn apply_rule<'a>(
+    column: &MappedField,
+    rule: &'a Rule,
+    text: &'a [u8],
+    value: Value,
+) -> Result<(&'a [u8], Value), String> {
+    let default = rule.default.as_ref().filter(|_| value == Value::Null);
+    let default = default.and_then(|default| column.inference.column_type().read(default.as_bytes()));
+    let (text, value) = default.unwrap_or((text, value));
+    match rule.violation(text, value) {
+        Some(reason) => Err(reason),
+        None => Ok((text, value)),
+    }
+}
