@@ -52,10 +52,7 @@ fn read(path: &Path, run: &QueryRun) -> Result<(), Failure> {
     let deadline = Instant::now() + run.timeout;
     let sql = run.query.definition.sql.with_placeholders(|index| format!("?{}", index + 1));
     let connection = connect(path, run, deadline).map_err(|error| failure(&error, run, deadline))?;
-    stream(&connection, run, &sql).map_err(|error| match error {
-        StreamError::Sqlite(error) => failure(&error, run, deadline),
-        StreamError::Failed(failure) => failure,
-    })
+    stream(&connection, run, &sql, deadline)
 }
 
 /// Opens a connection that cannot write: by its mode, by a pragma and by what a query is authorized to do.
@@ -81,31 +78,21 @@ fn authorize(context: AuthContext<'_>) -> Authorization {
     }
 }
 
-enum StreamError {
-    Sqlite(rusqlite::Error),
-    Failed(Failure),
-}
-
-impl From<rusqlite::Error> for StreamError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Sqlite(error)
-    }
-}
-
-fn stream(connection: &Connection, run: &QueryRun, sql: &str) -> Result<(), StreamError> {
-    let send = |message| run.rows.blocking_send(message).map_err(|_| StreamError::Failed(Failure::Stopped));
-    let mut statement = connection.prepare(sql)?;
-    check(&statement, run).map_err(|why| StreamError::Failed(run.refused(None, why)))?;
-    bind(&mut statement, &run.query.values)?;
+fn stream(connection: &Connection, run: &QueryRun, sql: &str, deadline: Instant) -> Result<(), Failure> {
+    let send = |message| run.rows.blocking_send(message).map_err(|_| Failure::Stopped);
+    let failed = |error| failure(&error, run, deadline);
+    let mut statement = connection.prepare(sql).map_err(failed)?;
+    check(&statement, run).map_err(|reason| run.refused(None, reason))?;
+    bind(&mut statement, &run.query.values).map_err(failed)?;
     let is_boolean =
         |declared: Option<&str>| declared.is_some_and(|name| name.to_ascii_uppercase().starts_with("BOOL"));
     let booleans: Vec<bool> = statement.columns().map(|column| is_boolean(column.decl_type())).collect();
     send(Message::Columns(statement.column_names().map(str::to_owned).collect()))?;
     let mut rows = statement.raw_query();
     let mut batch = RowBatch::new(booleans.len());
-    while let Some(row) = rows.next()? {
+    while let Some(row) = rows.next().map_err(failed)? {
         for (index, is_boolean) in booleans.iter().enumerate() {
-            push(&mut batch, row.get_ref(index)?, *is_boolean);
+            push(&mut batch, row.get_ref(index).map_err(failed)?, *is_boolean);
         }
         if batch.is_full() {
             send(Message::Rows(batch.take()))?;

@@ -34,15 +34,15 @@ impl CsvWriter {
     fn write_number(&mut self, number: impl fmt::Display) -> Result<(), WriteError> {
         self.number.clear();
         write!(self.number, "{number}")?;
-        self.writer.write_field(&self.number).map_err(write_error)
+        Ok(self.writer.write_field(&self.number)?)
     }
 
     fn write_field(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
-        self.writer.write_field(bytes).map_err(write_error)
+        Ok(self.writer.write_field(bytes)?)
     }
 
     fn end_row(&mut self) -> Result<(), WriteError> {
-        self.writer.write_record(None::<&[u8]>).map_err(write_error)
+        Ok(self.writer.write_record(None::<&[u8]>)?)
     }
 }
 
@@ -68,6 +68,8 @@ impl RowWriter for CsvWriter {
     }
 }
 
-fn write_error(error: csv::Error) -> WriteError {
-    std::io::Error::from(error).into()
+impl From<csv::Error> for WriteError {
+    fn from(error: csv::Error) -> Self {
+        Self::Io(error.into())
+    }
 }

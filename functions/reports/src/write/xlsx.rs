@@ -57,13 +57,13 @@ impl XlsxWriter {
         }
         let mut book = Workbook::new();
         book.set_properties(&DocProperties::new().set_title(definition.title()));
-        let sheet = book.add_worksheet_with_constant_memory().map_err(write_error)?;
-        sheet.set_name("Data").map_err(write_error)?;
+        let sheet = book.add_worksheet_with_constant_memory()?;
+        sheet.set_name("Data")?;
         let bold = Format::new().set_bold();
         for (index, column) in columns.iter().enumerate() {
-            sheet.write_string_with_format(0, index as u16, column.title.as_str(), &bold).map_err(write_error)?;
+            sheet.write_string_with_format(0, index as u16, column.title.as_str(), &bold)?;
         }
-        sheet.set_freeze_panes(1, 0).map_err(write_error)?;
+        sheet.set_freeze_panes(1, 0)?;
         Ok(Self {
             out,
             book,
@@ -79,7 +79,7 @@ impl XlsxWriter {
 
     fn write_cell(&mut self, index: usize, value: &Value<'_>) -> Result<(), WriteError> {
         let column_format = self.columns[index].format;
-        let sheet = self.book.worksheet_from_index(0).map_err(write_error)?;
+        let sheet = self.book.worksheet_from_index(0)?;
         let (row, column) = (self.row, index as u16);
         let number = |sheet: &mut Worksheet, number: f64, format: Option<&Format>| {
             match format {
@@ -115,7 +115,7 @@ impl XlsxWriter {
                 "The column {} of row {row} has more than {MAX_TEXT} characters, which no cell can hold; take CSV.",
                 self.columns[index].name
             )),
-            error => write_error(error),
+            error => error.into(),
         })
     }
 
@@ -205,17 +205,17 @@ impl RowWriter for XlsxWriter {
     }
 
     fn finish(mut self: Box<Self>, _rows: u64, chart: Option<ChartResult>) -> Result<(), WriteError> {
-        let sheet = self.book.worksheet_from_index(0).map_err(write_error)?;
+        let sheet = self.book.worksheet_from_index(0)?;
         for (column, width) in (0..).zip(&self.widths) {
-            sheet.set_column_width(column, (*width).clamp(WIDTHS.0, WIDTHS.1) as f64).map_err(write_error)?;
+            sheet.set_column_width(column, (*width).clamp(WIDTHS.0, WIDTHS.1) as f64)?;
         }
         if let Some(column) = self.widths.len().checked_sub(1) {
-            sheet.autofilter(0, 0, self.row, column as u16).map_err(write_error)?;
+            sheet.autofilter(0, 0, self.row, column as u16)?;
         }
         if let Some(chart) = chart {
-            self.write_chart(chart).map_err(write_error)?;
+            self.write_chart(chart)?;
         }
-        self.book.save_to_writer(&mut self.out).map_err(write_error)?;
+        self.book.save_to_writer(&mut self.out)?;
         Ok(self.out.finish()?)
     }
 }
@@ -246,17 +246,19 @@ fn does_not_fit(message: String) -> WriteError {
     Failure::Permanent { reason: "xlsx", message }.into()
 }
 
-/// Finds the error of the system, which the library may wrap twice.
-fn write_error(error: XlsxError) -> WriteError {
-    let mut cause: Option<&(dyn Error + 'static)> = match &error {
-        XlsxError::IoError(inner) => Some(inner),
-        error => error.source(),
-    };
-    while let Some(link) = cause {
-        if let Some(inner) = link.downcast_ref::<io::Error>() {
-            return io::Error::new(inner.kind(), error.to_string()).into();
+impl From<XlsxError> for WriteError {
+    /// Finds the error of the system, which the library may wrap twice.
+    fn from(error: XlsxError) -> Self {
+        let mut cause: Option<&(dyn Error + 'static)> = match &error {
+            XlsxError::IoError(inner) => Some(inner),
+            error => error.source(),
+        };
+        while let Some(link) = cause {
+            if let Some(inner) = link.downcast_ref::<io::Error>() {
+                return io::Error::new(inner.kind(), error.to_string()).into();
+            }
+            cause = link.source();
         }
-        cause = link.source();
+        io::Error::other(error.to_string()).into()
     }
-    io::Error::other(error.to_string()).into()
 }
