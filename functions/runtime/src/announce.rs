@@ -137,7 +137,7 @@ impl Announcer {
         }
         let mut pause = Pause::first();
         loop {
-            match stored::result(&self.files, self.job.task, &result).await {
+            match stored::store_result(&self.files, self.job.task, &result).await {
                 Ok(result) => return Some(End::Succeeded { result, toast }),
                 Err(error) => error!(%error, "the result of a task is not stored yet; it is tried again"),
             }

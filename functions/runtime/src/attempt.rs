@@ -7,7 +7,7 @@ use tokio::task::JoinError;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{Instrument, error, warn};
 
-use crate::{context::Context, erased::Erased, failure::Failure, function::Completion, stored::Given};
+use crate::{context::Context, erased::Erased, failure::Failure, function::Completion, job_input::JobInput};
 
 /// How long a function that was told to stop may take to leave no effect.
 const UNWINDING: Duration = Duration::from_secs(60);
@@ -40,11 +40,11 @@ pub(crate) struct Stops {
 }
 
 /// Runs a function once; returns when it has ended, or did not stop in time and was left behind.
-pub(crate) async fn attempt(function: Arc<dyn Erased>, context: Context, given: Given, stops: &Stops) -> Outcome {
+pub(crate) async fn attempt(function: Arc<dyn Erased>, context: Context, input: JobInput, stops: &Stops) -> Outcome {
     let stop = context.stop.clone();
     let limit = function.limit();
     let run = async move {
-        let input = given.read(&context.files).await?;
+        let input = input.read(&context.files).await?;
         function.run_json(&context, input).await
     };
     // A task of its own: a panic in it is a value here.

@@ -17,8 +17,8 @@ use crate::{
     context::Context,
     database::Database,
     erased::Erased,
+    job_input::JobInput,
     schema::InputSchema,
-    stored::Given,
     underway::Underway,
     verdict::Verdict,
 };
@@ -135,8 +135,8 @@ impl Runner {
         let ended = CancellationToken::new();
         let run = async {
             let _ended = ended.clone().drop_guard();
-            let given = Given::by(job, self.schema.clone());
-            attempt(self.function.clone(), context, given, &stops).await
+            let input = JobInput::new(job, self.schema.clone());
+            attempt(self.function.clone(), context, input, &stops).await
         };
         // Joined, not raced: a word that is on its way is not cut off, and comes before the end.
         let (outcome, ()) = tokio::join!(run, announcer.progress(told, &ended));

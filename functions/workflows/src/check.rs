@@ -3,12 +3,11 @@
 use std::collections::BTreeSet;
 
 use model::Term;
+use runtime::definitions::Segment;
 
 use crate::{
     definition::{Compensation, Definition, Doing, Lasting, StepDefinition},
-    expression, form,
-    lines::Part,
-    order,
+    expression, form, order,
     references::Reachable,
 };
 
@@ -21,7 +20,7 @@ const LONGEST_TIME: u64 = 366 * 24 * 3600;
 /// Something wrong, and the way to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Wrong {
-    pub(crate) way: Vec<Part>,
+    pub(crate) way: Vec<Segment>,
     pub(crate) why: String,
 }
 
@@ -55,7 +54,7 @@ struct Check<'a> {
 }
 
 impl<'a> Check<'a> {
-    fn say(&mut self, way: &[Part], why: impl Into<String>) {
+    fn say(&mut self, way: &[Segment], why: impl Into<String>) {
         self.wrong.push(Wrong { way: way.to_vec(), why: why.into() });
     }
 
@@ -146,7 +145,7 @@ impl<'a> Check<'a> {
     /// One step; what it refers to can be told only where ids and needs are sound.
     fn step(&mut self, at: usize, sound: bool) {
         let step = &self.definition.steps[at];
-        let way = |name: &str| vec![Part::from("step"), at.into(), name.into()];
+        let way = |name: &str| vec![Segment::from("step"), at.into(), name.into()];
         if let Some(why) = self.unknown_kind(&step.kind) {
             self.say(&way("kind"), format!("step {:?}: kind: {why}", step.id));
         }
@@ -192,7 +191,7 @@ impl<'a> Check<'a> {
 
     fn step_references(&mut self, at: usize, step: &StepDefinition) {
         let definition = self.definition;
-        let way = |name: &str| vec![Part::from("step"), at.into(), name.into()];
+        let way = |name: &str| vec![Segment::from("step"), at.into(), name.into()];
         let many = step.for_each.is_some();
         let mut reachable = Reachable { definition, before: order::before(definition, at), item: false };
         let plain = [("ask", &step.ask), ("question", &step.question), ("until", &step.until)];

@@ -7,12 +7,11 @@ use std::{
 };
 
 use model::Kind;
-use runtime::definitions::{Fault, Faults, Source, fault_of_name, files};
+use runtime::definitions::{Fault, Faults, Folder, Segment, Source};
 
 use crate::{
     check::{self, Known, Wrong},
     definition::Definition,
-    lines::{Lines, Part},
     order,
 };
 
@@ -27,25 +26,12 @@ impl Definitions {
     /// Reads all `NAME.toml` of a folder; none where the path is empty. Steps may name these functions.
     pub fn read(folder: &Path, kinds: &[Kind]) -> Result<Self, Faults> {
         let setting = "workflows.definitions (BELLWIRE_WORKFLOWS__DEFINITIONS)";
-        let files = files(folder, &["toml"]).map_err(|fault| Faults { setting, faults: vec![fault] })?;
-        let (mut sources, mut found, mut faults) = (Vec::new(), BTreeMap::new(), Vec::new());
-        for file in files {
-            Source::read(folder, &file).map_or_else(|fault| faults.push(fault), |source| sources.push(source));
-        }
+        let folder = Folder::open(setting, folder, ["toml"]);
         let kinds = kinds.iter().map(|kind| kind.to_string()).collect();
-        let workflows = sources.iter().map(|source| source.name.clone()).collect();
+        let workflows = folder.names().map(str::to_owned).collect();
         let known = Known { kinds: &kinds, workflows: &workflows };
-        for source in &sources {
-            match definition(source, &known) {
-                Ok(definition) => drop(found.insert(source.name.clone(), definition)),
-                Err(told) => faults.extend(told),
-            }
-        }
-        if faults.is_empty() {
-            faults = nesting(&sources, &found);
-        }
-        let all = found.into_iter().map(|(name, definition)| (name, Arc::new(definition)));
-        Faults::unless_none(setting, faults).map(|()| Self(all.collect()))
+        let found = folder.read(|[source]| definition(source, &known), |found| nesting(&folder, found))?;
+        Ok(Self(found.into_iter().map(|(name, definition)| (name, Arc::new(definition))).collect()))
     }
 
     /// The workflow of this name.
@@ -60,14 +46,14 @@ impl Definitions {
 }
 
 fn definition(source: &Source, known: &Known<'_>) -> Result<Definition, Vec<Fault>> {
-    if let Some(why) = fault_of(&source.name, known) {
-        return Err(vec![source.fault(why)]);
+    let name = &source.name;
+    if ["approval", "wait", "workflows"].contains(&name.as_str()) || known.kinds.contains(name) {
+        return Err(vec![source.fault(format!("{name} is a kind of step already; give the file another name"))]);
     }
     let mut definition: Definition = source.parse().map_err(|fault| vec![fault])?;
     let wrong = check::check(&definition, known);
     if !wrong.is_empty() {
-        let lines = Lines::of(&source.text);
-        let told = |Wrong { way, why }| Fault { file: source.file.clone(), line: Some(lines.line(&way)), why };
+        let told = |Wrong { way, why }| source.fault_in(&way, why);
         return Err(wrong.into_iter().map(told).collect());
     }
     definition.name.clone_from(&source.name);
@@ -77,17 +63,8 @@ fn definition(source: &Source, known: &Known<'_>) -> Result<Definition, Vec<Faul
     Ok(definition)
 }
 
-/// What is wrong with a workflow's name, if anything.
-fn fault_of(name: &str, known: &Known<'_>) -> Option<String> {
-    let taken = ["approval", "wait", "workflows"].contains(&name) || known.kinds.contains(name);
-    match fault_of_name(name) {
-        None if taken => Some(format!("{name} is a kind of step already; give the file another name")),
-        why => why.map(str::to_owned),
-    }
-}
-
 /// What is wrong with workflows that start each other.
-fn nesting(sources: &[Source], found: &BTreeMap<String, Definition>) -> Vec<Fault> {
+fn nesting(folder: &Folder<1>, found: &BTreeMap<String, Definition>) -> Vec<Fault> {
     let names: Vec<&String> = found.keys().collect();
     let started = |at: usize| -> Vec<usize> {
         let steps = found[names[at]].steps.iter();
@@ -96,9 +73,9 @@ fn nesting(sources: &[Source], found: &BTreeMap<String, Definition>) -> Vec<Faul
     let fault = |at: usize, why: String| {
         let kinds: BTreeSet<_> = started(at).into_iter().map(|to| names[to]).collect();
         let step = found[names[at]].steps.iter().position(|step| kinds.contains(&step.kind));
-        let way: Vec<Part> = step.map_or_else(Vec::new, |step| vec!["step".into(), step.into(), "kind".into()]);
-        let text = sources.iter().find(|source| source.name == *names[at]).map(|source| source.text.as_str());
-        Fault { file: format!("{}.toml", names[at]), line: text.map(|text| Lines::of(text).line(&way)), why }
+        let way: Vec<Segment> = step.map_or_else(Vec::new, |step| vec!["step".into(), step.into(), "kind".into()]);
+        let [source] = folder.sources(names[at]).expect("a definition that was read has its file");
+        source.fault_in(&way, why)
     };
     if let Some(cycle) = order::cycle_among(names.len(), started) {
         let shown: Vec<_> = cycle.iter().map(|at| names[*at].as_str()).collect();

@@ -3,7 +3,7 @@
 //! In order of flow:
 //!
 //! - [`config`]: what can be set; [`definition`]: what a workflow is
-//! - [`definitions`]: all of a folder, checked at start (`check`, `references`, `order`), each error with its line (`lines`)
+//! - [`definitions`]: all of a folder, checked at start (`check`, `references`, `order`), each error with its line
 //! - [`workflows`]: begins a run, whose input is that of its `form`
 //! - `engine`: brings runs forward: what it hears of them (`hear`) and the clock become changes, what they decide is sent (`send`)
 //! - `change`: one change of a run, a transaction over `store` and `outbox`
@@ -23,7 +23,6 @@ mod expression;
 mod fold;
 mod form;
 mod hear;
-mod lines;
 mod order;
 mod outbox;
 mod plan;

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use runtime::definitions::Segment;
 use serde_json::{Map, Value};
 
-use crate::{check::Wrong, definition::Definition, expression, lines::Part};
+use crate::{check::Wrong, definition::Definition, expression};
 
 /// What can be referred to at one place of a definition.
 pub(crate) struct Reachable<'a> {
@@ -17,7 +18,7 @@ pub(crate) struct Reachable<'a> {
 
 impl Reachable<'_> {
     /// What is wrong with all texts of an object.
-    pub(crate) fn wrong_in(&self, way: &[Part], object: &Map<String, Value>) -> Vec<Wrong> {
+    pub(crate) fn wrong_in(&self, way: &[Segment], object: &Map<String, Value>) -> Vec<Wrong> {
         let mut wrong = Vec::new();
         for (name, value) in object {
             self.look_into(&[way, &[name.as_str().into()]].concat(), name, value, &mut wrong);
@@ -25,8 +26,8 @@ impl Reachable<'_> {
         wrong
     }
 
-    fn look_into(&self, way: &[Part], name: &str, value: &Value, wrong: &mut Vec<Wrong>) {
-        let below = |part: Part| [way, &[part]].concat();
+    fn look_into(&self, way: &[Segment], name: &str, value: &Value, wrong: &mut Vec<Wrong>) {
+        let below = |part: Segment| [way, &[part]].concat();
         match value {
             Value::String(text) => wrong.extend(self.wrong(way, name, expression::references_in_text(text))),
             Value::Array(list) => {
@@ -47,7 +48,7 @@ impl Reachable<'_> {
     }
 
     /// What is wrong with what was found in one text.
-    pub(crate) fn wrong(&self, way: &[Part], name: &str, found: Result<BTreeSet<String>, String>) -> Vec<Wrong> {
+    pub(crate) fn wrong(&self, way: &[Segment], name: &str, found: Result<BTreeSet<String>, String>) -> Vec<Wrong> {
         let why = match found {
             Err(why) => vec![why],
             Ok(found) => found.iter().filter_map(|reference| self.unreachable(reference)).collect(),
