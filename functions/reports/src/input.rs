@@ -36,7 +36,9 @@ pub enum Format {
 
 impl Format {
     /// All formats.
-    pub const ALL: [Self; 4] = [Self::Csv, Self::Xlsx, Self::Html, Self::Jsonl];
+    pub fn all() -> Vec<Self> {
+        vec![Self::Csv, Self::Xlsx, Self::Html, Self::Jsonl]
+    }
 
     /// Its name, which is also the extension of such a file.
     pub fn as_str(self) -> &'static str {

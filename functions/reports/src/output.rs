@@ -51,7 +51,7 @@ pub(crate) fn completion(
         report: definition.name.clone(),
         expires: now.checked_add(keep).unwrap_or(Timestamp::MAX).round(jiff::Unit::Second).unwrap_or(now),
     };
-    let mut toast = Toast::new(Level::Success, format!("{} is ready", definition.title()));
+    let mut toast = Toast::new(Level::Success, format!("{} is ready", definition.title));
     toast.body = Some(row_count(rows));
     toast.action = Some(Action { label: "Download".to_owned(), href: output.href.clone() });
     Completion { output, toast }

@@ -9,8 +9,8 @@ use std::{
 use async_trait::async_trait;
 use model::Kind;
 use runtime::{
-    Completion, Context, DatabaseConfig, Failure, Function, WorkerContext, catalogue::Offer, definitions::Faults,
-    thread,
+    Completion, Context, Database, DatabaseConfig, Failure, Function, WorkerContext, catalogue::Offer, database,
+    definitions::Faults, thread,
 };
 use storage::StoredFile;
 use tokio::sync::mpsc;
@@ -22,7 +22,7 @@ use crate::{
     expiry,
     input::{Format, Input},
     output::{self, Output},
-    query::{bound_query::BoundQuery, database::Database, run::QueryRun},
+    query::{self, bound_query::BoundQuery, run::QueryRun},
     upload,
     write::file_writer::FileWriter,
 };
@@ -41,33 +41,28 @@ pub struct Reports {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
     /// The address of the database.
-    #[error("{setting}: {reason}")]
-    Database {
-        /// The setting, with its variable.
-        setting: &'static str,
-        /// The error.
-        reason: String,
-    },
+    #[error(transparent)]
+    Database(#[from] database::OpenError),
     /// All faults of the definitions.
     #[error(transparent)]
     Definitions(#[from] Faults),
 }
 
 impl Reports {
-    /// Reads and checks the definitions without connecting. Queries run on `reports.database_url`, or on `database`.
+    /// Reads and checks the definitions without connecting. Called within a runtime. Queries run on `reports.database_url`, or on `database`.
     pub fn open(config: ReportsConfig, database: &DatabaseConfig) -> Result<Self, OpenError> {
-        let (setting, database) = match config.database_url.as_str() {
-            "" => ("database.url (BELLWIRE_DATABASE__URL)", database.clone()),
-            url => ("reports.database_url (BELLWIRE_REPORTS__DATABASE_URL)", DatabaseConfig { url: url.to_owned() }),
+        let (setting, url) = match config.database_url.as_str() {
+            "" => ("database.url (BELLWIRE_DATABASE__URL)", database.url.as_str()),
+            url => ("reports.database_url (BELLWIRE_REPORTS__DATABASE_URL)", url),
         };
-        let database = Database::open(&database).map_err(|reason| OpenError::Database { setting, reason })?;
+        let database = Database::open_url(setting, url, "bellwire-reports")?;
         let definitions = folder::read(&config.definitions)?;
         Ok(Self { config, database, definitions })
     }
 
     fn definition(&self, context: &Context, name: &str) -> Result<Arc<ReportDefinition>, Failure> {
         // A report that is not allowed is answered like one that does not exist.
-        let found = self.definitions.get(name).filter(|definition| context.is_allowed(&definition.allow()));
+        let found = self.definitions.get(name).filter(|definition| context.is_allowed(&definition.allow));
         found.cloned().ok_or_else(|| {
             let name: String = name.chars().take(64).collect();
             Failure::input(format!("report: there is no report {name:?} that you may have"))
@@ -95,7 +90,7 @@ impl Reports {
         };
         let (timeout, stop) = (self.config.statement_timeout, context.stop.clone());
         let (queried, written, uploaded) = tokio::join!(
-            self.database.run(QueryRun { query, timeout, stop, rows }),
+            query::database::run(&self.database, QueryRun { query, timeout, stop, rows }),
             thread::run(move || writer.write(messages, out)),
             upload::upload(reader, put),
         );
@@ -140,7 +135,7 @@ impl Function for Reports {
         let started = Instant::now();
         let definition = self.definition(context, &input.report)?;
         let format = definition.format(input.format)?;
-        let query = BoundQuery::new(definition.clone(), &input.parameters)?;
+        let query = BoundQuery::new(definition.clone(), input.parameters)?;
         let (rows, file) = self.create_file(context, query, format).await?;
         Ok(output::completion(&definition, format, rows, &file, started, self.config.keep))
     }

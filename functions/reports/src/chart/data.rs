@@ -87,7 +87,7 @@ impl ChartSampler {
             })
         };
         let x = position(&chart.x)?;
-        let ys = chart.y.get_ref().as_slice().iter().map(position).collect::<Result<Vec<_>, _>>()?;
+        let ys = chart.y.iter().map(position).collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
             chart_type: chart.chart_type,
             x_title: columns[x].title.clone(),
@@ -193,18 +193,14 @@ impl ChartSampler {
 
 #[cfg(test)]
 mod tests {
-    use toml::Spanned;
-
     use super::*;
-    use crate::definition::chart::ColumnNames;
 
     fn columns() -> Vec<Column> {
         ["x", "y"].map(|name| Column { name: name.to_owned(), title: name.to_owned(), format: None }).into()
     }
 
     fn definition(chart_type: ChartType) -> ChartDefinition {
-        let y = Spanned::new(0..0, ColumnNames::One("y".to_owned()));
-        ChartDefinition { chart_type, x: "x".to_owned(), y }
+        ChartDefinition { chart_type, x: "x".to_owned(), y: vec!["y".to_owned()] }
     }
 
     fn chart(chart_type: ChartType, rows: impl IntoIterator<Item = [Value<'static>; 2]>) -> ChartResult {

@@ -1,7 +1,6 @@
 //! The chart that a definition declares.
 
-use serde::Deserialize;
-use toml::Spanned;
+use serde::{Deserialize, Deserializer};
 
 /// `[chart]`. Its columns can be looked up only once the query runs.
 #[derive(Debug, Deserialize)]
@@ -10,7 +9,8 @@ pub(crate) struct ChartDefinition {
     #[serde(rename = "type")]
     pub(crate) chart_type: ChartType,
     pub(crate) x: String,
-    pub(crate) y: Spanned<ColumnNames>,
+    #[serde(deserialize_with = "one_or_many")]
+    pub(crate) y: Vec<String>,
 }
 
 /// The shape of a chart.
@@ -22,19 +22,16 @@ pub(crate) enum ChartType {
     Scatter,
 }
 
-/// `"a"` or `["a", "b"]`.
-#[derive(Debug, Deserialize)]
-#[serde(untagged, expecting = "expected a column's name or a list of them")]
-pub(crate) enum ColumnNames {
-    One(String),
-    Many(Vec<String>),
-}
-
-impl ColumnNames {
-    pub(crate) fn as_slice(&self) -> &[String] {
-        match self {
-            Self::One(name) => std::slice::from_ref(name),
-            Self::Many(names) => names,
-        }
+/// Reads `"a"` or `["a", "b"]`.
+fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "expected a column's name or a list of them")]
+    enum Names {
+        One(String),
+        Many(Vec<String>),
     }
+    Ok(match Names::deserialize(deserializer)? {
+        Names::One(name) => vec![name],
+        Names::Many(names) => names,
+    })
 }

@@ -1,13 +1,12 @@
 //! The columns of a report and the formats of their values.
 
 use serde::Deserialize;
-use toml::Spanned;
 
 /// `[[column]]`: how a column of the query is shown.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ColumnDefinition {
-    pub(crate) name: Spanned<String>,
+    pub(crate) name: String,
     pub(crate) title: Option<String>,
     pub(crate) format: Option<ColumnFormat>,
 }

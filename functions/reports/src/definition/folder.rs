@@ -6,49 +6,39 @@ use std::{
     sync::Arc,
 };
 
-use runtime::definitions::{Fault, Faults, Source, fault_of_allow, fault_of_name, files};
-use toml::Spanned;
+use runtime::{
+    catalogue::FieldType,
+    definitions::{Fault, Faults, Folder, Segment, Source, check_allow},
+    form::FormField,
+};
 
-use super::{parameter::Parameter, report_definition::ReportDefinition, sql_template::SqlTemplate};
+use super::{report_definition::ReportDefinition, sql_template::SqlTemplate};
 
-/// Reads all definitions of a folder, or returns everything that is wrong with them. Other files are ignored.
+/// Reads all definitions of a folder, or returns everything that is wrong with them.
 pub(crate) fn read(folder: &Path) -> Result<BTreeMap<String, Arc<ReportDefinition>>, Faults> {
-    let (mut definitions, mut faults) = (BTreeMap::new(), Vec::new());
-    let files = files(folder, &["sql", "toml"]).unwrap_or_else(|fault| {
-        faults.push(fault);
-        Vec::new()
-    });
-    let names: BTreeSet<_> = files.iter().filter_map(|file| Some(file.rsplit_once('.')?.0)).collect();
-    for name in names {
-        match read_definition(folder, name) {
-            Ok(definition) => drop(definitions.insert(name.to_owned(), Arc::new(definition))),
-            Err(found) => faults.extend(found),
-        }
-    }
-    Faults::unless_none("reports.definitions (BELLWIRE_REPORTS__DEFINITIONS)", faults).map(|()| definitions)
+    let folder = Folder::open("reports.definitions (BELLWIRE_REPORTS__DEFINITIONS)", folder, ["toml", "sql"]);
+    folder.read(read_definition, |_| Vec::new())
 }
 
-fn read_definition(folder: &Path, name: &str) -> Result<ReportDefinition, Vec<Fault>> {
-    let file = format!("{name}.toml");
-    if let Some(why) = fault_of_name(name) {
-        return Err(vec![Fault { file, line: None, why: why.to_owned() }]);
-    }
-    let toml = Source::read(folder, &file).map_err(|fault| vec![fault])?;
-    let query = Source::read(folder, &format!("{name}.sql")).map_err(|fault| vec![fault])?;
+fn read_definition([toml, query]: &[Source; 2]) -> Result<Arc<ReportDefinition>, Vec<Fault>> {
     let sql = SqlTemplate::parse(&query.text).map_err(|error| {
         let (file, line) = (query.file.clone(), Some(error.line));
-        Fault { file, line, why: error.message }
+        Fault { file, line, reason: error.message }
     });
     let (mut definition, sql) = match (toml.parse::<ReportDefinition>(), sql) {
         (Ok(definition), Ok(sql)) => (definition, sql),
         (definition, sql) => return Err(definition.err().into_iter().chain(sql.err()).collect()),
     };
-    name.clone_into(&mut definition.name);
+    definition.name.clone_from(&toml.name);
     definition.sql = sql;
-    let mut check = Check { toml: &toml, faults: Vec::new() };
+    definition.title = definition.title.trim().to_owned();
+    for parameter in definition.parameters.iter_mut().filter(|parameter| parameter.title.is_empty()) {
+        parameter.title = parameter.name.replace('_', " ");
+    }
+    let mut check = Check { toml, faults: Vec::new() };
     check.parameters_match_query(&definition, &query.file);
     check.definition(&definition);
-    if check.faults.is_empty() { Ok(definition) } else { Err(check.faults) }
+    if check.faults.is_empty() { Ok(Arc::new(definition)) } else { Err(check.faults) }
 }
 
 /// Collects the faults of one `NAME.toml`.
@@ -58,77 +48,73 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    fn fault<T>(&mut self, value: &Spanned<T>, why: impl Into<String>) {
-        self.faults.push(self.toml.fault_at(value.span().start, why));
+    fn fault(&mut self, path: &[Segment], reason: impl Into<String>) {
+        self.faults.push(self.toml.fault_in(path, reason));
     }
 
     /// Every parameter of the query is declared, and the other way round.
     fn parameters_match_query(&mut self, definition: &ReportDefinition, sql_file: &str) {
         for (name, line) in &definition.sql.parameters {
-            if definition.parameters.iter().all(|declared| declared.name.get_ref() != name) {
-                let why = format!("the parameter :{name} is not declared in {}", self.toml.file);
-                self.faults.push(Fault { file: sql_file.to_owned(), line: Some(*line), why });
+            if definition.parameters.iter().all(|declared| declared.name != *name) {
+                let reason = format!("the parameter :{name} is not declared in {}", self.toml.file);
+                self.faults.push(Fault { file: sql_file.to_owned(), line: Some(*line), reason });
             }
         }
-        for declared in &definition.parameters {
-            let name = declared.name.get_ref();
+        for (index, FormField { name, .. }) in definition.parameters.iter().enumerate() {
             if definition.sql.parameters.iter().all(|(used, _)| used != name) {
-                self.fault(&declared.name, format!("the parameter {name:?} is not used in {sql_file}"));
+                let path = ["parameter".into(), index.into(), "name".into()];
+                self.fault(&path, format!("the parameter {name:?} is not used in {sql_file}"));
             }
         }
     }
 
     fn definition(&mut self, definition: &ReportDefinition) {
-        let title = definition.title();
+        let title = &definition.title;
         if title.is_empty() || title.chars().count() > 120 || title.contains(char::is_control) {
-            self.fault(&definition.title, "the title has 1 to 120 characters");
+            self.fault(&["title".into()], "the title has 1 to 120 characters");
         }
-        for entry in &definition.allow {
-            if let Some(why) = fault_of_allow(entry.get_ref()) {
-                self.fault(entry, why);
+        for (index, entry) in definition.allow.iter().enumerate() {
+            if let Err(reason) = check_allow(entry) {
+                self.fault(&["allow".into(), index.into()], reason);
             }
         }
-        self.no_duplicates(definition.parameters.iter().map(|parameter| &parameter.name), "parameter");
-        self.no_duplicates(definition.columns.iter().map(|column| &column.name), "column");
-        if let Some(formats) = definition.formats.as_ref().filter(|formats| formats.get_ref().is_empty()) {
-            self.fault(formats, "formats names at least one of csv, xlsx, html, jsonl");
+        self.no_duplicates("parameter", definition.parameters.iter().map(|parameter| &parameter.name));
+        self.no_duplicates("column", definition.columns.iter().map(|column| &column.name));
+        if definition.formats.is_empty() {
+            self.fault(&["formats".into()], "formats names at least one of csv, xlsx, html, jsonl");
         }
-        for parameter in &definition.parameters {
-            self.parameter(parameter);
+        for (index, parameter) in definition.parameters.iter().enumerate() {
+            self.parameter(index, parameter);
         }
         if let Some(chart) = &definition.chart
-            && !(1..=8).contains(&chart.y.get_ref().as_slice().len())
+            && !(1..=8).contains(&chart.y.len())
         {
-            self.fault(&chart.y, "y names 1 to 8 columns");
+            self.fault(&["chart".into(), "y".into()], "y names 1 to 8 columns");
         }
     }
 
-    fn no_duplicates<'s>(&mut self, names: impl Iterator<Item = &'s Spanned<String>>, kind: &str) {
+    fn no_duplicates<'s>(&mut self, key: &str, names: impl Iterator<Item = &'s String>) {
         let mut seen = BTreeSet::new();
-        for name in names {
-            if !seen.insert(name.get_ref()) {
-                self.fault(name, format!("the {kind} {:?} is there twice", name.get_ref()));
+        for (index, name) in names.enumerate() {
+            if !seen.insert(name) {
+                let path = [key.into(), index.into(), "name".into()];
+                self.fault(&path, format!("the {key} {name:?} is there twice"));
             }
         }
     }
 
-    fn parameter(&mut self, parameter: &Parameter) {
-        let faults_before = self.faults.len();
-        for (value, key) in parameter
-            .choices
-            .iter()
-            .map(|choice| (choice, "choices"))
-            .chain(parameter.default.iter().map(|value| (value, "default")))
-        {
-            if let Err(why) = parameter.bind_value(&value.get_ref().0) {
-                self.fault(value, format!("{key}: {why}"));
+    fn parameter(&mut self, index: usize, parameter: &FormField) {
+        let mut faults = parameter.check();
+        match parameter.field_type {
+            None => faults = vec![(Vec::new(), "missing field `type`".to_owned())],
+            Some(FieldType::File) => {
+                faults = vec![(vec!["type".into()], "a query takes no parameter of the type file".to_owned())];
             }
+            Some(_) => {}
         }
-        if let Some(default) = &parameter.default
-            && let Err(why) = parameter.bind(None)
-            && self.faults.len() == faults_before
-        {
-            self.fault(default, format!("default: {why}"));
+        for (path, reason) in faults {
+            let start = ["parameter".into(), index.into()];
+            self.fault(&start.into_iter().chain(path).collect::<Vec<_>>(), reason);
         }
     }
 }

@@ -1,95 +1,74 @@
 //! Reads a query's rows from PostgreSQL with a cursor, in a read-only transaction on a connection of its own.
 
-use std::{str::FromStr, time::Duration};
+use std::time::Duration;
 
 use futures_util::TryStreamExt;
-use runtime::{Failure, definitions::line_of};
+use runtime::{DatabaseError, Failure, database::Postgres, definitions::line_of};
 use sqlx::{
     AssertSqlSafe, Column as _, Connection, Executor, PgConnection, Postgres as Server, Row as _, SqlSafeStr,
     Statement, TypeInfo as _, ValueRef as _,
-    postgres::{PgArguments, PgConnectOptions, PgDatabaseError, PgErrorPosition, PgRow, PgTypeInfo, PgValueRef},
+    postgres::{PgArguments, PgDatabaseError, PgErrorPosition, PgRow, PgTypeInfo, PgValueRef},
     query::Query,
 };
 use tokio::time::{sleep, timeout};
 
 use super::{
     batch::{Message, RowBatch, TextKind},
+    bound_query::BoundValue,
     run::QueryRun,
 };
-use crate::definition::parameter::BoundValue;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const BEGIN_TIMEOUT: Duration = Duration::from_secs(10);
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A database on a server, in the current schema.
-pub(crate) struct Postgres {
-    options: Box<PgConnectOptions>,
+pub(super) async fn run(database: &Postgres, run: QueryRun) -> Result<(), Failure> {
+    let mut connection = tokio::select! {
+        connected = database.connect() => connected.map_err(connect_failure)?,
+        () = run.stop.cancelled() => return Err(Failure::Stopped),
+    };
+    let begun = timeout(BEGIN_TIMEOUT, begin(&mut connection, &run)).await;
+    let begun = begun.map_err(|elapsed| connect_failure(DatabaseError::Passing(elapsed.to_string())))?;
+    let backend = begun.map_err(|error| failure(error, &run, None))?;
+    let failure = tokio::select! {
+        result = stream(&mut connection, &run) => match result {
+            Ok(()) => {
+                // Nothing is left to lose.
+                let _ = connection.close().await;
+                return Ok(());
+            }
+            Err(failure) => failure,
+        },
+        () = run.stop.cancelled() => Failure::Stopped,
+        () = sleep(run.timeout) => run.timed_out(),
+    };
+    drop(connection);
+    cancel(database, backend).await;
+    Err(failure)
 }
 
-impl Postgres {
-    pub(crate) fn open(url: &str) -> Result<Self, String> {
-        // The error's own words could show a part of the address.
-        let options = PgConnectOptions::from_str(url).map_err(|_| "it is no address of a PostgreSQL database")?;
-        Ok(Self { options: Box::new(options.application_name("bellwire-reports")) })
+fn connect_failure(error: DatabaseError) -> Failure {
+    match error {
+        DatabaseError::Passing(_) => Failure::passing("The database is away.", error),
+        error => error.into(),
     }
-
-    async fn connect(&self) -> Result<PgConnection, Failure> {
-        let connected = timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&self.options)).await;
-        connected.map_err(unavailable)?.map_err(unavailable)
-    }
-
-    pub(crate) async fn run(&self, run: QueryRun) -> Result<(), Failure> {
-        let mut connection = tokio::select! {
-            connected = self.connect() => connected?,
-            () = run.stop.cancelled() => return Err(Failure::Stopped),
-        };
-        let begun = timeout(CONNECT_TIMEOUT, begin(&mut connection, &run)).await;
-        let backend = begun.map_err(unavailable)?.map_err(|error| failure(&error, &run, None))?;
-        let failure = tokio::select! {
-            result = stream(&mut connection, &run) => match result {
-                Ok(()) => {
-                    // Nothing is left to lose.
-                    let _ = connection.close().await;
-                    return Ok(());
-                }
-                Err(failure) => failure,
-            },
-            () = run.stop.cancelled() => Failure::Stopped,
-            () = sleep(run.timeout) => run.timed_out(),
-        };
-        drop(connection);
-        self.cancel(backend).await;
-        Err(failure)
-    }
-
-    /// Cancels the query that may still run; a server that cannot be reached notices by itself that its client is gone.
-    async fn cancel(&self, backend: i32) {
-        let request = async {
-            let mut connection = self.connect().await?;
-            let cancelled = sqlx::query("SELECT pg_cancel_backend($1)").bind(backend).execute(&mut connection).await;
-            cancelled.map_err(|error| Failure::passing("The query was not cancelled.", error))
-        };
-        if let Ok(Err(error)) = timeout(CANCEL_TIMEOUT, request).await {
-            tracing::warn!(%error, "a query may run on");
-        }
-    }
-}
-
-fn unavailable(cause: impl Into<anyhow::Error>) -> Failure {
-    Failure::passing("The database is away.", cause)
 }
 
 /// Begins a read-only transaction; returns the process id of the server's backend.
 async fn begin(connection: &mut PgConnection, run: &QueryRun) -> sqlx::Result<i32> {
-    let milliseconds = run.timeout.as_millis();
-    // PostgreSQL has this from version 14 on.
-    let _ = connection.execute("SET client_connection_check_interval = '2s'").await;
-    let begin = format!(
-        "BEGIN READ ONLY; SET LOCAL statement_timeout = {milliseconds}; SET LOCAL lock_timeout = {milliseconds}; \
-         SET LOCAL standard_conforming_strings = on"
-    );
-    connection.execute(AssertSqlSafe(begin)).await?;
+    Postgres::begin_read_only(connection, run.timeout).await?;
     sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(connection).await
+}
+
+/// Cancels the query that may still run; a server that cannot be reached notices by itself that its client is gone.
+async fn cancel(database: &Postgres, backend: i32) {
+    let request = async {
+        let mut connection = database.connect().await?;
+        sqlx::query("SELECT pg_cancel_backend($1)").bind(backend).execute(&mut connection).await?;
+        Ok::<_, DatabaseError>(())
+    };
+    if let Ok(Err(error)) = timeout(CANCEL_TIMEOUT, request).await {
+        tracing::warn!(%error, "a query may run on");
+    }
 }
 
 async fn stream(connection: &mut PgConnection, run: &QueryRun) -> Result<(), Failure> {
@@ -99,8 +78,8 @@ async fn stream(connection: &mut PgConnection, run: &QueryRun) -> Result<(), Fai
         _ => format!("${}", index + 1),
     });
     let send = async |message| run.rows.send(message).await.map_err(|_| Failure::Stopped);
-    let prepare_failed = |error: sqlx::Error| failure(&error, run, Some(&sql));
-    let run_failed = |error: sqlx::Error| failure(&error, run, None);
+    let prepare_failed = |error: sqlx::Error| failure(error, run, Some(&sql));
+    let run_failed = |error: sqlx::Error| failure(error, run, None);
 
     let types: Vec<_> = values.iter().map(type_of).collect();
     let statement =
@@ -192,27 +171,23 @@ fn push(batch: &mut RowBatch, row: &PgRow, types: &[ColumnType]) -> sqlx::Result
 }
 
 /// The failure of an error; `sql` is the text whose line it may name.
-fn failure(error: &sqlx::Error, run: &QueryRun, sql: Option<&str>) -> Failure {
-    let Some(answer) = error.as_database_error() else {
-        let message = "The database cannot be used now.";
-        return Failure::passing(message, anyhow::anyhow!(error.to_string()));
-    };
-    let code = answer.code().unwrap_or_default();
+fn failure(error: sqlx::Error, run: &QueryRun, sql: Option<&str>) -> Failure {
+    let answer = error.as_database_error();
+    let code = answer.and_then(|answer| answer.code()).unwrap_or_default().into_owned();
     if code == "57014" {
         return if run.stop.is_cancelled() { Failure::Stopped } else { run.timed_out() };
     }
-    // Connections, resources, an operator's intervention, a conflict of transactions, a lock that was not available.
-    if ["08", "53", "57", "58", "40", "55"].iter().any(|class| code.starts_with(class)) {
-        return Failure::passing("The database cannot be used now.", anyhow::anyhow!(answer.message().to_owned()));
-    }
-    let position = answer.try_downcast_ref::<PgDatabaseError>().and_then(|answer| answer.position());
+    let position = answer.and_then(|answer| answer.try_downcast_ref::<PgDatabaseError>()?.position());
     let line = match (position, sql) {
         (Some(PgErrorPosition::Original(character)), Some(sql)) => {
-            let at = sql.char_indices().nth(character.saturating_sub(1)).map_or(sql.len(), |(at, _)| at);
-            Some(line_of(sql, at))
+            let offset = sql.char_indices().nth(character.saturating_sub(1)).map_or(sql.len(), |(offset, _)| offset);
+            Some(line_of(sql, offset))
         }
         _ => None,
     };
     let only_reads = if code == "25006" { "a report only reads: " } else { "" };
-    run.refused(line, &format!("{only_reads}{}", answer.message()))
+    match DatabaseError::from(error) {
+        DatabaseError::Refused(text) => run.refused(line, &format!("{only_reads}{text}")),
+        error => error.into(),
+    }
 }

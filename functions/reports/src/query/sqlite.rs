@@ -1,13 +1,10 @@
 //! Reads a query's rows from SQLite on a blocking thread.
 
-use std::{
-    path::{Path, PathBuf},
-    time::{Duration, Instant},
-};
+use std::time::Instant;
 
-use runtime::{Failure, definitions::line_of, thread};
+use runtime::{DatabaseError, Failure, database::Sqlite, definitions::line_of, thread};
 use rusqlite::{
-    Connection, ErrorCode, OpenFlags, Statement,
+    Connection, ErrorCode, Statement,
     hooks::{AuthAction, AuthContext, Authorization},
     limits::Limit,
     types::ValueRef,
@@ -15,52 +12,31 @@ use rusqlite::{
 
 use super::{
     batch::{Message, RowBatch, TextKind},
+    bound_query::BoundValue,
     run::QueryRun,
 };
-use crate::definition::parameter::BoundValue;
 
-/// Longest wait for another process that holds the file alone.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Instructions of SQLite between two looks at the clock; far below a millisecond.
 const PROGRESS_INSTRUCTIONS: i32 = 4096;
 const MAX_VALUE_BYTES: i32 = 16 * 1024 * 1024;
 
-/// A database in a file.
-pub(crate) struct Sqlite {
-    path: PathBuf,
+pub(super) async fn run(database: Sqlite, run: QueryRun) -> Result<(), Failure> {
+    thread::run(move || read(&database, &run)).await
 }
 
-impl Sqlite {
-    pub(crate) fn open(path: &str) -> Result<Self, String> {
-        if path.is_empty() || path.ends_with('/') || path.contains('?') {
-            return Err("write sqlite://PATH or sqlite:///PATH, the path of a file".to_owned());
-        }
-        Ok(Self { path: path.into() })
-    }
-
-    pub(crate) async fn run(&self, run: QueryRun) -> Result<(), Failure> {
-        let path = self.path.clone();
-        thread::run(move || read(&path, &run)).await
-    }
-}
-
-fn read(path: &Path, run: &QueryRun) -> Result<(), Failure> {
-    if !path.exists() {
+fn read(database: &Sqlite, run: &QueryRun) -> Result<(), Failure> {
+    if !database.path().exists() {
         let message = "There is nothing to report yet: the database's file is not there.".to_owned();
         return Err(Failure::Permanent { reason: "database", message });
     }
     let deadline = Instant::now() + run.timeout;
-    let sql = run.query.definition.sql.with_placeholders(|index| format!("?{}", index + 1));
-    let connection = connect(path, run, deadline).map_err(|error| failure(&error, run, deadline))?;
-    stream(&connection, run, &sql, deadline)
+    let connection = connect(database, run, deadline).map_err(|error| failure(error, run, deadline))?;
+    stream(&connection, run, deadline)
 }
 
 /// Opens a connection that cannot write: by its mode, by a pragma and by what a query is authorized to do.
-fn connect(path: &Path, run: &QueryRun, deadline: Instant) -> rusqlite::Result<Connection> {
-    let mut connection =
-        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
-    connection.execute_batch("PRAGMA query_only = ON; PRAGMA trusted_schema = OFF;")?;
+fn connect(database: &Sqlite, run: &QueryRun, deadline: Instant) -> rusqlite::Result<Connection> {
+    let mut connection = database.connect_read_only()?;
     connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)?;
     connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
     connection.authorizer(Some(authorize))?;
@@ -78,10 +54,11 @@ fn authorize(context: AuthContext<'_>) -> Authorization {
     }
 }
 
-fn stream(connection: &Connection, run: &QueryRun, sql: &str, deadline: Instant) -> Result<(), Failure> {
+fn stream(connection: &Connection, run: &QueryRun, deadline: Instant) -> Result<(), Failure> {
     let send = |message| run.rows.blocking_send(message).map_err(|_| Failure::Stopped);
-    let failed = |error| failure(&error, run, deadline);
-    let mut statement = connection.prepare(sql).map_err(failed)?;
+    let failed = |error| failure(error, run, deadline);
+    let sql = run.query.definition.sql.with_placeholders(|index| format!("?{}", index + 1));
+    let mut statement = connection.prepare(&sql).map_err(failed)?;
     check(&statement, run).map_err(|reason| run.refused(None, reason))?;
     bind(&mut statement, &run.query.values).map_err(failed)?;
     let is_boolean =
@@ -157,26 +134,19 @@ fn text_kind(text: &[u8]) -> TextKind {
     }
 }
 
-fn failure(error: &rusqlite::Error, run: &QueryRun, deadline: Instant) -> Failure {
-    if let rusqlite::Error::SqlInputError { msg, sql, offset, .. } = error {
+fn failure(error: rusqlite::Error, run: &QueryRun, deadline: Instant) -> Failure {
+    if let rusqlite::Error::SqlInputError { msg, sql, offset, .. } = &error {
         let line = usize::try_from(*offset).ok().map(|offset| line_of(sql, offset));
         return run.refused(line, msg);
     }
-    let text = error.to_string();
-    match error.sqlite_error_code() {
-        Some(ErrorCode::OperationInterrupted) if run.stop.is_cancelled() => Failure::Stopped,
-        Some(ErrorCode::OperationInterrupted) if Instant::now() > deadline => run.timed_out(),
-        Some(
-            ErrorCode::DatabaseBusy
-            | ErrorCode::DatabaseLocked
-            | ErrorCode::DiskFull
-            | ErrorCode::CannotOpen
-            | ErrorCode::SystemIoFailure
-            | ErrorCode::OutOfMemory,
-        ) => Failure::passing("The database cannot be used now.", anyhow::anyhow!(text)),
-        Some(ErrorCode::AuthorizationForStatementDenied | ErrorCode::ReadOnly) => {
+    let code = error.sqlite_error_code();
+    match (code, DatabaseError::from(error)) {
+        (Some(ErrorCode::OperationInterrupted), _) if run.stop.is_cancelled() => Failure::Stopped,
+        (Some(ErrorCode::OperationInterrupted), _) if Instant::now() > deadline => run.timed_out(),
+        (Some(ErrorCode::AuthorizationForStatementDenied | ErrorCode::ReadOnly), DatabaseError::Refused(text)) => {
             run.refused(None, &format!("a report only reads ({text})"))
         }
-        _ => run.refused(None, &text),
+        (_, DatabaseError::Refused(text)) => run.refused(None, &text),
+        (_, error) => error.into(),
     }
 }

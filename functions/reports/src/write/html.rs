@@ -43,7 +43,7 @@ impl HtmlWriter {
         definition: &ReportDefinition,
         columns: &[Column],
     ) -> Result<Self, WriteError> {
-        let title = escaped(definition.title());
+        let title = escaped(&definition.title);
         // A page that is opened from a disk may do nothing but show itself.
         let head = format!(
             "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>\

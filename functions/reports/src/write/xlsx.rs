@@ -56,7 +56,7 @@ impl XlsxWriter {
             return Err(does_not_fit(message));
         }
         let mut book = Workbook::new();
-        book.set_properties(&DocProperties::new().set_title(definition.title()));
+        book.set_properties(&DocProperties::new().set_title(&definition.title));
         let sheet = book.add_worksheet_with_constant_memory()?;
         sheet.set_name("Data")?;
         let bold = Format::new().set_bold();
