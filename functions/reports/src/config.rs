@@ -1,4 +1,4 @@
-//! What can be set.
+//! The settings of reports.
 
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -12,16 +12,16 @@ use serde::Deserialize;
 pub struct ReportsConfig {
     /// `BELLWIRE_REPORTS__ADMIN_LISTEN`: `/livez`, `/readyz`, `/metrics`. `0.0.0.0:9092`.
     pub admin_listen: SocketAddr,
-    /// `[reports.host]`: how many at once, how often tried, how stopped.
+    /// `[reports.host]`: concurrency, attempts and shutdown.
     pub host: HostConfig,
-    /// `BELLWIRE_REPORTS__DEADLINE`: how long one report may take; below the broker's 30 minutes. `20m`.
+    /// `BELLWIRE_REPORTS__DEADLINE`: the time limit of one report; below the broker's 30 minutes. `20m`.
     #[serde(deserialize_with = "quantity::duration")]
     pub deadline: Duration,
     /// `BELLWIRE_REPORTS__DEFINITIONS`: the folder of the reports, `NAME.sql` and `NAME.toml` each. Empty: no reports.
     pub definitions: PathBuf,
-    /// `BELLWIRE_REPORTS__DATABASE_URL`: what the queries are run on, by a role that may only read. Empty: `database.url`.
+    /// `BELLWIRE_REPORTS__DATABASE_URL`: the database of the queries, with a role that may only read. Empty: `database.url`.
     pub database_url: String,
-    /// `BELLWIRE_REPORTS__STATEMENT_TIMEOUT`: how long the query of one report may run, its rows fetched. `5m`.
+    /// `BELLWIRE_REPORTS__STATEMENT_TIMEOUT`: the time limit of one report's query, its rows fetched. `5m`.
     #[serde(deserialize_with = "quantity::duration")]
     pub statement_timeout: Duration,
     /// `BELLWIRE_REPORTS__ROW_LIMIT`: most rows of a report; one that has more fails whole. `2000000`.
@@ -29,7 +29,7 @@ pub struct ReportsConfig {
     /// `BELLWIRE_REPORTS__BYTE_LIMIT`: most bytes of a report's values and of its file. `1GiB`.
     #[serde(deserialize_with = "quantity::bytes")]
     pub byte_limit: u64,
-    /// `BELLWIRE_REPORTS__KEEP`: how long a report's file can be fetched. `7d`.
+    /// `BELLWIRE_REPORTS__KEEP`: the time in which a report's file can be fetched. `7d`.
     #[serde(deserialize_with = "quantity::duration")]
     pub keep: Duration,
 }

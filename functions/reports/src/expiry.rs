@@ -1,4 +1,4 @@
-//! When a report's file goes: a file's key says that it is a report's, and the storage when it was put.
+//! Removal of expired files: the key of a file marks it as a report's, and the storage knows its age.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,23 +8,23 @@ use storage::FileKey;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::{definition::Definition, input::Format};
+use crate::input::Format;
 
-/// What the key of each report's file begins with, and of no other file: uploads have keys of their own.
+/// The prefix of the keys of reports' files and of no others: uploads have keys of their own.
 const PREFIX: &str = "report-";
-/// Between two looks; a file may be there that much longer.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+/// The pause between two removals is also the most that a file outlives its time.
+const MIN_PAUSE: Duration = Duration::from_millis(100);
+const MAX_PAUSE: Duration = Duration::from_secs(3600);
 
-/// Where a task's report is: the same worker each time it is made.
-pub(crate) fn key(task: TaskId, definition: &Definition, format: Format) -> FileKey {
-    let name = format!("{}.{format}", definition.name).parse().expect("a report's name is a file's name");
+/// The key of a task's file: the same in each attempt.
+pub(crate) fn file_key(task: TaskId, report: &str, format: Format) -> FileKey {
+    let name = format!("{report}.{format}").parse().expect("a report's name is a file's name");
     FileKey::new(&format!("{PREFIX}{task}"), name).expect("a task's id is an id of a key")
 }
 
 /// Removes files that are older than `keep`, until `stop`.
-pub(crate) async fn sweep(worker: &WorkerContext, keep: Duration, stop: CancellationToken) {
-    let pause = (keep / 10).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
+pub(crate) async fn remove_expired(worker: &WorkerContext, keep: Duration, stop: CancellationToken) {
+    let pause = (keep / 10).clamp(MIN_PAUSE, MAX_PAUSE);
     loop {
         if let Some(before) = SystemTime::now().checked_sub(keep) {
             tokio::select! {

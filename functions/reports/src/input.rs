@@ -1,4 +1,4 @@
-//! What a report is given.
+//! The input of a report's task.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -15,12 +15,12 @@ pub struct Input {
     /// Values for its parameters, by name.
     #[serde(default)]
     pub parameters: BTreeMap<String, Value>,
-    /// What file it becomes; the first of its definition's formats where it is missing.
+    /// The format of the file; by default the first of its definition's formats.
     #[serde(default)]
     pub format: Option<Format>,
 }
 
-/// What file a report becomes.
+/// The format of a report's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
@@ -35,10 +35,12 @@ pub enum Format {
 }
 
 impl Format {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Csv, Self::Xlsx, Self::Html, Self::Jsonl];
+    /// All formats.
+    pub fn all() -> Vec<Self> {
+        vec![Self::Csv, Self::Xlsx, Self::Html, Self::Jsonl]
+    }
 
-    /// Its name, which is what such a file's name ends with.
+    /// Its name, which is also the extension of such a file.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Csv => "csv",

@@ -1,44 +1,29 @@
-//! The reports function: a query that lies in a file, into CSV, XLSX, HTML or JSON Lines.
+//! The reports function: runs a query that lies in a folder and writes its rows into CSV, XLSX, HTML or JSON Lines.
 //!
 //! In order of flow:
 //!
-//! - [`config`]: what can be set; [`input`]: what it is given
-//! - [`folder`]: the definitions, read as `written` and checked at start; a [`definition`] each, with its `parameter`s
-//! - `sql`: the query's text, its parameters found and put in place of by placeholders; `offer`: a form for it
-//! - [`report`]: one report, from its input to its result
-//! - `database`: where the rows come from, read alone: `sqlite` and `postgres`; `row`: what comes
-//! - `writing`: rows into a file, by `csv_file`, `json_lines`, `xlsx` or `html`; `format`: how a value is shown
-//! - `points`: what a chart is made of, however many rows there are; `drawing`: it as SVG
-//! - `upload`: the file's bytes on their way to storage; `broken`: why one of the three stopped
-//! - [`outcome`]: the task's result and the words for its owner; `expiry`: when the file goes
+//! - [`config`]: the settings; [`input`]: the input of a task
+//! - [`report`]: one report from its input to its result, in these steps:
+//! - `definition`: the folder of definitions, read and checked at start
+//! - `query`: the rows of a definition's query, from SQLite or PostgreSQL
+//! - `chart`: a bounded number of points for a chart, drawn as SVG
+//! - `write`: the rows as a file of one of the formats; `number`: numbers as people read them
+//! - `upload`: the bytes of the file on their way to the storage
+//! - [`output`]: the result of the task and its toast; `expiry`: the removal of old files
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
-mod broken;
+mod chart;
 pub mod config;
-mod csv_file;
-mod database;
-pub mod definition;
-mod drawing;
+mod definition;
 mod expiry;
-pub mod folder;
-mod format;
-mod html;
 pub mod input;
-mod json_lines;
-mod offer;
-pub mod outcome;
-mod parameter;
-mod points;
-mod postgres;
+mod number;
+pub mod output;
+mod query;
 pub mod report;
-mod row;
-mod sql;
-mod sqlite;
 mod upload;
-mod writing;
-mod written;
-mod xlsx;
+mod write;
 
 pub use config::ReportsConfig;
 pub use report::{OpenError, Reports};

@@ -1,4 +1,4 @@
-//! One report, from its input to its result.
+//! The reports function: one report from its input to its result.
 
 use std::{
     collections::BTreeMap,
@@ -9,65 +9,59 @@ use std::{
 use async_trait::async_trait;
 use model::Kind;
 use runtime::{
-    Completion, Context, DatabaseConfig, Failure, Function, WorkerContext, catalogue::Offer, definitions::Faults,
-    thread,
+    Completion, Context, Database, DatabaseConfig, Failure, Function, WorkerContext, catalogue::Offer, database,
+    definitions::Faults, thread,
 };
 use storage::StoredFile;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    broken,
     config::ReportsConfig,
-    database::{Database, Reading},
-    definition::{Definition, Query},
-    expiry, folder,
+    definition::{folder, report_definition::ReportDefinition},
+    expiry,
     input::{Format, Input},
-    offer,
-    outcome::{self, Output},
+    output::{self, Output},
+    query::{self, bound_query::BoundQuery, run::QueryRun},
     upload,
-    writing::{self, Writing},
+    write::file_writer::FileWriter,
 };
 
-/// The reports function: a query that lies in a file, into a file for its reader.
+/// Batches of rows that wait between the query and the file.
+const WAITING_BATCHES: usize = 4;
+
+/// The reports function: runs the queries of a folder and writes their rows into files.
 pub struct Reports {
     config: ReportsConfig,
     database: Database,
-    definitions: BTreeMap<String, Arc<Definition>>,
+    definitions: BTreeMap<String, Arc<ReportDefinition>>,
 }
 
-/// Why there can be no reports; it never holds a database's address, which may hold a password.
+/// A wrong setting or definition. It never holds a database's address, which may hold a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
     /// The address of the database.
-    #[error("{setting}: {why}")]
-    Database {
-        /// The setting, with its variable.
-        setting: &'static str,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// What is wrong with the definitions, all of it.
+    #[error(transparent)]
+    Database(#[from] database::OpenError),
+    /// All faults of the definitions.
     #[error(transparent)]
     Definitions(#[from] Faults),
 }
 
 impl Reports {
-    /// Reports from this database, or from that of `reports.database_url`; its definitions are read and checked, and
-    /// nothing is connected yet.
+    /// Reads and checks the definitions without connecting. Called within a runtime. Queries run on `reports.database_url`, or on `database`.
     pub fn open(config: ReportsConfig, database: &DatabaseConfig) -> Result<Self, OpenError> {
-        let (setting, database) = match config.database_url.as_str() {
-            "" => ("database.url (BELLWIRE_DATABASE__URL)", database.clone()),
-            url => ("reports.database_url (BELLWIRE_REPORTS__DATABASE_URL)", DatabaseConfig { url: url.to_owned() }),
+        let (setting, url) = match config.database_url.as_str() {
+            "" => ("database.url (BELLWIRE_DATABASE__URL)", database.url.as_str()),
+            url => ("reports.database_url (BELLWIRE_REPORTS__DATABASE_URL)", url),
         };
-        let database = Database::open(&database).map_err(|why| OpenError::Database { setting, why })?;
+        let database = Database::open_url(setting, url, "bellwire-reports")?;
         let definitions = folder::read(&config.definitions)?;
-        let definitions = definitions.into_iter().map(|(name, definition)| (name, Arc::new(definition))).collect();
         Ok(Self { config, database, definitions })
     }
 
-    fn definition(&self, context: &Context, name: &str) -> Result<Arc<Definition>, Failure> {
-        // Who may not have it is not told that it is there.
+    fn definition(&self, context: &Context, name: &str) -> Result<Arc<ReportDefinition>, Failure> {
+        // A report that is not allowed is answered like one that does not exist.
         let found = self.definitions.get(name).filter(|definition| context.is_allowed(&definition.allow));
         found.cloned().ok_or_else(|| {
             let name: String = name.chars().take(64).collect();
@@ -75,40 +69,44 @@ impl Reports {
         })
     }
 
-    /// Has the query read, its rows written and the file uploaded, all three at once.
-    async fn make(
+    /// Runs the query, writes its rows and uploads the file, all three at once.
+    async fn create_file(
         &self,
         context: &Context,
-        definition: &Arc<Definition>,
-        query: Query,
+        query: BoundQuery,
         format: Format,
     ) -> Result<(u64, StoredFile), Failure> {
-        let key = expiry::key(context.task, definition, format);
+        let definition = query.definition.clone();
+        let key = expiry::file_key(context.task, &definition.name, format);
         let put = context.files.put(key).await.map_err(upload::failure)?.limit(self.config.byte_limit);
-        let (rows, waiting) = mpsc::channel(writing::WAITING);
-        let (outlet, inlet) = upload::way(context.stop.clone());
-        let writing = Writing {
-            definition: definition.clone(),
+        let (rows, messages) = mpsc::channel(WAITING_BATCHES);
+        let (out, reader) = upload::pipe(context.stop.clone());
+        let writer = FileWriter {
+            definition,
             format,
             row_limit: self.config.row_limit,
             byte_limit: self.config.byte_limit,
             progress: context.progress_handle(),
         };
         let (timeout, stop) = (self.config.statement_timeout, context.stop.clone());
-        let (read, written, uploaded) = tokio::join!(
-            self.database.read(Reading { query, timeout, stop, rows }),
-            thread::run(move || writing.write(waiting, outlet)),
-            upload::upload(inlet, put),
+        let (queried, written, uploaded) = tokio::join!(
+            query::database::run(&self.database, QueryRun { query, timeout, stop, rows }),
+            thread::run(move || writer.write(messages, out)),
+            upload::upload(reader, put),
         );
-        if let (Ok(()), Ok(rows), Ok(file)) = (&read, &written, &uploaded) {
-            return Ok((*rows, file.clone()));
-        }
-        // Whatever each of the three then says: a workbook's writer has its own words for a way that is cut off.
+        // A stopped workbook's writer reports an error of its own.
         if context.stop.is_cancelled() {
             return Err(Failure::Stopped);
         }
-        let failure = broken::first([read, written.map(drop), uploaded.map(drop)]);
-        Err(failure.err().unwrap_or(Failure::Stopped))
+        match (queried, written, uploaded) {
+            (Ok(()), Ok(rows), Ok(file)) => Ok((rows, file)),
+            // One of the three failed, which stopped the others.
+            (queried, written, uploaded) => {
+                let failures = [queried.err(), written.err(), uploaded.err()];
+                let cause = failures.into_iter().flatten().find(|failure| !matches!(failure, Failure::Stopped));
+                Err(cause.unwrap_or(Failure::Stopped))
+            }
+        }
     }
 }
 
@@ -126,7 +124,7 @@ impl Function for Reports {
     }
 
     fn offers(&self) -> Vec<Offer> {
-        self.definitions.values().map(|definition| offer::of(definition)).collect()
+        self.definitions.values().map(|definition| definition.offer()).collect()
     }
 
     fn deadline(&self) -> Duration {
@@ -137,13 +135,13 @@ impl Function for Reports {
         let started = Instant::now();
         let definition = self.definition(context, &input.report)?;
         let format = definition.format(input.format)?;
-        let query = definition.query(&input.parameters)?;
-        let (rows, file) = self.make(context, &definition, query, format).await?;
-        Ok(outcome::completion(&definition, format, rows, &file, started, self.config.keep))
+        let query = BoundQuery::new(definition.clone(), input.parameters)?;
+        let (rows, file) = self.create_file(context, query, format).await?;
+        Ok(output::completion(&definition, format, rows, &file, started, self.config.keep))
     }
 
     async fn background(&self, worker: &WorkerContext, stop: CancellationToken) -> anyhow::Result<()> {
-        expiry::sweep(worker, self.config.keep, stop).await;
+        expiry::remove_expired(worker, self.config.keep, stop).await;
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! A file's bytes on their way to storage: written by a thread, uploaded beside it, a bounded number between.
+//! Uploads a file while a blocking thread writes it, with a bounded number of bytes between the two.
 
 use std::io::{self, Write};
 
@@ -8,96 +8,92 @@ use storage::{StorageError, StoredFile, Upload};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::broken::Broken;
+const CHUNK_BYTES: usize = 256 * 1024;
+/// Chunks that wait between the thread that writes and the storage.
+const WAITING_CHUNKS: usize = 4;
 
-/// Bytes that are handed on at once.
-const PIECE: usize = 256 * 1024;
-/// Pieces that wait between the thread that writes and the storage.
-const WAITING: usize = 4;
-
-enum Step {
-    Bytes(Bytes),
-    /// The file is whole.
+enum Message {
+    Chunk(Bytes),
+    /// The file is complete.
     End,
 }
 
-/// Where a file is written to. Dropped before [`Outlet::finish`], there will be no file.
-pub(crate) struct Outlet {
-    piece: Vec<u8>,
-    steps: mpsc::Sender<Step>,
+/// The writing end. Dropped before [`UploadWriter::finish`], it leaves no file.
+pub(crate) struct UploadWriter {
+    chunk: Vec<u8>,
+    messages: mpsc::Sender<Message>,
     stop: CancellationToken,
 }
 
-/// What comes out of an outlet.
-pub(crate) struct Inlet(mpsc::Receiver<Step>);
+/// The end that the storage reads.
+pub(crate) struct UploadReader(mpsc::Receiver<Message>);
 
-/// A way to storage that ends when `stop` is cancelled.
-pub(crate) fn way(stop: CancellationToken) -> (Outlet, Inlet) {
-    let (steps, waiting) = mpsc::channel(WAITING);
-    (Outlet { piece: Vec::with_capacity(PIECE), steps, stop }, Inlet(waiting))
+/// A pipe whose writes fail once `stop` is cancelled.
+pub(crate) fn pipe(stop: CancellationToken) -> (UploadWriter, UploadReader) {
+    let (messages, receiver) = mpsc::channel(WAITING_CHUNKS);
+    (UploadWriter { chunk: Vec::with_capacity(CHUNK_BYTES), messages, stop }, UploadReader(receiver))
 }
 
-impl Outlet {
-    /// Says that the file is whole.
+impl UploadWriter {
+    /// Completes the file.
     pub(crate) fn finish(mut self) -> io::Result<()> {
         self.flush()?;
-        self.steps.blocking_send(Step::End).map_err(|_| gone())
+        self.messages.blocking_send(Message::End).map_err(|_| closed())
     }
 
-    /// Fails as soon as nobody wants the file any more; for who computes long without writing.
-    pub(crate) fn check(&self) -> io::Result<()> {
-        if self.stop.is_cancelled() || self.steps.is_closed() { Err(gone()) } else { Ok(()) }
+    /// Fails once the file is no longer wanted; for a writer that computes long without writing.
+    pub(crate) fn check_open(&self) -> io::Result<()> {
+        if self.stop.is_cancelled() || self.messages.is_closed() { Err(closed()) } else { Ok(()) }
     }
 }
 
-fn gone() -> io::Error {
+fn closed() -> io::Error {
     io::ErrorKind::BrokenPipe.into()
 }
 
-impl Write for Outlet {
+impl Write for UploadWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let taken = bytes.len().min(PIECE - self.piece.len());
-        self.piece.extend_from_slice(&bytes[..taken]);
-        if self.piece.len() == PIECE {
+        let taken = bytes.len().min(CHUNK_BYTES - self.chunk.len());
+        self.chunk.extend_from_slice(&bytes[..taken]);
+        if self.chunk.len() == CHUNK_BYTES {
             self.flush()?;
         }
         Ok(taken)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.check()?;
-        if self.piece.is_empty() {
+        self.check_open()?;
+        if self.chunk.is_empty() {
             return Ok(());
         }
-        let piece = std::mem::replace(&mut self.piece, Vec::with_capacity(PIECE));
-        self.steps.blocking_send(Step::Bytes(piece.into())).map_err(|_| gone())
+        let chunk = std::mem::replace(&mut self.chunk, Vec::with_capacity(CHUNK_BYTES));
+        self.messages.blocking_send(Message::Chunk(chunk.into())).map_err(|_| closed())
     }
 }
 
-/// Uploads what comes out, and makes the file visible once it is whole.
-pub(crate) async fn upload(mut inlet: Inlet, mut upload: Upload) -> Result<StoredFile, Broken> {
+/// Uploads what is written and makes the file visible once it is complete.
+pub(crate) async fn upload(mut reader: UploadReader, mut upload: Upload) -> Result<StoredFile, Failure> {
     loop {
-        match inlet.0.recv().await {
-            Some(Step::Bytes(bytes)) => upload.write(bytes).await.map_err(failure)?,
-            Some(Step::End) => return Ok(upload.finish().await.map_err(failure)?),
-            // Dropped with the upload, nothing remains of it.
-            None => return Err(Broken::Cut),
+        match reader.0.recv().await {
+            Some(Message::Chunk(bytes)) => upload.write(bytes).await.map_err(failure)?,
+            Some(Message::End) => return upload.finish().await.map_err(failure),
+            // The dropped upload leaves nothing behind.
+            None => return Err(Failure::Stopped),
         }
     }
 }
 
-/// What storage's words mean for a run.
+/// An error of the storage as the failure of a task.
 pub(crate) fn failure(error: StorageError) -> Failure {
     match error {
-        StorageError::TooLarge(most) => too_large(most),
+        StorageError::TooLarge(limit) => too_large(limit),
         StorageError::Full => Failure::passing("The storage for results is full.", error),
         error => Failure::passing("The storage for results cannot be used now.", error),
     }
 }
 
-/// Nothing is kept of a report that is larger.
-pub(crate) fn too_large(most: u64) -> Failure {
+pub(crate) fn too_large(limit: u64) -> Failure {
     let message =
-        format!("The report is larger than {most} bytes (reports.byte_limit); nothing was kept. Ask for less.");
+        format!("The report is larger than {limit} bytes (reports.byte_limit); nothing was kept. Ask for less.");
     Failure::Permanent { reason: "bytes", message }
 }

@@ -47,7 +47,7 @@ book.save(path)
 async fn main() {
     let rows = env::var("BELLWIRE_BENCH_ROWS").map_or(1_000_000, |rows| rows.parse().unwrap());
     let folder = TempDir::new().unwrap();
-    let world = World::new(folder.path());
+    let comparison = Comparison::new(folder.path());
     println!(
         "report of {rows} rows, 12 columns; the best and the median of {ROUNDS} rounds ({ROUNDS_OF_WORKBOOKS} of workbooks)"
     );
@@ -58,14 +58,14 @@ async fn main() {
     let csv = folder.path().join("theirs.csv");
     let theirs =
         || shell(&format!("exec sqlite3 -csv -header '{}' '{}' > '{}'", file.display(), orders::QUERY, csv.display()));
-    world.compare(ROUNDS, ["SQLite, CSV", "sqlite3 -csv"], &url, "csv", theirs).await;
+    comparison.run(ROUNDS, ["SQLite, CSV", "sqlite3 -csv"], &url, "csv", theirs).await;
 
     let python = python(folder.path());
     let script = folder.path().join("theirs.py");
     fs::write(&script, OPENPYXL).unwrap();
     let xlsx = folder.path().join("theirs.xlsx");
-    let theirs = || measured(Command::new(&python).arg(&script).arg(&file).arg(orders::QUERY).arg(&xlsx));
-    world.compare(ROUNDS_OF_WORKBOOKS, ["SQLite, XLSX", "openpyxl"], &url, "xlsx", theirs).await;
+    let theirs = || run_measured(Command::new(&python).arg(&script).arg(&file).arg(orders::QUERY).arg(&xlsx));
+    comparison.run(ROUNDS_OF_WORKBOOKS, ["SQLite, XLSX", "openpyxl"], &url, "xlsx", theirs).await;
 
     let url = env::var("BELLWIRE_TEST_DATABASE_URL")
         .expect("BELLWIRE_TEST_DATABASE_URL is not set: run `make bench`, which starts a PostgreSQL");
@@ -76,16 +76,16 @@ async fn main() {
     psql(&within, &orders::postgres(rows));
     let theirs =
         || psql(&within, &format!("\\copy ({}) TO '{}' WITH (FORMAT csv, HEADER)", orders::QUERY, csv.display()));
-    world.compare(ROUNDS, ["PostgreSQL, CSV", "psql \\copy"], &within, "csv", theirs).await;
+    comparison.run(ROUNDS, ["PostgreSQL, CSV", "psql \\copy"], &within, "csv", theirs).await;
     psql(&url, &format!("SET client_min_messages = error; DROP SCHEMA {schema} CASCADE"));
 }
 
-struct World {
+struct Comparison {
     definitions: PathBuf,
     files: OwnerFiles,
 }
 
-impl World {
+impl Comparison {
     fn new(folder: &Path) -> Self {
         let definitions = folder.join("definitions");
         fs::create_dir(&definitions).unwrap();
@@ -96,18 +96,25 @@ impl World {
         Self { definitions, files }
     }
 
-    /// Runs theirs, which answers its most memory, and ours in turn, and prints both.
-    async fn compare(&self, rounds: usize, [what, whose]: [&str; 2], url: &str, format: &str, run: impl Fn() -> u64) {
+    /// Runs the other program, which returns its peak memory, and ours in turn, and prints both.
+    async fn run(
+        &self,
+        rounds: usize,
+        [name, other]: [&str; 2],
+        url: &str,
+        format: &str,
+        run_theirs: impl Fn() -> u64,
+    ) {
         let (mut theirs, mut ours, mut their_peak, mut peak) = (Vec::new(), Vec::new(), 0, 0);
         for _ in 0..rounds {
             let started = Instant::now();
-            their_peak = run().max(their_peak);
+            their_peak = run_theirs().max(their_peak);
             theirs.push(started.elapsed().as_secs_f64());
 
             let config = ReportsConfig { definitions: self.definitions.clone(), ..ReportsConfig::default() };
             let reports = Reports::open(config, &DatabaseConfig { url: url.to_owned() }).unwrap();
             let (context, _) = testing::context(self.files.clone());
-            orders::forget_peak_memory();
+            orders::reset_peak_memory();
             let started = Instant::now();
             testing::run(&reports, &context, json!({"report": "orders", "format": format})).await.unwrap();
             ours.push(started.elapsed().as_secs_f64());
@@ -117,7 +124,7 @@ impl World {
         ours.sort_by(f64::total_cmp);
         let middle = rounds / 2;
         println!(
-            "{what:<15}  {whose:<12} {:.2} s, {:.2} s, {their_peak} MiB   bellwire {:.2} s, {:.2} s, {peak} MiB   \
+            "{name:<15}  {other:<12} {:.2} s, {:.2} s, {their_peak} MiB   bellwire {:.2} s, {:.2} s, {peak} MiB   \
              ratio {:.2}, {:.2}",
             theirs[0],
             theirs[middle],
@@ -135,17 +142,17 @@ fn python(folder: &Path) -> PathBuf {
         return python.into();
     }
     let venv = folder.join("venv");
-    measured(Command::new("python3").args(["-m", "venv"]).arg(&venv));
-    measured(Command::new(venv.join("bin/pip")).args(["install", "--quiet", "openpyxl"]));
+    run_measured(Command::new("python3").args(["-m", "venv"]).arg(&venv));
+    run_measured(Command::new(venv.join("bin/pip")).args(["install", "--quiet", "openpyxl"]));
     venv.join("bin/python")
 }
 
 fn shell(command: &str) -> u64 {
-    measured(Command::new("sh").args(["-c", command]))
+    run_measured(Command::new("sh").args(["-c", command]))
 }
 
 fn psql(url: &str, command: &str) -> u64 {
-    measured(Command::new("psql").args([
+    run_measured(Command::new("psql").args([
         "--no-psqlrc",
         "--quiet",
         "--set",
@@ -156,8 +163,8 @@ fn psql(url: &str, command: &str) -> u64 {
     ]))
 }
 
-/// Runs a program to its end; answers the most memory that it held, in MiB, as far as it was seen.
-fn measured(command: &mut Command) -> u64 {
+/// Runs a program to its end and returns its peak memory in MiB, as far as it was sampled.
+fn run_measured(command: &mut Command) -> u64 {
     let mut child = command.stdout(Stdio::null()).spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let status = PathBuf::from(format!("/proc/{}/status", child.id()));
     let mut peak = 0;
@@ -166,7 +173,7 @@ fn measured(command: &mut Command) -> u64 {
             assert!(ended.success(), "{command:?} failed");
             return peak;
         }
-        // A look now and then: what has ended has no status any more.
+        // Sampled now and then: a process that has ended has no status.
         let text = fs::read_to_string(&status).unwrap_or_default();
         let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
         peak = line.and_then(|number| number.trim().parse::<u64>().ok()).map_or(peak, |kib| peak.max(kib / 1024));

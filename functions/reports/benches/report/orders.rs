@@ -34,8 +34,8 @@ pub(crate) fn postgres(rows: u64) -> String {
     statements(&format!("WITH n(id) AS (SELECT generate_series(1::bigint, {rows}))"), "date", "timestamp")
 }
 
-/// Forgets the most memory this process has held so far.
-pub(crate) fn forget_peak_memory() {
+/// Resets the peak of this process to its current memory.
+pub(crate) fn reset_peak_memory() {
     // Where it may not, the figure is the whole process's.
     let _ = std::fs::write("/proc/self/clear_refs", "5");
 }

@@ -6,10 +6,10 @@ use model::TaskId;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tempfile::TempDir;
 
-/// Where a test's tables are.
+/// The database of one test.
 pub(crate) enum Database {
     Sqlite(TempDir),
-    Postgres { administrator: String, schema: String },
+    Postgres { admin_url: String, schema: String },
 }
 
 impl Database {
@@ -21,25 +21,25 @@ impl Database {
     }
 
     pub(crate) async fn postgres() -> Self {
-        let administrator = env::var("BELLWIRE_TEST_DATABASE_URL")
+        let admin_url = env::var("BELLWIRE_TEST_DATABASE_URL")
             .expect("BELLWIRE_TEST_DATABASE_URL is not set: run `make test`, which starts a PostgreSQL");
         let schema = format!("test_{}", TaskId::new()).to_lowercase();
-        let mut connection = PgConnection::connect(&administrator).await.unwrap();
+        let mut connection = PgConnection::connect(&admin_url).await.unwrap();
         connection.execute(AssertSqlSafe(format!("CREATE SCHEMA {schema}"))).await.unwrap();
-        Self::Postgres { administrator, schema }
+        Self::Postgres { admin_url, schema }
     }
 
     pub(crate) fn is_sqlite(&self) -> bool {
         matches!(self, Self::Sqlite(_))
     }
 
-    /// As `[database] url` has it.
+    /// Its address for `[database] url`.
     pub(crate) fn url(&self) -> String {
         match self {
             Self::Sqlite(folder) => format!("sqlite://{}/test.db", folder.path().display()),
-            Self::Postgres { administrator, schema } => {
-                let more = if administrator.contains('?') { '&' } else { '?' };
-                format!("{administrator}{more}options[search_path]={schema}")
+            Self::Postgres { admin_url, schema } => {
+                let more = if admin_url.contains('?') { '&' } else { '?' };
+                format!("{admin_url}{more}options[search_path]={schema}")
             }
         }
     }
@@ -61,7 +61,7 @@ impl Database {
         }
     }
 
-    /// How many rows a table has.
+    /// The number of rows of a table.
     pub(crate) async fn count(&self, table: &str) -> i64 {
         let sql = format!("SELECT count(*) FROM {table}");
         match self.is_sqlite() {
@@ -70,9 +70,9 @@ impl Database {
         }
     }
 
-    pub(crate) async fn end(self) {
-        if let Self::Postgres { administrator, schema } = self {
-            let mut connection = PgConnection::connect(&administrator).await.unwrap();
+    pub(crate) async fn remove(self) {
+        if let Self::Postgres { admin_url, schema } = self {
+            let mut connection = PgConnection::connect(&admin_url).await.unwrap();
             connection.execute(AssertSqlSafe(format!("DROP SCHEMA {schema} CASCADE"))).await.unwrap();
         }
     }

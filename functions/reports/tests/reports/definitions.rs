@@ -1,30 +1,30 @@
-//! Definitions that are wrong: each is told with its file and line, all at once, and nothing starts.
+//! Definitions that are wrong: each is reported with its file and line, all at once, and nothing starts.
 
 use std::fs;
 
 use reports::{OpenError, ReportsConfig};
 
-use crate::{database::Database, world::World};
+use crate::{database::Database, fixture::Fixture};
 
-/// Everything that is wrong with one definition.
-fn problems(sql: &str, toml: &str) -> Vec<String> {
-    let world = World::over(Database::sqlite());
-    world.define("it", sql, toml);
-    told(&world)
+/// All faults of one definition.
+fn faults_of(sql: &str, toml: &str) -> Vec<String> {
+    let fixture = Fixture::new(Database::sqlite());
+    fixture.define("it", sql, toml);
+    faults(&fixture)
 }
 
-fn told(world: &World) -> Vec<String> {
-    match world.try_open(world.config()) {
+fn faults(fixture: &Fixture) -> Vec<String> {
+    match fixture.try_open(fixture.config()) {
         Ok(_) => Vec::new(),
-        Err(OpenError::Definitions(told)) => told.faults.iter().map(ToString::to_string).collect(),
+        Err(OpenError::Definitions(faults)) => faults.faults.iter().map(ToString::to_string).collect(),
         Err(other) => panic!("{other}"),
     }
 }
 
 #[test]
-fn every_field_that_is_wrong_is_told_with_its_line() {
+fn every_field_that_is_wrong_is_reported_with_its_line() {
     let parameter = |rest: &str| format!("title = \"T\"\n[[parameter]]\nname = \"p\"\n{rest}");
-    for (toml, line, words) in [
+    for (toml, line, expected) in [
         ("".to_owned(), 1, "missing field `title`"),
         ("title = \"T\"\ncolour = 1".to_owned(), 2, "unknown field `colour`"),
         ("title = \" \"".to_owned(), 1, "the title has 1 to 120 characters"),
@@ -47,20 +47,23 @@ fn every_field_that_is_wrong_is_told_with_its_line() {
         (parameter("type = \"text\"\nrequire = true"), 5, "unknown field `require`"),
     ] {
         let sql = if toml.contains("[[parameter]]") { "SELECT :p" } else { "SELECT 1" };
-        let told = problems(sql, &toml);
+        let faults = faults_of(sql, &toml);
         let start = format!("it.toml:{line}: ");
-        assert!(told.len() == 1 && told[0].starts_with(&start) && told[0].contains(words), "{toml}\n{told:#?}");
+        assert!(
+            faults.len() == 1 && faults[0].starts_with(&start) && faults[0].contains(expected),
+            "{toml}\n{faults:#?}"
+        );
     }
 }
 
 #[test]
-fn a_parameter_is_declared_and_used_and_everything_wrong_is_told_at_once() {
-    let told = problems(
+fn a_parameter_is_declared_and_used_and_everything_wrong_is_reported_at_once() {
+    let faults = faults_of(
         "SELECT :a,\n  :b -- :c",
         "title = \"\"\n[[parameter]]\nname = \"b\"\ntype = \"text\"\n[[parameter]]\nname = \"c\"\ntype = \"text\"",
     );
     assert_eq!(
-        told,
+        faults,
         [
             "it.sql:1: the parameter :a is not declared in it.toml",
             "it.toml:6: the parameter \"c\" is not used in it.sql",
@@ -71,35 +74,35 @@ fn a_parameter_is_declared_and_used_and_everything_wrong_is_told_at_once() {
 
 #[test]
 fn a_report_is_two_files_of_a_plain_name() {
-    let world = World::over(Database::sqlite());
-    let folder = world.definitions();
+    let fixture = Fixture::new(Database::sqlite());
+    let folder = fixture.definitions();
     fs::write(folder.join("alone.sql"), "SELECT 1").unwrap();
     fs::write(folder.join("lonely.toml"), "title = \"T\"").unwrap();
     fs::write(folder.join("Big Name.sql"), "SELECT 1").unwrap();
     fs::write(folder.join("notes.md"), "# none of ours").unwrap();
-    world.define("binary", "SELECT 1", "title = \"T\"");
+    fixture.define("binary", "SELECT 1", "title = \"T\"");
     fs::write(folder.join("binary.sql"), [0xff, 0xfe]).unwrap();
-    let told = told(&world);
-    assert_eq!(told.len(), 4, "{told:#?}");
-    assert!(told[0].starts_with("Big Name.toml: its name has 1 to 64"), "{told:#?}");
-    assert_eq!(told[1], "alone.toml: it is missing");
-    assert_eq!(told[2], "binary.sql: it is not UTF-8");
-    assert_eq!(told[3], "lonely.sql: it is missing");
+    let faults = faults(&fixture);
+    assert_eq!(faults.len(), 4, "{faults:#?}");
+    assert!(faults[0].starts_with("Big Name.toml: its name has 1 to 64"), "{faults:#?}");
+    assert_eq!(faults[1], "alone.toml: it is missing");
+    assert_eq!(faults[2], "binary.sql: it is not UTF-8");
+    assert_eq!(faults[3], "lonely.sql: it is missing");
 }
 
 #[test]
 fn a_folder_that_is_not_there_and_an_address_that_is_none_are_named() {
-    let world = World::over(Database::sqlite());
-    let config = ReportsConfig { definitions: "/nowhere/at/all".into(), ..world.config() };
-    let told = world.try_open(config).err().unwrap().to_string();
-    assert!(told.starts_with("reports.definitions (BELLWIRE_REPORTS__DEFINITIONS):\n"), "{told}");
-    assert!(told.contains("/nowhere/at/all: it is missing"), "{told}");
+    let fixture = Fixture::new(Database::sqlite());
+    let config = ReportsConfig { definitions: "/nowhere/at/all".into(), ..fixture.config() };
+    let message = fixture.try_open(config).err().unwrap().to_string();
+    assert!(message.starts_with("reports.definitions (BELLWIRE_REPORTS__DEFINITIONS):\n"), "{message}");
+    assert!(message.contains("/nowhere/at/all: it is missing"), "{message}");
     for url in ["mysql://u:hunter2@h/d", "postgres://u:hunter2@h:none/d", "sqlite://"] {
-        let config = ReportsConfig { database_url: url.to_owned(), ..world.config() };
+        let config = ReportsConfig { database_url: url.to_owned(), ..fixture.config() };
         assert!(!format!("{config:?}").contains("hunter2"));
-        let told = world.try_open(config).err().unwrap().to_string();
-        assert!(told.starts_with("reports.database_url (BELLWIRE_REPORTS__DATABASE_URL): "), "{told}");
-        assert!(!told.contains("hunter2"), "{told}");
+        let message = fixture.try_open(config).err().unwrap().to_string();
+        assert!(message.starts_with("reports.database_url (BELLWIRE_REPORTS__DATABASE_URL): "), "{message}");
+        assert!(!message.contains("hunter2"), "{message}");
     }
-    assert!(world.try_open(ReportsConfig::default()).is_ok(), "without a folder there are no reports");
+    assert!(fixture.try_open(ReportsConfig::default()).is_ok(), "without a folder there are no reports");
 }

@@ -6,12 +6,12 @@ use reports::ReportsConfig;
 use runtime::testing;
 use serde_json::{Value, json};
 
-use crate::world::{World, over_both};
+use crate::fixture::{Fixture, over_both};
 
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
 
 /// Puts real rows into a table of these types, as an import does.
-async fn load(world: &World, file: &str, table: &str, columns: &str) {
+async fn load(fixture: &Fixture, file: &str, table: &str, columns: &str) {
     let folder = std::env::var("BELLWIRE_TEST_DATASETS").expect("run `make test`, which fetches real files by npm");
     let text = fs::read_to_string(PathBuf::from(folder).join(file)).unwrap();
     let mut sql = format!("CREATE TABLE {table} ({columns}); BEGIN;");
@@ -25,48 +25,48 @@ async fn load(world: &World, file: &str, table: &str, columns: &str) {
         let values: Vec<_> = fields.iter().map(value).collect();
         sql += &format!("INSERT INTO {table} VALUES ({});", values.join(","));
     }
-    world.database.execute(&(sql + "COMMIT;")).await;
+    fixture.database.execute(&(sql + "COMMIT;")).await;
 }
 
-async fn lines(world: &World, input: Value) -> Vec<Value> {
+async fn lines(fixture: &Fixture, input: Value) -> Vec<Value> {
     let config = ReportsConfig { definitions: EXAMPLES.into(), ..ReportsConfig::default() };
-    let reports = world.try_open(config).unwrap();
+    let reports = fixture.try_open(config).unwrap();
     for format in ["html", "xlsx", "csv"] {
         let mut input = input.clone();
         input["format"] = json!(format);
-        let done = testing::run(&reports, &world.context().0, input).await.unwrap();
-        let file = String::from_utf8_lossy(&world.get(&done.output).await).into_owned();
+        let done = testing::run(&reports, &fixture.context().0, input).await.unwrap();
+        let file = String::from_utf8_lossy(&fixture.get(&done.output).await).into_owned();
         assert_eq!(file.contains("<svg"), format == "html");
     }
-    let done = testing::run(&reports, &world.context().0, input).await.unwrap();
-    let text = String::from_utf8(world.get(&done.output).await).unwrap();
+    let done = testing::run(&reports, &fixture.context().0, input).await.unwrap();
+    let text = String::from_utf8(fixture.get(&done.output).await).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 over_both! {
-    async fn airports_by_state(world) {
-        load(world, "airports.csv", "airports", "iata text, name text, city text, state text, country text, latitude double precision, longitude double precision").await;
-        let rows = lines(world, json!({"report": "airports-by-state", "format": "jsonl", "parameters": {"minimum": 100}})).await;
+    async fn airports_by_state(fixture) {
+        load(fixture, "airports.csv", "airports", "iata text, name text, city text, state text, country text, latitude double precision, longitude double precision").await;
+        let rows = lines(fixture, json!({"report": "airports-by-state", "format": "jsonl", "parameters": {"minimum": 100}})).await;
         assert_eq!(rows[0]["state"], "AK");
         assert_eq!(rows[0]["airports"], 263);
         assert!(rows.iter().all(|row| row["airports"].as_i64().unwrap() >= 100) && rows.len() > 3, "{rows:?}");
     }
 
-    async fn weather_by_month(world) {
-        let day = if world.database.is_sqlite() { "text" } else { "date" };
-        load(world, "seattle-weather.csv", "weather", &format!("date {day}, precipitation double precision, temp_max double precision, temp_min double precision, wind double precision, weather text")).await;
-        let rows = lines(world, json!({"report": "weather-by-month", "format": "jsonl", "parameters": {"year": "2012"}})).await;
+    async fn weather_by_month(fixture) {
+        let day = if fixture.database.is_sqlite() { "text" } else { "date" };
+        load(fixture, "seattle-weather.csv", "weather", &format!("date {day}, precipitation double precision, temp_max double precision, temp_min double precision, wind double precision, weather text")).await;
+        let rows = lines(fixture, json!({"report": "weather-by-month", "format": "jsonl", "parameters": {"year": "2012"}})).await;
         assert_eq!(rows.len(), 12);
         assert_eq!((&rows[0]["month"], &rows[11]["month"]), (&json!("2012-01"), &json!("2012-12")));
         assert!(rows.iter().all(|row| row["coldest"].as_f64().unwrap() <= row["warmest"].as_f64().unwrap()));
     }
 
-    async fn zipcodes_and_airports(world) {
-        load(world, "airports.csv", "airports", "iata text, name text, city text, state text, country text, latitude double precision, longitude double precision").await;
-        load(world, "zipcodes.csv", "zipcodes", "zip_code text, latitude double precision, longitude double precision, city text, state text, county text").await;
-        let all = lines(world, json!({"report": "zipcodes-and-airports", "format": "jsonl"})).await;
+    async fn zipcodes_and_airports(fixture) {
+        load(fixture, "airports.csv", "airports", "iata text, name text, city text, state text, country text, latitude double precision, longitude double precision").await;
+        load(fixture, "zipcodes.csv", "zipcodes", "zip_code text, latitude double precision, longitude double precision, city text, state text, county text").await;
+        let all = lines(fixture, json!({"report": "zipcodes-and-airports", "format": "jsonl"})).await;
         assert!(all.len() > 45, "{}", all.len());
-        let one = lines(world, json!({"report": "zipcodes-and-airports", "format": "jsonl", "parameters": {"state": "TX"}})).await;
+        let one = lines(fixture, json!({"report": "zipcodes-and-airports", "format": "jsonl", "parameters": {"state": "TX"}})).await;
         assert_eq!((one.len(), &one[0]["state"]), (1, &json!("TX")));
         assert!(all.contains(&one[0]));
     }

@@ -1,11 +1,11 @@
-//! What is promised about reports; every scenario over SQLite and over PostgreSQL.
+//! Scenarios of the reports function; most run over SQLite and over PostgreSQL.
 #![allow(clippy::unwrap_used)]
 
 mod database;
 mod definitions;
-mod ends;
 mod examples;
 mod files;
+mod fixture;
 mod hostile;
+mod lifecycle;
 mod parameters;
-mod world;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use runtime::{Function, catalogue::FieldType};
 use serde_json::{Value, json};
 
-use crate::world::{World, over_both, refusal};
+use crate::fixture::{Fixture, over_both, permanent_message};
 
 const SALES: &str = "
     CREATE TABLE sales (item text, month text, day date, n integer, price double precision, paid boolean);
@@ -32,12 +32,12 @@ parameter = [
   { name = "paid", type = "boolean", required = true },
 ]"#;
 
-async fn items(world: &World, parameters: Value) -> Vec<String> {
-    let (mut context, _) = world.context();
+async fn items(fixture: &Fixture, parameters: Value) -> Vec<String> {
+    let (mut context, _) = fixture.context();
     context.groups = vec!["finance".to_owned()];
     let input = json!({"report": "sales", "parameters": parameters});
-    let done = runtime::testing::run(&world.open(), &context, input).await.unwrap();
-    let text = String::from_utf8(world.get(&done.output).await).unwrap();
+    let done = runtime::testing::run(&fixture.open(), &context, input).await.unwrap();
+    let text = String::from_utf8(fixture.get(&done.output).await).unwrap();
     let item = |line: &str| {
         let row: Value = serde_json::from_str(line).unwrap();
         assert_eq!(row["literal"], ":item");
@@ -46,35 +46,35 @@ async fn items(world: &World, parameters: Value) -> Vec<String> {
     text.lines().map(item).collect()
 }
 
-async fn wrong(world: &World, input: Value) -> String {
-    let (mut context, _) = world.context();
+async fn input_error(fixture: &Fixture, input: Value) -> String {
+    let (mut context, _) = fixture.context();
     context.owner = "bob".to_owned();
-    refusal(runtime::testing::run(&world.open(), &context, input).await)
+    permanent_message(runtime::testing::run(&fixture.open(), &context, input).await)
 }
 
 over_both! {
-    async fn every_type_is_bound_as_itself(world) {
-        world.database.execute(SALES).await;
-        world.define("sales", EVERY, DECLARED);
-        assert_eq!(items(world, json!({"paid": true})).await, ["tea"]);
-        assert_eq!(items(world, json!({"paid": false, "item": "jam", "month": "2026-11", "n": 5})).await, ["jam"]);
-        assert_eq!(items(world, json!({"paid": false, "price": 2.4})).await, [""; 0]);
-        assert_eq!(items(world, json!({"paid": true, "day": "2026-10-06"})).await, [""; 0]);
+    async fn every_type_is_bound_as_itself(fixture) {
+        fixture.database.execute(SALES).await;
+        fixture.define("sales", EVERY, DECLARED);
+        assert_eq!(items(fixture, json!({"paid": true})).await, ["tea"]);
+        assert_eq!(items(fixture, json!({"paid": false, "item": "jam", "month": "2026-11", "n": 5})).await, ["jam"]);
+        assert_eq!(items(fixture, json!({"paid": false, "price": 2.4})).await, [""; 0]);
+        assert_eq!(items(fixture, json!({"paid": true, "day": "2026-10-06"})).await, [""; 0]);
     }
 
-    async fn a_value_that_is_sql_is_a_value(world) {
-        world.database.execute(SALES).await;
-        world.define("sales", EVERY, DECLARED);
-        for evil in ["' OR 1=1 --", "'; DROP TABLE sales; --", "$1", "?1", ":item", "\\'; DELETE FROM sales; --"] {
-            assert_eq!(items(world, json!({"paid": true, "item": evil})).await, [""; 0], "{evil}");
+    async fn a_value_that_is_sql_is_a_value(fixture) {
+        fixture.database.execute(SALES).await;
+        fixture.define("sales", EVERY, DECLARED);
+        for injection in ["' OR 1=1 --", "'; DROP TABLE sales; --", "$1", "?1", ":item", "\\'; DELETE FROM sales; --"] {
+            assert_eq!(items(fixture, json!({"paid": true, "item": injection})).await, [""; 0], "{injection}");
         }
-        assert_eq!(world.database.count("sales").await, 2);
+        assert_eq!(fixture.database.count("sales").await, 2);
     }
 
-    async fn a_wrong_value_is_refused_with_the_name_of_its_parameter(world) {
-        world.define("sales", EVERY, DECLARED);
+    async fn a_wrong_value_is_refused_with_the_name_of_its_parameter(fixture) {
+        fixture.define("sales", EVERY, DECLARED);
         let with = |parameters: Value| json!({"report": "sales", "parameters": parameters});
-        for (input, words) in [
+        for (input, expected) in [
             (with(json!({})), "parameters.paid (paid): it must be given"),
             (with(json!({"paid": "yes"})), "parameters.paid (paid): \"yes\" is not true or false"),
             (with(json!({"paid": true, "month": "11/2026"})), "parameters.month (From month): \"11/2026\" is not a month; write it like 2026-11"),
@@ -86,19 +86,19 @@ over_both! {
             (json!({"report": "../sales"}), "there is no report \"../sales\""),
             (json!({"report": "sales", "parameter": {}}), "unknown field `parameter`"),
         ] {
-            let told = wrong(world, input).await;
-            assert!(told.contains(words), "{told}");
+            let message = input_error(fixture, input).await;
+            assert!(message.contains(expected), "{message}");
         }
-        world.stores(0).await;
+        fixture.wait_for_files(0).await;
     }
 }
 
 #[tokio::test]
 async fn a_report_is_offered_as_a_form_and_made_for_those_alone_who_may_have_it() {
-    let world = World::over(crate::database::Database::sqlite());
-    world.database.execute(SALES).await;
-    world.define("sales", EVERY, DECLARED);
-    let reports = Arc::new(world.open());
+    let fixture = Fixture::new(crate::database::Database::sqlite());
+    fixture.database.execute(SALES).await;
+    fixture.define("sales", EVERY, DECLARED);
+    let reports = Arc::new(fixture.open());
     let offers = reports.offers();
     let [offer] = &offers[..] else { panic!("{offers:?}") };
     assert_eq!((offer.name.as_str(), offer.title.as_str()), ("sales", "Sales"));
@@ -129,7 +129,7 @@ async fn a_report_is_offered_as_a_form_and_made_for_those_alone_who_may_have_it(
     );
 
     let input = json!({"report": "sales", "parameters": {"paid": true}});
-    let told = refusal(runtime::testing::run(&*reports, &world.context().0, input.clone()).await);
-    assert_eq!(told, "report: there is no report \"sales\" that you may have");
-    assert!(wrong(&world, json!({"report": "sales"})).await.contains("must be given"), "bob may");
+    let message = permanent_message(runtime::testing::run(&*reports, &fixture.context().0, input.clone()).await);
+    assert_eq!(message, "report: there is no report \"sales\" that you may have");
+    assert!(input_error(&fixture, json!({"report": "sales"})).await.contains("must be given"), "bob may");
 }

@@ -1,4 +1,4 @@
-//! What a report comes to: the task's result, and the words for its owner.
+//! The result of a report's task and the toast for its owner.
 
 use std::time::{Duration, Instant};
 
@@ -11,30 +11,30 @@ use runtime::Completion;
 use serde::Serialize;
 use storage::StoredFile;
 
-use crate::{definition::Definition, format::counted, input::Format};
+use crate::{definition::report_definition::ReportDefinition, input::Format, number::row_count};
 
-/// The task's result.
+/// The result of the task.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Output {
-    /// Where its owner fetches it.
+    /// The address of the file.
     pub href: String,
-    /// Rows of it.
+    /// Rows of the file.
     pub rows: u64,
     /// The file's size.
     pub bytes: u64,
-    /// What file it is.
+    /// The format of the file.
     pub format: Format,
-    /// How long it took.
+    /// The duration of the task.
     pub seconds: f64,
-    /// Its definition's name.
+    /// The name of the definition.
     pub report: String,
-    /// Until when it can be fetched.
+    /// The end of the time in which the file can be fetched.
     pub expires: Timestamp,
 }
 
-/// The result with its words.
+/// The result with its toast.
 pub(crate) fn completion(
-    definition: &Definition,
+    definition: &ReportDefinition,
     format: Format,
     rows: u64,
     file: &StoredFile,
@@ -52,7 +52,7 @@ pub(crate) fn completion(
         expires: now.checked_add(keep).unwrap_or(Timestamp::MAX).round(jiff::Unit::Second).unwrap_or(now),
     };
     let mut toast = Toast::new(Level::Success, format!("{} is ready", definition.title));
-    toast.body = Some(counted(rows));
+    toast.body = Some(row_count(rows));
     toast.action = Some(Action { label: "Download".to_owned(), href: output.href.clone() });
     Completion { output, toast }
 }

@@ -1,40 +1,48 @@
-//! A page that needs nothing else: what it is, a chart, the table. Its rows wait in a file on disk, because the chart
-//! stands above them and is known after them.
+//! HTML: one self-contained page with title, chart and table. The rows wait in a temporary file, because the chart
+//! stands above them and is complete only after them.
 
 use std::{
     fmt::Write as _,
-    fs::File as Disk,
+    fs::File,
     io::{self, BufWriter, Read, Seek, Write},
 };
 
+use super::{error::WriteError, row_writer::RowWriter};
 use crate::{
-    broken::Broken,
-    definition::Definition,
-    drawing,
-    format::{Column, Shown, counted, text},
-    points::{Drawable, Picture},
-    row::Value,
-    upload::Outlet,
-    writing::File,
+    chart::{
+        data::{ChartData, ChartResult},
+        svg,
+    },
+    definition::{
+        column::{Column, ColumnFormat},
+        report_definition::ReportDefinition,
+    },
+    number::row_count,
+    query::value::Value,
+    upload::UploadWriter,
 };
 
 const STYLE: &str = include_str!("page.css");
-/// From so many rows on a reader is told what is better.
+/// A page with more rows recommends the other formats.
 const MANY_ROWS: u64 = 5000;
 
-pub(crate) struct Page {
-    out: Outlet,
+pub(super) struct HtmlWriter {
+    out: UploadWriter,
     head: String,
     titles: Vec<String>,
-    shown: Vec<Option<Shown>>,
-    /// Whether a column has held a number: then its title stands above the digits.
-    numbers: Vec<bool>,
-    rows: BufWriter<Disk>,
+    formats: Vec<Option<ColumnFormat>>,
+    /// Whether a column has held a number: its title then stands above the digits.
+    numeric: Vec<bool>,
+    rows: BufWriter<File>,
     line: String,
 }
 
-impl Page {
-    pub(crate) fn begin(out: Outlet, definition: &Definition, columns: &[Column]) -> Result<Self, Broken> {
+impl HtmlWriter {
+    pub(super) fn new(
+        out: UploadWriter,
+        definition: &ReportDefinition,
+        columns: &[Column],
+    ) -> Result<Self, WriteError> {
         let title = escaped(&definition.title);
         // A page that is opened from a disk may do nothing but show itself.
         let head = format!(
@@ -49,51 +57,51 @@ impl Page {
             out,
             head,
             titles: columns.iter().map(|column| escaped(&column.title)).collect(),
-            shown: columns.iter().map(|column| column.shown).collect(),
-            numbers: vec![false; columns.len()],
+            formats: columns.iter().map(|column| column.format).collect(),
+            numeric: vec![false; columns.len()],
             rows: BufWriter::with_capacity(256 * 1024, tempfile::tempfile()?),
             line: String::new(),
         })
     }
 
-    fn write_head(&mut self, rows: u64, picture: Option<Picture>) -> io::Result<()> {
+    fn write_head(&mut self, rows: u64, chart: Option<ChartResult>) -> io::Result<()> {
         self.out.write_all(self.head.as_bytes())?;
         let advice = if rows > MANY_ROWS { "; to work with so many, CSV or XLSX serves better" } else { "" };
-        write!(self.out, "<p>{}{advice}</p>\n{}", counted(rows), picture.map(figure).unwrap_or_default())?;
+        write!(self.out, "<p>{}{advice}</p>\n{}", row_count(rows), chart.map(figure).unwrap_or_default())?;
         self.out.write_all(b"<div class=\"wide\"><table><thead><tr>")?;
-        for (title, has_numbers) in self.titles.iter().zip(&self.numbers) {
-            let class = if *has_numbers { " class=\"n\"" } else { "" };
+        for (title, is_numeric) in self.titles.iter().zip(&self.numeric) {
+            let class = if *is_numeric { " class=\"n\"" } else { "" };
             write!(self.out, "<th scope=\"col\"{class}>{title}</th>")?;
         }
         self.out.write_all(b"</tr></thead>\n<tbody>\n")
     }
 }
 
-impl File for Page {
-    fn row(&mut self, row: &[Value<'_>]) -> Result<(), Broken> {
+impl RowWriter for HtmlWriter {
+    fn write_row(&mut self, row: &[Value<'_>]) -> Result<(), WriteError> {
         self.line.clear();
         self.line.push_str("<tr>");
-        for ((value, shown), has_numbers) in row.iter().zip(&self.shown).zip(&mut self.numbers) {
+        for ((value, format), is_numeric) in row.iter().zip(&self.formats).zip(&mut self.numeric) {
             let is_number = matches!(value, Value::Integer(_) | Value::Real(_) | Value::Decimal(_));
-            *has_numbers |= is_number;
+            *is_numeric |= is_number;
             self.line.push_str(if is_number { "<td class=\"n\">" } else { "<td>" });
-            escape(&text(value, *shown), &mut self.line);
+            escape(&value.text(*format), &mut self.line);
             self.line.push_str("</td>");
         }
         self.line.push_str("</tr>\n");
-        self.out.check()?;
+        self.out.check_open()?;
         Ok(self.rows.write_all(self.line.as_bytes())?)
     }
 
-    fn end(mut self: Box<Self>, rows: u64, picture: Option<Picture>) -> Result<(), Broken> {
-        self.write_head(rows, picture)?;
+    fn finish(mut self: Box<Self>, rows: u64, chart: Option<ChartResult>) -> Result<(), WriteError> {
+        self.write_head(rows, chart)?;
         self.rows.flush()?;
         self.rows.rewind()?;
-        let mut piece = vec![0; 256 * 1024];
+        let mut buffer = vec![0; 256 * 1024];
         loop {
-            match self.rows.get_mut().read(&mut piece)? {
+            match self.rows.get_mut().read(&mut buffer)? {
                 0 => break,
-                length => self.out.write_all(&piece[..length])?,
+                length => self.out.write_all(&buffer[..length])?,
             }
         }
         self.out.write_all(b"</tbody></table></div></body></html>\n")?;
@@ -101,25 +109,21 @@ impl File for Page {
     }
 }
 
-fn figure(picture: Picture) -> String {
-    let drawable = match picture {
-        Picture::Drawable(drawable) => drawable,
-        Picture::Words(words) => return format!("<p>{}</p>\n", escaped(&words)),
-    };
-    match drawing::svg(&drawable) {
-        Ok(svg) => format!("<figure>{svg}<figcaption>{}</figcaption></figure>\n", caption(&drawable)),
-        Err(words) => format!("<p>{}</p>\n", escaped(&words)),
+fn figure(chart: ChartResult) -> String {
+    match chart.and_then(|data| Ok((svg::draw(&data)?, data))) {
+        Ok((svg, data)) => format!("<figure>{svg}<figcaption>{}</figcaption></figure>\n", caption(&data)),
+        Err(reason) => format!("<p>{}</p>\n", escaped(&reason)),
     }
 }
 
-fn caption(drawable: &Drawable) -> String {
+fn caption(data: &ChartData) -> String {
     let mut caption = String::new();
-    for (at, title) in drawable.y_titles.iter().enumerate() {
-        let color = drawing::color(at);
+    for (index, title) in data.y_titles.iter().enumerate() {
+        let color = svg::color(index);
         let _ = write!(caption, "<i style=\"background:{color}\"></i>{}", escaped(title));
     }
-    let _ = write!(caption, " by {}.", escaped(&drawable.x_title));
-    if let Some(note) = &drawable.note {
+    let _ = write!(caption, " by {}.", escaped(&data.x_title));
+    if let Some(note) = &data.note {
         let _ = write!(caption, " {}", escaped(note));
     }
     caption
@@ -131,7 +135,7 @@ fn escaped(text: &str) -> String {
     escaped
 }
 
-/// A text is a text, whatever is in it.
+/// Appends a text that can hold no markup.
 fn escape(text: &str, out: &mut String) {
     for letter in text.chars() {
         match letter {

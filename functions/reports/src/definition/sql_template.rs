@@ -1,42 +1,44 @@
-//! A query's text: one statement that reads, its named parameters found where they are parameters and not where they
-//! stand in a text, a quoted name or a comment.
+//! The text of a query: one statement that reads, cut at its named parameters. A `:name` in a string, a quoted
+//! identifier or a comment is no parameter.
 
-/// A query, cut where its parameters stand.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Sql {
+use runtime::definitions::line_of;
+
+/// A query, cut at its parameters.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct SqlTemplate {
     pieces: Vec<Piece>,
-    /// The parameters in the order of their first use, each with the line of it.
-    pub(crate) names: Vec<(String, usize)>,
+    /// The parameters in the order of their first use, each with its line.
+    pub(crate) parameters: Vec<(String, usize)>,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, PartialEq)]
 enum Piece {
     Text(String),
-    /// A place in `names`.
+    /// An index into `parameters`.
     Parameter(usize),
 }
 
-/// What is wrong with a query, and in which line of its file.
+/// A fault of a query and the line of its file.
 #[derive(Debug, PartialEq)]
-pub(crate) struct SqlProblem {
+pub(crate) struct SqlError {
     pub(crate) line: usize,
     pub(crate) message: String,
 }
 
-impl Sql {
-    /// Reads a query; `Err` where it is not one statement that reads, or means another thing to each database.
-    pub(crate) fn read(text: &str) -> Result<Self, SqlProblem> {
+impl SqlTemplate {
+    /// Parses a query; an error if it is not one statement that reads, or is ambiguous between the two databases.
+    pub(crate) fn parse(text: &str) -> Result<Self, SqlError> {
         let mut scanner =
-            Scanner { text, bytes: text.as_bytes(), at: 0, begun: 0, pieces: Vec::new(), names: Vec::new() };
+            Scanner { text, bytes: text.as_bytes(), at: 0, piece_start: 0, pieces: Vec::new(), parameters: Vec::new() };
         let (mut verb, mut ended) = (None, false);
         while let Some(byte) = scanner.peek(0) {
             let from = scanner.at;
             match scanner.token(byte)? {
                 Token::Blank => {}
-                _ if ended => return Err(scanner.problem(from, "there is a second statement; a report is one")),
+                _ if ended => return Err(scanner.error(from, "there is a second statement; a report is one")),
                 Token::End => {
                     scanner.cut(from);
-                    scanner.begun = scanner.at;
+                    scanner.piece_start = scanner.at;
                     ended = true;
                 }
                 Token::Word if verb.is_none() => verb = Some(from..scanner.at),
@@ -44,24 +46,24 @@ impl Sql {
             }
         }
         let Some(verb) = verb else {
-            return Err(scanner.problem(0, "there is no statement in it"));
+            return Err(scanner.error(0, "there is no statement in it"));
         };
-        let word = text[verb.clone()].to_uppercase();
-        if !["SELECT", "WITH", "VALUES"].contains(&word.as_str()) {
-            let why = format!("a report only reads: it begins with SELECT, WITH or VALUES, not with {word}");
-            return Err(scanner.problem(verb.start, &why));
+        let keyword = text[verb.clone()].to_uppercase();
+        if !["SELECT", "WITH", "VALUES"].contains(&keyword.as_str()) {
+            let why = format!("a report only reads: it begins with SELECT, WITH or VALUES, not with {keyword}");
+            return Err(scanner.error(verb.start, &why));
         }
         scanner.cut(text.len());
-        Ok(Self { pieces: scanner.pieces, names: scanner.names })
+        Ok(Self { pieces: scanner.pieces, parameters: scanner.parameters })
     }
 
-    /// The text with a placeholder for each parameter, which is given as its place in `names`.
+    /// The text with a placeholder for each parameter, made from its index in `parameters`.
     pub(crate) fn with_placeholders(&self, placeholder: impl Fn(usize) -> String) -> String {
-        let shown = |piece: &Piece| match piece {
+        let text = |piece: &Piece| match piece {
             Piece::Text(text) => text.clone(),
-            Piece::Parameter(place) => placeholder(*place),
+            Piece::Parameter(index) => placeholder(*index),
         };
-        self.pieces.iter().map(shown).collect()
+        self.pieces.iter().map(text).collect()
     }
 }
 
@@ -78,18 +80,18 @@ struct Scanner<'a> {
     text: &'a str,
     bytes: &'a [u8],
     at: usize,
-    /// Where the piece of text began that is not cut yet.
-    begun: usize,
+    /// Start of the text after the last parameter.
+    piece_start: usize,
     pieces: Vec<Piece>,
-    names: Vec<(String, usize)>,
+    parameters: Vec<(String, usize)>,
 }
 
-fn begins_name(byte: u8) -> bool {
+fn is_name_start(byte: u8) -> bool {
     byte.is_ascii_alphabetic() || byte == b'_' || !byte.is_ascii()
 }
 
-fn is_of_name(byte: u8) -> bool {
-    begins_name(byte) || byte.is_ascii_digit()
+fn is_name_part(byte: u8) -> bool {
+    is_name_start(byte) || byte.is_ascii_digit()
 }
 
 impl Scanner<'_> {
@@ -97,20 +99,19 @@ impl Scanner<'_> {
         self.bytes.get(self.at + ahead).copied()
     }
 
-    fn problem(&self, at: usize, message: &str) -> SqlProblem {
-        let line = 1 + self.bytes[..at].iter().filter(|byte| **byte == b'\n').count();
-        SqlProblem { line, message: message.to_owned() }
+    fn error(&self, at: usize, message: &str) -> SqlError {
+        SqlError { line: line_of(self.text, at), message: message.to_owned() }
     }
 
-    /// Ends the piece of text that stands before a place.
+    /// Ends the current piece of text at a position.
     fn cut(&mut self, to: usize) {
-        if self.begun < to {
-            self.pieces.push(Piece::Text(self.text[self.begun..to].to_owned()));
+        if self.piece_start < to {
+            self.pieces.push(Piece::Text(self.text[self.piece_start..to].to_owned()));
         }
     }
 
-    /// Goes over one token.
-    fn token(&mut self, byte: u8) -> Result<Token, SqlProblem> {
+    /// Scans one token.
+    fn token(&mut self, byte: u8) -> Result<Token, SqlError> {
         match (byte, self.peek(1)) {
             (b'-', Some(b'-')) => self.skip_past("\n", None)?,
             (b'/', Some(b'*')) => self.block_comment()?,
@@ -121,51 +122,51 @@ impl Scanner<'_> {
                 return self.quoted(b'\'', true);
             }
             (b'$', _) => return self.dollar(),
-            (b':', Some(b':' | b'=')) => return self.over(2, Token::Other),
-            (b':', Some(next)) if begins_name(next) => return self.parameter(),
-            (b';', _) => return self.over(1, Token::End),
-            (0, _) => return Err(self.problem(self.at, "there is a null character in it")),
-            _ if byte.is_ascii_whitespace() => return self.over(1, Token::Blank),
-            _ if is_of_name(byte) => {
+            (b':', Some(b':' | b'=')) => return self.skip(2, Token::Other),
+            (b':', Some(next)) if is_name_start(next) => return self.parameter(),
+            (b';', _) => return self.skip(1, Token::End),
+            (0, _) => return Err(self.error(self.at, "there is a null character in it")),
+            _ if byte.is_ascii_whitespace() => return self.skip(1, Token::Blank),
+            _ if is_name_part(byte) => {
                 // A dollar sign may stand within a name.
-                while self.peek(0).is_some_and(|byte| is_of_name(byte) || byte == b'$') {
+                while self.peek(0).is_some_and(|byte| is_name_part(byte) || byte == b'$') {
                     self.at += 1;
                 }
                 return Ok(Token::Word);
             }
-            _ => return self.over(1, Token::Other),
+            _ => return self.skip(1, Token::Other),
         }
         Ok(Token::Blank)
     }
 
-    fn over(&mut self, bytes: usize, token: Token) -> Result<Token, SqlProblem> {
+    fn skip(&mut self, bytes: usize, token: Token) -> Result<Token, SqlError> {
         self.at += bytes;
         Ok(token)
     }
 
-    /// Goes to after the next `end`, or to the end of the text where that is no problem.
-    fn skip_past(&mut self, end: &str, unclosed: Option<&str>) -> Result<(), SqlProblem> {
+    /// Skips past the next `end`, or to the end of the text if there is no message for that.
+    fn skip_past(&mut self, end: &str, unclosed: Option<&str>) -> Result<(), SqlError> {
         let rest = &self.text[self.at..];
         self.at = match (rest.find(end), unclosed) {
             (Some(found), _) => self.at + found + end.len(),
             (None, None) => self.text.len(),
-            (None, Some(message)) => return Err(self.problem(self.at, message)),
+            (None, Some(message)) => return Err(self.error(self.at, message)),
         };
         Ok(())
     }
 
-    fn block_comment(&mut self) -> Result<(), SqlProblem> {
+    fn block_comment(&mut self) -> Result<(), SqlError> {
         let from = self.at;
         self.at += 2;
         self.skip_past("*/", Some("the comment /* that begins here never ends"))?;
         // PostgreSQL would look for a second end, SQLite not: what follows would be a comment to one of them alone.
         match self.text[from + 2..self.at].contains("/*") {
-            true => Err(self.problem(from, "there is a comment /* within the comment that begins here")),
+            true => Err(self.error(from, "there is a comment /* within the comment that begins here")),
             false => Ok(()),
         }
     }
 
-    fn quoted(&mut self, quote: u8, escapes: bool) -> Result<Token, SqlProblem> {
+    fn quoted(&mut self, quote: u8, escapes: bool) -> Result<Token, SqlError> {
         let from = self.at;
         self.at += 1;
         // A doubled quote is an end and a new beginning.
@@ -178,16 +179,16 @@ impl Scanner<'_> {
             }
         }
         let quote = char::from(quote);
-        Err(self.problem(from, &format!("the quote {quote} that opens here never closes")))
+        Err(self.error(from, &format!("the quote {quote} that opens here never closes")))
     }
 
-    /// `$tag$ a text $tag$`.
-    fn dollar(&mut self) -> Result<Token, SqlProblem> {
+    /// Scans `$tag$ a text $tag$`.
+    fn dollar(&mut self) -> Result<Token, SqlError> {
         let from = self.at;
         let after = &self.bytes[from + 1..];
-        let length = after.iter().take_while(|byte| is_of_name(**byte)).count();
+        let length = after.iter().take_while(|byte| is_name_part(**byte)).count();
         if after.get(length) != Some(&b'$') || after[0].is_ascii_digit() {
-            return Err(self.problem(from, "there is a '$' here; write a parameter as :name"));
+            return Err(self.error(from, "there is a '$' here; write a parameter as :name"));
         }
         let tag = self.text[from..from + length + 2].to_owned();
         self.at += tag.len();
@@ -195,24 +196,23 @@ impl Scanner<'_> {
         Ok(Token::Other)
     }
 
-    fn parameter(&mut self) -> Result<Token, SqlProblem> {
+    fn parameter(&mut self) -> Result<Token, SqlError> {
         let from = self.at;
         self.cut(from);
         self.at += 1;
-        while self.peek(0).is_some_and(is_of_name) {
+        while self.peek(0).is_some_and(is_name_part) {
             self.at += 1;
         }
-        self.begun = self.at;
+        self.piece_start = self.at;
         let name = &self.text[from + 1..self.at];
-        let place = match self.names.iter().position(|(known, _)| known == name) {
-            Some(place) => place,
+        let index = match self.parameters.iter().position(|(known, _)| known == name) {
+            Some(index) => index,
             None => {
-                let line = self.problem(from, "").line;
-                self.names.push((name.to_owned(), line));
-                self.names.len() - 1
+                self.parameters.push((name.to_owned(), line_of(self.text, from)));
+                self.parameters.len() - 1
             }
         };
-        self.pieces.push(Piece::Parameter(place));
+        self.pieces.push(Piece::Parameter(index));
         Ok(Token::Other)
     }
 }
@@ -221,24 +221,22 @@ impl Scanner<'_> {
 mod tests {
     use super::*;
 
-    fn shown(text: &str) -> String {
-        Sql::read(text).unwrap().with_placeholders(|place| format!("<{place}>"))
+    fn filled(text: &str) -> String {
+        SqlTemplate::parse(text).unwrap().with_placeholders(|index| format!("<{index}>"))
     }
 
     fn names(text: &str) -> Vec<String> {
-        Sql::read(text).unwrap().names.into_iter().map(|(name, _)| name).collect()
-    }
-
-    fn problem(text: &str) -> (usize, String) {
-        let problem = Sql::read(text).unwrap_err();
-        (problem.line, problem.message)
+        SqlTemplate::parse(text).unwrap().parameters.into_iter().map(|(name, _)| name).collect()
     }
 
     #[test]
     fn a_parameter_is_found_as_often_as_it_stands_there_and_has_one_place() {
         let text = "SELECT a FROM t WHERE m >= :month AND (n = :n OR :month IS NULL)\n  AND é = :été;\n";
-        assert_eq!(shown(text), "SELECT a FROM t WHERE m >= <0> AND (n = <1> OR <0> IS NULL)\n  AND é = <2>\n");
-        assert_eq!(Sql::read(text).unwrap().names, [("month".into(), 1), ("n".into(), 1), ("été".into(), 2)]);
+        assert_eq!(filled(text), "SELECT a FROM t WHERE m >= <0> AND (n = <1> OR <0> IS NULL)\n  AND é = <2>\n");
+        assert_eq!(
+            SqlTemplate::parse(text).unwrap().parameters,
+            [("month".into(), 1), ("n".into(), 1), ("été".into(), 2)]
+        );
     }
 
     #[test]
@@ -252,7 +250,7 @@ mod tests {
             "SELECT '12:30', ': x', a : 5",
         ] {
             assert_eq!(names(text), [""; 0], "{text}");
-            assert_eq!(shown(text), text);
+            assert_eq!(filled(text), text);
         }
         assert_eq!(names("SELECT 'a'':a' || :b, '\\' || :c"), ["b", "c"], "a backslash is a letter like any other");
         assert_eq!(names("SELECT 1 /* it's */ + :a -- '\n + :b"), ["a", "b"]);
@@ -279,12 +277,12 @@ mod tests {
             ("SELECT $name", 1, "write a parameter as :name"),
             ("SELECT 1\0", 1, "null character"),
         ] {
-            let (at, message) = problem(text);
-            assert!(at == line && message.contains(words), "{text:?}: line {at}: {message}");
+            let error = SqlTemplate::parse(text).unwrap_err();
+            assert!(error.line == line && error.message.contains(words), "{text:?}: {error:?}");
         }
         for text in ["select 1;", "WITH a AS (SELECT 1) SELECT * FROM a", "values (1)", "(SELECT 1)", "SELECT 1; -- a"]
         {
-            Sql::read(text).unwrap();
+            SqlTemplate::parse(text).unwrap();
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A database, a storage, a folder of definitions: what every scenario begins with.
+//! A database, a storage and a folder of definitions for each scenario.
 
 use std::{
     fs,
@@ -18,39 +18,39 @@ use crate::database::Database;
 
 /// Runs a scenario over both databases.
 macro_rules! over_both {
-    ($($(#[$doc:meta])* async fn $name:ident($world:ident) $scenario:block)*) => {$(
+    ($($(#[$doc:meta])* async fn $name:ident($fixture:ident) $scenario:block)*) => {$(
         mod $name {
             #[allow(unused_imports)]
             use super::*;
 
             $(#[$doc])*
-            async fn scenario($world: &$crate::world::World) $scenario
+            async fn scenario($fixture: &$crate::fixture::Fixture) $scenario
 
             #[tokio::test]
             async fn over_sqlite() {
-                let world = $crate::world::World::over($crate::database::Database::sqlite());
-                scenario(&world).await;
+                let fixture = $crate::fixture::Fixture::new($crate::database::Database::sqlite());
+                scenario(&fixture).await;
             }
 
             #[tokio::test]
             async fn over_postgresql() {
-                let world = $crate::world::World::over($crate::database::Database::postgres().await);
-                scenario(&world).await;
-                world.database.end().await;
+                let fixture = $crate::fixture::Fixture::new($crate::database::Database::postgres().await);
+                scenario(&fixture).await;
+                fixture.database.remove().await;
             }
         }
     )*};
 }
 pub(crate) use over_both;
 
-pub(crate) struct World {
+pub(crate) struct Fixture {
     pub(crate) database: Database,
     pub(crate) storage: Storage,
     folder: TempDir,
 }
 
-impl World {
-    pub(crate) fn over(database: Database) -> Self {
+impl Fixture {
+    pub(crate) fn new(database: Database) -> Self {
         let folder = TempDir::new().unwrap();
         fs::create_dir(folder.path().join("definitions")).unwrap();
         let url = format!("file:{}/files", folder.path().display());
@@ -84,7 +84,7 @@ impl World {
         self.storage.files(&"test".parse().unwrap(), "ada")
     }
 
-    /// A first attempt at a new task, and what is heard of its progress.
+    /// A first attempt at a new task, and its progress.
     pub(crate) fn context(&self) -> (Context, watch::Receiver<f64>) {
         testing::context(self.files())
     }
@@ -94,25 +94,25 @@ impl World {
     }
 
     /// Makes the report `it` of a query without parameters; the file's content.
-    pub(crate) async fn made(&self, sql: &str, format: &str) -> Vec<u8> {
-        self.made_with(sql, "", format).await
+    pub(crate) async fn create_file(&self, sql: &str, format: &str) -> Vec<u8> {
+        self.create_file_with(sql, "", format).await
     }
 
     /// The same, with more in its definition.
-    pub(crate) async fn made_with(&self, sql: &str, toml: &str, format: &str) -> Vec<u8> {
+    pub(crate) async fn create_file_with(&self, sql: &str, toml: &str, format: &str) -> Vec<u8> {
         self.define("it", sql, &format!("title = \"It\"\n{toml}"));
         let done = self.run(json!({"report": "it", "format": format})).await.unwrap();
         self.get(&done.output).await
     }
 
     pub(crate) async fn text(&self, sql: &str, format: &str) -> String {
-        String::from_utf8(self.made(sql, format).await).unwrap()
+        String::from_utf8(self.create_file(sql, format).await).unwrap()
     }
 
-    /// Makes the report `it` of this query, which must fail for good; its words.
-    pub(crate) async fn refused(&self, sql: &str) -> String {
+    /// Makes the report `it` of this query, which must fail permanently; returns the message.
+    pub(crate) async fn permanent_error(&self, sql: &str) -> String {
         self.define("it", sql, "title = \"It\"");
-        refusal(self.run(json!({"report": "it", "format": "csv"})).await)
+        permanent_message(self.run(json!({"report": "it", "format": "csv"})).await)
     }
 
     /// The content of a result's file.
@@ -122,24 +122,24 @@ impl World {
         content.map_ok(|piece| piece.to_vec()).try_concat().await.unwrap()
     }
 
-    /// Waits until there are so many files in the storage, unfinished ones among them, which go a moment later.
-    pub(crate) async fn stores(&self, files: usize) {
+    /// Waits until the storage has this number of files; unfinished ones are removed a moment later.
+    pub(crate) async fn wait_for_files(&self, files: usize) {
         fn count(folder: &Path) -> usize {
             let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
             entries.map(|path| if path.is_dir() { count(&path) } else { 1 }).sum()
         }
-        let began = Instant::now();
+        let started = Instant::now();
         while count(&self.folder.path().join("files")) != files {
-            assert!(began.elapsed() < Duration::from_secs(10), "there are not {files} files");
+            assert!(started.elapsed() < Duration::from_secs(10), "there are not {files} files");
             tokio::task::yield_now().await;
         }
     }
 }
 
-/// The words of a failure for good.
-pub(crate) fn refusal(ended: Result<Completion<Value>, Failure>) -> String {
+/// The message of a permanent failure.
+pub(crate) fn permanent_message(ended: Result<Completion<Value>, Failure>) -> String {
     match ended {
         Err(Failure::Permanent { message, .. }) => message,
-        other => panic!("not refused: {other:?}"),
+        other => panic!("no permanent failure: {other:?}"),
     }
 }
