@@ -1,4 +1,4 @@
-//! Runs in the database: one row for each, one for each of its steps and items.
+//! The tables of runs: a row for each run, and one for each of its steps and items.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use runtime::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::state::{Item, Of, Run, StepRun};
+use crate::run::state::{Item, ItemIndex, Run, StepRun};
 
 const TABLES: [&str; 5] = [
     "CREATE TABLE IF NOT EXISTS bellwire_workflow_runs (id TEXT PRIMARY KEY, environment TEXT NOT NULL, \
@@ -22,14 +22,14 @@ const TABLES: [&str; 5] = [
     "CREATE TABLE IF NOT EXISTS bellwire_workflow_outbox (id TEXT PRIMARY KEY, environment TEXT NOT NULL, \
      version BIGINT NOT NULL, due BIGINT NOT NULL, body TEXT NOT NULL)",
 ];
-/// The row of a step itself, among those of its items.
-const ITSELF: i64 = -1;
-/// Runs that are removed at once.
-const CHUNK: i64 = 100;
-/// Two who make the tables at once would fail: PostgreSQL checks for them before it locks.
-const MAKING: i64 = 0x0062_656c_6c77_6972;
+/// The item number in the row of a step itself.
+const STEP_ROW: i64 = -1;
+/// The most runs that are removed at once.
+const PURGE_BATCH: i64 = 100;
+/// The advisory lock under which tables are made: PostgreSQL fails one of two processes that make the same at once.
+const TABLES_LOCK: i64 = 0x0062_656c_6c77_6972;
 
-/// Which database it is, where that matters.
+/// The SQL dialect, where the databases differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dialect {
     Sqlite,
@@ -44,7 +44,7 @@ impl Dialect {
         }
     }
 
-    /// In SQLite a transaction that writes is alone.
+    /// In SQLite there is only one writing transaction at a time.
     fn locking(self) -> &'static str {
         match self {
             Self::Sqlite => "",
@@ -60,14 +60,14 @@ impl Dialect {
     }
 }
 
-/// Makes the tables where they are missing.
+/// Makes the tables that are missing.
 pub(crate) fn make_tables(transaction: &mut dyn Transaction, dialect: Dialect) -> Result<(), DatabaseError> {
     if dialect == Dialect::Postgres {
-        // Looked for first: a role that may not create anything can use what its operator has made.
-        if are_there(transaction)? {
+        // A role that may not create tables can use those that its operator has made.
+        if tables_exist(transaction)? {
             return Ok(());
         }
-        transaction.execute("SELECT pg_advisory_xact_lock($1)", &[MAKING.into()])?;
+        transaction.execute("SELECT pg_advisory_xact_lock($1)", &[TABLES_LOCK.into()])?;
     }
     for sql in TABLES {
         transaction.execute(sql, &[])?;
@@ -75,7 +75,7 @@ pub(crate) fn make_tables(transaction: &mut dyn Transaction, dialect: Dialect) -
     Ok(())
 }
 
-fn are_there(transaction: &mut dyn Transaction) -> Result<bool, DatabaseError> {
+fn tables_exist(transaction: &mut dyn Transaction) -> Result<bool, DatabaseError> {
     let found = transaction.query("SELECT to_regclass('bellwire_workflow_outbox')::text", &[])?;
     Ok(found.first().is_some_and(|row| row.text(0).is_some()))
 }
@@ -85,7 +85,7 @@ pub(crate) fn insert(transaction: &mut dyn Transaction, run: &Run) -> Result<boo
     let sql = "INSERT INTO bellwire_workflow_runs (id, environment, due, ended, body, definition) \
                VALUES ($1, $2, 0, NULL, $3, $4) ON CONFLICT DO NOTHING";
     let values =
-        [run.id.to_string().into(), run.environment.as_str().into(), written(run)?, written(&*run.definition)?];
+        [run.id.to_string().into(), run.environment.as_str().into(), to_json(run)?, to_json(&*run.definition)?];
     if transaction.execute(sql, &values)? == 0 {
         return Ok(false);
     }
@@ -106,22 +106,22 @@ pub(crate) fn load(
     let Some(row) = rows.first() else {
         return Ok(None);
     };
-    let mut run: Run = read(row.text(0))?;
-    run.definition = Arc::new(read(row.text(1))?);
+    let mut run: Run = from_json(row.text(0))?;
+    run.definition = Arc::new(from_json(row.text(1))?);
     run.steps = run.definition.steps.iter().map(|_| StepRun::waiting()).collect();
     let sql = "SELECT step, item, body FROM bellwire_workflow_steps WHERE run = $1 ORDER BY step, item";
     for row in transaction.query(sql, &[id.to_string().into()])? {
-        let at = row.text(0).and_then(|step| run.definition.position(step));
-        let Some(step) = at.and_then(|at| run.steps.get_mut(at)) else { continue };
+        let index = row.text(0).and_then(|step| run.definition.step_index(step));
+        let Some(step) = index.and_then(|index| run.steps.get_mut(index)) else { continue };
         match row.integer(1) {
-            Some(ITSELF) => *step = StepRun { items: std::mem::take(&mut step.items), ..read(row.text(2))? },
-            _ => step.items.push(read(row.text(2))?),
+            Some(STEP_ROW) => *step = StepRun { items: std::mem::take(&mut step.items), ..from_json(row.text(2))? },
+            _ => step.items.push(from_json(row.text(2))?),
         }
     }
     Ok(Some(run))
 }
 
-/// Writes what has changed of a run; `due` is when it is next looked at, `ended` when it ended.
+/// Saves what has changed of a run; `due` is its next update, `ended` its end.
 pub(crate) fn save(
     transaction: &mut dyn Transaction,
     (before, run): (&Run, &Run),
@@ -129,10 +129,10 @@ pub(crate) fn save(
     ended: Option<i64>,
 ) -> Result<(), DatabaseError> {
     let sql = "UPDATE bellwire_workflow_runs SET body = $1, due = $2, ended = $3 WHERE id = $4";
-    transaction.execute(sql, &[written(run)?, due.into(), ended.into(), run.id.to_string().into()])?;
-    for (at, (was, step)) in before.steps.iter().zip(&run.steps).enumerate() {
-        let id = &run.definition.steps[at].id;
-        if (was.state, &was.note, was.order) != (step.state, &step.note, step.order) {
+    transaction.execute(sql, &[to_json(run)?, due.into(), ended.into(), run.id.to_string().into()])?;
+    for (index, (was, step)) in before.steps.iter().zip(&run.steps).enumerate() {
+        let id = &run.definition.steps[index].id;
+        if (was.state, &was.note, was.end_order) != (step.state, &step.note, step.end_order) {
             save_step(transaction, run.id, id, step)?;
         }
         for (nth, item) in step.items.iter().enumerate() {
@@ -145,7 +145,7 @@ pub(crate) fn save(
 }
 
 fn save_step(transaction: &mut dyn Transaction, run: TaskId, id: &str, step: &StepRun) -> Result<(), DatabaseError> {
-    upsert(transaction, [run.to_string().into(), id.into(), ITSELF.into(), written(step)?, Sql::Null, Sql::Null])
+    upsert(transaction, [run.to_string().into(), id.into(), STEP_ROW.into(), to_json(step)?, Sql::Null, Sql::Null])
 }
 
 fn save_item(
@@ -159,7 +159,7 @@ fn save_item(
     let nth = i64::try_from(nth).unwrap_or(i64::MAX);
     upsert(
         transaction,
-        [run.to_string().into(), step.into(), nth.into(), written(item)?, text(&item.input), text(&item.output)],
+        [run.to_string().into(), step.into(), nth.into(), to_json(item)?, text(&item.input), text(&item.output)],
     )
 }
 
@@ -171,43 +171,47 @@ fn upsert(transaction: &mut dyn Transaction, values: [Sql; 6]) -> Result<(), Dat
     transaction.execute(sql, &values).map(drop)
 }
 
-/// Input and output of all items of a step, those that are new in `run` among them.
-pub(crate) fn kept(
+/// Loads input and output of all items of a step; those that are new in `run` are not saved yet and come from there.
+pub(crate) fn load_items(
     transaction: &mut dyn Transaction,
     run: &Run,
     step: usize,
 ) -> Result<Vec<(Value, Value)>, DatabaseError> {
     let items = &run.steps[step].items;
-    let mut kept = vec![(Value::Null, Value::Null); items.len()];
+    let mut loaded = vec![(Value::Null, Value::Null); items.len()];
     let sql = "SELECT item, input, output FROM bellwire_workflow_steps WHERE run = $1 AND step = $2 AND item >= 0";
     let values = [run.id.to_string().into(), run.step_definition(step).id.as_str().into()];
     for row in transaction.query(sql, &values)? {
-        let at = row.integer(0).and_then(|item| usize::try_from(item).ok());
-        if let Some(kept) = at.and_then(|at| kept.get_mut(at)) {
-            let json = |column| row.text(column).map_or(Ok(Value::Null), |text| read(Some(text)));
-            *kept = (json(1)?, json(2)?);
+        let index = row.integer(0).and_then(|item| usize::try_from(item).ok());
+        if let Some(loaded) = index.and_then(|index| loaded.get_mut(index)) {
+            let json = |column| row.text(column).map_or(Ok(Value::Null), |text| from_json(Some(text)));
+            *loaded = (json(1)?, json(2)?);
         }
     }
-    for ((input, output), item) in kept.iter_mut().zip(items) {
+    for ((input, output), item) in loaded.iter_mut().zip(items) {
         item.input.iter().for_each(|new| input.clone_from(new));
         item.output.iter().for_each(|new| output.clone_from(new));
     }
-    Ok(kept)
+    Ok(loaded)
 }
 
-/// Input of one item.
-pub(crate) fn input(transaction: &mut dyn Transaction, run: &Run, of: Of) -> Result<Value, DatabaseError> {
-    if let Some(input) = &run.steps[of.step].items[of.item].input {
+/// Loads the input of one item.
+pub(crate) fn load_input(
+    transaction: &mut dyn Transaction,
+    run: &Run,
+    index: ItemIndex,
+) -> Result<Value, DatabaseError> {
+    if let Some(input) = &run.item(index).input {
         return Ok(input.clone());
     }
     let sql = "SELECT input FROM bellwire_workflow_steps WHERE run = $1 AND step = $2 AND item = $3";
-    let item = i64::try_from(of.item).unwrap_or(i64::MAX);
-    let values = [run.id.to_string().into(), run.step_definition(of.step).id.as_str().into(), item.into()];
+    let item = i64::try_from(index.item).unwrap_or(i64::MAX);
+    let values = [run.id.to_string().into(), run.step_definition(index.step).id.as_str().into(), item.into()];
     let rows = transaction.query(sql, &values)?;
-    rows.first().and_then(|row| row.text(0)).map_or(Ok(Value::Null), |text| read(Some(text)))
+    rows.first().and_then(|row| row.text(0)).map_or(Ok(Value::Null), |text| from_json(Some(text)))
 }
 
-/// Runs of an environment that are to be looked at, the longest due first.
+/// The runs of an environment that are due, the longest due first.
 pub(crate) fn due(
     transaction: &mut dyn Transaction,
     environment: &Environment,
@@ -217,8 +221,8 @@ pub(crate) fn due(
     ids(transaction.query(sql, &[environment.as_str().into(), now.into()])?)
 }
 
-/// Runs of an environment that have not ended.
-pub(crate) fn under_way(
+/// The runs of an environment that have not ended.
+pub(crate) fn unfinished(
     transaction: &mut dyn Transaction,
     environment: &Environment,
 ) -> Result<Vec<TaskId>, DatabaseError> {
@@ -226,8 +230,8 @@ pub(crate) fn under_way(
     ids(transaction.query(sql, &[environment.as_str().into()])?)
 }
 
-/// Looks at a run no sooner than then.
-pub(crate) fn put_off(transaction: &mut dyn Transaction, id: TaskId, due: i64) -> Result<(), DatabaseError> {
+/// Postpones the next update of a run.
+pub(crate) fn postpone(transaction: &mut dyn Transaction, id: TaskId, due: i64) -> Result<(), DatabaseError> {
     let sql = "UPDATE bellwire_workflow_runs SET due = $1 WHERE id = $2 AND due < $1";
     transaction.execute(sql, &[due.into(), id.to_string().into()]).map(drop)
 }
@@ -239,12 +243,12 @@ pub(crate) fn purge(
     before: i64,
 ) -> Result<bool, DatabaseError> {
     let sql = "SELECT id FROM bellwire_workflow_runs WHERE environment = $1 AND ended < $2 ORDER BY ended LIMIT $3";
-    let old = ids(transaction.query(sql, &[environment.as_str().into(), before.into(), CHUNK.into()])?)?;
+    let old = ids(transaction.query(sql, &[environment.as_str().into(), before.into(), PURGE_BATCH.into()])?)?;
     for id in &old {
         transaction.execute("DELETE FROM bellwire_workflow_steps WHERE run = $1", &[id.to_string().into()])?;
         transaction.execute("DELETE FROM bellwire_workflow_runs WHERE id = $1", &[id.to_string().into()])?;
     }
-    Ok(old.len() as i64 == CHUNK)
+    Ok(old.len() as i64 == PURGE_BATCH)
 }
 
 fn ids(rows: Vec<runtime::database::Row>) -> Result<Vec<TaskId>, DatabaseError> {
@@ -252,12 +256,12 @@ fn ids(rows: Vec<runtime::database::Row>) -> Result<Vec<TaskId>, DatabaseError> 
     rows.iter().map(|row| id(row).ok_or_else(|| DatabaseError::Refused("a run's id is none".to_owned()))).collect()
 }
 
-pub(crate) fn written<T: Serialize>(value: &T) -> Result<Sql, DatabaseError> {
+pub(crate) fn to_json<T: Serialize>(value: &T) -> Result<Sql, DatabaseError> {
     let text = serde_json::to_string(value);
     text.map(Sql::Text).map_err(|error| DatabaseError::Refused(format!("a run cannot be written down: {error}")))
 }
 
-pub(crate) fn read<T: DeserializeOwned>(text: Option<&str>) -> Result<T, DatabaseError> {
+pub(crate) fn from_json<T: DeserializeOwned>(text: Option<&str>) -> Result<T, DatabaseError> {
     serde_json::from_str(text.unwrap_or_default())
         .map_err(|error| DatabaseError::Refused(format!("what is kept of a run cannot be read: {error}")))
 }

@@ -1,15 +1,15 @@
-//! A workflow's input: offered as a form, and checked as it comes.
+//! The inputs of a workflow: offered as a form, and checked when a run starts.
 
 use model::catalogue::{Field, FieldType, Offer};
 use serde_json::{Map, Value, json};
 use storage::FileKey;
 
-use crate::definition::{Definition, InputField};
+use super::document::{Definition, InputField};
 
 /// Most bytes of a text in an input.
-const LONGEST_TEXT: usize = 16 * 1024;
+const MAX_TEXT: usize = 16 * 1024;
 
-/// The form of a workflow.
+/// The form that starts a workflow.
 pub(crate) fn offer(definition: &Definition) -> Offer {
     let fields = definition.inputs.iter().map(|field| Field {
         path: format!("input.{}", field.name),
@@ -30,14 +30,14 @@ pub(crate) fn offer(definition: &Definition) -> Offer {
     }
 }
 
-/// The input of a run: checked, with defaults for what was not given; null for what has none either.
-pub(crate) fn input(definition: &Definition, mut given: Map<String, Value>) -> Result<Map<String, Value>, String> {
+/// Checks the values of a run's inputs, and adds defaults; null where there is none either.
+pub(crate) fn read(definition: &Definition, mut values: Map<String, Value>) -> Result<Map<String, Value>, String> {
     let mut input = Map::new();
     for field in &definition.inputs {
-        let value = given.remove(&field.name).filter(|value| !value.is_null()).or_else(|| field.default.clone());
+        let value = values.remove(&field.name).filter(|value| !value.is_null()).or_else(|| field.default.clone());
         match value {
             Some(value) => {
-                check_value(field, &value).map_err(|why| format!("input.{}: {why}", field.name))?;
+                check_value(field, &value).map_err(|error| format!("input.{}: {error}", field.name))?;
                 input.insert(field.name.clone(), value);
             }
             None if field.required => return Err(format!("input.{}: it is missing", field.name)),
@@ -46,7 +46,7 @@ pub(crate) fn input(definition: &Definition, mut given: Map<String, Value>) -> R
             }
         }
     }
-    match given.keys().next() {
+    match values.keys().next() {
         None => Ok(input),
         Some(unknown) => {
             let known: Vec<_> = definition.inputs.iter().map(|field| field.name.as_str()).collect();
@@ -72,8 +72,8 @@ pub(crate) fn check_value(field: &InputField, value: &Value) -> Result<(), Strin
 
 /// Whether a value is of the field's type.
 pub(crate) fn check_type(field: &InputField, value: &Value) -> Result<(), String> {
-    let text = value.as_str().filter(|text| text.len() <= LONGEST_TEXT);
-    let (fits, wanted) = match field.field_type {
+    let text = value.as_str().filter(|text| text.len() <= MAX_TEXT);
+    let (fits, expected) = match field.field_type {
         FieldType::Text => (text.is_some(), "a text"),
         FieldType::Integer => (value.is_i64() || value.is_u64(), "a whole number"),
         FieldType::Number => (value.is_number(), "a number"),
@@ -82,7 +82,7 @@ pub(crate) fn check_type(field: &InputField, value: &Value) -> Result<(), String
         FieldType::Month => (text.is_some_and(is_month), "a month such as \"2026-11\""),
         FieldType::File => (text.is_some_and(|text| text.parse::<FileKey>().is_ok()), "the key of an uploaded file"),
     };
-    if fits { Ok(()) } else { Err(format!("it must be {wanted}")) }
+    if fits { Ok(()) } else { Err(format!("it must be {expected}")) }
 }
 
 fn is_date(text: &str) -> bool {
@@ -118,14 +118,14 @@ mod tests {
 
     #[test]
     fn what_is_not_given_is_the_default() {
-        let given = json!({ "file": "a/b.csv", "size": 2 });
-        let input = input(&definition(), given.as_object().unwrap().clone()).unwrap();
+        let values = json!({ "file": "a/b.csv", "size": 2 });
+        let input = read(&definition(), values.as_object().unwrap().clone()).unwrap();
         assert_eq!(Value::Object(input), json!({ "file": "a/b.csv", "month": "2026-11", "size": 2 }));
     }
 
     #[test]
     fn what_is_wrong_with_an_input_is_named() {
-        for (given, words) in [
+        for (values, expected) in [
             (json!({}), "input.file: it is missing"),
             (json!({ "file": null }), "input.file: it is missing"),
             (json!({ "file": "../secret" }), "input.file: it must be the key"),
@@ -134,8 +134,8 @@ mod tests {
             (json!({ "file": "a/b", "size": "2" }), "input.size: it must be a whole number"),
             (json!({ "file": "a/b", "sise": 2 }), "input.sise: the workflow"),
         ] {
-            let error = input(&definition(), given.as_object().unwrap().clone()).unwrap_err();
-            assert!(error.contains(words), "{given}: {error}");
+            let error = read(&definition(), values.as_object().unwrap().clone()).unwrap_err();
+            assert!(error.contains(expected), "{values}: {error}");
         }
     }
 
