@@ -34,5 +34,5 @@ impl Function for Greetings {
 }
 
 fn main() -> std::process::ExitCode {
-    runtime::live("bellwire-greetings", &Flags::parse(), |settings| Worker::of(settings, Greetings))
+    runtime::run("bellwire-greetings", &Flags::parse(), |settings| Worker::from_settings(settings, Greetings))
 }

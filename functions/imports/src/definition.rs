@@ -5,7 +5,7 @@ use std::{collections::HashSet, ops::Range, sync::Arc};
 use regex::bytes::RegexBuilder;
 use runtime::{
     catalogue::{Field, FieldType, Offer},
-    definitions::fault_of_allow,
+    definitions::check_allow,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -266,11 +266,9 @@ fn checked_key(
 }
 
 fn checked_audience(who: Spanned<String>, faults: &mut Vec<Fault>) -> Option<String> {
-    match fault_of_allow(who.get_ref()) {
-        Some(why) => {
-            faults.push((who.span(), why));
-            None
-        }
-        None => Some(who.into_inner()),
+    if let Err(reason) = check_allow(who.get_ref()) {
+        faults.push((who.span(), reason));
+        return None;
     }
+    Some(who.into_inner())
 }

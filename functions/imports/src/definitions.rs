@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use runtime::{
     catalogue::Offer,
-    definitions::{Fault, Faults, Source, fault_of_name, files},
+    definitions::{Fault, Faults, Folder, Source},
 };
 
 use crate::{
@@ -20,19 +20,7 @@ impl Definitions {
     /// Reads each `NAME.toml` of a folder; an empty path is a folder with none.
     pub(crate) fn read(folder: &Path) -> Result<Self, Faults> {
         let setting = "imports.definitions (BELLWIRE_IMPORTS__DEFINITIONS)";
-        let (mut definitions, mut faults) = (BTreeMap::new(), Vec::new());
-        let names = files(folder, &["toml"]).unwrap_or_else(|fault| {
-            faults.push(fault);
-            Vec::new()
-        });
-        for file in names {
-            match read(folder, &file) {
-                Ok(definition) => drop(definitions.insert(definition.name.clone(), Arc::new(definition))),
-                Err(told) => faults.extend(told),
-            }
-        }
-        faults.extend(contradictions(&definitions));
-        Faults::unless_none(setting, faults).map(|()| Self(definitions))
+        Folder::open(setting, folder, ["toml"]).read(read, contradictions).map(Self)
     }
 
     /// The one of a name.
@@ -61,16 +49,12 @@ fn is_same(one: &TableName, other: &TableName) -> bool {
     one.as_str().eq_ignore_ascii_case(other.as_str())
 }
 
-fn read(folder: &Path, file: &str) -> Result<Definition, Vec<Fault>> {
-    let source = Source::read(folder, file).map_err(|fault| vec![fault])?;
-    if let Some(why) = fault_of_name(&source.name) {
-        return Err(vec![source.fault(why)]);
-    }
-    let faults = |faults: Vec<(_, String)>| {
-        let told = faults.into_iter().map(|(at, why): (std::ops::Range<usize>, _)| source.fault_at(at.start, why));
-        told.collect()
+fn read([source]: &[Source; 1]) -> Result<Arc<Definition>, Vec<Fault>> {
+    let found = Definition::read(&source.name, &source.text);
+    let faults = |faults: Vec<(std::ops::Range<usize>, String)>| {
+        faults.into_iter().map(|(at, reason)| source.fault_at(at.start, reason)).collect()
     };
-    Definition::read(&source.name, &source.text).map_err(faults)
+    found.map(Arc::new).map_err(faults)
 }
 
 /// Two definitions of one table say the same of it.
@@ -81,8 +65,8 @@ fn contradictions(definitions: &BTreeMap<String, Arc<Definition>>) -> Vec<Fault>
         if let Some(other) = all[..at].iter().find(|other| is_same(&one.table, &other.table))
             && shape(&one.columns) != shape(&other.columns)
         {
-            let why = format!("{}.toml gives the table {} other columns", other.name, one.table.as_str());
-            faults.push(Fault { file: format!("{}.toml", one.name), line: None, why });
+            let reason = format!("{}.toml gives the table {} other columns", other.name, one.table.as_str());
+            faults.push(Fault { file: format!("{}.toml", one.name), line: None, reason });
         }
     }
     faults

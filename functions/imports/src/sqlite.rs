@@ -51,7 +51,7 @@ impl Sqlite {
     pub(crate) async fn load(&self, load: Load, bringing: impl Future<Output = ()>) -> Result<Loaded, Failure> {
         let came = Instant::now();
         let turn = tokio::select! {
-            turn = self.database.turn().lock_owned() => turn,
+            turn = self.database.writer().lock_owned() => turn,
             () = load.stop.cancelled() => return Err(Failure::Stopped),
         };
         load.stopwatch.waited_since(came);

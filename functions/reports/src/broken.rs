@@ -2,7 +2,7 @@
 
 use std::io;
 
-use runtime::{Failure, thread::Ended};
+use runtime::{Failure, thread::ShutDown};
 
 /// Of the three that hand a report on to each other, one breaks and the others are cut off.
 #[derive(Debug)]
@@ -19,8 +19,8 @@ impl From<Failure> for Broken {
     }
 }
 
-impl From<Ended> for Broken {
-    fn from(_: Ended) -> Self {
+impl From<ShutDown> for Broken {
+    fn from(_: ShutDown) -> Self {
         Self::Cut
     }
 }

@@ -5,7 +5,7 @@ use std::{
     path::Path,
 };
 
-use runtime::definitions::{Fault, Faults, Source, fault_of_allow, fault_of_name, files};
+use runtime::definitions::{Fault, Faults, Folder, Source, check_allow};
 use toml::{Spanned, Value};
 
 use crate::{
@@ -18,39 +18,22 @@ use crate::{
 
 /// Reads all definitions of a folder, or says everything that is wrong with them. Files of other endings are left alone.
 pub fn read(folder: &Path) -> Result<BTreeMap<String, Definition>, Faults> {
-    let (mut definitions, mut faults) = (BTreeMap::new(), Vec::new());
-    let files = files(folder, &["sql", "toml"]).unwrap_or_else(|fault| {
-        faults.push(fault);
-        Vec::new()
-    });
-    let names: BTreeSet<_> = files.iter().filter_map(|file| Some(file.rsplit_once('.')?.0)).collect();
-    for name in names {
-        match definition(folder, name) {
-            Ok(definition) => drop(definitions.insert(name.to_owned(), definition)),
-            Err(found) => faults.extend(found),
-        }
-    }
-    Faults::unless_none("reports.definitions (BELLWIRE_REPORTS__DEFINITIONS)", faults).map(|()| definitions)
+    let folder = Folder::open("reports.definitions (BELLWIRE_REPORTS__DEFINITIONS)", folder, ["toml", "sql"]);
+    folder.read(definition, |_| Vec::new())
 }
 
-fn definition(folder: &Path, name: &str) -> Result<Definition, Vec<Fault>> {
-    let file = format!("{name}.toml");
-    if let Some(why) = fault_of_name(name) {
-        return Err(vec![Fault { file, line: None, why: why.to_owned() }]);
-    }
-    let toml = Source::read(folder, &file).map_err(|fault| vec![fault])?;
-    let query = Source::read(folder, &format!("{name}.sql")).map_err(|fault| vec![fault])?;
-    let mut reading = Reading { toml: &toml, faults: Vec::new() };
+fn definition([toml, query]: &[Source; 2]) -> Result<Definition, Vec<Fault>> {
+    let mut reading = Reading { toml, faults: Vec::new() };
     let written = toml.parse().map_err(|fault| reading.faults.push(fault));
     let sql = Sql::read(&query.text).map_err(|problem| {
         let (file, line) = (query.file.clone(), Some(problem.line));
-        reading.faults.push(Fault { file, line, why: problem.message });
+        reading.faults.push(Fault { file, line, reason: problem.message });
     });
     let (Ok(written), Ok(sql)) = (written, sql) else {
         return Err(reading.faults);
     };
     reading.compare(&written, &sql, &query.file);
-    let definition = reading.check(name, written, sql);
+    let definition = reading.check(&toml.name, written, sql);
     if reading.faults.is_empty() { Ok(definition) } else { Err(reading.faults) }
 }
 
@@ -69,8 +52,8 @@ impl Reading<'_> {
     fn compare(&mut self, written: &Written, query: &Sql, sql: &str) {
         for (name, line) in &query.names {
             if written.parameter.iter().all(|declared| declared.name.get_ref() != name) {
-                let why = format!("the parameter :{name} is not declared in {}", self.toml.file);
-                self.faults.push(Fault { file: sql.to_owned(), line: Some(*line), why });
+                let reason = format!("the parameter :{name} is not declared in {}", self.toml.file);
+                self.faults.push(Fault { file: sql.to_owned(), line: Some(*line), reason });
             }
         }
         for declared in &written.parameter {
@@ -87,7 +70,7 @@ impl Reading<'_> {
             self.fault(written.title.span().start, "the title has 1 to 120 characters");
         }
         for entry in &written.allow {
-            if let Some(why) = fault_of_allow(entry.get_ref()) {
+            if let Err(why) = check_allow(entry.get_ref()) {
                 self.fault(entry.span().start, why);
             }
         }

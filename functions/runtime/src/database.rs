@@ -1,68 +1,29 @@
 //! The database of a process: SQLite in a file, or PostgreSQL; one small way to use both.
 //!
 //! Work is a closure over a [`Transaction`], run on a thread where it may wait. SQL is written with `$1`, `$2`, … in
-//! the order of the values, and otherwise in what both databases understand.
-
-use std::fmt;
+//! the order of the values, and otherwise in what both databases understand. Work that streams takes a connection of
+//! [`Sqlite`] or [`Postgres`] itself.
 
 use model::TaskId;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{failure::Failure, thread::Ended};
+use crate::failure::Failure;
 
+mod config;
+mod error;
 mod postgres;
 mod sqlite;
+mod tables;
+mod transaction;
 mod value;
 
+pub use config::{DatabaseConfig, OpenError};
+pub use error::{DatabaseError, passes_in_postgres, passes_in_sqlite, sqlstate_passes};
 pub use postgres::Postgres;
 pub use sqlite::Sqlite;
+pub use tables::Tables;
+pub use transaction::{Dialect, Transaction};
 pub use value::{Row, Value};
-
-/// `[database]`.
-#[derive(Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DatabaseConfig {
-    /// `BELLWIRE_DATABASE__URL`: `sqlite://path/to/file.db` (`sqlite:///…` from the root) or `postgres://…`. No default.
-    pub url: String,
-}
-
-impl fmt::Debug for DatabaseConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The address may hold a password.
-        f.debug_struct("DatabaseConfig").finish_non_exhaustive()
-    }
-}
-
-/// An address that is no database we know; it never holds the address, which may hold a password.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("database.url (BELLWIRE_DATABASE__URL): {0}")]
-pub struct OpenError(pub(crate) String);
-
-/// What a database did not do.
-#[derive(Debug, thiserror::Error)]
-pub enum DatabaseError {
-    /// It is away, busy or full: it may work later.
-    #[error("the database cannot be used now: {0}")]
-    Passing(String),
-    /// It will not work later either: what was asked is wrong, such as SQL that is none.
-    #[error("the database refused: {0}")]
-    Refused(String),
-}
-
-impl From<Ended> for DatabaseError {
-    fn from(ended: Ended) -> Self {
-        Self::Passing(ended.to_string())
-    }
-}
-
-impl From<DatabaseError> for Failure {
-    fn from(error: DatabaseError) -> Self {
-        match error {
-            DatabaseError::Passing(_) => Self::passing("The database cannot be used now.", error),
-            DatabaseError::Refused(_) => Self::Permanent { reason: "database", message: error.to_string() },
-        }
-    }
-}
 
 /// The database of a process; cheap to clone.
 #[derive(Clone)]
@@ -73,64 +34,60 @@ pub enum Database {
     Postgres(Postgres),
 }
 
-/// A transaction that both databases understand.
-pub trait Transaction {
-    /// Runs a statement; answers how many rows it changed.
-    fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64, DatabaseError>;
-    /// Runs a query; answers all its rows, so it is for a few.
-    fn query(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, DatabaseError>;
-}
-
-/// The advisory lock of who makes tables: the bytes of `bellwire`.
-const PREPARING: i64 = i64::from_be_bytes(*b"bellwire");
-
-/// Where [`Database::once`] writes down what was done.
-const EFFECTS: &str = "CREATE TABLE IF NOT EXISTS bellwire_effects (task TEXT PRIMARY KEY, output TEXT NOT NULL)";
+/// The record of [`Database::once`].
+const EFFECTS: Tables = Tables::portable(
+    &["bellwire_effects"],
+    "CREATE TABLE IF NOT EXISTS bellwire_effects (task TEXT PRIMARY KEY, output TEXT NOT NULL)",
+);
 
 impl Database {
-    /// Opens it; nothing is connected yet. Called within a runtime.
+    /// Opens the database of `[database]`; nothing is connected yet. Called within a runtime.
     pub fn open(config: &DatabaseConfig) -> Result<Self, OpenError> {
-        let url = &config.url;
-        match url.split_once("://") {
-            Some(("sqlite", path)) => Sqlite::open(path).map(Self::Sqlite),
-            Some(("postgres" | "postgresql", _)) => Postgres::open(url).map(Self::Postgres),
-            _ => Err(OpenError("it is neither sqlite://PATH nor postgres://…".to_owned())),
-        }
+        Self::open_url("database.url (BELLWIRE_DATABASE__URL)", &config.url, "bellwire")
     }
 
-    /// Runs `work` in a transaction: all of it stands once this answers `Ok`, and none of it when `work` fails.
+    /// Opens the database of another setting; PostgreSQL shows the name of the application.
+    pub fn open_url(setting: &'static str, url: &str, application: &str) -> Result<Self, OpenError> {
+        let opened = match url.split_once("://") {
+            Some(("sqlite", path)) => Sqlite::open(path).map(Self::Sqlite),
+            Some(("postgres" | "postgresql", _)) => Postgres::open(url, application).map(Self::Postgres),
+            _ => Err("it is neither sqlite://PATH nor postgres://…"),
+        };
+        opened.map_err(|reason| OpenError { setting, reason })
+    }
+
+    /// Runs `work` in a transaction: all of it is committed once this returns `Ok`, and none of it when `work` fails.
     ///
     /// SQLite has one writer at a time, so in both the transaction begins as one that writes.
     pub async fn transaction<T: Send + 'static, E: From<DatabaseError> + Send + 'static>(
         &self,
         work: impl FnOnce(&mut dyn Transaction) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E> {
+        self.run(None, work).await
+    }
+
+    /// The same, after creating those of the tables that are missing.
+    pub async fn transaction_with<T: Send + 'static, E: From<DatabaseError> + Send + 'static>(
+        &self,
+        tables: &'static Tables,
+        work: impl FnOnce(&mut dyn Transaction) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E> {
+        self.run(Some(tables), work).await
+    }
+
+    async fn run<T: Send + 'static, E: From<DatabaseError> + Send + 'static>(
+        &self,
+        tables: Option<&'static Tables>,
+        work: impl FnOnce(&mut dyn Transaction) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E> {
         match self {
-            Self::Sqlite(sqlite) => sqlite.transaction(work).await,
-            Self::Postgres(postgres) => postgres.transaction(work).await,
+            Self::Sqlite(sqlite) => sqlite.transaction(tables, work).await,
+            Self::Postgres(postgres) => postgres.transaction(tables, work).await,
         }
     }
 
-    /// Makes what is missing, with statements that say `IF NOT EXISTS`, in a transaction of its own.
-    ///
-    /// PostgreSQL refuses one of two that make the same table at once, `IF NOT EXISTS` or not; here they wait for each
-    /// other. Within a longer transaction others would be refused until its end.
-    pub async fn prepare(&self, statements: &'static [&'static str]) -> Result<(), DatabaseError> {
-        let one_at_a_time = match self {
-            Self::Postgres(_) => Some(format!("SELECT pg_advisory_xact_lock({PREPARING})")),
-            Self::Sqlite(_) => None,
-        };
-        self.transaction(move |transaction| {
-            for statement in one_at_a_time.as_deref().iter().chain(statements) {
-                transaction.execute(statement, &[])?;
-            }
-            Ok(())
-        })
-        .await
-    }
-
     /// Has an effect once for a task: `work` and the record of its output are one transaction. Where an earlier run of
-    /// the task came to its end, its output is answered and `work` is not run.
+    /// the task came to its end, its output is returned and `work` is not run.
     pub async fn once<T>(
         &self,
         task: TaskId,
@@ -139,18 +96,7 @@ impl Database {
     where
         T: Serialize + DeserializeOwned + Send + 'static,
     {
-        let is_file = match self {
-            Self::Postgres(postgres) => {
-                postgres.prepared().get_or_try_init(|| self.prepare(&[EFFECTS])).await?;
-                false
-            }
-            Self::Sqlite(_) => true,
-        };
-        self.transaction(move |transaction| {
-            // A file may be another one by now, and in it this costs nothing.
-            if is_file {
-                transaction.execute(EFFECTS, &[])?;
-            }
+        self.transaction_with(&EFFECTS, move |transaction| {
             let task = Value::from(task.to_string());
             // Two runs of one task wait for each other here: the second finds what the first wrote.
             let sql = "INSERT INTO bellwire_effects (task, output) VALUES ($1, '') ON CONFLICT DO NOTHING";

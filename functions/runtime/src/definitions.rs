@@ -1,201 +1,155 @@
-//! Definitions that users drop into a folder: read when a worker starts, each fault told with its file and line.
+//! Definitions that users put into a folder, read when a worker starts; each fault names its file and line.
 
-use std::{
-    fmt, fs, io,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, fs, path::Path};
 
-use serde::de::DeserializeOwned;
+mod fault;
+mod source;
 
-/// Bytes that one file may have.
-const LARGEST: u64 = 256 * 1024;
-/// Definitions that a folder may hold.
+pub use fault::{Fault, Faults};
+pub use source::{Segment, Source, line_of};
+
+/// The most definitions that a folder may hold.
 const MOST: usize = 1000;
 
-/// Something wrong with a definition.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// The file, such as `sales.toml`; a folder where it is wrong itself.
-    pub file: String,
-    /// From 1, where one is known.
-    pub line: Option<usize>,
-    /// What is wrong.
-    pub why: String,
+/// A folder in which each definition is a set of files with the same name and different extensions, such as
+/// `sales.toml` and `sales.sql`.
+pub struct Folder<const FILES: usize> {
+    setting: &'static str,
+    /// A fault of the folder itself.
+    fault: Option<Fault>,
+    definitions: BTreeMap<String, Result<[Source; FILES], Vec<Fault>>>,
 }
 
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.line {
-            Some(line) => write!(f, "{}:{line}: {}", self.file, self.why),
-            None => write!(f, "{}: {}", self.file, self.why),
+impl<const FILES: usize> Folder<FILES> {
+    /// Reads all files with these extensions; an empty path is a folder with none. Other files are ignored.
+    ///
+    /// `setting` names the folder in error messages, such as `reports.definitions (BELLWIRE_REPORTS__DEFINITIONS)`.
+    pub fn open(setting: &'static str, folder: &Path, extensions: [&str; FILES]) -> Self {
+        match names(folder, &extensions) {
+            Err(fault) => Self { setting, fault: Some(fault), definitions: BTreeMap::new() },
+            Ok(names) => {
+                let read = |name: String| (name.clone(), sources(folder, &name, extensions));
+                Self { setting, fault: None, definitions: names.into_iter().map(read).collect() }
+            }
         }
     }
-}
 
-/// All that is wrong with a folder's definitions, in the order of its files.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Faults {
-    /// The setting that names the folder, such as `reports.definitions (BELLWIRE_REPORTS__DEFINITIONS)`.
-    pub setting: &'static str,
-    /// One at least.
-    pub faults: Vec<Fault>,
-}
-
-impl Faults {
-    /// Nothing, if there are no faults.
-    pub fn unless_none(setting: &'static str, faults: Vec<Fault>) -> Result<(), Self> {
-        if faults.is_empty() { Ok(()) } else { Err(Self { setting, faults }) }
+    /// The names of all definitions, the faulty ones included.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.definitions.keys().map(String::as_str)
     }
-}
 
-impl std::error::Error for Faults {}
-
-impl fmt::Display for Faults {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:", self.setting)?;
-        self.faults.iter().try_for_each(|fault| write!(f, "\n  {fault}"))
+    /// The files of a definition, in the order of the extensions.
+    pub fn sources(&self, name: &str) -> Option<&[Source; FILES]> {
+        self.definitions.get(name)?.as_ref().ok()
     }
-}
 
-/// A file of the folder.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
-    /// Its name, such as `sales.toml`.
-    pub file: String,
-    /// What it defines: `sales`.
-    pub name: String,
-    /// What it holds.
-    pub text: String,
-}
-
-impl Source {
-    /// Reads one file; `file` is its name within the folder.
-    pub fn read(folder: &Path, file: &str) -> Result<Self, Fault> {
-        let fault = |why: String| Fault { file: file.to_owned(), line: None, why };
-        let path = folder.join(file);
-        let bytes = fs::metadata(&path).map_err(|error| fault(in_words(&error)))?.len();
-        if bytes > LARGEST {
-            return Err(fault(format!("it is larger than {} KiB", LARGEST / 1024)));
+    /// Reads each definition, then checks those that could be read against each other. All faults are collected.
+    pub fn read<T>(
+        &self,
+        mut read: impl FnMut(&[Source; FILES]) -> Result<T, Vec<Fault>>,
+        check: impl FnOnce(&BTreeMap<String, T>) -> Vec<Fault>,
+    ) -> Result<BTreeMap<String, T>, Faults> {
+        let mut faults: Vec<_> = self.fault.iter().cloned().collect();
+        let mut found = BTreeMap::new();
+        for (name, sources) in &self.definitions {
+            match sources.as_ref().map_err(Clone::clone).and_then(&mut read) {
+                Ok(definition) => drop(found.insert(name.clone(), definition)),
+                Err(more) => faults.extend(more),
+            }
         }
-        let text = fs::read_to_string(&path).map_err(|error| fault(in_words(&error)))?;
-        let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        Ok(Self { file: file.to_owned(), name, text })
-    }
-
-    /// Reads its TOML as a type; spans within that come from [`toml::Spanned`].
-    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Fault> {
-        toml::from_str(&self.text).map_err(|error| {
-            let at = error.span().map_or(0, |span| span.start);
-            self.fault_at(at, error.message().trim().replace('\n', " "))
-        })
-    }
-
-    /// What is wrong at a byte of the text.
-    pub fn fault_at(&self, at: usize, why: impl Into<String>) -> Fault {
-        Fault { file: self.file.clone(), line: Some(line_of(&self.text, at)), why: why.into() }
-    }
-
-    /// What is wrong with the whole of it.
-    pub fn fault(&self, why: impl Into<String>) -> Fault {
-        Fault { file: self.file.clone(), line: None, why: why.into() }
+        faults.extend(check(&found));
+        if faults.is_empty() { Ok(found) } else { Err(Faults { setting: self.setting, faults }) }
     }
 }
 
-/// What is wrong with a definition's name, if anything: it has 1 to 64 of a-z, 0-9, '_' and '-', beginning with a letter.
-pub fn fault_of_name(name: &str) -> Option<&'static str> {
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
-    let good =
-        name.len() <= 64 && name.starts_with(|first: char| first.is_ascii_lowercase()) && name.bytes().all(plain);
-    (!good).then_some("its name has 1 to 64 of a-z, 0-9, '_' and '-', and begins with a letter")
-}
-
-/// The names of all files with an ending in a folder, sorted; an empty path is a folder with none.
-pub fn files(folder: &Path, endings: &[&str]) -> Result<Vec<String>, Fault> {
+/// The names of all definitions in a folder.
+fn names(folder: &Path, extensions: &[&str]) -> Result<Vec<String>, Fault> {
     if folder.as_os_str().is_empty() {
         return Ok(Vec::new());
     }
-    let fault = |why: String| Fault { file: folder.display().to_string(), line: None, why };
-    let of_ending = |path: &PathBuf| {
-        path.extension().and_then(|ending| ending.to_str()).is_some_and(|ending| endings.contains(&ending))
-    };
-    let entries = fs::read_dir(folder).and_then(|entries| {
-        entries.map(|entry| Ok(entry?.path())).filter(|path| path.as_ref().map_or(true, of_ending)).collect()
-    });
-    let paths: Vec<PathBuf> = entries.map_err(|error| fault(in_words(&error)))?;
-    if paths.len() > MOST {
-        return Err(fault(format!("it holds {} files of definitions; {MOST} are allowed", paths.len())));
-    }
-    let mut names: Vec<_> = paths.iter().filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect();
+    let fault = |reason: String| Fault { file: folder.display().to_string(), line: None, reason };
+    let entries = fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let paths = entries.map_err(|error| fault(source::describe(&error)))?.into_iter().map(|entry| entry.path());
+    let is_ours = |path: &Path| path.extension().is_some_and(|ending| extensions.iter().any(|ours| ending == *ours));
+    let mut names: Vec<_> =
+        paths.filter(|path| is_ours(path)).filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect();
     names.sort();
-    Ok(names)
-}
-
-/// What is wrong with one entry of `allow`, if anything: it is `user:ID` or `group:NAME`.
-pub fn fault_of_allow(entry: &str) -> Option<String> {
-    match entry.split_once(':') {
-        Some(("user" | "group", who)) if model::audience::is_id(who) => None,
-        _ => Some(format!("allow: {entry:?} is neither user:ID nor group:NAME")),
+    names.dedup();
+    match names.len() {
+        0..=MOST => Ok(names),
+        many => Err(fault(format!("it holds {many} definitions; {MOST} are allowed"))),
     }
 }
 
-/// The line, from 1, of a byte in a text.
-pub fn line_of(text: &str, at: usize) -> usize {
-    1 + text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count()
+fn sources<const FILES: usize>(
+    folder: &Path,
+    name: &str,
+    extensions: [&str; FILES],
+) -> Result<[Source; FILES], Vec<Fault>> {
+    if let Err(reason) = check_name(name) {
+        return Err(vec![Fault { file: format!("{name}.{}", extensions[0]), line: None, reason: reason.to_owned() }]);
+    }
+    let mut faults = Vec::new();
+    let sources = extensions
+        .map(|extension| Source::read(folder, &format!("{name}.{extension}")).map_err(|fault| faults.push(fault)).ok());
+    if faults.is_empty() { Ok(sources.map(|source| source.expect("without a fault it was read"))) } else { Err(faults) }
 }
 
-fn in_words(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound => "it is missing".to_owned(),
-        io::ErrorKind::InvalidData => "it is not UTF-8".to_owned(),
-        _ => format!("it cannot be read: {error}"),
+/// Checks the name of a definition: 1 to 64 of a-z, 0-9, '_' and '-', beginning with a letter.
+pub fn check_name(name: &str) -> Result<(), &'static str> {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
+    let good =
+        name.len() <= 64 && name.starts_with(|first: char| first.is_ascii_lowercase()) && name.bytes().all(plain);
+    if good { Ok(()) } else { Err("its name has 1 to 64 of a-z, 0-9, '_' and '-', and begins with a letter") }
+}
+
+/// Checks an entry of `allow`: `user:ID` or `group:NAME`.
+pub fn check_allow(entry: &str) -> Result<(), String> {
+    match entry.split_once(':') {
+        Some(("user" | "group", id)) if model::audience::is_id(id) => Ok(()),
+        _ => Err(format!("allow: {entry:?} is neither user:ID nor group:NAME")),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde::Deserialize;
-
     use super::*;
 
-    #[derive(Debug, Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Defined {
-        #[expect(dead_code, reason = "what matters is whether it can be read")]
-        title: String,
-    }
-
-    fn source(text: &str) -> Source {
-        Source { file: "a.toml".to_owned(), name: "a".to_owned(), text: text.to_owned() }
-    }
-
-    #[test]
-    fn a_fault_names_its_file_and_line() {
-        let fault = source("title = 'x'\n\ntitel = 'y'\n").parse::<Defined>().unwrap_err();
-        assert_eq!((fault.file.as_str(), fault.line), ("a.toml", Some(3)));
-        assert!(fault.to_string().starts_with("a.toml:3: unknown field `titel`"), "{fault}");
-        assert_eq!(source("title = 'x").parse::<Defined>().unwrap_err().line, Some(1));
-    }
-
-    #[test]
-    fn a_folder_gives_its_files_in_order_and_leaves_others_alone() {
+    fn folder(files: &[&str]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["b.toml", "a.toml", "readme.md", "c.sql"] {
-            fs::write(folder.path().join(name), "x").unwrap();
+        for name in files {
+            fs::write(folder.path().join(name), *name).unwrap();
         }
-        assert_eq!(files(folder.path(), &["toml"]).unwrap(), ["a.toml", "b.toml"]);
-        assert!(files(Path::new(""), &["toml"]).unwrap().is_empty());
-        let missing = files(&folder.path().join("nowhere"), &["toml"]).unwrap_err();
-        assert!(missing.to_string().ends_with("nowhere: it is missing"), "{missing}");
+        folder
+    }
+
+    fn texts<const FILES: usize>(sources: &[Source; FILES]) -> Result<[String; FILES], Vec<Fault>> {
+        Ok(sources.each_ref().map(|source| source.text.clone()))
     }
 
     #[test]
-    fn a_file_that_is_missing_too_large_or_no_text_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("large.toml"), vec![b'#'; 256 * 1024 + 1]).unwrap();
-        fs::write(folder.path().join("latin.toml"), b"title = '\xe9'").unwrap();
-        for (file, why) in [("gone.toml", "missing"), ("large.toml", "256 KiB"), ("latin.toml", "UTF-8")] {
-            let fault = Source::read(folder.path(), file).unwrap_err().to_string();
-            assert!(fault.starts_with(file) && fault.contains(why), "{fault}");
-        }
+    fn a_folder_gives_its_definitions_in_order_and_ignores_other_files() {
+        let folder = folder(&["b.toml", "a.toml", "readme.md", "a.sql"]);
+        let read = |path: &Path| Folder::open("setting", path, ["toml"]).read(texts, |_| Vec::new());
+        assert_eq!(read(folder.path()).unwrap().into_values().collect::<Vec<_>>(), [["a.toml"], ["b.toml"]]);
+        assert!(read(Path::new("")).unwrap().is_empty());
+        let missing = read(&folder.path().join("nowhere")).unwrap_err().to_string();
+        assert!(missing.starts_with("setting:\n") && missing.ends_with("nowhere: it is missing"), "{missing}");
+    }
+
+    #[test]
+    fn all_faults_are_told_in_the_order_of_the_files_those_of_the_whole_last() {
+        let folder = folder(&["a.toml", "a.sql", "b.toml", "C.sql", "d.sql", "d.toml"]);
+        let opened = Folder::open("setting", folder.path(), ["toml", "sql"]);
+        assert_eq!(opened.names().collect::<Vec<_>>(), ["C", "a", "b", "d"]);
+        assert_eq!(opened.sources("d").unwrap()[1].file, "d.sql");
+        let read = |[toml, _]: &[Source; 2]| if toml.name == "a" { Err(vec![toml.fault("wrong")]) } else { Ok(()) };
+        let check = |found: &BTreeMap<String, ()>| {
+            found.keys().map(|name| Fault { file: name.clone(), line: None, reason: "checked".to_owned() }).collect()
+        };
+        let faults: Vec<_> = opened.read(read, check).unwrap_err().faults.iter().map(ToString::to_string).collect();
+        assert!(faults[0].starts_with("C.toml: its name has 1 to 64"), "{faults:?}");
+        assert_eq!(faults[1..], ["a.toml: wrong", "b.sql: it is missing", "d: checked"]);
     }
 }

@@ -1,87 +1,90 @@
-//! Inputs and results that are larger than what the broker carries: JSON files of the owner's.
+//! Inputs and results that are too large for the broker: JSON files of the task's owner.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 use model::{Job, TaskId};
 use serde_json::{Map, Value};
-use storage::{FileKey, OwnerFiles, StorageError};
+use storage::{FileKey, InvalidKey, OwnerFiles, StorageError};
 use tokio::time::timeout;
 
-use crate::{failure::Failure, schema::InputSchema};
+use crate::failure::Failure;
 
-/// Most bytes of a stored input.
+/// The most bytes of an input within a job.
+const LARGEST_IN_JOB: usize = 64 * 1024;
+/// The most bytes of a stored input.
 const LARGEST_INPUT: u64 = 16 << 20;
-/// How long the storage may take for one of these.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// Most bytes of the small fields that stay in the event.
+/// How long the storage may take to read or write one file.
+const STORAGE_TIMEOUT: Duration = Duration::from_secs(60);
+/// The most bytes of the small fields that stay in the event.
 const LARGEST_SUMMARY: usize = 8 * 1024;
 
-/// What a function is given, wherever it lies.
-pub(crate) struct Given {
-    schema: Arc<InputSchema>,
-    input: Value,
-    stored: Option<String>,
+/// An error of reading a stored value.
+#[derive(Debug, thiserror::Error)]
+pub enum StoredError {
+    /// The storage failed, or has no such file, or the file is too large.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The file is not JSON.
+    #[error("it is no JSON: {0}")]
+    Json(serde_json::Error),
 }
 
-impl Given {
-    /// What a job gives to a function whose input is as the schema says.
-    pub(crate) fn by(job: &Job, schema: Arc<InputSchema>) -> Self {
-        Self { schema, input: job.input.clone(), stored: job.stored_input.clone() }
-    }
-
-    /// Reads it, and checks it.
-    pub(crate) async fn read(self, files: &OwnerFiles) -> Result<Value, Failure> {
-        let input = match self.stored {
-            Some(key) => read(files, &key).await?,
-            None => self.input,
-        };
-        self.schema.check(&input)?;
-        Ok(input)
-    }
+/// Reads a JSON file of at most so many bytes.
+pub async fn read(files: &OwnerFiles, key: &FileKey, most: u64) -> Result<Value, StoredError> {
+    let bytes = timeout(STORAGE_TIMEOUT, get(files, key, most)).await.map_err(|_| no_answer())??;
+    serde_json::from_slice(&bytes).map_err(StoredError::Json)
 }
 
-async fn read(files: &OwnerFiles, key: &str) -> Result<Value, Failure> {
-    let place: FileKey = key.parse().map_err(|error| Failure::input(format!("its stored input {key:?}: {error}")))?;
-    let away = |error| Failure::passing("Its stored input cannot be read now.", error);
-    let got = timeout(PATIENCE, get(files, &place)).await;
-    let bytes = match got.map_err(|_| away(StorageError::Failed("it does not answer".to_owned())))? {
-        Ok(bytes) => bytes,
-        Err(StorageError::NotFound(_)) => {
-            return Err(Failure::input(format!("its stored input {key} is not there any more; start it again")));
-        }
-        Err(StorageError::TooLarge(most)) => {
-            return Err(Failure::input(format!("its stored input {key} has more than {most} bytes")));
-        }
-        Err(error) => return Err(away(error)),
-    };
-    serde_json::from_slice(&bytes)
-        .map_err(|error| Failure::input(format!("its stored input {key} is no JSON: {error}")))
-}
-
-async fn get(files: &OwnerFiles, key: &FileKey) -> Result<Vec<u8>, StorageError> {
-    let file = files.get(key).await?;
-    if file.bytes > LARGEST_INPUT {
-        return Err(StorageError::TooLarge(LARGEST_INPUT));
-    }
-    file.content.map_ok(|piece| piece.to_vec()).try_concat().await
-}
-
-/// Stores a task's result and answers what stands for it: the key as `stored`, its small fields, and `href` and
-/// `bytes` of the file unless it has an `href` of its own.
-pub(crate) async fn result(files: &OwnerFiles, task: TaskId, result: &Value) -> Result<Value, StorageError> {
-    let failed = |why: String| StorageError::Failed(why);
-    let name = "result.json".parse().map_err(|error: storage::InvalidKey| failed(error.to_string()))?;
-    let key = FileKey::new(&task.to_string(), name).map_err(|error| failed(error.to_string()))?;
-    let json = serde_json::to_vec(result).map_err(|error| failed(error.to_string()))?;
+/// Writes a JSON file of a task, the same however often; returns its key and its size in bytes.
+pub async fn write(
+    files: &OwnerFiles,
+    task: TaskId,
+    name: &str,
+    value: &Value,
+) -> Result<(FileKey, usize), StorageError> {
+    let name = name.parse().map_err(|error: InvalidKey| StorageError::Failed(error.to_string()))?;
+    let key = FileKey::new(&task.to_string(), name).map_err(|error| StorageError::Failed(error.to_string()))?;
+    let json = serde_json::to_vec(value).map_err(|error| StorageError::Failed(error.to_string()))?;
     let bytes = json.len();
     let put = async {
         let mut upload = files.put(key.clone()).await?;
         upload.write(Bytes::from(json)).await?;
         upload.finish().await
     };
-    timeout(PATIENCE, put).await.map_err(|_| failed("it does not answer".to_owned()))??;
+    timeout(STORAGE_TIMEOUT, put).await.map_err(|_| no_answer())??;
+    Ok((key, bytes))
+}
+
+/// The job as the broker carries it: an input of more than 64 KiB is moved into a file.
+pub async fn with_stored_input(files: &OwnerFiles, job: &Job) -> Result<Job, StorageError> {
+    if job.input.to_string().len() <= LARGEST_IN_JOB {
+        return Ok(job.clone());
+    }
+    let (key, _) = write(files, job.task, "input.json", &job.input).await?;
+    Ok(Job { input: Value::Null, stored_input: Some(key.to_string()), ..job.clone() })
+}
+
+/// Reads the stored input of a job.
+pub(crate) async fn read_input(files: &OwnerFiles, key: &str) -> Result<Value, Failure> {
+    let parsed = key.parse().map_err(|error| Failure::input(format!("its stored input {key:?}: {error}")))?;
+    read(files, &parsed, LARGEST_INPUT).await.map_err(|error| match error {
+        StoredError::Storage(StorageError::NotFound(_)) => {
+            Failure::input(format!("its stored input {key} is not there any more; start it again"))
+        }
+        StoredError::Storage(StorageError::TooLarge(most)) => {
+            Failure::input(format!("its stored input {key} has more than {most} bytes"))
+        }
+        StoredError::Storage(error) => Failure::passing("Its stored input cannot be read now.", error),
+        StoredError::Json(error) => Failure::input(format!("its stored input {key} is no JSON: {error}")),
+    })
+}
+
+/// Stores a task's result and returns what stands for it in the event: the key as `stored`, the small fields, and `href`
+/// and `bytes` of the file unless the result has an `href` of its own.
+pub(crate) async fn store_result(files: &OwnerFiles, task: TaskId, result: &Value) -> Result<Value, StorageError> {
+    let (key, bytes) = write(files, task, "result.json", result).await?;
     let mut short = small_fields(result);
     if !short.contains_key("href") {
         short.insert("href".to_owned(), key.href().into());
@@ -91,7 +94,19 @@ pub(crate) async fn result(files: &OwnerFiles, task: TaskId, result: &Value) -> 
     Ok(Value::Object(short))
 }
 
-/// The numbers, words and yeses of a result: what lists and toasts are made of.
+async fn get(files: &OwnerFiles, key: &FileKey, most: u64) -> Result<Vec<u8>, StorageError> {
+    let file = files.get(key).await?;
+    if file.bytes > most {
+        return Err(StorageError::TooLarge(most));
+    }
+    file.content.map_ok(|piece| piece.to_vec()).try_concat().await
+}
+
+fn no_answer() -> StorageError {
+    StorageError::Failed("it does not answer".to_owned())
+}
+
+/// The fields of a result that are neither objects nor arrays: the ones that lists and toasts show.
 fn small_fields(result: &Value) -> Map<String, Value> {
     let mut left = LARGEST_SUMMARY;
     let fields = result.as_object().into_iter().flatten().filter(|(_, value)| !value.is_object() && !value.is_array());

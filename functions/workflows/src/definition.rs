@@ -3,7 +3,6 @@
 //! - [`document`]: a workflow as its file declares it
 //! - `expression`: references such as `{{ steps.load.output }}`
 //! - `input`: its inputs, offered as a form and checked when a run starts
-//! - `faults`: what is wrong with a definition, each fault with its line
 //! - `check`: a definition by itself, its `references` and the `dependencies` of its steps
 //! - `folder`: all definitions of a folder, and how they nest
 
@@ -11,7 +10,6 @@ mod check;
 pub(crate) mod dependencies;
 pub mod document;
 pub(crate) mod expression;
-mod faults;
 mod folder;
 pub(crate) mod input;
 mod references;

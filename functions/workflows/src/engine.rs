@@ -48,8 +48,7 @@ impl Engine {
     /// Advances runs while it is polled; ends only with an error.
     pub(crate) async fn run(&self) -> anyhow::Result<()> {
         let Self { runs, buffer, .. } = self;
-        let dialect = runs.dialect;
-        let tables = || runs.database.transaction(move |transaction| store::make_tables(transaction, dialect));
+        let tables = || runs.database.transaction_with(&store::TABLES, |_| Ok(()));
         timing::until_answered("the tables of workflows are not there yet", tables).await;
         tokio::select! {
             ended = listener::listen(runs, buffer, self.horizon) => ended,

@@ -17,10 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     config::WorkflowsConfig,
     definition::{Definitions, MAX_DEPTH, document::Definition, input},
-    engine::{
-        Engine,
-        store::{self, Dialect},
-    },
+    engine::{Engine, store},
     run::state::{Phase, Run, StepRun, workflows_kind},
 };
 
@@ -92,10 +89,9 @@ fn new_run(context: &Context, definition: Arc<Definition>, input: Map<String, Va
 }
 
 /// Saves a new run; only once, however often its job is done.
-fn start(transaction: &mut dyn Transaction, mut run: Run, dialect: Dialect) -> Result<(), Failure> {
-    store::make_tables(transaction, dialect)?;
+fn start(transaction: &mut dyn Transaction, mut run: Run) -> Result<(), Failure> {
     if let Some(parent) = run.parent
-        && let Some(parent) = store::load(transaction, parent, dialect)?
+        && let Some(parent) = store::load(transaction, parent)?
     {
         run.depth = parent.depth + 1;
     }
@@ -103,19 +99,14 @@ fn start(transaction: &mut dyn Transaction, mut run: Run, dialect: Dialect) -> R
         return Err(Failure::input(format!("workflows start each other more than {MAX_DEPTH} deep")));
     }
     if !store::insert(transaction, &run)? {
-        raise_attempt(transaction, run.id, run.attempt, dialect)?;
+        raise_attempt(transaction, run.id, run.attempt)?;
     }
     Ok(())
 }
 
 /// Raises a run's attempt to that of its job, whose host may have published a later one.
-fn raise_attempt(
-    transaction: &mut dyn Transaction,
-    id: TaskId,
-    attempt: u32,
-    dialect: Dialect,
-) -> Result<(), DatabaseError> {
-    let Some(before) = store::load(transaction, id, dialect)?.filter(|run| !run.is_over()) else {
+fn raise_attempt(transaction: &mut dyn Transaction, id: TaskId, attempt: u32) -> Result<(), DatabaseError> {
+    let Some(before) = store::load(transaction, id)?.filter(|run| !run.is_over()) else {
         return Ok(());
     };
     let run = Run { attempt: before.attempt.max(attempt), has_unpublished: true, ..before.clone() };
@@ -151,9 +142,9 @@ impl Function for Workflows {
         }
         let values = input::read(&definition, input.input).map_err(Failure::input)?;
         let database = context.database()?;
-        let (run, dialect, stop) = (new_run(context, definition, values), Dialect::of(database), context.stop.clone());
-        let started = database.transaction(move |transaction| {
-            start(transaction, run, dialect)?;
+        let (run, stop) = (new_run(context, definition, values), context.stop.clone());
+        let started = database.transaction_with(&store::TABLES, move |transaction| {
+            start(transaction, run)?;
             if stop.is_cancelled() { Err(Failure::Stopped) } else { Ok(()) }
         });
         started.await?;

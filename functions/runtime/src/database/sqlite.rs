@@ -8,16 +8,23 @@ use std::{
 };
 
 use rusqlite::{
-    Connection, ErrorCode, TransactionBehavior, params_from_iter,
+    Connection, OpenFlags, TransactionBehavior, params_from_iter,
     types::{ToSql, ToSqlOutput, ValueRef},
 };
 use tokio::sync::Mutex;
 
-use super::{DatabaseError, OpenError, Row, Transaction, Value};
-use crate::thread;
+use crate::{
+    database::{
+        error::DatabaseError,
+        tables::Tables,
+        transaction::{Dialect, Transaction},
+        value::{Row, Value},
+    },
+    thread,
+};
 
-/// How long another process may write before we come again later.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long another process may write before the work fails and is tried again later.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 const SETTINGS: &str = "
     PRAGMA journal_mode = WAL;
@@ -30,57 +37,71 @@ const SETTINGS: &str = "
 pub struct Sqlite {
     path: PathBuf,
     /// SQLite has one writer at a time: those of this process wait here, where waiting costs nothing.
-    turn: Arc<Mutex<()>>,
+    writer: Arc<Mutex<()>>,
     /// SQLite does not wait when two make a new file's journal at once.
     opening: Arc<std::sync::Mutex<()>>,
 }
 
 impl Sqlite {
-    pub(super) fn open(path: &str) -> Result<Self, OpenError> {
+    pub(super) fn open(path: &str) -> Result<Self, &'static str> {
         if path.is_empty() || path.ends_with('/') || path.contains('?') {
-            return Err(OpenError("write sqlite://PATH or sqlite:///PATH, the path of a file".to_owned()));
+            return Err("write sqlite://PATH or sqlite:///PATH, the path of a file");
         }
-        Ok(Self { path: path.into(), turn: Arc::default(), opening: Arc::default() })
+        Ok(Self { path: path.into(), writer: Arc::default(), opening: Arc::default() })
     }
 
-    /// Where it is.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The right to write to it within this process; held by who writes for longer than a moment.
-    pub fn turn(&self) -> Arc<Mutex<()>> {
-        self.turn.clone()
+    /// The right to write to it within this process; locked by work that writes for longer than a moment.
+    pub fn writer(&self) -> Arc<Mutex<()>> {
+        self.writer.clone()
     }
 
-    /// A connection of one's own that may write; for a thread that may wait.
+    /// A new connection that may write; for a thread that may wait.
     pub fn connect(&self) -> Result<Connection, DatabaseError> {
-        // What it guards is in the file: a panic elsewhere has not harmed it.
+        // It guards only the file: a panic elsewhere has not harmed it.
         let _alone = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(folder) = self.path.parent() {
             fs::create_dir_all(folder).map_err(|error| {
                 DatabaseError::Passing(format!("the folder of the file cannot be made: {}", error.kind()))
             })?;
         }
-        let connection = Connection::open(&self.path).map_err(explain)?;
-        connection.busy_timeout(PATIENCE).map_err(explain)?;
-        connection.execute_batch(SETTINGS).map_err(explain)?;
+        let connection = Connection::open(&self.path)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.execute_batch(SETTINGS)?;
         Ok(connection)
     }
 
+    /// A new connection that can only read, by its mode and by its own settings; for a thread that may wait.
+    pub fn connect_read_only(&self) -> rusqlite::Result<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.path, flags)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.execute_batch("PRAGMA query_only = ON; PRAGMA trusted_schema = OFF;")?;
+        Ok(connection)
+    }
+
+    /// Runs `work` in a transaction, once the tables exist.
     pub(super) async fn transaction<T: Send + 'static, E: From<DatabaseError> + Send + 'static>(
         &self,
+        tables: Option<&'static Tables>,
         work: impl FnOnce(&mut dyn Transaction) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E> {
-        let turn = self.turn.clone().lock_owned().await;
+        let writer = self.writer.clone().lock_owned().await;
         let sqlite = self.clone();
         let work = move || {
-            let _turn = turn;
+            let _writer = writer;
             let mut connection = sqlite.connect()?;
-            let mut transaction =
-                connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(explain)?;
+            if let Some(tables) = tables {
+                tables.create_in_sqlite(&mut connection)?;
+            }
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate);
+            let mut transaction = transaction.map_err(DatabaseError::from)?;
             let done = work(&mut transaction)?;
-            transaction.commit().map_err(explain)?;
+            transaction.commit().map_err(DatabaseError::from)?;
             Ok(done)
         };
         thread::run(move || Ok::<_, DatabaseError>(work())).await?
@@ -89,20 +110,23 @@ impl Sqlite {
 
 impl Transaction for rusqlite::Transaction<'_> {
     fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64, DatabaseError> {
-        let changed = Connection::execute(self, sql, params_from_iter(values)).map_err(explain)?;
-        Ok(changed as u64)
+        Ok(Connection::execute(self, sql, params_from_iter(values))? as u64)
     }
 
     fn query(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, DatabaseError> {
-        let mut statement = self.prepare(sql).map_err(explain)?;
+        let mut statement = self.prepare(sql)?;
         let columns = statement.column_count();
-        let mut found = statement.query(params_from_iter(values)).map_err(explain)?;
+        let mut found = statement.query(params_from_iter(values))?;
         let mut rows = Vec::new();
-        while let Some(row) = found.next().map_err(explain)? {
-            let values = (0..columns).map(|at| row.get_ref(at).map(value).map_err(explain));
+        while let Some(row) = found.next()? {
+            let values = (0..columns).map(|column| row.get_ref(column).map(value));
             rows.push(Row(values.collect::<Result<_, _>>()?));
         }
         Ok(rows)
+    }
+
+    fn dialect(&self) -> Dialect {
+        Dialect::Sqlite
     }
 }
 
@@ -123,23 +147,5 @@ fn value(value: ValueRef<'_>) -> Value {
         ValueRef::Integer(number) => Value::Integer(number),
         ValueRef::Real(number) => Value::Number(number),
         ValueRef::Text(text) | ValueRef::Blob(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
-    }
-}
-
-fn explain(error: rusqlite::Error) -> DatabaseError {
-    let passing = matches!(
-        error.sqlite_error_code(),
-        Some(
-            ErrorCode::DatabaseBusy
-                | ErrorCode::DatabaseLocked
-                | ErrorCode::DiskFull
-                | ErrorCode::CannotOpen
-                | ErrorCode::SystemIoFailure
-                | ErrorCode::OutOfMemory
-        )
-    );
-    match passing {
-        true => DatabaseError::Passing(error.to_string()),
-        false => DatabaseError::Refused(error.to_string()),
     }
 }

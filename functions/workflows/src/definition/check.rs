@@ -2,15 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use model::Term;
-use runtime::definitions::{Fault, Source};
+use runtime::definitions::{Fault, Segment, Source, check_allow};
 
 use super::{
     dependencies,
     document::{Compensation, Definition, HumanDuration, StepDefinition, StepType},
     expression,
-    faults::{self, FaultList, Position},
-    input,
     references::ReferenceCheck,
 };
 
@@ -29,9 +26,7 @@ pub(crate) struct Kinds {
 
 /// Finds all faults of a definition that was read from this source.
 pub(crate) fn check(definition: &Definition, source: &Source, kinds: &Kinds) -> Vec<Fault> {
-    let document = faults::parse(&source.text);
-    let root = Position::root(&document);
-    let mut check = Check { definition, kinds, root, faults: FaultList { source, faults: Vec::new() } };
+    let mut check = Check { definition, source, kinds, faults: Vec::new() };
     check.head();
     check.inputs();
     let graph_is_valid = check.ids() && check.needs();
@@ -44,38 +39,41 @@ pub(crate) fn check(definition: &Definition, source: &Source, kinds: &Kinds) -> 
     }
     if graph_is_valid {
         let ended = definition.steps.iter().map(|step| step.id.as_str()).collect();
-        let references = ReferenceCheck { definition, ended, has_item: false };
-        references.check_object(root.key("output"), &definition.output, &mut check.faults);
+        let references = ReferenceCheck { definition, source, ended, has_item: false };
+        references.check_object(&["output".into()], &definition.output, &mut check.faults);
     }
-    check.faults.faults
+    check.faults
 }
 
 struct Check<'a> {
     definition: &'a Definition,
+    source: &'a Source,
     kinds: &'a Kinds,
-    root: Position<'a>,
-    faults: FaultList<'a>,
+    faults: Vec<Fault>,
 }
 
-impl<'a> Check<'a> {
+impl Check<'_> {
+    fn add(&mut self, path: &[Segment], reason: impl Into<String>) {
+        self.faults.push(self.source.fault_in(path, reason));
+    }
+
     fn head(&mut self) {
-        let (definition, root) = (self.definition, self.root);
+        let definition = self.definition;
         if definition.title.trim().is_empty() || definition.title.chars().count() > MAX_TITLE {
-            self.faults.add(root.key("title"), format!("title: it has 1 to {MAX_TITLE} characters"));
+            self.add(&["title".into()], format!("title: it has 1 to {MAX_TITLE} characters"));
         }
         if !definition.name.is_empty() {
-            self.faults.add(root.key("name"), "name: a workflow's name is that of its file");
+            self.add(&["name".into()], "name: a workflow's name is that of its file");
         }
         for (index, entry) in definition.allow.iter().enumerate() {
-            if !matches!(entry.parse(), Ok(Term::User(_) | Term::Group(_))) {
-                let error = format!("allow: {entry:?} is neither user:<id> nor group:<name>");
-                self.faults.add(root.key("allow").index(index), error);
+            if let Err(reason) = check_allow(entry) {
+                self.add(&["allow".into(), index.into()], reason);
             }
         }
         match definition.steps.len() {
-            0 => self.faults.add(root, "it has no [[step]]"),
+            0 => self.add(&[], "it has no [[step]]"),
             count if count > MAX_STEPS => {
-                self.faults.add(root.key("step"), format!("it has {count} steps; {MAX_STEPS} are allowed"));
+                self.add(&["step".into()], format!("it has {count} steps; {MAX_STEPS} are allowed"));
             }
             _ => {}
         }
@@ -84,53 +82,48 @@ impl<'a> Check<'a> {
     fn inputs(&mut self) {
         let mut names = BTreeSet::new();
         for (index, field) in self.definition.inputs.iter().enumerate() {
-            let (position, name) = (self.root.key("input").index(index), &field.name);
+            let (input, name) = ([Segment::from("input"), index.into()], &field.name);
+            let key = [&input[..], &["name".into()]].concat();
             if let Some(error) = fault_of_id(name) {
-                self.faults.add(position.key("name"), format!("input {name:?}: {error}"));
+                self.add(&key, format!("input {name:?}: {error}"));
             }
             if !names.insert(name) {
-                self.faults.add(position.key("name"), format!("input {name:?}: there are two of this name"));
+                self.add(&key, format!("input {name:?}: there are two of this name"));
             }
-            for choice in &field.choices {
-                if let Err(error) = input::check_type(field, choice) {
-                    self.faults.add(position.key("choices"), format!("input {name:?}: choices: {choice}: {error}"));
-                }
-            }
-            if let Some(Err(error)) = field.default.as_ref().map(|default| input::check_value(field, default)) {
-                self.faults.add(position.key("default"), format!("input {name:?}: default: {error}"));
+            for (path, reason) in field.check() {
+                self.add(&[&input[..], &path].concat(), format!("input {name:?}: {reason}"));
             }
         }
     }
 
     /// Checks the ids of all steps; answers whether they are valid.
     fn ids(&mut self) -> bool {
-        let (mut ids, before) = (BTreeSet::new(), self.faults.faults.len());
+        let (mut ids, before) = (BTreeSet::new(), self.faults.len());
         for (index, step) in self.definition.steps.iter().enumerate() {
-            let position = self.step_position(index).key("id");
             if let Some(error) = fault_of_id(&step.id) {
-                self.faults.add(position, format!("step {:?}: {error}", step.id));
+                self.add(&in_step(index, "id"), format!("step {:?}: {error}", step.id));
             }
             if !ids.insert(&step.id) {
-                self.faults.add(position, format!("step {:?}: there are two of this id", step.id));
+                self.add(&in_step(index, "id"), format!("step {:?}: there are two of this id", step.id));
             }
         }
-        self.faults.faults.len() == before
+        self.faults.len() == before
     }
 
     /// Checks the needs of all steps; answers whether they are valid.
     fn needs(&mut self) -> bool {
-        let before = self.faults.faults.len();
+        let before = self.faults.len();
         for (index, step) in self.definition.steps.iter().enumerate() {
             for (nth, need) in step.needs.iter().enumerate() {
-                let position = self.step_position(index).key("needs").index(nth);
+                let path = [&in_step(index, "needs")[..], &[nth.into()]].concat();
                 if self.definition.step_index(need).is_none() {
-                    self.faults.add(position, format!("step {:?}: needs: there is no step {need:?}", step.id));
+                    self.add(&path, format!("step {:?}: needs: there is no step {need:?}", step.id));
                 } else if step.needs[..nth].contains(need) {
-                    self.faults.add(position, format!("step {:?}: needs: {need:?} stands there twice", step.id));
+                    self.add(&path, format!("step {:?}: needs: {need:?} stands there twice", step.id));
                 }
             }
         }
-        if self.faults.faults.len() > before {
+        if self.faults.len() > before {
             return false;
         }
         let Some(cycle) = dependencies::cycle_of_steps(self.definition) else {
@@ -138,19 +131,16 @@ impl<'a> Check<'a> {
         };
         let index = self.definition.step_index(&cycle[0]).unwrap_or_default();
         let error = format!("needs: these steps wait for each other: {}", cycle.join(" → "));
-        self.faults.add(self.step_position(index).key("needs"), error);
+        self.add(&in_step(index, "needs"), error);
         false
-    }
-
-    fn step_position(&self, index: usize) -> Position<'a> {
-        self.root.key("step").index(index)
     }
 
     /// Checks all of a step but its references.
     fn step(&mut self, index: usize) {
-        let (step, position) = (&self.definition.steps[index], self.step_position(index));
-        let mut add =
-            |key: &str, error: String| self.faults.add(position.key(key), format!("step {:?}: {error}", step.id));
+        let step = &self.definition.steps[index];
+        let mut add = |key: &str, error: String| {
+            self.faults.push(self.source.fault_in(&in_step(index, key), format!("step {:?}: {error}", step.id)));
+        };
         if let Some(error) = self.kinds.fault_of(&step.kind) {
             add("kind", format!("kind: {error}"));
         }
@@ -176,9 +166,10 @@ impl<'a> Check<'a> {
     }
 
     fn step_references(&mut self, index: usize) {
-        let (step, position) = (&self.definition.steps[index], self.step_position(index));
+        let step = &self.definition.steps[index];
         let ended = dependencies::ancestors(self.definition, index);
-        let mut references = ReferenceCheck { definition: self.definition, ended, has_item: false };
+        let (definition, source) = (self.definition, self.source);
+        let mut references = ReferenceCheck { definition, source, ended, has_item: false };
         let texts = [("ask", &step.ask), ("question", &step.question), ("until", &step.until)];
         let texts = texts.map(|(key, text)| (key, text.as_deref().map(expression::references_in_text), false));
         let has_items = step.for_each.is_some();
@@ -188,17 +179,22 @@ impl<'a> Check<'a> {
         for (key, found, has_item) in texts.into_iter().chain(expressions) {
             references.has_item = has_item;
             if let Some(found) = found {
-                references.check(position.key(key), &format!("step {:?}: {key}", step.id), found, &mut self.faults);
+                references.check(&in_step(index, key), &format!("step {:?}: {key}", step.id), found, &mut self.faults);
             }
         }
         references.has_item = has_items;
-        references.check_object(position.key("input"), &step.input, &mut self.faults);
+        references.check_object(&in_step(index, "input"), &step.input, &mut self.faults);
         if let Some(compensate) = &step.compensate {
             references.ended.insert(&step.id);
-            let position = position.key("compensate").key("input");
-            references.check_object(position, &compensate.input, &mut self.faults);
+            let path = [&in_step(index, "compensate")[..], &["input".into()]].concat();
+            references.check_object(&path, &compensate.input, &mut self.faults);
         }
     }
+}
+
+/// The path of a step's field.
+fn in_step(index: usize, key: &str) -> [Segment; 3] {
+    ["step".into(), index.into(), key.into()]
 }
 
 impl Kinds {

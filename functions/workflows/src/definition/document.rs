@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::catalogue::FieldType;
+use runtime::form::FormField;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -23,43 +23,13 @@ pub struct Definition {
     pub allow: Vec<String>,
     /// The fields of its form.
     #[serde(default, rename = "input")]
-    pub inputs: Vec<InputField>,
+    pub inputs: Vec<FormField>,
     /// Its steps, in any order.
     #[serde(default, rename = "step")]
     pub steps: Vec<StepDefinition>,
     /// Shown in its result besides its steps; may hold references.
     #[serde(default)]
     pub output: Map<String, Value>,
-}
-
-/// A field of a workflow's form, and of its input.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct InputField {
-    /// Its name in references: `input.<name>`.
-    pub name: String,
-    /// Shown to users; by default its name.
-    #[serde(default)]
-    pub title: String,
-    /// The type of its value.
-    #[serde(rename = "type", default = "text")]
-    pub field_type: FieldType,
-    /// Its value where none is given.
-    #[serde(default)]
-    pub default: Option<Value>,
-    /// Whether it must be given.
-    #[serde(default)]
-    pub required: bool,
-    /// The allowed values; empty allows all.
-    #[serde(default)]
-    pub choices: Vec<Value>,
-    /// A sentence shown beside it.
-    #[serde(default)]
-    pub hint: String,
-}
-
-fn text() -> FieldType {
-    FieldType::Text
 }
 
 /// A step of a workflow.

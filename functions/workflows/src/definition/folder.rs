@@ -3,13 +3,12 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use model::Kind;
-use runtime::definitions::{Fault, Faults, Source, fault_of_name, files};
+use runtime::definitions::{Fault, Faults, Folder, Source};
 
 use super::{
     check::{self, Kinds},
     dependencies,
     document::Definition,
-    faults::{self, FaultList, Position},
 };
 
 /// How deep workflows may start each other.
@@ -23,26 +22,13 @@ impl Definitions {
     /// Reads all `NAME.toml` of a folder; none where the path is empty. Steps may name these functions.
     pub fn read(folder: &Path, functions: &[Kind]) -> Result<Self, Faults> {
         let setting = "workflows.definitions (BELLWIRE_WORKFLOWS__DEFINITIONS)";
-        let files = files(folder, &["toml"]).map_err(|fault| Faults { setting, faults: vec![fault] })?;
-        let (mut sources, mut definitions, mut faults) = (Vec::new(), BTreeMap::new(), Vec::new());
-        for file in files {
-            Source::read(folder, &file).map_or_else(|fault| faults.push(fault), |source| sources.push(source));
-        }
+        let folder = Folder::open(setting, folder, ["toml"]);
         let kinds = Kinds {
             functions: functions.iter().map(Kind::to_string).collect(),
-            workflows: sources.iter().map(|source| source.name.clone()).collect(),
+            workflows: folder.names().map(str::to_owned).collect(),
         };
-        for source in &sources {
-            match read(source, &kinds) {
-                Ok(definition) => drop(definitions.insert(source.name.clone(), definition)),
-                Err(found) => faults.extend(found),
-            }
-        }
-        if faults.is_empty() {
-            faults = check_nesting(&sources, &definitions);
-        }
-        let definitions = definitions.into_iter().map(|(name, definition)| (name, Arc::new(definition)));
-        Faults::unless_none(setting, faults).map(|()| Self(definitions.collect()))
+        let definitions = folder.read(|[source]| read(source, &kinds), |found| check_nesting(&folder, found))?;
+        Ok(Self(definitions.into_iter().map(|(name, definition)| (name, Arc::new(definition))).collect()))
     }
 
     /// The workflow of this name.
@@ -57,8 +43,9 @@ impl Definitions {
 }
 
 fn read(source: &Source, kinds: &Kinds) -> Result<Definition, Vec<Fault>> {
-    if let Some(error) = fault_of_workflow_name(&source.name, kinds) {
-        return Err(vec![source.fault(error)]);
+    let name = source.name.as_str();
+    if ["approval", "wait", "workflows"].contains(&name) || kinds.functions.contains(name) {
+        return Err(vec![source.fault(format!("{name} is a kind of step already; give the file another name"))]);
     }
     let mut definition: Definition = source.parse().map_err(|fault| vec![fault])?;
     let faults = check::check(&definition, source, kinds);
@@ -72,27 +59,23 @@ fn read(source: &Source, kinds: &Kinds) -> Result<Definition, Vec<Fault>> {
     Ok(definition)
 }
 
-fn fault_of_workflow_name(name: &str, kinds: &Kinds) -> Option<String> {
-    let is_taken = ["approval", "wait", "workflows"].contains(&name) || kinds.functions.contains(name);
-    match fault_of_name(name) {
-        None if is_taken => Some(format!("{name} is a kind of step already; give the file another name")),
-        error => error.map(str::to_owned),
-    }
-}
-
-/// Finds workflows that start each other without end or too deep. The sources and definitions are of the same files.
-fn check_nesting(sources: &[Source], definitions: &BTreeMap<String, Definition>) -> Vec<Fault> {
+/// Finds workflows that start each other without end or too deep.
+fn check_nesting(folder: &Folder<1>, definitions: &BTreeMap<String, Definition>) -> Vec<Fault> {
     let names: Vec<&String> = definitions.keys().collect();
     let started_by = |workflow: usize| -> Vec<usize> {
         let steps = definitions[names[workflow]].steps.iter();
         steps.filter_map(|step| names.iter().position(|name| **name == step.kind)).collect()
     };
-    let fault =
-        |workflow: usize, reason: String| fault_of_nesting(sources, &definitions[names[workflow]], &names, reason);
+    let fault = |workflow: usize, reason: String| {
+        let name = names[workflow];
+        let step = definitions[name].steps.iter().position(|step| names.contains(&&step.kind)).unwrap_or_default();
+        let [source] = folder.sources(name).expect("a definition that was read has its file");
+        source.fault_in(&["step".into(), step.into(), "kind".into()], reason)
+    };
     if let Some(cycle) = dependencies::find_cycle(names.len(), started_by) {
         let shown: Vec<_> = cycle.iter().map(|workflow| names[*workflow].as_str()).collect();
         let reason = format!("kind: these workflows start each other without end: {}", shown.join(" → "));
-        return fault(cycle[0], reason);
+        return vec![fault(cycle[0], reason)];
     }
     let mut depths = vec![0; names.len()];
     // Without a cycle, the longest path is found after as many rounds as there are workflows; two too many are enough.
@@ -102,19 +85,5 @@ fn check_nesting(sources: &[Source], definitions: &BTreeMap<String, Definition>)
         }
     }
     let too_deep = (0..names.len()).filter(|workflow| depths[*workflow] >= MAX_DEPTH);
-    too_deep
-        .flat_map(|workflow| fault(workflow, format!("kind: it starts workflows more than {MAX_DEPTH} deep")))
-        .collect()
-}
-
-/// A fault at the first step that starts another workflow.
-fn fault_of_nesting(sources: &[Source], definition: &Definition, names: &[&String], reason: String) -> Vec<Fault> {
-    let source = sources.iter().find(|source| source.name == definition.name);
-    let step = definition.steps.iter().position(|step| names.contains(&&step.kind));
-    let (Some(source), Some(step)) = (source, step) else {
-        return Vec::new();
-    };
-    let (document, mut list) = (faults::parse(&source.text), FaultList { source, faults: Vec::new() });
-    list.add(Position::root(&document).key("step").index(step).key("kind"), reason);
-    list.faults
+    too_deep.map(|workflow| fault(workflow, format!("kind: it starts workflows more than {MAX_DEPTH} deep"))).collect()
 }

@@ -1,96 +1,33 @@
 //! The inputs of a workflow: offered as a form, and checked when a run starts.
 
-use model::catalogue::{Field, FieldType, Offer};
+use model::catalogue::Offer;
+use runtime::form::{self, InputError};
 use serde_json::{Map, Value, json};
-use storage::FileKey;
 
-use super::document::{Definition, InputField};
-
-/// Most bytes of a text in an input.
-const MAX_TEXT: usize = 16 * 1024;
+use super::document::Definition;
 
 /// The form that starts a workflow.
 pub(crate) fn offer(definition: &Definition) -> Offer {
-    let fields = definition.inputs.iter().map(|field| Field {
-        path: format!("input.{}", field.name),
-        title: if field.title.is_empty() { field.name.clone() } else { field.title.clone() },
-        field_type: field.field_type,
-        default: field.default.clone(),
-        required: field.required,
-        choices: field.choices.clone(),
-        hint: field.hint.clone(),
-    });
     Offer {
         name: definition.name.clone(),
         title: definition.title.clone(),
         description: definition.description.clone(),
         allow: definition.allow.clone(),
         input: Map::from_iter([("workflow".to_owned(), json!(definition.name))]),
-        fields: fields.collect(),
+        fields: definition.inputs.iter().map(|field| field.offer("input")).collect(),
     }
 }
 
-/// Checks the values of a run's inputs, and adds defaults; null where there is none either.
-pub(crate) fn read(definition: &Definition, mut values: Map<String, Value>) -> Result<Map<String, Value>, String> {
-    let mut input = Map::new();
-    for field in &definition.inputs {
-        let value = values.remove(&field.name).filter(|value| !value.is_null()).or_else(|| field.default.clone());
-        match value {
-            Some(value) => {
-                check_value(field, &value).map_err(|error| format!("input.{}: {error}", field.name))?;
-                input.insert(field.name.clone(), value);
-            }
-            None if field.required => return Err(format!("input.{}: it is missing", field.name)),
-            None => {
-                input.insert(field.name.clone(), Value::Null);
-            }
-        }
-    }
-    match values.keys().next() {
-        None => Ok(input),
-        Some(unknown) => {
+/// Reads the values of a run's inputs, with defaults; null where there is none either.
+pub(crate) fn read(definition: &Definition, values: Map<String, Value>) -> Result<Map<String, Value>, String> {
+    form::read(&definition.inputs, values).map_err(|error| match error {
+        InputError::Invalid(field, reason) => format!("input.{}: {reason}", field.name),
+        InputError::Unknown(unknown) => {
             let known: Vec<_> = definition.inputs.iter().map(|field| field.name.as_str()).collect();
-            let shown: String = unknown.chars().take(40).collect();
-            Err(format!(
-                "input.{shown}: the workflow {} has no such input; it has {}",
-                definition.name,
-                known.join(", ")
-            ))
+            let (name, known) = (&definition.name, known.join(", "));
+            format!("input.{unknown}: the workflow {name} has no such input; it has {known}")
         }
-    }
-}
-
-/// Whether a value is one that the field may have.
-pub(crate) fn check_value(field: &InputField, value: &Value) -> Result<(), String> {
-    check_type(field, value)?;
-    if field.choices.is_empty() || field.choices.contains(value) {
-        return Ok(());
-    }
-    let choices: Vec<_> = field.choices.iter().map(Value::to_string).collect();
-    Err(format!("{value} is none of {}", choices.join(", ")))
-}
-
-/// Whether a value is of the field's type.
-pub(crate) fn check_type(field: &InputField, value: &Value) -> Result<(), String> {
-    let text = value.as_str().filter(|text| text.len() <= MAX_TEXT);
-    let (fits, expected) = match field.field_type {
-        FieldType::Text => (text.is_some(), "a text"),
-        FieldType::Integer => (value.is_i64() || value.is_u64(), "a whole number"),
-        FieldType::Number => (value.is_number(), "a number"),
-        FieldType::Boolean => (value.is_boolean(), "true or false"),
-        FieldType::Date => (text.is_some_and(is_date), "a day such as \"2026-11-22\""),
-        FieldType::Month => (text.is_some_and(is_month), "a month such as \"2026-11\""),
-        FieldType::File => (text.is_some_and(|text| text.parse::<FileKey>().is_ok()), "the key of an uploaded file"),
-    };
-    if fits { Ok(()) } else { Err(format!("it must be {expected}")) }
-}
-
-fn is_date(text: &str) -> bool {
-    text.len() == 10 && text.parse::<jiff::civil::Date>().is_ok()
-}
-
-fn is_month(text: &str) -> bool {
-    text.len() == 7 && is_date(&format!("{text}-01"))
+    })
 }
 
 #[cfg(test)]
@@ -126,12 +63,12 @@ mod tests {
     #[test]
     fn what_is_wrong_with_an_input_is_named() {
         for (values, expected) in [
-            (json!({}), "input.file: it is missing"),
-            (json!({ "file": null }), "input.file: it is missing"),
-            (json!({ "file": "../secret" }), "input.file: it must be the key"),
-            (json!({ "file": "a/b", "month": "2026-13" }), "input.month: it must be a month"),
-            (json!({ "file": "a/b", "size": 3 }), "input.size: 3 is none of 1, 2"),
-            (json!({ "file": "a/b", "size": "2" }), "input.size: it must be a whole number"),
+            (json!({}), "input.file: it must be given"),
+            (json!({ "file": null }), "input.file: it must be given"),
+            (json!({ "file": "../secret" }), "input.file: \"../secret\" is not the key of an uploaded file"),
+            (json!({ "file": "a/b", "month": "2026-13" }), "input.month: \"2026-13\" is not a month"),
+            (json!({ "file": "a/b", "size": 3 }), "input.size: 3 is none of its choices: 1, 2"),
+            (json!({ "file": "a/b", "size": "2" }), "input.size: \"2\" is not a whole number"),
             (json!({ "file": "a/b", "sise": 2 }), "input.sise: the workflow"),
         ] {
             let error = read(&definition(), values.as_object().unwrap().clone()).unwrap_err();

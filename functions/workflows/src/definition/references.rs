@@ -2,17 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use runtime::definitions::{Fault, Segment, Source};
 use serde_json::{Map, Value};
 
-use super::{
-    document::Definition,
-    expression,
-    faults::{FaultList, Position},
-};
+use super::{document::Definition, expression};
 
 /// Checks the references in one part of a definition.
 pub(crate) struct ReferenceCheck<'a> {
     pub(crate) definition: &'a Definition,
+    pub(crate) source: &'a Source,
     /// The ids of the steps that have ended by then.
     pub(crate) ended: BTreeSet<&'a str>,
     /// Whether there is an `item`.
@@ -21,26 +19,26 @@ pub(crate) struct ReferenceCheck<'a> {
 
 impl ReferenceCheck<'_> {
     /// Checks all texts of an object.
-    pub(crate) fn check_object(&self, position: Position<'_>, object: &Map<String, Value>, faults: &mut FaultList<'_>) {
+    pub(crate) fn check_object(&self, path: &[Segment], object: &Map<String, Value>, faults: &mut Vec<Fault>) {
         for (key, value) in object {
-            self.check_value(position.key(key), key, value, faults);
+            self.check_value(&[path, &[key.as_str().into()]].concat(), key, value, faults);
         }
     }
 
-    fn check_value(&self, position: Position<'_>, name: &str, value: &Value, faults: &mut FaultList<'_>) {
+    fn check_value(&self, path: &[Segment], name: &str, value: &Value, faults: &mut Vec<Fault>) {
         match value {
-            Value::String(text) => self.check(position, name, expression::references_in_text(text), faults),
+            Value::String(text) => self.check(path, name, expression::references_in_text(text), faults),
             Value::Array(list) => {
                 for (index, entry) in list.iter().enumerate() {
-                    self.check_value(position.index(index), name, entry, faults);
+                    self.check_value(&[path, &[index.into()]].concat(), name, entry, faults);
                 }
             }
             Value::Object(object) if object.keys().any(|key| key.starts_with("$__toml")) => {
-                faults.add(position, format!("{name}: put dates and times into quotes"));
+                faults.push(self.source.fault_in(path, format!("{name}: put dates and times into quotes")));
             }
             Value::Object(object) => {
                 for (key, entry) in object {
-                    self.check_value(position.key(key), &format!("{name}.{key}"), entry, faults);
+                    self.check_value(&[path, &[key.as_str().into()]].concat(), &format!("{name}.{key}"), entry, faults);
                 }
             }
             _ => {}
@@ -50,16 +48,16 @@ impl ReferenceCheck<'_> {
     /// Checks the references of one text, as they were parsed.
     pub(crate) fn check(
         &self,
-        position: Position<'_>,
+        path: &[Segment],
         name: &str,
         references: Result<BTreeSet<String>, String>,
-        faults: &mut FaultList<'_>,
+        faults: &mut Vec<Fault>,
     ) {
         match references {
-            Err(error) => faults.add(position, format!("{name}: {error}")),
+            Err(error) => faults.push(self.source.fault_in(path, format!("{name}: {error}"))),
             Ok(references) => {
                 for error in references.iter().filter_map(|reference| self.fault_of(reference)) {
-                    faults.add(position, format!("{name}: {error}"));
+                    faults.push(self.source.fault_in(path, format!("{name}: {error}")));
                 }
             }
         }

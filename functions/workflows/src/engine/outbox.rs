@@ -1,10 +1,13 @@
 //! Messages to be sent: written in the transaction that decides on them, removed once the broker has confirmed them.
 
 use model::{Environment, Event, Job};
-use runtime::{DatabaseError, database::Transaction};
+use runtime::{
+    DatabaseError,
+    database::{Dialect, Transaction},
+};
 use serde::{Deserialize, Serialize};
 
-use super::store::{self, Dialect};
+use super::store;
 
 /// The time that a process has to send what it has claimed, before another sends it as well; in milliseconds.
 const CLAIM_DURATION: i64 = 30_000;
@@ -48,12 +51,14 @@ pub(crate) fn claim(
     transaction: &mut dyn Transaction,
     environment: &Environment,
     now: i64,
-    dialect: Dialect,
 ) -> Result<Vec<ClaimedMessage>, DatabaseError> {
+    let skip_locked = match transaction.dialect() {
+        Dialect::Sqlite => "",
+        Dialect::Postgres => " FOR UPDATE SKIP LOCKED",
+    };
     let sql = format!(
         "SELECT id, version, body FROM bellwire_workflow_outbox WHERE environment = $1 AND due <= $2 \
-         ORDER BY due, id LIMIT $3{}",
-        dialect.skipping_locked()
+         ORDER BY due, id LIMIT $3{skip_locked}"
     );
     let rows = transaction.query(&sql, &[environment.as_str().into(), now.into(), CLAIM_BATCH.into()])?;
     let mut claimed = Vec::with_capacity(rows.len());

@@ -1,17 +1,19 @@
 //! Updates runs by id, and fetches stored outputs that an update needs.
 
-use bytes::Bytes;
-use futures_util::TryStreamExt;
 use metrics::counter;
 use model::TaskId;
-use runtime::{Database, DatabaseError, WorkerContext, database::Transaction};
+use runtime::{
+    Database, DatabaseError, WorkerContext,
+    database::Transaction,
+    stored::{self, StoredError},
+};
 use serde_json::Value;
-use storage::StorageError;
+use storage::{OwnerFiles, StorageError};
 use tokio::sync::Notify;
 use tracing::warn;
 
 use super::{
-    store::{self, Dialect},
+    store,
     timing::now,
     update::{StoredOutput, Update, Updated},
 };
@@ -24,7 +26,6 @@ const MAX_OUTPUT: u64 = 1024 * 1024;
 pub(crate) struct Runs {
     pub(crate) worker: WorkerContext,
     pub(crate) database: Database,
-    pub(crate) dialect: Dialect,
     /// Notified when messages were written to the outbox.
     pub(crate) outbox_filled: Notify,
     limits: Limits,
@@ -32,14 +33,13 @@ pub(crate) struct Runs {
 
 impl Runs {
     pub(crate) fn new(worker: WorkerContext, database: Database, limits: Limits) -> Self {
-        let dialect = Dialect::of(&database);
-        Self { worker, database, dialect, outbox_filled: Notify::new(), limits }
+        Self { worker, database, outbox_filled: Notify::new(), limits }
     }
 
     /// Updates a run in one transaction, and again once stored outputs were fetched.
     pub(crate) async fn update(&self, run: TaskId, mut events: Vec<RunEvent>) -> Result<Updated, DatabaseError> {
         loop {
-            let update = Update { limits: self.limits, dialect: self.dialect, now: now() };
+            let update = Update { limits: self.limits, now: now() };
             let events = std::mem::take(&mut events);
             let updated = self.database.transaction(move |transaction| update.apply(transaction, run, events)).await?;
             self.outbox_filled.notify_one();
@@ -54,15 +54,19 @@ impl Runs {
         }
     }
 
+    /// The files of a user.
+    pub(crate) fn files(&self, owner: &str) -> OwnerFiles {
+        self.worker.storage.files(&self.worker.environment, owner)
+    }
+
     /// Fetches outputs from storage into the database; answers whether there were any.
     async fn fetch(&self, run: TaskId, missing: &[StoredOutput]) -> Result<bool, DatabaseError> {
         let mut has_fetched = false;
         for stored in missing {
             match self.read(stored).await {
                 Ok(output) => {
-                    let (stored, dialect) = (stored.clone(), self.dialect);
-                    let save =
-                        move |transaction: &mut dyn Transaction| save(transaction, run, &stored, output, dialect);
+                    let stored = stored.clone();
+                    let save = move |transaction: &mut dyn Transaction| save(transaction, run, &stored, output);
                     self.database.transaction(save).await?;
                     has_fetched = true;
                 }
@@ -73,17 +77,14 @@ impl Runs {
     }
 
     /// Reads an output; `None` where it is gone or too large: then the summary in the event stays.
-    async fn read(&self, stored: &StoredOutput) -> Result<Option<Value>, StorageError> {
-        let files = self.worker.storage.files(&self.worker.environment, &stored.owner);
-        let download = match files.get(&stored.key).await {
-            Err(StorageError::NotFound(_)) => return Ok(None),
-            download => download?,
-        };
-        if download.bytes > MAX_OUTPUT {
-            return Ok(None);
+    async fn read(&self, output: &StoredOutput) -> Result<Option<Value>, StorageError> {
+        match stored::read(&self.files(&output.owner), &output.key, MAX_OUTPUT).await {
+            Ok(output) => Ok(Some(output)),
+            Err(StoredError::Storage(StorageError::NotFound(_) | StorageError::TooLarge(_)) | StoredError::Json(_)) => {
+                Ok(None)
+            }
+            Err(StoredError::Storage(error)) => Err(error),
         }
-        let bytes: Vec<Bytes> = download.content.try_collect().await?;
-        Ok(serde_json::from_slice(&bytes.concat()).ok())
     }
 }
 
@@ -93,9 +94,8 @@ fn save(
     run: TaskId,
     stored: &StoredOutput,
     output: Option<Value>,
-    dialect: Dialect,
 ) -> Result<(), DatabaseError> {
-    let Some(before) = store::load(transaction, run, dialect)? else {
+    let Some(before) = store::load(transaction, run)? else {
         return Ok(());
     };
     let mut after = before.clone();

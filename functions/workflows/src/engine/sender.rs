@@ -3,12 +3,9 @@
 use std::{ops::Range, time::Duration};
 
 use backplane::{Destination, SendError};
-use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use model::Job;
-use runtime::{DatabaseError, database::Transaction};
-use serde_json::Value;
-use storage::{FileKey, StorageError};
+use runtime::{DatabaseError, database::Transaction, stored};
 use tokio::time::sleep;
 use tracing::{error, warn};
 
@@ -23,8 +20,6 @@ use crate::run::event::{RunEvent, TaskOutcome};
 const CONCURRENCY: usize = 16;
 /// The pause after the broker did not take a message, in milliseconds.
 const RETRY_PAUSE: Range<i64> = 1000..3000;
-/// The most bytes of an input within a job; a larger one is stored.
-const MAX_INPUT_IN_JOB: usize = 64 * 1024;
 
 enum SendOutcome {
     Sent,
@@ -53,8 +48,8 @@ pub(crate) async fn send_outbox(runs: &Runs) {
 
 /// Sends some messages; answers whether there may be more.
 async fn send_batch(runs: &Runs) -> Result<bool, DatabaseError> {
-    let (environment, dialect) = (runs.worker.environment.clone(), runs.dialect);
-    let claim = move |transaction: &mut dyn Transaction| outbox::claim(transaction, &environment, now(), dialect);
+    let environment = runs.worker.environment.clone();
+    let claim = move |transaction: &mut dyn Transaction| outbox::claim(transaction, &environment, now());
     let claimed = runs.database.transaction(claim).await?;
     let may_have_more = claimed.len() as i64 == outbox::CLAIM_BATCH;
     let sent: Vec<_> = stream::iter(claimed)
@@ -76,7 +71,7 @@ async fn send(runs: &Runs, message: &Message) -> SendOutcome {
     let backplane = &runs.worker.backplane;
     let sent = match message {
         Message::Event(event) => backplane.log.publish(Destination::Own, event).await,
-        Message::Job(job) => match store_large_input(runs, job).await {
+        Message::Job(job) => match stored::with_stored_input(&runs.files(&job.owner), job).await {
             Ok(job) => backplane.jobs.submit(&job).await,
             Err(error) => {
                 warn!(%error, "the input of a step is not stored yet; it is tried again");
@@ -110,20 +105,6 @@ async fn update_run_of(runs: &Runs, job: &Job, event: RunEvent) -> Result<(), Da
         Some(run) => runs.update(run, vec![event]).await.map(drop),
         None => Ok(()),
     }
-}
-
-/// The job with a large input moved to storage, to the same file each time.
-async fn store_large_input(runs: &Runs, job: &Job) -> Result<Job, StorageError> {
-    let text = job.input.to_string();
-    if text.len() <= MAX_INPUT_IN_JOB {
-        return Ok(job.clone());
-    }
-    let name = "input.json".parse().map_err(|_| StorageError::Failed("input.json is no name".to_owned()))?;
-    let key = FileKey::new(&job.task.to_string(), name).map_err(|error| StorageError::Failed(error.to_string()))?;
-    let mut upload = runs.worker.storage.files(&runs.worker.environment, &job.owner).put(key.clone()).await?;
-    upload.write(Bytes::from(text)).await?;
-    upload.finish().await?;
-    Ok(Job { input: Value::Null, stored_input: Some(key.to_string()), ..job.clone() })
 }
 
 fn settle(transaction: &mut dyn Transaction, sent: &[(SendOutcome, ClaimedMessage)]) -> Result<(), DatabaseError> {

@@ -4,82 +4,30 @@ use std::sync::Arc;
 
 use model::{Environment, TaskId};
 use runtime::{
-    Database, DatabaseError,
-    database::{Transaction, Value as Sql},
+    DatabaseError,
+    database::{Dialect, Row, Tables, Transaction, Value as Sql},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::run::state::{Item, ItemIndex, Run, StepRun};
 
-const TABLES: [&str; 5] = [
-    "CREATE TABLE IF NOT EXISTS bellwire_workflow_runs (id TEXT PRIMARY KEY, environment TEXT NOT NULL, \
-     due BIGINT, ended BIGINT, body TEXT NOT NULL, definition TEXT NOT NULL)",
-    "CREATE INDEX IF NOT EXISTS bellwire_workflow_runs_due ON bellwire_workflow_runs (environment, due)",
-    "CREATE INDEX IF NOT EXISTS bellwire_workflow_runs_ended ON bellwire_workflow_runs (environment, ended)",
-    "CREATE TABLE IF NOT EXISTS bellwire_workflow_steps (run TEXT NOT NULL, step TEXT NOT NULL, item BIGINT NOT NULL, \
-     body TEXT NOT NULL, input TEXT, output TEXT, PRIMARY KEY (run, step, item))",
-    "CREATE TABLE IF NOT EXISTS bellwire_workflow_outbox (id TEXT PRIMARY KEY, environment TEXT NOT NULL, \
+/// The tables of runs, their steps and the outbox.
+pub(crate) const TABLES: Tables = Tables::portable(
+    &["bellwire_workflow_runs", "bellwire_workflow_steps", "bellwire_workflow_outbox"],
+    "CREATE TABLE IF NOT EXISTS bellwire_workflow_runs (id TEXT PRIMARY KEY, environment TEXT NOT NULL, due BIGINT, \
+     ended BIGINT, body TEXT NOT NULL, definition TEXT NOT NULL); \
+     CREATE INDEX IF NOT EXISTS bellwire_workflow_runs_due ON bellwire_workflow_runs (environment, due); \
+     CREATE INDEX IF NOT EXISTS bellwire_workflow_runs_ended ON bellwire_workflow_runs (environment, ended); \
+     CREATE TABLE IF NOT EXISTS bellwire_workflow_steps (run TEXT NOT NULL, step TEXT NOT NULL, item BIGINT NOT NULL, \
+     body TEXT NOT NULL, input TEXT, output TEXT, PRIMARY KEY (run, step, item)); \
+     CREATE TABLE IF NOT EXISTS bellwire_workflow_outbox (id TEXT PRIMARY KEY, environment TEXT NOT NULL, \
      version BIGINT NOT NULL, due BIGINT NOT NULL, body TEXT NOT NULL)",
-];
+);
 /// The item number in the row of a step itself.
 const STEP_ROW: i64 = -1;
 /// The most runs that are removed at once.
 const PURGE_BATCH: i64 = 100;
-/// The advisory lock under which tables are made: PostgreSQL fails one of two processes that make the same at once.
-const TABLES_LOCK: i64 = 0x0062_656c_6c77_6972;
-
-/// The SQL dialect, where the databases differ.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Dialect {
-    Sqlite,
-    Postgres,
-}
-
-impl Dialect {
-    pub(crate) fn of(database: &Database) -> Self {
-        match database {
-            Database::Sqlite(_) => Self::Sqlite,
-            Database::Postgres(_) => Self::Postgres,
-        }
-    }
-
-    /// In SQLite there is only one writing transaction at a time.
-    fn locking(self) -> &'static str {
-        match self {
-            Self::Sqlite => "",
-            Self::Postgres => " FOR UPDATE",
-        }
-    }
-
-    pub(crate) fn skipping_locked(self) -> &'static str {
-        match self {
-            Self::Sqlite => "",
-            Self::Postgres => " FOR UPDATE SKIP LOCKED",
-        }
-    }
-}
-
-/// Makes the tables that are missing.
-pub(crate) fn make_tables(transaction: &mut dyn Transaction, dialect: Dialect) -> Result<(), DatabaseError> {
-    if dialect == Dialect::Postgres {
-        // A role that may not create tables can use those that its operator has made.
-        if tables_exist(transaction)? {
-            return Ok(());
-        }
-        transaction.execute("SELECT pg_advisory_xact_lock($1)", &[TABLES_LOCK.into()])?;
-    }
-    for sql in TABLES {
-        transaction.execute(sql, &[])?;
-    }
-    Ok(())
-}
-
-fn tables_exist(transaction: &mut dyn Transaction) -> Result<bool, DatabaseError> {
-    let found = transaction.query("SELECT to_regclass('bellwire_workflow_outbox')::text", &[])?;
-    Ok(found.first().is_some_and(|row| row.text(0).is_some()))
-}
-
 /// Inserts a new run, due at once; false if it is there already.
 pub(crate) fn insert(transaction: &mut dyn Transaction, run: &Run) -> Result<bool, DatabaseError> {
     let sql = "INSERT INTO bellwire_workflow_runs (id, environment, due, ended, body, definition) \
@@ -96,13 +44,13 @@ pub(crate) fn insert(transaction: &mut dyn Transaction, run: &Run) -> Result<boo
 }
 
 /// Loads a run, and locks it until the transaction ends.
-pub(crate) fn load(
-    transaction: &mut dyn Transaction,
-    id: TaskId,
-    dialect: Dialect,
-) -> Result<Option<Run>, DatabaseError> {
-    let sql = format!("SELECT body, definition FROM bellwire_workflow_runs WHERE id = $1{}", dialect.locking());
-    let rows = transaction.query(&sql, &[id.to_string().into()])?;
+pub(crate) fn load(transaction: &mut dyn Transaction, id: TaskId) -> Result<Option<Run>, DatabaseError> {
+    let sql = match transaction.dialect() {
+        // There is only one writing transaction at a time.
+        Dialect::Sqlite => "SELECT body, definition FROM bellwire_workflow_runs WHERE id = $1",
+        Dialect::Postgres => "SELECT body, definition FROM bellwire_workflow_runs WHERE id = $1 FOR UPDATE",
+    };
+    let rows = transaction.query(sql, &[id.to_string().into()])?;
     let Some(row) = rows.first() else {
         return Ok(None);
     };
@@ -251,8 +199,8 @@ pub(crate) fn purge(
     Ok(old.len() as i64 == PURGE_BATCH)
 }
 
-fn ids(rows: Vec<runtime::database::Row>) -> Result<Vec<TaskId>, DatabaseError> {
-    let id = |row: &runtime::database::Row| row.text(0).and_then(|id| id.parse().ok());
+fn ids(rows: Vec<Row>) -> Result<Vec<TaskId>, DatabaseError> {
+    let id = |row: &Row| row.text(0).and_then(|id| id.parse().ok());
     rows.iter().map(|row| id(row).ok_or_else(|| DatabaseError::Refused("a run's id is none".to_owned()))).collect()
 }
 

@@ -19,9 +19,8 @@ pub(crate) fn jittered(time: Duration) -> Duration {
 
 /// The pauses while the database is away; they never end.
 pub(crate) fn backoff() -> ExponentialBuilder {
-    let pauses = ExponentialBuilder::new().with_min_delay(Duration::from_millis(250));
-    // Without the standard library all processes would have the same seed.
-    pauses.with_max_delay(Duration::from_secs(10)).without_max_times().with_jitter().with_jitter_seed(rand::random())
+    let pauses = ExponentialBuilder::new().with_min_delay(Duration::from_millis(250)).without_max_times();
+    pauses.with_max_delay(Duration::from_secs(10)).with_jitter()
 }
 
 /// Repeats work until the database has answered; `None` if it refuses, since it would refuse again.
@@ -30,7 +29,7 @@ where
     F: Future<Output = Result<T, DatabaseError>>,
 {
     let mut has_failed = false;
-    let is_passing = |error: &DatabaseError| matches!(error, DatabaseError::Passing(_));
+    let is_passing = |error: &DatabaseError| !matches!(error, DatabaseError::Refused(_));
     let answer = work.retry(backoff()).when(is_passing).notify(|error, _| {
         has_failed = true;
         warn!(%error, "{failure}; it is tried again");

@@ -9,7 +9,7 @@ use storage::FileKey;
 
 use super::{
     outbox::{self, Message},
-    store::{self, Dialect},
+    store,
 };
 use crate::{
     definition::expression,
@@ -54,7 +54,6 @@ pub(crate) struct StoredOutput {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Update {
     pub(crate) limits: Limits,
-    pub(crate) dialect: Dialect,
     pub(crate) now: i64,
 }
 
@@ -66,7 +65,7 @@ impl Update {
         id: TaskId,
         events: Vec<RunEvent>,
     ) -> Result<Updated, DatabaseError> {
-        let Some(before) = store::load(transaction, id, self.dialect)? else {
+        let Some(before) = store::load(transaction, id)? else {
             return Ok(Updated::Unknown);
         };
         if before.is_over() {

@@ -15,8 +15,8 @@ async fn a_run_that_cannot_start_fails_with_the_reason() {
     let _engine = harness.engine();
     for (workflow, input, words) in [
         ("two", json!({}), "workflow: there is no \"two\"; there is one"),
-        ("one", json!({}), "input.n: it is missing"),
-        ("one", json!({ "n": "x" }), "input.n: it must be a whole number"),
+        ("one", json!({}), "input.n: it must be given"),
+        ("one", json!({ "n": "x" }), "input.n: \"x\" is not a whole number"),
     ] {
         let task = harness.end(harness.start(workflow, input).await).await;
         assert!(task.error.as_ref().unwrap().message.contains(words), "{task:#?}");

@@ -1,0 +1,62 @@
+//! Tables of our own in a user's database, created where they are missing.
+
+use rusqlite::TransactionBehavior;
+use sqlx::{Connection, PgConnection};
+
+use crate::database::error::DatabaseError;
+
+/// The advisory lock of the process that creates tables: the bytes of `bellwire`.
+const CREATING: i64 = i64::from_be_bytes(*b"bellwire");
+
+/// A set of tables that is created as a whole.
+#[derive(Debug, Clone, Copy)]
+pub struct Tables {
+    /// Their names: when all exist, nothing is created, so a role that may create nothing can use them.
+    pub names: &'static [&'static str],
+    /// The statements for SQLite, each with `IF NOT EXISTS`.
+    pub sqlite: &'static str,
+    /// The statements for PostgreSQL, each with `IF NOT EXISTS`.
+    pub postgres: &'static str,
+}
+
+impl Tables {
+    /// Tables whose statements are the same in both databases.
+    pub const fn portable(names: &'static [&'static str], sql: &'static str) -> Self {
+        Self { names, sqlite: sql, postgres: sql }
+    }
+
+    /// Creates what is missing, in a transaction of its own.
+    pub fn create_in_sqlite(&self, connection: &mut rusqlite::Connection) -> Result<(), DatabaseError> {
+        let mut exists = connection.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1")?;
+        let mut missing = false;
+        for name in self.names {
+            missing |= !exists.exists([name])?;
+        }
+        drop(exists);
+        if missing {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            transaction.execute_batch(self.sqlite)?;
+            transaction.commit()?;
+        }
+        Ok(())
+    }
+
+    /// Creates what is missing, in a transaction of its own.
+    ///
+    /// PostgreSQL refuses one of two that create the same table at once, `IF NOT EXISTS` or not; here they wait for each
+    /// other.
+    pub async fn create_in_postgres(&self, connection: &mut PgConnection) -> Result<(), DatabaseError> {
+        if self.exist_in_postgres(connection).await? {
+            return Ok(());
+        }
+        let mut transaction = connection.begin().await?;
+        sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(CREATING).execute(&mut *transaction).await?;
+        sqlx::raw_sql(self.postgres).execute(&mut *transaction).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    pub(super) async fn exist_in_postgres(&self, connection: &mut PgConnection) -> Result<bool, DatabaseError> {
+        let sql = "SELECT coalesce(bool_and(to_regclass(name) IS NOT NULL), true) FROM unnest($1::text[]) AS name";
+        Ok(sqlx::query_scalar(sql).bind(self.names).fetch_one(connection).await?)
+    }
+}
