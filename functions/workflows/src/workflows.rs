@@ -4,6 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use anyhow::Context as _;
 use async_trait::async_trait;
+use backplane::follow::Followed;
 use model::{Kind, TaskId, Toast, catalogue::Offer, toast::Level};
 use runtime::{
     Completion, Context, DatabaseError, Failure, Function, WorkerContext, database::Transaction, definitions::Faults,
@@ -17,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     config::WorkflowsConfig,
     definition::{Definitions, MAX_DEPTH, document::Definition, input},
-    engine::{Engine, store},
+    engine::{self, EventQueue, store},
     run::state::{Phase, Run, StepRun, workflows_kind},
 };
 
@@ -36,14 +37,16 @@ pub struct Input {
 pub struct Workflows {
     config: WorkflowsConfig,
     definitions: Definitions,
-    run_started: Arc<Notify>,
+    events: EventQueue,
+    /// Wakes the engine.
+    run_started: Notify,
 }
 
 impl Workflows {
     /// Reads and checks all definitions.
     pub fn open(config: WorkflowsConfig) -> Result<Self, Faults> {
         let definitions = Definitions::read(&config.definitions, &config.kinds)?;
-        Ok(Self { config, definitions, run_started: Arc::default() })
+        Ok(Self { config, definitions, events: EventQueue::default(), run_started: Notify::new() })
     }
 
     /// The folder of the definitions; empty if there is none.
@@ -157,10 +160,14 @@ impl Function for Workflows {
         let database = worker.database.clone();
         let database =
             database.context("workflows keep their runs in a database: set database.url (BELLWIRE_DATABASE__URL)")?;
-        let engine = Engine::new(worker.clone(), database, &self.config, self.run_started.clone());
         tokio::select! {
-            () = stop.cancelled() => Ok(()),
-            ended = engine.run() => ended,
+            () = stop.cancelled() => {}
+            () = engine::run(worker.clone(), database, &self.config, &self.events, &self.run_started) => {}
         }
+        Ok(())
+    }
+
+    async fn on_log_item(&self, item: &Followed) {
+        self.events.push(item).await;
     }
 }

@@ -12,7 +12,7 @@ use tokio::{
 use tracing::{error, warn};
 
 use super::{
-    event_buffer::EventBuffer,
+    event_queue::EventQueue,
     runs::Runs,
     store,
     timing::{backoff, jittered, now},
@@ -25,11 +25,11 @@ const PURGE_INTERVAL: Duration = Duration::from_secs(600);
 const BROKEN_RUN_PAUSE: i64 = 600_000;
 
 /// Sweeps every second, and when a run was started here.
-pub(crate) async fn run(runs: &Runs, buffer: &EventBuffer, run_started: &Notify, keep: Duration) {
+pub(crate) async fn run(runs: &Runs, queue: &EventQueue, run_started: &Notify, keep: Duration) {
     let mut purge_at = Instant::now();
     loop {
         let sweep_at = Instant::now() + jittered(SWEEP_INTERVAL);
-        let sweep = (|| sweep(runs, buffer)).retry(backoff());
+        let sweep = (|| sweep(runs, queue)).retry(backoff());
         // Without a limit of attempts, it ends only with success.
         sweep.notify(|error, _| warn!(%error, "runs cannot be brought forward now; it is tried again")).await.ok();
         if Instant::now() >= purge_at {
@@ -45,14 +45,14 @@ pub(crate) async fn run(runs: &Runs, buffer: &EventBuffer, run_started: &Notify,
     }
 }
 
-async fn sweep(runs: &Runs, buffer: &EventBuffer) -> Result<(), DatabaseError> {
-    for (run, events) in buffer.take_progress() {
+async fn sweep(runs: &Runs, queue: &EventQueue) -> Result<(), DatabaseError> {
+    for (run, events) in queue.take_progress() {
         update(runs, run, events).await?;
     }
     let (environment, now) = (runs.worker.environment.clone(), now());
     let due = runs.database.transaction(move |transaction| store::due(transaction, &environment, now)).await?;
     for run in due {
-        let events = if buffer.is_cancelled(run) { vec![RunEvent::Cancelled] } else { Vec::new() };
+        let events = if queue.is_cancelled(run) { vec![RunEvent::Cancelled] } else { Vec::new() };
         update(runs, run, events).await?;
     }
     Ok(())
