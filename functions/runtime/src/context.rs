@@ -77,7 +77,7 @@ impl Context {
         self.database()?.once(self.task, unless_stopped).await
     }
 
-    /// Whether its owner may start a definition with this `allow`; see [`model::catalogue::Offer::allow`].
+    /// True if its owner may start a definition with this `allow`; see [`model::catalogue::Offer::allow`].
     pub fn is_allowed(&self, allow: &[String]) -> bool {
         allows(allow, &self.owner, &self.groups)
     }

@@ -56,7 +56,7 @@ pub trait Function: Send + Sync + 'static {
         Duration::from_secs(20 * 60)
     }
 
-    /// Whether `run` only begins its task, and [`Function::background`] publishes the rest of it, its end included.
+    /// True if `run` only begins its task, and [`Function::background`] publishes the rest of it, its end included.
     fn only_begins(&self) -> bool {
         false
     }

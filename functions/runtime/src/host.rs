@@ -34,10 +34,10 @@ pub struct HostConfig {
     pub concurrency: u16,
     /// `BELLWIRE_IMPORTS__HOST__ATTEMPTS`: attempts at a job before it is given up. `5`.
     pub attempts: u32,
-    /// `BELLWIRE_IMPORTS__HOST__GRACE`: how long running jobs may go on when the process is told to stop. `25s`.
+    /// `BELLWIRE_IMPORTS__HOST__GRACE`: how long running jobs may go on when the process is stopped. `25s`.
     #[serde(deserialize_with = "quantity::duration")]
     pub grace: Duration,
-    /// `BELLWIRE_IMPORTS__HOST__HORIZON`: how far back the log is read for tasks that were taken back. `24h`.
+    /// `BELLWIRE_IMPORTS__HOST__HORIZON`: how far back the log is read for tasks that were cancelled. `24h`.
     #[serde(deserialize_with = "quantity::duration")]
     pub horizon: Duration,
 }
@@ -81,7 +81,6 @@ pub enum HostError {
 pub struct Host {
     config: HostConfig,
     runner: Arc<Runner>,
-    worker: WorkerContext,
     ready: Condition,
     _registration: AbortOnDropHandle<()>,
 }
@@ -95,7 +94,6 @@ impl Host {
         function: impl Function,
         readiness: &Readiness,
     ) -> Result<Self, HostError> {
-        let WorkerContext { environment, backplane, storage, database, pod } = worker.clone();
         let function: Arc<JsonFunction> = Arc::new(OverJson(function));
         let (kind, asked) = (function.kind(), function.deadline());
         if asked > LONGEST_RUN {
@@ -104,12 +102,10 @@ impl Host {
         let description = function.description();
         let schema =
             InputSchema::compile(&description.input).map_err(|error| HostError::Schema(kind.clone(), error))?;
-        let registration = tokio::spawn(register(storage.catalogue(&environment), description));
+        let registration = tokio::spawn(register(worker.storage.catalogue(&worker.environment), description));
         let runner = Runner {
-            environment,
-            log: backplane.log.clone(),
-            storage,
-            database,
+            cancellations: Cancellations::follow(worker.backplane.log.clone(), &worker.pod, config.horizon),
+            worker,
             kind,
             cancellations: Cancellations::follow(backplane.log.clone(), &pod, config.horizon, function.clone()),
             function,
@@ -118,9 +114,9 @@ impl Host {
             attempts: config.attempts.max(1),
             grace_over: CancellationToken::new(),
         };
-        let ready = readiness.condition(format!("{} of {}", runner.kind, runner.environment));
+        let ready = readiness.condition(format!("{} of {}", runner.kind, runner.worker.environment));
         let _registration = AbortOnDropHandle::new(registration);
-        Ok(Self { config, runner: Arc::new(runner), worker, ready, _registration })
+        Ok(Self { config, runner: Arc::new(runner), ready, _registration })
     }
 
     /// Takes jobs until `shutdown`; then lets the running ones finish within the grace and requeues the rest.
@@ -139,9 +135,9 @@ impl Host {
                 caught_up.map_err(|_| HostError::LogEnded)?;
             }
         }
-        info!(kind = %self.runner.kind, environment = %self.runner.environment, "taking jobs");
-        let mut queue = self.worker.backplane.jobs.take(&self.runner.kind, self.config.concurrency.max(1));
-        let _metrics = queue_metrics::spawn(self.worker.backplane.jobs.clone(), self.runner.kind.clone());
+        info!(kind = %self.runner.kind, environment = %self.runner.worker.environment, "taking jobs");
+        let mut queue = self.runner.worker.backplane.jobs.take(&self.runner.kind, self.config.concurrency.max(1));
+        let _metrics = queue_metrics::spawn(self.runner.worker.backplane.jobs.clone(), self.runner.kind.clone());
         let mut jobs = JoinSet::new();
         let ended = tokio::select! {
             ended = self.take_jobs(&mut queue, &mut jobs, health, shutdown) => ended,
@@ -161,7 +157,7 @@ impl Host {
     /// Starts the background work of the function; its end is waited for, or it is aborted with its handle.
     fn background(&self) -> (AbortOnDropHandle<anyhow::Result<()>>, CancellationToken) {
         let stop = CancellationToken::new();
-        let (function, worker, until) = (self.runner.function.clone(), self.worker.clone(), stop.clone());
+        let (function, worker, until) = (self.runner.function.clone(), self.runner.worker.clone(), stop.clone());
         let background = tokio::spawn(async move { function.background(&worker, until).await });
         (AbortOnDropHandle::new(background), stop)
     }

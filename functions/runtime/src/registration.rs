@@ -8,7 +8,7 @@ use storage::Catalogue;
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
-/// How long the storage may take.
+/// The time limit of the storage.
 const STORAGE_TIMEOUT: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);

@@ -14,7 +14,7 @@ use crate::{
     context::Context, failure::Failure, function::Completion, job::input::JobInput, json_function::JsonFunction,
 };
 
-/// How long a function that is told to stop may take to leave no effect.
+/// The time that a function gets to stop without an effect.
 const STOP_TIMEOUT: Duration = Duration::from_secs(60);
 /// The same when the process is about to end.
 pub(crate) const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);

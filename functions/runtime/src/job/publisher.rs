@@ -236,7 +236,7 @@ fn is_too_large(event: &Event) -> bool {
     matches!(event.to_json(), Err(EventError::TooLarge(_)))
 }
 
-/// When the next event that the task still runs is due.
+/// The time of the next event that says the task still runs.
 fn next_keep_alive() -> Instant {
     Instant::now() + KEEP_ALIVE.mul_f64(rand::random_range(0.7..1.0))
 }
@@ -278,6 +278,8 @@ mod tests {
     #[async_trait]
     impl EventLog for Sent {
         async fn publish(&self, _: Destination, event: &Event) -> Result<(), SendError> {
+            event.check().map_err(|error| SendError::Invalid(error.to_string()))?;
+            event.to_json().map_err(|error| SendError::Invalid(error.to_string()))?;
             self.0.send(event.clone()).await.map_err(|_| SendError::Unavailable("nobody receives it".to_owned()))
         }
 
@@ -290,13 +292,34 @@ mod tests {
         }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_task_without_progress_has_an_event_twice_a_minute_that_says_until_when() {
-        let (sender, mut events) = mpsc::channel(8);
+    fn publisher() -> (TaskPublisher, mpsc::Receiver<Event>) {
+        let (sender, events) = mpsc::channel(8);
         let files = Storage::open(&StorageConfig { url: "memory:".to_owned() }).unwrap();
         let files = files.files(&"test".parse().unwrap(), "ada");
         let job = Job::new(TaskId::new(), "tricks".parse().unwrap(), "ada", "A trick", Value::Null);
-        let publisher = TaskPublisher::new(Arc::new(Sent(sender)), files, &job, 1);
+        (TaskPublisher::new(Arc::new(Sent(sender)), files, &job, 1), events)
+    }
+
+    #[tokio::test]
+    async fn a_toast_that_cannot_be_published_does_not_keep_the_end_away_nor_a_large_result_from_being_stored() {
+        let toast = Toast::new(Level::Warning, "x".repeat(10_000));
+        for result in [json!({ "rows": 7 }), json!({ "much": "x".repeat(70_000) })] {
+            let (publisher, mut events) = publisher();
+            let end = TaskEnd::Succeeded { result, toast: toast.clone() };
+            assert!(publisher.end(end, &CancellationToken::new()).await);
+            let event = events.recv().await.unwrap();
+            let task = event.task().unwrap().unwrap();
+            let result = task.result.unwrap();
+            assert!(result["omitted"].is_string() && result.get("rows").is_none(), "{result}");
+            assert_eq!(task.state, TaskState::Succeeded);
+            assert_eq!(event.toast().unwrap().unwrap(), Toast::new(Level::Warning, "A trick succeeded"));
+            assert!(events.try_recv().is_err(), "it is published once");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_without_progress_has_an_event_twice_a_minute_that_says_until_when() {
+        let (publisher, mut events) = publisher();
         let (progress, receiver) = watch::channel(0.0);
         let stop = CancellationToken::new();
         let began = Instant::now();

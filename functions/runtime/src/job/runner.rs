@@ -2,17 +2,16 @@
 
 use std::{sync::Arc, time::Instant};
 
-use backplane::{EventLog, JobDelivery, Settlement};
+use backplane::{JobDelivery, Settlement};
 use metrics::{counter, gauge, histogram};
-use model::{Environment, Job, Kind, audience};
-use storage::{OwnerFiles, Storage};
+use model::{Job, Kind, audience};
+use storage::OwnerFiles;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, info, info_span, warn};
 
 use crate::{
     context::Context,
-    database::Database,
     job::{
         attempt::{Outcome, StopSignals, attempt},
         cancellations::Cancellations,
@@ -23,6 +22,7 @@ use crate::{
         verdict::Verdict,
     },
     json_function::JsonFunction,
+    worker_context::WorkerContext,
 };
 
 /// A job that was delivered so often without a settlement ends its worker each time; it is not run once more.
@@ -31,10 +31,7 @@ const MOST_REDELIVERIES: u32 = 10;
 
 /// Runs the jobs of one host.
 pub(crate) struct Runner {
-    pub(crate) environment: Environment,
-    pub(crate) log: Arc<dyn EventLog>,
-    pub(crate) storage: Storage,
-    pub(crate) database: Option<Database>,
+    pub(crate) worker: WorkerContext,
     pub(crate) function: Arc<JsonFunction>,
     pub(crate) schema: Arc<InputSchema>,
     pub(crate) kind: Kind,
@@ -67,7 +64,7 @@ impl Runner {
         }
     }
 
-    /// Checks what the shape of a job does not tell.
+    /// Checks the kind and the owner.
     fn check(&self, job: Job) -> Result<Job, String> {
         if job.kind != self.kind {
             return Err(format!("it is a job for {}, in the queue of {}", job.kind, self.kind));
@@ -83,8 +80,8 @@ impl Runner {
             guard = self.locks.lock(job.task) => guard,
             () = self.grace_over.cancelled() => return Settlement::Requeue,
         };
-        let files = self.storage.files(&self.environment, &job.owner);
-        let publisher = TaskPublisher::new(self.log.clone(), files.clone(), &job, attempt);
+        let files = self.worker.storage.files(&self.worker.environment, &job.owner);
+        let publisher = TaskPublisher::new(self.worker.backplane.log.clone(), files.clone(), &job, attempt);
         let started = Instant::now();
         let verdict = if redeliveries > MOST_REDELIVERIES {
             Verdict::lost(attempt)
@@ -118,7 +115,7 @@ impl Runner {
         let (progress, receiver) = watch::channel(0.0);
         let context = Context {
             task: job.task,
-            environment: self.environment.clone(),
+            environment: self.worker.environment.clone(),
             owner: job.owner.clone(),
             groups: job.groups.clone(),
             parent: job.parent,
@@ -126,7 +123,7 @@ impl Runner {
             attempt: attempt_number,
             deadline: Instant::now() + self.function.deadline(),
             traceparent: job.traceparent.clone(),
-            database: self.database.clone(),
+            database: self.worker.database.clone(),
             files,
             stop: CancellationToken::new(),
             progress,
