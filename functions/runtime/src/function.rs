@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use backplane::follow::FollowItem;
 use model::{
     Kind, Toast,
     catalogue::{Description, Offer},
@@ -68,6 +69,10 @@ pub trait Function: Send + Sync + 'static {
         stop.cancelled().await;
         Ok(())
     }
+
+    /// Called with each item of the environment's log, in order; the host reads the next once this returns. For
+    /// background work that follows the log.
+    async fn on_log_item(&self, _item: &FollowItem) {}
 
     /// The entry in the catalogue.
     fn description(&self) -> Description {

@@ -107,6 +107,7 @@ impl Host {
             cancellations: Cancellations::follow(worker.backplane.log.clone(), &worker.pod, config.horizon),
             worker,
             kind,
+            cancellations: Cancellations::follow(backplane.log.clone(), &pod, config.horizon, function.clone()),
             function,
             schema: Arc::new(schema),
             locks: TaskLocks::default(),
@@ -123,9 +124,13 @@ impl Host {
         tokio::pin!(shutdown);
         let mut health = self.runner.cancellations.health.clone();
         self.update_readiness(&health.borrow(), None);
+        // Before the log was read: the function may have to take what is in it.
+        let (mut background, stop) = self.background();
+        let background_ended = |ended| HostError::BackgroundEnded(self.runner.kind.clone(), reason(ended));
         // A cancelled task is known only once the log was read.
         tokio::select! {
             () = &mut shutdown => return Ok(()),
+            ended = &mut background => return Err(background_ended(ended)),
             caught_up = health.wait_for(|health| *health == ReadHealth::CaughtUp) => {
                 caught_up.map_err(|_| HostError::LogEnded)?;
             }
@@ -134,10 +139,9 @@ impl Host {
         let mut queue = self.runner.worker.backplane.jobs.take(&self.runner.kind, self.config.concurrency.max(1));
         let _metrics = queue_metrics::spawn(self.runner.worker.backplane.jobs.clone(), self.runner.kind.clone());
         let mut jobs = JoinSet::new();
-        let (mut background, stop) = self.background();
         let ended = tokio::select! {
             ended = self.take_jobs(&mut queue, &mut jobs, health, shutdown) => ended,
-            ended = &mut background => Err(HostError::BackgroundEnded(self.runner.kind.clone(), reason(ended))),
+            ended = &mut background => Err(background_ended(ended)),
         };
         self.ready.not_ready("stopping");
         self.finish(&mut jobs).await;

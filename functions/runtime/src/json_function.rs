@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use backplane::follow::FollowItem;
 use model::{
     Kind,
     catalogue::{Description, Offer},
@@ -55,6 +56,10 @@ impl<F: Function> Function for OverJson<F> {
 
     async fn background(&self, worker: &WorkerContext, stop: CancellationToken) -> anyhow::Result<()> {
         self.0.background(worker, stop).await
+    }
+
+    async fn on_log_item(&self, item: &FollowItem) {
+        self.0.on_log_item(item).await;
     }
 
     /// With the schema of the function's own input.

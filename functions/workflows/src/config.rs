@@ -1,4 +1,4 @@
-//! What can be set.
+//! The settings of the workflows function.
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -13,20 +13,20 @@ use serde::Deserialize;
 pub struct WorkflowsConfig {
     /// `BELLWIRE_WORKFLOWS__ADMIN_LISTEN`: `/livez`, `/readyz`, `/metrics`. `0.0.0.0:9093`.
     pub admin_listen: SocketAddr,
-    /// `[workflows.host]`: how many runs are begun at once, how often tried, how stopped.
+    /// `[workflows.host]`: how many runs are started at once, how often attempted, how stopped.
     pub host: HostConfig,
-    /// `BELLWIRE_WORKFLOWS__DEFINITIONS`: the folder of the definitions, `NAME.toml` each. Empty: there are none.
+    /// `BELLWIRE_WORKFLOWS__DEFINITIONS`: the folder of the definitions, `NAME.toml` each. Empty: no workflows.
     pub definitions: PathBuf,
     /// `BELLWIRE_WORKFLOWS__KINDS`: the functions that a step may name. `["imports", "reports"]`.
     pub kinds: Vec<Kind>,
-    /// `BELLWIRE_WORKFLOWS__MOST_ITEMS`: most items of one `for_each`. `1000`.
+    /// `BELLWIRE_WORKFLOWS__MOST_ITEMS`: the most items of one `for_each`. `1000`.
     pub most_items: usize,
-    /// `BELLWIRE_WORKFLOWS__ITEMS_AT_ONCE`: items of one `for_each` that are under way at once. `10`.
+    /// `BELLWIRE_WORKFLOWS__ITEMS_AT_ONCE`: the most items of one `for_each` that run at once. `10`.
     pub items_at_once: usize,
-    /// `BELLWIRE_WORKFLOWS__STEP_TIMEOUT`: how long the end of a function is waited for where the step does not say. `1h`.
+    /// `BELLWIRE_WORKFLOWS__STEP_TIMEOUT`: the timeout of a function where its step has none. `1h`.
     #[serde(deserialize_with = "quantity::duration")]
     pub step_timeout: Duration,
-    /// `BELLWIRE_WORKFLOWS__KEEP`: how long a run that has ended is kept in the database. `30d`.
+    /// `BELLWIRE_WORKFLOWS__KEEP`: how long an ended run is kept in the database. `30d`.
     #[serde(deserialize_with = "quantity::duration")]
     pub keep: Duration,
 }

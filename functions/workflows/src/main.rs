@@ -1,4 +1,4 @@
-//! `bellwire-workflows`: begins the runs of one environment and brings them to their end.
+//! `bellwire-workflows`: starts the runs of one environment and advances them to their end.
 
 use std::process::ExitCode;
 
@@ -20,7 +20,7 @@ fn main() -> ExitCode {
 
 fn worker(settings: &Settings) -> anyhow::Result<Worker<Workflows>> {
     let config: WorkflowsConfig = settings.section("workflows")?;
-    // Said at start, and not by the first run.
+    // Checked at start, and not by the first run.
     anyhow::ensure!(
         settings.has("database"),
         "workflows keep their runs in a database: set database.url (BELLWIRE_DATABASE__URL)"

@@ -1,9 +1,10 @@
-//! The workflows function: begins a run; its engine brings it to its end.
+//! The workflows function: its job starts a run, and its engine advances it.
 
 use std::{path::PathBuf, sync::Arc};
 
 use anyhow::Context as _;
 use async_trait::async_trait;
+use backplane::follow::FollowItem;
 use model::{Kind, TaskId, Toast, catalogue::Offer, toast::Level};
 use runtime::{
     Completion, Context, DatabaseError, Failure, Function, WorkerContext, database::Transaction, definitions::Faults,
@@ -16,22 +17,18 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::WorkflowsConfig,
-    definition::Definition,
-    definitions::{DEEPEST, Definitions},
-    engine::Engine,
-    form,
-    state::{Phase, Run, StepRun},
-    store::{self, Dialect},
-    tell,
+    definition::{Definitions, MAX_DEPTH, document::Definition, input},
+    engine::{self, EventQueue, store},
+    run::state::{Phase, Run, StepRun, workflows_kind},
 };
 
-/// What a run is given.
+/// The input of the job that starts a run.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Input {
     /// The workflow: the name of its file without `.toml`.
     pub workflow: String,
-    /// What its form asks for.
+    /// The values of its inputs.
     #[serde(default)]
     pub input: Map<String, Value>,
 }
@@ -40,17 +37,19 @@ pub struct Input {
 pub struct Workflows {
     config: WorkflowsConfig,
     definitions: Definitions,
-    begun: Arc<Notify>,
+    events: EventQueue,
+    /// Wakes the engine.
+    run_started: Notify,
 }
 
 impl Workflows {
     /// Reads and checks all definitions.
     pub fn open(config: WorkflowsConfig) -> Result<Self, Faults> {
         let definitions = Definitions::read(&config.definitions, &config.kinds)?;
-        Ok(Self { config, definitions, begun: Arc::default() })
+        Ok(Self { config, definitions, events: EventQueue::default(), run_started: Notify::new() })
     }
 
-    /// Where the definitions were read; empty if nowhere.
+    /// The folder of the definitions; empty if there is none.
     pub fn folder(&self) -> &PathBuf {
         &self.config.definitions
     }
@@ -65,8 +64,8 @@ impl Workflows {
     }
 }
 
-/// A run that has not begun.
-fn run_of(context: &Context, definition: Arc<Definition>, input: Map<String, Value>) -> Run {
+/// A run that has not started.
+fn new_run(context: &Context, definition: Arc<Definition>, input: Map<String, Value>) -> Run {
     Run {
         id: context.task,
         environment: context.environment.clone(),
@@ -81,45 +80,39 @@ fn run_of(context: &Context, definition: Arc<Definition>, input: Map<String, Val
         attempt: context.attempt,
         sequence: 0,
         revision: 0,
-        told: 0,
-        untold: true,
-        phase: Phase::Going,
+        published_at: 0,
+        has_unpublished: true,
+        phase: Phase::Running,
         cancelled: false,
         failure: None,
-        ended: 0,
+        ended_steps: 0,
         steps: definition.steps.iter().map(|_| StepRun::waiting()).collect(),
         definition,
     }
 }
 
-/// Writes a run down, once however often its job is done.
-fn begin(transaction: &mut dyn Transaction, mut run: Run, dialect: Dialect) -> Result<(), Failure> {
-    store::make_tables(transaction, dialect)?;
+/// Saves a new run; only once, however often its job is done.
+fn start(transaction: &mut dyn Transaction, mut run: Run) -> Result<(), Failure> {
     if let Some(parent) = run.parent
-        && let Some(parent) = store::load(transaction, parent, dialect)?
+        && let Some(parent) = store::load(transaction, parent)?
     {
         run.depth = parent.depth + 1;
     }
-    if run.depth >= DEEPEST {
-        return Err(Failure::input(format!("workflows start each other more than {DEEPEST} deep")));
+    if run.depth >= MAX_DEPTH {
+        return Err(Failure::input(format!("workflows start each other more than {MAX_DEPTH} deep")));
     }
     if !store::insert(transaction, &run)? {
-        raise_attempt(transaction, run.id, run.attempt, dialect)?;
+        raise_attempt(transaction, run.id, run.attempt)?;
     }
     Ok(())
 }
 
-/// What its job's last attempt has told must not stand above what is told from now on.
-fn raise_attempt(
-    transaction: &mut dyn Transaction,
-    id: TaskId,
-    attempt: u32,
-    dialect: Dialect,
-) -> Result<(), DatabaseError> {
-    let Some(before) = store::load(transaction, id, dialect)?.filter(|run| !run.is_over()) else {
+/// Raises a run's attempt to that of its job, whose host may have published a later one.
+fn raise_attempt(transaction: &mut dyn Transaction, id: TaskId, attempt: u32) -> Result<(), DatabaseError> {
+    let Some(before) = store::load(transaction, id)?.filter(|run| !run.is_over()) else {
         return Ok(());
     };
-    let run = Run { attempt: before.attempt.max(attempt), untold: true, ..before.clone() };
+    let run = Run { attempt: before.attempt.max(attempt), has_unpublished: true, ..before.clone() };
     store::save(transaction, (&before, &run), Some(0), None)
 }
 
@@ -129,7 +122,7 @@ impl Function for Workflows {
     type Output = Value;
 
     fn kind(&self) -> Kind {
-        tell::kind()
+        workflows_kind()
     }
 
     fn title(&self) -> String {
@@ -137,7 +130,7 @@ impl Function for Workflows {
     }
 
     fn offers(&self) -> Vec<Offer> {
-        self.definitions.all().map(form::offer).collect()
+        self.definitions.all().map(input::offer).collect()
     }
 
     fn only_begins(&self) -> bool {
@@ -150,15 +143,15 @@ impl Function for Workflows {
             let message = format!("{} may be started by {} only", definition.name, definition.allow.join(", "));
             return Err(Failure::Permanent { reason: "forbidden", message });
         }
-        let input = form::input(&definition, input.input).map_err(Failure::input)?;
+        let values = input::read(&definition, input.input).map_err(Failure::input)?;
         let database = context.database()?;
-        let (run, dialect, stop) = (run_of(context, definition, input), Dialect::of(database), context.stop.clone());
-        let written = database.transaction(move |transaction| {
-            begin(transaction, run, dialect)?;
+        let (run, stop) = (new_run(context, definition, values), context.stop.clone());
+        let started = database.transaction_with(&store::TABLES, move |transaction| {
+            start(transaction, run)?;
             if stop.is_cancelled() { Err(Failure::Stopped) } else { Ok(()) }
         });
-        written.await?;
-        self.begun.notify_one();
+        started.await?;
+        self.run_started.notify_one();
         let toast = Toast::new(Level::Info, format!("{} has begun", context.title));
         Ok(Completion { output: json!({}), toast })
     }
@@ -167,10 +160,14 @@ impl Function for Workflows {
         let database = worker.database.clone();
         let database =
             database.context("workflows keep their runs in a database: set database.url (BELLWIRE_DATABASE__URL)")?;
-        let engine = Engine::new(worker.clone(), database, self.config.clone(), self.begun.clone());
         tokio::select! {
-            () = stop.cancelled() => Ok(()),
-            ended = engine.live() => ended,
+            () = stop.cancelled() => {}
+            () = engine::run(worker.clone(), database, &self.config, &self.events, &self.run_started) => {}
         }
+        Ok(())
+    }
+
+    async fn on_log_item(&self, item: &FollowItem) {
+        self.events.push(item).await;
     }
 }

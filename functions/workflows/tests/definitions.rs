@@ -118,11 +118,11 @@ fn what_is_wrong_with_the_head_is_named_with_its_line() {
     let step = "[[step]]\nid = 'one'\nkind = 'imports'\n";
     for (head, says) in [
         ("title = ' '\n", "it.toml:1: title: it has 1 to 180"),
-        ("title = 'T'\nallow = ['staff']\n", "it.toml:2: allow: \"staff\" is neither user:<id> nor group:<name>"),
+        ("title = 'T'\nallow = ['staff']\n", "it.toml:2: allow: \"staff\" is neither user:ID nor group:NAME"),
         ("title = 'T'\nname = 'x'\n", "it.toml:2: name: a workflow's name is that of its file"),
         (
             "title = 'T'\n[[input]]\nname = 'n'\ntype = 'integer'\ndefault = 'x'\n",
-            "it.toml:5: input \"n\": default: it must be",
+            "it.toml:5: input \"n\": default: \"x\" is not a whole number",
         ),
         ("title = 'T'\n[[input]]\nname = 'N'\n", "it.toml:3: input \"N\": it must be 1 to 64"),
         ("title = 'T'\n[[input]]\nname = 'n'\ntype = 'list'\n", "it.toml:4: unknown variant `list`"),

@@ -1,4 +1,4 @@
-//! The tasks that were cancelled, as the environment's log has them.
+//! The tasks that were cancelled, as the environment's log has them; the function gets the log from here too.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -14,6 +14,8 @@ use model::{PodId, TaskId};
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{info, warn};
+
+use crate::json_function::JsonFunction;
 
 /// The event that cancels a task.
 const CANCELLED: &str = "bellwire.task.cancelled";
@@ -50,10 +52,10 @@ pub(crate) struct RunningTask {
 
 impl Cancellations {
     /// Begins to read; the cancelling of a job that has waited longer than `horizon` is not found.
-    pub(crate) fn follow(log: Arc<dyn EventLog>, pod: &PodId, horizon: Duration) -> Self {
+    pub(crate) fn follow(log: Arc<dyn EventLog>, pod: &PodId, horizon: Duration, function: Arc<JsonFunction>) -> Self {
         let follower = Follower::start(log, pod, FollowTiming::with_horizon(horizon));
         let (tasks, health) = (Arc::new(Tasks::default()), follower.health());
-        let reader = AbortOnDropHandle::new(tokio::spawn(read(follower, tasks.clone())));
+        let reader = AbortOnDropHandle::new(tokio::spawn(read(follower, tasks.clone(), function)));
         Self { tasks, health, _reader: reader }
     }
 
@@ -99,11 +101,11 @@ impl Tasks {
     }
 }
 
-async fn read(mut follower: Follower, tasks: Arc<Tasks>) {
+async fn read(mut follower: Follower, tasks: Arc<Tasks>, function: Arc<JsonFunction>) {
     while let Some(item) = follower.next().await {
-        match item {
+        match &item {
             FollowItem::Entry(entry) => {
-                if let Some(task) = cancelled_task(&entry) {
+                if let Some(task) = cancelled_task(entry) {
                     tasks.cancel(task);
                 }
             }
@@ -112,6 +114,7 @@ async fn read(mut follower: Follower, tasks: Arc<Tasks>) {
             }
             FollowItem::CaughtUp(_) => {}
         }
+        function.on_log_item(&item).await;
     }
 }
 

@@ -3,7 +3,7 @@
 use model::{StepState, TaskState, approval::Decision};
 use serde_json::json;
 
-use crate::stage::Stage;
+use crate::harness::Harness;
 
 const ASKING: &str = r#"
 title = "Asking"
@@ -30,8 +30,8 @@ needs = ["approve"]
 input = { name = "publish", by = "{{ steps.approve.output.by }}", words = "{{ steps.approve.output.comment }}" }
 "#;
 
-async fn asking() -> Stage {
-    Stage::new(&[
+async fn asking() -> Harness {
+    Harness::new(&[
         ("asking", &ASKING.replace("TIMEOUT", "")),
         ("hasty", &ASKING.replace("TIMEOUT", "timeout = '100ms'")),
     ])
@@ -40,10 +40,10 @@ async fn asking() -> Stage {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn somebody_is_asked_and_the_run_goes_on_when_they_approve() {
-    let stage = asking().await;
-    let _engine = stage.engine();
-    let run = stage.start("asking", json!({})).await;
-    let (question, event) = stage.question(run).await;
+    let harness = asking().await;
+    let _engine = harness.engine();
+    let run = harness.start("asking", json!({})).await;
+    let (question, event) = harness.question(run).await;
     assert_eq!(
         (question.step.as_str(), question.question.as_str(), question.owner.as_str()),
         ("approve", "Is load right?", "ada")
@@ -54,52 +54,52 @@ async fn somebody_is_asked_and_the_run_goes_on_when_they_approve() {
         (toast.title.as_str(), toast.decision.unwrap().step.as_str()),
         ("ada asks for approval: A run", "approve")
     );
-    stage.step(run, "approve", StepState::Asked).await;
-    stage.answer(run, "approve", "bob", &["reviewers"], Decision::Approve).await;
-    let task = stage.end(run).await;
+    harness.step(run, "approve", StepState::Asked).await;
+    harness.answer(run, "approve", "bob", &["reviewers"], Decision::Approve).await;
+    let task = harness.end(run).await;
     assert_eq!(task.state, TaskState::Succeeded, "{task:#?}");
     assert_eq!(task.steps[1].note.as_deref(), Some("approved by bob: as agreed"));
-    assert_eq!(stage.work.given("publish"), json!({ "name": "publish", "by": "bob", "words": "as agreed" }));
+    assert_eq!(harness.work.input_of("publish"), json!({ "name": "publish", "by": "bob", "words": "as agreed" }));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rejection_fails_the_run_and_what_was_done_is_undone() {
-    let stage = asking().await;
-    let _engine = stage.engine();
-    let run = stage.start("asking", json!({ "who": "user:bob group:finance" })).await;
-    stage.question(run).await;
-    stage.answer(run, "approve", "bob", &[], Decision::Reject).await;
-    let task = stage.end(run).await;
+    let harness = asking().await;
+    let _engine = harness.engine();
+    let run = harness.start("asking", json!({ "who": "user:bob group:finance" })).await;
+    harness.question(run).await;
+    harness.answer(run, "approve", "bob", &[], Decision::Reject).await;
+    let task = harness.end(run).await;
     assert_eq!(task.error.unwrap().message, "Approve it: rejected by bob: as agreed");
     assert_eq!(task.steps[0].state, StepState::Compensated);
-    assert_eq!(stage.work.names(), ["load", "unload"]);
+    assert_eq!(harness.work.names(), ["load", "unload"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_was_not_asked_does_not_count_and_of_the_others_the_first_does() {
-    let stage = asking().await;
-    let _engines = [stage.engine(), stage.engine()];
-    let run = stage.start("asking", json!({})).await;
-    stage.question(run).await;
-    stage.answer(run, "approve", "eve", &["staff"], Decision::Reject).await;
-    stage.answer(run, "approve", "eve", &["group:reviewers"], Decision::Reject).await;
-    stage.answer(run, "publish", "bob", &["reviewers"], Decision::Reject).await;
-    stage.answer(run, "nothing", "bob", &["reviewers"], Decision::Reject).await;
-    stage.answer(run, "approve", "bob", &["reviewers"], Decision::Approve).await;
-    stage.answer(run, "approve", "cem", &["reviewers"], Decision::Reject).await;
-    let task = stage.end(run).await;
+    let harness = asking().await;
+    let _engines = [harness.engine(), harness.engine()];
+    let run = harness.start("asking", json!({})).await;
+    harness.question(run).await;
+    harness.answer(run, "approve", "eve", &["staff"], Decision::Reject).await;
+    harness.answer(run, "approve", "eve", &["group:reviewers"], Decision::Reject).await;
+    harness.answer(run, "publish", "bob", &["reviewers"], Decision::Reject).await;
+    harness.answer(run, "nothing", "bob", &["reviewers"], Decision::Reject).await;
+    harness.answer(run, "approve", "bob", &["reviewers"], Decision::Approve).await;
+    harness.answer(run, "approve", "cem", &["reviewers"], Decision::Reject).await;
+    let task = harness.end(run).await;
     assert_eq!(task.steps[1].note.as_deref(), Some("approved by bob: as agreed"), "{task:#?}");
     assert_eq!(task.state, TaskState::Succeeded);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_question_that_nobody_answers_in_time_fails() {
-    let stage = asking().await;
-    let _engine = stage.engine();
-    let run = stage.start("hasty", json!({})).await;
-    let task = stage.end(run).await;
+    let harness = asking().await;
+    let _engine = harness.engine();
+    let run = harness.start("hasty", json!({})).await;
+    let task = harness.end(run).await;
     assert!(task.error.unwrap().message.contains("Approve it: nobody answered within"));
-    let run = stage.start("asking", json!({ "who": "everybody" })).await;
-    let words = stage.end(run).await.error.unwrap().message;
+    let run = harness.start("asking", json!({ "who": "everybody" })).await;
+    let words = harness.end(run).await.error.unwrap().message;
     assert!(words.contains("ask: audience: \"everybody\" is none of"), "{words}");
 }

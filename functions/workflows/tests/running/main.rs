@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod approvals;
-mod beginning;
 mod conditions;
-mod ending_badly;
+mod failing;
+mod harness;
 mod resuming;
-mod stage;
+mod starting;
 mod steps;

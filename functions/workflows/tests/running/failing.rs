@@ -3,7 +3,7 @@
 use model::{StepState, TaskState};
 use serde_json::json;
 
-use crate::stage::Stage;
+use crate::harness::Harness;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_step_is_tried_again_as_often_as_it_says() {
@@ -13,14 +13,14 @@ async fn a_step_is_tried_again_as_often_as_it_says() {
              retry = {{ attempts = {attempts}, delay = '10ms' }}\ninput = {{ name = 'it', how = 'fails twice' }}\n"
         )
     };
-    let stage = Stage::new(&[("thrice", &toml(3)), ("twice", &toml(2).replace("'it', how", "'other', how"))]).await;
-    let _engine = stage.engine();
-    let task = stage.end(stage.start("thrice", json!({})).await).await;
+    let harness = Harness::new(&[("thrice", &toml(3)), ("twice", &toml(2).replace("'it', how", "'other', how"))]).await;
+    let _engine = harness.engine();
+    let task = harness.end(harness.start("thrice", json!({})).await).await;
     assert_eq!(task.state, TaskState::Succeeded, "{task:#?}");
-    assert_eq!(stage.work.names(), ["it", "it", "it"]);
-    let task = stage.end(stage.start("twice", json!({})).await).await;
+    assert_eq!(harness.work.names(), ["it", "it", "it"]);
+    let task = harness.end(harness.start("twice", json!({})).await).await;
     assert_eq!(task.error.unwrap().message, "The step: other is sour");
-    assert_eq!(stage.work.names().len(), 5);
+    assert_eq!(harness.work.names().len(), 5);
 }
 
 const UNDONE: &str = r#"
@@ -62,62 +62,62 @@ needs = ["four"]
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_done_is_undone_in_reverse_when_a_later_step_fails() {
-    let stage = Stage::new(&[("undone", &UNDONE.replace("HOW", "fails"))]).await;
-    let _engine = stage.engine();
-    let run = stage.start("undone", json!({})).await;
-    let task = stage.end(run).await;
+    let harness = Harness::new(&[("undone", &UNDONE.replace("HOW", "fails"))]).await;
+    let _engine = harness.engine();
+    let run = harness.start("undone", json!({})).await;
+    let task = harness.end(run).await;
     assert_eq!((task.state, task.error.unwrap().message.as_str()), (TaskState::Failed, "four: four is sour"));
     let states: Vec<_> = task.steps.iter().map(|step| step.state).collect();
     use StepState::{Cancelled, Compensated, Failed, Succeeded};
     assert_eq!(states, [Compensated, Compensated, Succeeded, Cancelled, Failed, Cancelled]);
-    let names = stage.work.names();
+    let names = harness.work.names();
     let undone: Vec<_> = names.iter().filter(|name| name.starts_with("undo")).collect();
     assert!(undone.len() == 3 && undone[2] == "undo one", "{names:?}");
-    assert_eq!(stage.work.given("undo b")["what"], "b after one");
-    let toasts = stage.said().into_iter().filter(|event| event.source.ends_with("workflows"));
+    assert_eq!(harness.work.input_of("undo b")["what"], "b after one");
+    let toasts = harness.events().into_iter().filter(|event| event.source.ends_with("workflows"));
     let toast = toasts.filter_map(|event| event.toast().unwrap()).next().unwrap();
     assert_eq!((toast.title.as_str(), toast.body.as_deref()), ("A run failed", Some("four: four is sour")));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_run_that_is_taken_back_stops_its_steps_and_undoes_the_others() {
-    let stage = Stage::new(&[("undone", &UNDONE.replace("HOW", "waits"))]).await;
-    let _engine = stage.engine();
-    let job = stage.job("undone", json!({}));
-    stage.submit(&job).await;
-    stage.step(job.task, "four", StepState::Running).await;
-    stage.cancel(&job).await;
-    let task = stage.end(job.task).await;
+async fn a_cancelled_run_stops_its_steps_and_undoes_the_others() {
+    let harness = Harness::new(&[("undone", &UNDONE.replace("HOW", "waits"))]).await;
+    let _engine = harness.engine();
+    let job = harness.job("undone", json!({}));
+    harness.submit(&job).await;
+    harness.step(job.task, "four", StepState::Running).await;
+    harness.cancel(&job).await;
+    let task = harness.end(job.task).await;
     assert_eq!(task.state, TaskState::Cancelled);
     let states: Vec<_> = task.steps.iter().map(|step| step.state).collect();
     use StepState::{Cancelled, Compensated, Succeeded};
     assert_eq!(states, [Compensated, Compensated, Succeeded, Cancelled, Cancelled, Cancelled]);
-    assert!(stage.work.names().contains(&"undo one".to_owned()));
+    assert!(harness.work.names().contains(&"undo one".to_owned()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_run_taken_back_before_it_is_written_down_never_does_a_step() {
-    let stage = Stage::new(&[("undone", &UNDONE.replace("HOW", "waits"))]).await;
-    let job = stage.job("undone", json!({}));
-    stage.cancel(&job).await;
-    let _engine = stage.engine();
-    stage.submit(&job).await;
-    assert_eq!(stage.end(job.task).await.state, TaskState::Cancelled);
-    assert!(stage.work.names().is_empty());
+async fn a_run_cancelled_before_it_is_saved_never_does_a_step() {
+    let harness = Harness::new(&[("undone", &UNDONE.replace("HOW", "waits"))]).await;
+    let job = harness.job("undone", json!({}));
+    harness.cancel(&job).await;
+    let _engine = harness.engine();
+    harness.submit(&job).await;
+    assert_eq!(harness.end(job.task).await.state, TaskState::Cancelled);
+    assert!(harness.work.names().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_step_that_takes_too_long_is_taken_back_and_the_run_fails() {
+async fn a_step_that_takes_too_long_is_cancelled_and_the_run_fails() {
     let toml =
         "title = 'T'\n[[step]]\nid = 'it'\nkind = 'work'\ntimeout = '200ms'\ninput = { name = 'it', how = 'waits' }\n";
-    let stage = Stage::new(&[("slow", toml)]).await;
-    let _engine = stage.engine();
-    let task = stage.end(stage.start("slow", json!({})).await).await;
+    let harness = Harness::new(&[("slow", toml)]).await;
+    let _engine = harness.engine();
+    let task = harness.end(harness.start("slow", json!({})).await).await;
     assert_eq!(task.error.unwrap().message, "it: its end was not heard within 0 s");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_cannot_be_undone_is_said_and_the_rest_is_undone() {
+async fn what_cannot_be_undone_is_noted_and_the_rest_is_undone() {
     let toml = r#"
         title = "T"
         [[step]]
@@ -137,16 +137,16 @@ async fn what_cannot_be_undone_is_said_and_the_rest_is_undone() {
         needs = ["two"]
         input = { name = "three", how = "fails" }
     "#;
-    let stage = Stage::new(&[("stuck", toml)]).await;
-    let _engine = stage.engine();
-    let task = stage.end(stage.start("stuck", json!({})).await).await;
+    let harness = Harness::new(&[("stuck", toml)]).await;
+    let _engine = harness.engine();
+    let task = harness.end(harness.start("stuck", json!({})).await).await;
     let told: Vec<_> = task.steps.iter().map(|step| (step.state, step.note.clone())).collect();
     assert_eq!(told[0].0, StepState::Compensated);
     assert_eq!(told[1], (StepState::Succeeded, Some("it could not be undone: undo two is sour".to_owned())));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_run_within_another_is_taken_back_with_it_and_undoes_its_own_steps_first() {
+async fn a_nested_run_is_cancelled_with_its_parent_and_undoes_its_own_steps_first() {
     let inner = r#"
         title = "Inner"
         [[step]]
@@ -172,14 +172,16 @@ async fn a_run_within_another_is_taken_back_with_it_and_undoes_its_own_steps_fir
         kind = "inner"
         needs = ["first"]
     "#;
-    let stage = Stage::new(&[("inner", inner), ("outer", outer)]).await;
-    let _engine = stage.engine();
-    let job = stage.job("outer", json!({}));
-    stage.submit(&job).await;
-    crate::stage::until("the inner step runs", async || stage.work.names().contains(&"held".to_owned()).then_some(()))
-        .await;
-    stage.cancel(&job).await;
-    let task = stage.end(job.task).await;
+    let harness = Harness::new(&[("inner", inner), ("outer", outer)]).await;
+    let _engine = harness.engine();
+    let job = harness.job("outer", json!({}));
+    harness.submit(&job).await;
+    crate::harness::until("the inner step runs", async || {
+        harness.work.names().contains(&"held".to_owned()).then_some(())
+    })
+    .await;
+    harness.cancel(&job).await;
+    let task = harness.end(job.task).await;
     assert_eq!((task.state, task.steps[1].state), (TaskState::Cancelled, StepState::Cancelled));
-    assert_eq!(stage.work.names(), ["outer", "inner", "held", "undo inner", "undo outer"]);
+    assert_eq!(harness.work.names(), ["outer", "inner", "held", "undo inner", "undo outer"]);
 }

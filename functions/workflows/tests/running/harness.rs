@@ -1,4 +1,4 @@
-//! What the runs stand on: engines that can be killed, a function that does what it is told, and all that was said.
+//! The harness of the scenarios: engines that can be killed, a function with scripted behaviour, and a record of all events.
 
 use std::{
     collections::HashMap,
@@ -27,24 +27,24 @@ use workflows::{Workflows, WorkflowsConfig};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One environment.
-pub(crate) struct Stage {
+pub(crate) struct Harness {
     pub(crate) folder: TempDir,
     pub(crate) environment: Environment,
     pub(crate) backplane: Backplane,
     pub(crate) storage: Storage,
     pub(crate) work: Work,
-    said: watch::Receiver<Vec<Event>>,
+    events: watch::Receiver<Vec<Event>>,
     _working: AbortOnDropHandle<()>,
-    _hearing: AbortOnDropHandle<()>,
+    _recording: AbortOnDropHandle<()>,
 }
 
-/// A process that begins runs and brings them forward.
+/// A process that starts runs and advances them.
 pub(crate) struct Engine {
     stop: CancellationToken,
     task: JoinHandle<Result<(), runtime::HostError>>,
 }
 
-impl Stage {
+impl Harness {
     /// With these definitions, and a worker of the function `work`.
     pub(crate) async fn new(definitions: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -54,26 +54,26 @@ impl Stage {
         let environment: Environment = "test".parse().unwrap();
         let backplane = Broker::new().environment(&environment);
         let storage = Storage::open(&storage).unwrap();
-        let (said, _hearing) = hear(&backplane);
-        let mut stage = Self {
+        let (events, _recording) = record(&backplane);
+        let mut harness = Self {
             environment,
             backplane,
             storage,
             work: Work::default(),
-            said,
+            events,
             _working: AbortOnDropHandle::new(tokio::spawn(async {})),
-            _hearing,
+            _recording,
             folder,
         };
-        stage.bring_database_back();
+        harness.bring_database_back();
         for (name, toml) in definitions {
-            stage.define(name, toml);
+            harness.define(name, toml);
         }
         let host = HostConfig { concurrency: 8, ..HostConfig::default() };
-        let host = Host::new(stage.place(false), host, stage.work.clone(), &Readiness::default()).unwrap();
-        stage._working =
+        let host = Host::new(harness.worker(false), host, harness.work.clone(), &Readiness::default()).unwrap();
+        harness._working =
             AbortOnDropHandle::new(tokio::spawn(async move { host.run(std::future::pending()).await.unwrap() }));
-        stage
+        harness
     }
 
     /// Writes a definition; engines started later know it.
@@ -107,7 +107,7 @@ impl Stage {
         fs::rename(link, self.folder.path().join("mounted")).unwrap();
     }
 
-    pub(crate) fn place(&self, with_database: bool) -> WorkerContext {
+    pub(crate) fn worker(&self, with_database: bool) -> WorkerContext {
         WorkerContext {
             environment: self.environment.clone(),
             backplane: self.backplane.clone(),
@@ -124,7 +124,7 @@ impl Stage {
     pub(crate) fn engine_with(&self, config: WorkflowsConfig) -> Engine {
         let host = config.host.clone();
         let function = Workflows::open(config).unwrap();
-        let host = Host::new(self.place(true), host, function, &Readiness::default()).unwrap();
+        let host = Host::new(self.worker(true), host, function, &Readiness::default()).unwrap();
         let stop = CancellationToken::new();
         let task = tokio::spawn(host.run(stop.clone().cancelled_owned()));
         Engine { stop, task }
@@ -148,19 +148,19 @@ impl Stage {
         until("the job is taken", async || self.backplane.jobs.submit(job).await.ok()).await;
     }
 
-    /// Waits until something that was said is so.
-    pub(crate) async fn heard<T>(&self, what: &str, mut is: impl FnMut(&Event) -> Option<T>) -> T {
-        let mut said = self.said.clone();
-        let found = said.wait_for(|said| said.iter().any(|event| is(event).is_some()));
+    /// Waits for an event.
+    pub(crate) async fn wait_for<T>(&self, what: &str, mut is: impl FnMut(&Event) -> Option<T>) -> T {
+        let mut events = self.events.clone();
+        let found = events.wait_for(|events| events.iter().any(|event| is(event).is_some()));
         match tokio::time::timeout(PATIENCE, found).await {
-            Ok(said) => said.unwrap().iter().find_map(is).unwrap(),
-            Err(_) => panic!("it was not heard: {what}; last of all: {:#?}", self.said.borrow().last()),
+            Ok(events) => events.unwrap().iter().find_map(is).unwrap(),
+            Err(_) => panic!("there was no event of {what}; the last: {:#?}", self.events.borrow().last()),
         }
     }
 
     /// The run's task when it has ended.
     pub(crate) async fn end(&self, run: TaskId) -> Task {
-        self.heard("the end of the run", |event| {
+        self.wait_for("the end of the run", |event| {
             let task = event.task().ok().flatten().filter(|task| task.id == run && task.state.is_end())?;
             (event.source == "/functions/workflows").then_some(task)
         })
@@ -173,15 +173,15 @@ impl Stage {
             let task = event.task().ok().flatten().filter(|task| task.id == run)?;
             task.steps.into_iter().find(|step| step.id == id && step.state == state)
         };
-        self.heard(&format!("{id} {state:?}"), step).await
+        self.wait_for(&format!("{id} {state:?}"), step).await
     }
 
     pub(crate) async fn question(&self, run: TaskId) -> (Question, Event) {
         let asked = |event: &Event| Some((Question::of(event).filter(|question| question.task == run)?, event.clone()));
-        self.heard("the question", asked).await
+        self.wait_for("the question", asked).await
     }
 
-    /// Somebody answers, as a gateway tells it.
+    /// Answers a question, as a gateway does.
     pub(crate) async fn answer(&self, run: TaskId, step: &str, by: &str, groups: &[&str], decision: Decision) {
         let answer = Answer {
             task: run,
@@ -191,29 +191,29 @@ impl Stage {
             groups: groups.iter().map(|group| (*group).to_owned()).collect(),
             comment: Some("as agreed".to_owned()),
         };
-        self.say(&answer.event(Audience::user("ada"))).await;
+        self.publish(&answer.event(Audience::user("ada"))).await;
     }
 
-    /// The owner takes it back, as a gateway tells it.
+    /// Cancels a task as its owner, as a gateway does.
     pub(crate) async fn cancel(&self, job: &Job) {
         let task = Task::of(job, TaskState::Cancelled);
         let mut event = Event::of_task("/gateway", Audience::user("ada"), &task, None);
         event.id = format!("{}.cancelled", job.task);
-        self.say(&event).await;
+        self.publish(&event).await;
     }
 
-    pub(crate) async fn say(&self, event: &Event) {
+    pub(crate) async fn publish(&self, event: &Event) {
         self.backplane.log.publish(Destination::Own, event).await.unwrap();
     }
 
-    /// All that was said so far.
-    pub(crate) fn said(&self) -> Vec<Event> {
-        self.said.borrow().clone()
+    /// All events so far.
+    pub(crate) fn events(&self) -> Vec<Event> {
+        self.events.borrow().clone()
     }
 }
 
 impl Engine {
-    /// Kills it: what it held comes again.
+    /// Kills it: its jobs are delivered again.
     pub(crate) async fn kill(self) {
         self.task.abort();
         self.task.await.ok();
@@ -230,20 +230,20 @@ pub(crate) fn kind(name: &str) -> Kind {
     name.parse().unwrap()
 }
 
-/// Waits for a condition that must come about.
+/// Waits for a condition.
 pub(crate) async fn until<T>(what: &str, mut condition: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     loop {
         if let Some(value) = condition().await {
             return value;
         }
-        assert!(tokio::time::Instant::now() < deadline, "it did not come about: {what}");
+        assert!(tokio::time::Instant::now() < deadline, "it did not happen: {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
-fn hear(backplane: &Backplane) -> (watch::Receiver<Vec<Event>>, AbortOnDropHandle<()>) {
-    let (sender, said) = watch::channel(Vec::new());
+fn record(backplane: &Backplane) -> (watch::Receiver<Vec<Event>>, AbortOnDropHandle<()>) {
+    let (sender, events) = watch::channel(Vec::new());
     let reader = backplane.log.read(ReadFrom::Time(jiff::Timestamp::now() - jiff::SignedDuration::from_hours(1)));
     let task = tokio::spawn(async move {
         // Whole, with the task that reads.
@@ -252,46 +252,46 @@ fn hear(backplane: &Backplane) -> (watch::Receiver<Vec<Event>>, AbortOnDropHandl
             if let LogItem::Entry(entry) = item
                 && let Ok(event) = entry.event
             {
-                sender.send_modify(|said| said.push(event.as_ref().clone()));
+                sender.send_modify(|events| events.push(event.as_ref().clone()));
             }
         }
     });
-    (said, AbortOnDropHandle::new(task))
+    (events, AbortOnDropHandle::new(task))
 }
 
-/// The function `work`: does what `how` says and gives back what it was given.
+/// The function `work`: behaves as `how` says and returns its input.
 #[derive(Clone, Default)]
-pub(crate) struct Work(Arc<Mutex<Done>>);
+pub(crate) struct Work(Arc<Mutex<WorkLog>>);
 
 #[derive(Default)]
-struct Done {
-    /// What it was given, in the order that it began.
-    given: Vec<Value>,
+struct WorkLog {
+    /// Its inputs, in the order of its runs.
+    inputs: Vec<Value>,
     /// Runs of each task.
     runs: HashMap<TaskId, u32>,
     /// How often each name has failed.
     failed: HashMap<String, u32>,
-    /// Names that may go on.
-    let_go: Vec<String>,
+    /// Names whose runs may end.
+    released: Vec<String>,
     at_once: usize,
     most_at_once: usize,
 }
 
 impl Work {
-    /// What it was given under each `name`, in the order that it began.
+    /// The names in its inputs, in the order of its runs.
     pub(crate) fn names(&self) -> Vec<String> {
-        let name = |given: &Value| given["name"].as_str().unwrap_or_default().to_owned();
-        self.0.lock().unwrap().given.iter().map(name).collect()
+        let name = |input: &Value| input["name"].as_str().unwrap_or_default().to_owned();
+        self.0.lock().unwrap().inputs.iter().map(name).collect()
     }
 
-    pub(crate) fn given(&self, name: &str) -> Value {
-        let done = self.0.lock().unwrap();
-        done.given.iter().rev().find(|given| given["name"] == name).cloned().unwrap_or_default()
+    pub(crate) fn input_of(&self, name: &str) -> Value {
+        let log = self.0.lock().unwrap();
+        log.inputs.iter().rev().find(|input| input["name"] == name).cloned().unwrap_or_default()
     }
 
-    /// Lets those who wait under this name go on.
-    pub(crate) fn let_go(&self, name: &str) {
-        self.0.lock().unwrap().let_go.push(name.to_owned());
+    /// Ends the runs that wait under this name.
+    pub(crate) fn release(&self, name: &str) {
+        self.0.lock().unwrap().released.push(name.to_owned());
     }
 
     pub(crate) fn most_at_once(&self) -> usize {
@@ -303,30 +303,30 @@ impl Work {
         self.0.lock().unwrap().runs.values().filter(|runs| **runs > 1).count()
     }
 
-    fn begins(&self, context: &Context, given: &Value) {
-        let mut done = self.0.lock().unwrap();
-        done.given.push(given.clone());
-        *done.runs.entry(context.task).or_default() += 1;
-        done.at_once += 1;
-        done.most_at_once = done.most_at_once.max(done.at_once);
+    fn record_start(&self, context: &Context, input: &Value) {
+        let mut log = self.0.lock().unwrap();
+        log.inputs.push(input.clone());
+        *log.runs.entry(context.task).or_default() += 1;
+        log.at_once += 1;
+        log.most_at_once = log.most_at_once.max(log.at_once);
     }
 
-    async fn act(&self, context: &Context, given: &Value) -> Result<(), Failure> {
-        let name = given["name"].as_str().unwrap_or_default().to_owned();
-        match given["how"].as_str().unwrap_or("well") {
+    async fn behave(&self, context: &Context, input: &Value) -> Result<(), Failure> {
+        let name = input["name"].as_str().unwrap_or_default().to_owned();
+        match input["how"].as_str().unwrap_or("well") {
             "waits" => loop {
                 tokio::select! {
                     () = context.stop.cancelled() => return Err(Failure::Stopped),
                     () = tokio::time::sleep(Duration::from_millis(5)) => {}
                 }
-                if self.0.lock().unwrap().let_go.contains(&name) {
+                if self.0.lock().unwrap().released.contains(&name) {
                     return Ok(());
                 }
             },
             "fails" => Err(Failure::input(format!("{name} is sour"))),
             "fails twice" => {
-                let mut done = self.0.lock().unwrap();
-                let failed = done.failed.entry(name.clone()).or_default();
+                let mut log = self.0.lock().unwrap();
+                let failed = log.failed.entry(name.clone()).or_default();
                 *failed += 1;
                 if *failed > 2 { Ok(()) } else { Err(Failure::input(format!("{name} is sour"))) }
             }
@@ -344,14 +344,14 @@ impl Function for Work {
         kind("work")
     }
 
-    async fn run(&self, context: &Context, given: Value) -> Result<Completion<Value>, Failure> {
-        self.begins(context, &given);
-        let acted = self.act(context, &given).await;
+    async fn run(&self, context: &Context, input: Value) -> Result<Completion<Value>, Failure> {
+        self.record_start(context, &input);
+        let result = self.behave(context, &input).await;
         self.0.lock().unwrap().at_once -= 1;
-        acted?;
+        result?;
         let mut output =
-            Map::from_iter([("got".to_owned(), given.clone()), ("href".to_owned(), json!("/api/files/x/y"))]);
-        if let Some(stored) = given.get("stored") {
+            Map::from_iter([("got".to_owned(), input.clone()), ("href".to_owned(), json!("/api/files/x/y"))]);
+        if let Some(stored) = input.get("stored") {
             output.insert("stored".to_owned(), stored.clone());
         }
         Ok(Completion { output: Value::Object(output), toast: Toast::new(Level::Success, "done") })

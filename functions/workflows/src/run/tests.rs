@@ -1,4 +1,4 @@
-//! The plan of runs, state by state: what a word and the time lead to, without a database or a broker.
+//! Transitions of runs by events and by time, without a database or a broker.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -8,21 +8,21 @@ use model::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::{
-    definition::Definition,
-    fold::{TaskEnd, Word},
-    plan::{Action, Limits, Plan, Prepared, Trouble, Undo},
-    state::{ItemState, Of, Phase, Run, StepRun},
+use super::{
+    event::{RunEvent, TaskOutcome},
+    state::{ItemIndex, ItemState, Operation, Phase, Run, StepRun},
+    transition::{Action, Limits, ResolveError, Resolved, Transition},
 };
+use crate::definition::document::Definition;
 
-/// A run, and what its steps prove to be when they begin; a job where nothing is said.
-struct Played {
+/// A run, and what its steps are resolved to; by default to one job.
+struct TestRun {
     run: Run,
     now: i64,
-    prepared: HashMap<&'static str, Result<Prepared, &'static str>>,
+    resolved: HashMap<&'static str, Result<Resolved, &'static str>>,
 }
 
-fn play(steps: &str) -> Played {
+fn start(steps: &str) -> TestRun {
     let definition: Definition = toml::from_str(&format!("title = 'T'\n{steps}")).unwrap();
     let run = Run {
         id: TaskId::new(),
@@ -38,61 +38,62 @@ fn play(steps: &str) -> Played {
         attempt: 1,
         sequence: 0,
         revision: 0,
-        told: 0,
-        untold: false,
-        phase: Phase::Going,
+        published_at: 0,
+        has_unpublished: false,
+        phase: Phase::Running,
         cancelled: false,
         failure: None,
-        ended: 0,
+        ended_steps: 0,
         steps: definition.steps.iter().map(|_| StepRun::waiting()).collect(),
         definition: Arc::new(definition),
     };
-    Played { run, now: 1_000_000, prepared: HashMap::new() }
+    TestRun { run, now: 1_000_000, resolved: HashMap::new() }
 }
 
-impl Played {
-    /// What a word, or the time alone, leads to.
-    fn then(&mut self, words: Vec<Word>) -> Vec<Action> {
+impl TestRun {
+    /// The actions that follow from these events, or from the time alone.
+    fn then(&mut self, events: Vec<RunEvent>) -> Vec<Action> {
         let limits = Limits { most_items: 100, items_at_once: 2, step_timeout: 60_000 };
-        let prepared = &self.prepared;
-        let mut plan = Plan { run: &mut self.run, now: self.now, limits, actions: Vec::new() };
-        for word in words {
-            plan.hear(word, &mut |_| "user:bob group:reviewers".parse().unwrap());
+        let resolved = &self.resolved;
+        let mut transition = Transition { run: &mut self.run, now: self.now, limits, actions: Vec::new() };
+        let audience = "user:bob group:reviewers".parse().unwrap();
+        for event in events {
+            transition.apply(event, &audience);
         }
-        let prepare = &mut |run: &Run, step: usize, undo: Undo| {
+        let resolve = &mut |run: &Run, step: usize, operation: Operation| {
             let id = run.step_definition(step).id.as_str();
-            let done = run.steps[step].items.iter().filter(|item| item.state == ItemState::Succeeded).count();
-            match prepared.get(id) {
-                _ if undo == Undo::Yes => Ok(Prepared::Jobs(vec![json!({}); done])),
-                None => Ok(Prepared::Jobs(vec![json!({})])),
-                Some(Ok(prepared)) => Ok(prepared.clone()),
-                Some(Err(words)) => Err(Trouble::Words((*words).to_owned())),
+            let succeeded = run.steps[step].items.iter().filter(|item| item.state == ItemState::Succeeded).count();
+            match resolved.get(id) {
+                _ if operation == Operation::Compensate => Ok(Resolved::Jobs(vec![json!({}); succeeded])),
+                None => Ok(Resolved::Jobs(vec![json!({})])),
+                Some(Ok(resolved)) => Ok(resolved.clone()),
+                Some(Err(error)) => Err(ResolveError::Invalid((*error).to_owned())),
             }
         };
-        plan.advance(prepare).unwrap();
-        plan.actions
+        transition.advance(resolve).unwrap();
+        transition.actions
     }
 
     /// The ids of the steps whose tasks are submitted.
-    fn submits(&mut self, words: Vec<Word>) -> Vec<String> {
-        let actions = self.then(words);
+    fn submits(&mut self, events: Vec<RunEvent>) -> Vec<String> {
+        let actions = self.then(events);
         let submitted = actions.into_iter().filter_map(|action| match action {
-            Action::Submit(of) => Some(self.run.step_definition(of.step).id.clone()),
+            Action::Submit(index) => Some(self.run.step_definition(index.step).id.clone()),
             _ => None,
         });
         submitted.collect()
     }
 
     fn task(&self, id: &str, item: usize) -> TaskId {
-        self.run.task(Of { step: self.run.definition.position(id).unwrap(), item })
+        self.run.current_task(ItemIndex { step: self.run.definition.step_index(id).unwrap(), item })
     }
 
-    fn succeeded(&self, id: &str, item: usize) -> Word {
-        Word::Ended(self.task(id, item), TaskEnd::Succeeded(json!({ "rows": 1 })))
+    fn succeeded(&self, id: &str, item: usize) -> RunEvent {
+        RunEvent::TaskEnded(self.task(id, item), TaskOutcome::Succeeded(json!({ "rows": 1 })))
     }
 
-    fn failed(&self, id: &str, item: usize) -> Word {
-        Word::Ended(self.task(id, item), TaskEnd::Failed("sour".to_owned()))
+    fn failed(&self, id: &str, item: usize) -> RunEvent {
+        RunEvent::TaskEnded(self.task(id, item), TaskOutcome::Failed("sour".to_owned()))
     }
 
     fn states(&self) -> Vec<StepState> {
@@ -125,45 +126,45 @@ compensate = { kind = 'work' }
 
 #[test]
 fn a_chain_goes_step_by_step_to_its_end() {
-    let mut run = play(CHAIN);
+    let mut run = start(CHAIN);
     assert_eq!(run.submits(vec![]), ["one"]);
     assert_eq!(run.submits(vec![]), [] as [&str; 0], "nothing is submitted twice");
     assert_eq!(run.submits(vec![run.succeeded("one", 0)]), ["two"]);
     assert_eq!(run.submits(vec![run.succeeded("two", 0)]), ["three"]);
-    assert_eq!(run.run.phase, Phase::Going);
+    assert_eq!(run.run.phase, Phase::Running);
     run.then(vec![run.succeeded("three", 0)]);
-    assert_eq!((run.run.phase, run.run.due()), (Phase::Over(TaskState::Succeeded), None));
+    assert_eq!((run.run.phase, run.run.due()), (Phase::Ended(TaskState::Succeeded), None));
 }
 
 #[test]
-fn the_same_word_twice_and_a_word_of_an_unknown_task_change_nothing() {
-    let mut run = play(CHAIN);
+fn the_same_event_twice_and_an_event_of_an_unknown_task_change_nothing() {
+    let mut run = start(CHAIN);
     run.then(vec![]);
-    let word = run.succeeded("one", 0);
-    run.then(vec![word.clone()]);
+    let event = run.succeeded("one", 0);
+    run.then(vec![event.clone()]);
     let before = run.run.clone();
-    assert!(run.then(vec![word, Word::Ended(TaskId::new(), TaskEnd::Cancelled)]).is_empty());
+    assert!(run.then(vec![event, RunEvent::TaskEnded(TaskId::new(), TaskOutcome::Cancelled)]).is_empty());
     assert!(run.run == before);
 }
 
 #[test]
 fn a_failure_undoes_what_was_done_the_last_first_one_step_at_a_time() {
-    let mut run = play(CHAIN);
+    let mut run = start(CHAIN);
     run.then(vec![]);
     run.then(vec![run.succeeded("one", 0)]);
     run.then(vec![run.succeeded("two", 0)]);
     assert_eq!(run.submits(vec![run.failed("three", 0)]), ["two"]);
     assert_eq!(run.run.failure.as_ref().unwrap().message, "three: sour");
     assert_eq!(run.submits(vec![run.succeeded("two", 0)]), ["one"]);
-    assert_eq!(run.run.phase, Phase::Undoing);
+    assert_eq!(run.run.phase, Phase::Compensating);
     run.then(vec![run.succeeded("one", 0)]);
     assert_eq!(run.states(), [StepState::Compensated, StepState::Compensated, StepState::Failed]);
-    assert_eq!(run.run.phase, Phase::Over(TaskState::Failed));
+    assert_eq!(run.run.phase, Phase::Ended(TaskState::Failed));
 }
 
 #[test]
 fn what_is_not_undone_in_time_does_not_hold_up_the_rest() {
-    let mut run = play(CHAIN);
+    let mut run = start(CHAIN);
     run.then(vec![]);
     run.then(vec![run.succeeded("one", 0)]);
     run.then(vec![run.succeeded("two", 0)]);
@@ -172,39 +173,40 @@ fn what_is_not_undone_in_time_does_not_hold_up_the_rest() {
     assert_eq!(run.submits(vec![]), ["one"]);
     run.now += 60_000;
     run.then(vec![]);
-    assert_eq!(run.run.phase, Phase::Over(TaskState::Failed));
+    assert_eq!(run.run.phase, Phase::Ended(TaskState::Failed));
     assert!(run.run.steps.iter().take(2).all(|step| step.note.as_ref().unwrap().starts_with("it could not be undone")));
 }
 
 #[test]
-fn a_run_taken_back_waits_for_the_end_of_what_is_under_way() {
-    let mut run = play(CHAIN);
+fn a_cancelled_run_waits_for_the_end_of_what_runs() {
+    let mut run = start(CHAIN);
     run.then(vec![]);
     run.then(vec![run.succeeded("one", 0)]);
-    let actions = run.then(vec![Word::Cancelled]);
-    assert_eq!(actions, [Action::Cancel(Of { step: 1, item: 0 }, 1)]);
+    let actions = run.then(vec![RunEvent::Cancelled]);
+    assert_eq!(actions, [Action::Cancel(ItemIndex { step: 1, item: 0 }, 1)]);
     assert_eq!((run.run.phase, run.run.due()), (Phase::Stopping, Some(run.now + 90_000)));
     // Its effect came about all the same, so it is undone as well.
     assert_eq!(run.submits(vec![run.succeeded("two", 0)]), ["two"]);
     run.then(vec![run.succeeded("two", 0)]);
     run.then(vec![run.succeeded("one", 0)]);
-    assert_eq!(run.run.phase, Phase::Over(TaskState::Cancelled));
+    assert_eq!(run.run.phase, Phase::Ended(TaskState::Cancelled));
     assert_eq!(run.states(), [StepState::Compensated, StepState::Compensated, StepState::Cancelled]);
 }
 
 #[test]
-fn one_whose_end_is_never_heard_after_it_was_taken_back_does_not_hold_up_the_run() {
-    let mut run = play("[[step]]\nid = 'one'\nkind = 'work'\n");
+fn a_cancelled_task_that_never_ends_does_not_hold_up_the_run() {
+    let mut run = start("[[step]]\nid = 'one'\nkind = 'work'\n");
     run.then(vec![]);
-    run.then(vec![Word::Cancelled]);
+    run.then(vec![RunEvent::Cancelled]);
     run.now += 90_000;
     run.then(vec![]);
-    assert_eq!((run.run.phase, run.states()), (Phase::Over(TaskState::Cancelled), vec![StepState::Cancelled]));
+    assert_eq!((run.run.phase, run.states()), (Phase::Ended(TaskState::Cancelled), vec![StepState::Cancelled]));
 }
 
 #[test]
-fn tries_are_counted_rest_between_and_are_tasks_of_their_own() {
-    let mut run = play("[[step]]\nid = 'one'\nkind = 'work'\nretry = { attempts = 2, delay = '5s' }\ntimeout = '1m'\n");
+fn attempts_are_counted_pause_between_and_are_tasks_of_their_own() {
+    let mut run =
+        start("[[step]]\nid = 'one'\nkind = 'work'\nretry = { attempts = 2, delay = '5s' }\ntimeout = '1m'\n");
     run.then(vec![]);
     let first = run.task("one", 0);
     assert!(run.then(vec![run.failed("one", 0)]).is_empty());
@@ -215,45 +217,45 @@ fn tries_are_counted_rest_between_and_are_tasks_of_their_own() {
     run.now += 1;
     assert_eq!(run.submits(vec![]), ["one"]);
     assert_ne!(first, run.task("one", 0));
-    // The first has failed already; health it again is not the second's failure.
-    run.then(vec![Word::Ended(first, TaskEnd::Failed("sour".to_owned()))]);
+    // The first has failed already; hearing it again is not the second's failure.
+    run.then(vec![RunEvent::TaskEnded(first, TaskOutcome::Failed("sour".to_owned()))]);
     assert_eq!(run.states(), [StepState::Running]);
     run.then(vec![run.failed("one", 0)]);
-    assert_eq!(run.run.phase, Phase::Over(TaskState::Failed));
+    assert_eq!(run.run.phase, Phase::Ended(TaskState::Failed));
 }
 
 #[test]
-fn a_try_that_was_given_up_and_succeeds_after_all_counts_and_the_next_is_taken_back() {
-    let mut run = play("[[step]]\nid = 'one'\nkind = 'work'\nretry = { attempts = 2 }\ntimeout = '1s'\n");
+fn an_attempt_that_timed_out_and_succeeds_after_all_counts_and_the_next_is_cancelled() {
+    let mut run = start("[[step]]\nid = 'one'\nkind = 'work'\nretry = { attempts = 2 }\ntimeout = '1s'\n");
     run.then(vec![]);
     let first = run.task("one", 0);
     run.now += 1000;
     let actions = run.then(vec![]);
-    let of = Of { step: 0, item: 0 };
-    assert_eq!(actions, [Action::Cancel(of, 1), Action::Submit(of)]);
-    let actions = run.then(vec![Word::Ended(first, TaskEnd::Succeeded(json!(1)))]);
-    assert_eq!(actions, [Action::Cancel(of, 2)]);
-    assert_eq!(run.run.phase, Phase::Over(TaskState::Succeeded));
+    let index = ItemIndex { step: 0, item: 0 };
+    assert_eq!(actions, [Action::Cancel(index, 1), Action::Submit(index)]);
+    let actions = run.then(vec![RunEvent::TaskEnded(first, TaskOutcome::Succeeded(json!(1)))]);
+    assert_eq!(actions, [Action::Cancel(index, 2)]);
+    assert_eq!(run.run.phase, Phase::Ended(TaskState::Succeeded));
 }
 
 #[test]
 fn items_are_begun_as_others_end_and_one_that_fails_stops_the_others() {
-    let mut run = play(EACH);
-    run.prepared.insert("each", Ok(Prepared::Jobs(vec![json!({}); 4])));
+    let mut run = start(EACH);
+    run.resolved.insert("each", Ok(Resolved::Jobs(vec![json!({}); 4])));
     assert_eq!(run.submits(vec![]).len(), 2);
     assert_eq!(run.submits(vec![run.succeeded("each", 1)]).len(), 1);
     let actions = run.then(vec![run.failed("each", 0)]);
-    assert_eq!(actions, [Action::Cancel(Of { step: 0, item: 2 }, 1)]);
+    assert_eq!(actions, [Action::Cancel(ItemIndex { step: 0, item: 2 }, 1)]);
     assert_eq!(run.run.steps[0].note.as_deref(), Some("item 1 of 4: sour"));
     assert_eq!(
-        run.submits(vec![Word::Ended(run.task("each", 2), TaskEnd::Cancelled)]),
+        run.submits(vec![RunEvent::TaskEnded(run.task("each", 2), TaskOutcome::Cancelled)]),
         ["each"],
         "the second is undone"
     );
     run.then(vec![run.succeeded("each", 1)]);
-    assert_eq!(run.run.phase, Phase::Over(TaskState::Failed));
+    assert_eq!(run.run.phase, Phase::Ended(TaskState::Failed));
     let items: Vec<_> = run.run.steps[0].items.iter().map(|item| item.state).collect();
-    assert_eq!(items, [ItemState::Failed, ItemState::Undone, ItemState::Cancelled, ItemState::Cancelled]);
+    assert_eq!(items, [ItemState::Failed, ItemState::Compensated, ItemState::Cancelled, ItemState::Cancelled]);
 }
 
 #[test]
@@ -261,22 +263,22 @@ fn a_question_is_asked_again_and_the_first_answer_of_somebody_asked_decides() {
     let asking = "[[step]]\nid = 'ask'\nkind = 'approval'\nask = 'user:bob'\n";
     let answer = |by: &str, decision| {
         let (step, by) = ("ask".to_owned(), by.to_owned());
-        Word::Answered(Answer { task: TaskId::new(), step, decision, by, groups: Vec::new(), comment: None })
+        RunEvent::Answered(Answer { task: TaskId::new(), step, decision, by, groups: Vec::new(), comment: None })
     };
-    let mut run = play(asking);
-    run.prepared.insert("ask", Ok(Prepared::Ask(json!({}))));
-    let of = Of { step: 0, item: 0 };
-    assert_eq!(run.then(vec![]), [Action::Ask(of)]);
+    let mut run = start(asking);
+    run.resolved.insert("ask", Ok(Resolved::Ask(json!({}))));
+    let index = ItemIndex { step: 0, item: 0 };
+    assert_eq!(run.then(vec![]), [Action::Ask(index)]);
     assert_eq!(run.states(), [StepState::Asked]);
     run.now += 12 * 3_600_000;
-    assert_eq!(run.then(vec![]), [Action::Ask(of)]);
+    assert_eq!(run.then(vec![]), [Action::Ask(index)]);
     assert_eq!(run.run.steps[0].items[0].round, 1);
     run.then(vec![answer("eve", Decision::Approve)]);
     assert_eq!(run.states(), [StepState::Asked]);
     run.then(vec![answer("bob", Decision::Reject), answer("bob", Decision::Approve)]);
     assert_eq!(run.run.failure.as_ref().unwrap().message, "ask: rejected by bob");
-    let mut run = play(asking);
-    run.prepared.insert("ask", Ok(Prepared::Ask(json!({}))));
+    let mut run = start(asking);
+    run.resolved.insert("ask", Ok(Resolved::Ask(json!({}))));
     run.then(vec![]);
     run.now += 31 * 24 * 3_600_000;
     run.then(vec![]);
@@ -288,9 +290,9 @@ fn a_wait_ends_with_its_time_alone_and_a_skipped_step_skips_those_that_need_it()
     let steps = "[[step]]\nid = 'wait'\nkind = 'wait'\nfor = '1s'\n[[step]]\nid = 'maybe'\nkind = 'work'\n\
                  [[step]]\nid = 'after'\nkind = 'work'\nneeds = ['maybe']\n\
                  [[step]]\nid = 'anyway'\nkind = 'work'\nneeds = ['maybe', 'wait']\neven_after_skipped = true\n";
-    let mut run = play(steps);
-    run.prepared.insert("wait", Ok(Prepared::Until(run.now + 1000)));
-    run.prepared.insert("maybe", Ok(Prepared::Skip("not so".to_owned())));
+    let mut run = start(steps);
+    run.resolved.insert("wait", Ok(Resolved::Until(run.now + 1000)));
+    run.resolved.insert("maybe", Ok(Resolved::Skip("not so".to_owned())));
     assert!(run.then(vec![]).is_empty());
     use StepState::{Running, Skipped, Succeeded, Waiting};
     assert_eq!(run.states(), [Running, Skipped, Skipped, Waiting]);
@@ -301,35 +303,39 @@ fn a_wait_ends_with_its_time_alone_and_a_skipped_step_skips_those_that_need_it()
 }
 
 #[test]
-fn a_step_that_cannot_be_prepared_fails_and_one_that_is_not_ready_waits() {
-    let mut run = play(CHAIN);
-    run.prepared.insert("two", Ok(Prepared::NotYet));
+fn a_step_that_cannot_be_resolved_fails_and_one_that_is_pending_waits() {
+    let mut run = start(CHAIN);
+    run.resolved.insert("two", Ok(Resolved::Pending));
     run.then(vec![]);
     assert!(run.then(vec![run.succeeded("one", 0)]).is_empty());
     assert_eq!(run.states()[1], StepState::Waiting);
-    run.prepared.insert("two", Err("input.file: it is not there"));
+    run.resolved.insert("two", Err("input.file: it is not there"));
     assert_eq!(run.submits(vec![]), ["one"]);
     assert_eq!(run.run.failure.as_ref().unwrap().message, "two: input.file: it is not there");
 }
 
 #[test]
-fn after_a_hole_in_the_log_what_is_under_way_is_asked_for_again() {
-    let mut run = play(EACH);
-    run.prepared.insert("each", Ok(Prepared::Jobs(vec![json!({}); 3])));
+fn after_a_gap_in_the_log_running_tasks_are_submitted_again() {
+    let mut run = start(EACH);
+    run.resolved.insert("each", Ok(Resolved::Jobs(vec![json!({}); 3])));
     run.then(vec![]);
     let before = run.run.clone();
-    assert_eq!(run.then(vec![Word::Missed]).len(), 2);
+    assert_eq!(run.then(vec![RunEvent::LogGap]).len(), 2);
     assert!(run.run == before, "the same tasks, not others");
 }
 
 #[test]
 fn progress_only_rises_and_a_task_that_is_cancelled_by_itself_fails_its_step() {
-    let mut run = play(CHAIN);
+    let mut run = start(CHAIN);
     run.then(vec![]);
     let task = run.task("one", 0);
-    run.then(vec![Word::Progressed(task, 0.5), Word::Progressed(task, 0.2), Word::Progressed(task, f64::NAN)]);
+    run.then(vec![
+        RunEvent::TaskProgressed(task, 0.5),
+        RunEvent::TaskProgressed(task, 0.2),
+        RunEvent::TaskProgressed(task, f64::NAN),
+    ]);
     assert_eq!(run.run.steps[0].items[0].progress, 0.5);
-    run.then(vec![Word::Ended(task, TaskEnd::Cancelled)]);
+    run.then(vec![RunEvent::TaskEnded(task, TaskOutcome::Cancelled)]);
     assert_eq!(run.run.failure.as_ref().unwrap().message, "one: its task was cancelled");
     let end: Value = json!(run.run.phase);
     assert_eq!(end, json!({ "over": "failed" }));

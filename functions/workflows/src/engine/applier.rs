@@ -1,0 +1,40 @@
+//! Applies the events of the log to runs, in order.
+
+use model::TaskId;
+
+use super::{
+    event_queue::{EventQueue, QueuedItem},
+    runs::Runs,
+    store,
+    timing::until_answered,
+    update::Updated,
+};
+use crate::run::event::RunEvent;
+
+/// Applies what the queue has; while the database is away, nothing more is taken from it.
+pub(crate) async fn run(runs: &Runs, queue: &EventQueue) {
+    while let Some(item) = queue.next().await {
+        match item {
+            QueuedItem::Event(run, event) => apply(runs, queue, run, event).await,
+            QueuedItem::Gap => apply_gap(runs, queue).await,
+        }
+    }
+}
+
+async fn apply(runs: &Runs, queue: &EventQueue, run: TaskId, event: RunEvent) {
+    let update = || runs.update(run, vec![event.clone()]);
+    let updated = until_answered("what was heard is not written down yet", update).await;
+    if updated == Some(Updated::Unknown) && event == RunEvent::Cancelled {
+        queue.add_cancelled(run);
+    }
+}
+
+async fn apply_gap(runs: &Runs, queue: &EventQueue) {
+    let unfinished = until_answered("the runs under way are not known yet", || {
+        let environment = runs.worker.environment.clone();
+        runs.database.transaction(move |transaction| store::unfinished(transaction, &environment))
+    });
+    for run in unfinished.await.unwrap_or_default() {
+        apply(runs, queue, run, RunEvent::LogGap).await;
+    }
+}

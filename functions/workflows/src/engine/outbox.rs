@@ -1,0 +1,84 @@
+//! Messages to be sent: written in the transaction that decides on them, removed once the broker has confirmed them.
+
+use model::{Environment, Event, Job};
+use runtime::{
+    DatabaseError,
+    database::{Dialect, Transaction},
+};
+use serde::{Deserialize, Serialize};
+
+use super::store;
+
+/// The time that a process has to send what it has claimed, before another sends it as well; in milliseconds.
+const CLAIM_DURATION: i64 = 30_000;
+/// The most messages that are claimed at once.
+pub(crate) const CLAIM_BATCH: i64 = 32;
+
+/// A message to be sent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Message {
+    Job(Box<Job>),
+    Event(Box<Event>),
+}
+
+/// A message that this process has claimed.
+#[derive(Debug, Clone)]
+pub(crate) struct ClaimedMessage {
+    pub(crate) id: String,
+    /// A newer version may be written meanwhile.
+    version: i64,
+    pub(crate) message: Message,
+}
+
+/// Writes a message; one that waits under the same id is replaced.
+pub(crate) fn put(
+    transaction: &mut dyn Transaction,
+    environment: &Environment,
+    id: &str,
+    message: &Message,
+    now: i64,
+) -> Result<(), DatabaseError> {
+    let sql = "INSERT INTO bellwire_workflow_outbox (id, environment, version, due, body) VALUES ($1, $2, 1, $3, $4) \
+               ON CONFLICT (id) DO UPDATE SET body = excluded.body, due = excluded.due, \
+               version = bellwire_workflow_outbox.version + 1";
+    let values = [id.into(), environment.as_str().into(), now.into(), store::to_json(message)?];
+    transaction.execute(sql, &values).map(drop)
+}
+
+/// Claims some of the messages that are due; other processes leave them alone for a while.
+pub(crate) fn claim(
+    transaction: &mut dyn Transaction,
+    environment: &Environment,
+    now: i64,
+) -> Result<Vec<ClaimedMessage>, DatabaseError> {
+    let skip_locked = match transaction.dialect() {
+        Dialect::Sqlite => "",
+        Dialect::Postgres => " FOR UPDATE SKIP LOCKED",
+    };
+    let sql = format!(
+        "SELECT id, version, body FROM bellwire_workflow_outbox WHERE environment = $1 AND due <= $2 \
+         ORDER BY due, id LIMIT $3{skip_locked}"
+    );
+    let rows = transaction.query(&sql, &[environment.as_str().into(), now.into(), CLAIM_BATCH.into()])?;
+    let mut claimed = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let id = row.text(0).unwrap_or_default().to_owned();
+        postpone(transaction, &id, now + CLAIM_DURATION)?;
+        let message = store::from_json(row.text(2))?;
+        claimed.push(ClaimedMessage { id, version: row.integer(1).unwrap_or_default(), message });
+    }
+    Ok(claimed)
+}
+
+/// Removes a message that was sent, unless a newer version has replaced it.
+pub(crate) fn remove(transaction: &mut dyn Transaction, claimed: &ClaimedMessage) -> Result<(), DatabaseError> {
+    let sql = "DELETE FROM bellwire_workflow_outbox WHERE id = $1 AND version = $2";
+    transaction.execute(sql, &[claimed.id.as_str().into(), claimed.version.into()]).map(drop)
+}
+
+/// Postpones a message.
+pub(crate) fn postpone(transaction: &mut dyn Transaction, id: &str, due: i64) -> Result<(), DatabaseError> {
+    let sql = "UPDATE bellwire_workflow_outbox SET due = $1 WHERE id = $2";
+    transaction.execute(sql, &[due.into(), id.into()]).map(drop)
+}

@@ -1,0 +1,20 @@
+//! A run of a workflow: pure decisions, without a database or a broker.
+//!
+//! - [`state`]: how far a run is
+//! - [`event`]: what moves a run, read from the log
+//! - `transition`: one move of a run and the actions that follow from it
+//! - `apply`: an event changes the run
+//! - `advance`: starts what is due, or `compensate`s where the run cannot succeed
+//! - [`resolve`]: the condition, items and input of a step, with all references replaced
+//! - [`messages`]: the events and jobs that a run sends
+
+mod advance;
+mod apply;
+mod compensate;
+pub(crate) mod event;
+pub(crate) mod messages;
+pub(crate) mod resolve;
+pub(crate) mod state;
+#[cfg(test)]
+mod tests;
+pub(crate) mod transition;

@@ -1,0 +1,109 @@
+//! Applies an event to a run. The same event twice changes nothing more.
+
+use model::{
+    Audience,
+    approval::{Answer, Decision},
+};
+use serde_json::{Value, json};
+
+use super::{
+    event::{RunEvent, TaskOutcome},
+    state::{ItemIndex, ItemState, Phase},
+    transition::{Action, Transition},
+};
+
+/// In characters.
+const MAX_COMMENT: usize = 500;
+
+impl Transition<'_> {
+    /// Applies an event; `audience` is the audience of the question that it answers.
+    pub(crate) fn apply(&mut self, event: RunEvent, audience: &Audience) {
+        match event {
+            RunEvent::TaskProgressed(task, progress) => {
+                if let Some((index, _)) = self.run.find(task) {
+                    let item = self.run.item_mut(index);
+                    item.progress = item.progress.max(progress.clamp(0.0, 1.0));
+                }
+            }
+            RunEvent::TaskWaits(task, reason) => {
+                if let Some((index, _)) = self.run.find(task) {
+                    self.run.item_mut(index).note = Some(reason);
+                }
+            }
+            RunEvent::TaskEnded(task, outcome) => {
+                if let Some((index, attempt)) = self.run.find(task) {
+                    self.task_ended(index, attempt, outcome);
+                }
+            }
+            RunEvent::Answered(answer) => self.answered(answer, audience),
+            RunEvent::Cancelled => self.run.cancelled = true,
+            RunEvent::LogGap => self.submit_again(),
+        }
+    }
+
+    fn task_ended(&mut self, index: ItemIndex, attempt: u32, outcome: TaskOutcome) {
+        let item = self.run.item_mut(index);
+        let (state, is_current) = (item.state, attempt == item.attempt);
+        match (state, outcome) {
+            (ItemState::Compensating, TaskOutcome::Succeeded(_)) => item.enter(ItemState::Compensated, None),
+            (ItemState::Compensating, TaskOutcome::Failed(error)) => {
+                item.enter(ItemState::CompensationFailed, Some(error));
+            }
+            (ItemState::Compensating, TaskOutcome::Cancelled) => {
+                item.enter(ItemState::CompensationFailed, Some("it was taken back".to_owned()));
+            }
+            // An earlier attempt that timed out may succeed after all: its effect is there.
+            (_, TaskOutcome::Succeeded(result)) => {
+                let current = item.attempt;
+                item.href = result.get("href").and_then(Value::as_str).map(str::to_owned);
+                (item.output, item.progress, item.note) = (Some(result), 1.0, None);
+                item.enter(ItemState::Succeeded, None);
+                if !is_current && state == ItemState::Running {
+                    self.actions.push(Action::Cancel(index, current));
+                }
+            }
+            (ItemState::Stopping, _) if is_current => item.enter(ItemState::Cancelled, None),
+            (ItemState::Running, TaskOutcome::Failed(error)) if is_current => self.retry_or_fail(index, error),
+            (ItemState::Running, TaskOutcome::Cancelled) if is_current => {
+                item.enter(ItemState::Failed, Some("its task was cancelled".to_owned()));
+            }
+            _ => {}
+        }
+    }
+
+    fn answered(&mut self, answer: Answer, audience: &Audience) {
+        let Answer { step, decision, by, groups, comment, .. } = answer;
+        let Some(index) = self.run.definition.step_index(&step).map(|step| ItemIndex { step, item: 0 }) else {
+            return;
+        };
+        if self.run.steps[index.step].items.first().is_none_or(|item| item.state != ItemState::Asked) {
+            return;
+        }
+        if !audience.includes(&by, &groups) {
+            tracing::warn!(run = %self.run.id, step, by, "somebody who was not asked has answered; it does not count");
+            return;
+        }
+        let comment = comment.map(|comment| comment.chars().take(MAX_COMMENT).collect::<String>());
+        let suffix = comment.as_ref().map(|comment| format!(": {comment}")).unwrap_or_default();
+        let item = self.run.item_mut(index);
+        item.progress = 1.0;
+        item.output = Some(json!({ "decision": decision, "by": by, "comment": comment }));
+        match decision {
+            Decision::Approve => item.enter(ItemState::Succeeded, Some(format!("approved by {by}{suffix}"))),
+            Decision::Reject => item.enter(ItemState::Failed, Some(format!("rejected by {by}{suffix}"))),
+        }
+    }
+
+    /// Submits all running tasks again: one that has ended is not run twice but publishes its end again.
+    fn submit_again(&mut self) {
+        if matches!(self.run.phase, Phase::Stopping | Phase::Ended(_)) {
+            return;
+        }
+        for index in self.run.all_items() {
+            let item = self.run.item(index);
+            if (item.state == ItemState::Running && item.attempt > 0) || item.state == ItemState::Compensating {
+                self.actions.push(Action::Submit(index));
+            }
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! The events and jobs that a run sends: its own state, questions, the jobs of its steps and their cancellation.
+
+use jiff::{SignedDuration, Timestamp};
+use model::{
+    Audience, Event, Job, Kind, Step, StepState, Task, TaskError, TaskState, Toast,
+    approval::Question,
+    toast::{Action, Level},
+};
+use serde_json::{Map, Value, json};
+
+use super::state::{ItemIndex, ItemState, Operation, Phase, Run, workflows_kind};
+
+/// The source of a run's own events.
+const SOURCE: &str = "/functions/workflows";
+/// The source of cancellations of step tasks; no function, since their ends are published by their functions.
+const CANCEL_SOURCE: &str = "/workflows/steps";
+/// A run under way is published again well before this has passed.
+const NEXT_BY: SignedDuration = SignedDuration::from_hours(2);
+/// In characters.
+const MAX_NOTE: usize = 300;
+/// In characters.
+const MAX_TITLE: usize = 180;
+/// The most bytes of the output that the definition declares.
+const MAX_OUTPUT: usize = 32 * 1024;
+
+/// The state of a run, for its owner; `output` is the output that its definition declares.
+pub(crate) fn state_event(run: &Run, output: Map<String, Value>) -> Event {
+    let task = task(run, output);
+    let toast = toast(run, &task);
+    let event_of = |task: &Task| {
+        let mut event = Event::of_task(SOURCE, Audience::user(&run.owner), task, toast.as_ref());
+        event.id = match run.phase {
+            Phase::Ended(state) => format!("{}.{}", run.id, state.as_str()),
+            _ => format!("{}.{}", run.id, run.revision),
+        };
+        event.traceparent.clone_from(&run.traceparent);
+        event
+    };
+    let event = event_of(&task);
+    if event.to_json().is_ok() {
+        return event;
+    }
+    // Too large, with a hundred steps and long notes: the states matter most.
+    let steps = task.steps.iter().map(|step| Step { note: None, href: None, needs: Vec::new(), ..step.clone() });
+    let result = task.result.as_ref().map(|_| json!({ "omitted": "the result is too large to be told" }));
+    event_of(&Task { steps: steps.collect(), result, ..task })
+}
+
+fn task(run: &Run, output: Map<String, Value>) -> Task {
+    let state = match run.phase {
+        Phase::Ended(state) => state,
+        _ => TaskState::Running,
+    };
+    let now = Timestamp::now();
+    Task {
+        id: run.id,
+        kind: workflows_kind(),
+        title: shortened(&run.title, MAX_TITLE),
+        state,
+        progress: if state == TaskState::Succeeded { 1.0 } else { progress(run) },
+        attempt: run.attempt,
+        sequence: run.sequence,
+        owner: Some(run.owner.clone()),
+        created: Some(run.created),
+        updated: Some(now),
+        result: (state == TaskState::Succeeded).then(|| result(run, output)),
+        error: run
+            .failure
+            .as_ref()
+            .filter(|_| state == TaskState::Failed)
+            .map(|error| TaskError { reason: error.reason.clone(), message: shortened(&error.message, 2000) }),
+        parent: run.parent,
+        steps: (0..run.steps.len()).map(|index| step(run, index)).collect(),
+        next_by: (!state.is_end()).then(|| now + NEXT_BY),
+    }
+}
+
+fn step(run: &Run, index: usize) -> Step {
+    let (definition, step) = (run.step_definition(index), &run.steps[index]);
+    let succeeded = step.items.iter().filter(|item| item.state == ItemState::Succeeded).count();
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    Step {
+        id: definition.id.clone(),
+        title: shortened(definition.display_title(), MAX_TITLE),
+        kind: definition.kind.clone(),
+        needs: definition.needs.clone(),
+        state: step.state,
+        progress: step_progress(run, index),
+        items: definition.for_each.as_ref().map(|_| (count(succeeded), count(step.items.len()))),
+        note: step.note.as_deref().map(|note| shortened(note, MAX_NOTE)),
+        href: step.items.last().and_then(|item| item.href.clone()),
+    }
+}
+
+fn step_progress(run: &Run, index: usize) -> f64 {
+    let step = &run.steps[index];
+    match step.items.len() {
+        _ if step.is_over() => 1.0,
+        0 => 0.0,
+        count => step.items.iter().map(|item| item.progress).sum::<f64>() / count as f64,
+    }
+}
+
+fn progress(run: &Run) -> f64 {
+    let done: f64 = (0..run.steps.len()).map(|index| step_progress(run, index)).sum();
+    // A running task shows progress even before its first step has made any.
+    (done / run.steps.len().max(1) as f64).clamp(0.001, 0.999)
+}
+
+/// The declared output and the states of the steps.
+fn result(run: &Run, output: Map<String, Value>) -> Value {
+    let mut result = match Value::Object(output) {
+        output if output.to_string().len() > MAX_OUTPUT => {
+            Map::from_iter([("omitted".to_owned(), json!("the output is too large to be told"))])
+        }
+        Value::Object(output) => output,
+        _ => Map::new(),
+    };
+    let steps = run.definition.steps.iter().zip(&run.steps);
+    let states: Map<_, _> = steps.map(|(definition, step)| (definition.id.clone(), json!(step.state))).collect();
+    result.insert("steps".to_owned(), Value::Object(states));
+    Value::Object(result)
+}
+
+/// The toast at the end; a nested run has none, since its parent has one.
+fn toast(run: &Run, task: &Task) -> Option<Toast> {
+    if run.parent.is_some() {
+        return None;
+    }
+    match task.state {
+        TaskState::Succeeded => {
+            let done = run.steps.iter().filter(|step| step.state == StepState::Succeeded).count();
+            let href = task.result.as_ref().and_then(|result| result["href"].as_str());
+            let action = href
+                .filter(|href| model::toast::is_safe_href(href))
+                .map(|href| Action { label: "Open".to_owned(), href: href.to_owned() });
+            let body = Some(if done == 1 { "1 step done".to_owned() } else { format!("{done} steps done") });
+            Some(Toast { body, action, ..Toast::new(Level::Success, format!("{} is done", task.title)) })
+        }
+        TaskState::Failed => {
+            let body = task.error.as_ref().map(|error| shortened(&error.message, 1900));
+            Some(Toast { body, ..Toast::new(Level::Error, format!("{} failed", task.title)) })
+        }
+        _ => None,
+    }
+}
+
+/// The question of an approval, with its resolved audience and text.
+pub(crate) fn question_event(run: &Run, index: ItemIndex, resolved: &Value) -> Option<Event> {
+    let audience: Audience = resolved["audience"].as_str()?.parse().ok()?;
+    let text = resolved["question"].as_str()?.to_owned();
+    let round = run.item(index).round;
+    let question = Question {
+        task: run.id,
+        step: run.step_definition(index.step).id.clone(),
+        title: shortened(&run.title, MAX_TITLE),
+        question: text.clone(),
+        owner: run.owner.clone(),
+    };
+    let toast = (round == 0).then(|| {
+        let title = format!("{} asks for approval: {}", shortened(&run.owner, 60), shortened(&run.title, 100));
+        Toast { body: Some(text), ..Toast::new(Level::Warning, title) }
+    });
+    let mut event = question.event(audience, toast, round);
+    event.traceparent.clone_from(&run.traceparent);
+    Some(event)
+}
+
+/// The cancellation of one attempt of an item.
+pub(crate) fn cancel_event(run: &Run, index: ItemIndex, attempt: u32) -> Option<Event> {
+    let (task, kind) = (run.task_id(index, attempt, Operation::Execute), job_kind(run, index, Operation::Execute)?);
+    let cancelled = Task {
+        id: task,
+        kind,
+        title: shortened(run.step_definition(index.step).display_title(), MAX_TITLE),
+        state: TaskState::Cancelled,
+        progress: 0.0,
+        attempt: 0,
+        sequence: 0,
+        owner: Some(run.owner.clone()),
+        created: None,
+        updated: Some(Timestamp::now()),
+        result: None,
+        error: None,
+        parent: Some(run.id),
+        steps: Vec::new(),
+        next_by: None,
+    };
+    let mut event = Event::of_task(CANCEL_SOURCE, Audience::user(&run.owner), &cancelled, None);
+    event.id = format!("{task}.cancelled");
+    Some(event)
+}
+
+/// The job of an item's current operation, with its resolved input.
+pub(crate) fn job(run: &Run, index: ItemIndex, resolved: &Value) -> Option<Job> {
+    let (step, operation) = (run.step_definition(index.step), run.operation(index));
+    let input = match resolved.get("input") {
+        Some(input) if step.nested && operation == Operation::Execute => {
+            json!({ "workflow": step.kind, "input": input })
+        }
+        Some(input) => input.clone(),
+        None => Value::Null,
+    };
+    let title = match operation {
+        Operation::Compensate => format!("Undo: {}", step.display_title()),
+        Operation::Execute => step.display_title().to_owned(),
+    };
+    let kind = job_kind(run, index, operation)?;
+    Some(Job {
+        groups: run.groups.clone(),
+        parent: Some(run.id),
+        traceparent: run.traceparent.clone(),
+        ..Job::new(run.current_task(index), kind, &run.owner, &shortened(&title, MAX_TITLE), input)
+    })
+}
+
+/// The kind of an item's job; a nested workflow is a job of the workflows function.
+fn job_kind(run: &Run, index: ItemIndex, operation: Operation) -> Option<Kind> {
+    let step = run.step_definition(index.step);
+    match (operation, &step.compensate) {
+        (Operation::Compensate, Some(compensate)) => compensate.kind.parse().ok(),
+        _ if step.nested => Some(workflows_kind()),
+        _ => step.kind.parse().ok(),
+    }
+}
+
+/// A text of at most so many characters.
+fn shortened(text: &str, characters: usize) -> String {
+    match text.char_indices().nth(characters - 1) {
+        Some((end, _)) if text[end..].chars().nth(1).is_some() => format!("{}…", &text[..end]),
+        _ => text.to_owned(),
+    }
+}

@@ -1,0 +1,268 @@
+//! The state of a run, as the database keeps it. Times are milliseconds since 1970.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use model::{Environment, Kind, StepState, TaskError, TaskId, TaskState};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::definition::document::{Definition, StepDefinition, StepType};
+
+/// A run of a workflow.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Run {
+    pub(crate) id: TaskId,
+    pub(crate) environment: Environment,
+    pub(crate) title: String,
+    pub(crate) owner: String,
+    pub(crate) groups: Vec<String>,
+    pub(crate) parent: Option<TaskId>,
+    /// The number of runs that it is nested in.
+    pub(crate) depth: u32,
+    pub(crate) traceparent: Option<String>,
+    pub(crate) created: Timestamp,
+    pub(crate) input: Map<String, Value>,
+    /// The last attempt of the job that started it; task lists believe the latest.
+    pub(crate) attempt: u32,
+    /// The last sequence that was published.
+    pub(crate) sequence: u32,
+    /// The number of times it was published.
+    pub(crate) revision: u32,
+    #[serde(rename = "told")]
+    pub(crate) published_at: i64,
+    /// Whether it has changed since.
+    #[serde(rename = "untold")]
+    pub(crate) has_unpublished: bool,
+    pub(crate) phase: Phase,
+    /// Whether its owner cancelled it.
+    pub(crate) cancelled: bool,
+    /// The error of the first step that failed.
+    pub(crate) failure: Option<TaskError>,
+    /// The number of steps that have ended.
+    #[serde(rename = "ended")]
+    pub(crate) ended_steps: u32,
+    #[serde(skip)]
+    pub(crate) definition: Arc<Definition>,
+    /// In the order of the definition.
+    #[serde(skip)]
+    pub(crate) steps: Vec<StepRun>,
+}
+
+/// The phases of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Phase {
+    /// Its steps run.
+    #[serde(rename = "going")]
+    Running,
+    /// It cannot succeed; running tasks are cancelled and their ends awaited.
+    Stopping,
+    /// Steps that succeeded are undone, the last first.
+    #[serde(rename = "undoing")]
+    Compensating,
+    /// Nothing more happens.
+    #[serde(rename = "over")]
+    Ended(TaskState),
+}
+
+/// A step of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct StepRun {
+    pub(crate) state: StepState,
+    pub(crate) note: Option<String>,
+    /// Its position among the steps that have ended, from 1; 0 until it ends.
+    #[serde(rename = "order")]
+    pub(crate) end_order: u32,
+    /// One, or with `for_each` one for each entry; empty until it starts.
+    #[serde(skip)]
+    pub(crate) items: Vec<Item>,
+}
+
+/// One task, question or pause of a step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Item {
+    pub(crate) state: ItemState,
+    /// The current attempt, from 1; 0 before the first.
+    pub(crate) attempt: u32,
+    /// When a pause ends, or a question is repeated.
+    pub(crate) due: Option<i64>,
+    /// When it times out.
+    pub(crate) deadline: Option<i64>,
+    pub(crate) progress: f64,
+    /// The number of times its question was repeated.
+    pub(crate) round: u32,
+    pub(crate) note: Option<String>,
+    pub(crate) href: Option<String>,
+    /// Whether its stored output was fetched into the database, or cannot be.
+    pub(crate) fetched: bool,
+    /// Set where it is new; otherwise it is in a column of its own and read when it is needed.
+    #[serde(skip)]
+    pub(crate) input: Option<Value>,
+    /// Set where it is new; otherwise it is in a column of its own and read when it is needed.
+    #[serde(skip)]
+    pub(crate) output: Option<Value>,
+}
+
+/// The states of an item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ItemState {
+    /// Other items of the step come first.
+    Waiting,
+    /// Its task runs, or its pause lasts.
+    Running,
+    /// Its last attempt failed, and the next is due later.
+    #[serde(rename = "resting")]
+    Retrying,
+    /// Its question has no answer yet.
+    Asked,
+    /// Its task was cancelled and has not ended.
+    Stopping,
+    Succeeded,
+    Failed,
+    Cancelled,
+    /// The task that undoes it runs.
+    #[serde(rename = "undoing")]
+    Compensating,
+    #[serde(rename = "undone")]
+    Compensated,
+    #[serde(rename = "notundone")]
+    CompensationFailed,
+}
+
+impl ItemState {
+    pub(crate) fn is_end(self) -> bool {
+        use ItemState::*;
+        matches!(self, Succeeded | Failed | Cancelled | Compensated | CompensationFailed)
+    }
+}
+
+impl Item {
+    /// One that waits, with its input.
+    pub(crate) fn new(input: Value) -> Self {
+        Self {
+            state: ItemState::Waiting,
+            attempt: 0,
+            due: None,
+            deadline: None,
+            progress: 0.0,
+            round: 0,
+            note: None,
+            href: None,
+            fetched: false,
+            input: Some(input),
+            output: None,
+        }
+    }
+
+    /// Enters a state that has no time limit; keeps its note unless there is a new one.
+    pub(crate) fn enter(&mut self, state: ItemState, note: Option<String>) {
+        (self.state, self.due, self.deadline) = (state, None, None);
+        if note.is_some() {
+            self.note = note;
+        }
+    }
+}
+
+impl StepRun {
+    /// One that has not started.
+    pub(crate) fn waiting() -> Self {
+        Self { state: StepState::Waiting, note: None, end_order: 0, items: Vec::new() }
+    }
+
+    /// Whether it has ended; a step that is undone has.
+    pub(crate) fn is_over(&self) -> bool {
+        !matches!(self.state, StepState::Waiting | StepState::Running | StepState::Asked)
+    }
+
+    pub(crate) fn has_item(&self, state: ItemState) -> bool {
+        self.items.iter().any(|item| item.state == state)
+    }
+}
+
+/// The position of an item in a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ItemIndex {
+    pub(crate) step: usize,
+    pub(crate) item: usize,
+}
+
+/// The two operations that a step defines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operation {
+    Execute,
+    Compensate,
+}
+
+impl Run {
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Ended(_))
+    }
+
+    pub(crate) fn item(&self, index: ItemIndex) -> &Item {
+        &self.steps[index.step].items[index.item]
+    }
+
+    pub(crate) fn item_mut(&mut self, index: ItemIndex) -> &mut Item {
+        &mut self.steps[index.step].items[index.item]
+    }
+
+    pub(crate) fn step_definition(&self, step: usize) -> &StepDefinition {
+        &self.definition.steps[step]
+    }
+
+    /// The id of an item's task: the same in every process, and never one that a user can choose.
+    pub(crate) fn task_id(&self, index: ItemIndex, attempt: u32, operation: Operation) -> TaskId {
+        let operation = match operation {
+            Operation::Execute => "do",
+            Operation::Compensate => "undo",
+        };
+        let key = format!("{}/{}/{operation}/{attempt}", self.step_definition(index.step).id, index.item);
+        TaskId::derived(&self.environment, &format!("run {}", self.id), &key)
+    }
+
+    /// The operation that an item is at now.
+    pub(crate) fn operation(&self, index: ItemIndex) -> Operation {
+        match self.item(index).state {
+            ItemState::Compensating => Operation::Compensate,
+            _ => Operation::Execute,
+        }
+    }
+
+    /// The id of the task that an item has now.
+    pub(crate) fn current_task(&self, index: ItemIndex) -> TaskId {
+        self.task_id(index, self.item(index).attempt, self.operation(index))
+    }
+
+    /// Finds the item and the attempt that a task belongs to.
+    pub(crate) fn find(&self, task: TaskId) -> Option<(ItemIndex, u32)> {
+        let jobs = self.all_items().into_iter().filter(|index| {
+            self.step_definition(index.step).step_type() == StepType::Job && !self.item(*index).state.is_end()
+        });
+        for index in jobs {
+            let (operation, last) = (self.operation(index), self.item(index).attempt);
+            let first = if operation == Operation::Compensate { last } else { 1 };
+            if let Some(attempt) = (first..=last).find(|attempt| self.task_id(index, *attempt, operation) == task) {
+                return Some((index, attempt));
+            }
+        }
+        None
+    }
+
+    pub(crate) fn all_items(&self) -> Vec<ItemIndex> {
+        let steps = self.steps.iter().enumerate();
+        steps.flat_map(|(step, run)| (0..run.items.len()).map(move |item| ItemIndex { step, item })).collect()
+    }
+
+    /// When something is due without an event from outside; `None` once it is over.
+    pub(crate) fn due(&self) -> Option<i64> {
+        let items = self.steps.iter().flat_map(|step| &step.items);
+        items.filter(|item| !item.state.is_end()).flat_map(|item| [item.due, item.deadline]).flatten().min()
+    }
+}
+
+/// The kind of the job that starts a run.
+pub(crate) fn workflows_kind() -> Kind {
+    "workflows".parse().expect("it is a kind's name")
+}
