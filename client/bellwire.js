@@ -17,16 +17,16 @@
  * token → slots → stream (sse, watchdog) → inbox → showing (claim), with `retry` and `attention` saying when.
  */
 
-import { Connection } from './connection.js';
+import { Connection } from './module/connection.js';
 
-export { ApiError } from './api.js';
-export { Connection } from './connection.js';
-export { fold, isEnd } from './fold.js';
-export { TokenError } from './token.js';
+export { ApiError } from './module/api.js';
+export { Connection } from './module/connection.js';
+export { fold, isEnd } from './module/task.js';
+export { TokenError } from './module/token.js';
 
 /**
  * Opens a connection that heals itself until it is closed.
- * @param {import('./connection.js').Options} options
+ * @param {import('./module/connection.js').Options} options
  */
 export function connect(options) {
   return new Connection(options);

@@ -123,7 +123,7 @@ export class Peer {
   }
 
   async #file(pathname, response) {
-    const name = pathname === '/' ? 'index.html' : pathname.slice('/client/'.length);
+    const name = pathname === '/' ? 'page/index.html' : pathname.slice('/client/'.length);
     const body = await readFile(new URL(name, CLIENT)).catch(() => null);
     const type = TYPES[name.split('.').at(-1)];
     response.writeHead(body ? 200 : 404, { 'content-type': type ?? 'text/plain', 'content-security-policy': POLICY });

@@ -17,7 +17,7 @@ const POLICY: &str = "default-src 'self'; img-src 'self' data: blob:; object-src
 
 /// The demo and operations page.
 pub async fn index() -> Result<Response, Problem> {
-    file("index.html")
+    file("page/index.html")
 }
 
 /// A file of the browser module.

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 
-import { isAsked } from '../../../client/question.js';
+import { isAsked } from '../../../client/module/approval.js';
 import { complaints, inState, launch, listen, setHidden, until } from '../browser.js';
 import { asked, decided, event, Peer, problem, taskEvent, toast, token } from '../peer.js';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { fold } from '../../../client/fold.js';
-import { Retry } from '../../../client/retry.js';
+import { fold } from '../../../client/module/task.js';
+import { Retry } from '../../../client/module/retry-policy.js';
 
 const said = (state, attempt, sequence, progress = 0) => ({ id: 't', kind: 'imports', title: 'x', state, attempt, sequence, progress });
 

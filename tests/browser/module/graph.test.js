@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 
-import { layOut } from '../../../client/graph-layout.js';
-import { doneOf, readSteps } from '../../../client/graph-steps.js';
+import { layOut } from '../../../client/tasks/graph-layout.js';
+import { doneOf, readSteps } from '../../../client/tasks/steps.js';
 import { complaints, inState, launch, listen, until } from '../browser.js';
 import { Peer, taskEvent, token } from '../peer.js';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 
-import { columnsIn, tableFor } from '../../../client/page-import.js';
+import { columnsIn, tableFor } from '../../../client/page/import-form.js';
 import { complaints, drop, launch, until } from '../browser.js';
 import { asked, Peer, problem, taskEvent, token } from '../peer.js';
 

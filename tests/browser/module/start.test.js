@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 
-import { inputOf, valueOf } from '../../../client/offer.js';
+import { inputOf, valueOf } from '../../../client/start/input.js';
 import { complaints, inState, launch, listen, until } from '../browser.js';
 import { Peer, problem, token } from '../peer.js';
 

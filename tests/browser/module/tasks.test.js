@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 
-import { resultWords } from '../../../client/task-words.js';
+import { resultWords } from '../../../client/tasks/labels.js';
 import { complaints, inState, launch, listen, until } from '../browser.js';
 import { Peer, problem, taskEvent, token } from '../peer.js';
 
