@@ -1,56 +1,55 @@
-/** `<bellwire-approvals>`: what workflows ask of one, until somebody has answered. It needs no refresh button. */
+/** `<bellwire-approvals>`: the approvals that wait for the user, kept up to date by events. */
 
+import { errorMessage, make } from '../element/dom.js';
+import { GatewayElement } from '../element/gateway-element.js';
+import { ListLoader } from '../element/list-loader.js';
+import { Notice } from '../element/notice.js';
+import { baseStyle } from '../element/style.js';
 import { ApiError } from '../module/api.js';
+import { approvalOf, ClosedApprovals, readApproval, stepKey } from '../module/approval.js';
+import { APPROVAL_LABELS } from './labels.js';
 import { ApprovalRow } from './row.js';
 import { style } from './style.js';
-import { APPROVAL_WORDS } from './labels.js';
-import { make, takeEarly, wordsOf } from '../element/dom.js';
-import { Loading } from '../element/list-loader.js';
-import { Answered, keyOf, questionOf, readQuestion } from '../module/approval.js';
 
-/** More than so many are not kept. */
-const MOST = 200;
-const TICK = 15_000;
+/** @import { Approval, Decision, StepRef } from '../module/approval.js' */
+/** @import { Connection } from '../module/connection.js' */
+/** @import { BellwireEvent } from '../module/event.js' */
 
-/** @typedef {import('../module/approval.js').Question} Question */
+/** The most approvals that are kept. */
+const MAX_APPROVALS = 200;
+const REFRESH_INTERVAL = 15_000;
 
 /**
- * Set its `connection`. `words` may be set for another language. It has the attribute `data-empty` while there is
- * nothing in it to see or to do, so that a page may hide what it stands in.
+ * Set its `connection`; set `words` for another language. It has the attribute `data-empty` while it shows nothing, so
+ * that a page can hide what contains it.
+ * @extends {GatewayElement<typeof APPROVAL_LABELS>}
  */
-export class BellwireApprovals extends HTMLElement {
-  #words = APPROVAL_WORDS;
-  /** @type {import('../module/connection.js').Connection | null} */
-  #connection = null;
-  #loading = new Loading((connection, signal) => this.#load(connection, signal), (error) => this.#unloaded(error));
-  /** @type {Map<string, Question>} */
-  #questions = new Map();
+export class BellwireApprovals extends GatewayElement {
+  #loader = new ListLoader((connection, signal) => this.#load(connection, signal), (error) => this.#loadFailed(error));
+  /** @type {Map<string, Approval>} */
+  #approvals = new Map();
   /** @type {Map<string, ApprovalRow>} */
   #rows = new Map();
-  /** What was asked while the list was on its way. @type {Question[] | null} */
-  #meanwhile = null;
-  /** A list may come late from a pod that has not heard yet. */
-  #answered = new Answered();
+  /** Approvals that events asked for during a load. @type {Approval[] | null} */
+  #duringLoad = null;
+  /** A list may be late, from a pod that has not yet read the decision. */
+  #closed = new ClosedApprovals();
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #clock;
   #list = make('ol', 'list');
   #empty = make('p', 'note');
-  #trouble = make('div', 'trouble');
+  #notice = new Notice();
 
   constructor() {
-    super();
-    const root = this.attachShadow({ mode: 'open' });
-    root.adoptedStyleSheets = [style];
+    super(APPROVAL_LABELS, baseStyle, style);
     this.#list.setAttribute('role', 'list');
-    this.#trouble.role = 'status';
-    this.#trouble.hidden = true;
-    root.append(this.#trouble, this.#empty, this.#list);
+    this.root.append(this.#notice.element, this.#empty, this.#list);
   }
 
   connectedCallback() {
-    for (const property of ['connection', 'words']) takeEarly(this, property);
-    this.#list.ariaLabel = this.#words.list;
-    this.#clock = setInterval(() => this.#render(), TICK); // "2 minutes ago" grows older
+    super.connectedCallback();
+    this.#list.ariaLabel = this.labels.list;
+    this.#clock = setInterval(() => this.#render(), REFRESH_INTERVAL); // for "2 minutes ago"
     this.#render();
   }
 
@@ -58,128 +57,101 @@ export class BellwireApprovals extends HTMLElement {
     clearInterval(this.#clock);
   }
 
-  /** Whose questions are shown. @param {import('../module/connection.js').Connection | null} connection */
-  set connection(connection) {
-    this.#connection = connection;
-    this.#questions.clear();
-    this.#answered.clear();
-    this.#say('');
+  /** @protected @param {Connection | null} connection */
+  connectionChanged(connection) {
+    this.#approvals.clear();
+    this.#closed.clear();
+    this.#notice.clear();
     this.#render();
-    const signal = this.#loading.follow(connection);
-    connection?.addEventListener('event', (said) => this.#hear(/** @type {CustomEvent} */ (said).detail), { signal });
+    const signal = this.#loader.setConnection(connection);
+    connection?.addEventListener('event', ({ detail }) => this.#handle(detail), { signal });
   }
 
-  get connection() {
-    return this.#connection;
-  }
-
-  /** Words for another language; those not given stay English. @param {Partial<typeof APPROVAL_WORDS>} words */
-  set words(words) {
-    this.#words = { ...APPROVAL_WORDS, ...words };
-  }
-
-  /** @param {import('../module/event-filter.js').BellwireEvent} event */
-  #hear(event) {
-    this.#answered.hear(event);
-    const question = questionOf(event);
-    if (question) {
-      this.#meanwhile?.push(question);
-      this.#add(question);
+  /** @param {BellwireEvent} event */
+  #handle(event) {
+    this.#closed.update(event);
+    const approval = approvalOf(event);
+    if (approval) {
+      this.#duringLoad?.push(approval);
+      this.#add(approval);
     }
-    const left = [...this.#questions.values()].filter((each) => this.#answered.has(each));
-    for (const each of left) this.#questions.delete(keyOf(each));
-    if (question || left.length > 0) this.#render();
+    const closed = [...this.#approvals.values()].filter((each) => this.#closed.has(each));
+    for (const each of closed) this.#approvals.delete(stepKey(each));
+    if (approval || closed.length > 0) this.#render();
   }
 
-  /** @param {import('../module/approval.js').Asked} asked */
-  #forget(asked) {
-    this.#answered.add(asked);
-    this.#questions.delete(keyOf(asked));
+  /** @param {Approval} approval */
+  #add(approval) {
+    const key = stepKey(approval);
+    // Asked again, it keeps the time at which it was asked first.
+    if (this.#approvals.has(key) || this.#approvals.size >= MAX_APPROVALS || this.#closed.has(approval)) return;
+    this.#approvals.set(key, approval);
   }
 
-  /** @param {Question} question */
-  #add(question) {
-    const key = keyOf(question);
-    // Asked again it is the same question, asked when it was asked first.
-    if (this.#questions.has(key) || this.#questions.size >= MOST || this.#answered.has(question)) return;
-    this.#questions.set(key, question);
-  }
-
-  /** @param {import('../module/connection.js').Connection} connection @param {AbortSignal} signal */
+  /** @param {Connection} connection @param {AbortSignal} signal */
   async #load(connection, signal) {
-    /** @type {Question[]} */
-    const meanwhile = (this.#meanwhile = []);
+    /** @type {Approval[]} */
+    const duringLoad = (this.#duringLoad = []);
     try {
-      const listed = (await connection.api.approvals()).flatMap((each) => readQuestion(each) ?? []);
+      const listed = (await connection.api.approvals()).flatMap((each) => readApproval(each) ?? []);
       if (signal.aborted) return;
-      this.#questions.clear();
-      for (const question of [...listed, ...meanwhile]) this.#add(question);
-      this.#say('');
+      this.#approvals.clear();
+      for (const approval of [...listed, ...duringLoad]) this.#add(approval);
+      this.#notice.clear();
       this.#render();
     } finally {
-      if (this.#meanwhile === meanwhile) this.#meanwhile = null;
+      if (this.#duringLoad === duringLoad) this.#duringLoad = null;
     }
   }
 
   /** @param {unknown} error */
-  #unloaded(error) {
-    // A gateway without workflows has no such list: nothing is asked there.
+  #loadFailed(error) {
+    // A gateway without workflows has no such list.
     if (error instanceof ApiError && error.status === 404) return;
-    this.#say(`${this.#words.unloaded}: ${wordsOf(error)}`, () => this.#loading.reload());
-  }
-
-  #render() {
-    for (const [key, row] of this.#rows) if (!this.#questions.has(key)) this.#remove(key, row);
-    for (const [key, question] of this.#questions) {
-      let row = this.#rows.get(key);
-      if (!row) {
-        row = new ApprovalRow(question, { words: this.#words, decide: (...answer) => this.#decide(...answer) });
-        this.#rows.set(key, row);
-        this.#list.append(row.element);
-      }
-      row.show();
-    }
-    this.#empty.textContent = this.#words.empty;
-    this.#empty.hidden = this.#questions.size > 0;
-    this.toggleAttribute('data-empty', this.#questions.size === 0 && this.#trouble.hidden);
-  }
-
-  /** The focus of somebody who was there goes to what comes in its place. @param {string} key @param {ApprovalRow} row */
-  #remove(key, { element }) {
-    const hadFocus = element.contains(this.shadowRoot?.activeElement ?? null);
-    const next = /** @type {HTMLElement | null} */ (element.nextElementSibling ?? element.previousElementSibling);
-    this.#rows.delete(key);
-    element.remove();
-    if (hadFocus) next?.focus();
-  }
-
-  /** @param {Question} question @param {import('../module/approval.js').Decision} decision @param {string} [comment] */
-  async #decide(question, decision, comment) {
-    try {
-      await this.#connection?.api.decide(question.task, question.step, decision, comment);
-      this.#forget(question);
-      this.#say('');
-    } catch (error) {
-      if (!(error instanceof ApiError) || ![403, 404, 409].includes(error.status)) throw error;
-      // Another try would be answered the same: the question goes, what was said stays to be read.
-      this.#questions.delete(keyOf(question));
-      if (error.status !== 404) this.#answered.add(question);
-      this.#say(this.#words.refused(question.question, error.message));
-    }
+    const retry = { label: this.labels.again, onClick: () => this.#loader.reload() };
+    this.#notice.show(`${this.labels.unloaded}: ${errorMessage(error)}`, retry);
     this.#render();
   }
 
-  /** @param {string} words @param {() => void} [again] */
-  #say(words, again) {
-    this.#trouble.replaceChildren(words);
-    this.#trouble.hidden = !words;
-    if (again) {
-      const button = make('button', 'again');
-      button.textContent = this.#words.again;
-      button.addEventListener('click', again);
-      this.#trouble.append(button);
+  #render() {
+    for (const [key, row] of this.#rows) if (!this.#approvals.has(key)) this.#remove(key, row);
+    for (const [key, approval] of this.#approvals) {
+      let row = this.#rows.get(key);
+      if (!row) {
+        row = new ApprovalRow(approval, { labels: this.labels, decide: (...decision) => this.#decide(...decision) });
+        this.#rows.set(key, row);
+        this.#list.append(row.element);
+      }
+      row.update();
     }
-    this.toggleAttribute('data-empty', this.#questions.size === 0 && !words);
+    this.#empty.textContent = this.labels.empty;
+    this.#empty.hidden = this.#approvals.size > 0;
+    this.toggleAttribute('data-empty', this.#approvals.size === 0 && Boolean(this.#notice.element.hidden));
+  }
+
+  /** Removes a row; the focus in it moves to its neighbour. @param {string} key @param {ApprovalRow} row */
+  #remove(key, { element }) {
+    const hadFocus = element.contains(this.root.activeElement);
+    const next = element.nextElementSibling ?? element.previousElementSibling;
+    this.#rows.delete(key);
+    element.remove();
+    if (hadFocus && next instanceof HTMLElement) next.focus();
+  }
+
+  /** @param {Approval} approval @param {Decision} decision @param {string} [comment] */
+  async #decide(approval, decision, comment) {
+    try {
+      await this.connection?.api.decide(approval.task, approval.step, decision, comment);
+      this.#closed.add(approval);
+      this.#notice.clear();
+    } catch (error) {
+      if (!(error instanceof ApiError && error.isFinal)) throw error;
+      // Another attempt would be refused again: remove the approval and show why.
+      if (error.status !== 404) this.#closed.add(approval);
+      this.#notice.show(this.labels.refused(approval.question, error.message));
+    }
+    this.#approvals.delete(stepKey(approval));
+    this.#render();
   }
 }
 

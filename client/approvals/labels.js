@@ -1,6 +1,6 @@
-/** What the list of open questions says in words of its own; replace them for another language. */
+/** The texts of `<bellwire-approvals>`, in English. */
 
-export const APPROVAL_WORDS = {
+export const APPROVAL_LABELS = {
   list: 'Waiting for you',
   empty: 'Nobody waits for an answer of yours.',
   approve: 'Approve',
@@ -10,9 +10,7 @@ export const APPROVAL_WORDS = {
   comment: 'Comment (optional)',
   /** @param {string} owner */
   by: (owner) => `started by ${owner}`,
-  /** @param {'approve' | 'reject'} decision @param {string} question */
-  decided: (decision, question) => `${decision === 'approve' ? 'Approved' : 'Rejected'}: ${question}`,
-  /** Why an answer did not count. @param {string} question @param {string} why */
+  /** @param {string} question @param {string} why */
   refused: (question, why) => `“${question}”: ${why}`,
   unloaded: 'The questions could not be loaded',
   again: 'Try again',

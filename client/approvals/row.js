@@ -1,96 +1,87 @@
-/** One open question with its two buttons. All it shows is text. */
+/** One open approval with its two buttons. All it shows is text. */
 
-import { make, setText, wordsOf } from '../element/dom.js';
+import { errorMessage, make, makeButton, setBusy, setText } from '../element/dom.js';
 import { icon } from '../element/icon.js';
-import { ago } from '../tasks/labels.js';
+import { timeAgo } from '../element/time.js';
 
-/** The longest comment. */
-const LONGEST = 500;
+/** @import { Approval, Decision } from '../module/approval.js' */
+/** @import { APPROVAL_LABELS } from './labels.js' */
 
-/** @typedef {import('../module/approval.js').Question} Question */
-/** @typedef {import('../module/approval.js').Decision} Decision */
+const MAX_COMMENT = 500;
 
 /**
  * @typedef {object} ApprovalContext
- * @property {typeof import('./labels.js').APPROVAL_WORDS} words
- * @property {(question: Question, decision: Decision, comment?: string) => Promise<void>} decide fails with words for
- *   the person where they may try again
+ * @property {typeof APPROVAL_LABELS} labels
+ * @property {(approval: Approval, decision: Decision, comment?: string) => Promise<void>} decide rejects with a message for
+ *   the user if they may try again
  */
 
 let count = 0;
 
-/** A row of the list; what somebody writes into it stays while others come and go. */
+/** A row of the list; a comment being written stays while other rows come and go. */
 export class ApprovalRow {
-  element = /** @type {HTMLLIElement} */ (make('li', 'asked'));
-  #question;
-  #text = make('h3', 'title');
+  element = make('li', 'asked');
+  #approval;
+  #title = make('h3', 'title');
   #run = make('span', 'run');
   #owner = make('span', 'owner');
-  #time = /** @type {HTMLTimeElement} */ (make('time', 'time'));
-  #comment = /** @type {HTMLInputElement} */ (make('input', 'comment'));
+  #time = make('time', 'time');
+  #comment = make('input', 'comment');
   #failed = make('p', 'failed');
   #buttons;
   #context;
 
-  /** @param {Question} question @param {ApprovalContext} context */
-  constructor(question, context) {
-    this.#question = question;
+  /** @param {Approval} approval @param {ApprovalContext} context */
+  constructor(approval, context) {
+    this.#approval = approval;
     this.#context = context;
-    const { words } = context;
-    this.#text.id = `asked-${++count}`;
-    for (const each of [this.#text, this.#run, this.#owner, this.#comment]) each.dir = 'auto';
+    const { labels } = context;
+    this.#title.id = `asked-${++count}`;
+    for (const each of [this.#title, this.#run, this.#owner, this.#comment]) each.dir = 'auto';
     this.element.setAttribute('part', 'question');
-    this.element.setAttribute('aria-labelledby', this.#text.id);
+    this.element.setAttribute('aria-labelledby', this.#title.id);
     this.element.tabIndex = -1;
     this.#failed.role = 'alert';
     this.#comment.type = 'text';
-    this.#comment.maxLength = LONGEST;
-    this.#comment.placeholder = this.#comment.ariaLabel = words.comment;
-    this.#comment.setAttribute('aria-describedby', this.#text.id);
+    this.#comment.maxLength = MAX_COMMENT;
+    this.#comment.placeholder = this.#comment.ariaLabel = labels.comment;
+    this.#comment.setAttribute('aria-describedby', this.#title.id);
     this.#buttons = /** @type {const} */ (['approve', 'reject']).map((decision) => this.#button(decision));
     const [about, main, answer] = [make('p', 'about'), make('div', 'main'), make('div', 'answer')];
     about.append(this.#run, this.#owner, this.#time);
     answer.append(this.#comment, ...this.#buttons);
-    main.append(this.#text, about, answer, this.#failed);
+    main.append(this.#title, about, answer, this.#failed);
     this.element.append(icon('asked'), main);
   }
 
-  /** Shows it, and how long ago it was asked by now. */
-  show() {
-    const { title, question, owner, asked } = this.#question;
-    setText(this.#text, question);
+  /** Shows the approval and its age. */
+  update() {
+    const { title, question, owner, asked } = this.#approval;
+    setText(this.#title, question);
     setText(this.#run, title === question ? '' : title);
-    setText(this.#owner, owner && this.#context.words.by(owner));
-    setText(this.#time, ago(asked));
+    setText(this.#owner, owner && this.#context.labels.by(owner));
+    setText(this.#time, timeAgo(asked));
     if (asked && !this.#time.dateTime) this.#time.dateTime = asked;
   }
 
   /** @param {Decision} decision */
   #button(decision) {
-    const { words } = this.#context;
-    const button = /** @type {HTMLButtonElement} */ (make('button', decision));
-    button.type = 'button';
-    button.textContent = words[decision];
-    button.ariaLabel = words.decide(words[decision], this.#question.question);
-    button.addEventListener('click', () => this.#decide(decision));
+    const { labels } = this.#context;
+    const button = makeButton(decision, labels[decision], () => this.#decide(decision));
+    button.ariaLabel = labels.decide(labels[decision], this.#approval.question);
     return button;
   }
 
   /** @param {Decision} decision */
   async #decide(decision) {
     if (this.element.ariaBusy === 'true') return;
-    this.#busy('true');
+    setBusy(true, this.element, ...this.#buttons);
     setText(this.#failed, '');
     try {
-      await this.#context.decide(this.#question, decision, this.#comment.value.trim() || undefined);
+      await this.#context.decide(this.#approval, decision, this.#comment.value.trim() || undefined);
     } catch (error) {
-      setText(this.#failed, wordsOf(error));
+      setText(this.#failed, errorMessage(error));
     }
-    this.#busy(null);
-  }
-
-  /** Not `disabled`: that would drop the focus. @param {string | null} busy */
-  #busy(busy) {
-    for (const each of [this.element, ...this.#buttons]) each.ariaBusy = busy;
+    setBusy(false, this.element, ...this.#buttons);
   }
 }

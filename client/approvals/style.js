@@ -1,9 +1,7 @@
-/** How open questions look. Change it from outside with the `--bellwire-…` properties or `::part(question)`. */
+/** The style of `<bellwire-approvals>`; themed from outside with `--bellwire-…` properties or `::part(question)`. */
 
 export const style = new CSSStyleSheet();
 style.replaceSync(`
-:host { display: block; container-type: inline-size; font: var(--bellwire-font, 0.9375rem/1.45 system-ui, sans-serif); color: light-dark(#1b2030, #e8eaf1); }
-[hidden] { display: none !important; }
 .list { margin: 0; padding: 0; list-style: none; }
 .asked { display: flex; gap: 0.875rem; padding: 0.875rem 0.25rem; }
 .asked + .asked { border-block-start: 1px solid light-dark(#e6e9f0, #2f3646); }
@@ -24,7 +22,6 @@ button[aria-busy='true'] { opacity: 0.6; cursor: progress; }
 .failed { margin: 0.375rem 0 0; font-size: 0.875rem; color: light-dark(#b3261e, #ff9d94); }
 .failed:empty { display: none; }
 .note { margin: 0; padding: 0.75rem 0.25rem; color: light-dark(#5b6378, #aab2c5); }
-.trouble { margin: 0 0 0.5rem; padding: 0.625rem 0.875rem; border-radius: 0.5rem; display: flex; gap: 0.75rem; align-items: center; justify-content: space-between; overflow-wrap: anywhere; color: light-dark(#8f1f18, #ffb4ad); background: light-dark(#fdeeed, #43262a); }
 @container (max-width: 24rem) { .comment { flex-basis: 100%; } }
 @media (forced-colors: active) { button { border-color: currentColor; } }
 `);

@@ -1,26 +1,35 @@
-/** What the components need to make elements. */
+/** Making and changing DOM elements. */
 
-/** @param {string} tag @param {string} name its class */
-export function make(tag, name) {
-  const made = document.createElement(tag);
-  made.className = name;
-  return made;
+/** @template {keyof HTMLElementTagNameMap} Tag @param {Tag} tag @param {string} className */
+export function make(tag, className) {
+  const element = document.createElement(tag);
+  element.className = className;
+  return element;
 }
 
-/** Writes a text where it says something else: what is the same is not read out again. @param {Element} element @param {string} text */
+/**
+ * A button of type `button`.
+ * @param {string} className @param {string} label @param {() => void} onClick
+ */
+export function makeButton(className, label, onClick) {
+  const button = make('button', className);
+  button.type = 'button';
+  button.textContent = label;
+  button.addEventListener('click', onClick);
+  return button;
+}
+
+/** Sets a text only if it differs, so that screen readers do not repeat it. @param {Element} element @param {string} text */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** What went wrong, for people. @param {unknown} error */
-export function wordsOf(error) {
-  return error instanceof Error ? error.message : String(error);
+/** Marks elements as busy or not, instead of `disabled`, which would drop the focus. @param {boolean} busy @param {Element[]} elements */
+export function setBusy(busy, ...elements) {
+  for (const element of elements) element.ariaBusy = busy ? 'true' : null;
 }
 
-/** Takes over a property that was set before the component's script had come. @param {any} host @param {string} property */
-export function takeEarly(host, property) {
-  if (!Object.hasOwn(host, property)) return;
-  const value = host[property];
-  delete host[property];
-  host[property] = value;
+/** An error's message for people. @param {unknown} error */
+export function errorMessage(error) {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -1,6 +1,6 @@
-/** Icons as shapes, one per level and state, so that none is told by its colour alone. */
+/** Icons, one shape per level and state, so that colour is never the only sign. */
 
-/** @type {Record<string, string>} 20 by 20, drawn with a stroke */
+/** Paths on a grid of 20 by 20, drawn with a stroke. @type {Record<string, string>} */
 const SHAPES = {
   info: 'M10 17.5a7.5 7.5 0 1 0 0-15 7.5 7.5 0 0 0 0 15M10 9.2v4.4M10 6.4v.1',
   success: 'M10 17.5a7.5 7.5 0 1 0 0-15 7.5 7.5 0 0 0 0 15M6.7 10.3l2.3 2.3 4.4-4.9',
@@ -16,12 +16,12 @@ const SHAPES = {
   close: 'M5.5 5.5l9 9M14.5 5.5l-9 9',
 };
 /** @type {Record<string, string>} */
-const SAME = { succeeded: 'success', failed: 'error', waiting: 'queued' };
+const ALIASES = { succeeded: 'success', failed: 'error', waiting: 'queued' };
 const SVG = 'http://www.w3.org/2000/svg';
 
 /**
- * An icon that screen readers pass over; words stand beside it.
- * @param {string} name
+ * An icon, hidden from screen readers: a text stands beside it.
+ * @param {string} name of a level, state or action
  */
 export function icon(name) {
   const svg = document.createElementNS(SVG, 'svg');
@@ -29,7 +29,7 @@ export function icon(name) {
   svg.setAttribute('viewBox', '0 0 20 20');
   svg.setAttribute('aria-hidden', 'true');
   svg.classList.add('icon');
-  path.setAttribute('d', SHAPES[SAME[name] ?? name] ?? SHAPES.info);
+  path.setAttribute('d', SHAPES[ALIASES[name] ?? name] ?? SHAPES.info);
   svg.append(path);
   return svg;
 }

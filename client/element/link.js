@@ -1,9 +1,11 @@
-/** Links that others wrote: checked, and a gateway's file fetched with the token in a header. */
+/** Links from events and results: checked before they are shown; a gateway's file is fetched with the token in a header. */
 
-/** @typedef {import('../module/connection.js').Connection} Connection */
+import { errorMessage, makeButton, setBusy } from './dom.js';
+
+/** @import { Connection } from '../module/connection.js' */
 
 /**
- * Whether a link may stand in the page: http(s), or a path of one's own origin. `javascript:` would be script.
+ * True if a link may be shown: http(s), or a path of the page's own origin. `javascript:` would run a script.
  * Browsers drop tabs and line ends inside an address and read `\` as `/`, so a text with any of them is refused.
  * @param {unknown} href
  * @returns {href is string}
@@ -15,15 +17,15 @@ export function isSafeHref(href) {
 }
 
 /**
- * A link, or a button that saves a gateway's file; null where the link may not stand in the page.
+ * A link, or a button that downloads a gateway's file; null if the link is not safe.
  * @param {string} label @param {unknown} href
- * @param {Connection | null} connection whose gateway and token it is
+ * @param {Connection | null} connection to the file's gateway
  * @param {(message: string) => void} onError
  * @returns {HTMLElement | null}
  */
-export function linkTo(label, href, connection, onError) {
+export function makeLink(label, href, connection, onError) {
   if (!isSafeHref(href)) return null;
-  if (connection?.api.fileUrl(href)) return fileButton(label, href, connection, onError);
+  if (connection?.api.fileUrl(href)) return downloadButton(label, href, connection, onError);
   const link = document.createElement('a');
   link.textContent = label;
   link.href = href;
@@ -35,27 +37,24 @@ export function linkTo(label, href, connection, onError) {
 }
 
 /** @param {string} label @param {string} href @param {Connection} connection @param {(message: string) => void} onError */
-function fileButton(label, href, connection, onError) {
-  const button = document.createElement('button');
-  button.type = 'button';
-  button.textContent = label;
-  button.addEventListener('click', async () => {
+function downloadButton(label, href, connection, onError) {
+  const button = makeButton('', label, async () => {
     if (button.ariaBusy === 'true') return;
-    button.ariaBusy = 'true'; // not `disabled`: that would drop the focus
+    setBusy(true, button);
     try {
       const { name, blob } = await connection.api.download(href);
-      save(name, blob);
+      saveBlob(name, blob);
     } catch (error) {
-      onError(error instanceof Error ? error.message : String(error));
+      onError(errorMessage(error));
     } finally {
-      button.ariaBusy = null;
+      setBusy(false, button);
     }
   });
   return button;
 }
 
 /** @param {string} name @param {Blob} blob */
-function save(name, blob) {
+function saveBlob(name, blob) {
   const link = document.createElement('a');
   link.href = URL.createObjectURL(blob);
   link.download = name;

@@ -1,75 +1,76 @@
-/** When a list is loaded: with its connection, once events come, and after a gap. */
+/** Loads a list when it may have changed unseen: with its connection, once events arrive, and after a gap. */
 
-/** One load at a time; what is asked for meanwhile is one more. */
-export class Loading {
-  #eachTime;
+/** @import { Connection } from '../module/connection.js' */
+
+/** Runs one load at a time; requests during a load lead to one more. */
+export class ListLoader {
   #load;
-  #failed;
-  /** @type {import('../module/connection.js').Connection | null} */
+  #onError;
+  #reloadWhenLive;
+  /** @type {Connection | null} */
   #connection = null;
-  #listening = new AbortController();
-  /** Whether it was loaded since events come: then nothing lies between the two. */
-  #joined = false;
-  #under = false;
-  #again = false;
+  #current = new AbortController();
+  /** True if the list was loaded while events arrived, so that none was missed. */
+  #complete = false;
+  #loading = false;
+  #pending = false;
 
   /**
-   * @param {(connection: import('../module/connection.js').Connection, signal: AbortSignal) => Promise<void>} load
-   *   its signal says that the list is somebody else's by now
-   * @param {(error: unknown) => void} failed
-   * @param {{ eachTime?: boolean }} [how] whether it is loaded each time the connection is live again: no event tells of it
+   * @param {(connection: Connection, signal: AbortSignal) => Promise<void>} load
+   *   its signal is aborted when the connection has been replaced
+   * @param {(error: unknown) => void} onError
+   * @param {{ reloadWhenLive?: boolean }} [options] reload each time the connection is live again, if no event reports changes
    */
-  constructor(load, failed, { eachTime = false } = {}) {
-    this.#eachTime = eachTime;
+  constructor(load, onError, { reloadWhenLive = false } = {}) {
     this.#load = load;
-    this.#failed = failed;
+    this.#onError = onError;
+    this.#reloadWhenLive = reloadWhenLive;
   }
 
   /**
-   * Follows another connection, or none.
-   * @param {import('../module/connection.js').Connection | null} connection
-   * @returns {AbortSignal} aborted when it follows yet another
+   * Loads from another connection, or stops.
+   * @param {Connection | null} connection
+   * @returns {AbortSignal} aborted when the connection is replaced
    */
-  follow(connection) {
-    this.#listening.abort();
-    this.#listening = new AbortController();
+  setConnection(connection) {
+    this.#current.abort();
+    this.#current = new AbortController();
     this.#connection = connection;
-    this.#under = this.#again = false;
-    const { signal } = this.#listening;
+    this.#loading = this.#pending = false;
+    const { signal } = this.#current;
     if (!connection) return signal;
     connection.addEventListener('gap', () => this.reload(), { signal });
     connection.addEventListener('state', () => this.#stateChanged(), { signal });
-    this.#joined = connection.state.state === 'live';
+    this.#complete = connection.state.state === 'live';
     this.reload();
     return signal;
   }
 
-  /** Loads it afresh. */
   async reload() {
-    if (this.#under) {
-      this.#again = true;
+    if (this.#loading) {
+      this.#pending = true;
       return;
     }
-    const [connection, { signal }] = [this.#connection, this.#listening];
+    const [connection, { signal }] = [this.#connection, this.#current];
     if (!connection) return;
-    this.#under = true;
+    this.#loading = true;
     try {
       await this.#load(connection, signal);
     } catch (error) {
       if (signal.aborted) return;
-      this.#joined = false; // the next time it is live, it is tried again
-      this.#failed(error);
+      this.#complete = false; // load again when it is live next
+      this.#onError(error);
     }
     if (signal.aborted) return;
-    this.#under = false;
-    if (!this.#again) return;
-    this.#again = false;
+    this.#loading = false;
+    if (!this.#pending) return;
+    this.#pending = false;
     await this.reload();
   }
 
   #stateChanged() {
-    if (this.#connection?.state.state !== 'live' || (this.#joined && !this.#eachTime)) return;
-    this.#joined = true;
+    if (this.#connection?.state.state !== 'live' || (this.#complete && !this.#reloadWhenLive)) return;
+    this.#complete = true;
     this.reload();
   }
 }

@@ -1,9 +1,24 @@
-/** The gateway's API as functions. Every error is an `ApiError` with words for people. */
+/** The gateway's HTTP API. Every error is an `ApiError` with a message for people. */
 
-import { isAsked } from './approval.js';
-import { problemText, readRetryAfter } from './stream.js';
+import { isStepRef } from './approval.js';
+import { problemMessage, readRetryAfter } from './stream.js';
 
-/** An answer that is no success, or none at all (`status` 0). */
+/** @import { Approval, Decision } from './approval.js' */
+/** @import { Toast } from './event.js' */
+/** @import { Task } from './task.js' */
+/** @import { TokenSource } from './token.js' */
+
+/**
+ * What can be started, and the fields of its form.
+ * @typedef {'text' | 'integer' | 'number' | 'boolean' | 'date' | 'month' | 'file'} FieldType
+ * @typedef {{ path: string, title: string, type: FieldType, default?: unknown, required?: boolean, choices?: unknown[], hint?: string }} Field
+ * @typedef {{ name: string, title: string, description?: string, input: Record<string, unknown>, fields?: Field[] }} Offer
+ * @typedef {{ kind: string, title: string, input?: object, offers?: Offer[] }} FunctionDescription
+ */
+
+/** @typedef {{ onProgress?: (fraction: number) => void, signal?: AbortSignal }} UploadOptions */
+
+/** A response that is no success, or no response at all (`status` 0). */
 export class ApiError extends Error {
   name = 'ApiError';
 
@@ -13,30 +28,33 @@ export class ApiError extends Error {
     this.status = status;
     this.retryAfter = retryAfter;
   }
+
+  /** True if another attempt would be refused again. */
+  get isFinal() {
+    return [403, 404, 409].includes(this.status);
+  }
 }
 
-/** @typedef {import('./task.js').Task} Task */
-
-/** Calls one gateway with one person's token. */
+/** Calls one gateway with one user's token. */
 export class Api {
   #base;
   #tokens;
 
-  /** @param {URL} base the gateway @param {import('./token.js').TokenSource} tokens */
+  /** @param {URL} base the gateway @param {TokenSource} tokens */
   constructor(base, tokens) {
     this.#base = base;
     this.#tokens = tokens;
   }
 
-  /** One's own tasks, newest first. @returns {Promise<Task[]>} */
+  /** The user's own tasks, newest first. @returns {Promise<Task[]>} */
   async listTasks() {
     return (await this.#json('GET', 'api/tasks')).tasks;
   }
 
   /**
-   * Starts a task; events tell how it goes on.
+   * Starts a task; events report its progress.
    * @param {string} kind such as `imports`
-   * @param {object} input what the function takes
+   * @param {object} input of the function
    * @param {{ title?: string, idempotencyKey?: string }} [more]
    * @returns {Promise<Task>}
    */
@@ -46,54 +64,54 @@ export class Api {
     return this.#json('POST', 'api/tasks', { kind, title, input }, headers);
   }
 
-  /** Takes a task back. @param {string} id */
+  /** Cancels a task. @param {string} id */
   async cancelTask(id) {
     await this.#call('DELETE', `api/tasks/${encodeURIComponent(id)}`);
   }
 
-  /** What one may start, and what the forms for it ask for. @returns {Promise<import('../start/input.js').Described[]>} */
+  /** The functions that the user may start, with their forms. @returns {Promise<FunctionDescription[]>} */
   async functions() {
     return (await this.#json('GET', 'api/functions')).functions;
   }
 
-  /** The questions that wait for one's own answer. @returns {Promise<import('./approval.js').Question[]>} */
+  /** The approvals that wait for the user's decision. @returns {Promise<Approval[]>} */
   async approvals() {
     return (await this.#json('GET', 'api/approvals')).approvals;
   }
 
   /**
-   * Answers what a workflow asks. Refused with 403 where somebody else was asked, with 409 where it is decided already.
+   * Decides an approval. Refused with 403 if another person was asked, with 409 if it is decided already.
    * @param {string} task @param {string} step
-   * @param {import('./approval.js').Decision} decision @param {string} [comment]
+   * @param {Decision} decision @param {string} [comment]
    */
   async decide(task, step, decision, comment) {
-    // An event may name anything: what is no name of a step gets into no path.
-    if (!isAsked({ task, step })) throw new ApiError('this names no step of a workflow', 0);
+    // An event may name anything: only a valid name may be part of a path.
+    if (!isStepRef({ task, step })) throw new ApiError('this names no step of a workflow', 0);
     await this.#call('POST', `api/tasks/${task}/steps/${step}`, { decision, comment });
   }
 
   /**
-   * Publishes an event into one's own environment.
+   * Publishes an event into the user's own environment.
    * @param {{ type: string, audience: string, data?: object, id?: string, source?: string, [more: string]: unknown }} event
    */
   publish(event) {
-    const whole = { specversion: '1.0', id: randomId(), source: '/client', datacontenttype: 'application/json', ...event };
-    return this.#json('POST', 'api/events', whole, { 'content-type': 'application/cloudevents+json' });
+    const complete = { specversion: '1.0', id: randomId(), source: '/client', datacontenttype: 'application/json', ...event };
+    return this.#json('POST', 'api/events', complete, { 'content-type': 'application/cloudevents+json' });
   }
 
   /**
-   * Says something to somebody, shown to them as a toast.
+   * Sends a message that is shown as a toast.
    * @param {string} audience `user:<id>`, `group:<name>` or `environment`
-   * @param {import('./event-filter.js').Toast} toast
+   * @param {Toast} toast
    */
   notify(audience, toast) {
     return this.publish({ type: 'bellwire.message', audience, data: { toast } });
   }
 
   /**
-   * Stores a file, streamed from the disk. XMLHttpRequest, since fetch does not tell how far an upload has come.
+   * Stores a file, streamed from the disk. XMLHttpRequest, since fetch reports no upload progress.
    * @param {File} file
-   * @param {{ onProgress?: (part: number) => void, signal?: AbortSignal }} [options]
+   * @param {UploadOptions} [options]
    * @returns {Promise<{ key: string, href: string, bytes: number }>}
    */
   async upload(file, options = {}) {
@@ -102,8 +120,8 @@ export class Api {
   }
 
   /**
-   * A file of the gateway; the token travels in the header, never in a URL.
-   * @param {string} href as an event or a task's result has it
+   * Downloads a file of the gateway; the token is sent in the header, never in a URL.
+   * @param {string} href as in an event or a task's result
    */
   async download(href) {
     const url = this.fileUrl(href);
@@ -114,7 +132,7 @@ export class Api {
   }
 
   /**
-   * The address of a gateway's file, or null where the link is something else.
+   * The URL of a gateway's file, or null if the link is something else.
    * @param {string} href
    */
   fileUrl(href) {
@@ -127,7 +145,7 @@ export class Api {
   /** @param {string} method @param {string} path @param {object} [body] @param {Record<string, string>} [headers] */
   async #json(method, path, body, headers = {}) {
     const answer = await this.#call(method, path, body, headers);
-    return reached(answer.json()); // it may be cut off in the middle
+    return withApiError(answer.json()); // the body may be cut off
   }
 
   /** @param {string} method @param {string} path @param {object} [body] @param {Record<string, string>} [headers] */
@@ -139,21 +157,21 @@ export class Api {
     );
   }
 
-  /** Sends with a token, and once more with a fresh one. @param {(token: string) => Promise<Response>} send */
+  /** Sends with a token, and once more with a fresh one after a 401. @param {(token: string) => Promise<Response>} send */
   async #authorised(send) {
     const token = await this.#tokens.get();
-    let answer = await reached(send(token));
+    let answer = await withApiError(send(token));
     if (answer.status === 401) {
-      await this.#tokens.forget(token);
-      answer = await reached(send(await this.#tokens.get()));
+      await this.#tokens.invalidate(token);
+      answer = await withApiError(send(await this.#tokens.get()));
     }
     if (answer.ok) return answer;
-    throw new ApiError(await problemText(answer), answer.status, readRetryAfter(answer.headers.get('retry-after')));
+    throw new ApiError(await problemMessage(answer), answer.status, readRetryAfter(answer.headers.get('retry-after')));
   }
 
   /**
    * @param {File} file @param {string} token
-   * @param {{ onProgress?: (part: number) => void, signal?: AbortSignal }} options
+   * @param {UploadOptions} options
    * @returns {Promise<Response>}
    */
   #put(file, token, { onProgress, signal }) {
@@ -178,8 +196,8 @@ function bearer(token) {
   return { authorization: `Bearer ${token}` };
 }
 
-/** @template T @param {Promise<T>} answer @returns {Promise<T>} */
-async function reached(answer) {
+/** Turns a network error into an `ApiError`. @template T @param {Promise<T>} answer @returns {Promise<T>} */
+async function withApiError(answer) {
   try {
     return await answer;
   } catch (error) {
@@ -194,7 +212,7 @@ function asResponse(request) {
   return new Response(request.responseText, { status: request.status, headers: retryAfter ? { 'retry-after': retryAfter } : {} });
 }
 
-/** An id that is one even where `crypto.randomUUID` is missing, on plain http. */
+/** A random id, also on plain http, where `crypto.randomUUID` is missing. */
 export function randomId() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

@@ -1,86 +1,85 @@
-/** What a workflow asks somebody and how that is answered. An event names a step, never an address. */
+/** Approvals: steps of workflows that wait for a person's decision. An event names a step, never an address. */
 
 import { isEnd } from './task.js';
 
-export const ASKED = 'bellwire.approval.asked';
-export const DECIDED = 'bellwire.approval.decided';
+/** @import { BellwireEvent } from './event.js' */
 
 const TASK = /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/;
 const STEP = /^[a-z0-9_-]{1,64}$/;
-/** So many answered questions are remembered, that one heard late is not asked again. */
-const REMEMBERED = 1000;
+/** The most closed approvals that are remembered, so that a late event does not open one again. */
+const MAX_CLOSED = 1000;
 
-/** @typedef {import('./event-filter.js').BellwireEvent} BellwireEvent */
-/** @typedef {{ task: string, step: string }} Asked a step that waits for an answer */
+/** @typedef {{ task: string, step: string }} StepRef a step that waits for a decision */
 /** @typedef {'approve' | 'reject'} Decision */
-/** @typedef {Asked & { title: string, question: string, owner: string, asked?: string }} Question */
-/** @typedef {Asked & { decision: Decision, by: string, comment?: string }} Answer */
+/** @typedef {StepRef & { title: string, question: string, owner: string, asked?: string }} Approval */
+/** @typedef {StepRef & { decision: Decision, by: string, comment?: string }} ApprovalDecision */
 
-/** Whether a step is named as the API names one: only then may it get into a path. @param {any} value @returns {value is Asked} */
-export function isAsked(value) {
-  return typeof value?.task === 'string' && TASK.test(value.task) && typeof value.step === 'string' && STEP.test(value.step);
+/** True for a step that is named as the API names one: only then may it be part of a path. @param {unknown} value @returns {value is StepRef} */
+export function isStepRef(value) {
+  const { task, step } = /** @type {Partial<Record<keyof StepRef, unknown>>} */ (value ?? {});
+  return typeof task === 'string' && TASK.test(task) && typeof step === 'string' && STEP.test(step);
 }
 
-/** What a question is known by. @param {Asked} asked */
-export function keyOf({ task, step }) {
+/** The key that identifies a step. @param {StepRef} step */
+export function stepKey({ task, step }) {
   return `${task}/${step}`;
 }
 
 /**
- * A question as something to show: all of it text, or null where it is none.
- * @param {any} value @param {string} [asked] when, if it does not say so itself
- * @returns {Question | null}
+ * Reads an approval, with all of it as text; null if the value is none.
+ * @param {unknown} value @param {string} [asked] its time, if it has none itself
+ * @returns {Approval | null}
  */
-export function readQuestion(value, asked) {
-  if (!isAsked(value)) return null;
-  const { task, step, title, question, owner, asked: at } = /** @type {any} */ (value);
+export function readApproval(value, asked) {
+  if (!isStepRef(value)) return null;
+  const { task, step, title, question, owner, asked: at } = /** @type {StepRef & Partial<Record<keyof Approval, unknown>>} */ (value);
   return { task, step, title: text(title), question: text(question) || text(title), owner: text(owner), asked: text(at ?? asked) };
 }
 
-/** The question that an event asks, or null. @param {BellwireEvent} event */
-export function questionOf({ type, time, data }) {
-  return type === ASKED ? readQuestion(data?.question, time) : null;
+/** The approval that an event asks for, or null. @param {BellwireEvent} event */
+export function approvalOf({ type, time, data }) {
+  return type === 'bellwire.approval.asked' ? readApproval(data?.question, time) : null;
 }
 
-/** What an event answers, or null. @param {BellwireEvent} event @returns {Answer | null} */
-export function answerOf({ type, data }) {
-  const answer = /** @type {any} */ (data?.answer);
-  return type === DECIDED && isAsked(answer) ? /** @type {Answer} */ (answer) : null;
+/** The decision that an event reports, or null. @param {BellwireEvent} event @returns {ApprovalDecision | null} */
+export function decisionOf({ type, data }) {
+  const answer = data?.answer;
+  return type === 'bellwire.approval.decided' && isStepRef(answer) ? /** @type {ApprovalDecision} */ (answer) : null;
 }
 
-/** The task that an event says has ended, or null: a run that has ended asks nothing more. @param {BellwireEvent} event */
-export function endedOf({ type, data }) {
+/** The id of the task that an event reports as ended, or null: its approvals are closed. @param {BellwireEvent} event */
+export function endedTaskOf({ type, data }) {
   const task = data?.task;
   return type.startsWith('bellwire.task.') && typeof task?.id === 'string' && isEnd(task.state) ? task.id : null;
 }
 
-/** The questions that nobody need answer any more, as far as this tab has heard. */
-export class Answered {
+/** The approvals that are decided or whose run has ended, as far as this tab knows. */
+export class ClosedApprovals {
   /** @type {Set<string>} */
   #keys = new Set();
 
-  /** Takes what an event answers or ends. @param {BellwireEvent} event */
-  hear(event) {
-    const answer = answerOf(event);
-    const ended = endedOf(event);
-    if (answer) this.#add(keyOf(answer));
+  /** Closes the approvals that an event decides or ends. @param {BellwireEvent} event */
+  update(event) {
+    const decided = decisionOf(event);
+    const ended = endedTaskOf(event);
+    if (decided) this.add(decided);
     if (ended) this.#add(ended);
   }
 
-  /** @param {Asked} asked */
-  add(asked) {
-    this.#add(keyOf(asked));
+  /** @param {StepRef} step */
+  add(step) {
+    this.#add(stepKey(step));
   }
 
   /** @param {string} key */
   #add(key) {
     this.#keys.add(key);
-    if (this.#keys.size > REMEMBERED) this.#keys.delete(/** @type {string} */ (this.#keys.values().next().value));
+    if (this.#keys.size > MAX_CLOSED) this.#keys.delete(/** @type {string} */ (this.#keys.values().next().value));
   }
 
-  /** @param {Asked} asked */
-  has(asked) {
-    return this.#keys.has(keyOf(asked)) || this.#keys.has(asked.task);
+  /** @param {StepRef} step */
+  has(step) {
+    return this.#keys.has(stepKey(step)) || this.#keys.has(step.task);
   }
 
   clear() {

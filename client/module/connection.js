@@ -1,50 +1,64 @@
-/** A tab's connection: one stream after another, for as long as somebody looks. */
+/** A tab's connection to a gateway: one stream after another, while the tab is visible. */
 
 import { Api } from './api.js';
-import { Attention } from './tab-visibility.js';
-import { Inbox } from './event-filter.js';
-import { Remembered } from './cursor-store.js';
-import { Retry } from './retry-policy.js';
-import { Showing } from './toast-delivery.js';
-import { Slots } from './stream-slots.js';
+import { CursorStore } from './cursor-store.js';
+import { EventFilter } from './event-filter.js';
+import { RetryPolicy } from './retry-policy.js';
+import { StreamSlots } from './stream-slots.js';
 import { readStream } from './stream.js';
+import { TabVisibility } from './tab-visibility.js';
+import { ToastDelivery } from './toast-delivery.js';
 import { identityOf, TokenError, TokenSource } from './token.js';
 import { Watchdog } from './watchdog.js';
 
+/** @import { BellwireEvent, Toast } from './event.js' */
+/** @import { Frame } from './sse.js' */
+/** @import { Slot } from './stream-slots.js' */
+/** @import { StreamEnd } from './stream.js' */
+/** @import { Identity } from './token.js' */
+
 /**
  * @typedef {object} Options
- * @property {() => Promise<string> | string} token gives a token that is good now; asked again when one is refused
- * @property {string | URL} [url] the gateway; where this module came from, if not given
- * @property {string} [environment] the only one whose events are let in; the token's `env`, if not given
- * @property {string} [after] the cursor to go on from; where this tab was on its last page, if not given
+ * @property {() => Promise<string> | string} token returns a valid token; called again when one is refused
+ * @property {string | URL} [url] the gateway; by default the one that served this module
+ * @property {string} [environment] the only one whose events pass; by default the token's `env`
+ * @property {string} [after] the cursor to resume after; by default that of this tab's last page
  * @property {number} [heartbeat] milliseconds between two heartbeats of the gateway (15,000)
- * @property {number} [hiddenAfter] milliseconds that a hidden tab keeps its stream (60,000)
- * @property {number} [streams] most streams over all tabs of this browser while the gateway speaks HTTP/1.1 (4)
+ * @property {number} [hiddenAfter] milliseconds for which a hidden tab keeps its stream (60,000)
+ * @property {number} [streams] the most streams over all tabs of this browser while the gateway speaks HTTP/1.1 (4)
  */
 
 /**
- * How the connection is. `waiting` says why and, in `until`, when it tries again (milliseconds since 1970).
+ * The state of a connection. `waiting` has a reason and, in `until`, the time of the next attempt (milliseconds since 1970).
  * @typedef {{ state: 'connecting' | 'live' | 'hidden' | 'queueing' | 'waiting' | 'closed',
  *   reason?: string, detail?: string, until?: number }} State
  */
 
-/** @typedef {import('./stream.js').Ending | { reason: 'token', detail: string, lived?: number, retryAfter?: undefined }} Ending */
+/** @typedef {StreamEnd | { reason: 'token', detail: string, retryAfter?: undefined }} AttemptEnd a token can fail too */
+
+/**
+ * The `detail` of each event of a connection.
+ * @typedef {{
+ *   event: BellwireEvent, toast: { toast: Toast, event: BellwireEvent }, dismissed: { name: string }, gap: { reason: string },
+ *   state: State, dropped: { why: string }
+ * }} Details
+ */
 
 /**
  * Fires, each with a `detail`:
  * - `event` the CloudEvent, once per tab
- * - `toast` `{ toast, event }`, once per browser and only where somebody can see it
+ * - `toast` `{ toast, event }`, once per browser, in a visible tab
  * - `dismissed` `{ name }`, a toast that was dismissed or replaced in another tab
- * - `gap` `{ reason }`, something was missed for good: load your lists again
+ * - `gap` `{ reason }`, events were lost: load your lists again
  * - `state` the {@link State}
- * - `dropped` `{ why }`, an event that was not let in
+ * - `dropped` `{ why }`, an event that the filter dropped
  */
 export class Connection extends EventTarget {
   /** @type {State} */
   state = { state: 'connecting' };
-  /** Whose it is; null until there was a token. @type {import('./token.js').Identity | null} */
+  /** The subject of the token; null until there is one. @type {Identity | null} */
   identity = null;
-  /** The place in the log. @type {string | null} */
+  /** The position in the log. @type {string | null} */
   cursor;
   /** The API of the same gateway, with the same token. */
   api;
@@ -52,21 +66,21 @@ export class Connection extends EventTarget {
   #options;
   #url;
   #tokens;
-  #attention;
+  #visibility;
   #slots;
   #watchdog;
-  #retry = new Retry();
-  #refreshed = false;
+  #retry = new RetryPolicy();
+  #tokenRefreshed = false;
   #showsToasts = false;
   #closed = new AbortController();
-  /** Stops the attempt under way. */
+  /** Stops the current attempt. */
   #attempt = new AbortController();
-  /** Made with the first token, as they belong to one person in one environment. @type {Inbox | null} */
-  #inbox = null;
-  /** @type {Showing | null} */
-  #showing = null;
-  /** @type {Remembered | null} */
-  #remembered = null;
+  /** Created with the first token, since they belong to one user in one environment. @type {EventFilter | null} */
+  #filter = null;
+  /** @type {ToastDelivery | null} */
+  #toasts = null;
+  /** @type {CursorStore | null} */
+  #cursors = null;
 
   /** @param {Options} options */
   constructor(options) {
@@ -78,73 +92,81 @@ export class Connection extends EventTarget {
     this.#options = options;
     this.#url = new URL('events', base);
     this.#tokens = new TokenSource(options.token);
-    this.#slots = new Slots(this.#url, streams);
+    this.#slots = new StreamSlots(this.#url, streams);
     this.#watchdog = new Watchdog(heartbeat);
     this.cursor = after;
     this.api = new Api(base, this.#tokens);
-    this.#attention = new Attention(hiddenAfter);
-    this.#attention.addEventListener('change', () => this.#attentionChanged());
+    this.#visibility = new TabVisibility(hiddenAfter);
+    this.#visibility.addEventListener('change', () => this.#visibilityChanged());
     this.#run();
   }
 
   /**
-   * As usual; but a tab where nobody listens for toasts leaves them to the other tabs.
-   * @param {string} type @param {EventListenerOrEventListenerObject | null} listener @param {AddEventListenerOptions | boolean} [options]
+   * Adds a listener. A tab without a listener for `toast` leaves toasts to other tabs.
+   * @template {keyof Details} Type
+   * @overload @param {Type} type @param {(event: CustomEvent<Details[Type]>) => void} listener @param {AddEventListenerOptions | boolean} [options]
+   * @returns {void}
    */
+  /**
+   * @overload @param {string} type @param {EventListenerOrEventListenerObject | null} listener @param {AddEventListenerOptions | boolean} [options]
+   * @returns {void}
+   */
+  /** @param {string} type @param {any} listener @param {AddEventListenerOptions | boolean} [options] */
   addEventListener(type, listener, options) {
     super.addEventListener(type, listener, options);
     if (type !== 'toast') return;
     this.#showsToasts = true;
-    this.#showing?.flush();
+    this.#toasts?.flush();
   }
 
-  /** Ends it for good. */
+  /** Closes the connection for good. */
   close() {
     if (this.#closed.signal.aborted) return;
-    this.#remembered?.save(this.cursor);
+    this.#cursors?.save(this.cursor);
     this.#closed.abort();
     this.#attempt.abort();
-    this.#attention.close();
-    this.#showing?.close();
-    this.#say({ state: 'closed' });
+    this.#visibility.close();
+    this.#toasts?.close();
+    this.#setState({ state: 'closed' });
   }
 
   /**
-   * Tells the other tabs that a toast is done with.
-   * @param {string} name what the toast is known by
+   * Dismisses a toast in the other tabs.
+   * @param {string} name of the toast
    */
   dismiss(name) {
-    this.#showing?.dismiss(name);
+    this.#toasts?.dismiss(name);
   }
 
-  #attentionChanged() {
-    if (!this.#attention.wanted) this.#attempt.abort();
-    if (!this.#attention.visible || !this.#attention.wanted) this.#remembered?.save(this.cursor);
-    if (this.#attention.visible) this.#showing?.flush();
+  #visibilityChanged() {
+    const { active, visible } = this.#visibility;
+    if (!active) this.#attempt.abort();
+    if (!active || !visible) this.#cursors?.save(this.cursor);
+    if (visible) this.#toasts?.flush();
   }
 
   async #run() {
     while (!this.#closed.signal.aborted) {
-      if (!this.#attention.wanted) {
-        this.#say({ state: 'hidden' });
+      if (!this.#visibility.active) {
+        this.#setState({ state: 'hidden' });
         await this.#until('change');
         continue;
       }
       this.#attempt = new AbortController();
-      const ending = await this.#try(this.#attempt.signal);
-      if (ending.reason !== 'stopped') await this.#wait(ending);
+      const end = await this.#connect(this.#attempt.signal);
+      if (end.reason !== 'stopped') await this.#waitToRetry(end);
     }
   }
 
-  /** One stream, from the token to its end. @param {AbortSignal} signal @returns {Promise<Ending>} */
-  async #try(signal) {
-    /** @type {import('./stream-slots.js').Slot | undefined} */
+  /** One attempt, from the token to the end of its stream. @param {AbortSignal} signal @returns {Promise<AttemptEnd>} */
+  async #connect(signal) {
+    /** @type {Slot | undefined} */
     let slot;
     try {
       const token = await this.#tokens.get();
       this.#identify(token);
       slot = await this.#takeSlot(signal);
-      return await this.#stream(token, signal);
+      return await this.#readStream(token, signal);
     } catch (error) {
       if (signal.aborted) return { reason: 'stopped' };
       return { reason: 'token', detail: error instanceof Error ? error.message : String(error) };
@@ -155,60 +177,60 @@ export class Connection extends EventTarget {
 
   /** @param {AbortSignal} signal */
   async #takeSlot(signal) {
-    const queueing = setTimeout(() => this.#say({ state: 'queueing' }), 250); // mostly it is free at once
+    const queueing = setTimeout(() => this.#setState({ state: 'queueing' }), 250); // mostly a slot is free at once
     try {
-      return await this.#slots.take(signal, () => this.#attempt.abort(), () => this.#attention.visible);
+      return await this.#slots.take(signal, () => this.#attempt.abort(), () => this.#visibility.visible);
     } finally {
       clearTimeout(queueing);
     }
   }
 
-  /** @param {string} token @param {AbortSignal} signal @returns {Promise<Ending>} */
-  async #stream(token, signal) {
-    this.#say({ state: 'connecting' });
-    let born = 0;
-    const ending = await readStream({
+  /** @param {string} token @param {AbortSignal} signal @returns {Promise<StreamEnd>} */
+  async #readStream(token, signal) {
+    this.#setState({ state: 'connecting' });
+    let start = 0;
+    const end = await readStream({
       url: this.#url,
       token,
       cursor: this.cursor,
       signal,
       watchdog: this.#watchdog,
       onFrame: (frame) => {
-        born ||= performance.now();
-        this.#alive();
-        this.#take(frame);
+        start ||= performance.now();
+        this.#setLive();
+        this.#handleFrame(frame);
       },
     });
-    if (ending.reason === 'unauthorised') await this.#tokens.forget(token);
-    return { ...ending, lived: born ? performance.now() - born : 0 };
+    if (end.reason === 'unauthorised') await this.#tokens.invalidate(token);
+    return { ...end, duration: start ? performance.now() - start : 0 };
   }
 
-  #alive() {
-    this.#refreshed = false;
-    if (this.state.state !== 'live') this.#say({ state: 'live' });
+  #setLive() {
+    this.#tokenRefreshed = false;
+    if (this.state.state !== 'live') this.#setState({ state: 'live' });
   }
 
-  /** @param {import('./sse.js').Frame} frame */
-  #take(frame) {
+  /** @param {Frame} frame */
+  #handleFrame(frame) {
     if (frame.id !== null) this.cursor = frame.id || null;
-    if (frame.data === null) this.#remembered?.save(this.cursor);
-    else if (frame.event === 'gap') this.#tell('gap', parseGap(frame.data));
-    else this.#deliver(frame.data);
+    if (frame.data === null) this.#cursors?.save(this.cursor);
+    else if (frame.event === 'gap') this.#emit('gap', parseGap(frame.data));
+    else this.#handleEvent(frame.data);
   }
 
   /** @param {string} data */
-  #deliver(data) {
-    const verdict = /** @type {Inbox} */ (this.#inbox).judge(data);
-    if ('dropped' in verdict) {
-      if (verdict.dropped === 'environment') console.warn('bellwire: an event of another environment was dropped');
-      this.#tell('dropped', { why: verdict.dropped });
+  #handleEvent(data) {
+    const result = /** @type {EventFilter} */ (this.#filter).check(data);
+    if ('dropped' in result) {
+      if (result.dropped === 'environment') console.warn('bellwire: an event of another environment was dropped');
+      this.#emit('dropped', { why: result.dropped });
       return;
     }
-    this.#tell('event', verdict.event);
-    this.#showing?.offer(verdict.event);
+    this.#emit('event', result.event);
+    this.#toasts?.add(result.event);
   }
 
-  /** Learns from the first token whose connection this is; every later one must be of the same. @param {string} token */
+  /** Takes the identity from the first token; every later one must have the same. @param {string} token */
   #identify(token) {
     const claims = identityOf(token);
     const environment = this.#options.environment ?? claims.environment;
@@ -222,61 +244,61 @@ export class Connection extends EventTarget {
     }
     if (this.identity) return;
     this.identity = identity;
-    this.#inbox = new Inbox(environment);
-    this.#remembered = new Remembered(this.#url, identity);
-    this.cursor ??= this.#remembered.load();
-    this.#showing = new Showing(identity, {
-      visible: () => this.#attention.visible && this.#showsToasts,
-      show: (event) => this.#tell('toast', { toast: event.data?.toast, event }),
-      dismissed: (name) => this.#tell('dismissed', { name }),
+    this.#filter = new EventFilter(environment);
+    this.#cursors = new CursorStore(this.#url, identity);
+    this.cursor ??= this.#cursors.load();
+    this.#toasts = new ToastDelivery(identity, {
+      isVisible: () => this.#visibility.visible && this.#showsToasts,
+      show: (toast, event) => this.#emit('toast', { toast, event }),
+      onDismissed: (name) => this.#emit('dismissed', { name }),
     });
   }
 
-  /** @param {Ending} ending */
-  async #wait(ending) {
-    // A token may just have run out: one fresh one at once. Refused again, it is no accident.
-    if (ending.reason === 'unauthorised' && !this.#refreshed) {
-      this.#refreshed = true;
+  /** @param {AttemptEnd} end */
+  async #waitToRetry(end) {
+    // The token may just have expired: try another at once, but only once.
+    if (end.reason === 'unauthorised' && !this.#tokenRefreshed) {
+      this.#tokenRefreshed = true;
       return;
     }
-    const pause = this.#retry.pause(/** @type {import('./stream.js').Ending} */ (ending));
-    this.#say({ state: 'waiting', reason: ending.reason, detail: ending.detail, until: Date.now() + pause });
-    const timer = new AbortController();
-    const over = this.#until('change', timer.signal, () => !this.#attention.wanted);
-    // Asked to wait, we wait; our own guess is cut short when the network or the person is back.
-    const hurry = ending.retryAfter === undefined ? this.#until('hurry', timer.signal) : new Promise(() => {});
-    const slept = new Promise((resolve) => {
-      const id = setTimeout(resolve, pause);
-      timer.signal.addEventListener('abort', () => clearTimeout(id));
+    const delay = this.#retry.nextDelay(end);
+    this.#setState({ state: 'waiting', reason: end.reason, detail: end.detail, until: Date.now() + delay });
+    const waiting = new AbortController();
+    const inactive = this.#until('change', waiting.signal, () => !this.#visibility.active);
+    // A Retry-After is kept; our own delay is cut short when the network or the person is back.
+    const wake = end.retryAfter === undefined ? this.#until('wake', waiting.signal) : new Promise(() => {});
+    const elapsed = new Promise((resolve) => {
+      const timer = setTimeout(resolve, delay);
+      waiting.signal.addEventListener('abort', () => clearTimeout(timer));
     });
-    await Promise.race([slept, over, hurry]);
-    timer.abort();
+    await Promise.race([elapsed, inactive, wake]);
+    waiting.abort();
   }
 
   /**
-   * Waits for a word of the tab, or the end of the connection.
+   * Waits for an event of the tab's visibility, or for the connection to close.
    * @param {string} type @param {AbortSignal} [signal] stops listening @param {() => boolean} [when]
    * @returns {Promise<void>}
    */
   #until(type, signal, when = () => true) {
-    const heard = new AbortController();
-    const stop = AbortSignal.any(signal ? [signal, heard.signal, this.#closed.signal] : [heard.signal, this.#closed.signal]);
+    const fired = new AbortController();
+    const stop = AbortSignal.any([fired.signal, this.#closed.signal, ...(signal ? [signal] : [])]);
     return new Promise((resolve) => {
-      this.#attention.addEventListener(type, () => when() && heard.abort(), { signal: stop });
+      this.#visibility.addEventListener(type, () => when() && fired.abort(), { signal: stop });
       if (stop.aborted) resolve();
       else stop.addEventListener('abort', () => resolve(), { once: true });
     });
   }
 
   /** @param {State} state */
-  #say(state) {
+  #setState(state) {
     if (this.state.state === 'closed') return;
     this.state = state;
-    this.#tell('state', state);
+    this.#emit('state', state);
   }
 
-  /** @param {string} type @param {unknown} detail */
-  #tell(type, detail) {
+  /** @template {keyof Details} Type @param {Type} type @param {Details[Type]} detail */
+  #emit(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
 }

@@ -1,10 +1,12 @@
-/** The cursor over page loads of one tab: what happens between two pages is not missed. */
+/** Keeps a tab's cursor over page loads, so that events between two pages are not missed. */
 
-/** Keeps a tab's place in sessionStorage, per gateway, environment and person. */
-export class Remembered {
+/** @import { Identity } from './token.js' */
+
+/** The cursor in sessionStorage, per gateway, environment and user. */
+export class CursorStore {
   #key;
 
-  /** @param {URL} url where the events are @param {import('./token.js').Identity} identity */
+  /** @param {URL} url of the events @param {Identity} identity */
   constructor(url, { environment, user }) {
     this.#key = `bellwire:cursor:${url.href}:${environment}/${user}`;
   }
@@ -14,7 +16,7 @@ export class Remembered {
     try {
       return sessionStorage.getItem(this.#key);
     } catch {
-      return null; // storage is refused here; the tab begins at now
+      return null; // storage is refused: the tab starts at now
     }
   }
 
@@ -24,7 +26,7 @@ export class Remembered {
       if (cursor === null) sessionStorage.removeItem(this.#key);
       else sessionStorage.setItem(this.#key, cursor);
     } catch {
-      // Nowhere to remember it.
+      // Storage is refused or full.
     }
   }
 }

@@ -1,68 +1,36 @@
-/** What a stream's frame is worth: an event to give out, or a reason to drop it. It knows no network. */
+/** Parses the events of a stream, and drops those that must not reach the page. */
 
-/** So many events are remembered to tell one that comes twice. */
-const REMEMBERED = 1000;
+import { eventKey, isExpired } from './event.js';
 
-/**
- * A CloudEvent as the gateway delivers it.
- * @typedef {object} BellwireEvent
- * @property {string} id
- * @property {string} source with `id` it identifies the event
- * @property {string} type such as `bellwire.task.succeeded`
- * @property {string} environment
- * @property {string} [cursor]
- * @property {string} [subject]
- * @property {string} [time]
- * @property {string} [expirytime]
- * @property {{ task?: import('./task.js').Task, toast?: Toast, [more: string]: unknown }} [data]
- */
+/** @import { BellwireEvent } from './event.js' */
 
-/**
- * What a person sees. All of it is text.
- * @typedef {object} Toast
- * @property {'info' | 'success' | 'warning' | 'error'} level
- * @property {string} title
- * @property {string} [body]
- * @property {{ label: string, href: string }} [action]
- * @property {import('./approval.js').Asked} [decision] the question that its buttons answer
- */
+/** The most events that are remembered to drop repeated ones. */
+const MAX_SEEN = 1000;
 
-/**
- * @typedef {{ event: BellwireEvent } | { dropped: 'malformed' | 'environment' | 'expired' | 'repeated' }} Verdict
- */
+/** @typedef {{ event: BellwireEvent } | { dropped: 'malformed' | 'environment' | 'expired' | 'repeated' }} FilterResult */
 
-/** What identifies an event. @param {BellwireEvent} event */
-export function nameOf(event) {
-  return `${event.source}\u0000${event.id}`;
-}
-
-/** Whether it must not be shown any more. @param {BellwireEvent} event */
-export function hasExpired(event, now = Date.now()) {
-  return event.expirytime !== undefined && Date.parse(event.expirytime) <= now;
-}
-
-/** Judges what comes in, for one environment. */
-export class Inbox {
+/** Filters the events of one environment. */
+export class EventFilter {
   #environment;
   /** @type {Set<string>} */
   #seen = new Set();
 
-  /** @param {string} environment the only one whose events are let in */
+  /** @param {string} environment the only one whose events pass */
   constructor(environment) {
     this.#environment = environment;
   }
 
-  /** @param {string} data a frame's data @returns {Verdict} */
-  judge(data) {
+  /** @param {string} data a frame's data @returns {FilterResult} */
+  check(data) {
     const event = parse(data);
     if (!event) return { dropped: 'malformed' };
     // Every other layer checks this too; production, test and QA share user ids, so it is checked here again.
     if (event.environment !== this.#environment) return { dropped: 'environment' };
-    if (hasExpired(event)) return { dropped: 'expired' };
-    const name = nameOf(event);
-    if (this.#seen.has(name)) return { dropped: 'repeated' };
-    this.#seen.add(name);
-    if (this.#seen.size > REMEMBERED) this.#seen.delete(/** @type {string} */ (this.#seen.values().next().value));
+    if (isExpired(event)) return { dropped: 'expired' };
+    const key = eventKey(event);
+    if (this.#seen.has(key)) return { dropped: 'repeated' };
+    this.#seen.add(key);
+    if (this.#seen.size > MAX_SEEN) this.#seen.delete(/** @type {string} */ (this.#seen.values().next().value));
     return { event };
   }
 }
@@ -71,8 +39,8 @@ export class Inbox {
 function parse(data) {
   try {
     const event = JSON.parse(data);
-    const whole = ['id', 'source', 'type'].every((name) => typeof event?.[name] === 'string');
-    return whole ? event : null;
+    const complete = ['id', 'source', 'type'].every((name) => typeof event?.[name] === 'string');
+    return complete ? event : null;
   } catch {
     return null;
   }

@@ -1,38 +1,36 @@
-/** How long to wait before the next try. The policy of reconnecting is in this file alone. */
+/** The delay before the next attempt to connect: exponential, with jitter. */
 
-const FIRST = 500;
-const LONGEST = 30_000;
-/** A stream that lived this long was well; the count begins anew. */
-const WELL = 10_000;
-/** A Retry-After beyond this is not believed. */
-const LONGEST_ASKED = 10 * 60_000;
+/** @import { StreamEnd } from './stream.js' */
 
-/** Counts tries that went wrong, without end. */
-export class Retry {
+const MIN_DELAY = 500;
+const MAX_DELAY = 30_000;
+/** A stream that lasted this long resets the count of failures. */
+const STABLE_AFTER = 10_000;
+/** The longest Retry-After that is followed. */
+const MAX_RETRY_AFTER = 10 * 60_000;
+
+/** Counts failed attempts; never gives up. */
+export class RetryPolicy {
   #failed = 0;
   #random;
 
-  /** @param {() => number} random from 0 to 1 */
+  /** @param {() => number} [random] from 0 to 1 */
   constructor(random = Math.random) {
     this.#random = random;
   }
 
   /**
-   * Milliseconds to wait after this ending.
-   * @param {import('./stream.js').Ending} ending
+   * Milliseconds to wait after a stream has ended.
+   * @param {Pick<StreamEnd, 'retryAfter' | 'retry' | 'duration'> & { reason: string }} end
    */
-  pause(ending) {
-    if ((ending.lived ?? 0) >= WELL) this.#failed = 0;
-    const jittered = this.#random() * Math.min(LONGEST, FIRST * 2 ** Math.min(this.#failed, 10));
+  nextDelay({ reason, retryAfter, retry, duration = 0 }) {
+    if (duration >= STABLE_AFTER) this.#failed = 0;
+    const jittered = this.#random() * Math.min(MAX_DELAY, MIN_DELAY * 2 ** Math.min(this.#failed, 10));
     this.#failed += 1;
-    if (ending.retryAfter !== undefined) {
-      // All who were refused were told the same moment: come a little after it, not all at once.
-      return Math.min(ending.retryAfter, LONGEST_ASKED) + this.#random() * FIRST;
-    }
+    // All refused clients were given the same moment: spread them a little after it.
+    if (retryAfter !== undefined) return Math.min(retryAfter, MAX_RETRY_AFTER) + this.#random() * MIN_DELAY;
     // A pod that ends a stream has already spread its clients with `retry:`.
-    if (ending.reason === 'ended' && ending.retry !== undefined && this.#failed === 1) {
-      return Math.min(ending.retry, LONGEST);
-    }
+    if (reason === 'ended' && retry !== undefined && this.#failed === 1) return Math.min(retry, MAX_DELAY);
     return jittered;
   }
 }

@@ -10,18 +10,18 @@
  * await connection.start();
  * ```
  *
- * It is SignalR's own `HubConnection`. What is added: it asks for cursors and comes back after the last one, to whichever
- * pod; it never gives up; `event` handlers are called once for each event; and `start()` tries until it is connected.
+ * It is SignalR's own `HubConnection`, and also: it asks for cursors and resumes after the last one, on any pod; it never
+ * stops reconnecting; it calls `event` handlers once for each event; and `start()` retries until it is connected.
  */
 
-import { nameOf } from './event-filter.js';
-import { Retry } from './retry-policy.js';
+import { eventKey } from './event.js';
+import { RetryPolicy } from './retry-policy.js';
 
-/** So many events are remembered to tell one that comes twice. */
-const REMEMBERED = 1000;
+/** The most events that are remembered to drop repeated ones. */
+const MAX_SEEN = 1000;
 
 /**
- * What is used of SignalR's connection; any version from 3.1 on has it.
+ * The part of SignalR's connection that is used here; any version from 3.1 on has it.
  * @typedef {object} HubConnection
  * @property {string} state
  * @property {string} baseUrl may be set while the connection is `Disconnected` or `Reconnecting`
@@ -32,7 +32,7 @@ const REMEMBERED = 1000;
  * @property {(callback: (error?: Error) => void) => void} onreconnecting
  */
 
-/** @typedef {(...words: any[]) => any} Handler */
+/** @typedef {(...args: any[]) => any} Handler as SignalR declares it */
 
 /**
  * @template {HubConnection} C
@@ -45,55 +45,55 @@ const REMEMBERED = 1000;
 /**
  * Builds a connection that loses nothing.
  * @template {HubConnection} C
- * @param {Builder<C>} builder may have been told its encoding, its logging and so on; not its URL or how it reconnects
+ * @param {Builder<C>} builder may have its encoding, logging and so on set, but not its URL or reconnect policy
  * @param {string} url of the hub
- * @param {object} [options] what `withUrl` takes: `accessTokenFactory`, `transport`, …
+ * @param {object} [options] those of `withUrl`: `accessTokenFactory`, `transport`, …
  * @returns {C}
  */
 export function lossless(builder, url, options = {}) {
-  const connection = builder.withUrl(url, options).withAutomaticReconnect(endless()).build();
-  goOnAfterTheLast(connection);
-  eachOnce(connection);
-  startUntilConnected(connection);
+  const connection = builder.withUrl(url, options).withAutomaticReconnect(endlessReconnect()).build();
+  resumeAfterLast(connection);
+  dropRepeated(connection);
+  retryStart(connection);
   return connection;
 }
 
-/** Tries without end. The first try waits a little too: a pod that stops sends all its clients away at once. */
-function endless() {
-  let retry = new Retry();
+/** A policy that never gives up. The first attempt waits too: a pod that stops closes all its connections at once. */
+function endlessReconnect() {
+  let retry = new RetryPolicy();
   return {
     /** @param {{ previousRetryCount: number }} context */
     nextRetryDelayInMilliseconds({ previousRetryCount }) {
-      if (previousRetryCount === 0) retry = new Retry();
-      return retry.pause({ reason: 'network' });
+      if (previousRetryCount === 0) retry = new RetryPolicy();
+      return retry.nextDelay({ reason: 'network' });
     },
   };
 }
 
-/** Keeps the cursor, and the address of the next try at it. @param {HubConnection} connection */
-function goOnAfterTheLast(connection) {
+/** Puts the last cursor into the URL of the next attempt. @param {HubConnection} connection */
+function resumeAfterLast(connection) {
   const url = new URL(connection.baseUrl); // SignalR has made it absolute
   /** @param {unknown} cursor */
-  const place = (cursor) => typeof cursor === 'string' && url.searchParams.set('after', cursor);
-  const goOn = () => {
+  const setCursor = (cursor) => typeof cursor === 'string' && url.searchParams.set('after', cursor);
+  const applyUrl = () => {
     connection.baseUrl = url.href;
   };
-  place('now');
-  goOn();
-  connection.on('cursor', (cursor) => void place(cursor));
-  // The position goes where the gateway says, also back: what comes again is told by its name.
-  connection.on('event', (event) => void place(event.cursor));
-  connection.on('gap', () => {}); // SignalR would warn of a call that nobody takes
-  connection.onreconnecting(goOn);
+  setCursor('now');
+  applyUrl();
+  connection.on('cursor', (cursor) => void setCursor(cursor));
+  // The position follows the gateway, also backwards: repeated events are dropped by their key.
+  connection.on('event', (event) => void setCursor(event.cursor));
+  connection.on('gap', () => {}); // SignalR would warn of a call without a handler
+  connection.onreconnecting(applyUrl);
   const start = connection.start.bind(connection);
   connection.start = () => {
-    if (connection.state === 'Disconnected') goOn();
+    if (connection.state === 'Disconnected') applyUrl();
     return start();
   };
 }
 
-/** Calls the page's handlers of `event` once for each event. @param {HubConnection} connection */
-function eachOnce(connection) {
+/** Calls `event` handlers once for each event. @param {HubConnection} connection */
+function dropRepeated(connection) {
   /** @type {Set<string>} */
   const seen = new Set();
   /** @type {WeakSet<object>} */
@@ -101,12 +101,12 @@ function eachOnce(connection) {
   /** @type {Map<Handler, Handler>} */
   const wrapped = new Map();
   const [on, off] = [connection.on.bind(connection), connection.off.bind(connection)];
-  // Handlers are called in the order in which they were given, so this one judges before any of the page's.
+  // Handlers are called in the order of registration, so this one runs before any of the page's.
   on('event', (event) => {
-    const name = nameOf(event);
-    if (seen.has(name)) repeated.add(event);
-    seen.add(name);
-    if (seen.size > REMEMBERED) seen.delete(/** @type {string} */ (seen.values().next().value));
+    const key = eventKey(event);
+    if (seen.has(key)) repeated.add(event);
+    seen.add(key);
+    if (seen.size > MAX_SEEN) seen.delete(/** @type {string} */ (seen.values().next().value));
   });
   /** @param {string} name */
   const isEvent = (name) => name?.toLowerCase() === 'event';
@@ -124,18 +124,18 @@ function eachOnce(connection) {
   };
 }
 
-/** Makes `start()` try until it is connected or `stop()` is called. @param {HubConnection} connection */
-function startUntilConnected(connection) {
+/** Makes `start()` retry until it is connected or `stop()` is called. @param {HubConnection} connection */
+function retryStart(connection) {
   const [start, stop] = [connection.start.bind(connection), connection.stop.bind(connection)];
   let stopping = new AbortController();
   connection.start = async () => {
-    if (connection.state !== 'Disconnected') return start(); // says what is wrong with that
+    if (connection.state !== 'Disconnected') return start(); // fails with SignalR's own message
     const { signal } = (stopping = new AbortController());
-    for (const retry = new Retry(); ; ) {
+    for (const retry = new RetryPolicy(); ; ) {
       try {
         return await start();
       } catch (error) {
-        await sleep(retry.pause({ reason: 'network' }), signal);
+        await sleep(retry.nextDelay({ reason: 'network' }), signal);
         if (signal.aborted) throw error;
       }
     }
@@ -150,11 +150,11 @@ function startUntilConnected(connection) {
 function sleep(milliseconds, signal) {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, milliseconds);
-    const over = () => {
+    const end = () => {
       clearTimeout(timer);
       resolve();
     };
-    if (signal.aborted) over();
-    else signal.addEventListener('abort', over, { once: true });
+    if (signal.aborted) end();
+    else signal.addEventListener('abort', end, { once: true });
   });
 }

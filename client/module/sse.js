@@ -1,18 +1,18 @@
 /**
- * Server-sent events from bytes. It knows no network.
+ * A parser of server-sent events.
  *
- * The browser's own reader hides frames that have an id and no data; those are our cursor and heartbeat.
+ * The browser's `EventSource` hides frames that have an id and no data; those carry our cursor and heartbeat.
  */
 
 /**
- * One frame, as far as it was given: `data` is null where there was no `data:` line.
+ * One frame; `data` is null if there was no `data:` line.
  * @typedef {{ id: string | null, event: string, data: string | null, retry: number | null }} Frame
  */
 
-/** Most characters that one frame may have before its stream is given up: an event has 64 KiB at most. */
-const LARGEST_FRAME = 1024 * 1024;
+/** The most characters of a frame; an event has 64 KiB at most. */
+const MAX_FRAME = 1024 * 1024;
 
-/** Takes bytes as they come, split anywhere, and gives whole frames. */
+/** Turns bytes, split anywhere, into whole frames. */
 export class SseParser {
   #decoder = new TextDecoder(); // keeps split UTF-8 for the next bytes and drops a byte order mark
   #text = '';
@@ -20,7 +20,7 @@ export class SseParser {
   #size = 0;
 
   /**
-   * The frames that these bytes complete.
+   * Returns the frames that these bytes complete.
    * @param {Uint8Array} bytes
    * @returns {Frame[]}
    */
@@ -33,16 +33,16 @@ export class SseParser {
       if (end === null) break;
       const line = this.#text.slice(start, end.at);
       start = end.next;
-      const frame = this.#line(line);
+      const frame = this.#parseLine(line);
       if (frame) frames.push(frame);
     }
     this.#text = this.#text.slice(start);
-    if (this.#size + this.#text.length > LARGEST_FRAME) throw new RangeError('a frame is larger than 1 MiB');
+    if (this.#size + this.#text.length > MAX_FRAME) throw new RangeError('a frame is larger than 1 MiB');
     return frames;
   }
 
-  /** @param {string} line @returns {Frame | null} the frame that an empty line ends */
-  #line(line) {
+  /** @param {string} line @returns {Frame | null} the frame, if this is the empty line at its end */
+  #parseLine(line) {
     if (line === '') {
       const frame = this.#frame;
       const empty = this.#size === 0;
@@ -51,16 +51,16 @@ export class SseParser {
       return empty ? null : frame;
     }
     const colon = line.indexOf(':');
-    if (colon === 0) return null; // a comment; it counts as life, not as a frame
+    if (colon === 0) return null; // a comment
     this.#size += line.length;
     const name = colon < 0 ? line : line.slice(0, colon);
     const value = colon < 0 ? '' : line.slice(colon + (line[colon + 1] === ' ' ? 2 : 1));
-    this.#field(name, value);
+    this.#setField(name, value);
     return null;
   }
 
   /** @param {string} name @param {string} value */
-  #field(name, value) {
+  #setField(name, value) {
     const frame = this.#frame;
     if (name === 'data') frame.data = frame.data === null ? value : `${frame.data}\n${value}`;
     else if (name === 'event') frame.event = value;
@@ -75,7 +75,7 @@ function emptyFrame() {
 }
 
 /**
- * Where the next line ends; null while that is not known. A CR at the very end may be half a CRLF.
+ * The end of the next line, or null if it is not complete. A CR at the very end may be half a CRLF.
  * @param {string} text @param {number} from
  */
 function lineEnd(text, from) {

@@ -1,25 +1,24 @@
 /**
- * A browser opens six HTTP/1.1 connections to a host, over all its tabs; the seventh stream would hang every
- * page and every API call. So the tabs of a browser share a few slots and take turns when there are not enough.
+ * Limits the streams that all tabs of a browser hold to one gateway over HTTP/1.1.
  *
- * A slot is a Web Lock, held as long as the stream: it frees itself when a tab crashes. A hidden holder leaves at
- * once when another tab waits, a visible one after its turn. The cursor makes a turn lose nothing.
+ * A browser opens six HTTP/1.1 connections to a host; with six streams every other request would hang. So tabs share
+ * a few slots and take turns when there are not enough. A slot is a Web Lock, held as long as the stream, so that a
+ * crashed tab frees it. A hidden tab gives its slot up as soon as another waits, a visible one after a while; the
+ * cursor makes that lose nothing.
  */
 
-const TURN = 3_000;
-const LOOK = 500;
+/** Milliseconds that a visible tab keeps its slot while another waits. */
+const MIN_HOLD = 3_000;
+const CHECK_INTERVAL = 500;
 
-/**
- * A slot held.
- * @typedef {{ release: () => void }} Slot
- */
+/** @typedef {{ release: () => void }} Slot */
 
-/** Takes slots for the streams to one gateway. */
-export class Slots {
+/** The slots of one gateway. */
+export class StreamSlots {
   #names;
   #url;
 
-  /** @param {URL} url where the events are @param {number} count how many streams at most, over all tabs */
+  /** @param {URL} url of the events @param {number} count the most streams over all tabs */
   constructor(url, count) {
     this.#url = url;
     this.#names = Array.from({ length: count }, (_, n) => `bellwire:stream:${url.host}:${n}`);
@@ -27,20 +26,20 @@ export class Slots {
 
   /**
    * Waits for a slot.
-   * @param {AbortSignal} signal gives up waiting
-   * @param {() => void} leave called when another tab waits and this one should go
-   * @param {() => boolean} visible
+   * @param {AbortSignal} signal stops waiting
+   * @param {() => void} onContention called when this tab should release its slot to another
+   * @param {() => boolean} isVisible
    * @returns {Promise<Slot>}
    */
-  async take(signal, leave, visible) {
+  async take(signal, onContention, isVisible) {
     if (!('locks' in navigator) || isMultiplexed(this.#url)) return { release() {} };
-    const slot = await anyOf(this.#names, signal);
+    const slot = await firstFreeLock(this.#names, signal);
     const since = performance.now();
     const timer = setInterval(async () => {
-      if (visible() && performance.now() - since < TURN) return;
+      if (isVisible() && performance.now() - since < MIN_HOLD) return;
       const { pending } = await navigator.locks.query();
-      if (pending?.some((lock) => lock.name === slot.name)) leave();
-    }, LOOK + Math.random() * LOOK);
+      if (pending?.some((lock) => lock.name === slot.name)) onContention();
+    }, CHECK_INTERVAL * (1 + Math.random()));
     const release = () => {
       clearInterval(timer);
       slot.release();
@@ -50,11 +49,11 @@ export class Slots {
 }
 
 /**
- * The first of these locks that is free.
+ * Takes whichever of these locks is free first.
  * @param {string[]} names @param {AbortSignal} signal
  * @returns {Promise<Slot & { name: string }>}
  */
-function anyOf(names, signal) {
+function firstFreeLock(names, signal) {
   const others = new AbortController();
   const forward = () => others.abort();
   signal.addEventListener('abort', forward, { once: true });
@@ -62,21 +61,21 @@ function anyOf(names, signal) {
     let taken = false;
     const requests = names.map((name) =>
       navigator.locks.request(name, { signal: others.signal }, () => {
-        if (taken) return undefined; // two came at once: the second is let go
+        if (taken) return undefined; // two were granted at once: release the second
         taken = true;
         signal.removeEventListener('abort', forward);
         others.abort();
         return new Promise((release) => resolve({ name, release: () => release(undefined) }));
       }),
     );
-    // All of them fail only when we gave up, or where a page may not lock at all: then there is nothing to share.
+    // All fail only when aborted, or where a page may not use locks: then there is nothing to share.
     Promise.allSettled(requests).then(() => (signal.aborted ? reject(signal.reason) : resolve({ name: '', release() {} })));
     if (signal.aborted) forward();
   });
 }
 
 /**
- * Whether the gateway speaks HTTP/2 or 3, where streams share a connection. Known from what was loaded from it.
+ * True if the gateway speaks HTTP/2 or 3, where streams share a connection, judged by the resources loaded from it.
  * @param {URL} url
  */
 function isMultiplexed(url) {

@@ -1,32 +1,33 @@
-/**
- * One stream from opening to its end. It speaks the wire and decides nothing: the end is a value,
- * and whoever called chooses what to do about it.
- */
+/** One stream of server-sent events, from the request to its end. The caller decides what follows the end. */
 
 import { SseParser } from './sse.js';
 
+/** @import { Frame } from './sse.js' */
+/** @import { Watchdog } from './watchdog.js' */
+
 /**
- * How a stream ended. `retryAfter` and `retry` are milliseconds that the gateway asked for.
+ * The end of a stream. `retryAfter` and `retry` are milliseconds that the gateway asked for, `duration` those since
+ * the first frame.
  * @typedef {{
  *   reason: 'ended' | 'silent' | 'unauthorised' | 'busy' | 'refused' | 'network' | 'stopped',
- *   status?: number, detail?: string, retryAfter?: number, retry?: number, lived?: number
- * }} Ending
+ *   status?: number, detail?: string, retryAfter?: number, retry?: number, duration?: number
+ * }} StreamEnd
  */
 
 /**
  * @typedef {object} StreamRequest
- * @property {URL} url where the events are
+ * @property {URL} url of the events
  * @property {string} token
- * @property {string | null} cursor where to go on
- * @property {AbortSignal} signal stops it
- * @property {import('./watchdog.js').Watchdog} watchdog says when silence is an end
- * @property {(frame: import('./sse.js').Frame) => void} onFrame
+ * @property {string | null} cursor the position to resume after
+ * @property {AbortSignal} signal ends the stream
+ * @property {Watchdog} watchdog ends a silent stream
+ * @property {(frame: Frame) => void} onFrame
  */
 
 /**
  * Opens a stream and reads it to its end.
  * @param {StreamRequest} request
- * @returns {Promise<Ending>}
+ * @returns {Promise<StreamEnd>}
  */
 export async function readStream(request) {
   const stop = new AbortController();
@@ -36,14 +37,14 @@ export async function readStream(request) {
   request.watchdog.start(() => stop.abort('silent'));
   try {
     const response = await open(request, stop.signal);
-    return isStream(response) ? await read(response, request) : await refusal(response);
+    return isStream(response) ? await readFrames(response, request) : await readRefusal(response);
   } catch (error) {
     if (stop.signal.aborted) return { reason: stop.signal.reason };
     return { reason: 'network', detail: error instanceof Error ? error.message : String(error) };
   } finally {
     request.watchdog.stop();
     request.signal.removeEventListener('abort', forward);
-    stop.abort('stopped'); // a body that was not read to its end would keep its connection
+    stop.abort('stopped'); // an unread body would keep its connection open
   }
 }
 
@@ -52,17 +53,17 @@ function open({ url, token, cursor }, signal) {
   /** @type {Record<string, string>} */
   const headers = { accept: 'text/event-stream', authorization: `Bearer ${token}` };
   if (cursor !== null) headers['last-event-id'] = cursor;
-  // The URL stays the same over reconnects: a preflight, where there is one, stays cached.
+  // The URL is the same for every attempt, so that a preflight stays cached.
   return fetch(url, { headers, signal, cache: 'no-store', credentials: 'omit' });
 }
 
-/** A proxy's login page is a success too, but no stream. @param {Response} response */
+/** Tells a stream from a proxy's login page, which is a success too. @param {Response} response */
 function isStream(response) {
   return response.ok && response.headers.get('content-type')?.startsWith('text/event-stream');
 }
 
-/** @param {Response} response @param {StreamRequest} request @returns {Promise<Ending>} */
-async function read(response, { onFrame, watchdog }) {
+/** @param {Response} response @param {StreamRequest} request @returns {Promise<StreamEnd>} */
+async function readFrames(response, { onFrame, watchdog }) {
   const parser = new SseParser();
   const reader = /** @type {ReadableStream<Uint8Array>} */ (response.body).getReader();
   /** @type {number | undefined} */
@@ -79,10 +80,10 @@ async function read(response, { onFrame, watchdog }) {
   }
 }
 
-/** @param {Response} response @returns {Promise<Ending>} */
-async function refusal(response) {
+/** @param {Response} response @returns {Promise<StreamEnd>} */
+async function readRefusal(response) {
   const { status } = response;
-  const detail = await problemText(response);
+  const detail = await problemMessage(response);
   const retryAfter = readRetryAfter(response.headers.get('retry-after'));
   if (status === 401) return { reason: 'unauthorised', status, detail };
   if (status === 429 || status === 503) return { reason: 'busy', status, detail, retryAfter };
@@ -90,16 +91,16 @@ async function refusal(response) {
 }
 
 /**
- * The words of an RFC 9457 problem, or the status where there are none.
+ * The detail of an RFC 9457 problem, or the status if the response has none.
  * @param {Response} response
  */
-export async function problemText(response) {
+export async function problemMessage(response) {
   try {
     const problem = await response.json();
-    const words = problem.detail ?? problem.title;
-    if (typeof words === 'string' && words) return words.slice(0, 500);
+    const text = problem.detail ?? problem.title;
+    if (typeof text === 'string' && text) return text.slice(0, 500);
   } catch {
-    // Not JSON: a load balancer's page, say.
+    // Not JSON, such as a load balancer's page.
   }
   return `the gateway answered ${response.status}`;
 }

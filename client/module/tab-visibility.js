@@ -1,14 +1,14 @@
-/** Whether anybody looks at this tab, and so whether it should hold a stream. */
+/** The visibility of this tab, and with it whether the tab holds a stream. */
 
 /**
- * Fires `change` when `wanted` or `visible` changes, and `hurry` when a wait may be cut short.
+ * Fires `change` when `active` or `visible` changes, and `wake` when a delay may be cut short.
  *
- * A visible tab wants its stream; a tab hidden for a while, put away for going back to, or frozen does not.
- * The cursor makes coming back cheap, and nobody is deaf because another tab sleeps.
+ * A visible tab is active; a tab that is hidden for a while, in the back/forward cache or frozen is not. The cursor
+ * makes resuming cheap.
  */
-export class Attention extends EventTarget {
-  /** Whether a stream should be held. */
-  wanted = true;
+export class TabVisibility extends EventTarget {
+  /** True while the tab should hold a stream. */
+  active = true;
   #hiddenAfter;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
@@ -19,16 +19,15 @@ export class Attention extends EventTarget {
     super();
     this.#hiddenAfter = hiddenAfter;
     const { signal } = this.#listening;
-    document.addEventListener('visibilitychange', () => this.#look(), { signal });
-    document.addEventListener('freeze', () => this.#set(false), { signal });
-    document.addEventListener('resume', () => this.#look(), { signal });
-    addEventListener('pagehide', () => this.#set(false), { signal });
-    addEventListener('pageshow', () => this.#look(), { signal });
-    addEventListener('online', () => this.dispatchEvent(new Event('hurry')), { signal });
-    this.#look();
+    document.addEventListener('visibilitychange', () => this.#update(), { signal });
+    document.addEventListener('freeze', () => this.#setActive(false), { signal });
+    document.addEventListener('resume', () => this.#update(), { signal });
+    addEventListener('pagehide', () => this.#setActive(false), { signal });
+    addEventListener('pageshow', () => this.#update(), { signal });
+    addEventListener('online', () => this.dispatchEvent(new Event('wake')), { signal });
+    this.#update();
   }
 
-  /** Whether the tab can be seen. */
   get visible() {
     return document.visibilityState === 'visible';
   }
@@ -38,16 +37,16 @@ export class Attention extends EventTarget {
     this.#listening.abort();
   }
 
-  #look() {
+  #update() {
     clearTimeout(this.#timer);
-    if (!this.visible) this.#timer = setTimeout(() => this.#set(false), this.#hiddenAfter);
-    this.#set(this.wanted || this.visible);
-    if (this.visible) this.dispatchEvent(new Event('hurry'));
+    if (!this.visible) this.#timer = setTimeout(() => this.#setActive(false), this.#hiddenAfter);
+    this.#setActive(this.active || this.visible);
+    if (this.visible) this.dispatchEvent(new Event('wake'));
   }
 
-  /** @param {boolean} wanted */
-  #set(wanted) {
-    this.wanted = wanted;
+  /** @param {boolean} active */
+  #setActive(active) {
+    this.active = active;
     this.dispatchEvent(new Event('change'));
   }
 }

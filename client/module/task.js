@@ -1,4 +1,4 @@
-/** The task list as a fold of what events say: they come twice and out of order. */
+/** Tasks, and the merging of their events, which arrive twice and out of order. */
 
 /**
  * @typedef {object} Task
@@ -13,44 +13,44 @@
  * @property {string} [updated]
  * @property {Record<string, any>} [result]
  * @property {{ reason: string, message: string }} [error]
- * @property {string} [parent] the run of a workflow that it is a step of
- * @property {unknown} [steps] where it is a workflow's run; read it by `readSteps`
+ * @property {string} [parent] the workflow's run that the task is a step of
+ * @property {unknown[]} [steps] of a workflow's run; read by `readSteps`
  */
 
-/** Whether nothing more is to come. @param {Task['state']} state */
+/** True for a final state. @param {Task['state']} state */
 export function isEnd(state) {
   return state === 'succeeded' || state === 'failed' || state === 'cancelled';
 }
 
 /**
- * What is known of a task once this was said of it too; `known` itself where it says nothing new.
- * @param {Task | undefined} known
- * @param {Task} said
+ * Merges an update into a task; returns `task` itself if the update says nothing new.
+ * @param {Task | undefined} task
+ * @param {Task} update
  * @returns {Task}
  */
-export function fold(known, said) {
-  if (!known) return said;
-  const created = known.created ?? said.created;
-  if (isEnd(known.state)) {
-    // An end stands, save that an effect that came about beats a cancelling or giving up that came too late.
-    const better = said.state === 'succeeded' && known.state !== 'succeeded';
-    // A run that was taken back goes on to undo its steps.
-    if (said.state === known.state && said.steps?.length && isLater(known, said)) return { ...known, steps: said.steps, sequence: said.sequence };
-    return better ? { ...known, ...said, created, error: said.error } : known;
+export function fold(task, update) {
+  if (!task) return update;
+  const created = task.created ?? update.created;
+  if (isEnd(task.state)) {
+    // A final state stays, except that a success beats a cancellation or failure that came too late.
+    const succeeded = update.state === 'succeeded' && task.state !== 'succeeded';
+    // A cancelled run goes on to compensate its steps.
+    if (update.state === task.state && update.steps?.length && isLater(task, update)) return { ...task, steps: update.steps, sequence: update.sequence };
+    return succeeded ? { ...task, ...update, created, error: update.error } : task;
   }
-  if (!isEnd(said.state) && !isLater(known, said)) return known;
-  const progress = sameAttempt(known, said) ? Math.max(known.progress ?? 0, said.progress ?? 0) : said.progress;
-  // What went wrong before is over once something newer is said; all the rest stands until it is said anew.
-  return { ...known, ...said, created, progress, error: said.error };
+  if (!isEnd(update.state) && !isLater(task, update)) return task;
+  const progress = sameAttempt(task, update) ? Math.max(task.progress ?? 0, update.progress ?? 0) : update.progress;
+  // A newer update clears the error; all other fields stay until they are sent again.
+  return { ...task, ...update, created, progress, error: update.error };
 }
 
-/** @param {Task} known @param {Task} said */
-function isLater(known, said) {
-  const attempts = (said.attempt ?? 0) - (known.attempt ?? 0);
-  return attempts > 0 || (attempts === 0 && (said.sequence ?? 0) > (known.sequence ?? -1));
+/** @param {Task} task @param {Task} update */
+function isLater(task, update) {
+  const attempts = (update.attempt ?? 0) - (task.attempt ?? 0);
+  return attempts > 0 || (attempts === 0 && (update.sequence ?? 0) > (task.sequence ?? -1));
 }
 
-/** @param {Task} known @param {Task} said */
-function sameAttempt(known, said) {
-  return (known.attempt ?? 0) === (said.attempt ?? 0);
+/** @param {Task} task @param {Task} update */
+function sameAttempt(task, update) {
+  return (task.attempt ?? 0) === (update.attempt ?? 0);
 }

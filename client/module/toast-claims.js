@@ -1,40 +1,43 @@
 /**
- * One toast, many tabs: whoever claims an event first shows it.
+ * Lets one tab of a browser show each toast: the first that claims its event.
  *
- * The claim is one IndexedDB transaction that adds the event's name. It is atomic over processes; a ring in
- * localStorage under a Web Lock is not (three tabs of eight read a stale copy: a third of the toasts came twice).
+ * A claim is one IndexedDB transaction that adds the event's key. It is atomic over processes; a ring in localStorage
+ * under a Web Lock is not (three tabs of eight read a stale copy: a third of the toasts came twice).
  */
+
+/** @import { Identity } from './token.js' */
 
 const DATABASE = 'bellwire';
 const STORE = 'shown';
-/** So many names are remembered, over all people and environments of this browser. */
-const REMEMBERED = 1000;
+/** The most keys that are kept, over all users and environments of this browser. */
+const MAX_KEYS = 1000;
 
-/** Claims events for this browser. */
-export class Claims {
+/** Claims events for this tab. */
+export class ToastClaims {
   #owner;
-  #limit;
+  #timeout;
   /** @type {Promise<IDBDatabase> | null} */
   #database = null;
 
   /**
-   * @param {import('./token.js').Identity} identity whose toasts they are
-   * @param {number} limit milliseconds; a storage that does not answer must not swallow a toast
+   * @param {Identity} identity of the toasts' user
+   * @param {number} [timeout] milliseconds; a storage that does not answer must not swallow a toast
    */
-  constructor(identity, limit = 500) {
+  constructor(identity, timeout = 500) {
     this.#owner = `${identity.environment}/${identity.user}`;
-    this.#limit = limit;
+    this.#timeout = timeout;
   }
 
   /**
-   * Which of these are this tab's to show: those that no tab has shown. Without storage all of them are.
-   * @param {string[]} names
+   * Claims events and returns the keys that no other tab has claimed; without storage, all of them.
+   * @param {string[]} keys
    * @returns {Promise<Set<string>>}
    */
-  async take(names) {
-    const claimed = this.#take(names).catch(() => new Set(names));
-    const late = new Promise((resolve) => setTimeout(resolve, this.#limit, new Set(names)));
-    return /** @type {Promise<Set<string>>} */ (Promise.race([claimed, late]));
+  async claim(keys) {
+    const claimed = this.#claim(keys).catch(() => new Set(keys));
+    /** @type {Promise<Set<string>>} */
+    const late = new Promise((resolve) => setTimeout(resolve, this.#timeout, new Set(keys)));
+    return Promise.race([claimed, late]);
   }
 
   close() {
@@ -43,38 +46,38 @@ export class Claims {
   }
 
   #open() {
-    const again = () => (this.#database = null);
-    this.#database ??= openDatabase(again);
-    this.#database.catch(again);
+    const reset = () => (this.#database = null);
+    this.#database ??= openDatabase(reset);
+    this.#database.catch(reset);
     return this.#database;
   }
 
-  /** @param {string[]} names @returns {Promise<Set<string>>} */
-  async #take(names) {
+  /** @param {string[]} keys @returns {Promise<Set<string>>} */
+  async #claim(keys) {
     const database = await this.#open();
     return new Promise((resolve, reject) => {
       const transaction = database.transaction(STORE, 'readwrite', { durability: 'relaxed' });
       const store = transaction.objectStore(STORE);
-      const mine = new Set(names);
-      for (const name of mine) {
-        const added = store.add({ at: Date.now() }, [this.#owner, name]);
+      const claimed = new Set(keys);
+      for (const key of claimed) {
+        const added = store.add({ at: Date.now() }, [this.#owner, key]);
         added.onerror = (event) => {
-          event.preventDefault(); // somebody has shown it: no reason to abort the rest
-          mine.delete(name);
+          event.preventDefault(); // claimed by another tab: no reason to abort the rest
+          claimed.delete(key);
         };
       }
-      forgetOldest(store);
-      transaction.oncomplete = () => resolve(mine);
+      deleteOldest(store);
+      transaction.oncomplete = () => resolve(claimed);
       transaction.onabort = () => reject(transaction.error);
     });
   }
 }
 
 /** @param {IDBObjectStore} store */
-function forgetOldest(store) {
+function deleteOldest(store) {
   const count = store.count();
   count.onsuccess = () => {
-    let left = count.result - REMEMBERED;
+    let left = count.result - MAX_KEYS;
     if (left <= 0) return;
     const oldest = store.index('at').openCursor();
     oldest.onsuccess = () => {

@@ -1,66 +1,70 @@
-/** Which toasts this tab shows: those that it can show to somebody and that no other tab has shown. */
+/** Selects the toasts that this tab shows: it is visible, and no other tab has shown them. */
 
-import { Claims } from './toast-claims.js';
-import { hasExpired, nameOf } from './event-filter.js';
-import { Answered, questionOf } from './approval.js';
+import { approvalOf, ClosedApprovals } from './approval.js';
+import { eventKey, isExpired } from './event.js';
+import { ToastClaims } from './toast-claims.js';
 
-/** So many wait in a hidden tab; the oldest are left out, as the task list has them too. */
-const MOST_WAITING = 200;
+/** The most events that wait in a hidden tab; the oldest are dropped, as the task list has them too. */
+const MAX_WAITING = 200;
 
-/** @typedef {import('./event-filter.js').BellwireEvent} BellwireEvent */
+/** @import { BellwireEvent, Toast } from './event.js' */
+/** @import { Identity } from './token.js' */
 
 /**
- * @typedef {object} Screen
- * @property {() => boolean} visible whether the person can see this tab, and it shows toasts
- * @property {(event: BellwireEvent) => void} show
- * @property {(name: string) => void} dismissed a toast was dismissed in another tab
+ * @typedef {object} ToastTarget
+ * @property {() => boolean} isVisible true while the tab is visible and shows toasts
+ * @property {(toast: Toast, event: BellwireEvent) => void} show
+ * @property {(name: string) => void} onDismissed a toast was dismissed in another tab
  */
 
-/** A tab's part in showing each toast once per browser. */
-export class Showing {
+/** Shows each toast in one tab of the browser. */
+export class ToastDelivery {
   /** @type {BellwireEvent[]} */
   #waiting = [];
   #claiming = false;
-  /** A question that is answered while its toast waits is not shown any more. */
-  #answered = new Answered();
+  /** An approval that is decided while its toast waits is not shown any more. */
+  #closed = new ClosedApprovals();
   #claims;
-  #screen;
+  #target;
   #channel;
 
-  /** @param {import('./token.js').Identity} identity @param {Screen} screen */
-  constructor(identity, screen) {
-    this.#claims = new Claims(identity);
-    this.#screen = screen;
+  /** @param {Identity} identity @param {ToastTarget} target */
+  constructor(identity, target) {
+    this.#claims = new ToastClaims(identity);
+    this.#target = target;
     this.#channel = new BroadcastChannel(`bellwire:dismissed:${identity.environment}:${identity.user}`);
-    this.#channel.onmessage = ({ data }) => typeof data === 'string' && screen.dismissed(data);
+    this.#channel.onmessage = ({ data }) => typeof data === 'string' && target.onDismissed(data);
   }
 
-  /** Shows what an event has to show, now or when the tab is seen. @param {BellwireEvent} event */
-  offer(event) {
-    this.#answered.hear(event);
+  /** Shows an event's toast, at once or when the tab becomes visible. @param {BellwireEvent} event */
+  add(event) {
+    this.#closed.update(event);
     if (!event.data?.toast) return;
     this.#waiting.push(event);
-    if (this.#waiting.length > MOST_WAITING) this.#waiting.shift();
+    if (this.#waiting.length > MAX_WAITING) this.#waiting.shift();
     this.flush();
   }
 
-  /** Claims and shows what waits, if somebody can see it. */
+  /** Claims and shows the waiting toasts if the tab is visible. */
   async flush() {
     if (this.#claiming) return;
     this.#claiming = true;
-    // In this tab's turn all that waits is claimed at once: a burst costs one transaction.
-    while (this.#waiting.length > 0 && this.#screen.visible()) {
-      const batch = this.#waiting.splice(0).filter((event) => !hasExpired(event) && this.#isOpen(event));
-      const mine = await this.#claims.take(batch.map(nameOf));
-      for (const event of batch) if (mine.has(nameOf(event)) && this.#isOpen(event)) this.#screen.show(event);
+    // All waiting events are claimed at once: a burst costs one transaction.
+    while (this.#waiting.length > 0 && this.#target.isVisible()) {
+      const batch = this.#waiting.splice(0).filter((event) => !isExpired(event) && this.#isOpen(event));
+      const claimed = await this.#claims.claim(batch.map(eventKey));
+      for (const event of batch) {
+        const toast = event.data?.toast;
+        if (toast && claimed.has(eventKey(event)) && this.#isOpen(event)) this.#target.show(toast, event);
+      }
     }
     this.#claiming = false;
   }
 
   /** @param {BellwireEvent} event */
   #isOpen(event) {
-    const question = questionOf(event);
-    return !question || !this.#answered.has(question);
+    const approval = approvalOf(event);
+    return !approval || !this.#closed.has(approval);
   }
 
   /** @param {string} name */

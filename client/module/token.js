@@ -1,44 +1,41 @@
-/** The caller's token: asked for once, kept, and asked for again when the gateway refuses it. */
+/** The caller's token: fetched once, kept, and fetched again when the gateway refuses it. */
 
-/** A token that cannot be had or used; `message` is for people. */
+/** A token that cannot be fetched or used; `message` is for people. */
 export class TokenError extends Error {
   name = 'TokenError';
 }
 
-/**
- * Who a token speaks for.
- * @typedef {{ environment: string, user: string }} Identity
- */
+/** @typedef {{ environment: string, user: string }} Identity the subject of a token */
 
-/** Holds one person's token. */
+/** Caches one user's token. */
 export class TokenSource {
-  #ask;
+  #fetchToken;
   /** @type {Promise<string> | null} */
   #current = null;
 
-  /** @param {() => Promise<string> | string} ask gives a token that is good now */
-  constructor(ask) {
-    this.#ask = ask;
+  /** @param {() => Promise<string> | string} fetchToken returns a valid token */
+  constructor(fetchToken) {
+    this.#fetchToken = fetchToken;
   }
 
-  /** The token; several callers share one question. */
+  /** The token; concurrent callers share one fetch. */
   get() {
     this.#current ??= this.#fetch();
     return this.#current;
   }
 
   /**
-   * Forgets a token that was refused; the next `get` asks for a fresh one.
-   * @param {string} refused what was sent, so that a fresh one is not forgotten by a late answer
+   * Drops a token that was refused, so that the next `get` fetches another.
+   * @param {string} refused the token that was sent; a newer one stays
    */
-  async forget(refused) {
+  async invalidate(refused) {
     const current = await this.#current?.catch(() => null);
     if (current === refused) this.#current = null;
   }
 
   async #fetch() {
     try {
-      const token = await this.#ask();
+      const token = await this.#fetchToken();
       if (typeof token !== 'string' || token === '') throw new TokenError('no token was given');
       return token;
     } catch (error) {

@@ -1,17 +1,18 @@
-/** Notices silence: a connection that is dead without having ended. */
+/** Detects a connection that is dead without having ended. */
 
-const PATIENCE = 2.5;
-/** Never more patient than this by its own guess. */
-const LONGEST = 150_000;
+/** Heartbeats that may be missing. */
+const TOLERANCE = 2.5;
+/** The longest timeout that is derived from observation. */
+const MAX_TIMEOUT = 150_000;
 
-/** Barks when nothing came for two and a half heartbeats. */
+/** Fires when nothing arrived for two and a half heartbeats. */
 export class Watchdog {
   #configured;
-  /** Rises with each bark: what looks dead may be a gateway with a slower heartbeat. */
-  #guess;
-  /** What the gateway's own heartbeats have taught. */
-  #learned = 0;
-  #bark = () => {};
+  /** Grows each time it fires: the gateway may have a slower heartbeat. */
+  #timeout;
+  /** The timeout by the gateway's observed heartbeats. */
+  #observed = 0;
+  #onSilence = () => {};
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
   #last = 0;
@@ -19,27 +20,27 @@ export class Watchdog {
 
   /** @param {number} heartbeat milliseconds between two heartbeats of the gateway */
   constructor(heartbeat) {
-    this.#configured = this.#guess = PATIENCE * heartbeat;
+    this.#configured = this.#timeout = TOLERANCE * heartbeat;
   }
 
-  /** @param {() => void} bark called once, when it has been silent for too long */
-  start(bark) {
-    this.#bark = bark;
+  /** @param {() => void} onSilence called once, after too long a silence */
+  start(onSilence) {
+    this.#onSilence = onSilence;
     this.#beats = 0;
     this.#last = performance.now();
-    this.#wait();
+    this.#schedule();
   }
 
   /**
-   * Something came.
-   * @param {boolean} heartbeat whether a heartbeat was in it
+   * Notes that bytes arrived.
+   * @param {boolean} heartbeat true if they contained a heartbeat
    */
   feed(heartbeat) {
     const now = performance.now();
-    // The first comes at once, when the stream begins; it tells nothing of the rhythm.
+    // The first comes at once, when the stream opens, and says nothing about the interval.
     if (heartbeat && ++this.#beats > 1) {
-      this.#learned = Math.min(LONGEST, Math.max(this.#learned, PATIENCE * (now - this.#last)));
-      this.#guess = this.#configured;
+      this.#observed = Math.min(MAX_TIMEOUT, Math.max(this.#observed, TOLERANCE * (now - this.#last)));
+      this.#timeout = this.#configured;
     }
     this.#last = now;
   }
@@ -48,14 +49,14 @@ export class Watchdog {
     clearTimeout(this.#timer);
   }
 
-  #wait() {
-    const left = this.#last + Math.max(this.#guess, this.#learned) - performance.now();
-    this.#timer = setTimeout(() => this.#look(), Math.max(0, left));
+  #schedule() {
+    const left = this.#last + Math.max(this.#timeout, this.#observed) - performance.now();
+    this.#timer = setTimeout(() => this.#check(), Math.max(0, left));
   }
 
-  #look() {
-    if (performance.now() - this.#last < Math.max(this.#guess, this.#learned) - 1) return this.#wait();
-    this.#guess = Math.max(this.#configured, Math.min(this.#guess * 1.5, LONGEST));
-    this.#bark();
+  #check() {
+    if (performance.now() - this.#last < Math.max(this.#timeout, this.#observed) - 1) return this.#schedule();
+    this.#timeout = Math.max(this.#configured, Math.min(this.#timeout * 1.5, MAX_TIMEOUT));
+    this.#onSilence();
   }
 }

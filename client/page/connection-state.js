@@ -1,9 +1,14 @@
-/** The connection's state, shown calmly: what passes in a moment is not shown at all. */
+/** The state of the connection in the page's header; a state that soon passes is not shown. */
 
-/** Less than this is no news. */
-const MOMENT = 1_000;
+import { setText } from '../element/dom.js';
+import { byId } from './by-id.js';
 
-const WORDS = {
+/** @import { Connection, State } from '../module/connection.js' */
+
+/** Milliseconds after which a state other than live or closed is shown. */
+const SHOW_AFTER = 1_000;
+
+const STATES = {
   connecting: 'Connecting…',
   queueing: 'Taking turns with your other windows',
   live: 'Live',
@@ -17,43 +22,31 @@ const REASONS = {
   busy: 'The gateway is busy',
 };
 
-/** @param {string} id @returns {any} */
-const byId = (id) => document.getElementById(id);
-
-/**
- * Shows a connection's state.
- * @param {import('../module/connection.js').Connection} connection
- */
+/** @param {Connection} connection */
 export function showState(connection) {
-  const place = byId('connection');
+  const element = byId('connection');
   /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let later;
+  let timer;
   const show = () => {
     const { state } = connection.state;
-    place.dataset.state = state;
-    place.title = connection.state.detail ?? '';
-    setWords(wordsOf(connection.state));
-    clearTimeout(later);
-    if (state === 'waiting') later = setTimeout(show, 1_000); // the seconds go down
+    element.dataset.state = state;
+    element.title = connection.state.detail ?? '';
+    setText(byId('connection-words'), stateText(connection.state));
+    clearTimeout(timer);
+    if (state === 'waiting') timer = setTimeout(show, 1_000); // counts the seconds down
   };
-  place.hidden = false;
+  element.hidden = false;
   show();
   connection.addEventListener('state', () => {
-    clearTimeout(later);
+    clearTimeout(timer);
     if (connection.state.state === 'live' || connection.state.state === 'closed') show();
-    else later = setTimeout(show, MOMENT);
+    else timer = setTimeout(show, SHOW_AFTER);
   });
 }
 
-/** @param {import('../module/connection.js').State} state */
-function wordsOf({ state, reason, until }) {
-  if (state !== 'waiting') return WORDS[state];
+/** @param {State} state */
+function stateText({ state, reason, until }) {
+  if (state !== 'waiting') return STATES[state];
   const seconds = Math.max(1, Math.ceil(((until ?? 0) - Date.now()) / 1000));
   return `${REASONS[reason ?? ''] ?? 'Not connected'}, next try in ${seconds} s`;
-}
-
-/** @param {string} words */
-function setWords(words) {
-  const place = byId('connection-words');
-  if (place.textContent !== words) place.textContent = words;
 }

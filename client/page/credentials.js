@@ -1,40 +1,48 @@
-/** Who sits at this tab: a name in development, a pasted token elsewhere. It never gets into a URL. */
+/** The user of this tab: a name in development, a pasted token elsewhere. Neither is put into a URL. */
 
+import { errorMessage } from '../element/dom.js';
 import { TokenError } from '../module/token.js';
+import { byId, form } from './by-id.js';
 
-const STORED = 'bellwire:identity';
+const STORAGE_KEY = 'bellwire:identity';
 
-/** @typedef {{ user?: string, environment?: string, groups?: string, token?: string }} Who */
+/** @typedef {{ user?: string, environment?: string, groups?: string, token?: string }} Credentials */
 
-/** @param {string} id @returns {any} */
-const byId = (id) => document.getElementById(id);
-
-/** What the address or this tab already says. @returns {Who | null} */
-function known() {
-  const asked = new URLSearchParams(location.search);
-  const user = asked.get('user');
-  if (user) return { user, environment: asked.get('env') ?? 'dev', groups: asked.get('groups') ?? '' };
+/** The credentials in the address or in this tab's storage. @returns {Credentials | null} */
+function loadCredentials() {
+  const parameters = new URLSearchParams(location.search);
+  const user = parameters.get('user');
+  if (user) return { user, environment: parameters.get('env') ?? 'dev', groups: parameters.get('groups') ?? '' };
   try {
-    return JSON.parse(sessionStorage.getItem(STORED) ?? 'null');
+    return JSON.parse(sessionStorage.getItem(STORAGE_KEY) ?? 'null');
   } catch {
     return null;
   }
 }
 
-/** Forgets who it was. */
-export function forget() {
-  sessionStorage.removeItem(STORED);
+/** Saves them for this tab only, so that two tabs can be two users. @param {Credentials} credentials */
+function saveCredentials(credentials) {
+  try {
+    sessionStorage.setItem(STORAGE_KEY, JSON.stringify(credentials));
+  } catch {
+    // The next load asks again.
+  }
+  return credentials;
+}
+
+export function clearCredentials() {
+  sessionStorage.removeItem(STORAGE_KEY);
   const address = new URL(location.href);
   address.search = '';
   history.replaceState(null, '', address);
 }
 
 /**
- * A token for somebody, good now.
- * @param {Who} who
+ * A valid token.
+ * @param {Credentials} credentials
  * @returns {Promise<string>}
  */
-export async function tokenOf({ user = '', environment = '', groups = '', token }) {
+export async function fetchToken({ user = '', environment = '', groups = '', token }) {
   if (token) return token;
   const answer = await fetch(`/dev/token?${new URLSearchParams({ user, env: environment, groups })}`);
   if (answer.ok) return (await answer.json()).token;
@@ -43,66 +51,53 @@ export async function tokenOf({ user = '', environment = '', groups = '', token 
 }
 
 /**
- * Asks until somebody has said who they are and there is a token for them.
- * @param {string} [why] what was wrong with what was known
- * @returns {Promise<Who>}
+ * The stored credentials, or those that the user enters, once there is a token for them.
+ * @param {string} [error] the reason why the last ones were refused
+ * @returns {Promise<Credentials>}
  */
-export async function identify(why = '') {
-  const who = why ? null : known();
-  if (who) {
+export async function requestCredentials(error = '') {
+  const stored = error ? null : loadCredentials();
+  if (stored) {
     try {
-      await tokenOf(who);
-      return remember(who);
-    } catch (error) {
-      why = wordsOf(error);
+      await fetchToken(stored);
+      return saveCredentials(stored);
+    } catch (refused) {
+      error = errorMessage(refused);
     }
   }
-  return ask(why);
+  return askUser(error);
 }
 
-/** @param {string} why @returns {Promise<Who>} */
-async function ask(why) {
+/** @param {string} error @returns {Promise<Credentials>} */
+async function askUser(error) {
   const development = (await fetch('/dev/token?user=anybody&env=dev').catch(() => null))?.ok ?? false;
-  const form = byId(development ? 'by-name' : 'by-token');
-  byId('identity').hidden = form.hidden = false;
-  byId('identity-error').textContent = why;
-  form.elements[0].focus();
+  const shown = form(development ? 'by-name' : 'by-token');
+  byId('identity').hidden = shown.hidden = false;
+  byId('identity-error').textContent = error;
+  byId(development ? 'user' : 'token').focus();
   return new Promise((resolve) => {
-    form.onsubmit = async (/** @type {SubmitEvent} */ event) => {
+    shown.onsubmit = async (event) => {
       event.preventDefault();
-      const said = new FormData(form);
-      const who = development
-        ? { user: String(said.get('user')).trim(), environment: String(said.get('env')).trim(), groups: namesIn(String(said.get('groups'))) }
-        : { token: String(said.get('token')).trim() };
+      const credentials = readForm(shown);
       try {
-        await tokenOf(who);
-      } catch (error) {
-        byId('identity-error').textContent = wordsOf(error);
+        await fetchToken(credentials);
+      } catch (refused) {
+        byId('identity-error').textContent = errorMessage(refused);
         return;
       }
-      byId('identity').hidden = form.hidden = true;
-      form.reset();
-      resolve(remember(who));
+      byId('identity').hidden = shown.hidden = true;
+      shown.reset();
+      resolve(saveCredentials(credentials));
     };
   });
 }
 
-/** Names with commas between them, and none without one. @param {string} text */
-function namesIn(text) {
-  return text.split(',').map((name) => name.trim()).filter(Boolean).join(',');
-}
-
-/** Remembered for this tab alone, so that two tabs can be two people. @param {Who} who */
-function remember(who) {
-  try {
-    sessionStorage.setItem(STORED, JSON.stringify(who));
-  } catch {
-    // Asked again on the next load.
-  }
-  return who;
-}
-
-/** @param {unknown} error */
-function wordsOf(error) {
-  return error instanceof Error ? error.message : String(error);
+/** @param {HTMLFormElement} shown @returns {Credentials} */
+function readForm(shown) {
+  const fields = new FormData(shown);
+  /** @param {string} name */
+  const text = (name) => String(fields.get(name)).trim();
+  if (shown.id === 'by-token') return { token: text('token') };
+  const groups = text('groups').split(',').map((name) => name.trim()).filter(Boolean).join(',');
+  return { user: text('user'), environment: text('env'), groups };
 }

@@ -1,41 +1,40 @@
-/** A word to a person, a group or everyone in the environment. */
+/** The form that sends a message to a person, a group or everyone in the environment. */
 
-/** @param {string} id @returns {any} */
-const byId = (id) => document.getElementById(id);
+import { errorMessage } from '../element/dom.js';
+import { byId, form, input, select } from './by-id.js';
 
-/**
- * Wires the message form.
- * @param {() => import('../module/connection.js').Connection | null} connection the one of now
- */
-export function wireMessage(connection) {
-  const form = byId('message');
-  const [to, name, text] = [byId('to'), byId('to-name'), byId('text')];
+/** @import { Connection } from '../module/connection.js' */
+/** @import { Toast } from '../module/event.js' */
+
+/** @param {() => Connection | null} connection the current one */
+export function initMessageForm(connection) {
+  const [to, name, text] = [select('to'), input('to-name'), input('text')];
 
   to.onchange = () => {
     const everyone = to.value === 'environment';
     byId('to-name-field').hidden = everyone;
     name.disabled = everyone;
-    to.parentElement.classList.toggle('alone', everyone);
+    to.parentElement?.classList.toggle('alone', everyone);
     byId('to-name-label').textContent = to.value === 'group' ? 'Group' : 'Name';
   };
 
-  form.onsubmit = async (/** @type {SubmitEvent} */ event) => {
+  form('message').onsubmit = async (event) => {
     event.preventDefault();
     const audience = to.value === 'environment' ? 'environment' : `${to.value}:${name.value.trim()}`;
     try {
-      await connection()?.api.notify(audience, { level: byId('level').value, title: text.value.trim() });
-      say(`Sent to ${to.value === 'environment' ? 'everyone here' : name.value.trim()}.`, false);
+      await connection()?.api.notify(audience, { level: /** @type {Toast['level']} */ (select('level').value), title: text.value.trim() });
+      showStatus(`Sent to ${to.value === 'environment' ? 'everyone here' : name.value.trim()}.`, false);
       text.value = '';
       text.focus();
     } catch (error) {
-      say(error instanceof Error ? error.message : String(error), true);
+      showStatus(errorMessage(error), true);
     }
   };
 }
 
-/** @param {string} words @param {boolean} bad */
-function say(words, bad) {
-  const said = byId('message-said');
-  said.textContent = words;
-  said.classList.toggle('error', bad);
+/** @param {string} text @param {boolean} failed */
+function showStatus(text, failed) {
+  const status = byId('message-said');
+  status.textContent = text;
+  status.classList.toggle('error', failed);
 }

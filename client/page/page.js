@@ -1,62 +1,64 @@
-/** The page: somebody, their connection, and the parts that use it. */
+/** The demo and operations page: identifies the user, opens their connection and gives it to all elements. */
 
 import '../approvals/bellwire-approvals.js';
 import { connect } from '../bellwire.js';
 import '../start/bellwire-start.js';
 import '../tasks/bellwire-tasks.js';
 import '../toasts/bellwire-toasts.js';
-import { forget, identify, tokenOf } from './credentials.js';
-import { wireImport } from './import-form.js';
-import { wireMessage } from './message-form.js';
+import { byId, input } from './by-id.js';
 import { showState } from './connection-state.js';
+import { clearCredentials, fetchToken, requestCredentials } from './credentials.js';
+import { initImportForm } from './import-form.js';
+import { initMessageForm } from './message-form.js';
 
-/** @param {string} id @returns {any} */
-const byId = (id) => document.getElementById(id);
-/** @type {import('../module/connection.js').Connection | null} */
+/** @import { Connection } from '../module/connection.js' */
+/** @import { Credentials } from './credentials.js' */
+
+/** @type {Connection | null} */
 let connection = null;
-const PARTS = 'bellwire-approvals, bellwire-start, bellwire-tasks, bellwire-toasts';
+const ELEMENTS = 'bellwire-approvals, bellwire-start, bellwire-tasks, bellwire-toasts';
 
-wireImport(() => connection);
-wireMessage(() => connection);
+initImportForm(() => connection);
+initMessageForm(() => connection);
 byId('switch').onclick = () => {
-  forget();
-  leave();
-  begin();
+  clearCredentials();
+  signOut();
+  signIn();
 };
-begin();
+signIn();
 
-/** @param {string} [why] what was wrong with what was known */
-async function begin(why) {
-  const who = await identify(why);
-  connection = connect({ url: '/', token: () => tokenOf(who) });
-  connection.addEventListener('state', () => follow(who));
+/** @param {string} [error] the reason why the last credentials were refused */
+async function signIn(error) {
+  const credentials = await requestCredentials(error);
+  connection = connect({ url: '/', token: () => fetchToken(credentials) });
+  connection.addEventListener('state', () => stateChanged(credentials));
   showState(connection);
-  for (const part of document.querySelectorAll(PARTS)) Object.assign(part, { connection });
+  for (const element of document.querySelectorAll(ELEMENTS)) Object.assign(element, { connection });
   byId('desk').hidden = byId('who').hidden = false;
 }
 
-/** @param {import('./credentials.js').Who} who */
-function follow(who) {
+/** @param {Credentials} credentials */
+function stateChanged(credentials) {
   if (!connection) return;
   const { identity } = connection;
   if (identity) {
     byId('who-name').textContent = identity.user;
     byId('who-environment').textContent = identity.environment;
     document.title = `Bellwire · ${identity.user}`;
-    byId('to-name').value ||= identity.user;
+    input('to-name').value ||= identity.user;
   }
-  // A pasted token that is refused will not get better: ask for another.
+  // A refused token that was pasted stays refused: ask for another.
   const { state, reason, detail } = connection.state;
-  if (!who.token || state !== 'waiting' || (reason !== 'unauthorised' && reason !== 'token')) return;
-  leave();
-  begin(detail ?? 'This token is not accepted.');
+  if (!credentials.token || state !== 'waiting' || (reason !== 'unauthorised' && reason !== 'token')) return;
+  signOut();
+  signIn(detail ?? 'This token is not accepted.');
 }
 
-function leave() {
-  const left = connection;
+function signOut() {
+  const closing = connection;
   connection = null;
-  left?.close();
-  for (const part of document.querySelectorAll(PARTS)) Object.assign(part, { connection });
+  closing?.close();
+  for (const element of document.querySelectorAll(ELEMENTS)) Object.assign(element, { connection });
   byId('desk').hidden = byId('who').hidden = byId('connection').hidden = true;
-  byId('to-name').value = '';
+  input('to-name').value = '';
 }

@@ -1,17 +1,19 @@
-/** One field of a form: the control that asks for it, and the value that came of it. */
+/** One field of a form: its control and its value. */
 
 import { make } from '../element/dom.js';
-import { valueOf } from './input.js';
+import { parseValue } from './input.js';
 
-/** @typedef {import('./input.js').Field} Field */
-/** @typedef {typeof import('./labels.js').START_WORDS} Words */
+/** @import { Api, Field } from '../module/api.js' */
+/** @import { START_LABELS } from './labels.js' */
+
+/** @typedef {typeof START_LABELS} Labels */
 /** @typedef {HTMLInputElement | HTMLSelectElement} Control */
 
 /**
- * @typedef {object} Upload
- * @property {import('../module/api.js').Api} api
+ * @typedef {object} UploadContext
+ * @property {Api} api
  * @property {AbortSignal} signal
- * @property {(name: string, part: number) => void} onProgress
+ * @property {(name: string, fraction: number) => void} onProgress
  */
 
 let count = 0;
@@ -21,30 +23,30 @@ export class StartField {
   element = make('div', 'field');
   control;
   #field;
-  #words;
-  /** The file that was stored last, so that another try does not send it again. @type {{ file: File, key: string } | null} */
-  #stored = null;
+  #labels;
+  /** The file that was uploaded last, so that another attempt does not send it again. @type {{ file: File, key: string } | null} */
+  #uploaded = null;
 
-  /** @param {Field} field @param {Words} words */
-  constructor(field, words) {
+  /** @param {Field} field @param {Labels} labels */
+  constructor(field, labels) {
     this.#field = field;
-    this.#words = words;
-    this.control = this.#control();
+    this.#labels = labels;
+    this.control = this.#makeControl();
     const { control } = this;
     control.id = `field-${++count}`;
     control.required = Boolean(field.required) && !(control instanceof HTMLInputElement && control.type === 'checkbox');
-    const label = /** @type {HTMLLabelElement} */ (make('label', 'label'));
+    const label = make('label', 'label');
     label.htmlFor = control.id;
     label.dir = 'auto';
     label.textContent = field.title || field.path;
-    if (control.required) label.append(mark(words.required));
+    if (control.required) label.append(requiredMark(labels.required));
     this.element.classList.toggle('check', control.type === 'checkbox');
     this.element.append(label, control);
     if (field.hint) this.element.append(this.#hint(field.hint));
     control.addEventListener('input', () => (control.ariaInvalid = null));
   }
 
-  /** Its words for people. */
+  /** The name that people see. */
   get title() {
     return this.#field.title || this.#field.path;
   }
@@ -53,56 +55,56 @@ export class StartField {
     return this.#field.path;
   }
 
-  /** Whether words of the gateway speak of this field. @param {string} message */
+  /** True if a message of the gateway names this field. @param {string} message */
   isNamedIn(message) {
     const { path } = this.#field;
     return message.includes(path) || message.includes(`/${path.replaceAll('.', '/')}`);
   }
 
   /**
-   * The value to send; a file is stored first.
-   * @param {() => Upload} upload
-   * @returns {Promise<unknown>} undefined where it was left empty
+   * The value to send; a file is uploaded first.
+   * @param {() => UploadContext} upload
+   * @returns {Promise<unknown>} undefined if it is empty
    */
   async value(upload) {
     const { control } = this;
     const { type, choices = [] } = this.#field;
-    if (control instanceof HTMLInputElement && control.type === 'file') return this.#fileKey(control.files?.[0], upload);
+    if (control instanceof HTMLInputElement && control.type === 'file') return this.#uploadFile(control.files?.[0], upload);
     if (control instanceof HTMLInputElement && control.type === 'checkbox') return control.checked;
     if (choices.length > 0) return control.value === '' ? undefined : choices[Number(control.value)];
-    return valueOf(type, control.value);
+    return parseValue(type, control.value);
   }
 
-  /** @param {File | undefined} file @param {() => Upload} upload */
-  async #fileKey(file, upload) {
+  /** @param {File | undefined} file @param {() => UploadContext} upload */
+  async #uploadFile(file, upload) {
     if (!file) return undefined;
-    if (this.#stored?.file === file) return this.#stored.key;
+    if (this.#uploaded?.file === file) return this.#uploaded.key;
     const { api, signal, onProgress } = upload();
-    const { key } = await api.upload(file, { signal, onProgress: (part) => onProgress(file.name, part) });
-    this.#stored = { file, key };
+    const { key } = await api.upload(file, { signal, onProgress: (fraction) => onProgress(file.name, fraction) });
+    this.#uploaded = { file, key };
     return key;
   }
 
   /** @returns {Control} */
-  #control() {
-    const { type, choices = [], default: begins, required } = this.#field;
-    if (choices.length > 0) return this.#select(choices.map(label), choices.findIndex((choice) => isSame(choice, begins)));
-    // Yes, no, or not said: a box that is not ticked could be either of the last two.
-    if (type === 'boolean' && !required && typeof begins !== 'boolean') {
-      const select = this.#select([this.#words.yes, this.#words.no], -1);
-      [...select.options].slice(1).forEach((option, n) => (option.value = String(n === 0)));
+  #makeControl() {
+    const { type, choices = [], default: initial, required } = this.#field;
+    if (choices.length > 0) return this.#select(choices.map(choiceLabel), choices.findIndex((choice) => isSame(choice, initial)));
+    // Yes, no or empty: an unchecked box could mean either of the last two.
+    if (type === 'boolean' && !required && typeof initial !== 'boolean') {
+      const select = this.#select([this.#labels.yes, this.#labels.no], -1);
+      [...select.options].slice(1).forEach((option, index) => (option.value = String(index === 0)));
       return select;
     }
-    return input(type, begins);
+    return makeInput(type, initial);
   }
 
-  /** @param {string[]} labels @param {number} chosen -1 for none */
-  #select(labels, chosen) {
+  /** @param {string[]} options @param {number} selected -1 for none */
+  #select(options, selected) {
     const { required } = this.#field;
     const select = document.createElement('select');
-    if (!required || chosen < 0) select.append(new Option(required ? this.#words.choose : this.#words.none, ''));
-    labels.forEach((text, n) => select.append(new Option(text, String(n))));
-    select.value = chosen < 0 ? '' : String(chosen);
+    if (!required || selected < 0) select.append(new Option(required ? this.#labels.choose : this.#labels.none, ''));
+    options.forEach((text, index) => select.append(new Option(text, String(index))));
+    select.value = selected < 0 ? '' : String(selected);
     return select;
   }
 
@@ -117,21 +119,21 @@ export class StartField {
   }
 }
 
-/** @param {Field['type']} type @param {unknown} begins */
-function input(type, begins) {
+/** @param {Field['type']} type @param {unknown} initial */
+function makeInput(type, initial) {
   const control = document.createElement('input');
   control.type = { text: 'text', integer: 'number', number: 'number', boolean: 'checkbox', date: 'date', month: 'month', file: 'file' }[type] ?? 'text';
   if (control.type === 'number') control.step = type === 'integer' ? '1' : 'any';
-  // Where a browser knows no control for months it is a line of text.
+  // A browser without a control for months shows a text field.
   if (type === 'month') Object.assign(control, { pattern: '\\d{4}-\\d{2}', placeholder: 'YYYY-MM' });
-  if (type === 'boolean') control.checked = begins === true;
-  else if (type !== 'file' && begins !== undefined && begins !== null) control.value = String(begins);
+  if (type === 'boolean') control.checked = initial === true;
+  else if (type !== 'file' && initial !== undefined && initial !== null) control.value = String(initial);
   if (type === 'text') control.autocomplete = 'off';
   return control;
 }
 
-/** Seen as a star, heard as a word. @param {string} required */
-function mark(required) {
+/** A star with the label as its tooltip. @param {string} required */
+function requiredMark(required) {
   const star = make('span', 'star');
   star.textContent = ' *';
   star.ariaHidden = 'true';
@@ -140,7 +142,7 @@ function mark(required) {
 }
 
 /** @param {unknown} choice */
-function label(choice) {
+function choiceLabel(choice) {
   return typeof choice === 'string' ? choice : JSON.stringify(choice);
 }
 

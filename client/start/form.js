@@ -1,45 +1,49 @@
-/** The form of one offer: filled in, sent, and told what was wrong with it. */
+/** The form of one offer: sends its values as a task's input and shows what was wrong. */
 
 import { ApiError, randomId } from '../module/api.js';
-import { make, setText, wordsOf } from '../element/dom.js';
-import { FieldError, inputOf } from './input.js';
+import { errorMessage, make, makeButton, setBusy, setText } from '../element/dom.js';
+import { buildInput, FieldError } from './input.js';
 import { StartField } from './field.js';
+
+/** @import { Api, Offer } from '../module/api.js' */
+/** @import { Connection } from '../module/connection.js' */
+/** @import { Task } from '../module/task.js' */
+/** @import { UploadContext } from './field.js' */
+/** @import { START_LABELS } from './labels.js' */
 
 /**
  * @typedef {object} FormContext
  * @property {string} kind
- * @property {import('./input.js').Offer} offer
- * @property {typeof import('./labels.js').START_WORDS} words
- * @property {() => import('../module/connection.js').Connection | null} connection
- * @property {(task: import('../module/task.js').Task) => void} onStarted
+ * @property {Offer} offer
+ * @property {typeof START_LABELS} labels
+ * @property {() => Connection | null} connection
+ * @property {(task: Task) => void} onStarted
  */
 
-/** What a person filled in stays when it was refused. */
+/** A refused form keeps its values. */
 export class StartForm {
-  element = /** @type {HTMLFormElement} */ (make('form', 'form'));
+  element = make('form', 'form');
   #fields;
-  #submit = /** @type {HTMLButtonElement} */ (make('button', 'submit'));
-  #stop = /** @type {HTMLButtonElement} */ (make('button', 'stop'));
+  #submit = make('button', 'submit');
+  #stop;
   #status = make('p', 'status');
   #failed = make('p', 'failed');
-  /** One try under way. @type {AbortController | null} */
-  #under = null;
-  /** Sent with the input it belongs to: another try after a lost answer starts nothing twice. */
+  /** Aborts the current attempt. @type {AbortController | null} */
+  #sending = null;
+  /** The idempotency key of an input: another attempt after a lost response starts nothing twice. */
   #key = { input: '', key: '' };
   #context;
 
   /** @param {FormContext} context */
   constructor(context) {
     this.#context = context;
-    const { offer, words } = context;
-    this.#fields = (offer.fields ?? []).map((field) => new StartField(field, words));
+    const { offer, labels } = context;
+    this.#fields = (offer.fields ?? []).map((field) => new StartField(field, labels));
     this.#submit.type = 'submit';
-    this.#submit.textContent = words.start;
-    this.#submit.ariaLabel = `${words.start}: ${offer.title}`;
-    this.#stop.type = 'button';
-    this.#stop.textContent = words.stop;
+    this.#submit.textContent = labels.start;
+    this.#submit.ariaLabel = `${labels.start}: ${offer.title}`;
+    this.#stop = makeButton('stop', labels.stop, () => this.#sending?.abort(new ApiError(labels.stopped, 0)));
     this.#stop.hidden = true;
-    this.#stop.addEventListener('click', () => this.#under?.abort(new ApiError(words.stopped, 0)));
     this.#status.role = 'status';
     this.#failed.role = 'alert';
     const row = make('div', 'row');
@@ -52,45 +56,45 @@ export class StartForm {
   }
 
   async #send() {
-    if (this.#under) return;
-    const { kind, offer, words, connection, onStarted } = this.#context;
+    if (this.#sending) return;
+    const { kind, offer, labels, connection, onStarted } = this.#context;
     this.#begin();
     try {
       const api = connection()?.api;
-      if (!api) throw new Error(words.unconnected);
-      const input = inputOf(offer, await this.#values(api));
+      if (!api) throw new Error(labels.unconnected);
+      const input = buildInput(offer, await this.#values(api));
       const task = await api.startTask(kind, input, { title: offer.title, idempotencyKey: this.#keyFor(input) });
       this.#key = { input: '', key: '' };
       onStarted(task);
     } catch (error) {
-      this.#fail(wordsOf(error));
+      this.#fail(errorMessage(error));
     } finally {
       this.#end();
     }
   }
 
-  /** @param {import('../module/api.js').Api} api @returns {Promise<[string, unknown][]>} */
+  /** @param {Api} api @returns {Promise<[string, unknown][]>} */
   async #values(api) {
     /** @type {[string, unknown][]} */
     const values = [];
     for (const field of this.#fields) {
       try {
-        values.push([field.path, await field.value(() => this.#upload(api))]);
+        values.push([field.path, await field.value(() => this.#uploadContext(api))]);
       } catch (error) {
         if (!(error instanceof FieldError)) throw error;
-        this.#mark(field);
-        throw new FieldError(this.#context.words.wrong(field.title, error.message));
+        this.#markInvalid(field);
+        throw new FieldError(this.#context.labels.wrong(field.title, error.message));
       }
     }
     return values;
   }
 
-  /** @param {import('../module/api.js').Api} api @returns {import('./field.js').Upload} */
-  #upload(api) {
-    const { words } = this.#context;
+  /** @param {Api} api @returns {UploadContext} */
+  #uploadContext(api) {
+    const { labels } = this.#context;
     this.#stop.hidden = false;
-    const onProgress = (/** @type {string} */ name, /** @type {number} */ part) => setText(this.#status, words.uploading(name, part));
-    return { api, onProgress, signal: /** @type {AbortController} */ (this.#under).signal };
+    const onProgress = (/** @type {string} */ name, /** @type {number} */ fraction) => setText(this.#status, labels.uploading(name, fraction));
+    return { api, onProgress, signal: /** @type {AbortController} */ (this.#sending).signal };
   }
 
   /** @param {object} input */
@@ -101,15 +105,15 @@ export class StartForm {
   }
 
   #begin() {
-    this.#under = new AbortController();
-    this.#submit.ariaBusy = 'true'; // not `disabled`: that would drop the focus
+    this.#sending = new AbortController();
+    setBusy(true, this.#submit);
     setText(this.#failed, '');
     for (const { control } of this.#fields) control.ariaInvalid = null;
   }
 
   #end() {
-    this.#under = null;
-    this.#submit.ariaBusy = null;
+    this.#sending = null;
+    setBusy(false, this.#submit);
     this.#stop.hidden = true;
     setText(this.#status, '');
   }
@@ -118,11 +122,11 @@ export class StartForm {
   #fail(message) {
     setText(this.#failed, message);
     const named = this.#fields.find((field) => field.isNamedIn(message));
-    if (named) this.#mark(named);
+    if (named) this.#markInvalid(named);
   }
 
   /** @param {StartField} field */
-  #mark({ control }) {
+  #markInvalid({ control }) {
     control.ariaInvalid = 'true';
     control.focus();
   }

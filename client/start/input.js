@@ -1,11 +1,6 @@
-/** What a worker offers to be started by a form, and the input that comes of a filled form. Pure. */
+/** The input of a task from the values of a form. */
 
-/**
- * @typedef {'text' | 'integer' | 'number' | 'boolean' | 'date' | 'month' | 'file'} FieldType
- * @typedef {{ path: string, title: string, type: FieldType, default?: unknown, required?: boolean, choices?: unknown[], hint?: string }} Field
- * @typedef {{ name: string, title: string, description?: string, input: Record<string, any>, fields?: Field[] }} Offer
- * @typedef {{ kind: string, title: string, input?: object, offers?: Offer[] }} Described
- */
+/** @import { FieldType, Offer } from '../module/api.js' */
 
 /** A field's value that cannot be sent; `message` is for the person. */
 export class FieldError extends Error {
@@ -13,42 +8,43 @@ export class FieldError extends Error {
 }
 
 /**
- * The value that was written into a field; undefined where it was left empty.
- * @param {FieldType} type @param {string} written
+ * The value of a field's text; undefined if it is empty.
+ * @param {FieldType} type @param {string} text
  */
-export function valueOf(type, written) {
-  const text = written.trim();
-  if (text === '') return undefined;
-  if (type === 'boolean') return text === 'true';
-  if (type !== 'integer' && type !== 'number') return type === 'text' ? written : text;
-  const number = Number(text);
-  if (!Number.isFinite(number)) throw new FieldError(`“${text}” is not a number`);
-  if (type === 'integer' && !Number.isInteger(number)) throw new FieldError(`“${text}” is not a whole number`);
-  // Beyond that the browser rounds: another number than was written must not be sent.
-  if (Math.abs(number) > Number.MAX_SAFE_INTEGER) throw new FieldError(`“${text}” is too large a number`);
+export function parseValue(type, text) {
+  const trimmed = text.trim();
+  if (trimmed === '') return undefined;
+  if (type === 'boolean') return trimmed === 'true';
+  if (type !== 'integer' && type !== 'number') return type === 'text' ? text : trimmed;
+  const number = Number(trimmed);
+  if (!Number.isFinite(number)) throw new FieldError(`“${trimmed}” is not a number`);
+  if (type === 'integer' && !Number.isInteger(number)) throw new FieldError(`“${trimmed}” is not a whole number`);
+  // Beyond that the browser rounds, and would send another number.
+  if (Math.abs(number) > Number.MAX_SAFE_INTEGER) throw new FieldError(`“${trimmed}” is too large a number`);
   return number;
 }
 
 /**
- * An input: what is always the same, and each value at its path.
- * @param {Offer} offer @param {Iterable<[path: string, value: unknown]>} values undefined ones are left out
+ * The offer's fixed input with each value at its path.
+ * @param {Offer} offer @param {Iterable<[path: string, value: unknown]>} values without those that are undefined
  */
-export function inputOf(offer, values) {
+export function buildInput(offer, values) {
   const input = structuredClone(offer.input ?? {});
-  for (const [path, value] of values) if (value !== undefined) putAt(input, path.split('.'), value);
+  for (const [path, value] of values) if (value !== undefined) setPath(input, path.split('.'), value);
   return input;
 }
 
-/** @param {Record<string, any>} object @param {string[]} path @param {unknown} value */
-function putAt(object, [name, ...rest], value) {
-  // Own properties by definition: a field named `__proto__` is a field like any other.
+/** @param {Record<string, unknown>} object @param {string[]} path @param {unknown} value */
+function setPath(object, [name, ...rest], value) {
+  // Own properties only: a field may be named `__proto__`.
   const inner = Object.hasOwn(object, name) ? object[name] : undefined;
-  const put = rest.length === 0 ? value : isObject(inner) ? inner : {};
-  Object.defineProperty(object, name, { value: put, enumerable: true, configurable: true, writable: true });
-  if (rest.length > 0) putAt(put, rest, value);
+  const nested = isObject(inner) ? inner : {};
+  const own = rest.length === 0 ? value : nested;
+  Object.defineProperty(object, name, { value: own, enumerable: true, configurable: true, writable: true });
+  if (rest.length > 0) setPath(nested, rest, value);
 }
 
-/** @param {unknown} value */
+/** @param {unknown} value @returns {value is Record<string, unknown>} */
 function isObject(value) {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

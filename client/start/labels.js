@@ -1,8 +1,8 @@
-/** What the forms say in words of their own; replace them for another language. */
+/** The texts of `<bellwire-start>`, in English. */
 
 const number = new Intl.NumberFormat();
 
-export const START_WORDS = {
+export const START_LABELS = {
   empty: 'There is nothing to start here yet. Reports, imports and workflows show up once they are defined.',
   none: '—',
   choose: 'Choose…',
@@ -11,8 +11,8 @@ export const START_WORDS = {
   required: 'required',
   start: 'Start',
   stop: 'Stop',
-  /** @param {string} name @param {number} part from 0 to 1 */
-  uploading: (name, part) => `Uploading ${name}: ${number.format(Math.round(part * 100))} %`,
+  /** @param {string} name @param {number} fraction from 0 to 1 */
+  uploading: (name, fraction) => `Uploading ${name}: ${number.format(Math.round(fraction * 100))} %`,
   stopped: 'The upload was stopped.',
   /** @param {string} title */
   started: (title) => `“${title}” has been started.`,

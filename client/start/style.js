@@ -1,9 +1,7 @@
-/** How the forms look. Change it from outside with the `--bellwire-…` properties or `::part(offer)`. */
+/** The style of `<bellwire-start>`; themed from outside with `--bellwire-…` properties or `::part(offer)`. */
 
 export const style = new CSSStyleSheet();
 style.replaceSync(`
-:host { display: block; container-type: inline-size; font: var(--bellwire-font, 0.9375rem/1.45 system-ui, sans-serif); color: light-dark(#1b2030, #e8eaf1); }
-[hidden] { display: none !important; }
 .group { margin: 1rem 0 0.25rem; font: inherit; font-size: 0.8125rem; font-weight: 600; color: light-dark(#5b6378, #aab2c5); }
 .group:first-child { margin-block-start: 0; }
 .offer + .offer { border-block-start: 1px solid light-dark(#e6e9f0, #2f3646); }
@@ -37,7 +35,6 @@ button[aria-busy='true'] { opacity: 0.6; cursor: progress; }
 .failed { margin: 0; color: light-dark(#b3261e, #ff9d94); overflow-wrap: anywhere; white-space: pre-line; }
 .said { margin: 0 0 0.75rem; padding: 0.5rem 0.75rem; border-radius: 0.5rem; overflow-wrap: anywhere; color: light-dark(#17734a, #6fd6a3); background: light-dark(#e9f6ef, #1d3329); }
 .note { margin: 0; color: light-dark(#5b6378, #aab2c5); text-wrap: balance; }
-.trouble { margin: 0 0 0.5rem; padding: 0.625rem 0.875rem; border-radius: 0.5rem; display: flex; gap: 0.75rem; align-items: center; justify-content: space-between; overflow-wrap: anywhere; color: light-dark(#8f1f18, #ffb4ad); background: light-dark(#fdeeed, #43262a); }
 @container (min-width: 30rem) { .form { grid-template-columns: 1fr 1fr; align-items: start; } .form > :is(.row, .failed) { grid-column: 1 / -1; } }
 @media (prefers-reduced-motion: reduce) { summary .icon { transition: none; } }
 @media (forced-colors: active) { button { border-color: currentColor; } }

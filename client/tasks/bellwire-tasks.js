@@ -1,128 +1,122 @@
-/** `<bellwire-tasks>`: one's tasks, kept up to date by events. It needs no refresh button. */
+/** `<bellwire-tasks>`: the user's tasks, kept up to date by events. */
 
-import { make, takeEarly, wordsOf } from '../element/dom.js';
+import { errorMessage, make, makeButton } from '../element/dom.js';
+import { GatewayElement } from '../element/gateway-element.js';
+import { ListLoader } from '../element/list-loader.js';
+import { Notice } from '../element/notice.js';
+import { baseStyle } from '../element/style.js';
 import { fold } from '../module/task.js';
 import { graphStyle } from './graph-style.js';
-import { Loading } from '../element/list-loader.js';
+import { TASK_LABELS } from './labels.js';
 import { TaskRow } from './row.js';
 import { style } from './style.js';
-import { TASK_WORDS } from './labels.js';
 
-const FIRST = 20;
-/** More than so many are not kept. */
-const MOST = 500;
-const TICK = 15_000;
+/** @import { Connection } from '../module/connection.js' */
+/** @import { BellwireEvent } from '../module/event.js' */
+/** @import { Task } from '../module/task.js' */
 
-/** @typedef {import('../module/task.js').Task} Task */
+const PAGE_SIZE = 20;
+/** The most tasks that are kept. */
+const MAX_TASKS = 500;
+const REFRESH_INTERVAL = 15_000;
+/** Milliseconds to wait before a burst of events is rendered at once. */
+const RENDER_DELAY = 30;
 
-/** Set its `connection`. `words` may be set for another language. */
-export class BellwireTasks extends HTMLElement {
-  #words = TASK_WORDS;
-  /** @type {import('../module/connection.js').Connection | null} */
-  #connection = null;
-  #loading = new Loading((connection, signal) => this.#load(connection, signal), (error) => this.#say(`${this.#words.unloaded}: ${wordsOf(error)}`, () => this.#loading.reload()));
+/**
+ * Set its `connection`; set `words` for another language.
+ * @extends {GatewayElement<typeof TASK_LABELS>}
+ */
+export class BellwireTasks extends GatewayElement {
+  #loader = new ListLoader((connection, signal) => this.#load(connection, signal), (error) => this.#loadFailed(error));
   /** @type {Map<string, Task>} */
   #tasks = new Map();
   /** @type {Map<string, TaskRow>} */
   #rows = new Map();
-  /** What events said while the list was on its way. @type {Map<string, Task> | null} */
-  #meanwhile = null;
+  /** Updates from events during a load. @type {Map<string, Task> | null} */
+  #duringLoad = null;
   #loaded = false;
-  #limit = FIRST;
+  #limit = PAGE_SIZE;
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #clock;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #drawing;
+  #rendering;
   #list = make('ol', 'list');
   #empty = make('p', 'note');
-  #trouble = make('div', 'trouble');
-  #older = make('button', 'older');
+  #notice = new Notice();
+  #older = makeButton('older', '', () => this.#showOlder());
 
   constructor() {
-    super();
-    const root = this.attachShadow({ mode: 'open' });
-    root.adoptedStyleSheets = [style, graphStyle];
+    super(TASK_LABELS, baseStyle, style, graphStyle);
     this.#list.setAttribute('role', 'list');
-    this.#trouble.role = 'status';
-    this.#older.setAttribute('type', 'button');
-    this.#trouble.hidden = this.#empty.hidden = this.#older.hidden = true;
-    this.#older.addEventListener('click', () => {
-      this.#limit += FIRST * 2;
-      this.#render();
-    });
-    root.append(this.#trouble, this.#empty, this.#list, this.#older);
+    this.#empty.hidden = this.#older.hidden = true;
+    this.root.append(this.#notice.element, this.#empty, this.#list, this.#older);
   }
 
   connectedCallback() {
-    for (const property of ['connection', 'words']) takeEarly(this, property);
-    this.#list.ariaLabel = this.#words.list;
-    this.#clock = setInterval(() => this.#render(), TICK); // "2 minutes ago" grows older
+    super.connectedCallback();
+    this.#list.ariaLabel = this.labels.list;
+    this.#clock = setInterval(() => this.#render(), REFRESH_INTERVAL); // for "2 minutes ago"
   }
 
   disconnectedCallback() {
     clearInterval(this.#clock);
   }
 
-  /** Whose tasks are shown. @param {import('../module/connection.js').Connection | null} connection */
-  set connection(connection) {
-    this.#connection = connection;
+  /** @protected @param {Connection | null} connection */
+  connectionChanged(connection) {
     this.#tasks.clear();
     this.#rows.forEach((row) => row.element.remove());
     this.#rows.clear();
     this.#loaded = false;
-    const signal = this.#loading.follow(connection);
-    connection?.addEventListener('event', (said) => this.#hear(/** @type {CustomEvent} */ (said).detail), { signal });
+    const signal = this.#loader.setConnection(connection);
+    connection?.addEventListener('event', ({ detail }) => this.#handle(detail), { signal });
   }
 
-  get connection() {
-    return this.#connection;
-  }
-
-  /** Words for another language; those not given stay English. @param {Partial<typeof TASK_WORDS>} words */
-  set words(words) {
-    this.#words = { ...TASK_WORDS, ...words };
-  }
-
-  /** @param {import('../module/event-filter.js').BellwireEvent} event */
-  #hear(event) {
+  /** @param {BellwireEvent} event */
+  #handle(event) {
     const task = event.data?.task;
     if (!event.type.startsWith('bellwire.task.') || typeof task?.id !== 'string') return;
-    if (task.parent) return; // the graph of its workflow's run tells of it
-    for (const tasks of [this.#tasks, this.#meanwhile]) tasks?.set(task.id, fold(tasks.get(task.id), task));
-    // A burst is drawn once.
-    this.#drawing ??= setTimeout(() => this.#render(), 30);
+    if (task.parent) return; // it is part of its run's graph
+    for (const tasks of [this.#tasks, this.#duringLoad]) tasks?.set(task.id, fold(tasks.get(task.id), task));
+    this.#rendering ??= setTimeout(() => this.#render(), RENDER_DELAY);
   }
 
   /**
-   * The whole list afresh; what was said while it was on its way is folded in.
-   * @param {import('../module/connection.js').Connection} connection @param {AbortSignal} signal
+   * Loads the whole list and folds in the updates that arrived meanwhile.
+   * @param {Connection} connection @param {AbortSignal} signal
    */
   async #load(connection, signal) {
     /** @type {Map<string, Task>} */
-    const meanwhile = new Map();
-    this.#meanwhile = meanwhile;
+    const duringLoad = new Map();
+    this.#duringLoad = duringLoad;
     try {
       const tasks = await connection.api.listTasks();
-      if (!signal.aborted) this.#fill([...tasks.filter(({ parent }) => !parent), ...meanwhile.values()]);
+      if (!signal.aborted) this.#setTasks([...tasks.filter(({ parent }) => !parent), ...duringLoad.values()]);
     } finally {
-      if (this.#meanwhile === meanwhile) this.#meanwhile = null;
+      if (this.#duringLoad === duringLoad) this.#duringLoad = null;
     }
   }
 
+  /** @param {unknown} error */
+  #loadFailed(error) {
+    const retry = { label: this.labels.again, onClick: () => this.#loader.reload() };
+    this.#notice.show(`${this.labels.unloaded}: ${errorMessage(error)}`, retry);
+  }
+
   /** @param {Task[]} tasks */
-  #fill(tasks) {
+  #setTasks(tasks) {
     this.#tasks.clear();
     for (const task of tasks) this.#tasks.set(task.id, fold(this.#tasks.get(task.id), task));
     this.#loaded = true;
-    this.#say('');
+    this.#notice.clear();
     this.#render();
   }
 
   #render() {
-    clearTimeout(this.#drawing);
-    this.#drawing = undefined;
+    clearTimeout(this.#rendering);
+    this.#rendering = undefined;
     const all = [...this.#tasks.values()].sort(newestFirst);
-    for (const task of all.splice(MOST)) this.#tasks.delete(task.id);
+    for (const task of all.splice(MAX_TASKS)) this.#tasks.delete(task.id);
     const shown = all.slice(0, this.#limit);
     const ids = new Set(shown.map((task) => task.id));
     for (const [id, row] of this.#rows) {
@@ -130,50 +124,44 @@ export class BellwireTasks extends HTMLElement {
       row.element.remove();
       this.#rows.delete(id);
     }
-    shown.forEach((task, n) => this.#renderRow(task, n));
+    shown.forEach((task, index) => this.#renderRow(task, index));
     this.#empty.hidden = !this.#loaded || all.length > 0;
-    this.#empty.textContent = this.#words.empty;
+    this.#empty.textContent = this.labels.empty;
     this.#older.hidden = all.length <= this.#limit;
-    this.#older.textContent = this.#words.older(all.length - this.#limit);
+    this.#older.textContent = this.labels.older(all.length - this.#limit);
   }
 
-  /** @param {Task} task @param {number} place */
-  #renderRow(task, place) {
+  /** @param {Task} task @param {number} index */
+  #renderRow(task, index) {
     let row = this.#rows.get(task.id);
     if (!row) {
       row = new TaskRow({
-        words: this.#words,
-        connection: this.#connection,
+        labels: this.labels,
+        connection: this.connection,
         onCancel: (each) => this.#cancel(each),
-        onError: (message) => this.#say(message),
+        onError: (message) => this.#notice.show(message),
       });
       this.#rows.set(task.id, row);
     }
-    row.show(task);
-    // Moved only where it stands elsewhere: moving an element takes the focus from it.
-    const there = this.#list.children[place];
-    if (there !== row.element) this.#list.insertBefore(row.element, there ?? null);
+    row.update(task);
+    // Moved only if its place has changed: moving an element takes the focus from it.
+    const current = this.#list.children[index];
+    if (current !== row.element) this.#list.insertBefore(row.element, current ?? null);
+  }
+
+  #showOlder() {
+    this.#limit += PAGE_SIZE * 2;
+    this.#render();
   }
 
   /** @param {Task} task */
   async #cancel(task) {
     try {
-      await this.#connection?.api.cancelTask(task.id);
-      this.#say('');
+      await this.connection?.api.cancelTask(task.id);
+      this.#notice.clear();
     } catch (error) {
-      this.#say(this.#words.notCancelled(task.title, wordsOf(error)));
+      this.#notice.show(this.labels.notCancelled(task.title, errorMessage(error)));
     }
-  }
-
-  /** @param {string} words @param {() => void} [again] */
-  #say(words, again) {
-    this.#trouble.replaceChildren(words);
-    this.#trouble.hidden = !words;
-    if (!again) return;
-    const button = make('button', 'again');
-    button.textContent = this.#words.again;
-    button.addEventListener('click', again);
-    this.#trouble.append(button);
   }
 }
 

@@ -1,32 +1,32 @@
 /**
- * Where the steps of a run stand: in rows, each below all that it needs. Pure; any needs will do, also of steps that
- * are not there and in circles.
+ * The layout of a run's steps in rows, each step below all that it needs. Needs of unknown steps and in circles are
+ * dropped.
  *
- * A line that passes a row without ending in it has a narrow slot of its own there, so lines never cross a step.
- * All places are parts of the width: nothing has to be measured.
+ * A line that passes a row without ending in it gets a narrow slot there, so lines never cross a step. All positions are
+ * fractions of the width: nothing has to be measured.
  */
 
-/** More than so many are a plain list: nobody reads such a graph. */
-const MOST_DRAWN = 100;
-/** With more slots for passing lines than that, the long lines are left out; the words still say what needs what. */
-const MOST_PASSES = 200;
+/** More steps are laid out as a plain list: such a graph is unreadable. */
+const MAX_STEPS = 100;
+/** With more slots for passing lines the long lines are left out; each step still names what it needs. */
+const MAX_PASSES = 200;
 const PASS_WEIGHT = 0.15;
 
 /** @typedef {{ id: string, needs: string[] }} Node */
-/** @typedef {{ id: string, passes: boolean, weight: number, x: number }} Slot `x` is its middle, from 0 to 1 */
-/** @typedef {{ from: number, to: number, of: string }} Line from the row above to this one; `of` is the step it comes from */
+/** @typedef {{ id: string, passes: boolean, weight: number, x: number }} Slot `x` is its centre, from 0 to 1 */
+/** @typedef {{ from: number, to: number, source: string }} Line from the row above to this one; `source` is the step where it starts */
 /** @typedef {{ slots: Slot[], lines: Line[] }} Row */
 
 /**
- * The rows from first to last, each with the lines that lead to it.
+ * The rows from first to last, each with the lines into it.
  * @param {Node[]} nodes each id once
  * @returns {Row[]}
  */
-export function layOut(nodes) {
-  if (nodes.length > MOST_DRAWN) return nodes.map(({ id }) => ({ slots: placed([slot(id, false)]), lines: [] }));
-  const needs = withoutCircles(nodes);
+export function layoutGraph(nodes) {
+  if (nodes.length > MAX_STEPS) return nodes.map(({ id }) => ({ slots: setPositions([slot(id, false)]), lines: [] }));
+  const needs = acyclicNeeds(nodes);
   const layers = layersOf(nodes, needs);
-  const direct = withoutDetours(nodes, needs);
+  const direct = directNeeds(nodes, needs);
   const depth = Math.max(-1, ...layers.values()) + 1;
   const passes = passesOf(nodes, direct, layers, depth);
   /** @type {Row[]} */
@@ -38,8 +38,8 @@ export function layOut(nodes) {
   return rows;
 }
 
-/** Needs that are there; one that would close a circle is left out. @param {Node[]} nodes */
-function withoutCircles(nodes) {
+/** The needs of known steps, without those that would close a circle. @param {Node[]} nodes */
+function acyclicNeeds(nodes) {
   const known = new Map(nodes.map((node) => [node.id, node]));
   /** @type {Map<string, Set<string>>} */
   const needs = new Map();
@@ -76,8 +76,8 @@ function layersOf(nodes, needs) {
   return layers;
 }
 
-/** Leaves out what goes without saying: a need of a need. @param {Node[]} nodes @param {Map<string, Set<string>>} needs */
-function withoutDetours(nodes, needs) {
+/** Drops needs that follow from other needs. @param {Node[]} nodes @param {Map<string, Set<string>>} needs */
+function directNeeds(nodes, needs) {
   /** @type {Map<string, Set<string>>} */
   const above = new Map();
   /** @param {string} id @returns {Set<string>} */
@@ -95,7 +95,7 @@ function withoutDetours(nodes, needs) {
   }));
 }
 
-/** For each layer the steps whose lines pass it. @param {Node[]} nodes @param {Map<string, Set<string>>} direct @param {Map<string, number>} layers @param {number} depth */
+/** For each layer, the steps whose lines pass it. @param {Node[]} nodes @param {Map<string, Set<string>>} direct @param {Map<string, number>} layers @param {number} depth */
 function passesOf(nodes, direct, layers, depth) {
   const passes = Array.from({ length: depth }, () => /** @type {Set<string>} */ (new Set()));
   for (const { id } of nodes) {
@@ -104,31 +104,31 @@ function passesOf(nodes, direct, layers, depth) {
     }
   }
   const count = passes.reduce((sum, each) => sum + each.size, 0);
-  return count > MOST_PASSES ? passes.map(() => new Set()) : passes;
+  return count > MAX_PASSES ? passes.map(() => new Set()) : passes;
 }
 
 /**
- * A row in the order that crosses few lines: each slot below the middle of what leads to it.
+ * A row ordered so that few lines cross: each slot below the centre of its sources.
  * @param {Row | undefined} above @param {Slot[]} slots @param {Map<string, Set<string>>} direct
  * @returns {Row}
  */
 function rowBelow(above, slots, direct) {
-  if (!above) return { slots: placed(slots), lines: [] };
+  if (!above) return { slots: setPositions(slots), lines: [] };
   /** @param {Slot} slot */
   const sources = (slot) => above.slots.filter(({ id }) => (slot.passes ? id === slot.id : direct.get(slot.id)?.has(id)));
-  const wanted = new Map(slots.map((slot) => [slot, middle(sources(slot))]));
-  const ordered = placed(slots.toSorted((a, b) => (wanted.get(a) ?? 0) - (wanted.get(b) ?? 0)));
-  const lines = ordered.flatMap((slot) => sources(slot).map(({ x, id }) => ({ from: x, to: slot.x, of: id })));
+  const centres = new Map(slots.map((slot) => [slot, centre(sources(slot))]));
+  const ordered = setPositions(slots.toSorted((a, b) => (centres.get(a) ?? 0) - (centres.get(b) ?? 0)));
+  const lines = ordered.flatMap((slot) => sources(slot).map(({ x, id }) => ({ from: x, to: slot.x, source: id })));
   return { slots: ordered, lines };
 }
 
 /** @param {Slot[]} slots */
-function middle(slots) {
+function centre(slots) {
   return slots.length ? slots.reduce((sum, { x }) => sum + x, 0) / slots.length : 0.5;
 }
 
-/** Beside each other over the whole width. @param {Slot[]} slots */
-function placed(slots) {
+/** Sets the position of each slot over the whole width. @param {Slot[]} slots */
+function setPositions(slots) {
   const whole = slots.reduce((sum, { weight }) => sum + weight, 0);
   let left = 0;
   for (const slot of slots) {

@@ -1,4 +1,4 @@
-/** How a run's graph looks. */
+/** The style of a run's graph. */
 
 export const graphStyle = new CSSStyleSheet();
 graphStyle.replaceSync(`

@@ -1,56 +1,57 @@
-/** A workflow's run within its row: how many steps are through, and on demand the graph of them. */
+/** The steps of a workflow's run in its row: their number, and on demand their graph. */
 
-import { make, setText } from '../element/dom.js';
+import { make, makeButton, setText } from '../element/dom.js';
 import { Graph } from './graph.js';
-import { doneOf, readSteps } from './steps.js';
+import { countDone, readSteps } from './steps.js';
 import { icon } from '../element/icon.js';
+
+/** @import { Task } from '../module/task.js' */
+/** @import { StepContext } from './step-card.js' */
+/** @import { Step } from './steps.js' */
 
 let count = 0;
 
-/** There from the start, hidden as long as the task has no steps. */
-export class TaskSteps {
-  button = /** @type {HTMLButtonElement} */ (make('button', 'toggle'));
+/** Hidden while the task has no steps. */
+export class RunSteps {
+  button = makeButton('toggle', '', () => this.#toggle());
   graph;
   #graph;
-  #words = make('span', 'toggle-words');
-  /** @type {import('./steps.js').Step[]} */
+  #text = make('span', 'toggle-words');
+  /** @type {Step[]} */
   #steps = [];
   #context;
 
-  /** @param {import('./row.js').RowContext} context @param {string} title the id of the element that names the task */
+  /** @param {StepContext} context @param {string} title the id of the element that names the task */
   constructor(context, title) {
     this.#context = context;
     this.#graph = new Graph(context);
     this.graph = this.#graph.element;
     this.graph.id = `graph-${++count}`;
     this.graph.role = 'group';
-    this.graph.tabIndex = 0; // it may be wider than the screen, and is then moved by the keys
+    this.graph.tabIndex = 0; // a wide graph is scrolled by keyboard
     this.graph.setAttribute('aria-labelledby', title);
-    this.button.type = 'button';
     this.button.setAttribute('aria-controls', this.graph.id);
-    this.button.append(this.#words, icon('open'));
-    this.button.addEventListener('click', () => this.#toggle());
+    this.button.append(this.#text, icon('open'));
     this.button.hidden = this.graph.hidden = true;
     this.button.ariaExpanded = 'false';
   }
 
-  /** @param {import('../module/task.js').Task} task */
-  show(task) {
+  /** @param {Task} task */
+  update(task) {
     this.#steps = readSteps(task);
     this.button.hidden = this.#steps.length === 0;
-    setText(this.#words, this.#context.words.steps(doneOf(this.#steps), this.#steps.length));
-    this.#draw();
+    setText(this.#text, this.#context.labels.steps(countDone(this.#steps), this.#steps.length));
+    this.#updateGraph();
   }
 
   #toggle() {
     this.button.ariaExpanded = String(this.button.ariaExpanded !== 'true');
-    this.#draw();
+    this.#updateGraph();
   }
 
-  /** Only what is open costs anything. */
-  #draw() {
+  #updateGraph() {
     const open = this.button.ariaExpanded === 'true' && this.#steps.length > 0;
-    if (open) this.#graph.show(this.#steps);
+    if (open) this.#graph.update(this.#steps);
     this.graph.hidden = !open;
   }
 }

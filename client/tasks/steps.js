@@ -1,57 +1,61 @@
-/** The steps of a workflow's run as an event tells them; what is no step is left out. */
+/** The steps of a workflow's run, read from an event; anything that is no step is left out. */
 
+import { isEnd } from '../module/task.js';
+
+/** @import { Task } from '../module/task.js' */
+
+/** @type {readonly unknown[]} */
 const STATES = ['waiting', 'running', 'asked', 'succeeded', 'failed', 'skipped', 'cancelled', 'compensated'];
 const OPEN = ['waiting', 'running', 'asked'];
-/** More than so many are not shown. */
-const MOST = 500;
+/** The most steps that are shown. */
+const MAX_STEPS = 500;
 
 /**
  * @typedef {object} Step
  * @property {string} id
  * @property {string} title
  * @property {string} kind
- * @property {string[]} needs the steps before it; they may name what is not there
+ * @property {string[]} needs the ids of steps before it, which may be unknown
  * @property {'waiting' | 'running' | 'asked' | 'succeeded' | 'failed' | 'skipped' | 'cancelled' | 'compensated'} state
  * @property {number} progress from 0 to 1
  * @property {[done: number, of: number]} [items]
  * @property {string} [note]
- * @property {unknown} [href] checked where it is shown
+ * @property {unknown} [href] checked when it is shown
  */
 
 /**
- * A task's steps; none where it is no workflow's run.
- * @param {Pick<import('../module/task.js').Task, 'steps' | 'state'>} task
+ * A task's steps; none if it is no workflow's run.
+ * @param {Pick<Task, 'steps' | 'state'>} task
  * @returns {Step[]}
  */
 export function readSteps({ steps, state }) {
   if (!Array.isArray(steps)) return [];
-  const ended = state === 'succeeded' || state === 'failed' || state === 'cancelled';
   /** @type {Map<string, Step>} */
   const read = new Map();
-  for (const each of steps.slice(0, MOST)) {
+  for (const each of /** @type {Partial<Record<keyof Step, unknown>>[]} */ (steps.slice(0, MAX_STEPS))) {
     if (typeof each?.id !== 'string' || !each.id || read.has(each.id)) continue;
-    const step = readStep(each);
-    // A run that was taken back may not have had the time to say so of each step.
-    if (ended && OPEN.includes(step.state)) step.state = 'cancelled';
+    const step = readStep(each.id, each);
+    // A cancelled run may have ended before it reported each step.
+    if (isEnd(state) && OPEN.includes(step.state)) step.state = 'cancelled';
     read.set(step.id, step);
   }
   return [...read.values()];
 }
 
-/** How many are through, one way or the other. @param {Step[]} steps */
-export function doneOf(steps) {
+/** The number of steps that have ended, in whatever state. @param {Step[]} steps */
+export function countDone(steps) {
   return steps.filter((step) => !OPEN.includes(step.state)).length;
 }
 
-/** @param {any} step @returns {Step} */
-function readStep({ id, title, kind, needs, state, progress, items, note, href }) {
+/** @param {string} id @param {Partial<Record<keyof Step, unknown>>} step @returns {Step} */
+function readStep(id, { title, kind, needs, state, progress, items, note, href }) {
   return {
     id,
     title: typeof title === 'string' && title.trim() ? title : id,
     kind: typeof kind === 'string' ? kind : '',
     needs: Array.isArray(needs) ? needs.filter((each) => typeof each === 'string') : [],
-    state: STATES.includes(state) ? state : 'waiting',
-    progress: Number.isFinite(progress) ? Math.min(1, Math.max(0, progress)) : 0,
+    state: STATES.includes(state) ? /** @type {Step['state']} */ (state) : 'waiting',
+    progress: typeof progress === 'number' && Number.isFinite(progress) ? Math.min(1, Math.max(0, progress)) : 0,
     items: readItems(items),
     note: typeof note === 'string' && note ? note : undefined,
     href,

@@ -1,9 +1,7 @@
-/** How the task list looks. Change it from outside with the `--bellwire-…` properties or `::part(task)`. */
+/** The style of `<bellwire-tasks>`; themed from outside with `--bellwire-…` properties or `::part(task)`. */
 
 export const style = new CSSStyleSheet();
 style.replaceSync(`
-:host { display: block; container-type: inline-size; font: var(--bellwire-font, 0.9375rem/1.45 system-ui, sans-serif); color: light-dark(#1b2030, #e8eaf1); }
-[hidden] { display: none !important; }
 .list { margin: 0; padding: 0; list-style: none; }
 .task { display: grid; grid-template-columns: auto minmax(0, 1fr) auto; gap: 0.5rem 0.875rem; align-items: start; padding: 0.875rem 0.25rem; --state: light-dark(#5b6378, #aab2c5); }
 .task + .task { border-block-start: 1px solid light-dark(#e6e9f0, #2f3646); }
@@ -33,7 +31,6 @@ button:focus-visible, a:focus-visible { outline: 2px solid light-dark(#3157c8, #
 button[aria-busy='true'] { opacity: 0.6; cursor: progress; }
 .older { margin-block-start: 0.75rem; }
 .note { margin: 0; padding: 1.5rem 0.25rem; color: light-dark(#5b6378, #aab2c5); text-wrap: balance; }
-.trouble { margin: 0 0 0.5rem; padding: 0.625rem 0.875rem; border-radius: 0.5rem; display: flex; gap: 0.75rem; align-items: center; justify-content: space-between; color: light-dark(#8f1f18, #ffb4ad); background: light-dark(#fdeeed, #43262a); }
 .task[data-state='running'] > .mark .icon { animation: turn 2.4s linear infinite; }
 @keyframes turn { to { transform: rotate(1turn); } }
 @container (max-width: 28rem) { .actions { grid-column: 2; } .actions:empty { display: none; } }

@@ -1,48 +1,48 @@
-/** Speaks to screen readers: one announcement per word, whatever moves on the screen. */
+/** Announces toasts to screen readers, independently of what moves on the screen. */
 
-/** A burst is spoken of once it has come to rest. */
-const REST = 300;
-/** Long enough to be read, then taken away so that nobody finds it again by browsing. */
-const STAYS = 8_000;
+/** Milliseconds without a new message after which a burst is announced. */
+const QUIET_TIME = 300;
+/** Milliseconds that a message stays: long enough to be read, but not to be found later by browsing. */
+const LIFETIME = 8_000;
 
-/** Two live regions that are in the page, empty, before there is anything to say. */
+/** Two live regions, which must be in the page before their first message. */
 export class Announcer {
-  /** What waits to be said, by name: a newer word replaces it. @type {Map<string, { text: string, urgent: boolean }>} */
+  /** Messages to announce, by name; a newer one replaces an older. @type {Map<string, { text: string, urgent: boolean }>} */
   #waiting = new Map();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
   #polite = region('status', 'polite');
   #assertive = region('alert', 'assertive');
 
-  /** @param {ParentNode} root where the live regions are put */
+  /** @param {ParentNode} root of the live regions */
   constructor(root) {
     root.append(this.#polite, this.#assertive);
   }
 
-  /** @param {string} name @param {string} text @param {boolean} urgent whether it may interrupt */
-  say(name, text, urgent) {
+  /** @param {string} name @param {string} text @param {boolean} urgent true if it may interrupt */
+  announce(name, text, urgent) {
     this.#waiting.set(name, { text, urgent });
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#speak(), REST);
+    this.#timer = setTimeout(() => this.#flush(), QUIET_TIME);
   }
 
-  #speak() {
+  #flush() {
     for (const { text, urgent } of this.#waiting.values()) {
       const line = document.createElement('div');
       line.textContent = text;
       this.#regionFor(urgent).append(line);
-      setTimeout(() => line.remove(), STAYS);
+      setTimeout(() => line.remove(), LIFETIME);
     }
     this.#waiting.clear();
   }
 
-  /** Outside an open modal dialog nothing is heard, so words are put into it. @param {boolean} urgent */
+  /** The region of an open modal dialog if there is one: screen readers ignore what is outside it. @param {boolean} urgent */
   #regionFor(urgent) {
     const inside = topModal()?.querySelector(`:scope > [data-bellwire-live="${urgent ? 'assertive' : 'polite'}"]`);
     return inside ?? (urgent ? this.#assertive : this.#polite);
   }
 
-  /** Prepares a modal dialog that has just opened to be spoken in. @param {HTMLDialogElement} dialog */
+  /** Adds live regions to a modal dialog that has just opened. @param {HTMLDialogElement} dialog */
   prepare(dialog) {
     if (dialog.querySelector(':scope > [data-bellwire-live]')) return;
     const regions = [region('status', 'polite'), region('alert', 'assertive')];

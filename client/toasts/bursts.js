@@ -1,56 +1,56 @@
-/** Folds a burst of like toasts into one: twelve reports that end together are one piece of news. */
+/** Folds a burst of similar toasts into one, such as those of twelve reports that end together. */
 
-/** More than so many of a kind are folded. */
-const SINGLE = 3;
-/** A burst goes on as long as the next comes within this many milliseconds. */
-const PAUSE = 4_000;
-const NAMED = 3;
-/** So many titles of a burst are kept; the rest is counted. */
-const KEPT = 100;
+/** @import { BellwireEvent, Toast } from '../module/event.js' */
+/** @import { TOAST_LABELS } from './labels.js' */
 
-/** @typedef {import('../module/event-filter.js').Toast} Toast */
-/** @typedef {import('../module/event-filter.js').BellwireEvent} BellwireEvent */
+/** The most similar toasts that are shown one by one. */
+const MAX_SINGLE = 3;
+/** A burst ends after this many milliseconds without another toast. */
+const MAX_GAP = 4_000;
+/** The titles that a folded toast lists. */
+const LISTED_TITLES = 3;
+/** The most titles of a burst that are kept; more are only counted. */
+const MAX_TITLES = 100;
 
 /**
- * @typedef {{ key: string, last: number, titles: Map<string, string>, beyond: number, folded: boolean }} Burst
- * @typedef {{ name: string, toast: Toast, replaces: string[] }} Shown
+ * @typedef {{ key: string, last: number, titles: Map<string, string>, dropped: number, folded: boolean }} Burst
+ * @typedef {{ name: string, toast: Toast, replaces: string[] }} FoldedToast
  */
 
-/** Knows the bursts that go on. */
-export class Bursts {
+export class ToastBursts {
   /** @type {Map<string, Burst>} */
   #bursts = new Map();
-  #words;
+  #labels;
 
-  /** @param {() => typeof import('./labels.js').TOAST_WORDS} words */
-  constructor(words) {
-    this.#words = words;
+  /** @param {() => typeof TOAST_LABELS} labels */
+  constructor(labels) {
+    this.#labels = labels;
   }
 
   /**
-   * What to show for a toast: itself, or its whole burst in place of those that came before.
+   * Returns what to show for a toast: itself, or its burst, which replaces the toasts before it.
    * @param {string} name @param {Toast} toast @param {BellwireEvent} [event]
-   * @returns {Shown}
+   * @returns {FoldedToast}
    */
-  take(name, toast, event, now = performance.now()) {
-    for (const [key, burst] of this.#bursts) if (now - burst.last > PAUSE) this.#bursts.delete(key);
-    const key = likeness(toast, event);
-    const burst = this.#bursts.get(key) ?? { key: `burst/${key}/${now}`, last: now, titles: new Map(), beyond: 0, folded: false };
+  add(name, toast, event, now = performance.now()) {
+    for (const [key, burst] of this.#bursts) if (now - burst.last > MAX_GAP) this.#bursts.delete(key);
+    const key = burstKey(toast, event);
+    const burst = this.#bursts.get(key) ?? { key: `burst/${key}/${now}`, last: now, titles: new Map(), dropped: 0, folded: false };
     this.#bursts.set(key, burst);
     burst.last = now;
     burst.titles.set(name, toast.title);
-    if (burst.titles.size > KEPT) {
+    if (burst.titles.size > MAX_TITLES) {
       burst.titles.delete(/** @type {string} */ (burst.titles.keys().next().value));
-      burst.beyond += 1;
+      burst.dropped += 1;
     }
-    if (burst.titles.size <= SINGLE) return { name, toast, replaces: [] };
+    if (burst.titles.size <= MAX_SINGLE) return { name, toast, replaces: [] };
     const replaces = burst.folded ? [] : [...burst.titles.keys()];
     burst.folded = true;
-    return { name: burst.key, toast: this.#fold(burst, toast, event), replaces };
+    return { name: burst.key, toast: this.#foldedToast(burst, toast, event), replaces };
   }
 
-  /** @param {string} name what a person has dismissed begins anew */
-  forget(name) {
+  /** Forgets a dismissed toast or burst. @param {string} name */
+  remove(name) {
     for (const [key, burst] of this.#bursts) {
       burst.titles.delete(name);
       if (burst.key === name) this.#bursts.delete(key);
@@ -58,18 +58,18 @@ export class Bursts {
   }
 
   /** @param {Burst} burst @param {Toast} toast @param {BellwireEvent} [event] @returns {Toast} */
-  #fold(burst, toast, event) {
-    const words = this.#words();
-    const count = burst.titles.size + burst.beyond;
+  #foldedToast(burst, toast, event) {
+    const labels = this.#labels();
+    const count = burst.titles.size + burst.dropped;
     const task = event?.data?.task;
-    const title = task ? words.tasks(count, task.kind, task.state) : words.messages(count);
-    const latest = [...burst.titles.values()].reverse().slice(0, NAMED);
-    return { level: toast.level, title, body: words.list(latest, count - latest.length) };
+    const title = task ? labels.tasks(count, task.kind, task.state) : labels.messages(count);
+    const latest = [...burst.titles.values()].reverse().slice(0, LISTED_TITLES);
+    return { level: toast.level, title, body: labels.list(latest, count - latest.length) };
   }
 }
 
-/** What makes two toasts alike. @param {Toast} toast @param {BellwireEvent} [event] */
-function likeness(toast, event) {
+/** The key that similar toasts share. @param {Toast} toast @param {BellwireEvent} [event] */
+function burstKey(toast, event) {
   const task = event?.data?.task;
   return task ? `${event.type} ${task.kind} ${toast.level}` : `message ${toast.level}`;
 }

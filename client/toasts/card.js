@@ -1,28 +1,23 @@
-/** One toast on the screen. All it shows is text; its link is checked. */
+/** The card of one toast. All it shows is text; its link is checked. */
 
+import { make, makeButton } from '../element/dom.js';
 import { icon } from '../element/icon.js';
-import { linkTo } from '../element/link.js';
+import { makeLink } from '../element/link.js';
 import { decisionButtons } from './decision-buttons.js';
 
-/** @typedef {import('../module/event-filter.js').Toast} Toast */
+/** @import { Connection } from '../module/connection.js' */
+/** @import { Toast } from '../module/event.js' */
+/** @import { DecisionContext } from './decision-buttons.js' */
 
-/**
- * @typedef {object} CardContext
- * @property {typeof import('./labels.js').TOAST_WORDS} words
- * @property {import('../module/connection.js').Connection | null} connection
- * @property {() => void} onDismiss
- * @property {(decision: import('../module/approval.js').Decision) => Promise<void>} onDecide rejects with words for the person
- */
+/** @typedef {DecisionContext & { connection: Connection | null, onDismiss: () => void }} CardContext */
 
 let count = 0;
 
 /**
- * A new card, empty.
- * @returns {HTMLLIElement}
+ * An empty card.
  */
 export function makeCard() {
-  const card = document.createElement('li');
-  card.className = 'toast';
+  const card = make('li', 'toast');
   card.setAttribute('part', 'toast');
   card.id = `toast-${++count}`;
   card.tabIndex = 0;
@@ -31,63 +26,58 @@ export function makeCard() {
 }
 
 /**
- * Fills a card, a new one or one whose toast was replaced. The focus stays where it was.
+ * Shows a toast in a card, in place of the toast before. A focus inside moves to the card.
  * @param {HTMLLIElement} card @param {Toast} toast @param {CardContext} context
  */
 export function fillCard(card, toast, context) {
-  const { words, onDismiss } = context;
+  const { labels, onDismiss } = context;
   const focused = /** @type {ShadowRoot} */ (card.getRootNode()).activeElement;
   const hadFocus = card.isConnected && focused !== card && card.contains(focused);
   card.dataset.level = toast.level;
   const title = line('p', 'title', toast.title);
   title.id = `${card.id}-title`;
-  title.prepend(line('span', 'level', `${words[toast.level]}: `));
-  const main = document.createElement('div');
-  main.className = 'main';
+  title.prepend(line('span', 'level', `${labels[toast.level]}: `));
+  const main = make('div', 'main');
   main.append(title);
   if (toast.body) main.append(line('p', 'body', toast.body));
-  const failed = (/** @type {string} */ message) => sayFailed(main, message);
-  const action = actionOf(toast, context, failed);
+  const onError = (/** @type {string} */ message) => showError(main, message);
+  const action = actionLink(toast, context, onError);
   if (action) main.append(action);
-  if (toast.decision) main.append(decisionButtons(toast.title, context, failed));
-  card.replaceChildren(icon(toast.level), main, closeButton(words.dismiss(toast.title), onDismiss));
+  if (toast.decision) main.append(decisionButtons(toast.title, context, onError));
+  card.replaceChildren(icon(toast.level), main, closeButton(labels.dismiss(toast.title), onDismiss));
   if (hadFocus) card.focus();
 }
 
-/** @param {HTMLElement} main @param {string} message */
-function sayFailed(main, message) {
+/** @param {HTMLElement} main @param {string} message removes the last one if empty */
+function showError(main, message) {
   main.querySelector('.failed')?.remove();
   if (!message) return;
-  const words = line('p', 'failed', message);
-  words.role = 'alert';
-  main.append(words);
+  const error = line('p', 'failed', message);
+  error.role = 'alert';
+  main.append(error);
 }
 
-/** @param {Toast} toast @param {CardContext} context @param {(message: string) => void} failed */
-function actionOf({ action }, { connection }, failed) {
+/** @param {Toast} toast @param {CardContext} context @param {(message: string) => void} onError */
+function actionLink({ action }, { connection }, onError) {
   if (!action || typeof action.label !== 'string') return null;
-  const link = linkTo(action.label, action.href, connection, failed);
+  const link = makeLink(action.label, action.href, connection, onError);
   link?.classList.add('action');
   return link;
 }
 
 /** @param {string} name @param {() => void} onDismiss */
 function closeButton(name, onDismiss) {
-  const button = document.createElement('button');
-  button.type = 'button';
-  button.className = 'close';
+  const button = makeButton('close', '', onDismiss);
   button.ariaLabel = name;
   button.append(icon('close'));
-  // A mouse does not take the focus away from what the person was writing.
+  // A mouse click does not take the focus from a text field.
   button.addEventListener('mousedown', (event) => event.preventDefault());
-  button.addEventListener('click', onDismiss);
   return button;
 }
 
 /** @param {'p' | 'span'} tag @param {string} name @param {string} text */
 function line(tag, name, text) {
-  const element = document.createElement(tag);
-  element.className = name;
+  const element = make(tag, name);
   element.dir = 'auto';
   element.textContent = text;
   return element;

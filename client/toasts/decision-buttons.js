@@ -1,46 +1,48 @@
-/** The two buttons of a toast that asks. */
+/** The two buttons of a toast that asks for a decision. */
 
-import { make } from '../element/dom.js';
+import { errorMessage, make, makeButton, setBusy } from '../element/dom.js';
 
-/** What comes up under a finger that was on its way elsewhere must not be an answer. */
-const GUARD = 500;
-/** @type {import('../module/approval.js').Decision[]} */
+/** @import { Decision } from '../module/approval.js' */
+/** @import { TOAST_LABELS } from './labels.js' */
+
+/** Milliseconds for which new buttons are disabled, so that a click meant for something else decides nothing. */
+const GUARD_TIME = 500;
+/** @type {Decision[]} */
 const DECISIONS = ['approve', 'reject'];
 
 /**
- * Approve and Reject; while one is on its way neither does anything.
- * @param {string} title
- * @param {Pick<import('./card.js').CardContext, 'words' | 'onDecide'>} context
- * @param {(message: string) => void} failed says why it did not come about; an empty text takes that away
+ * @typedef {object} DecisionContext
+ * @property {typeof TOAST_LABELS} labels
+ * @property {(decision: Decision) => Promise<void>} onDecide rejects with a message for the user
  */
-export function decisionButtons(title, { words, onDecide }, failed) {
+
+/**
+ * Approve and Reject; both do nothing while a decision is being sent.
+ * @param {string} title
+ * @param {DecisionContext} context
+ * @param {(message: string) => void} onError an empty message removes the last one
+ */
+export function decisionButtons(title, { labels, onDecide }, onError) {
   const row = make('div', 'decisions');
   const buttons = DECISIONS.map((decision) => {
-    const button = /** @type {HTMLButtonElement} */ (make('button', `decide ${decision}`));
-    button.type = 'button';
-    button.textContent = words[decision];
-    button.ariaLabel = words.decide(words[decision], title);
+    const button = makeButton(`decide ${decision}`, labels[decision], () => press(decision));
+    button.ariaLabel = labels.decide(labels[decision], title);
     button.disabled = true;
-    button.addEventListener('click', () => press(decision));
     return button;
   });
-  setTimeout(() => buttons.forEach((button) => (button.disabled = false)), GUARD);
+  setTimeout(() => buttons.forEach((button) => (button.disabled = false)), GUARD_TIME);
 
-  /** @param {import('../module/approval.js').Decision} decision */
+  /** @param {Decision} decision */
   const press = async (decision) => {
     if (row.ariaBusy === 'true') return;
-    mark('true');
-    failed('');
+    setBusy(true, row, ...buttons);
+    onError('');
     try {
       await onDecide(decision);
     } catch (error) {
-      failed(error instanceof Error ? error.message : String(error));
+      onError(errorMessage(error));
     }
-    mark(null);
-  };
-  /** Not `disabled`: that would drop the focus. @param {string | null} busy */
-  const mark = (busy) => {
-    for (const each of [row, ...buttons]) each.ariaBusy = busy;
+    setBusy(false, row, ...buttons);
   };
   row.append(...buttons);
   return row;

@@ -1,103 +1,101 @@
-/** Toasts that ask: answered by their buttons, and gone once anybody has answered. */
+/** Decides approvals from their toasts, and removes the toasts once anybody has decided. */
 
 import { ApiError } from '../module/api.js';
-import { answerOf, endedOf, isAsked, keyOf, questionOf } from '../module/approval.js';
+import { approvalOf, decisionOf, endedTaskOf, isStepRef, stepKey } from '../module/approval.js';
 
-/** @typedef {import('../module/event-filter.js').Toast} Toast */
+/** @import { Decision, StepRef } from '../module/approval.js' */
+/** @import { Connection } from '../module/connection.js' */
+/** @import { BellwireEvent, Toast } from '../module/event.js' */
+/** @import { TOAST_LABELS } from './labels.js' */
+/** @import { ToastStack } from './stack.js' */
 
 /**
- * What it needs of the element that shows them.
- * @typedef {object} Place
- * @property {() => typeof import('./labels.js').TOAST_WORDS} words
- * @property {() => import('../module/connection.js').Connection | null} connection
- * @property {import('./stack.js').ToastStack} stack
- * @property {(name: string) => void} dismiss takes one away, in the other tabs too
- * @property {(name: string, toast: Toast) => void} announce
- * @property {(name: string, text: string) => void} say to screen readers
+ * @typedef {object} DecisionsContext
+ * @property {() => typeof TOAST_LABELS} labels
+ * @property {() => Connection | null} connection
+ * @property {ToastStack} stack
+ * @property {(name: string) => void} dismiss removes a toast, in the other tabs too
+ * @property {(name: string, toast: Toast) => void} announceToast
+ * @property {(name: string, text: string) => void} announce to screen readers
  */
 
-/** Answers for one person. */
-export class Answering {
-  #place;
-  /** What is being answered from here, and whether somebody's answer to it was heard meanwhile. @type {Map<string, boolean>} */
-  #under = new Map();
+export class ToastDecisions {
+  #context;
+  /** The toasts whose decision is being sent, and whether an event has closed them meanwhile. @type {Map<string, boolean>} */
+  #sending = new Map();
 
-  /** @param {Place} place */
-  constructor(place) {
-    this.#place = place;
+  /** @param {DecisionsContext} context */
+  constructor(context) {
+    this.#context = context;
   }
 
   /**
-   * Answers what a toast asks; fails with words for the person where they may try again.
-   * @param {string} name @param {import('../module/approval.js').Decision} decision
+   * Sends a decision; rejects with a message for the user if they may try again.
+   * @param {string} name of the toast @param {Decision} decision
    */
   async decide(name, decision) {
-    const { stack, words, connection, dismiss, say } = this.#place;
+    const { stack, labels, connection, dismiss, announce } = this.#context;
     const toast = stack.toastOf(name);
     if (!toast?.decision) return;
-    this.#under.set(name, false);
+    this.#sending.set(name, false);
     try {
       const api = connection()?.api;
-      if (!api) throw new Error(words().unconnected);
+      if (!api) throw new Error(labels().unconnected);
       await api.decide(toast.decision.task, toast.decision.step, decision);
-      say(name, words().decided(decision, toast.title));
+      announce(name, labels().decided(decision, toast.title));
       dismiss(name);
     } catch (error) {
-      if (!isFinal(error)) throw error;
-      this.#sayInstead(name, toast, error.message);
+      if (!(error instanceof ApiError && error.isFinal)) throw error;
+      this.#showRefusal(name, toast, error.message);
     } finally {
-      const heard = this.#under.get(name);
-      this.#under.delete(name);
-      if (heard) this.#remove(name);
+      const closed = this.#sending.get(name);
+      this.#sending.delete(name);
+      if (closed) this.#remove(name);
     }
   }
 
-  /** Takes away what an event answers or ends. @param {import('../module/event-filter.js').BellwireEvent} event */
-  hear(event) {
-    const answer = answerOf(event);
-    if (answer) this.#answered(nameOfAsked(answer));
-    const ended = endedOf(event);
+  /** Removes the toasts that an event decides or ends. @param {BellwireEvent} event */
+  update(event) {
+    const decided = decisionOf(event);
+    if (decided) this.#close(approvalToastName(decided));
+    const ended = endedTaskOf(event);
     if (!ended) return;
-    for (const name of this.#place.stack.names()) if (name.startsWith(`asked/${ended}/`)) this.#answered(name);
+    for (const name of this.#context.stack.names()) if (name.startsWith(`asked/${ended}/`)) this.#close(name);
   }
 
   /** @param {string} name */
-  #answered(name) {
-    if (this.#under.has(name)) this.#under.set(name, true);
+  #close(name) {
+    if (this.#sending.has(name)) this.#sending.set(name, true);
     else this.#remove(name);
   }
 
-  /** Nothing more can be done about it: the words take the buttons' place, and go by themselves. @param {string} name @param {Toast} toast @param {string} body */
-  #sayInstead(name, { title }, body) {
-    const instead = /** @type {Toast} */ ({ level: 'warning', title, body });
-    this.#place.stack.show(name, instead);
-    this.#place.announce(name, instead);
+  /** Replaces a toast by one without buttons, which disappears by itself. @param {string} name @param {Toast} toast @param {string} body */
+  #showRefusal(name, { title }, body) {
+    /** @type {Toast} */
+    const refusal = { level: 'warning', title, body };
+    this.#context.stack.show(name, refusal);
+    this.#context.announceToast(name, refusal);
   }
 
-  /** Only what still asks: what is said in its place is there to be read. @param {string} name */
+  /** Removes a toast unless its refusal is shown. @param {string} name */
   #remove(name) {
-    if (this.#place.stack.toastOf(name)?.decision) this.#place.dismiss(name);
+    if (this.#context.stack.toastOf(name)?.decision) this.#context.dismiss(name);
   }
 }
 
 /**
- * What a toast's buttons answer. An event's must be the question that the event itself asks: nobody shall say yes to
- * one thing while reading of another.
- * @param {Toast} [toast] @param {import('../module/event-filter.js').BellwireEvent} [event]
+ * The step that a toast's buttons decide. A toast of an event must name the step that the event itself asks for, so
+ * that nobody approves one thing while reading of another.
+ * @param {Toast} [toast] @param {BellwireEvent} [event]
  */
-export function decisionOf(toast, event) {
-  const asked = toast?.decision;
-  if (!isAsked(asked)) return undefined;
-  const question = event && questionOf(event);
-  return !event || (question && keyOf(question) === keyOf(asked)) ? asked : undefined;
+export function stepToDecide(toast, event) {
+  const step = toast?.decision;
+  if (!isStepRef(step)) return undefined;
+  const approval = event && approvalOf(event);
+  return !event || (approval && stepKey(approval) === stepKey(step)) ? step : undefined;
 }
 
-/** What a question's toast is known by. @param {import('../module/approval.js').Asked} asked */
-export function nameOfAsked(asked) {
-  return `asked/${keyOf(asked)}`;
-}
-
-/** Whether another try would be answered the same. @param {unknown} error @returns {error is ApiError} */
-function isFinal(error) {
-  return error instanceof ApiError && [403, 404, 409].includes(error.status);
+/** The name of an approval's toast. @param {StepRef} step */
+export function approvalToastName(step) {
+  return `asked/${stepKey(step)}`;
 }

@@ -1,15 +1,15 @@
-/** What the components say in words of their own; replace them for another language. */
+/** The texts of `<bellwire-toasts>`, in English. */
 
-export const TOAST_WORDS = {
+export const TOAST_LABELS = {
   region: 'Notifications',
-  /** The level is said in words: it is never shown by colour alone. */
+  // A level is also a text: colour is never the only sign.
   info: 'Information',
   success: 'Success',
   warning: 'Warning',
   error: 'Error',
   approve: 'Approve',
   reject: 'Reject',
-  /** A button's name where it stands alone. @param {string} verb @param {string} title */
+  /** The full name of a button. @param {string} verb @param {string} title */
   decide: (verb, title) => `${verb}: ${title}`,
   asks: 'Approve or reject',
   /** @param {'approve' | 'reject'} decision @param {string} title */
@@ -21,7 +21,7 @@ export const TOAST_WORDS = {
   more: (count) => `${count} earlier`,
   /** @param {number} count */
   fresh: (count) => `${count} new`,
-  /** A burst in one: "12 reports are ready". @param {number} count @param {string} kind @param {string} state */
+  /** A burst, such as "12 reports are ready". @param {number} count @param {string} kind @param {string} state */
   tasks: (count, kind, state) => `${count} ${kind} ${{ succeeded: 'are ready', failed: 'failed', cancelled: 'were cancelled' }[state] ?? state}`,
   /** @param {number} count */
   messages: (count) => `${count} messages`,

@@ -1,129 +1,127 @@
-/** The toasts that are there: the newest few seen, the rest counted, and nothing moves under the pointer. */
+/** The stack of toasts: shows the newest few, counts the rest, and moves nothing under the pointer. */
 
-import { make } from '../element/dom.js';
+import { make, makeButton } from '../element/dom.js';
+import { animateIn, animateMoves, animateOut } from './animation.js';
 import { fillCard, makeCard } from './card.js';
-import { enter, leave, settle } from './animation.js';
 import { makeSwipeable } from './swipe.js';
 import { durationOf, ToastTimer } from './timer.js';
 
-const VISIBLE = 3;
-/** More than so many are not kept; the task list has them all. */
-const MOST = 30;
+/** @import { Decision } from '../module/approval.js' */
+/** @import { Connection } from '../module/connection.js' */
+/** @import { Toast } from '../module/event.js' */
+/** @import { TOAST_LABELS } from './labels.js' */
 
-/** @typedef {import('../module/event-filter.js').Toast} Toast */
+const MAX_VISIBLE = 3;
+/** The most toasts that are kept; the task list has them all. */
+const MAX_TOASTS = 30;
+
 /** @typedef {{ name: string, toast: Toast, card: HTMLLIElement, timer: ToastTimer, swiped: boolean }} Item */
 
 /**
- * What the stack asks of the element that it is in.
- * @typedef {object} Owner
- * @property {() => typeof import('./labels.js').TOAST_WORDS} words
- * @property {() => import('../module/connection.js').Connection | null} connection
- * @property {(name: string) => void} dismiss the person takes it away
- * @property {(name: string, decision: import('../module/approval.js').Decision) => Promise<void>} decide the person answers
- * @property {() => Element | null} focused what has the focus in here
- * @property {() => boolean} still whether nobody can read now, so that time must not pass
- * @property {() => void} giveFocusBack
- * @property {() => void} placed the stack has grown
+ * @typedef {object} StackContext
+ * @property {() => typeof TOAST_LABELS} labels
+ * @property {() => Connection | null} connection
+ * @property {(name: string) => void} dismiss
+ * @property {(name: string, decision: Decision) => Promise<void>} decide
+ * @property {() => Element | null} activeElement in the shadow root
+ * @property {() => boolean} isPaused true while nobody can read, so that timers stop
+ * @property {() => void} restoreFocus to where it was before it came to the toasts
+ * @property {() => void} onGrow
  */
 
-/** Holds the cards and their time. */
 export class ToastStack {
   element = make('div', 'stack');
   /** Oldest first. @type {Map<string, Item>} */
   #items = new Map();
-  /** What came while the person was at it. @type {Item[]} */
-  #held = [];
+  /** Toasts that arrived while the stack was expanded. @type {Item[]} */
+  #queued = [];
   #list = make('ol', 'list');
-  #more = /** @type {HTMLButtonElement} */ (make('button', 'more'));
-  #owner;
+  #more = makeButton('more', '', () => this.#showQueued());
+  #context;
   #hovered = false;
   #wasExpanded = false;
   #swiping = 0;
 
-  /** @param {Owner} owner */
-  constructor(owner) {
-    this.#owner = owner;
-    this.#more.type = 'button';
+  /** @param {StackContext} context */
+  constructor(context) {
+    this.#context = context;
     this.#more.hidden = true;
     this.#list.setAttribute('role', 'list'); // without bullets some screen readers no longer see a list
     this.element.append(this.#more, this.#list);
-    this.element.addEventListener('pointerenter', (event) => event.pointerType === 'mouse' && this.#hover(true));
-    this.element.addEventListener('pointerleave', () => this.#hover(false));
-    this.#more.addEventListener('click', () => this.#open());
+    this.element.addEventListener('pointerenter', (event) => event.pointerType === 'mouse' && this.#setHovered(true));
+    this.element.addEventListener('pointerleave', () => this.#setHovered(false));
   }
 
   /**
-   * Shows a toast, or changes the one of this name where it stands.
+   * Shows a toast, in place of the one of this name if there is one.
    * @param {string} name @param {Toast} toast
-   * @returns {boolean} whether it says something that was not there
+   * @returns {boolean} true if its title is new
    */
   show(name, toast) {
-    const known = this.#items.get(name) ?? this.#held.find((item) => item.name === name);
-    if (known) return this.#replace(known, toast);
+    const item = this.#find(name);
+    if (item) return this.#replace(item, toast);
     this.#add(name, toast);
     return true;
   }
 
   /** @param {string} name */
   async remove(name) {
-    this.#held = this.#held.filter((item) => item.name !== name);
+    this.#queued = this.#queued.filter((item) => item.name !== name);
     const item = this.#items.get(name);
     if (!item) return this.arrange();
     this.#items.delete(name);
     item.timer.pause();
     this.#moveFocusFrom(item.card);
     item.card.inert = true;
-    await leave(item.card, item.swiped);
-    settle(this.#cards(), () => item.card.remove());
+    await animateOut(item.card, item.swiped);
+    animateMoves(this.#cards(), () => item.card.remove());
     this.arrange();
   }
 
-  /** What is shown, or held back, under this name. @param {string} name */
+  /** The toast of this name, shown or queued. @param {string} name */
   toastOf(name) {
-    return (this.#items.get(name) ?? this.#held.find((item) => item.name === name))?.toast;
+    return this.#find(name)?.toast;
   }
 
-  /** What all that is shown or held back is known by. */
+  /** The names of all toasts, shown or queued. */
   names() {
-    return [...this.#items.keys(), ...this.#held.map((item) => item.name)];
+    return [...this.#items.keys(), ...this.#queued.map((item) => item.name)];
   }
 
-  /** The card of the newest. */
-  get newest() {
+  get newestCard() {
     return this.#cards().at(-1);
   }
 
-  /** Where the toasts are on the screen. */
-  get place() {
+  get bounds() {
     return this.#list.getBoundingClientRect();
   }
 
-  /** The name of the toast that this is in. @param {Element | null} element */
+  /** The name of the toast that contains an element. @param {Element | null} element */
   nameOf(element) {
     const card = element?.closest('.toast');
     return [...this.#items.values()].find((item) => item.card === card)?.name;
   }
 
-  /** Shows the newest few, or all of them to somebody who is at it. */
+  /** Shows the newest few, or all while the stack is expanded. */
   arrange() {
     const expanded = this.#isExpanded();
-    if (!expanded) this.#placeHeld();
+    if (!expanded) this.#placeQueued();
     const cards = this.#cards();
-    const hidden = expanded ? 0 : Math.max(0, cards.length - VISIBLE);
-    settle(cards.slice(hidden), () => cards.forEach((card, n) => (card.hidden = n < hidden)));
-    if (expanded !== this.#wasExpanded) this.#list.scrollTop = this.#list.scrollHeight; // the newest stay where they were
+    const hidden = expanded ? 0 : Math.max(0, cards.length - MAX_VISIBLE);
+    animateMoves(cards.slice(hidden), () => cards.forEach((card, index) => (card.hidden = index < hidden)));
+    if (expanded !== this.#wasExpanded) this.#list.scrollTop = this.#list.scrollHeight; // the newest keep their position
     this.#wasExpanded = expanded;
-    const count = expanded ? this.#held.length : hidden;
+    const count = expanded ? this.#queued.length : hidden;
     this.#more.hidden = count === 0;
-    this.#more.textContent = expanded ? this.#owner.words().fresh(count) : this.#owner.words().more(count);
-    this.tick();
+    this.#more.textContent = expanded ? this.#context.labels().fresh(count) : this.#context.labels().more(count);
+    this.updateTimers();
   }
 
-  /** Time runs only while somebody can read and does not. */
-  tick() {
-    const still = this.#isExpanded() || this.#swiping > 0 || this.#owner.still();
+  /** Runs the timers, or pauses them while somebody reads or nobody can. */
+  updateTimers() {
+    const paused = this.#isExpanded() || this.#swiping > 0 || this.#context.isPaused();
     for (const { timer } of this.#items.values()) {
-      if (still) timer.pause();
+      if (paused) timer.pause();
       else timer.run();
     }
   }
@@ -132,17 +130,17 @@ export class ToastStack {
   #add(name, toast) {
     const card = makeCard();
     const item = { name, toast, card, timer: this.#timerFor(name, toast), swiped: false };
-    fillCard(card, toast, this.#contextOf(name));
+    fillCard(card, toast, this.#cardContext(name));
     makeSwipeable(card, {
-      may: () => !item.toast.decision, // a question is not wiped away by accident
-      onStart: () => this.#swipe(1),
-      onEnd: (gone) => {
-        this.#swipe(-1);
-        item.swiped = gone;
-        if (gone) this.#owner.dismiss(name);
+      isAllowed: () => !item.toast.decision, // an approval must not be dismissed by accident
+      onStart: () => this.#countSwipe(1),
+      onEnd: (dismissed) => {
+        this.#countSwipe(-1);
+        item.swiped = dismissed;
+        if (dismissed) this.#context.dismiss(name);
       },
     });
-    if (this.#isExpanded()) this.#held = [...this.#held, item].slice(-MOST);
+    if (this.#isExpanded()) this.#queued = [...this.#queued, item].slice(-MAX_TOASTS);
     else this.#place(item);
     this.arrange();
   }
@@ -151,70 +149,69 @@ export class ToastStack {
   #replace(item, toast) {
     item.timer.pause();
     item.timer = this.#timerFor(item.name, toast);
-    const says = item.toast.title !== toast.title;
+    const isNew = item.toast.title !== toast.title;
     item.toast = toast;
-    fillCard(item.card, toast, this.#contextOf(item.name));
-    this.tick();
-    return says;
+    fillCard(item.card, toast, this.#cardContext(item.name));
+    this.updateTimers();
+    return isNew;
   }
 
   /** @param {Item} item */
   #place(item) {
-    settle(this.#cards(), () => this.#list.append(item.card));
-    enter(item.card);
+    animateMoves(this.#cards(), () => this.#list.append(item.card));
+    animateIn(item.card);
     this.#items.set(item.name, item);
-    while (this.#items.size > MOST) this.remove(this.#leastNeeded());
-    this.#owner.placed();
+    while (this.#items.size > MAX_TOASTS) this.remove(this.#leastImportant());
+    this.#context.onGrow();
   }
 
-  /** The oldest that asks nothing, or else the oldest. @returns {string} */
-  #leastNeeded() {
+  /** The name of the oldest toast, if possible of one without a decision. @returns {string} */
+  #leastImportant() {
     const all = [...this.#items.values()];
     return (all.find((item) => !item.toast.decision) ?? all[0]).name;
   }
 
-  #placeHeld() {
-    for (const item of this.#held.splice(0)) this.#place(item);
+  #placeQueued() {
+    for (const item of this.#queued.splice(0)) this.#place(item);
   }
 
-  /** What came while the person was at it, for one who asks for it. */
-  #open() {
-    this.#placeHeld();
-    this.newest?.focus();
+  #showQueued() {
+    this.#placeQueued();
+    this.newestCard?.focus();
     this.arrange();
   }
 
-  /** The focus of somebody who dismisses by keyboard goes to the next toast, or back. @param {HTMLElement} card */
+  /** Moves the focus from a removed card to the next, or back to the page. @param {HTMLElement} card */
   #moveFocusFrom(card) {
-    if (!card.contains(this.#owner.focused())) return;
+    if (!card.contains(this.#context.activeElement())) return;
     const order = [...this.#list.children];
-    const at = order.indexOf(card);
-    const open = this.#cards().filter((each) => !each.hidden);
-    const next = open.find((each) => order.indexOf(each) > at) ?? open.at(-1);
+    const index = order.indexOf(card);
+    const visible = this.#cards().filter((each) => !each.hidden);
+    const next = visible.find((each) => order.indexOf(each) > index) ?? visible.at(-1);
     if (next) next.focus();
-    else this.#owner.giveFocusBack();
+    else this.#context.restoreFocus();
   }
 
-  /** In the list's order, without those that are leaving. */
+  /** The cards in the list's order, without those being removed. */
   #cards() {
     return [...this.#items.values()].map((item) => item.card);
   }
 
-  /** Whether the person is at it. */
+  /** True while the pointer or the focus is in the stack. */
   #isExpanded() {
-    return this.#hovered || this.element.contains(this.#owner.focused());
+    return this.#hovered || this.element.contains(this.#context.activeElement());
   }
 
   /** @param {boolean} hovered */
-  #hover(hovered) {
+  #setHovered(hovered) {
     this.#hovered = hovered;
     this.arrange();
   }
 
-  /** @param {number} more */
-  #swipe(more) {
-    this.#swiping += more;
-    this.tick();
+  /** @param {1 | -1} change */
+  #countSwipe(change) {
+    this.#swiping += change;
+    this.updateTimers();
   }
 
   /** @param {string} name @param {Toast} toast */
@@ -223,7 +220,14 @@ export class ToastStack {
   }
 
   /** @param {string} name */
-  #contextOf(name) {
-    return { words: this.#owner.words(), connection: this.#owner.connection(), onDismiss: () => this.#owner.dismiss(name), onDecide: (/** @type {import('../module/approval.js').Decision} */ decision) => this.#owner.decide(name, decision) };
+  #cardContext(name) {
+    const { labels, connection, dismiss, decide } = this.#context;
+    const onDecide = (/** @type {Decision} */ decision) => decide(name, decision);
+    return { labels: labels(), connection: connection(), onDismiss: () => dismiss(name), onDecide };
+  }
+
+  /** @param {string} name */
+  #find(name) {
+    return this.#items.get(name) ?? this.#queued.find((item) => item.name === name);
   }
 }

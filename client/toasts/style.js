@@ -1,4 +1,4 @@
-/** How toasts look. Change it from outside with the `--bellwire-…` properties or `::part(toast)`. */
+/** The style of `<bellwire-toasts>`; themed from outside with `--bellwire-…` properties or `::part(toast)`. */
 
 export const style = new CSSStyleSheet();
 style.replaceSync(`

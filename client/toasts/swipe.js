@@ -1,20 +1,23 @@
-/** Swiping a toast away, by finger or pen: past a threshold, or fast. A mouse selects text instead. */
+/** Dismissing a toast by a swipe of finger or pen, past a distance or fast. A mouse selects text instead. */
 
-const BEGINS = 8;
-const THRESHOLD = 48;
-const FAST = 0.35; // pixels per millisecond
-const LEAST = 16;
+/** Pixels after which a movement is a swipe. */
+const START_DISTANCE = 8;
+/** Pixels that dismiss at any speed, and at least at `FAST`. */
+const SLOW_DISTANCE = 48;
+const FAST_DISTANCE = 16;
+/** Pixels per millisecond. */
+const FAST = 0.35;
 
 /**
  * @param {HTMLElement} card
- * @param {{ may: () => boolean, onStart: () => void, onEnd: (gone: boolean) => void }} heard
+ * @param {{ isAllowed: () => boolean, onStart: () => void, onEnd: (dismissed: boolean) => void }} callbacks
  */
-export function makeSwipeable(card, { may, onStart, onEnd }) {
+export function makeSwipeable(card, { isAllowed, onStart, onEnd }) {
   /** @type {{ id: number, x: number, y: number, at: number, moving: boolean } | null} */
   let swipe = null;
 
   card.addEventListener('pointerdown', (event) => {
-    if (event.pointerType === 'mouse' || !event.isPrimary || !may()) return;
+    if (event.pointerType === 'mouse' || !event.isPrimary || !isAllowed()) return;
     swipe = { id: event.pointerId, x: event.clientX, y: event.clientY, at: performance.now(), moving: false };
   });
 
@@ -22,15 +25,15 @@ export function makeSwipeable(card, { may, onStart, onEnd }) {
     if (swipe?.id !== event.pointerId) return;
     const x = event.clientX - swipe.x;
     if (!swipe.moving) {
-      if (Math.abs(x) < BEGINS || Math.abs(x) < Math.abs(event.clientY - swipe.y)) return;
+      if (Math.abs(x) < START_DISTANCE || Math.abs(x) < Math.abs(event.clientY - swipe.y)) return;
       swipe.moving = true;
       card.setPointerCapture(event.pointerId);
       onStart();
     }
-    // Towards the near edge it follows the finger, the other way it resists.
-    const along = x * outward(card) > 0 ? x : x / 6;
-    card.style.transform = `translateX(${along}px)`;
-    card.style.opacity = String(Math.max(0.2, 1 - Math.abs(along) / 240));
+    // Towards the near edge it follows the finger, in the other direction it resists.
+    const offset = x * edgeDirection(card) > 0 ? x : x / 6;
+    card.style.transform = `translateX(${offset}px)`;
+    card.style.opacity = String(Math.max(0.2, 1 - Math.abs(offset) / 240));
   });
 
   /** @param {PointerEvent} event */
@@ -39,17 +42,17 @@ export function makeSwipeable(card, { may, onStart, onEnd }) {
     const { moving, x, at } = swipe;
     swipe = null;
     if (!moving) return;
-    const way = (event.clientX - x) * outward(card);
-    const fast = way / Math.max(1, performance.now() - at) > FAST && way > LEAST;
-    const gone = event.type === 'pointerup' && (way > THRESHOLD || fast);
-    if (!gone) card.style.transform = card.style.opacity = '';
-    onEnd(gone);
+    const distance = (event.clientX - x) * edgeDirection(card);
+    const fast = distance / Math.max(1, performance.now() - at) > FAST && distance > FAST_DISTANCE;
+    const dismissed = event.type === 'pointerup' && (distance > SLOW_DISTANCE || fast);
+    if (!dismissed) card.style.transform = card.style.opacity = '';
+    onEnd(dismissed);
   };
   card.addEventListener('pointerup', end);
   card.addEventListener('pointercancel', end);
 }
 
-/** Which way the near edge is: right, or left where the page is read from right to left. @param {HTMLElement} card */
-function outward(card) {
+/** The direction of the near edge: 1 for right, or -1 for left in a right-to-left page. @param {HTMLElement} card */
+function edgeDirection(card) {
   return getComputedStyle(card).direction === 'rtl' ? -1 : 1;
 }

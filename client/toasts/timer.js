@@ -1,38 +1,40 @@
-/** A toast's time: it stands still while somebody reads, and goes on with what was left. */
+/** The time that a toast stays; it can be paused. */
 
-const SHORTEST = 6_000;
-/** Slow readers manage about 15 characters a second. */
+/** @import { Toast } from '../module/event.js' */
+
+const MIN_DURATION = 6_000;
+/** Slow readers read about 15 characters a second. */
 const PER_CHARACTER = 65;
-const LONGEST = 30_000;
+const MAX_DURATION = 30_000;
 
 /**
- * How long a toast stays, in milliseconds; null where a person must take it away.
- * @param {import('../module/event-filter.js').Toast} toast
+ * The milliseconds that a toast stays; null if a person must dismiss it.
+ * @param {Toast} toast
  */
 export function durationOf({ level, title, body = '', action, decision }) {
   if (level === 'error' || action || decision) return null;
   const reading = 2_000 + PER_CHARACTER * (title.length + body.length);
-  return Math.min(LONGEST, Math.max(SHORTEST, reading) + (level === 'warning' ? 4_000 : 0));
+  return Math.min(MAX_DURATION, Math.max(MIN_DURATION, reading) + (level === 'warning' ? 4_000 : 0));
 }
 
-/** Counts down while it runs. */
+/** Counts down while it is not paused. */
 export class ToastTimer {
   #left;
-  #done;
+  #onEnd;
   #since = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
 
-  /** @param {number | null} duration milliseconds; null never ends @param {() => void} done */
-  constructor(duration, done) {
+  /** @param {number | null} duration milliseconds; null never ends @param {() => void} onEnd */
+  constructor(duration, onEnd) {
     this.#left = duration;
-    this.#done = done;
+    this.#onEnd = onEnd;
   }
 
   run() {
     if (this.#left === null || this.#timer !== undefined) return;
     this.#since = performance.now();
-    this.#timer = setTimeout(this.#done, this.#left);
+    this.#timer = setTimeout(this.#onEnd, this.#left);
   }
 
   pause() {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 
-import { isAsked } from '../../../client/module/approval.js';
+import { isStepRef } from '../../../client/module/approval.js';
 import { complaints, inState, launch, listen, setHidden, until } from '../browser.js';
 import { asked, decided, event, Peer, problem, taskEvent, toast, token } from '../peer.js';
 
@@ -178,7 +178,7 @@ test('buttons are only on the event that asks, and only for a step that has a pr
   await open();
   const bad = [{ task: '../../api/events', step: 'x' }, { task: RUN, step: '../x' }, { task: RUN, step: 'A' }, { task: RUN, step: '' }, { task: RUN }, {}, 'x', { task: `${RUN}\n`, step: 'x' }];
   for (const decision of bad) {
-    assert.equal(isAsked(decision), false);
+    assert.equal(isStepRef(decision), false);
     peer.send(toast('no question', { toast: { decision }, event: { type: 'bellwire.approval.asked' } }));
   }
   peer.send(toast('a message', { toast: { decision: { task: RUN, step: 'approve' } } }));

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 
-import { layOut } from '../../../client/tasks/graph-layout.js';
-import { doneOf, readSteps } from '../../../client/tasks/steps.js';
+import { layoutGraph } from '../../../client/tasks/graph-layout.js';
+import { countDone, readSteps } from '../../../client/tasks/steps.js';
 import { complaints, inState, launch, listen, until } from '../browser.js';
 import { Peer, taskEvent, token } from '../peer.js';
 
 const node = (id, ...needs) => ({ id, needs });
-const ranks = (nodes) => layOut(nodes).map(({ slots }) => slots.filter(({ passes }) => !passes).map(({ id }) => id));
-const lines = (nodes) => layOut(nodes).map((row) => row.lines.map(({ of }) => of));
+const ranks = (nodes) => layoutGraph(nodes).map(({ slots }) => slots.filter(({ passes }) => !passes).map(({ id }) => id));
+const lines = (nodes) => layoutGraph(nodes).map((row) => row.lines.map(({ source }) => source));
 
 test('a step stands below all that it needs, in the order of the definition', () => {
   assert.deepEqual(ranks([node('end', 'a', 'b'), node('a', 'start'), node('b', 'start'), node('start')]), [['start'], ['a', 'b'], ['end']]);
@@ -18,15 +18,15 @@ test('a step stands below all that it needs, in the order of the definition', ()
 
 test('what goes without saying has no line, and a line that passes a row has a narrow slot in it', () => {
   assert.deepEqual(lines([node('a'), node('b', 'a'), node('c', 'b', 'a')]), [[], ['a'], ['b']]);
-  const rows = layOut([node('a'), node('b'), node('c', 'a'), node('d', 'c', 'b')]);
+  const rows = layoutGraph([node('a'), node('b'), node('c', 'a'), node('d', 'c', 'b')]);
   assert.deepEqual(rows[1].slots.map(({ id, passes }) => [id, passes]), [['c', false], ['b', true]]);
   assert.ok(rows[1].slots[1].weight < rows[1].slots[0].weight);
-  assert.deepEqual(rows[2].lines.map(({ of }) => of).sort(), ['b', 'c']);
+  assert.deepEqual(rows[2].lines.map(({ source }) => source).sort(), ['b', 'c']);
 });
 
 test('lines lead from the middle of one slot to the middle of another, within the width', () => {
-  const [, second] = layOut([node('a'), node('b'), node('c', 'a', 'b')]);
-  assert.deepEqual(second.lines, [{ from: 0.25, to: 0.5, of: 'a' }, { from: 0.75, to: 0.5, of: 'b' }]);
+  const [, second] = layoutGraph([node('a'), node('b'), node('c', 'a', 'b')]);
+  assert.deepEqual(second.lines, [{ from: 0.25, to: 0.5, source: 'a' }, { from: 0.75, to: 0.5, source: 'b' }]);
 });
 
 test('steps are ordered so that simple lines do not cross', () => {
@@ -44,7 +44,7 @@ test('needs of nobody, of oneself and in circles harm nothing: each step is ther
   ];
   for (const nodes of circles) {
     assert.deepEqual(ranks(nodes).flat().sort(), nodes.map(({ id }) => id).sort());
-    for (const { slots, lines: leading } of layOut(nodes)) {
+    for (const { slots, lines: leading } of layoutGraph(nodes)) {
       for (const x of [...slots.map((slot) => slot.x), ...leading.flatMap(({ from, to }) => [from, to])]) assert.ok(x > 0 && x < 1);
     }
   }
@@ -76,7 +76,7 @@ test('in a run that has ended nothing runs any more', () => {
   const steps = ['waiting', 'running', 'asked', 'succeeded', 'failed', 'skipped', 'compensated'].map((state) => ({ id: state, state }));
   const states = readSteps({ steps, state: 'cancelled' }).map(({ state }) => state);
   assert.deepEqual(states, ['cancelled', 'cancelled', 'cancelled', 'succeeded', 'failed', 'skipped', 'compensated']);
-  assert.equal(doneOf(readSteps({ steps, state: 'running' })), 4);
+  assert.equal(countDone(readSteps({ steps, state: 'running' })), 4);
 });
 
 let browser, context, page, peer, said;

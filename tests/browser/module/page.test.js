@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 
-import { columnsIn, tableFor } from '../../../client/page/import-form.js';
+import { parseColumns, tableNameFor } from '../../../client/page/import-form.js';
 import { complaints, drop, launch, until } from '../browser.js';
 import { asked, Peer, problem, taskEvent, token } from '../peer.js';
 
@@ -134,7 +134,7 @@ test('rows are updated by the columns that one names, and an upload that was sto
   await page.getByRole('button', { name: 'Import', exact: true }).click();
   await until(() => peer.tasks[0]?.input, (input) => input && true);
   assert.deepEqual(peer.tasks[0].input, { file: '01F/a.csv.gz', table: 'a', mode: 'upsert', key: ['iata', 'state'] });
-  assert.deepEqual(columnsIn(',, a,b ,'), ['a', 'b']);
+  assert.deepEqual(parseColumns(',, a,b ,'), ['a', 'b']);
 });
 
 test('what is offered is started from the page, and what waits for an answer has a card as long as it does', async () => {
@@ -210,5 +210,5 @@ test('nothing is cut off on a narrow phone', async () => {
 
 test('a table’s name is made of a file’s', () => {
   const names = { 'Airports 2026 (final).csv': 'airports_2026_final', 'Größe.tsv': 'gro_e', '2024.csv': 't_2024', '数据.csv': 't_import', 'pg_x.csv': 't_pg_x', 'a.b.c': 'a_b', 'x.csv.gz': 'x', 'Zip codes.jsonl.ZST': 'zip_codes', 'a.xlsx': 'a' };
-  for (const [file, table] of Object.entries(names)) assert.equal(tableFor(file), table);
+  for (const [file, table] of Object.entries(names)) assert.equal(tableNameFor(file), table);
 });

@@ -1,19 +1,19 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 
-import { inputOf, valueOf } from '../../../client/start/input.js';
+import { buildInput, parseValue } from '../../../client/start/input.js';
 import { complaints, inState, launch, listen, until } from '../browser.js';
 import { Peer, problem, token } from '../peer.js';
 
 test('each value gets to its path, with the type of its field; what was left empty is left out', () => {
   const offer = { name: 'x', title: 'X', input: { report: 'sales', parameters: { fixed: 1 } } };
-  const input = inputOf(offer, [['parameters.month', '2026-11'], ['parameters.deep.er', 3], ['format', undefined], ['list', [1]]]);
+  const input = buildInput(offer, [['parameters.month', '2026-11'], ['parameters.deep.er', 3], ['format', undefined], ['list', [1]]]);
   assert.deepEqual(input, { report: 'sales', parameters: { fixed: 1, month: '2026-11', deep: { er: 3 } }, list: [1] });
   assert.deepEqual(offer.input, { report: 'sales', parameters: { fixed: 1 } });
 });
 
 test('a path that names the root of all objects is a path like any other', () => {
-  const input = inputOf({ name: 'x', title: 'X', input: {} }, [['__proto__.polluted', 1], ['constructor.prototype.polluted', 2]]);
+  const input = buildInput({ name: 'x', title: 'X', input: {} }, [['__proto__.polluted', 1], ['constructor.prototype.polluted', 2]]);
   assert.equal({}.polluted, undefined);
   assert.equal(JSON.stringify(input), '{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":2}}}');
 });
@@ -22,10 +22,10 @@ test('what was written becomes a value of its type, or words about why not', () 
   for (const [type, written, value] of [
     ['text', ' as is ', ' as is '], ['text', '  ', undefined], ['integer', ' -7 ', -7], ['integer', '1e3', 1000], ['number', '0.5', 0.5],
     ['boolean', 'true', true], ['boolean', 'false', false], ['boolean', '', undefined], ['date', '2026-11-22', '2026-11-22'], ['month', '2026-11', '2026-11'],
-  ]) assert.deepEqual(valueOf(type, written), value);
-  assert.throws(() => valueOf('integer', '1.5'), /“1.5” is not a whole number/);
-  assert.throws(() => valueOf('number', 'many'), /“many” is not a number/);
-  assert.throws(() => valueOf('integer', '9007199254740993'), /too large/);
+  ]) assert.deepEqual(parseValue(type, written), value);
+  assert.throws(() => parseValue('integer', '1.5'), /“1.5” is not a whole number/);
+  assert.throws(() => parseValue('number', 'many'), /“many” is not a number/);
+  assert.throws(() => parseValue('integer', '9007199254740993'), /too large/);
 });
 
 let browser, context, page, peer, said;

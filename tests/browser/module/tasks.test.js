@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 
-import { resultWords } from '../../../client/tasks/labels.js';
+import { resultSummary } from '../../../client/tasks/result.js';
 import { complaints, inState, launch, listen, until } from '../browser.js';
 import { Peer, problem, taskEvent, token } from '../peer.js';
 
@@ -167,7 +167,7 @@ test('a task whose worker was lost says so until it runs again', async () => {
 
 test('what a report and an import by definition came to is told in a few words', () => {
   const [expires, until] = ['2026-11-29T12:00:00Z', new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' }).format(Date.UTC(2026, 10, 29, 12))];
-  assert.equal(resultWords({ rows: 51, bytes: 9000, seconds: 3, report: 'x', expires }), `51 rows · 3 s · kept until ${until}`);
-  assert.equal(resultWords({ rows: 1, ignored: ['a', 'b'] }), '1 row · 2 columns left out');
-  assert.equal(resultWords({ rows: 'x', columns: {}, seconds: null, ignored: 7, expires: 'soon', rejected: 3, steps: {} }), '');
+  assert.equal(resultSummary({ rows: 51, bytes: 9000, seconds: 3, report: 'x', expires }), `51 rows · 3 s · kept until ${until}`);
+  assert.equal(resultSummary({ rows: 1, ignored: ['a', 'b'] }), '1 row · 2 columns left out');
+  assert.equal(resultSummary({ rows: 'x', columns: {}, seconds: null, ignored: 7, expires: 'soon', rejected: 3, steps: {} }), '');
 });
