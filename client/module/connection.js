@@ -37,22 +37,17 @@ import { Watchdog } from './watchdog.js';
 /** @typedef {StreamEnd | { reason: 'token', detail: string, retryAfter?: undefined }} AttemptEnd a token can fail too */
 
 /**
- * The `detail` of each event of a connection.
- * @typedef {{
- *   event: BellwireEvent, toast: { toast: Toast, event: BellwireEvent }, dismissed: { name: string }, gap: { reason: string },
- *   state: State, dropped: { why: string }
- * }} Details
+ * The `detail` of each event.
+ * @typedef {object} Details
+ * @property {BellwireEvent} event the CloudEvent, once per tab
+ * @property {{ toast: Toast, event: BellwireEvent }} toast once per browser, in a visible tab
+ * @property {{ name: string }} dismissed a toast that was dismissed or replaced in another tab
+ * @property {{ reason: string }} gap events were lost: load your lists again
+ * @property {State} state
+ * @property {{ why: string }} dropped an event that the filter dropped
  */
 
-/**
- * Fires, each with a `detail`:
- * - `event` the CloudEvent, once per tab
- * - `toast` `{ toast, event }`, once per browser, in a visible tab
- * - `dismissed` `{ name }`, a toast that was dismissed or replaced in another tab
- * - `gap` `{ reason }`, events were lost: load your lists again
- * - `state` the {@link State}
- * - `dropped` `{ why }`, an event that the filter dropped
- */
+/** Fires the events that {@link Details} lists. */
 export class Connection extends EventTarget {
   /** @type {State} */
   state = { state: 'connecting' };
@@ -104,16 +99,11 @@ export class Connection extends EventTarget {
   /**
    * Adds a listener. A tab without a listener for `toast` leaves toasts to other tabs.
    * @template {keyof Details} Type
-   * @overload @param {Type} type @param {(event: CustomEvent<Details[Type]>) => void} listener @param {AddEventListenerOptions | boolean} [options]
-   * @returns {void}
+   * @param {Type} type @param {((event: CustomEvent<Details[Type]>) => void) | EventListenerObject | null} listener
+   * @param {AddEventListenerOptions | boolean} [options]
    */
-  /**
-   * @overload @param {string} type @param {EventListenerOrEventListenerObject | null} listener @param {AddEventListenerOptions | boolean} [options]
-   * @returns {void}
-   */
-  /** @param {string} type @param {any} listener @param {AddEventListenerOptions | boolean} [options] */
   addEventListener(type, listener, options) {
-    super.addEventListener(type, listener, options);
+    super.addEventListener(type, /** @type {EventListener} */ (listener), options);
     if (type !== 'toast') return;
     this.#showsToasts = true;
     this.#toasts?.flush();

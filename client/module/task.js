@@ -1,6 +1,14 @@
 /** Tasks, and the merging of their events, which arrive twice and out of order. */
 
 /**
+ * The fields of a result that the task list shows, as far as its function sets them.
+ * @typedef {{
+ *   rows?: unknown, columns?: unknown, seconds?: unknown, table?: unknown, ignored?: unknown, expires?: unknown, href?: unknown,
+ *   rejected?: { rows?: unknown, href?: unknown, first?: { line?: unknown, reason?: unknown }[] }
+ * }} TaskResult
+ */
+
+/**
  * @typedef {object} Task
  * @property {string} id
  * @property {string} kind
@@ -11,7 +19,7 @@
  * @property {number} [sequence]
  * @property {string} [created]
  * @property {string} [updated]
- * @property {Record<string, any>} [result]
+ * @property {TaskResult} [result]
  * @property {{ reason: string, message: string }} [error]
  * @property {string} [parent] the workflow's run that the task is a step of
  * @property {unknown[]} [steps] of a workflow's run; read by `readSteps`

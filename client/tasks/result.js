@@ -2,7 +2,7 @@
 
 import { isEnd } from '../module/task.js';
 
-/** @import { Task } from '../module/task.js' */
+/** @import { Task, TaskResult } from '../module/task.js' */
 
 const number = new Intl.NumberFormat();
 const day = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' });
@@ -14,7 +14,7 @@ function counted(count, one, many) {
 
 /**
  * A result in short, such as "3,376 rows · 7 columns · 0.4 s".
- * @param {Record<string, any> | undefined} result
+ * @param {TaskResult | undefined} result
  */
 export function resultSummary(result) {
   if (!result || typeof result !== 'object') return '';
@@ -28,15 +28,15 @@ export function resultSummary(result) {
     typeof seconds === 'number' && `${number.format(Math.round(seconds * 100) / 100)} s`,
     rejected.count > 0 && `${number.format(rejected.count)} rejected`,
     Array.isArray(ignored) && ignored.length > 0 && `${counted(ignored.length, 'column', 'columns')} left out`,
-    Number.isFinite(Date.parse(expires)) && `kept until ${day.format(new Date(expires))}`,
+    typeof expires === 'string' && Number.isFinite(Date.parse(expires)) && `kept until ${day.format(new Date(expires))}`,
   ];
   return parts.filter(Boolean).join(' · ') + (rejected.first && `\n${rejected.first}`);
 }
 
 /**
  * The number of rejected rows, the link to them, and the reason of the first.
- * @param {Record<string, any>} result
- * @returns {{ count: number, href?: string, first: string }}
+ * @param {TaskResult} result
+ * @returns {{ count: number, href?: unknown, first: string }}
  */
 export function rejectedRows({ rejected }) {
   const { rows, href, first } = rejected ?? {};

@@ -2,11 +2,12 @@
 
 /** Pixels after which a movement is a swipe. */
 const START_DISTANCE = 8;
-/** Pixels that dismiss at any speed, and at least at `FAST`. */
+/** Pixels that dismiss at any speed. */
 const SLOW_DISTANCE = 48;
+/** Pixels that dismiss a fast swipe. */
 const FAST_DISTANCE = 16;
-/** Pixels per millisecond. */
-const FAST = 0.35;
+/** Pixels per millisecond of a fast swipe. */
+const FAST_SPEED = 0.35;
 
 /**
  * @param {HTMLElement} card
@@ -43,7 +44,7 @@ export function makeSwipeable(card, { isAllowed, onStart, onEnd }) {
     swipe = null;
     if (!moving) return;
     const distance = (event.clientX - x) * edgeDirection(card);
-    const fast = distance / Math.max(1, performance.now() - at) > FAST && distance > FAST_DISTANCE;
+    const fast = distance / Math.max(1, performance.now() - at) > FAST_SPEED && distance > FAST_DISTANCE;
     const dismissed = event.type === 'pointerup' && (distance > SLOW_DISTANCE || fast);
     if (!dismissed) card.style.transform = card.style.opacity = '';
     onEnd(dismissed);

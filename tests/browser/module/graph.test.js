@@ -3,8 +3,8 @@ import { after, afterEach, before, beforeEach, test } from 'node:test';
 
 import { layoutGraph } from '../../../client/tasks/graph-layout.js';
 import { countDone, readSteps } from '../../../client/tasks/steps.js';
-import { complaints, inState, launch, listen, until } from '../browser.js';
-import { Peer, taskEvent, token } from '../peer.js';
+import { pageErrors, inState, launch, listen, until } from '../browser.js';
+import { FakeGateway, taskEvent, token } from '../fake-gateway.js';
 
 const node = (id, ...needs) => ({ id, needs });
 const ranks = (nodes) => layoutGraph(nodes).map(({ slots }) => slots.filter(({ passes }) => !passes).map(({ id }) => id));
@@ -79,23 +79,23 @@ test('in a run that has ended nothing runs any more', () => {
   assert.equal(countDone(readSteps({ steps, state: 'running' })), 4);
 });
 
-let browser, context, page, peer, said;
+let browser, context, page, gateway, errors;
 before(async () => (browser = await launch()));
 after(() => browser.close());
 beforeEach(async () => {
-  peer = await Peer.start();
+  gateway = await FakeGateway.start();
   context = await browser.newContext();
   page = await context.newPage();
-  said = complaints(page);
+  errors = pageErrors(page);
 });
 afterEach(async () => {
   await context.close();
-  await peer.stop();
-  assert.deepEqual(said, []);
+  await gateway.stop();
+  assert.deepEqual(errors, []);
 });
 
 async function open() {
-  await page.goto(`${peer.url}/blank`);
+  await page.goto(`${gateway.url}/blank`);
   await listen(page, { token: token() });
   await page.evaluate(async () => {
     await import('/client/tasks.js');
@@ -114,7 +114,7 @@ const card = (id) => page.locator('.step-slot', { has: page.getByText(`Step ${id
 const words = async (id) => (await card(id).locator('.step').innerText()).replace(/\s+/g, ' ').trim();
 
 test('a run opens to its steps and tells their states, live and in place', async () => {
-  peer.tasks = [run([step('a', 'running', { progress: 0.3 }), step('b', 'waiting', { needs: ['a'] })])];
+  gateway.tasks = [run([step('a', 'running', { progress: 0.3 }), step('b', 'waiting', { needs: ['a'] })])];
   await open();
   assert.equal(await toggle().innerText(), '0 of 2 steps');
   assert.equal(await toggle().getAttribute('aria-expanded'), 'false');
@@ -124,7 +124,7 @@ test('a run opens to its steps and tells their states, live and in place', async
   assert.equal(await words('b'), 'Step b Waiting (after Step a)');
   await card('a').evaluate((element) => (element.kept = true));
   const href = '/api/files/01F/a.csv';
-  peer.send(taskEvent(run([step('a', 'succeeded', { note: '3,376 rows', href }), step('b', 'running', { needs: ['a'], items: [12, 51] })])));
+  gateway.send(taskEvent(run([step('a', 'succeeded', { note: '3,376 rows', href }), step('b', 'running', { needs: ['a'], items: [12, 51] })])));
   await until(() => words('a'), (text) => text === 'Step a Done 3,376 rows Open');
   assert.equal(await words('b'), 'Step b Running, 12 of 51 (after Step a)');
   assert.equal(await toggle().innerText(), '1 of 2 steps');
@@ -135,7 +135,7 @@ test('a run opens to its steps and tells their states, live and in place', async
 });
 
 test('those who do not see the graph hear a list of the steps in order, and what each comes after', async () => {
-  peer.tasks = [run([step('c', 'waiting', { needs: ['a', 'b'] }), step('b', 'asked', { kind: 'approval' }), step('a', 'failed', { note: 'line 7 is broken' })])];
+  gateway.tasks = [run([step('c', 'waiting', { needs: ['a', 'b'] }), step('b', 'asked', { kind: 'approval' }), step('a', 'failed', { note: 'line 7 is broken' })])];
   await open();
   await toggle().click();
   const heard = await page.getByRole('list', { name: 'Steps', exact: true }).getByRole('listitem').allInnerTexts();
@@ -147,7 +147,7 @@ test('those who do not see the graph hear a list of the steps in order, and what
 
 test('steps of a hostile event are text, and their links only what may stand in a page', async () => {
   const evil = '<img src=x onerror="window.pwned = 1">';
-  peer.tasks = [run([step('a', 'succeeded', { title: evil, note: evil, href: 'javascript:alert(1)', needs: ['nobody', 'a'] })])];
+  gateway.tasks = [run([step('a', 'succeeded', { title: evil, note: evil, href: 'javascript:alert(1)', needs: ['nobody', 'a'] })])];
   await open();
   await toggle().click();
   await page.getByText(evil).first().waitFor();
@@ -157,17 +157,17 @@ test('steps of a hostile event are text, and their links only what may stand in 
 });
 
 test('a run that is taken back stops all of its steps, though the word of it names none', async () => {
-  peer.tasks = [run([step('a', 'succeeded'), step('b', 'running')])];
+  gateway.tasks = [run([step('a', 'succeeded'), step('b', 'running')])];
   await open();
   await toggle().click();
-  peer.send(taskEvent({ ...run([]), steps: undefined, attempt: 0, state: 'cancelled' }));
+  gateway.send(taskEvent({ ...run([]), steps: undefined, attempt: 0, state: 'cancelled' }));
   await until(() => words('b'), (text) => text === 'Step b Cancelled');
   assert.equal(await words('a'), 'Step a Done');
 });
 
 test('a wide graph is moved within its own box on a phone, and a task without steps has none', async () => {
   await page.setViewportSize({ width: 320, height: 640 });
-  peer.tasks = [run(Array.from({ length: 9 }, (_, n) => step(`s${n}`, 'waiting'))), { ...run(undefined), id: 'plain', steps: undefined }];
+  gateway.tasks = [run(Array.from({ length: 9 }, (_, n) => step(`s${n}`, 'waiting'))), { ...run(undefined), id: 'plain', steps: undefined }];
   await open();
   assert.equal(await toggle().count(), 1);
   await toggle().click();

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 
-import { complaints, drop, launch, until } from '../browser.js';
+import { pageErrors, drop, launch, until } from '../browser.js';
 import { dataset, openForm, pods, signIn, somebody, toastsOf } from './pods.js';
 
 const AIRPORTS = dataset('airports.csv');
@@ -29,7 +29,7 @@ const table = (name) => `${name}_${Date.now().toString(36)}`;
 test('a CSV dropped on the page of one pod is imported; its toast and its row are on the pages of both pods', async () => {
   const ada = somebody('ada');
   const pages = [await signIn(context, pods[0], ada), await signIn(context, pods[1], ada)];
-  const said = pages.map(complaints);
+  const errors = pages.map(pageErrors);
   await drop(pages[0], 'airports.csv', await readFile(AIRPORTS, 'utf8'));
   const name = table('airports');
   await pages[0].getByLabel('Table', { exact: true }).fill(name);
@@ -43,7 +43,7 @@ test('a CSV dropped on the page of one pod is imported; its toast and its row ar
   const later = await signIn(context, pods[1], ada);
   await row(later, 'airports.csv').getByText('3,376 rows').waitFor();
   assert.deepEqual(await toastsOf(later), []);
-  assert.deepEqual(said, [[], []]);
+  assert.deepEqual(errors, [[], []]);
 });
 
 test('the progress of a large import is seen on the pages of both pods and never goes back', async () => {

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 import { readSheet } from 'read-excel-file/node';
 
-import { complaints, launch, until } from '../browser.js';
+import { pageErrors, launch, until } from '../browser.js';
 import { ask, dataset, ended, openForm, pods, signIn, somebody, start, store, toastsOf } from './pods.js';
 
 const TITLE = 'Airports, once approved';
@@ -63,7 +63,7 @@ test('a workflow asks somebody else, in another browser on the other pod, and go
   const [ada, bob, eve] = ['ada', 'bob', 'eve'].map(somebody);
   const mine = await sit(browser, pods[0], ada);
   const [theirs, other] = [await sit(second, pods[1], bob, REVIEWER), await sit(second, pods[1], eve)];
-  const said = [mine, theirs, other].map(complaints);
+  const errors = [mine, theirs, other].map(pageErrors);
   const form = await openForm(mine, TITLE);
   await form.getByLabel('Airports (airports.csv)').setInputFiles(fileURLToPath(dataset('airports.csv')));
   await form.getByLabel('Zip codes (zipcodes.csv)').setInputFiles(fileURLToPath(dataset('zipcodes.csv')));
@@ -96,7 +96,7 @@ test('a workflow asks somebody else, in another browser on the other pod, and go
   assert.equal(header[0], 'State');
   assert.ok(rows.length > 10 && rows.every(([, airports]) => airports >= 50));
   assert.deepEqual(await toastsOf(other), []);
-  assert.deepEqual(said, [[], [], []]);
+  assert.deepEqual(errors, [[], [], []]);
 });
 
 test('a rejection in the list, with its comment, ends the run, and its graph says who and why', async () => {

@@ -1,7 +1,4 @@
-/**
- * A gateway of our own for the module tests: it behaves, until a test tells it how not to.
- * The real gateway is tested in `pods.test.js`.
- */
+/** A gateway for the module tests, correct unless a test makes it fail. `pods/` tests the real one. */
 
 import { createServer } from 'node:http';
 import { readFile } from 'node:fs/promises';
@@ -11,7 +8,7 @@ const CLIENT = new URL('../../client/', import.meta.url);
 const TYPES = { js: 'text/javascript', css: 'text/css', html: 'text/html', svg: 'image/svg+xml' };
 const POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'self'";
 
-/** A token that nobody signed: the module reads it, only a gateway checks it. */
+/** An unsigned token: the module reads it, only a real gateway verifies it. */
 export function token({ sub = 'ada', env = 'dev', ...more } = {}) {
   const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
   return `${part({ alg: 'none' })}.${part({ sub, env, exp: 4102444800, ...more })}.`;
@@ -19,31 +16,31 @@ export function token({ sub = 'ada', env = 'dev', ...more } = {}) {
 
 let ids = 0;
 
-/** An event as a gateway delivers it, save its cursor. */
+/** An event as a gateway delivers it, without its cursor. */
 export function event(more = {}) {
   return { specversion: '1.0', id: `e${++ids}`, source: '/test', type: 'bellwire.message', environment: 'dev', audience: 'user:ada', ...more };
 }
 
-/** An event with something to show. */
+/** An event with a toast. */
 export function toast(title, more = {}) {
   return event({ data: { toast: { level: 'info', title, ...more.toast } }, ...more.event });
 }
 
-/** One peer on a port of its own. */
-export class Peer {
-  /** What was sent, with cursors, for those who come back. */
+/** Listens on a port of its own. */
+export class FakeGateway {
+  /** The events that were sent, with their positions, for clients that resume. */
   log = [];
   /** Open streams. */
   streams = new Set();
-  /** What was asked of `/events`: headers, in order. */
-  asked = [];
+  /** The headers of each request for `/events`, in order. */
+  streamRequests = [];
   /** Every other request, as `METHOD path`. */
   requests = [];
   tasks = [];
-  /** What `GET /api/functions` and `GET /api/approvals` answer. */
+  /** The answers of `GET /api/functions` and `GET /api/approvals`. */
   functions = [];
   approvals = [];
-  /** Every answer that was given to a question: its task, its step and the body. */
+  /** Every decision: task, step and body. */
   decisions = [];
   /** The headers and body of every start. */
   starts = [];
@@ -51,19 +48,19 @@ export class Peer {
   heartbeat = 15_000;
   /** Hands out development tokens. */
   development = true;
-  /** Takes the next streams in place of the good behaviour: `(request, response) => void`. */
-  misbehave = [];
-  /** Same for other routes: return true when it has answered. */
+  /** Handlers of the next requests for `/events`: `(request, response) => void`. */
+  streamHandlers = [];
+  /** A handler of all other routes; returns true if it has answered. */
   answer = () => false;
   #cursor = 0;
 
   static async start(settings = {}) {
-    const peer = Object.assign(new Peer(), settings);
-    peer.server = createServer((request, response) => peer.#handle(request, response).catch((error) => response.destroy(error)));
-    peer.server.listen(settings.port ?? 0, '127.0.0.1');
-    await once(peer.server, 'listening');
-    peer.url = `http://127.0.0.1:${peer.server.address().port}`;
-    return peer;
+    const gateway = Object.assign(new FakeGateway(), settings);
+    gateway.server = createServer((request, response) => gateway.#handle(request, response).catch((error) => response.destroy(error)));
+    gateway.server.listen(settings.port ?? 0, '127.0.0.1');
+    await once(gateway.server, 'listening');
+    gateway.url = `http://127.0.0.1:${gateway.server.address().port}`;
+    return gateway;
   }
 
   async stop() {
@@ -77,11 +74,11 @@ export class Peer {
     return `c${this.#cursor}`;
   }
 
-  /** Publishes to all who listen, and to those who come back. */
-  send(said) {
+  /** Sends an event to all streams, and to clients that resume later. */
+  send(event) {
     const cursor = `c${++this.#cursor}`;
-    const text = frame(cursor, { cursor, ...said });
-    this.log.push({ place: this.#cursor, text });
+    const text = frame(cursor, { cursor, ...event });
+    this.log.push({ position: this.#cursor, text });
     for (const stream of this.streams) stream.write(text);
   }
 
@@ -102,18 +99,18 @@ export class Peer {
   }
 
   #events(request, response) {
-    this.asked.push({ ...request.headers, at: performance.now() });
-    const odd = this.misbehave.shift();
-    if (odd) return odd(request, response, this);
+    this.streamRequests.push({ ...request.headers, at: performance.now() });
+    const handler = this.streamHandlers.shift();
+    if (handler) return handler(request, response, this);
     this.open(request, response);
   }
 
-  /** A stream as it should be. */
+  /** Opens a stream as a real gateway does. */
   open(request, response) {
     const after = request.headers['last-event-id'];
     response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
     response.write(`id: ${after ?? this.cursor}\n\n`);
-    if (after) for (const { place, text } of this.log) if (place > Number(after.slice(1))) response.write(text);
+    if (after) for (const { position, text } of this.log) if (position > Number(after.slice(1))) response.write(text);
     this.streams.add(response);
     const beat = setInterval(() => response.write(`id: ${this.cursor}\n\n`), this.heartbeat);
     response.on('close', () => {
@@ -147,7 +144,7 @@ export class Peer {
     const [, task, step] = pathname.match(/^\/api\/tasks\/([^/]+)\/steps\/([^/]+)$/) ?? [];
     if (step && request.method === 'POST') {
       this.decisions.push({ task, step, ...JSON.parse(body) });
-      this.send(decided({ task, step, by: 'ada', ...JSON.parse(body) }));
+      this.send(approvalDecided({ task, step, by: 'ada', ...JSON.parse(body) }));
       return json(response, 200, {});
     }
     if (pathname === '/api/events') {
@@ -169,26 +166,26 @@ export class Peer {
   }
 }
 
-/** What a task has to say. */
+/** An event of a task. */
 export function taskEvent(task, toast) {
-  const word = { queued: 'queued', running: 'progressed' }[task.state] ?? task.state;
-  return event({ type: `bellwire.task.${word}`, subject: `task/${task.id}`, data: { task: { progress: 0, ...task }, ...(toast && { toast }) } });
+  const name = { queued: 'queued', running: 'progressed' }[task.state] ?? task.state;
+  return event({ type: `bellwire.task.${name}`, subject: `task/${task.id}`, data: { task: { progress: 0, ...task }, ...(toast && { toast }) } });
 }
 
-/** A workflow's question, with its toast. */
-export function asked({ task, step, title = 'Load airports', question = 'Publish 3,376 airports?', owner = 'carol' }, more = {}) {
+/** An approval asked for, with its toast. */
+export function approvalAsked({ task, step, title = 'Load airports', question = 'Publish 3,376 airports?', owner = 'carol' }, more = {}) {
   const toast = { level: 'info', title: question, decision: { task, step } };
   return event({ type: 'bellwire.approval.asked', id: `${task}.${step}.asked.0`, data: { question: { task, step, title, question, owner }, toast }, ...more });
 }
 
-/** Somebody's answer to one. */
-export function decided({ task, step, decision = 'approve', by = 'bob' }) {
+/** A decided approval. */
+export function approvalDecided({ task, step, decision = 'approve', by = 'bob' }) {
   return event({ type: 'bellwire.approval.decided', source: '/gateway/approvals', id: `${task}.${step}.decided`, data: { answer: { task, step, decision, by } } });
 }
 
 /** A frame of server-sent events. */
-export function frame(cursor, said) {
-  return `id: ${cursor}\nevent: ${said.type}\ndata: ${JSON.stringify(said)}\n\n`;
+export function frame(cursor, event) {
+  return `id: ${cursor}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
 }
 
 /** An RFC 9457 answer. */
