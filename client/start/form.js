@@ -1,9 +1,9 @@
 /** The form of one offer: sends its values as a task's input and shows what was wrong. */
 
-import { ApiError, randomId } from '../module/api.js';
 import { errorMessage, make, makeButton, setBusy, setText } from '../element/dom.js';
-import { buildInput, FieldError } from './input.js';
+import { ApiError, randomId } from '../module/api.js';
 import { StartField } from './field.js';
+import { buildInput, FieldError } from './input.js';
 
 /** @import { Api, Offer } from '../module/api.js' */
 /** @import { Connection } from '../module/connection.js' */

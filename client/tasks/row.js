@@ -1,10 +1,10 @@
 /** One task in the list, updated in place so that the focus stays and screen readers repeat nothing. */
 
 import { make, makeButton, setText } from '../element/dom.js';
-import { isEnd } from '../module/task.js';
 import { icon } from '../element/icon.js';
 import { makeLink } from '../element/link.js';
 import { timeAgo } from '../element/time.js';
+import { isEnd } from '../module/task.js';
 import { percent, rejectedRows, resultSummary } from './result.js';
 import { RunSteps } from './run-steps.js';
 

@@ -1,9 +1,9 @@
 /** The steps of a workflow's run in its row: their number, and on demand their graph. */
 
 import { make, makeButton, setText } from '../element/dom.js';
+import { icon } from '../element/icon.js';
 import { Graph } from './graph.js';
 import { countDone, readSteps } from './steps.js';
-import { icon } from '../element/icon.js';
 
 /** @import { Task } from '../module/task.js' */
 /** @import { StepContext } from './step-card.js' */
