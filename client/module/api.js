@@ -9,7 +9,7 @@ import { problemMessage, readRetryAfter } from './stream.js';
 /** @import { TokenSource } from './token.js' */
 
 /**
- * What can be started, and the fields of its form.
+ * The functions that can be started, and the fields of their forms.
  * @typedef {'text' | 'integer' | 'number' | 'boolean' | 'date' | 'month' | 'file'} FieldType
  * @typedef {{ path: string, title: string, type: FieldType, default?: unknown, required?: boolean, choices?: unknown[], hint?: string }} Field
  * @typedef {{ name: string, title: string, description?: string, input: Record<string, unknown>, fields?: Field[] }} Offer

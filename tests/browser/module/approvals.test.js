@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 
 import { isStepRef } from '../../../client/module/approval.js';
-import { pageErrors, inState, launch, listen, setHidden, until } from '../browser.js';
+import { inState, launch, listen, pageErrors, setHidden, until } from '../browser.js';
 import { approvalAsked, approvalDecided, event, FakeGateway, problem, taskEvent, toast, token } from '../fake-gateway.js';
 
 const [RUN, OTHER] = ['01JD0000000000000000000001', '01JD0000000000000000000002'];

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 
-import { pageErrors, heard, inState, launch, listen, setHidden, until } from '../browser.js';
-import { event, frame, FakeGateway, problem, toast, token } from '../fake-gateway.js';
+import { heard, inState, launch, listen, pageErrors, setHidden, until } from '../browser.js';
+import { event, FakeGateway, frame, problem, toast, token } from '../fake-gateway.js';
 
 let browser, context, page, gateway, errors;
 

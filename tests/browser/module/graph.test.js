@@ -3,7 +3,7 @@ import { after, afterEach, before, beforeEach, test } from 'node:test';
 
 import { layoutGraph } from '../../../client/tasks/graph-layout.js';
 import { countDone, readSteps } from '../../../client/tasks/steps.js';
-import { pageErrors, inState, launch, listen, until } from '../browser.js';
+import { inState, launch, listen, pageErrors, until } from '../browser.js';
 import { FakeGateway, taskEvent, token } from '../fake-gateway.js';
 
 const node = (id, ...needs) => ({ id, needs });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 
-import { pageErrors, launch } from '../browser.js';
+import { launch, pageErrors } from '../browser.js';
 import { approvalAsked, FakeGateway, toast } from '../fake-gateway.js';
 
 const RUN = '01JD0000000000000000000001';

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 
 import { parseColumns, tableNameFor } from '../../../client/page/import-form.js';
-import { pageErrors, drop, launch, until } from '../browser.js';
+import { drop, launch, pageErrors, until } from '../browser.js';
 import { approvalAsked, FakeGateway, problem, taskEvent, token } from '../fake-gateway.js';
 
 const AIRPORTS = new URL('../node_modules/vega-datasets/data/airports.csv', import.meta.url);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 
 import { buildInput, parseValue } from '../../../client/start/input.js';
-import { pageErrors, inState, launch, listen, until } from '../browser.js';
+import { inState, launch, listen, pageErrors, until } from '../browser.js';
 import { FakeGateway, problem, token } from '../fake-gateway.js';
 
 test('each value gets to its path, with the type of its field; what was left empty is left out', () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 
 import { resultSummary } from '../../../client/tasks/result.js';
-import { pageErrors, inState, launch, listen, until } from '../browser.js';
+import { inState, launch, listen, pageErrors, until } from '../browser.js';
 import { FakeGateway, problem, taskEvent, token } from '../fake-gateway.js';
 
 let browser, context, page, gateway, errors;

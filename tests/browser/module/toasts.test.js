@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 
-import { pageErrors, inState, launch, listen, until } from '../browser.js';
+import { inState, launch, listen, pageErrors, until } from '../browser.js';
 import { event, FakeGateway, taskEvent, toast, token } from '../fake-gateway.js';
 
 let browser, context, page, gateway, errors;
