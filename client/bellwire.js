@@ -1,5 +1,5 @@
 /**
- * Bellwire in the browser: what a worker has to say, on whatever page the person is.
+ * Bellwire in the browser: events of background work on any page.
  *
  * ```js
  * import { connect } from '/client/bellwire.js';
@@ -10,23 +10,25 @@
  * document.querySelector('bellwire-toasts').connection = connection;
  * ```
  *
- * Elements that take a `connection` as that one does: `toasts.js` (`<bellwire-toasts>`), `tasks.js` (one's tasks, a workflow's
- * run as a graph), `start.js` (forms of what can be started) and `approvals.js` (questions that wait for one's answer).
+ * Elements that take a `connection` in the same way: `toasts.js` (`<bellwire-toasts>`), `tasks.js` (the user's tasks, a
+ * workflow's run as a graph), `start.js` (forms of what can be started) and `approvals.js` (open approvals).
  *
- * No build step, no dependency. In order of flow:
- * token → slots → stream (sse, watchdog) → inbox → showing (claim), with `retry` and `attention` saying when.
+ * No build step, no dependency. `module/` in order of flow: token → stream-slots → stream (sse, watchdog) → event-filter →
+ * toast-delivery (toast-claims); retry-policy and tab-visibility decide when to connect.
  */
 
-import { Connection } from './connection.js';
+import { Connection } from './module/connection.js';
 
-export { ApiError } from './api.js';
-export { Connection } from './connection.js';
-export { fold, isEnd } from './fold.js';
-export { TokenError } from './token.js';
+/** @import { Options } from './module/connection.js' */
+
+export { ApiError } from './module/api.js';
+export { Connection } from './module/connection.js';
+export { fold, isEnd } from './module/task.js';
+export { TokenError } from './module/token.js';
 
 /**
- * Opens a connection that heals itself until it is closed.
- * @param {import('./connection.js').Options} options
+ * Opens a connection that reconnects by itself until it is closed.
+ * @param {Options} options
  */
 export function connect(options) {
   return new Connection(options);

@@ -1,4 +1,4 @@
-/** Debian's Chromium, and what a test does with its tabs. */
+/** Debian's Chromium, and the actions of tests on its tabs. */
 
 import { chromium } from 'playwright-core';
 
@@ -7,22 +7,22 @@ const FLAGS = [
   '--disable-component-update', '--disable-sync',
 ];
 
-/** Starts a browser of its own, with more flags if need be; `BELLWIRE_TEST_CHROMIUM` names another than Debian's. */
+/** Starts a browser, with more flags if given; `BELLWIRE_TEST_CHROMIUM` names another than Debian's. */
 export function launch(...more) {
   return chromium.launch({ executablePath: process.env.BELLWIRE_TEST_CHROMIUM ?? '/usr/bin/chromium', args: [...FLAGS, ...more] });
 }
 
-/** What the browser says about a page that is not as it should be, its own network errors aside. */
-export function complaints(page) {
-  const said = [];
-  page.on('pageerror', (error) => said.push(error.stack ?? String(error)));
+/** Collects a page's errors, without those of failed requests. */
+export function pageErrors(page) {
+  const errors = [];
+  page.on('pageerror', (error) => errors.push(error.stack ?? String(error)));
   page.on('console', (message) => {
-    if (message.type() === 'error' && !message.text().startsWith('Failed to load resource')) said.push(message.text());
+    if (message.type() === 'error' && !message.text().startsWith('Failed to load resource')) errors.push(message.text());
   });
-  return said;
+  return errors;
 }
 
-/** Tells a page that it is hidden, or seen again: headless tabs are all visible. */
+/** Makes a page hidden or visible: headless tabs are all visible. */
 export function setHidden(page, hidden) {
   return page.evaluate((hidden) => {
     Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => (hidden ? 'hidden' : 'visible') });
@@ -31,7 +31,7 @@ export function setHidden(page, hidden) {
   }, hidden);
 }
 
-/** Waits until it is so; says what it was instead. */
+/** Waits until a value is as expected; fails with the last value. */
 export async function until(look, isSo = Boolean, limit = 10_000) {
   const deadline = performance.now() + limit;
   for (;;) {
@@ -43,7 +43,7 @@ export async function until(look, isSo = Boolean, limit = 10_000) {
 }
 
 /**
- * Opens a connection in a page and keeps what it says in `heard`.
+ * Opens a connection in a page and keeps its events in `heard`.
  * `options.token` is a token, or several to be given one after the other.
  */
 export async function listen(page, options = {}) {
@@ -60,7 +60,7 @@ export async function listen(page, options = {}) {
   }, options);
 }
 
-/** What a page has heard so far. */
+/** The events of a page's connection so far. */
 export const heard = (page) => page.evaluate(() => window.heard);
 
 /** Waits until a page's connection is in this state. */

@@ -103,11 +103,12 @@ impl Host {
         let schema =
             InputSchema::compile(&description.input).map_err(|error| HostError::Schema(kind.clone(), error))?;
         let registration = tokio::spawn(register(worker.storage.catalogue(&worker.environment), description));
+        let (log, horizon) = (worker.backplane.log.clone(), config.horizon);
+        let cancellations = Cancellations::follow(log, &worker.pod, horizon, function.clone());
         let runner = Runner {
-            cancellations: Cancellations::follow(worker.backplane.log.clone(), &worker.pod, config.horizon),
+            cancellations,
             worker,
             kind,
-            cancellations: Cancellations::follow(backplane.log.clone(), &pod, config.horizon, function.clone()),
             function,
             schema: Arc::new(schema),
             locks: TaskLocks::default(),

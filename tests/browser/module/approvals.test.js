@@ -1,31 +1,31 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 
-import { isAsked } from '../../../client/question.js';
-import { complaints, inState, launch, listen, setHidden, until } from '../browser.js';
-import { asked, decided, event, Peer, problem, taskEvent, toast, token } from '../peer.js';
+import { isStepRef } from '../../../client/module/approval.js';
+import { inState, launch, listen, pageErrors, setHidden, until } from '../browser.js';
+import { approvalAsked, approvalDecided, event, FakeGateway, problem, taskEvent, toast, token } from '../fake-gateway.js';
 
 const [RUN, OTHER] = ['01JD0000000000000000000001', '01JD0000000000000000000002'];
-let browser, context, page, peer, said;
+let browser, context, page, gateway, errors;
 
 before(async () => (browser = await launch()));
 after(() => browser.close());
 beforeEach(async () => {
-  peer = await Peer.start();
+  gateway = await FakeGateway.start();
   context = await browser.newContext();
-  said = [];
+  errors = [];
   page = await context.newPage();
-  said.push(complaints(page));
+  errors.push(pageErrors(page));
 });
 afterEach(async () => {
   await context.close();
-  await peer.stop();
-  assert.deepEqual(said.flat(), []);
+  await gateway.stop();
+  assert.deepEqual(errors.flat(), []);
 });
 
 /** A page with both: the toasts and the list. */
 async function open(tab = page) {
-  await tab.goto(`${peer.url}/blank`);
+  await tab.goto(`${gateway.url}/blank`);
   await listen(tab, { token: token(), hiddenAfter: 60_000 });
   await tab.evaluate(async () => {
     await Promise.all([import('/client/toasts.js'), import('/client/approvals.js')]);
@@ -49,34 +49,34 @@ const isEmpty = () => page.locator('bellwire-approvals').evaluate((list) => list
 test('a toast that asks has two buttons, stays, and answers through the API', async () => {
   await page.clock.install();
   await open();
-  peer.send(asked(question()));
+  gateway.send(approvalAsked(question()));
   await inToast('Approve: Publish 3,376 airports?').waitFor();
   await page.clock.fastForward('10:00');
   assert.deepEqual(await titles(), ['Publish 3,376 airports?']);
   await inToast('Reject: Publish 3,376 airports?').waitFor();
   await inToast('Approve: Publish 3,376 airports?').click();
-  await until(() => peer.decisions, (all) => all.length === 1);
-  assert.deepEqual(peer.decisions, [{ task: RUN, step: 'approve', decision: 'approve' }]);
-  assert.ok(peer.requests.includes(`POST /api/tasks/${RUN}/steps/approve`));
+  await until(() => gateway.decisions, (all) => all.length === 1);
+  assert.deepEqual(gateway.decisions, [{ task: RUN, step: 'approve', decision: 'approve' }]);
+  assert.ok(gateway.requests.includes(`POST /api/tasks/${RUN}/steps/approve`));
   await until(titles, (all) => all.length === 0);
 });
 
 test('its buttons are reached and pressed by keyboard alone', async () => {
   await open();
-  peer.send(asked(question()));
+  gateway.send(approvalAsked(question()));
   await inToast('Reject: Publish 3,376 airports?').and(page.locator(':enabled')).waitFor();
   await page.keyboard.press('F8');
   await page.keyboard.press('Tab');
   await page.keyboard.press('Tab');
   await page.keyboard.press('Enter');
-  await until(() => peer.decisions[0]?.decision, (decision) => decision === 'reject');
+  await until(() => gateway.decisions[0]?.decision, (decision) => decision === 'reject');
 });
 
 test('what comes up under a finger is no answer yet', async () => {
   await page.clock.install();
   await open();
   await page.clock.pauseAt(new Date(Date.now() + 3_600_000));
-  peer.send(asked(question()));
+  gateway.send(approvalAsked(question()));
   const approve = inToast('Approve: Publish 3,376 airports?');
   await until(async () => {
     await page.clock.runFor(50);
@@ -91,7 +91,7 @@ test('it is not swept aside by finger', async () => {
   await context.close();
   context = await browser.newContext({ hasTouch: true });
   page = await open(await context.newPage());
-  peer.send(asked(question()));
+  gateway.send(approvalAsked(question()));
   const card = page.locator('bellwire-toasts .toast');
   await card.waitFor();
   await card.evaluate((element) => {
@@ -108,11 +108,11 @@ test('somebody else’s answer takes it away in every tab, also where it waits t
   await open();
   await setHidden(hidden, true);
   for (const tab of [second, page]) await setHidden(tab, true);
-  peer.send(asked(question()));
+  gateway.send(approvalAsked(question()));
   await until(() => listed(second), (all) => all.length === 1);
   await setHidden(page, false);
   await until(titles, (all) => all.length === 1);
-  peer.send(decided(question()));
+  gateway.send(approvalDecided(question()));
   await until(titles, (all) => all.length === 0);
   for (const tab of [second, hidden]) {
     await until(() => listed(tab), (all) => all.length === 0);
@@ -123,10 +123,10 @@ test('somebody else’s answer takes it away in every tab, also where it waits t
 
 test('a run that has ended asks nothing more, here and in the toasts', async () => {
   await open();
-  peer.send(asked(question()));
-  peer.send(asked(question({ task: OTHER, question: 'Another run’s?' })));
+  gateway.send(approvalAsked(question()));
+  gateway.send(approvalAsked(question({ task: OTHER, question: 'Another run’s?' })));
   await until(titles, (all) => all.length === 2);
-  peer.send(taskEvent({ id: RUN, kind: 'workflows', title: 'x', state: 'cancelled' }));
+  gateway.send(taskEvent({ id: RUN, kind: 'workflows', title: 'x', state: 'cancelled' }));
   await until(titles, (all) => all.join() === 'Another run’s?');
   assert.deepEqual(await listed(), ['Another run’s?']);
 });
@@ -134,9 +134,9 @@ test('a run that has ended asks nothing more, here and in the toasts', async () 
 test('a question that was answered while one was away is not asked again', async () => {
   await open();
   await setHidden(page, true);
-  peer.send(asked(question()));
-  peer.send(decided(question()));
-  peer.send(toast('after it'));
+  gateway.send(approvalAsked(question()));
+  gateway.send(approvalDecided(question()));
+  gateway.send(toast('after it'));
   await until(() => page.evaluate(() => heard.event.length), (count) => count === 3);
   await setHidden(page, false);
   await until(titles, (all) => all.includes('after it'));
@@ -144,75 +144,75 @@ test('a question that was answered while one was away is not asked again', async
 });
 
 test('who comes too late is told who was first, in the toast', async () => {
-  peer.answer = (request, response) => request.method === 'POST' && (problem(response, 409, 'bob approved already'), true);
+  gateway.answer = (request, response) => request.method === 'POST' && (problem(response, 409, 'bob approved already'), true);
   await open();
-  peer.send(asked(question()));
+  gateway.send(approvalAsked(question()));
   await inToast('Approve: Publish 3,376 airports?').click();
   await page.locator('bellwire-toasts .body').getByText('bob approved already').waitFor();
   assert.equal(await page.locator('bellwire-toasts .decide').count(), 0);
-  peer.send(decided(question()));
+  gateway.send(approvalDecided(question()));
   await until(listed, (all) => all.length === 0);
   assert.deepEqual(await titles(), ['Publish 3,376 airports?']); // there to be read
 });
 
 test('an answer that did not arrive can be given again, and is not by pressing twice', async () => {
   let tries = 0;
-  peer.answer = async (request, response) => {
+  gateway.answer = async (request, response) => {
     if (request.method !== 'POST' || tries++ > 0) return false;
     request.resume();
     await new Promise((resolve) => setTimeout(resolve, 100));
     return problem(response, 503, 'the broker is away'), true;
   };
   await open();
-  peer.send(asked(question()));
+  gateway.send(approvalAsked(question()));
   const approve = inToast('Approve: Publish 3,376 airports?');
   await approve.dblclick();
   await page.locator('bellwire-toasts .failed').getByText('the broker is away').waitFor();
   assert.equal(tries, 1);
   await approve.click();
   await until(titles, (all) => all.length === 0);
-  assert.equal(peer.decisions.length, 1);
+  assert.equal(gateway.decisions.length, 1);
 });
 
 test('buttons are only on the event that asks, and only for a step that has a proper name', async () => {
   await open();
   const bad = [{ task: '../../api/events', step: 'x' }, { task: RUN, step: '../x' }, { task: RUN, step: 'A' }, { task: RUN, step: '' }, { task: RUN }, {}, 'x', { task: `${RUN}\n`, step: 'x' }];
   for (const decision of bad) {
-    assert.equal(isAsked(decision), false);
-    peer.send(toast('no question', { toast: { decision }, event: { type: 'bellwire.approval.asked' } }));
+    assert.equal(isStepRef(decision), false);
+    gateway.send(toast('no question', { toast: { decision }, event: { type: 'bellwire.approval.asked' } }));
   }
-  peer.send(toast('a message', { toast: { decision: { task: RUN, step: 'approve' } } }));
-  peer.send(asked(question({ step: 'two' }), { data: { question: { task: RUN, step: 'two', question: 'two?' }, toast: { level: 'info', title: 'another', decision: { task: OTHER, step: 'two' } } } }));
-  peer.send(toast('the last', { toast: { level: 'error' } }));
+  gateway.send(toast('a message', { toast: { decision: { task: RUN, step: 'approve' } } }));
+  gateway.send(approvalAsked(question({ step: 'two' }), { data: { question: { task: RUN, step: 'two', question: 'two?' }, toast: { level: 'info', title: 'another', decision: { task: OTHER, step: 'two' } } } }));
+  gateway.send(toast('the last', { toast: { level: 'error' } }));
   await until(titles, (all) => all.includes('the last'));
   assert.equal(await page.locator('bellwire-toasts .decide').count(), 0);
   await assert.rejects(page.evaluate(() => connection.api.decide('../events', 'x', 'approve')), /names no step/);
-  assert.equal(peer.requests.some((request) => request.startsWith('POST')), false);
+  assert.equal(gateway.requests.some((request) => request.startsWith('POST')), false);
 });
 
 test('questions do not fold into a burst', async () => {
   await open();
-  for (let n = 0; n < 6; n++) peer.send(asked(question({ step: `s${n}`, question: `question ${n}` })));
+  for (let n = 0; n < 6; n++) gateway.send(approvalAsked(question({ step: `s${n}`, question: `question ${n}` })));
   await until(() => page.locator('bellwire-toasts .toast').count(), (count) => count === 6);
 });
 
 test('the list shows what waits at the start, and what is asked and answered later', async () => {
-  peer.approvals = [question({ title: 'Load airports', owner: 'carol', asked: new Date(Date.now() - 120_000).toISOString() })];
+  gateway.approvals = [question({ title: 'Load airports', owner: 'carol', asked: new Date(Date.now() - 120_000).toISOString() })];
   await open();
   await until(listed, (all) => all.join() === 'Publish 3,376 airports?');
   assert.equal((await page.locator('bellwire-approvals .about').innerText()).replace(/\s+/g, ' '), 'Load airports started by carol 2 minutes ago');
   assert.equal(await isEmpty(), false);
-  peer.send(asked(question({ task: OTHER, question: '<b>second</b>' })));
+  gateway.send(approvalAsked(question({ task: OTHER, question: '<b>second</b>' })));
   await until(listed, (all) => all.join() === 'Publish 3,376 airports?,<b>second</b>');
-  peer.send(asked(question(), { id: 'asked again', data: { question: question() } }));
-  peer.send(decided(question({ task: OTHER })));
-  peer.send(decided(question()));
+  gateway.send(approvalAsked(question(), { id: 'asked again', data: { question: question() } }));
+  gateway.send(approvalDecided(question({ task: OTHER })));
+  gateway.send(approvalDecided(question()));
   await until(listed, (all) => all.length === 0);
   assert.equal(await isEmpty(), true);
 });
 
 test('one answers in the list, with a comment, and what was being written elsewhere stays', async () => {
-  peer.approvals = [question(), question({ task: OTHER, question: 'Second?' })];
+  gateway.approvals = [question(), question({ task: OTHER, question: 'Second?' })];
   await open();
   await until(listed, (all) => all.length === 2);
   const [first, second] = [0, 1].map((n) => page.locator('bellwire-approvals .comment').nth(n));
@@ -220,13 +220,13 @@ test('one answers in the list, with a comment, and what was being written elsewh
   await first.fill(' looks right ');
   await inList('Approve: Publish 3,376 airports?').click();
   await until(listed, (all) => all.join() === 'Second?');
-  assert.deepEqual(peer.decisions, [{ task: RUN, step: 'approve', decision: 'approve', comment: 'looks right' }]);
+  assert.deepEqual(gateway.decisions, [{ task: RUN, step: 'approve', decision: 'approve', comment: 'looks right' }]);
   assert.equal(await page.locator('bellwire-approvals .comment').inputValue(), 'half a sen');
 });
 
 test('a refused answer is said in words, and the question goes', async () => {
-  peer.approvals = [question()];
-  peer.answer = (request, response) => request.method === 'POST' && (problem(response, 403, 'only group:finance was asked'), true);
+  gateway.approvals = [question()];
+  gateway.answer = (request, response) => request.method === 'POST' && (problem(response, 403, 'only group:finance was asked'), true);
   await open();
   await inList('Reject: Publish 3,376 airports?').click();
   await until(() => page.locator('bellwire-approvals .trouble').innerText(), (text) => text === '“Publish 3,376 airports?”: only group:finance was asked');
@@ -235,22 +235,22 @@ test('a refused answer is said in words, and the question goes', async () => {
 });
 
 test('after a gap the questions are loaded again, and one that was answered does not come back by a late list', async () => {
-  peer.approvals = [question()];
+  gateway.approvals = [question()];
   await open();
   await until(listed, (all) => all.length === 1);
-  peer.approvals = [question(), question({ task: OTHER, question: 'Second?' })];
-  peer.send(decided(question()));
+  gateway.approvals = [question(), question({ task: OTHER, question: 'Second?' })];
+  gateway.send(approvalDecided(question()));
   await until(listed, (all) => all.length === 0);
-  for (const stream of peer.streams) stream.write('event: gap\ndata: {"reason":"remade"}\n\n');
+  for (const stream of gateway.streams) stream.write('event: gap\ndata: {"reason":"remade"}\n\n');
   await until(listed, (all) => all.join() === 'Second?');
 });
 
 test('questions that cannot be loaded say why and are asked for again', async () => {
-  peer.answer = (_, response, path) => path === '/api/approvals' && (problem(response, 503, 'catching up'), true);
+  gateway.answer = (_, response, path) => path === '/api/approvals' && (problem(response, 503, 'catching up'), true);
   await open();
   await until(() => page.locator('bellwire-approvals .trouble').innerText(), (text) => text.includes('catching up'));
-  peer.answer = () => false;
-  peer.approvals = [question()];
+  gateway.answer = () => false;
+  gateway.approvals = [question()];
   await page.getByRole('button', { name: 'Try again' }).click();
   await until(listed, (all) => all.length === 1);
   assert.equal(await page.locator('bellwire-approvals .trouble').isVisible(), false);
@@ -258,8 +258,8 @@ test('questions that cannot be loaded say why and are asked for again', async ()
 
 test('an event of no known shape asks nothing', async () => {
   await open();
-  for (const data of [undefined, { question: null }, { question: { task: 'x', step: 'y' } }, { answer: {} }]) peer.send(event({ type: 'bellwire.approval.asked', data }));
-  for (const data of [undefined, { answer: null }, { answer: 'x' }]) peer.send(event({ type: 'bellwire.approval.decided', data }));
-  peer.send(asked(question()));
+  for (const data of [undefined, { question: null }, { question: { task: 'x', step: 'y' } }, { answer: {} }]) gateway.send(event({ type: 'bellwire.approval.asked', data }));
+  for (const data of [undefined, { answer: null }, { answer: 'x' }]) gateway.send(event({ type: 'bellwire.approval.decided', data }));
+  gateway.send(approvalAsked(question()));
   await until(listed, (all) => all.length === 1);
 });

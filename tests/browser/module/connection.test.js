@@ -1,37 +1,37 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 
-import { complaints, heard, inState, launch, listen, setHidden, until } from '../browser.js';
-import { event, frame, Peer, problem, toast, token } from '../peer.js';
+import { heard, inState, launch, listen, pageErrors, setHidden, until } from '../browser.js';
+import { event, FakeGateway, frame, problem, toast, token } from '../fake-gateway.js';
 
-let browser, context, page, peer, said;
+let browser, context, page, gateway, errors;
 
 before(async () => (browser = await launch()));
 after(() => browser.close());
 beforeEach(async () => {
-  peer = await Peer.start();
+  gateway = await FakeGateway.start();
   context = await browser.newContext();
   page = await context.newPage();
-  said = complaints(page);
-  await page.goto(`${peer.url}/blank`);
+  errors = pageErrors(page);
+  await page.goto(`${gateway.url}/blank`);
 });
 afterEach(async () => {
   await context.close();
-  await peer.stop();
-  assert.deepEqual(said, []);
+  await gateway.stop();
+  assert.deepEqual(errors, []);
 });
 
 const events = (count) => until(async () => (await heard(page)).event.map(({ id }) => id), (ids) => ids.length >= count);
-const asked = (count) => until(() => peer.asked.length, (now) => now >= count);
+const streamsRequested = (count) => until(() => gateway.streamRequests.length, (now) => now >= count);
 
 test('one that has received nothing yet comes back from the cursor of the heartbeat', async () => {
   await listen(page, { token: token() });
   await inState(page, 'live');
-  peer.endStreams();
-  peer.send(toast('said while it was away'));
-  assert.deepEqual(await events(1), [JSON.parse(peer.log[0].text.split('data: ')[1]).id]);
-  assert.equal(peer.asked[0]['last-event-id'], undefined);
-  assert.equal(peer.asked[1]['last-event-id'], 'c0');
+  gateway.endStreams();
+  gateway.send(toast('said while it was away'));
+  assert.deepEqual(await events(1), [JSON.parse(gateway.log[0].text.split('data: ')[1]).id]);
+  assert.equal(gateway.streamRequests[0]['last-event-id'], undefined);
+  assert.equal(gateway.streamRequests[1]['last-event-id'], 'c0');
 });
 
 test('the token travels in the header and never in a URL', async () => {
@@ -41,7 +41,7 @@ test('the token travels in the header and never in a URL', async () => {
   await listen(page, { token: secret });
   await inState(page, 'live');
   await page.evaluate(() => connection.api.listTasks());
-  assert.equal(peer.asked[0].authorization, `Bearer ${secret}`);
+  assert.equal(gateway.streamRequests[0].authorization, `Bearer ${secret}`);
   assert.ok(urls.length > 0 && urls.every((url) => !url.includes(secret)));
 });
 
@@ -49,9 +49,9 @@ test('an event that comes twice is told once', async () => {
   await listen(page, { token: token() });
   await inState(page, 'live');
   const twice = toast('once');
-  peer.send(twice);
-  peer.send(twice);
-  peer.send(event({ id: 'last' }));
+  gateway.send(twice);
+  gateway.send(twice);
+  gateway.send(event({ id: 'last' }));
   assert.deepEqual(await events(2), [twice.id, 'last']);
   assert.deepEqual((await heard(page)).dropped, [{ why: 'repeated' }]);
 });
@@ -59,9 +59,9 @@ test('an event that comes twice is told once', async () => {
 test('an event of another environment is dropped and reported, whatever else it says', async () => {
   await listen(page, { token: token({ env: 'prod' }) });
   await inState(page, 'live');
-  peer.send(toast('from qa', { event: { environment: 'qa' } }));
-  peer.send(toast('from nowhere', { event: { environment: undefined } }));
-  peer.send(toast('ours', { event: { environment: 'prod', id: 'ours' } }));
+  gateway.send(toast('from qa', { event: { environment: 'qa' } }));
+  gateway.send(toast('from nowhere', { event: { environment: undefined } }));
+  gateway.send(toast('ours', { event: { environment: 'prod', id: 'ours' } }));
   assert.deepEqual(await events(1), ['ours']);
   await until(async () => (await heard(page)).toast.map(({ toast }) => toast.title), (titles) => titles.includes('ours'));
   const { dropped, toast: shown } = await heard(page);
@@ -72,21 +72,21 @@ test('an event of another environment is dropped and reported, whatever else it 
 test('an event past its time, or one that is no event, is dropped', async () => {
   await listen(page, { token: token() });
   await inState(page, 'live');
-  peer.send(toast('old', { event: { expirytime: new Date(Date.now() - 1000).toISOString() } }));
-  for (const stream of peer.streams) stream.write('id: c2\nevent: x\ndata: {"half":\n\n');
-  peer.send(toast('in time', { event: { id: 'in time', expirytime: new Date(Date.now() + 60_000).toISOString() } }));
+  gateway.send(toast('old', { event: { expirytime: new Date(Date.now() - 1000).toISOString() } }));
+  for (const stream of gateway.streams) stream.write('id: c2\nevent: x\ndata: {"half":\n\n');
+  gateway.send(toast('in time', { event: { id: 'in time', expirytime: new Date(Date.now() + 60_000).toISOString() } }));
   assert.deepEqual(await events(1), ['in time']);
   assert.deepEqual((await heard(page)).dropped, [{ why: 'expired' }, { why: 'malformed' }]);
 });
 
 test('a refused token is replaced once at once, and asked for again only after a pause', async () => {
   const refuse = (_, response) => problem(response, 401, 'the token has expired');
-  peer.misbehave.push(refuse, refuse, refuse);
+  gateway.streamHandlers.push(refuse, refuse, refuse);
   await listen(page, { token: ['a', 'b', 'c', 'd'].map((jti) => token({ jti })) });
   const waiting = await until(async () => (await heard(page)).state.find(({ state }) => state === 'waiting'));
   assert.equal(waiting.reason, 'unauthorised');
   assert.equal(waiting.detail, 'the token has expired');
-  assert.deepEqual(peer.asked.slice(0, 2).map((each) => each.authorization), ['a', 'b'].map((jti) => `Bearer ${token({ jti })}`));
+  assert.deepEqual(gateway.streamRequests.slice(0, 2).map((each) => each.authorization), ['a', 'b'].map((jti) => `Bearer ${token({ jti })}`));
   await inState(page, 'live');
   assert.equal((await heard(page)).tokens, 4);
 });
@@ -94,11 +94,11 @@ test('a refused token is replaced once at once, and asked for again only after a
 test('a token that runs out in mid-life is replaced without a pause and nothing is missed', async () => {
   await listen(page, { token: [token({ jti: 'old' }), token({ jti: 'new' })] });
   await inState(page, 'live');
-  peer.misbehave.push((_, response) => problem(response, 401, 'the token has expired'));
-  peer.endStreams('retry: 0\n\n');
-  peer.send(event({ id: 'missed?' }));
+  gateway.streamHandlers.push((_, response) => problem(response, 401, 'the token has expired'));
+  gateway.endStreams('retry: 0\n\n');
+  gateway.send(event({ id: 'missed?' }));
   assert.deepEqual(await events(1), ['missed?']);
-  assert.equal(peer.asked.at(-1).authorization, `Bearer ${token({ jti: 'new' })}`);
+  assert.equal(gateway.streamRequests.at(-1).authorization, `Bearer ${token({ jti: 'new' })}`);
 });
 
 test('a token for another environment is not used', async () => {
@@ -106,43 +106,43 @@ test('a token for another environment is not used', async () => {
   await inState(page, 'waiting');
   const [waiting] = (await heard(page)).state.filter(({ state }) => state === 'waiting');
   assert.match(waiting.detail, /for the environment qa, not prod/);
-  assert.equal(peer.asked.length, 0);
+  assert.equal(gateway.streamRequests.length, 0);
 });
 
 test('told to come later, it comes later, and a returning network does not hurry it', async () => {
-  peer.misbehave.push((_, response) => problem(response, 503, 'stopping', { 'retry-after': '1' }));
+  gateway.streamHandlers.push((_, response) => problem(response, 503, 'stopping', { 'retry-after': '1' }));
   await listen(page, { token: token() });
   await inState(page, 'waiting');
   await page.evaluate(() => dispatchEvent(new Event('online')));
   await inState(page, 'live');
-  assert.ok(peer.asked[1].at - peer.asked[0].at >= 1000, `${peer.asked[1].at - peer.asked[0].at} ms`);
+  assert.ok(gateway.streamRequests[1].at - gateway.streamRequests[0].at >= 1000, `${gateway.streamRequests[1].at - gateway.streamRequests[0].at} ms`);
 });
 
 test('a page of a proxy in place of the stream is not taken for one', async () => {
-  peer.misbehave.push((_, response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<html>\n\nlog in\n\n'));
+  gateway.streamHandlers.push((_, response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<html>\n\nlog in\n\n'));
   await listen(page, { token: token() });
   await inState(page, 'live');
   const states = (await heard(page)).state.map(({ state }) => state);
   assert.deepEqual(states, ['connecting', 'waiting', 'connecting', 'live']);
-  assert.equal(peer.asked.length, 2);
+  assert.equal(gateway.streamRequests.length, 2);
 });
 
 test('a connection that is cut comes back by itself, also in the middle of a frame', async () => {
   await listen(page, { token: token() });
   await inState(page, 'live');
-  peer.send(event({ id: 'one' }));
+  gateway.send(event({ id: 'one' }));
   await events(1);
-  for (const stream of peer.streams) {
+  for (const stream of gateway.streams) {
     stream.write('id: c2\nevent: bellwire.message\nda');
     stream.destroy();
   }
-  peer.send(event({ id: 'two' }));
+  gateway.send(event({ id: 'two' }));
   assert.deepEqual(await events(2), ['one', 'two']);
-  assert.equal(peer.asked[1]['last-event-id'], 'c1');
+  assert.equal(gateway.streamRequests[1]['last-event-id'], 'c1');
 });
 
 test('bytes split anywhere, CRLF and a byte order mark change nothing', async () => {
-  peer.misbehave.push(async (_, response) => {
+  gateway.streamHandlers.push(async (_, response) => {
     response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8' });
     const text = `\uFEFFid: c1\n\n: hello\n\n${frame('c7', event({ id: 'ü🔔', data: { words: 'Grüße' } }))}`.replaceAll('\n', '\r\n');
     response.socket.setNoDelay(true);
@@ -157,27 +157,27 @@ test('bytes split anywhere, CRLF and a byte order mark change nothing', async ()
 });
 
 test('a silent connection is given up after two and a half heartbeats', async () => {
-  peer.misbehave.push((_, response) => response.writeHead(200, { 'content-type': 'text/event-stream' }).write('id: c9\n\n'));
+  gateway.streamHandlers.push((_, response) => response.writeHead(200, { 'content-type': 'text/event-stream' }).write('id: c9\n\n'));
   await listen(page, { token: token(), heartbeat: 200 });
-  await asked(2);
-  const waited = peer.asked[1].at - peer.asked[0].at;
+  await streamsRequested(2);
+  const waited = gateway.streamRequests[1].at - gateway.streamRequests[0].at;
   assert.ok(waited >= 500, `${waited} ms`);
-  assert.equal(peer.asked[1]['last-event-id'], 'c9');
+  assert.equal(gateway.streamRequests[1]['last-event-id'], 'c9');
   assert.ok((await heard(page)).state.some(({ reason }) => reason === 'silent'));
 });
 
 test('a gateway that does not even answer is given up too', async () => {
-  peer.misbehave.push(() => {});
+  gateway.streamHandlers.push(() => {});
   await listen(page, { token: token(), heartbeat: 100 });
   await inState(page, 'live');
-  assert.equal(peer.asked.length, 2);
+  assert.equal(gateway.streamRequests.length, 2);
 });
 
 test('a gateway with a slower heartbeat than expected is learned, not given up for ever', async () => {
-  peer.heartbeat = 600;
+  gateway.heartbeat = 600;
   await listen(page, { token: token(), heartbeat: 100 });
-  const streams = () => peer.asked.length;
-  await until(() => [...peer.streams].some((stream) => performance.now() - (stream.since ??= performance.now()) > 2_500), Boolean, 20_000);
+  const streams = () => gateway.streamRequests.length;
+  await until(() => [...gateway.streams].some((stream) => performance.now() - (stream.since ??= performance.now()) > 2_500), Boolean, 20_000);
   assert.ok(streams() < 12, `${streams()} streams`);
 });
 
@@ -186,11 +186,11 @@ test('a tab hidden for long closes its stream, and shown again gets what it miss
   await inState(page, 'live');
   await setHidden(page, true);
   await inState(page, 'hidden');
-  await until(() => peer.streams.size, (open) => open === 0);
-  peer.send(toast('while hidden', { event: { id: 'missed' } }));
+  await until(() => gateway.streams.size, (open) => open === 0);
+  gateway.send(toast('while hidden', { event: { id: 'missed' } }));
   await setHidden(page, false);
   assert.deepEqual(await events(1), ['missed']);
-  peer.send(event({ id: 'after' }));
+  gateway.send(event({ id: 'after' }));
   assert.deepEqual(await events(2), ['missed', 'after']);
   await until(async () => (await heard(page)).toast.length, (count) => count === 1);
 });
@@ -200,19 +200,19 @@ test('a tab hidden for a moment keeps its stream', async () => {
   await inState(page, 'live');
   await setHidden(page, true);
   await setHidden(page, false);
-  peer.send(event({ id: 'heard' }));
+  gateway.send(event({ id: 'heard' }));
   await events(1);
   await new Promise((resolve) => setTimeout(resolve, 600)); // the time that would have closed it
-  assert.equal(peer.asked.length, 1);
+  assert.equal(gateway.streamRequests.length, 1);
 });
 
 test('what happens between two pages of a tab is not missed', async () => {
   await listen(page, { token: token() });
   await inState(page, 'live');
   await page.goto('about:blank');
-  await until(() => peer.streams.size, (open) => open === 0);
-  peer.send(event({ id: 'between' }));
-  await page.goto(`${peer.url}/blank`);
+  await until(() => gateway.streams.size, (open) => open === 0);
+  gateway.send(event({ id: 'between' }));
+  await page.goto(`${gateway.url}/blank`);
   await listen(page, { token: token() });
   assert.deepEqual(await events(1), ['between']);
 });
@@ -223,14 +223,14 @@ test('another person in the same tab does not take over the cursor', async () =>
   await page.evaluate(() => connection.close());
   await listen(page, { token: token({ sub: 'bob' }) });
   await inState(page, 'live');
-  assert.equal(peer.asked.at(-1)['last-event-id'], undefined);
+  assert.equal(gateway.streamRequests.at(-1)['last-event-id'], undefined);
 });
 
 test('a gap is told, and the stream goes on', async () => {
   await listen(page, { token: token() });
   await inState(page, 'live');
-  for (const stream of peer.streams) stream.write('event: gap\ndata: {"reason":"retention"}\n\n');
-  peer.send(event({ id: 'next' }));
+  for (const stream of gateway.streams) stream.write('event: gap\ndata: {"reason":"retention"}\n\n');
+  gateway.send(event({ id: 'next' }));
   await events(1);
   assert.deepEqual((await heard(page)).gap, [{ reason: 'retention' }]);
   assert.equal((await heard(page)).event.length, 1);
@@ -240,11 +240,11 @@ test('closed, it stays closed', async () => {
   await listen(page, { token: token() });
   await inState(page, 'live');
   await page.evaluate(() => connection.close());
-  await until(() => peer.streams.size, (open) => open === 0);
+  await until(() => gateway.streams.size, (open) => open === 0);
   await setHidden(page, true);
   await setHidden(page, false);
   await page.evaluate(() => dispatchEvent(new Event('online')));
   await new Promise((resolve) => setTimeout(resolve, 300));
-  assert.equal(peer.asked.length, 1);
+  assert.equal(gateway.streamRequests.length, 1);
   assert.equal((await heard(page)).state.at(-1).state, 'closed');
 });

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { fold } from '../../../client/fold.js';
-import { Retry } from '../../../client/retry.js';
+import { fold } from '../../../client/module/task.js';
+import { RetryPolicy } from '../../../client/module/retry-policy.js';
 
 const said = (state, attempt, sequence, progress = 0) => ({ id: 't', kind: 'imports', title: 'x', state, attempt, sequence, progress });
 
@@ -54,23 +54,23 @@ test('what went wrong is over once something newer is said, and the steps stand 
 });
 
 test('pauses grow, are jittered, and stay under half a minute without end', () => {
-  const longest = new Retry(() => 1);
-  const pauses = Array.from({ length: 100 }, () => longest.pause({ reason: 'network' }));
+  const longest = new RetryPolicy(() => 1);
+  const pauses = Array.from({ length: 100 }, () => longest.nextDelay({ reason: 'network' }));
   assert.deepEqual(pauses.slice(0, 8), [500, 1000, 2000, 4000, 8000, 16000, 30000, 30000]);
   assert.equal(pauses.at(-1), 30_000);
-  assert.equal(new Retry(() => 0).pause({ reason: 'network' }), 0);
+  assert.equal(new RetryPolicy(() => 0).nextDelay({ reason: 'network' }), 0);
 });
 
 test('a stream that lived begins the count anew, one that fell at once does not', () => {
-  const retry = new Retry(() => 1);
-  for (let n = 0; n < 5; n++) retry.pause({ reason: 'ended', lived: 20 });
-  assert.equal(retry.pause({ reason: 'ended', lived: 20 }), 16_000);
-  assert.equal(retry.pause({ reason: 'ended', lived: 60_000 }), 500);
+  const retry = new RetryPolicy(() => 1);
+  for (let n = 0; n < 5; n++) retry.nextDelay({ reason: 'ended', duration: 20 });
+  assert.equal(retry.nextDelay({ reason: 'ended', duration: 20 }), 16_000);
+  assert.equal(retry.nextDelay({ reason: 'ended', duration: 60_000 }), 500);
 });
 
 test('what the gateway asks for is honoured', () => {
-  const retry = new Retry(() => 0);
-  assert.equal(retry.pause({ reason: 'ended', retry: 1234, lived: 20_000 }), 1234);
-  assert.equal(retry.pause({ reason: 'busy', retryAfter: 90_000 }), 90_000);
-  assert.equal(retry.pause({ reason: 'busy', retryAfter: 10 ** 12 }), 600_000);
+  const retry = new RetryPolicy(() => 0);
+  assert.equal(retry.nextDelay({ reason: 'ended', retry: 1234, duration: 20_000 }), 1234);
+  assert.equal(retry.nextDelay({ reason: 'busy', retryAfter: 90_000 }), 90_000);
+  assert.equal(retry.nextDelay({ reason: 'busy', retryAfter: 10 ** 12 }), 600_000);
 });

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 
-import { layOut } from '../../../client/graph-layout.js';
-import { doneOf, readSteps } from '../../../client/graph-steps.js';
-import { complaints, inState, launch, listen, until } from '../browser.js';
-import { Peer, taskEvent, token } from '../peer.js';
+import { layoutGraph } from '../../../client/tasks/graph-layout.js';
+import { countDone, readSteps } from '../../../client/tasks/steps.js';
+import { inState, launch, listen, pageErrors, until } from '../browser.js';
+import { FakeGateway, taskEvent, token } from '../fake-gateway.js';
 
 const node = (id, ...needs) => ({ id, needs });
-const ranks = (nodes) => layOut(nodes).map(({ slots }) => slots.filter(({ passes }) => !passes).map(({ id }) => id));
-const lines = (nodes) => layOut(nodes).map((row) => row.lines.map(({ of }) => of));
+const ranks = (nodes) => layoutGraph(nodes).map(({ slots }) => slots.filter(({ passes }) => !passes).map(({ id }) => id));
+const lines = (nodes) => layoutGraph(nodes).map((row) => row.lines.map(({ source }) => source));
 
 test('a step stands below all that it needs, in the order of the definition', () => {
   assert.deepEqual(ranks([node('end', 'a', 'b'), node('a', 'start'), node('b', 'start'), node('start')]), [['start'], ['a', 'b'], ['end']]);
@@ -18,15 +18,15 @@ test('a step stands below all that it needs, in the order of the definition', ()
 
 test('what goes without saying has no line, and a line that passes a row has a narrow slot in it', () => {
   assert.deepEqual(lines([node('a'), node('b', 'a'), node('c', 'b', 'a')]), [[], ['a'], ['b']]);
-  const rows = layOut([node('a'), node('b'), node('c', 'a'), node('d', 'c', 'b')]);
+  const rows = layoutGraph([node('a'), node('b'), node('c', 'a'), node('d', 'c', 'b')]);
   assert.deepEqual(rows[1].slots.map(({ id, passes }) => [id, passes]), [['c', false], ['b', true]]);
   assert.ok(rows[1].slots[1].weight < rows[1].slots[0].weight);
-  assert.deepEqual(rows[2].lines.map(({ of }) => of).sort(), ['b', 'c']);
+  assert.deepEqual(rows[2].lines.map(({ source }) => source).sort(), ['b', 'c']);
 });
 
 test('lines lead from the middle of one slot to the middle of another, within the width', () => {
-  const [, second] = layOut([node('a'), node('b'), node('c', 'a', 'b')]);
-  assert.deepEqual(second.lines, [{ from: 0.25, to: 0.5, of: 'a' }, { from: 0.75, to: 0.5, of: 'b' }]);
+  const [, second] = layoutGraph([node('a'), node('b'), node('c', 'a', 'b')]);
+  assert.deepEqual(second.lines, [{ from: 0.25, to: 0.5, source: 'a' }, { from: 0.75, to: 0.5, source: 'b' }]);
 });
 
 test('steps are ordered so that simple lines do not cross', () => {
@@ -44,7 +44,7 @@ test('needs of nobody, of oneself and in circles harm nothing: each step is ther
   ];
   for (const nodes of circles) {
     assert.deepEqual(ranks(nodes).flat().sort(), nodes.map(({ id }) => id).sort());
-    for (const { slots, lines: leading } of layOut(nodes)) {
+    for (const { slots, lines: leading } of layoutGraph(nodes)) {
       for (const x of [...slots.map((slot) => slot.x), ...leading.flatMap(({ from, to }) => [from, to])]) assert.ok(x > 0 && x < 1);
     }
   }
@@ -76,26 +76,26 @@ test('in a run that has ended nothing runs any more', () => {
   const steps = ['waiting', 'running', 'asked', 'succeeded', 'failed', 'skipped', 'compensated'].map((state) => ({ id: state, state }));
   const states = readSteps({ steps, state: 'cancelled' }).map(({ state }) => state);
   assert.deepEqual(states, ['cancelled', 'cancelled', 'cancelled', 'succeeded', 'failed', 'skipped', 'compensated']);
-  assert.equal(doneOf(readSteps({ steps, state: 'running' })), 4);
+  assert.equal(countDone(readSteps({ steps, state: 'running' })), 4);
 });
 
-let browser, context, page, peer, said;
+let browser, context, page, gateway, errors;
 before(async () => (browser = await launch()));
 after(() => browser.close());
 beforeEach(async () => {
-  peer = await Peer.start();
+  gateway = await FakeGateway.start();
   context = await browser.newContext();
   page = await context.newPage();
-  said = complaints(page);
+  errors = pageErrors(page);
 });
 afterEach(async () => {
   await context.close();
-  await peer.stop();
-  assert.deepEqual(said, []);
+  await gateway.stop();
+  assert.deepEqual(errors, []);
 });
 
 async function open() {
-  await page.goto(`${peer.url}/blank`);
+  await page.goto(`${gateway.url}/blank`);
   await listen(page, { token: token() });
   await page.evaluate(async () => {
     await import('/client/tasks.js');
@@ -114,7 +114,7 @@ const card = (id) => page.locator('.step-slot', { has: page.getByText(`Step ${id
 const words = async (id) => (await card(id).locator('.step').innerText()).replace(/\s+/g, ' ').trim();
 
 test('a run opens to its steps and tells their states, live and in place', async () => {
-  peer.tasks = [run([step('a', 'running', { progress: 0.3 }), step('b', 'waiting', { needs: ['a'] })])];
+  gateway.tasks = [run([step('a', 'running', { progress: 0.3 }), step('b', 'waiting', { needs: ['a'] })])];
   await open();
   assert.equal(await toggle().innerText(), '0 of 2 steps');
   assert.equal(await toggle().getAttribute('aria-expanded'), 'false');
@@ -124,7 +124,7 @@ test('a run opens to its steps and tells their states, live and in place', async
   assert.equal(await words('b'), 'Step b Waiting (after Step a)');
   await card('a').evaluate((element) => (element.kept = true));
   const href = '/api/files/01F/a.csv';
-  peer.send(taskEvent(run([step('a', 'succeeded', { note: '3,376 rows', href }), step('b', 'running', { needs: ['a'], items: [12, 51] })])));
+  gateway.send(taskEvent(run([step('a', 'succeeded', { note: '3,376 rows', href }), step('b', 'running', { needs: ['a'], items: [12, 51] })])));
   await until(() => words('a'), (text) => text === 'Step a Done 3,376 rows Open');
   assert.equal(await words('b'), 'Step b Running, 12 of 51 (after Step a)');
   assert.equal(await toggle().innerText(), '1 of 2 steps');
@@ -135,7 +135,7 @@ test('a run opens to its steps and tells their states, live and in place', async
 });
 
 test('those who do not see the graph hear a list of the steps in order, and what each comes after', async () => {
-  peer.tasks = [run([step('c', 'waiting', { needs: ['a', 'b'] }), step('b', 'asked', { kind: 'approval' }), step('a', 'failed', { note: 'line 7 is broken' })])];
+  gateway.tasks = [run([step('c', 'waiting', { needs: ['a', 'b'] }), step('b', 'asked', { kind: 'approval' }), step('a', 'failed', { note: 'line 7 is broken' })])];
   await open();
   await toggle().click();
   const heard = await page.getByRole('list', { name: 'Steps', exact: true }).getByRole('listitem').allInnerTexts();
@@ -147,7 +147,7 @@ test('those who do not see the graph hear a list of the steps in order, and what
 
 test('steps of a hostile event are text, and their links only what may stand in a page', async () => {
   const evil = '<img src=x onerror="window.pwned = 1">';
-  peer.tasks = [run([step('a', 'succeeded', { title: evil, note: evil, href: 'javascript:alert(1)', needs: ['nobody', 'a'] })])];
+  gateway.tasks = [run([step('a', 'succeeded', { title: evil, note: evil, href: 'javascript:alert(1)', needs: ['nobody', 'a'] })])];
   await open();
   await toggle().click();
   await page.getByText(evil).first().waitFor();
@@ -157,17 +157,17 @@ test('steps of a hostile event are text, and their links only what may stand in 
 });
 
 test('a run that is taken back stops all of its steps, though the word of it names none', async () => {
-  peer.tasks = [run([step('a', 'succeeded'), step('b', 'running')])];
+  gateway.tasks = [run([step('a', 'succeeded'), step('b', 'running')])];
   await open();
   await toggle().click();
-  peer.send(taskEvent({ ...run([]), steps: undefined, attempt: 0, state: 'cancelled' }));
+  gateway.send(taskEvent({ ...run([]), steps: undefined, attempt: 0, state: 'cancelled' }));
   await until(() => words('b'), (text) => text === 'Step b Cancelled');
   assert.equal(await words('a'), 'Step a Done');
 });
 
 test('a wide graph is moved within its own box on a phone, and a task without steps has none', async () => {
   await page.setViewportSize({ width: 320, height: 640 });
-  peer.tasks = [run(Array.from({ length: 9 }, (_, n) => step(`s${n}`, 'waiting'))), { ...run(undefined), id: 'plain', steps: undefined }];
+  gateway.tasks = [run(Array.from({ length: 9 }, (_, n) => step(`s${n}`, 'waiting'))), { ...run(undefined), id: 'plain', steps: undefined }];
   await open();
   assert.equal(await toggle().count(), 1);
   await toggle().click();

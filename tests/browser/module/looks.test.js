@@ -1,46 +1,46 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 
-import { complaints, launch } from '../browser.js';
-import { asked, Peer, toast } from '../peer.js';
+import { launch, pageErrors } from '../browser.js';
+import { approvalAsked, FakeGateway, toast } from '../fake-gateway.js';
 
 const RUN = '01JD0000000000000000000001';
 const STATES = ['waiting', 'running', 'asked', 'succeeded', 'failed', 'skipped', 'cancelled', 'compensated'];
-let browser, context, peer, said;
+let browser, context, gateway, errors;
 
 before(async () => (browser = await launch()));
 after(() => browser.close());
 beforeEach(async () => {
-  peer = await Peer.start();
+  gateway = await FakeGateway.start();
   const field = (type, more = {}) => ({ path: type, title: `A ${type}`, type, ...more });
   const fields = [field('text', { required: true, hint: 'A hint beside it' }), field('integer'), field('boolean', { default: true }), field('month'), field('file')];
   const offer = { name: 'r', title: 'Airports by state', description: 'Words about it', input: {}, fields };
-  peer.functions = [{ kind: 'reports', title: 'Reports', input: {}, offers: [offer, { ...offer, title: 'a_very_long_title_without_any_space_in_it_at_all_and_more' }] }];
-  peer.approvals = [{ task: RUN, step: 'approve', title: 'A run', question: 'a_very_long_question_without_any_space_in_it_at_all?', owner: 'carol', asked: new Date().toISOString() }];
+  gateway.functions = [{ kind: 'reports', title: 'Reports', input: {}, offers: [offer, { ...offer, title: 'a_very_long_title_without_any_space_in_it_at_all_and_more' }] }];
+  gateway.approvals = [{ task: RUN, step: 'approve', title: 'A run', question: 'a_very_long_question_without_any_space_in_it_at_all?', owner: 'carol', asked: new Date().toISOString() }];
   const steps = STATES.map((state, n) => ({ id: state, title: `Step ${state}`, kind: 'x', state, needs: n > 2 ? [STATES[n - 3]] : [], note: 'words_about_its_end_without_any_space', href: '/api/files/x', progress: 0.4 }));
   const created = new Date().toISOString();
-  peer.tasks = [
+  gateway.tasks = [
     { id: 'w', kind: 'workflows', title: 'A run', state: 'running', progress: 0.4, created, steps },
     { id: 'q', kind: 'reports', title: 'Lost', state: 'queued', progress: 0, created, error: { reason: 'lost', message: 'Its worker was lost; another will take it up.' } },
   ];
 });
 afterEach(async () => {
   await context.close();
-  await peer.stop();
-  assert.deepEqual(said, []);
+  await gateway.stop();
+  assert.deepEqual(errors, []);
 });
 
 /** The page with all that it can show. */
 async function open(settings) {
   context = await browser.newContext({ reducedMotion: 'reduce', ...settings });
   const page = await context.newPage();
-  said = complaints(page);
-  await page.goto(`${peer.url}/?user=ada&env=dev`);
+  errors = pageErrors(page);
+  await page.goto(`${gateway.url}/?user=ada&env=dev`);
   await page.locator('#connection[data-state=live]').waitFor();
   await page.locator('summary', { hasText: 'Airports by state' }).click();
   await page.getByRole('button', { name: /of 8 steps/ }).click();
-  peer.send(asked({ task: RUN, step: 'approve' }));
-  peer.send(toast('A message', { toast: { level: 'warning', body: 'and its body' } }));
+  gateway.send(approvalAsked({ task: RUN, step: 'approve' }));
+  gateway.send(toast('A message', { toast: { level: 'warning', body: 'and its body' } }));
   await page.locator('bellwire-toasts .decide:enabled').first().waitFor();
   return page;
 }

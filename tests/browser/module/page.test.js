@@ -2,34 +2,34 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 
-import { columnsIn, tableFor } from '../../../client/page-import.js';
-import { complaints, drop, launch, until } from '../browser.js';
-import { asked, Peer, problem, taskEvent, token } from '../peer.js';
+import { parseColumns, tableNameFor } from '../../../client/page/import-form.js';
+import { drop, launch, pageErrors, until } from '../browser.js';
+import { approvalAsked, FakeGateway, problem, taskEvent, token } from '../fake-gateway.js';
 
 const AIRPORTS = new URL('../node_modules/vega-datasets/data/airports.csv', import.meta.url);
-let browser, context, page, peer, said;
+let browser, context, page, gateway, errors;
 
 before(async () => (browser = await launch()));
 after(() => browser.close());
 beforeEach(async () => {
-  peer = await Peer.start();
+  gateway = await FakeGateway.start();
   context = await browser.newContext();
   page = await context.newPage();
-  said = complaints(page); // a breach of the content policy is one
+  errors = pageErrors(page); // a breach of the content policy is one
 });
 afterEach(async () => {
   await context.close();
-  await peer.stop();
-  assert.deepEqual(said, []);
+  await gateway.stop();
+  assert.deepEqual(errors, []);
 });
 
 const open = async (path = '/?user=ada&env=dev') => {
-  await page.goto(peer.url + path);
+  await page.goto(gateway.url + path);
   await page.locator('#connection[data-state=live]').waitFor();
 };
 
 test('a name is asked for once per tab, and another tab may be somebody else', async () => {
-  await page.goto(peer.url);
+  await page.goto(gateway.url);
   await page.getByRole('textbox', { name: 'Name' }).fill('grace');
   await page.keyboard.press('Enter');
   await page.getByText('Live').waitFor();
@@ -37,14 +37,14 @@ test('a name is asked for once per tab, and another tab may be somebody else', a
   await page.reload();
   await page.getByText('Live').waitFor();
   const other = await context.newPage();
-  await other.goto(peer.url);
+  await other.goto(gateway.url);
   await other.getByRole('heading', { name: 'Who are you?' }).waitFor();
 });
 
 test('in development one may be of groups, and says so once per tab', async () => {
   const asked = [];
   page.on('request', (request) => request.url().includes('/dev/token') && asked.push(new URL(request.url()).searchParams.get('groups')));
-  await page.goto(peer.url);
+  await page.goto(gateway.url);
   await page.getByRole('textbox', { name: 'Name' }).fill('bob');
   await page.getByRole('textbox', { name: 'Groups' }).fill(' reviewers, ,finance ');
   await page.keyboard.press('Enter');
@@ -55,14 +55,14 @@ test('in development one may be of groups, and says so once per tab', async () =
 });
 
 test('switching asks for another name and takes the tasks of the first away', async () => {
-  peer.tasks = [{ id: 'a', kind: 'imports', title: 'ada’s', state: 'running', progress: 0 }];
+  gateway.tasks = [{ id: 'a', kind: 'imports', title: 'ada’s', state: 'running', progress: 0 }];
   await open();
   await page.getByText('ada’s').waitFor();
   await page.getByRole('button', { name: 'Switch' }).click();
   await page.getByRole('heading', { name: 'Who are you?' }).waitFor();
   assert.equal(new URL(page.url()).search, '');
-  await until(() => peer.streams.size, (open) => open === 0);
-  peer.tasks = [];
+  await until(() => gateway.streams.size, (open) => open === 0);
+  gateway.tasks = [];
   await page.getByRole('textbox', { name: 'Name' }).fill('bob');
   await page.keyboard.press('Enter');
   await page.getByText('Nothing yet').waitFor();
@@ -70,14 +70,14 @@ test('switching asks for another name and takes the tasks of the first away', as
 });
 
 test('where no tokens are handed out one is asked for, and one that is refused is asked for again', async () => {
-  peer.development = false;
-  await page.goto(peer.url);
+  gateway.development = false;
+  await page.goto(gateway.url);
   await page.getByLabel('Token').fill(token({ sub: 'ada', env: 'prod' }));
   await page.getByRole('button', { name: 'Continue' }).click();
   await page.getByText('Live').waitFor();
   assert.equal(await page.locator('#who-environment').innerText(), 'prod');
-  peer.misbehave.push(...Array(3).fill((_, response) => problem(response, 401, 'the token has expired')));
-  peer.endStreams('retry: 0\n\n');
+  gateway.streamHandlers.push(...Array(3).fill((_, response) => problem(response, 401, 'the token has expired')));
+  gateway.endStreams('retry: 0\n\n');
   await page.getByText('the token has expired').waitFor();
   assert.ok(!page.url().includes(token({ sub: 'ada', env: 'prod' }).slice(0, 20)));
 });
@@ -88,9 +88,9 @@ test('a dropped file gets a table’s name, is uploaded and imported, and the li
   assert.equal(await page.getByLabel('Table', { exact: true }).inputValue(), 'airports_2026');
   assert.equal(await page.evaluate(() => document.activeElement.id), 'start');
   await page.keyboard.press('Enter');
-  await until(() => peer.tasks[0]);
-  assert.deepEqual(peer.tasks[0].input, { file: '01F/Airports%202026.csv', table: 'airports_2026', mode: 'replace' });
-  peer.send(taskEvent({ ...peer.tasks[0], state: 'running', progress: 0.5, attempt: 1, sequence: 1 }));
+  await until(() => gateway.tasks[0]);
+  assert.deepEqual(gateway.tasks[0].input, { file: '01F/Airports%202026.csv', table: 'airports_2026', mode: 'replace' });
+  gateway.send(taskEvent({ ...gateway.tasks[0], state: 'running', progress: 0.5, attempt: 1, sequence: 1 }));
   await page.getByRole('progressbar', { name: 'Airports 2026.csv' }).waitFor();
   await page.getByText('Drop a table here').waitFor();
 });
@@ -102,15 +102,15 @@ test('a file is chosen and imported by keyboard alone', async () => {
   await page.keyboard.press('Shift+Tab');
   await page.keyboard.type('1 no name');
   await page.keyboard.press('Enter');
-  assert.equal(peer.requests.some((request) => request.startsWith('PUT')), false);
+  assert.equal(gateway.requests.some((request) => request.startsWith('PUT')), false);
   await page.keyboard.press('Control+A');
   await page.keyboard.type('mine');
   await page.keyboard.press('Enter');
-  await until(() => peer.tasks[0]?.input.table, (table) => table === 'mine');
+  await until(() => gateway.tasks[0]?.input.table, (table) => table === 'mine');
 });
 
 test('an upload that is refused says why, and the file stays chosen', async () => {
-  peer.answer = (request, response) => request.method === 'PUT' && (request.resume(), problem(response, 507, 'the storage is full'), true);
+  gateway.answer = (request, response) => request.method === 'PUT' && (request.resume(), problem(response, 507, 'the storage is full'), true);
   await open();
   await drop(page, 'a.csv', 'a\n1\n');
   await page.getByRole('button', { name: 'Import', exact: true }).click();
@@ -124,33 +124,33 @@ test('rows are updated by the columns that one names, and an upload that was sto
   assert.equal(await page.getByLabel('Table', { exact: true }).inputValue(), 'a');
   await page.getByLabel('If it is there already').selectOption('Update its rows by key');
   await page.getByRole('button', { name: 'Import', exact: true }).click();
-  assert.equal(peer.requests.some((request) => request.startsWith('PUT')), false); // no key, no import
-  peer.answer = (request) => request.method === 'PUT'; // never answers
+  assert.equal(gateway.requests.some((request) => request.startsWith('PUT')), false); // no key, no import
+  gateway.answer = (request) => request.method === 'PUT'; // never answers
   await page.getByLabel('Key columns').fill(' iata , state,');
   await page.getByRole('button', { name: 'Import', exact: true }).click();
   await page.getByRole('button', { name: 'Stop' }).click();
   await page.getByRole('alert').getByText('The upload was stopped.').waitFor();
-  peer.answer = () => false;
+  gateway.answer = () => false;
   await page.getByRole('button', { name: 'Import', exact: true }).click();
-  await until(() => peer.tasks[0]?.input, (input) => input && true);
-  assert.deepEqual(peer.tasks[0].input, { file: '01F/a.csv.gz', table: 'a', mode: 'upsert', key: ['iata', 'state'] });
-  assert.deepEqual(columnsIn(',, a,b ,'), ['a', 'b']);
+  await until(() => gateway.tasks[0]?.input, (input) => input && true);
+  assert.deepEqual(gateway.tasks[0].input, { file: '01F/a.csv.gz', table: 'a', mode: 'upsert', key: ['iata', 'state'] });
+  assert.deepEqual(parseColumns(',, a,b ,'), ['a', 'b']);
 });
 
 test('what is offered is started from the page, and what waits for an answer has a card as long as it does', async () => {
-  peer.functions = [{ kind: 'reports', title: 'Reports', input: {}, offers: [{ name: 'r', title: 'Airports by state', input: { report: 'r' } }] }];
+  gateway.functions = [{ kind: 'reports', title: 'Reports', input: {}, offers: [{ name: 'r', title: 'Airports by state', input: { report: 'r' } }] }];
   await open();
   const card = page.getByRole('region', { name: 'Waiting for you' });
   assert.equal(await card.isVisible(), false);
   await page.locator('summary', { hasText: 'Airports by state' }).click();
   await page.getByRole('button', { name: 'Start: Airports by state' }).click();
-  await until(() => peer.tasks[0]?.input, (input) => input && true);
+  await until(() => gateway.tasks[0]?.input, (input) => input && true);
   const question = { task: '01JD0000000000000000000001', step: 'approve', question: 'Publish?' };
-  peer.send(asked(question));
+  gateway.send(approvalAsked(question));
   await card.getByRole('button', { name: 'Approve: Publish?' }).click();
   await until(() => card.isVisible(), (visible) => !visible);
   await until(() => page.locator('bellwire-toasts .toast:not([inert])').count(), (count) => count === 0);
-  assert.deepEqual(peer.decisions.map(({ decision }) => decision), ['approve']);
+  assert.deepEqual(gateway.decisions.map(({ decision }) => decision), ['approve']);
 });
 
 test('a message is sent to a person and shown to them', async () => {
@@ -163,7 +163,7 @@ test('a message is sent to a person and shown to them', async () => {
   await page.getByRole('textbox', { name: 'Message' }).fill('all of you');
   await page.keyboard.press('Enter');
   await page.getByText('Sent to everyone here.').waitFor();
-  assert.match(peer.log.at(-1).text, /"audience":"environment"/);
+  assert.match(gateway.log.at(-1).text, /"audience":"environment"/);
 });
 
 test('a short break is not worth a word, a longer one is said calmly', async () => {
@@ -172,12 +172,12 @@ test('a short break is not worth a word, a longer one is said calmly', async () 
     window.words = [];
     new MutationObserver(() => words.push(document.querySelector('#connection-words').textContent)).observe(document.querySelector('#connection-words'), { childList: true });
   });
-  peer.endStreams('retry: 100\n\n');
-  await until(() => peer.streams.size, (open) => open === 1);
+  gateway.endStreams('retry: 100\n\n');
+  await until(() => gateway.streams.size, (open) => open === 1);
   await page.locator('#connection[data-state=live]').waitFor();
   assert.deepEqual(await page.evaluate(() => words), []);
-  peer.misbehave.push((_, response) => problem(response, 503, 'stopping', { 'retry-after': '3' }));
-  peer.endStreams('retry: 0\n\n');
+  gateway.streamHandlers.push((_, response) => problem(response, 503, 'stopping', { 'retry-after': '3' }));
+  gateway.endStreams('retry: 0\n\n');
   await until(() => page.evaluate(() => words.at(-1)), (text) => /^The gateway is busy, next try in [123] s$/.test(text));
   await until(() => page.evaluate(() => words.at(-1)), (text) => text === 'Live');
 });
@@ -186,7 +186,7 @@ test('nothing is loaded from elsewhere', async () => {
   const hosts = new Set();
   page.on('request', (request) => hosts.add(new URL(request.url()).origin));
   await open();
-  assert.deepEqual([...hosts], [peer.url]);
+  assert.deepEqual([...hosts], [gateway.url]);
 });
 
 test('every field has a name and every picture is named or passed over', async () => {
@@ -202,7 +202,7 @@ test('every field has a name and every picture is named or passed over', async (
 
 test('nothing is cut off on a narrow phone', async () => {
   await page.setViewportSize({ width: 320, height: 640 });
-  peer.tasks = [{ id: 'a', kind: 'imports', title: 'a_very_long_name_without_any_space_in_it_at_all.csv', state: 'running', progress: 0.3 }];
+  gateway.tasks = [{ id: 'a', kind: 'imports', title: 'a_very_long_name_without_any_space_in_it_at_all.csv', state: 'running', progress: 0.3 }];
   await open();
   await page.getByText('a_very_long_name').waitFor();
   assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 320);
@@ -210,5 +210,5 @@ test('nothing is cut off on a narrow phone', async () => {
 
 test('a table’s name is made of a file’s', () => {
   const names = { 'Airports 2026 (final).csv': 'airports_2026_final', 'Größe.tsv': 'gro_e', '2024.csv': 't_2024', '数据.csv': 't_import', 'pg_x.csv': 't_pg_x', 'a.b.c': 'a_b', 'x.csv.gz': 'x', 'Zip codes.jsonl.ZST': 'zip_codes', 'a.xlsx': 'a' };
-  for (const [file, table] of Object.entries(names)) assert.equal(tableFor(file), table);
+  for (const [file, table] of Object.entries(names)) assert.equal(tableNameFor(file), table);
 });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { lossless } from '../../../client/signalr.js';
+import { lossless } from '../../../client/module/signalr.js';
 
 /** Plays SignalR's connection: its rules of when what may be called, and none of its network. */
 class FakeConnection {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { SseParser } from '../../../client/sse.js';
+import { SseParser } from '../../../client/module/sse.js';
 
 const bytes = (text) => new TextEncoder().encode(text);
 const FRAMES = [

@@ -2,24 +2,24 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 
 import { heard, inState, launch, listen, setHidden, until } from '../browser.js';
-import { Peer, toast, token } from '../peer.js';
+import { FakeGateway, toast, token } from '../fake-gateway.js';
 
-let browser, context, peer;
+let browser, context, gateway;
 
 before(async () => (browser = await launch()));
 after(() => browser.close());
 beforeEach(async () => {
-  peer = await Peer.start();
+  gateway = await FakeGateway.start();
   context = await browser.newContext();
 });
 afterEach(async () => {
   await context.close();
-  await peer.stop();
+  await gateway.stop();
 });
 
 async function openTab(options = {}) {
   const tab = await context.newPage();
-  await tab.goto(`${peer.url}/blank`);
+  await tab.goto(`${gateway.url}/blank`);
   await listen(tab, { token: token(), ...options });
   return tab;
 }
@@ -30,13 +30,13 @@ const shownAnywhere = async (tabs) => (await Promise.all(tabs.map(titles))).flat
 test('of eight tabs exactly one shows each toast, all of them hear it, and none hangs', async () => {
   const tabs = [];
   for (let n = 0; n < 8; n++) tabs.push(await openTab());
-  await until(() => peer.streams.size, (open) => open === 4); // HTTP/1.1 allows six; two are left for everything else
+  await until(() => gateway.streams.size, (open) => open === 4); // HTTP/1.1 allows six; two are left for everything else
   // Each has its turn; from then on it has a cursor and misses nothing.
   for (const tab of tabs) await until(() => tab.evaluate(() => connection.cursor), Boolean, 20_000);
   const wanted = [];
   for (let n = 0; n < 60; n++) {
     wanted.push(`toast ${n}`);
-    peer.send(toast(`toast ${n}`));
+    gateway.send(toast(`toast ${n}`));
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
   await until(() => shownAnywhere(tabs), (shown) => shown.length >= 60);
@@ -44,12 +44,12 @@ test('of eight tabs exactly one shows each toast, all of them hear it, and none 
   await Promise.all(tabs.map((tab) => tab.evaluate(() => connection.api.listTasks())));
   await until(() => Promise.all(tabs.map(async (tab) => (await heard(tab)).event.length)), (counts) => counts.every((count) => count === 60), 40_000);
   assert.deepEqual((await shownAnywhere(tabs)).sort(), wanted.sort());
-  assert.ok(peer.streams.size <= 4);
+  assert.ok(gateway.streams.size <= 4);
 });
 
 test('a hidden tab leaves its slot to one that is seen before its turn is over', async () => {
   const seen = await context.newPage();
-  await seen.goto(`${peer.url}/blank`);
+  await seen.goto(`${gateway.url}/blank`);
   await Promise.all([0, 1, 2, 3].map(async () => {
     const tab = await openTab();
     await inState(tab, 'live');
@@ -57,7 +57,7 @@ test('a hidden tab leaves its slot to one that is seen before its turn is over',
   }));
   await listen(seen, { token: token() });
   await until(() => seen.evaluate(() => connection.state.state), (state) => state === 'live', 1_500);
-  assert.equal(peer.streams.size, 4);
+  assert.equal(gateway.streams.size, 4);
 });
 
 test('a hidden tab does not show; the first that is seen again does, whether it kept its stream or not', async () => {
@@ -67,13 +67,13 @@ test('a hidden tab does not show; the first that is seen again does, whether it 
     await setHidden(tab, true);
   }
   await inState(closed, 'hidden');
-  peer.send(toast('first'));
+  gateway.send(toast('first'));
   await until(async () => (await heard(kept)).event.length, (count) => count === 1);
   assert.deepEqual(await shownAnywhere([kept, closed]), []);
   await setHidden(closed, false);
   await until(() => titles(closed), (shown) => shown.length === 1);
   await setHidden(kept, false);
-  peer.send(toast('second'));
+  gateway.send(toast('second'));
   await until(() => shownAnywhere([kept, closed]), (shown) => shown.length >= 2);
   await until(async () => (await heard(kept)).event.length, (count) => count === 2);
   assert.deepEqual((await shownAnywhere([kept, closed])).sort(), ['first', 'second']);
@@ -81,7 +81,7 @@ test('a hidden tab does not show; the first that is seen again does, whether it 
 
 test('a tab that shows no toasts leaves them to the others, and one that begins to shows what waits', async () => {
   const silent = await context.newPage();
-  await silent.goto(`${peer.url}/blank`);
+  await silent.goto(`${gateway.url}/blank`);
   await silent.evaluate(async (token) => {
     const { connect } = await import('/client/bellwire.js');
     window.connection = connect({ url: '/', token: () => token });
@@ -89,11 +89,11 @@ test('a tab that shows no toasts leaves them to the others, and one that begins 
   }, token());
   const shows = await openTab();
   await inState(shows, 'live');
-  peer.send(toast('first'));
+  gateway.send(toast('first'));
   await until(() => titles(shows), (shown) => shown.join() === 'first');
   await shows.close();
   const second = toast('second');
-  peer.send(second);
+  gateway.send(second);
   await until(() => silent.evaluate(() => connection.cursor), (cursor) => cursor === 'c2');
   await silent.evaluate(() => {
     window.heard = { toast: [] };
@@ -105,12 +105,12 @@ test('a tab that shows no toasts leaves them to the others, and one that begins 
 test('a reloaded tab does not show again what was shown', async () => {
   const tab = await openTab();
   await inState(tab, 'live');
-  peer.send(toast('once'));
+  gateway.send(toast('once'));
   await until(() => titles(tab), (shown) => shown.length === 1);
-  await tab.goto(`${peer.url}/blank`);
+  await tab.goto(`${gateway.url}/blank`);
   await listen(tab, { token: token(), after: 'c0' });
   await until(async () => (await heard(tab)).event.length, (count) => count === 1);
-  peer.send(toast('next'));
+  gateway.send(toast('next'));
   await until(() => titles(tab), (shown) => shown.length > 0);
   assert.deepEqual(await titles(tab), ['next']);
 });
@@ -118,7 +118,7 @@ test('a reloaded tab does not show again what was shown', async () => {
 test('two people in one browser both see what is for both', async () => {
   const tabs = [await openTab({ token: token({ sub: 'ada' }) }), await openTab({ token: token({ sub: 'bob' }) })];
   for (const tab of tabs) await inState(tab, 'live');
-  peer.send(toast('for both'));
+  gateway.send(toast('for both'));
   for (const tab of tabs) await until(() => titles(tab), (shown) => shown.length === 1);
 });
 
@@ -131,7 +131,7 @@ for (const [name, breakIt] of [
     await context.addInitScript(`(${breakIt})()`);
     const tab = await openTab();
     await inState(tab, 'live');
-    peer.send(toast('shown'));
+    gateway.send(toast('shown'));
     await until(() => titles(tab), (shown) => shown.length === 1, 3_000);
   });
 }
@@ -141,7 +141,7 @@ test('without Web Locks, as on plain http, every tab holds its stream', async ()
   const tabs = [];
   for (let n = 0; n < 5; n++) tabs.push(await openTab());
   for (const tab of tabs) await inState(tab, 'live');
-  assert.equal(peer.streams.size, 5);
+  assert.equal(gateway.streams.size, 5);
 });
 
 test('a toast dismissed in one tab is dismissed in the others', async () => {

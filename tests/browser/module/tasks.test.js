@@ -1,28 +1,28 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 
-import { resultWords } from '../../../client/task-words.js';
-import { complaints, inState, launch, listen, until } from '../browser.js';
-import { Peer, problem, taskEvent, token } from '../peer.js';
+import { resultSummary } from '../../../client/tasks/result.js';
+import { inState, launch, listen, pageErrors, until } from '../browser.js';
+import { FakeGateway, problem, taskEvent, token } from '../fake-gateway.js';
 
-let browser, context, page, peer, said;
+let browser, context, page, gateway, errors;
 
 before(async () => (browser = await launch()));
 after(() => browser.close());
 beforeEach(async () => {
-  peer = await Peer.start();
+  gateway = await FakeGateway.start();
   context = await browser.newContext();
   page = await context.newPage();
-  said = complaints(page);
+  errors = pageErrors(page);
 });
 afterEach(async () => {
   await context.close();
-  await peer.stop();
-  assert.deepEqual(said, []);
+  await gateway.stop();
+  assert.deepEqual(errors, []);
 });
 
 async function open() {
-  await page.goto(`${peer.url}/blank`);
+  await page.goto(`${gateway.url}/blank`);
   await listen(page, { token: token() });
   await page.evaluate(async () => {
     await import('/client/tasks.js');
@@ -46,13 +46,13 @@ test('an empty list says that it keeps itself up to date', async () => {
 
 test('the list updates itself from queued over progress to done, in one row', async () => {
   await open();
-  peer.send(taskEvent(task('a', 'queued', { attempt: 0, sequence: 0 })));
+  gateway.send(taskEvent(task('a', 'queued', { attempt: 0, sequence: 0 })));
   await until(states, (now) => now.join() === 'Waiting');
-  peer.send(taskEvent(task('a', 'running', { sequence: 2, progress: 0.375 })));
+  gateway.send(taskEvent(task('a', 'running', { sequence: 2, progress: 0.375 })));
   await until(states, (now) => now.join() === 'Running 38 %');
   const bar = page.getByRole('progressbar', { name: 'a.csv' });
   assert.equal(await bar.getAttribute('aria-valuenow'), '38');
-  peer.send(taskEvent(task('a', 'succeeded', { sequence: 3, progress: 1, updated: at(3), result: { table: 'a', rows: 3376, columns: 7, seconds: 0.413 } })));
+  gateway.send(taskEvent(task('a', 'succeeded', { sequence: 3, progress: 1, updated: at(3), result: { table: 'a', rows: 3376, columns: 7, seconds: 0.413 } })));
   await until(states, (now) => now.join() === 'Done');
   assert.equal(await page.locator('bellwire-tasks .result').innerText(), '3,376 rows · 7 columns · in a · 0.41 s');
   assert.equal(await bar.count(), 0);
@@ -61,16 +61,16 @@ test('the list updates itself from queued over progress to done, in one row', as
 
 test('newest are first, and what came while the list was on its way is in it', async () => {
   let release;
-  peer.tasks = [task('b', 'succeeded', { created: at(2) }), task('a', 'running', { created: at(1), progress: 0.1 })];
-  peer.answer = async (_, __, path) => {
+  gateway.tasks = [task('b', 'succeeded', { created: at(2) }), task('a', 'running', { created: at(1), progress: 0.1 })];
+  gateway.answer = async (_, __, path) => {
     if (path === '/api/tasks') await new Promise((resolve) => (release = resolve));
     return false;
   };
   await open();
-  peer.send(taskEvent(task('c', 'queued', { created: at(3) })));
-  peer.send(taskEvent(task('a', 'succeeded', { created: at(1), sequence: 9 })));
+  gateway.send(taskEvent(task('c', 'queued', { created: at(3) })));
+  gateway.send(taskEvent(task('a', 'succeeded', { created: at(1), sequence: 9 })));
   await until(titles, (all) => all.length === 2);
-  peer.answer = () => false;
+  gateway.answer = () => false;
   release();
   await until(titles, (all) => all.join() === 'c.csv,b.csv,a.csv');
   await until(states, (now) => now.join() === 'Waiting,Done,Done');
@@ -78,40 +78,40 @@ test('newest are first, and what came while the list was on its way is in it', a
 
 test('after a gap the list is loaded again', async () => {
   await open();
-  peer.send(taskEvent(task('gone', 'queued')));
+  gateway.send(taskEvent(task('gone', 'queued')));
   await until(titles, (all) => all.join() === 'gone.csv');
-  peer.tasks = [task('there', 'running')];
-  for (const stream of peer.streams) stream.write('event: gap\ndata: {"reason":"remade"}\n\n');
+  gateway.tasks = [task('there', 'running')];
+  for (const stream of gateway.streams) stream.write('event: gap\ndata: {"reason":"remade"}\n\n');
   await until(titles, (all) => all.join() === 'there.csv');
 });
 
 test('a list that cannot be loaded says why and is tried again', async () => {
-  peer.answer = (_, response, path) => path === '/api/tasks' && (problem(response, 503, 'catching up'), true);
+  gateway.answer = (_, response, path) => path === '/api/tasks' && (problem(response, 503, 'catching up'), true);
   await open();
   await until(() => page.locator('bellwire-tasks .trouble').innerText(), (text) => text.includes('catching up'));
-  peer.answer = () => false;
-  peer.tasks = [task('a', 'running')];
+  gateway.answer = () => false;
+  gateway.tasks = [task('a', 'running')];
   await page.getByRole('button', { name: 'Try again' }).click();
   await until(titles, (all) => all.length === 1);
   assert.equal(await page.locator('bellwire-tasks .trouble').isVisible(), false);
 });
 
 test('a running task is cancelled by keyboard, and the focus stays in its row', async () => {
-  peer.tasks = [task('a', 'running')];
+  gateway.tasks = [task('a', 'running')];
   await open();
   const cancel = page.getByRole('button', { name: 'Cancel: a.csv' });
   await cancel.focus();
-  peer.answer = (_, response) => (response.writeHead(204).end(), true);
+  gateway.answer = (_, response) => (response.writeHead(204).end(), true);
   await page.keyboard.press('Enter');
-  await until(() => peer.requests, (all) => all.includes('DELETE /api/tasks/a'));
-  peer.send(taskEvent(task('a', 'cancelled', { attempt: 0, sequence: 1 })));
+  await until(() => gateway.requests, (all) => all.includes('DELETE /api/tasks/a'));
+  gateway.send(taskEvent(task('a', 'cancelled', { attempt: 0, sequence: 1 })));
   await until(states, (now) => now.join() === 'Cancelled');
   assert.equal(await page.evaluate(() => document.querySelector('bellwire-tasks').shadowRoot.activeElement?.className), 'task');
 });
 
 test('a failed task says why, as text, and a refused cancelling too', async () => {
-  peer.tasks = [task('a', 'failed', { error: { reason: 'input', message: 'Line 7: <b>quote</b> never closes' } }), task('b', 'running')];
-  peer.answer = (request, response) => request.method === 'DELETE' && (problem(response, 503, 'the broker is away'), true);
+  gateway.tasks = [task('a', 'failed', { error: { reason: 'input', message: 'Line 7: <b>quote</b> never closes' } }), task('b', 'running')];
+  gateway.answer = (request, response) => request.method === 'DELETE' && (problem(response, 503, 'the broker is away'), true);
   await open();
   await until(() => page.locator('bellwire-tasks .result:visible').allInnerTexts(), (texts) => texts.join() === 'Line 7: <b>quote</b> never closes');
   await page.getByRole('button', { name: 'Cancel: b.csv' }).click();
@@ -120,7 +120,7 @@ test('a failed task says why, as text, and a refused cancelling too', async () =
 
 test('rejected rows are told with the first reason, and saved with the token in the header', async () => {
   const rejected = { rows: 12, href: '/api/files/01F/rejected.csv', first: [{ line: 5, reason: '9 fields, the header has 8' }] };
-  peer.tasks = [task('a', 'succeeded', { result: { rows: 1, columns: ['x'], rejected, href: 'javascript:alert(1)' } })];
+  gateway.tasks = [task('a', 'succeeded', { result: { rows: 1, columns: ['x'], rejected, href: 'javascript:alert(1)' } })];
   await open();
   await until(() => page.locator('bellwire-tasks .result').innerText(), (text) => text === '1 row · 1 column · 12 rejected\nline 5: 9 fields, the header has 8');
   assert.equal(await page.getByText('Download').count(), 0);
@@ -129,17 +129,17 @@ test('rejected rows are told with the first reason, and saved with the token in 
 });
 
 test('the focus stays where it is while other rows come and change', async () => {
-  peer.tasks = [task('a', 'running')];
+  gateway.tasks = [task('a', 'running')];
   await open();
   await page.getByRole('button', { name: 'Cancel: a.csv' }).focus();
-  for (let n = 0; n < 5; n++) peer.send(taskEvent(task(`n${n}`, 'queued', { created: at(10 + n) })));
-  peer.send(taskEvent(task('a', 'running', { sequence: 5, progress: 0.5 })));
+  for (let n = 0; n < 5; n++) gateway.send(taskEvent(task(`n${n}`, 'queued', { created: at(10 + n) })));
+  gateway.send(taskEvent(task('a', 'running', { sequence: 5, progress: 0.5 })));
   await until(() => rows().count(), (count) => count === 6);
   assert.equal(await page.evaluate(() => document.querySelector('bellwire-tasks').shadowRoot.activeElement?.ariaLabel), 'Cancel: a.csv');
 });
 
 test('many tasks are shown a page at a time', async () => {
-  peer.tasks = Array.from({ length: 70 }, (_, n) => task(`t${String(n).padStart(3, '0')}`, 'succeeded', { created: at(n) }));
+  gateway.tasks = Array.from({ length: 70 }, (_, n) => task(`t${String(n).padStart(3, '0')}`, 'succeeded', { created: at(n) }));
   await open();
   await until(() => rows().count(), (count) => count === 20);
   await page.getByRole('button', { name: 'Show 50 older' }).click();
@@ -147,27 +147,27 @@ test('many tasks are shown a page at a time', async () => {
 });
 
 test('the steps of a workflow are not in the list: its run tells of them', async () => {
-  peer.tasks = [task('step', 'running', { parent: 'run' }), task('run', 'running', { kind: 'workflows' })];
+  gateway.tasks = [task('step', 'running', { parent: 'run' }), task('run', 'running', { kind: 'workflows' })];
   await open();
-  peer.send(taskEvent(task('other', 'running', { parent: 'run' })));
-  peer.send(taskEvent(task('last', 'queued', { created: at(9) })));
+  gateway.send(taskEvent(task('other', 'running', { parent: 'run' })));
+  gateway.send(taskEvent(task('last', 'queued', { created: at(9) })));
   await until(titles, (all) => all.join() === 'last.csv,run.csv');
 });
 
 test('a task whose worker was lost says so until it runs again', async () => {
   const error = { reason: 'lost', message: 'Its worker is gone; another will take it' };
-  peer.tasks = [task('a', 'queued', { error })];
+  gateway.tasks = [task('a', 'queued', { error })];
   await open();
   await until(() => page.locator('bellwire-tasks .result').innerText(), (text) => text === error.message);
   assert.deepEqual(await states(), ['Waiting']);
-  peer.send(taskEvent(task('a', 'running', { attempt: 2, sequence: 1 })));
+  gateway.send(taskEvent(task('a', 'running', { attempt: 2, sequence: 1 })));
   await until(states, (now) => now.join() === 'Running 0 %');
   assert.equal(await page.locator('bellwire-tasks .result').isVisible(), false);
 });
 
 test('what a report and an import by definition came to is told in a few words', () => {
   const [expires, until] = ['2026-11-29T12:00:00Z', new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' }).format(Date.UTC(2026, 10, 29, 12))];
-  assert.equal(resultWords({ rows: 51, bytes: 9000, seconds: 3, report: 'x', expires }), `51 rows · 3 s · kept until ${until}`);
-  assert.equal(resultWords({ rows: 1, ignored: ['a', 'b'] }), '1 row · 2 columns left out');
-  assert.equal(resultWords({ rows: 'x', columns: {}, seconds: null, ignored: 7, expires: 'soon', rejected: 3, steps: {} }), '');
+  assert.equal(resultSummary({ rows: 51, bytes: 9000, seconds: 3, report: 'x', expires }), `51 rows · 3 s · kept until ${until}`);
+  assert.equal(resultSummary({ rows: 1, ignored: ['a', 'b'] }), '1 row · 2 columns left out');
+  assert.equal(resultSummary({ rows: 'x', columns: {}, seconds: null, ignored: 7, expires: 'soon', rejected: 3, steps: {} }), '');
 });

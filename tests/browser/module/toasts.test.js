@@ -1,27 +1,27 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 
-import { complaints, inState, launch, listen, until } from '../browser.js';
-import { event, Peer, taskEvent, toast, token } from '../peer.js';
+import { inState, launch, listen, pageErrors, until } from '../browser.js';
+import { event, FakeGateway, taskEvent, toast, token } from '../fake-gateway.js';
 
-let browser, context, page, peer, said;
+let browser, context, page, gateway, errors;
 
 before(async () => (browser = await launch()));
 after(() => browser.close());
-beforeEach(async () => (peer = await Peer.start()));
+beforeEach(async () => (gateway = await FakeGateway.start()));
 afterEach(async () => {
   await context.close();
-  await peer.stop();
-  assert.deepEqual(said, []);
+  await gateway.stop();
+  assert.deepEqual(errors, []);
 });
 
 /** A page with the component and nothing else; `settings` are the browser's. */
 async function open(settings = {}, before = async () => {}) {
   context = await browser.newContext(settings);
   page = await context.newPage();
-  said = complaints(page);
+  errors = pageErrors(page);
   await before();
-  await page.goto(`${peer.url}/blank`);
+  await page.goto(`${gateway.url}/blank`);
   await page.evaluate(async () => {
     await import('/client/toasts.js');
     document.body.innerHTML = '<input id="field" aria-label="a field"><bellwire-toasts></bellwire-toasts>';
@@ -390,12 +390,12 @@ test('a connection’s toasts are shown, and its files are fetched with the toke
   await listen(page, { token: token() });
   await inState(page, 'live');
   await page.evaluate(() => (document.querySelector('bellwire-toasts').connection = connection));
-  peer.send(taskEvent({ id: 'a', kind: 'reports', title: 'Sales', state: 'succeeded' }, { level: 'success', title: 'Sales is ready', action: { label: 'Download', href: '/api/files/01F/sales.csv' } }));
+  gateway.send(taskEvent({ id: 'a', kind: 'reports', title: 'Sales', state: 'succeeded' }, { level: 'success', title: 'Sales is ready', action: { label: 'Download', href: '/api/files/01F/sales.csv' } }));
   await until(titles, (all) => all.length === 1);
   const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Download', exact: true }).click()]);
   assert.equal(download.suggestedFilename(), 'sales.csv');
-  assert.ok(peer.requests.includes('GET /api/files/01F/sales.csv'));
-  peer.answer = (_, response) => response.writeHead(404).end('{"detail":"the file is gone"}');
+  assert.ok(gateway.requests.includes('GET /api/files/01F/sales.csv'));
+  gateway.answer = (_, response) => response.writeHead(404).end('{"detail":"the file is gone"}');
   await page.getByRole('button', { name: 'Download', exact: true }).click();
   assert.equal(await page.locator('bellwire-toasts .failed').innerText(), 'the file is gone');
 });

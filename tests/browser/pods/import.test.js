@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 
-import { complaints, drop, launch, until } from '../browser.js';
-import { dataset, openForm, pods, signIn, somebody, toastsOf } from './pods.js';
+import { drop, launch, pageErrors, until } from '../browser.js';
+import { dataset, openForm, pods, signIn, toastsOf, uniqueUser } from './pods.js';
 
 const AIRPORTS = dataset('airports.csv');
 let browser, context;
@@ -27,9 +27,9 @@ const row = (page, title) => page.locator('bellwire-tasks .task', { hasText: tit
 const table = (name) => `${name}_${Date.now().toString(36)}`;
 
 test('a CSV dropped on the page of one pod is imported; its toast and its row are on the pages of both pods', async () => {
-  const ada = somebody('ada');
+  const ada = uniqueUser('ada');
   const pages = [await signIn(context, pods[0], ada), await signIn(context, pods[1], ada)];
-  const said = pages.map(complaints);
+  const errors = pages.map(pageErrors);
   await drop(pages[0], 'airports.csv', await readFile(AIRPORTS, 'utf8'));
   const name = table('airports');
   await pages[0].getByLabel('Table', { exact: true }).fill(name);
@@ -43,11 +43,11 @@ test('a CSV dropped on the page of one pod is imported; its toast and its row ar
   const later = await signIn(context, pods[1], ada);
   await row(later, 'airports.csv').getByText('3,376 rows').waitFor();
   assert.deepEqual(await toastsOf(later), []);
-  assert.deepEqual(said, [[], []]);
+  assert.deepEqual(errors, [[], []]);
 });
 
 test('the progress of a large import is seen on the pages of both pods and never goes back', async () => {
-  const ada = somebody('ada');
+  const ada = uniqueUser('ada');
   const pages = [await signIn(context, pods[0], ada), await signIn(context, pods[1], ada)];
   for (const page of pages) await watchProgress(page);
   const [header, ...rows] = (await readFile(AIRPORTS, 'utf8')).trimEnd().split('\n');
@@ -65,7 +65,7 @@ test('the progress of a large import is seen on the pages of both pods and never
 });
 
 test('a file that cannot be imported says why in the list and in a toast that stays', async () => {
-  const page = await signIn(context, pods[0], somebody('ada'));
+  const page = await signIn(context, pods[0], uniqueUser('ada'));
   await drop(page, 'broken.csv', 'a,b\n1,"never closed\n');
   await page.getByLabel('Table', { exact: true }).fill(table('broken'));
   await page.getByRole('button', { name: 'Import', exact: true }).click();
@@ -75,7 +75,7 @@ test('a file that cannot be imported says why in the list and in a toast that st
 });
 
 test('a large import is cancelled from the other pod’s page', async () => {
-  const ada = somebody('ada');
+  const ada = uniqueUser('ada');
   const pages = [await signIn(context, pods[0], ada), await signIn(context, pods[1], ada)];
   const [header, ...rows] = (await readFile(AIRPORTS, 'utf8')).trimEnd().split('\n');
   await drop(pages[0], 'stop me.csv', [header, ...Array(200).fill(rows).flat()].join('\n'));
@@ -88,7 +88,7 @@ test('a large import is cancelled from the other pod’s page', async () => {
 });
 
 test('a definition is imported by its form; a row that breaks its rules is kept aside with words', async () => {
-  const page = await signIn(context, pods[1], somebody('ada'));
+  const page = await signIn(context, pods[1], uniqueUser('ada'));
   const [header, ...rows] = (await readFile(AIRPORTS, 'utf8')).trimEnd().split('\n');
   const buffer = Buffer.from([header, ...rows, 'ZZZ,Nowhere,Nowhere,TX,USA,123.5,-90'].join('\n'));
   const form = await openForm(page, 'Airports');

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 
 import { heard, inState, launch, listen, setHidden, until } from '../browser.js';
-import { Balancer, blank, notify, pods, signIn, signToken, somebody, toastsOf } from './pods.js';
+import { Balancer, blank, notify, pods, signIn, signToken, toastsOf, uniqueUser } from './pods.js';
 
 let browser, context, balancer;
 
@@ -20,7 +20,7 @@ const shown = async (pages) => (await Promise.all(pages.map(toastsOf))).flat().m
 const titles = async (page) => (await heard(page)).toast.map(({ toast }) => toast.title);
 
 test('a message is shown on the pages of both pods, and its markup is text', async () => {
-  const ada = somebody('ada');
+  const ada = uniqueUser('ada');
   const pages = [await signIn(context, pods[0], ada), await signIn(context, pods[1], ada)];
   const evil = '<img src=x onerror="document.title = \'pwned\'">';
   await notify(pods[0], ada, { title: evil, body: '<b>bold</b>' });
@@ -33,7 +33,7 @@ test('a message is shown on the pages of both pods, and its markup is text', asy
 });
 
 test('a message sent from the page reaches the other person on the other pod, and nobody else', async () => {
-  const [ada, bob, eve] = ['ada', 'bob', 'eve'].map(somebody);
+  const [ada, bob, eve] = ['ada', 'bob', 'eve'].map(uniqueUser);
   const [from, to, other] = [await signIn(context, pods[0], ada), await signIn(context, pods[1], bob), await signIn(context, pods[1], eve)];
   await from.locator('#to-name').fill(bob);
   await from.getByRole('textbox', { name: 'Message' }).fill('tea?');
@@ -45,7 +45,7 @@ test('a message sent from the page reaches the other person on the other pod, an
 });
 
 test('in eight tabs of one origin exactly one shows each toast, and none hangs', async () => {
-  const ada = somebody('ada');
+  const ada = uniqueUser('ada');
   const tabs = [];
   for (let n = 0; n < 8; n++) tabs.push(await signIn(context, pods[0], ada)); // each has been live once, so it has a cursor
   const wanted = Array.from({ length: 6 }, (_, n) => `toast ${n}`);
@@ -64,7 +64,7 @@ test('in eight tabs of one origin exactly one shows each toast, and none hangs',
 });
 
 test('a tab hidden and shown again gets what it missed, once and in order', async () => {
-  const ada = somebody('ada');
+  const ada = uniqueUser('ada');
   const tab = await blank(context, pods[0]);
   await listen(tab, { token: signToken(ada), hiddenAfter: 200 });
   await inState(tab, 'live');
@@ -81,27 +81,27 @@ test('a tab hidden and shown again gets what it missed, once and in order', asyn
 });
 
 test('led to the other pod, a page misses nothing, also one that had received nothing yet', async () => {
-  const ada = somebody('ada');
+  const ada = uniqueUser('ada');
   balancer = await Balancer.start(pods[0]);
   const page = await signIn(context, balancer.url, ada);
-  balancer.leadTo(pods[1]);
-  balancer.cut();
+  balancer.setTarget(pods[1]);
+  balancer.closeConnections();
   await notify(pods[0], ada, { title: 'on the way' });
   await until(() => toastsOf(page), (all) => all.length === 1, 40_000);
-  balancer.leadTo(pods[0]);
-  balancer.cut();
+  balancer.setTarget(pods[0]);
+  balancer.closeConnections();
   await notify(pods[1], ada, { title: 'and back' });
   await until(() => toastsOf(page), (all) => all.length === 2, 40_000);
 });
 
 test('a pod that is gone and comes back finds its page waiting, at the same address', async () => {
-  const ada = somebody('ada');
+  const ada = uniqueUser('ada');
   balancer = await Balancer.start(pods[0]);
   const page = await signIn(context, balancer.url, ada);
-  await balancer.vanish();
+  await balancer.stopListening();
   await page.locator('#connection[data-state=waiting]').waitFor();
   await notify(pods[1], ada, { title: 'while it was gone' });
-  await balancer.comeBack();
+  await balancer.startListening();
   await until(() => toastsOf(page), (all) => all.length === 1, 60_000);
   await page.locator('#connection[data-state=live]').waitFor();
   assert.equal(new URL(page.url()).origin, balancer.url);
@@ -110,7 +110,7 @@ test('a pod that is gone and comes back finds its page waiting, at the same addr
 test('a token that has expired is asked for again', async () => {
   const page = await context.newPage();
   await page.goto(pods[0]);
-  await page.getByLabel('Token').fill(signToken(somebody('ada'), { exp: Math.floor(Date.now() / 1000) - 3600 }));
+  await page.getByLabel('Token').fill(signToken(uniqueUser('ada'), { exp: Math.floor(Date.now() / 1000) - 3600 }));
   await page.getByRole('button', { name: 'Continue' }).click();
   await until(() => page.locator('#identity-error').innerText(), (text) => /expired/.test(text));
   await page.getByLabel('Token').waitFor();

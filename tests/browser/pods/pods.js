@@ -9,7 +9,7 @@ import { until } from '../browser.js';
 
 const { BELLWIRE_TEST_PODS = '', BELLWIRE_TEST_SECRET = '' } = process.env;
 
-/** Their addresses. */
+/** The pods' addresses. */
 export const pods = BELLWIRE_TEST_PODS.split(',').map((url) => url.trim().replace(/\/$/, '')).filter(Boolean);
 
 if (pods.length < 2 || !BELLWIRE_TEST_SECRET) {
@@ -19,7 +19,7 @@ if (pods.length < 2 || !BELLWIRE_TEST_SECRET) {
   );
 }
 
-/** A token of the environment dev; each test is somebody else, so that none hears another. */
+/** A token of the environment dev; each test is another user, so that none gets another's events. */
 export function signToken(sub, more = {}) {
   const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
   const claims = { sub, env: 'dev', groups: [], scope: 'publish tasks files', exp: Math.floor(Date.now() / 1000) + 3600, ...more };
@@ -27,8 +27,8 @@ export function signToken(sub, more = {}) {
   return `${signed}.${createHmac('sha256', BELLWIRE_TEST_SECRET).update(signed).digest('base64url')}`;
 }
 
-/** Somebody who was never there before. */
-export const somebody = (name) => `${name}-${randomUUID().slice(0, 8)}`;
+/** The name of a new user. */
+export const uniqueUser = (name) => `${name}-${randomUUID().slice(0, 8)}`;
 
 /** Publishes a message as a program would, on whichever pod. */
 export async function notify(pod, user, toast, more = {}) {
@@ -45,22 +45,22 @@ export async function notify(pod, user, toast, more = {}) {
 /** A file of the real data that the examples are made for. */
 export const dataset = (name) => new URL(name, process.env.BELLWIRE_TEST_DATASETS ? `file://${process.env.BELLWIRE_TEST_DATASETS}/` : new URL('../node_modules/vega-datasets/data/', import.meta.url));
 
-/** Asks a pod's API as a program would. */
-export async function ask(pod, user, path, { method = 'GET', body, claims, type = 'application/json' } = {}) {
+/** Calls a pod's API as a program would. */
+export async function request(pod, user, path, { method = 'GET', body, claims, type = 'application/json' } = {}) {
   const headers = { authorization: `Bearer ${signToken(user, claims)}`, ...(body !== undefined && { 'content-type': type }) };
   return fetch(`${pod}${path}`, { method, headers, body: typeof body === 'string' || body === undefined ? body : JSON.stringify(body) });
 }
 
 /** Stores a dataset as somebody's file; answers its key. */
-export async function store(pod, user, file) {
-  const answer = await ask(pod, user, `/api/files/${file}`, { method: 'PUT', body: await readFile(dataset(file), 'utf8'), type: 'text/csv' });
+export async function upload(pod, user, file) {
+  const answer = await request(pod, user, `/api/files/${file}`, { method: 'PUT', body: await readFile(dataset(file), 'utf8'), type: 'text/csv' });
   if (answer.status !== 201) throw new Error(`the pod answered ${answer.status}: ${await answer.text()}`);
   return (await answer.json()).key;
 }
 
 /** Starts a task; answers its id. */
 export async function start(pod, user, kind, input, title) {
-  const answer = await ask(pod, user, '/api/tasks', { method: 'POST', body: { kind, title, input } });
+  const answer = await request(pod, user, '/api/tasks', { method: 'POST', body: { kind, title, input } });
   if (answer.status !== 202) throw new Error(`the pod answered ${answer.status}: ${await answer.text()}`);
   return (await answer.json()).id;
 }
@@ -68,16 +68,16 @@ export async function start(pod, user, kind, input, title) {
 /** Waits until a task has ended as it should; answers it. */
 export async function ended(pod, user, id, state = 'succeeded') {
   const isEnd = (task) => ['succeeded', 'failed', 'cancelled'].includes(task.state);
-  const task = await until(async () => (await ask(pod, user, `/api/tasks/${id}`)).json(), isEnd, 90_000);
+  const task = await until(async () => (await request(pod, user, `/api/tasks/${id}`)).json(), isEnd, 90_000);
   if (task.state !== state) throw new Error(`it ended otherwise: ${JSON.stringify(task)}`);
   return task;
 }
 
 /** Makes the tables that the example reports are about. */
 export async function loadTables() {
-  const loader = somebody('loader');
+  const loader = uniqueUser('loader');
   for (const name of ['airports', 'zipcodes']) {
-    const file = await store(pods[0], loader, `${name}.csv`);
+    const file = await upload(pods[0], loader, `${name}.csv`);
     await ended(pods[0], loader, await start(pods[0], loader, 'imports', { file, definition: name }));
   }
 }
@@ -106,48 +106,48 @@ export async function blank(context, pod) {
   return page;
 }
 
-/** What a page shows as toasts. */
+/** The titles of a page's toasts. */
 export const toastsOf = (page) => page.locator('bellwire-toasts .toast:not([inert]) .title').allTextContents();
 
-/** An address in front of the pods that can be cut and led to another of them, as a load balancer's is. */
+/** A load balancer in front of the pods, which can close its connections and change its target. */
 export class Balancer {
   #sockets = new Set();
   #target;
 
   static async start(pod) {
     const balancer = new Balancer();
-    balancer.leadTo(pod);
+    balancer.setTarget(pod);
     balancer.server = createServer((browser) => balancer.#pass(browser)).listen(0, '127.0.0.1');
     await once(balancer.server, 'listening');
     balancer.url = `http://127.0.0.1:${balancer.server.address().port}`;
     return balancer;
   }
 
-  /** Where connections lead from now on. */
-  leadTo(pod) {
+  /** Sets the pod of new connections. */
+  setTarget(pod) {
     this.#target = new URL(pod);
   }
 
-  /** Cuts every connection under way. */
-  cut() {
+  /** Closes all connections. */
+  closeConnections() {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  /** Refuses every connection, as a pod does that was killed. */
-  async vanish() {
+  /** Refuses new connections, as a killed pod does. */
+  async stopListening() {
     this.server.close();
-    this.cut();
+    this.closeConnections();
     await once(this.server, 'close');
   }
 
-  /** Is there again, on the same port. */
-  async comeBack() {
+  /** Accepts connections again, on the same port. */
+  async startListening() {
     this.server.listen(new URL(this.url).port, '127.0.0.1');
     await once(this.server, 'listening');
   }
 
   async stop() {
-    if (this.server.listening) await this.vanish();
+    if (this.server.listening) await this.stopListening();
   }
 
   #pass(browser) {

@@ -7,8 +7,8 @@ import { csvParse } from 'd3-dsv';
 import { unzipSync } from 'fflate';
 import { readSheet } from 'read-excel-file/node';
 
-import { complaints, launch, until } from '../browser.js';
-import { dataset, loadTables, openForm, pods, signIn, somebody, toastsOf } from './pods.js';
+import { launch, pageErrors, until } from '../browser.js';
+import { dataset, loadTables, openForm, pods, signIn, toastsOf, uniqueUser } from './pods.js';
 
 /** By themselves, and not by the table that is imported from the same file. */
 async function airportsByState(least) {
@@ -46,9 +46,9 @@ async function report(from, to, { least, format }) {
 }
 
 test('a report is asked for by its form on one pod; the toast’s download on the other opens as a workbook with its chart', async () => {
-  const ada = somebody('ada');
+  const ada = uniqueUser('ada');
   const pages = [await signIn(context, pods[0], ada), await signIn(context, pods[1], ada)];
-  const said = pages.map(complaints);
+  const errors = pages.map(pageErrors);
   const download = await report(pages[0], pages[1], { least: 50, format: 'xlsx' });
   assert.match(download.suggestedFilename(), /\.xlsx$/);
   const bytes = await readFile(await download.path());
@@ -61,11 +61,11 @@ test('a report is asked for by its form on one pod; the toast’s download on th
     await row(page, 'Airports by state').getByText('Done').waitFor();
     assert.match((await toastsOf(page))[0], /Airports by state/);
   }
-  assert.deepEqual(said, [[], []]);
+  assert.deepEqual(errors, [[], []]);
 });
 
 test('a report as a page opens without Bellwire, with its table and its chart', async () => {
-  const ada = somebody('ada');
+  const ada = uniqueUser('ada');
   const page = await signIn(context, pods[1], ada);
   const download = await report(page, page, { least: 100, format: 'html' });
   const target = `${await download.path()}.html`;
@@ -81,7 +81,7 @@ test('a report as a page opens without Bellwire, with its table and its chart', 
 });
 
 test('what was asked for wrongly is said at the form or in the list, in words', async () => {
-  const page = await signIn(context, pods[0], somebody('ada'));
+  const page = await signIn(context, pods[0], uniqueUser('ada'));
   const form = await openForm(page, 'Airports by state');
   const least = form.getByLabel('At least so many airports');
   await least.fill('');

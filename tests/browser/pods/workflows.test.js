@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url';
 
 import { readSheet } from 'read-excel-file/node';
 
-import { complaints, launch, until } from '../browser.js';
-import { ask, dataset, ended, openForm, pods, signIn, somebody, start, store, toastsOf } from './pods.js';
+import { launch, pageErrors, until } from '../browser.js';
+import { dataset, ended, openForm, pods, request, signIn, start, toastsOf, uniqueUser, upload } from './pods.js';
 
 const TITLE = 'Airports, once approved';
 const REVIEWER = { groups: ['reviewers'] };
@@ -47,23 +47,23 @@ const watchStep = (page, title) => page.evaluate((title) => {
 
 /** Starts the same run as a program would. */
 async function run(user, minimum = 10) {
-  const [airports, zipcodes] = [await store(pods[0], user, 'airports.csv'), await store(pods[0], user, 'zipcodes.csv')];
+  const [airports, zipcodes] = [await upload(pods[0], user, 'airports.csv'), await upload(pods[0], user, 'zipcodes.csv')];
   return start(pods[0], user, 'workflows', { workflow: 'airports-approved', input: { airports, zipcodes, minimum } }, TITLE);
 }
 
 /** Waits until a run asks; everybody here is asked in the same group, so its own question is picked. */
 const asked = (user, id) => until(async () => {
-  const { approvals } = await (await ask(pods[1], user, '/api/approvals', { claims: REVIEWER })).json();
+  const { approvals } = await (await request(pods[1], user, '/api/approvals', { claims: REVIEWER })).json();
   return approvals.find(({ task }) => task === id);
 }, Boolean, 90_000);
 
-const decide = (pod, user, id, body, claims) => ask(pod, user, `/api/tasks/${id}/steps/approve`, { method: 'POST', body, claims });
+const decide = (pod, user, id, body, claims) => request(pod, user, `/api/tasks/${id}/steps/approve`, { method: 'POST', body, claims });
 
 test('a workflow asks somebody else, in another browser on the other pod, and goes on with their answer', async () => {
-  const [ada, bob, eve] = ['ada', 'bob', 'eve'].map(somebody);
+  const [ada, bob, eve] = ['ada', 'bob', 'eve'].map(uniqueUser);
   const mine = await sit(browser, pods[0], ada);
   const [theirs, other] = [await sit(second, pods[1], bob, REVIEWER), await sit(second, pods[1], eve)];
-  const said = [mine, theirs, other].map(complaints);
+  const errors = [mine, theirs, other].map(pageErrors);
   const form = await openForm(mine, TITLE);
   await form.getByLabel('Airports (airports.csv)').setInputFiles(fileURLToPath(dataset('airports.csv')));
   await form.getByLabel('Zip codes (zipcodes.csv)').setInputFiles(fileURLToPath(dataset('zipcodes.csv')));
@@ -96,11 +96,11 @@ test('a workflow asks somebody else, in another browser on the other pod, and go
   assert.equal(header[0], 'State');
   assert.ok(rows.length > 10 && rows.every(([, airports]) => airports >= 50));
   assert.deepEqual(await toastsOf(other), []);
-  assert.deepEqual(said, [[], [], []]);
+  assert.deepEqual(errors, [[], [], []]);
 });
 
 test('a rejection in the list, with its comment, ends the run, and its graph says who and why', async () => {
-  const [ada, bob] = ['ada', 'bob'].map(somebody);
+  const [ada, bob] = ['ada', 'bob'].map(uniqueUser);
   const mine = await sit(browser, pods[1], ada);
   const theirs = await sit(second, pods[0], bob, REVIEWER);
   const id = await run(ada);
@@ -119,7 +119,7 @@ test('a rejection in the list, with its comment, ends the run, and its graph say
 });
 
 test('of two who answer at once on two pods one is told that the other was first, and who is not asked may not', async () => {
-  const [ada, bob, carol, eve] = ['ada', 'bob', 'carol', 'eve'].map(somebody);
+  const [ada, bob, carol, eve] = ['ada', 'bob', 'carol', 'eve'].map(uniqueUser);
   const id = await run(ada);
   await asked(bob, id);
   const refused = await decide(pods[0], eve, id, { decision: 'approve' });
@@ -135,9 +135,9 @@ test('of two who answer at once on two pods one is told that the other was first
 });
 
 test('a step that is done for each of several counts them in its card', async () => {
-  const ada = somebody('ada');
+  const ada = uniqueUser('ada');
   const page = await sit(browser, pods[0], ada);
-  const weather = await store(pods[1], ada, 'seattle-weather.csv');
+  const weather = await upload(pods[1], ada, 'seattle-weather.csv');
   await start(pods[1], ada, 'workflows', { workflow: 'weather-by-year', input: { weather } });
   await openGraph(page, 2);
   await inState(page, 'Report each year', 'succeeded', 90_000);

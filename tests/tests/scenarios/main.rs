@@ -13,6 +13,7 @@ mod hub;
 mod importing;
 mod isolation;
 mod negotiating;
+mod page;
 mod polling;
 mod reporting;
 mod settings;

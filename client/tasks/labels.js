@@ -1,0 +1,34 @@
+/** The texts of `<bellwire-tasks>`, in English. */
+
+const number = new Intl.NumberFormat();
+
+export const TASK_LABELS = {
+  list: 'Tasks',
+  empty: 'Nothing yet. What you start shows up here and keeps itself up to date.',
+  states: { queued: 'Waiting', running: 'Running', succeeded: 'Done', failed: 'Failed', cancelled: 'Cancelled' },
+  /** @param {number} done @param {number} of */
+  steps: (done, of) => `${done} of ${of} ${of === 1 ? 'step' : 'steps'}`,
+  stepList: 'Steps',
+  stepStates: {
+    waiting: 'Waiting', running: 'Running', asked: 'Waits for an answer', succeeded: 'Done', failed: 'Failed', skipped: 'Skipped',
+    cancelled: 'Cancelled', compensated: 'Undone',
+  },
+  /** @param {string[]} titles of the steps that a step needs */
+  after: (titles) => `(after ${titles.join(', ')})`,
+  /** @param {number} done @param {number} of */
+  items: (done, of) => `${number.format(done)} of ${number.format(of)}`,
+  open: 'Open',
+  cancel: 'Cancel',
+  /** @param {string} title */
+  cancelOf: (title) => `Cancel: ${title}`,
+  download: 'Download',
+  rejected: 'Rejected rows',
+  /** @param {string} label @param {string} title */
+  linkOf: (label, title) => `${label}: ${title}`,
+  /** @param {number} count */
+  older: (count) => `Show ${count} older`,
+  unloaded: 'The list could not be loaded',
+  again: 'Try again',
+  /** @param {string} title @param {string} why */
+  notCancelled: (title, why) => `“${title}” was not cancelled: ${why}`,
+};

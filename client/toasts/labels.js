@@ -1,0 +1,30 @@
+/** The texts of `<bellwire-toasts>`, in English. */
+
+export const TOAST_LABELS = {
+  region: 'Notifications',
+  // A level is also a text: colour is never the only sign.
+  info: 'Information',
+  success: 'Success',
+  warning: 'Warning',
+  error: 'Error',
+  approve: 'Approve',
+  reject: 'Reject',
+  /** The full name of a button. @param {string} verb @param {string} title */
+  decide: (verb, title) => `${verb}: ${title}`,
+  asks: 'Approve or reject',
+  /** @param {'approve' | 'reject'} decision @param {string} title */
+  decided: (decision, title) => `${decision === 'approve' ? 'Approved' : 'Rejected'}: ${title}`,
+  unconnected: 'not connected to the gateway',
+  /** @param {string} title */
+  dismiss: (title) => `Dismiss: ${title}`,
+  /** @param {number} count */
+  more: (count) => `${count} earlier`,
+  /** @param {number} count */
+  fresh: (count) => `${count} new`,
+  /** A burst, such as "12 reports are ready". @param {number} count @param {string} kind @param {string} state */
+  tasks: (count, kind, state) => `${count} ${kind} ${{ succeeded: 'are ready', failed: 'failed', cancelled: 'were cancelled' }[state] ?? state}`,
+  /** @param {number} count */
+  messages: (count) => `${count} messages`,
+  /** @param {string[]} titles @param {number} others */
+  list: (titles, others) => (others > 0 ? `${titles.join(', ')} and ${others} more` : titles.join(', ')),
+};
