@@ -17,14 +17,11 @@ run: ## build and start everything in one process on http://localhost:8080 (PORT
 	@cargo build --workspace --bin bellwire
 	@exec $(PROGRAMS)/bellwire dev --port $(PORT) $(foreach kind,imports reports workflows,--set $(kind).definitions=functions/$(kind)/examples)
 
-test: ## every test, with a RabbitMQ and a PostgreSQL of its own
-	tests/services.sh tests/everything.sh
+test: ## every test, with a RabbitMQ and a PostgreSQL of its own; ONLY=contract FILTER=healing for some of one binary
+	tests/services.sh $(if $(ONLY),cargo test --workspace --test $(ONLY) -- $(FILTER),tests/everything.sh)
 
-check: ## formatting, lints, the borders between the parts, and cargo-deny if it is there
-	cargo fmt --all --check
-	cargo clippy --workspace --all-targets -- -D warnings
-	tests/borders.sh
-	@if command -v cargo-deny >/dev/null; then cargo deny check; else echo "cargo-deny is not there: left out"; fi
+check: ## formatting, lints, documentation, the borders between the parts, shell and page, and what is not used
+	tests/check.sh
 
 cluster: ## RabbitMQ, gateway pods on 8081 and 8082 and a worker of each kind, as processes; Ctrl-C ends all
 	cargo build --workspace --bins

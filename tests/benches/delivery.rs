@@ -16,7 +16,7 @@ use lapin::{
     types::{AMQPValue, FieldTable},
 };
 use model::{Audience, Event};
-use scenarios::{Ground, House, ground::Role};
+use scenarios::{Cluster, TestBackplane, test_backplane::Role};
 use tokio::sync::{mpsc, oneshot};
 
 const EVENTS: usize = 10_000;
@@ -25,23 +25,23 @@ const PER_SECOND: u32 = 500;
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
-    let house = House::new(Ground::rabbitmq().await).await;
-    let pod = house.pod().await;
+    let cluster = Cluster::new(TestBackplane::rabbitmq().await).await;
+    let pod = cluster.pod().await;
     let (heard, mut arrivals) = mpsc::channel::<(Listener, usize, Instant)>(2 * EVENTS);
 
     let (consuming, ready) = oneshot::channel();
-    let bare = tokio::spawn(consume(house.ground.clone(), consuming, heard.clone()));
+    let bare = tokio::spawn(consume(cluster.test_backplane.clone(), consuming, heard.clone()));
     ready.await.unwrap();
-    let mut ear = pod.ear(&house, "ada", "prod").await;
-    let ear = tokio::spawn(async move {
+    let mut browser = pod.browser(&cluster, "ada", "prod").await;
+    let browser = tokio::spawn(async move {
         for _ in 0..EVENTS {
-            let frame = ear.next().await;
+            let frame = browser.next().await;
             let number = frame.data["id"].as_str().unwrap().parse().unwrap();
             heard.send((Listener::Browser, number, Instant::now())).await.unwrap();
         }
     });
 
-    let log = house.ground.backplane(&"prod".parse().unwrap(), Role::Gateway).log;
+    let log = cluster.test_backplane.backplane(&"prod".parse().unwrap(), Role::Gateway).log;
     let mut sent = HashMap::new();
     let mut pace = tokio::time::interval(Duration::from_secs(1) / PER_SECOND);
     for number in 0..EVENTS {
@@ -52,7 +52,7 @@ async fn main() {
         sent.insert(number, Instant::now());
         log.publish(Destination::Own, &event).await.unwrap();
     }
-    ear.await.unwrap();
+    browser.await.unwrap();
     bare.await.unwrap();
 
     let mut took: HashMap<Listener, Vec<Duration>> = HashMap::new();
@@ -94,8 +94,12 @@ impl Percentiles {
 }
 
 /// The least that can be done with lapin: a consumer that reads each event's id.
-async fn consume(ground: Ground, consuming: oneshot::Sender<()>, heard: mpsc::Sender<(Listener, usize, Instant)>) {
-    let Ground::RabbitMq { operator, prefix } = ground else { panic!("it is about RabbitMQ") };
+async fn consume(
+    test_backplane: TestBackplane,
+    consuming: oneshot::Sender<()>,
+    heard: mpsc::Sender<(Listener, usize, Instant)>,
+) {
+    let TestBackplane::RabbitMq { operator, prefix } = test_backplane else { panic!("it is about RabbitMQ") };
     let connection = Connection::connect(operator.as_str(), ConnectionProperties::default()).await.unwrap();
     let channel = connection.create_channel().await.unwrap();
     channel.basic_qos(300, BasicQosOptions::default()).await.unwrap();

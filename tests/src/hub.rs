@@ -9,7 +9,7 @@ use signalr::{Encoding, Message, Outcome, Reader};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{WebSocketStream, client_async, tungstenite};
 
-use crate::PATIENCE;
+use crate::TIMEOUT;
 
 /// What carries the messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,7 +84,7 @@ impl Hub {
     }
 
     async fn next_on_the_wire(&mut self) -> Option<Message> {
-        timeout(PATIENCE, async {
+        timeout(TIMEOUT, async {
             loop {
                 match self.reader.next().unwrap() {
                     Some(Message::Ping) => {}

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use model::{Kind, Toast, toast::Level};
 use runtime::{Completion, Context, Failure, Function};
 use scenarios::{
-    Ground, House, Pod,
-    house::{answer, event},
+    Cluster, Pod, TestBackplane,
+    cluster::{answer, event},
     until,
 };
 use serde_json::{Value, json};
@@ -47,11 +47,11 @@ impl Function for Quick {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broker_restart_in_the_middle_loses_nothing() {
-    let house = House::new(Ground::rabbitmq().await).await;
-    let (one, two) = (house.pod().await, house.pod().await);
-    let worker = house.worker("prod", Quick).await;
-    let token = house.token("ada", "prod");
-    let mut ear = two.ear(&house, "eve", "prod").await;
+    let cluster = Cluster::new(TestBackplane::rabbitmq().await).await;
+    let (one, two) = (cluster.pod().await, cluster.pod().await);
+    let worker = cluster.worker("prod", Quick).await;
+    let token = cluster.token("ada", "prod");
+    let mut browser = two.browser(&cluster, "eve", "prod").await;
     let task = until("the task is taken", async || {
         let (status, task) = answer(one.request("POST", "/api/tasks", &token).body(r#"{"kind":"quick"}"#)).await;
         (status == 202).then(|| task["id"].as_str().unwrap().to_owned())
@@ -70,7 +70,7 @@ async fn a_broker_restart_in_the_middle_loses_nothing() {
     let restart = tokio::task::spawn_blocking(|| broker("restart"));
     let mut expected = Vec::new();
     let mut after = 0;
-    // Nobody reads the ear meanwhile, and it is not to be ended as slow.
+    // Nobody reads the browser meanwhile, and it is not to be ended as slow.
     let mut pace = tokio::time::interval(Duration::from_millis(5));
     while after < 20 {
         let id = expected.len().to_string();
@@ -80,9 +80,9 @@ async fn a_broker_restart_in_the_middle_loses_nothing() {
         pace.tick().await;
     }
     restart.await.unwrap();
-    assert_eq!(ear.next_ids(expected.len()).await, expected);
+    assert_eq!(browser.next_ids(expected.len()).await, expected);
 
-    let _worker = house.worker("prod", Quick).await;
+    let _worker = cluster.worker("prod", Quick).await;
     let path = format!("/api/tasks/{}", waiting["id"].as_str().unwrap());
     until("the job that waited is done", async || {
         let (_, seen) = answer(two.request("GET", &path, &token)).await;

@@ -16,7 +16,7 @@ use futures_util::{StreamExt, stream};
 use model::{Job, Kind, PodId, TaskId, TaskState, Toast, toast::Level};
 use process::Readiness;
 use runtime::{Completion, Context, Failure, Function, Host, HostConfig, WorkerContext};
-use scenarios::Ground;
+use scenarios::TestBackplane;
 use serde_json::{Value, json};
 use storage::{Storage, StorageConfig};
 use tokio::time::timeout;
@@ -30,7 +30,7 @@ const PACED: usize = 600;
 const PER_SECOND: u32 = 40;
 /// Jobs that one worker process does at once, on both sides.
 const AT_ONCE: u16 = 2;
-const PATIENCE: Duration = Duration::from_secs(180);
+const TIMEOUT: Duration = Duration::from_secs(180);
 /// Set in a worker's process: the broker's address, then the prefix.
 const WORKER: [&str; 2] = ["BELLWIRE_BENCH_WORKER_URL", "BELLWIRE_BENCH_WORKER_PREFIX"];
 
@@ -68,10 +68,10 @@ async fn main() {
 }
 
 async fn ours(workers: usize) -> Measured {
-    let ground = Ground::rabbitmq().await;
-    let Ground::RabbitMq { operator, prefix } = &ground else { panic!("it is about RabbitMQ") };
+    let test_backplane = TestBackplane::rabbitmq().await;
+    let TestBackplane::RabbitMq { operator, prefix } = &test_backplane else { panic!("it is about RabbitMQ") };
     let environment = "prod".parse().unwrap();
-    ground.declare(&environment, &[kind()]).await;
+    test_backplane.declare(&environment, &[kind()]).await;
     let backplane = backplane(operator.as_str(), prefix);
     let mut reader = backplane.log.read(ReadFrom::Time(jiff::Timestamp::now()));
     let jobs = &backplane.jobs;
@@ -113,7 +113,7 @@ async fn ours(workers: usize) -> Measured {
 /// The next task that has succeeded.
 async fn ended(reader: &mut LogReader) -> TaskId {
     loop {
-        let item = timeout(PATIENCE, reader.items.recv()).await.expect("the workers do their jobs").unwrap();
+        let item = timeout(TIMEOUT, reader.items.recv()).await.expect("the workers do their jobs").unwrap();
         let LogItem::Entry(entry) = item else { continue };
         let Ok(event) = &entry.event else { continue };
         if entry.origin == Destination::Own

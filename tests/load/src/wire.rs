@@ -13,7 +13,7 @@ use crate::http;
 /// Ephemeral ports are few: so many addresses of this machine are spread over.
 const SOURCES: usize = 20;
 /// How long each step on the way may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 const UPGRADE: &str = "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
     sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
@@ -102,9 +102,9 @@ impl Opener {
             socket.bind(&SocketAddr::from(([127, 0, 0, last], 0)).into())?;
         }
         self.opened += 1;
-        socket.connect_timeout(&self.target.into(), PATIENCE).context("connecting")?;
+        socket.connect_timeout(&self.target.into(), TIMEOUT).context("connecting")?;
         socket.set_tcp_nodelay(true)?;
-        socket.set_read_timeout(Some(PATIENCE))?;
+        socket.set_read_timeout(Some(TIMEOUT))?;
         Ok(socket.into())
     }
 

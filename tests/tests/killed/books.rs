@@ -5,7 +5,7 @@ use runtime::{
     Database, DatabaseConfig, DatabaseError,
     database::{Transaction, Value},
 };
-use scenarios::Relay;
+use scenarios::NetworkProxy;
 use tempfile::TempDir;
 use url::Url;
 
@@ -44,14 +44,14 @@ impl Books {
     }
 
     /// The same, seen through a network that can be cut.
-    pub(crate) async fn behind_a_relay(&self, is_open: bool) -> (String, Relay) {
+    pub(crate) async fn behind_a_proxy(&self, is_open: bool) -> (String, NetworkProxy) {
         let Self::Postgres { administrator, schema } = self else { panic!("there is no network to a file") };
         let mut url = administrator.clone();
         let target = format!("{}:{}", url.host_str().unwrap(), url.port().unwrap_or(5432));
-        let relay = Relay::to(target, is_open).await;
+        let proxy = NetworkProxy::to(target, is_open).await;
         url.set_host(Some("127.0.0.1")).unwrap();
-        url.set_port(Some(relay.address.port())).unwrap();
-        (within(&url, schema), relay)
+        url.set_port(Some(proxy.address.port())).unwrap();
+        (within(&url, schema), proxy)
     }
 
     /// Runs a statement.

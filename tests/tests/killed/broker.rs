@@ -13,10 +13,10 @@ use crate::{
 async fn a_worker_that_is_cut_off_within_its_transaction_and_the_one_that_got_its_job_have_one_effect() {
     let stage = Stage::with(Books::postgres().await).await;
     let (gate, watch) = Gate::at(Phase::Writing);
-    let (cut_off, relay) = stage.worker_behind_a_relay(Ledger::watched(watch)).await;
+    let (cut_off, proxy) = stage.worker_behind_a_proxy(Ledger::watched(watch)).await;
     let task = stage.start("write").await;
     let halted = gate.halted().await;
-    relay.cut();
+    proxy.cut();
     let (begun, watch) = Gate::at(Phase::Begun);
     let other = stage.worker_with(HostConfig::default(), Ledger::watched(watch), &stage.books.url());
     // Both run it now.
@@ -24,7 +24,7 @@ async fn a_worker_that_is_cut_off_within_its_transaction_and_the_one_that_got_it
     halted.go_on();
     stage.until_state(task, "succeeded").await;
     assert_eq!(stage.books.rows(task).await, [1], "the first wrote it, and the second found it");
-    relay.mend();
+    proxy.mend();
     cut_off.stop().await;
     stage.done_once(task, other).await;
 }
@@ -33,11 +33,11 @@ async fn a_worker_that_is_cut_off_within_its_transaction_and_the_one_that_got_it
 async fn a_worker_that_is_cut_off_before_it_can_tell_the_end_tells_it_when_the_broker_is_back() {
     let stage = Stage::with(Books::sqlite().await).await;
     let (gate, watch) = Gate::at(Phase::Committed);
-    let (worker, relay) = stage.worker_behind_a_relay(Ledger::watched(watch)).await;
+    let (worker, proxy) = stage.worker_behind_a_proxy(Ledger::watched(watch)).await;
     let task = stage.start("write").await;
     let halted = gate.halted().await;
-    relay.cut();
+    proxy.cut();
     halted.go_on();
-    relay.mend();
+    proxy.mend();
     stage.done_once(task, worker).await;
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use runtime::HostConfig;
-use scenarios::{Ground, PATIENCE};
+use scenarios::{TIMEOUT, TestBackplane};
 use tokio::{task::spawn_blocking, time::timeout};
 
 use crate::{
@@ -41,10 +41,12 @@ async fn child() {
         }),
         Err(_) => Watch::none(),
     };
-    let ground =
-        Ground::RabbitMq { operator: env::var(OPERATOR).unwrap().parse().unwrap(), prefix: env::var(PREFIX).unwrap() };
+    let test_backplane = TestBackplane::RabbitMq {
+        operator: env::var(OPERATOR).unwrap().parse().unwrap(),
+        prefix: env::var(PREFIX).unwrap(),
+    };
     let (database, host) = (books::open(&env::var(DATABASE).unwrap()), HostConfig::default());
-    let place = Workplace { ground, database, host };
+    let place = Workplace { test_backplane, database, host };
     work(&place, Ledger::watched(watch), std::future::pending()).await.unwrap();
 }
 
@@ -56,8 +58,8 @@ pub(crate) struct Killable {
 
 impl Killable {
     /// Starts one that halts for good where it is said, if it is.
-    pub(crate) fn start(ground: &Ground, database: &str, halt: Option<Phase>) -> Self {
-        let Ground::RabbitMq { operator, prefix } = ground else { panic!("processes share no memory") };
+    pub(crate) fn start(test_backplane: &TestBackplane, database: &str, halt: Option<Phase>) -> Self {
+        let TestBackplane::RabbitMq { operator, prefix } = test_backplane else { panic!("processes share no memory") };
         let mut command = Command::new(env::current_exe().unwrap());
         command
             .args(["child::child", "--exact", "--ignored", "--nocapture"])
@@ -75,7 +77,7 @@ impl Killable {
     pub(crate) async fn halted(&mut self) {
         let words = self.words.take().unwrap();
         let halted = spawn_blocking(move || words.lines().any(|line| line.unwrap() == HALTED));
-        assert!(timeout(PATIENCE, halted).await.expect("it halts").unwrap(), "it ended without halting");
+        assert!(timeout(TIMEOUT, halted).await.expect("it halts").unwrap(), "it ended without halting");
     }
 
     /// Kills it and waits until it is gone.

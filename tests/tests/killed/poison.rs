@@ -1,7 +1,7 @@
 //! A job that kills its worker each time it is taken.
 
 use backplane::Depth;
-use scenarios::PATIENCE;
+use scenarios::TIMEOUT;
 use tokio::time::{Duration, sleep, timeout};
 
 use crate::{books::Books, stage::Stage};
@@ -27,7 +27,7 @@ async fn a_job_that_kills_each_worker_is_given_up_with_the_reason_and_its_owner_
             sleep(Duration::from_millis(10)).await;
         }
     };
-    let seen = timeout(PATIENCE * 2, dying).await.expect("it is given up");
+    let seen = timeout(TIMEOUT * 2, dying).await.expect("it is given up");
     assert!((2..=MOST_DEATHS).contains(&deaths), "{deaths} workers died");
     assert_eq!(seen["error"]["reason"], "lost", "{seen}");
     stage.until_depth(Depth { dead: 1, ..Depth::default() }).await;

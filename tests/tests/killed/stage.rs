@@ -7,9 +7,9 @@ use model::{Environment, Job, PodId, TaskId};
 use process::Readiness;
 use runtime::{Database, Host, HostConfig, HostError, WorkerContext};
 use scenarios::{
-    Ear, Ground, House, PATIENCE, Pod, Relay,
-    ground::Role,
-    house::{answer, event},
+    Cluster, EventStream, NetworkProxy, Pod, TIMEOUT, TestBackplane,
+    cluster::{answer, event},
+    test_backplane::Role,
     until,
 };
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ use crate::{
 
 /// Where a worker works.
 pub(crate) struct Workplace {
-    pub(crate) ground: Ground,
+    pub(crate) test_backplane: TestBackplane,
     pub(crate) database: Database,
     pub(crate) host: HostConfig,
 }
@@ -38,7 +38,7 @@ pub(crate) async fn work(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), HostError> {
     let config = place.host.clone();
-    let backplane = place.ground.backplane(&prod(), Role::Worker(&KIND.parse().unwrap()));
+    let backplane = place.test_backplane.backplane(&prod(), Role::Worker(&KIND.parse().unwrap()));
     let place = WorkerContext {
         backplane: watched(backplane, &function.watch),
         environment: prod(),
@@ -57,8 +57,8 @@ pub(crate) fn prod() -> Environment {
 pub(crate) struct Stage {
     pub(crate) books: Books,
     pub(crate) pod: Pod,
-    house: House,
-    ear: Ear,
+    cluster: Cluster,
+    browser: EventStream,
 }
 
 /// A worker within this process.
@@ -69,16 +69,16 @@ pub(crate) struct Worker {
 
 impl Stage {
     pub(crate) async fn with(books: Books) -> Self {
-        let house = House::new(Ground::rabbitmq().await).await;
-        house.ground.declare(&prod(), &[KIND.parse().unwrap()]).await;
-        let pod = house.pod().await;
-        let ear = pod.ear(&house, "ada", "prod").await;
-        Self { books, pod, house, ear }
+        let cluster = Cluster::new(TestBackplane::rabbitmq().await).await;
+        cluster.test_backplane.declare(&prod(), &[KIND.parse().unwrap()]).await;
+        let pod = cluster.pod().await;
+        let browser = pod.browser(&cluster, "ada", "prod").await;
+        Self { books, pod, cluster, browser }
     }
 
     /// A worker in a process of its own, halting where it is said.
     pub(crate) fn child(&self, halt: Option<Phase>) -> Killable {
-        Killable::start(&self.house.ground, &self.books.url(), halt)
+        Killable::start(&self.cluster.test_backplane, &self.books.url(), halt)
     }
 
     /// A worker that does its work.
@@ -92,14 +92,17 @@ impl Stage {
     }
 
     pub(crate) fn worker_with(&self, host: HostConfig, function: Ledger, database: &str) -> Worker {
-        Worker::start(Workplace { ground: self.house.ground.clone(), database: books::open(database), host }, function)
+        Worker::start(
+            Workplace { test_backplane: self.cluster.test_backplane.clone(), database: books::open(database), host },
+            function,
+        )
     }
 
     /// One whose network to the broker can be cut.
-    pub(crate) async fn worker_behind_a_relay(&self, function: Ledger) -> (Worker, Relay) {
-        let (ground, relay) = self.house.ground.behind_a_relay(true).await;
+    pub(crate) async fn worker_behind_a_proxy(&self, function: Ledger) -> (Worker, NetworkProxy) {
+        let (test_backplane, proxy) = self.cluster.test_backplane.behind_a_proxy(true).await;
         let (database, host) = (books::open(&self.books.url()), HostConfig::default());
-        (Worker::start(Workplace { ground, database, host }, function), relay)
+        (Worker::start(Workplace { test_backplane, database, host }, function), proxy)
     }
 
     /// Asks for a task, as ada.
@@ -112,7 +115,7 @@ impl Stage {
 
     /// Puts a job into its queue, once more.
     pub(crate) async fn submit(&self, job: &Job) {
-        let gateway = self.house.ground.backplane(&prod(), Role::Gateway);
+        let gateway = self.cluster.test_backplane.backplane(&prod(), Role::Gateway);
         gateway.jobs.submit(job).await.unwrap();
     }
 
@@ -141,19 +144,21 @@ impl Stage {
     }
 
     async fn ask(&self, method: &str, path: &str, body: String) -> (u16, Value) {
-        answer(self.pod.request(method, path, &self.house.token("ada", "prod")).body(body)).await
+        answer(self.pod.request(method, path, &self.cluster.token("ada", "prod")).body(body)).await
     }
 
     /// The dead jobs, for their operator.
     pub(crate) fn dead(&self) -> Box<dyn DeadJobs> {
-        let Ground::RabbitMq { operator, prefix } = &self.house.ground else { panic!("it is over a broker") };
+        let TestBackplane::RabbitMq { operator, prefix } = &self.cluster.test_backplane else {
+            panic!("it is over a broker")
+        };
         let config = BackplaneConfig { url: operator.to_string(), prefix: prefix.parse().unwrap() };
         Backplane::open(&config, &prod()).unwrap().jobs.dead(&KIND.parse().unwrap())
     }
 
     /// Waits until there are so many.
     pub(crate) async fn until_depth(&self, wanted: Depth) {
-        let gateway = self.house.ground.backplane(&prod(), Role::Gateway);
+        let gateway = self.cluster.test_backplane.backplane(&prod(), Role::Gateway);
         let kind = KIND.parse().unwrap();
         until(&format!("{wanted:?}"), async || {
             // The broker may have come back a moment ago.
@@ -165,10 +170,10 @@ impl Stage {
     /// The ids of the ends that a listener was shown of a task, up to now.
     pub(crate) async fn ends_shown(&mut self, task: TaskId) -> Vec<String> {
         let marker = TaskId::new().to_string();
-        self.pod.publish(&self.house.token("ada", "prod"), &event(&marker, "user:ada")).await;
+        self.pod.publish(&self.cluster.token("ada", "prod"), &event(&marker, "user:ada")).await;
         let mut ends = Vec::new();
         loop {
-            let shown = self.ear.next().await.data;
+            let shown = self.browser.next().await.data;
             if shown["id"] == marker.as_str() {
                 return ends;
             }
@@ -197,7 +202,7 @@ impl Stage {
     /// that nothing is left.
     pub(crate) async fn never_done(mut self, task: TaskId, worker: Worker) {
         loop {
-            let shown = self.ear.next().await.data;
+            let shown = self.browser.next().await.data;
             let by_a_worker = shown["source"] == format!("/functions/{KIND}");
             if by_a_worker && shown["id"] == format!("{task}.cancelled") {
                 break;
@@ -223,7 +228,7 @@ impl Worker {
     /// Stops it as Kubernetes would.
     pub(crate) async fn stop(self) {
         self.stop.cancel();
-        timeout(PATIENCE, self.task).await.expect("it stops").unwrap().unwrap();
+        timeout(TIMEOUT, self.task).await.expect("it stops").unwrap().unwrap();
     }
 }
 
@@ -247,7 +252,7 @@ impl Gate {
             if let Some(let_go) = first {
                 told.send(()).unwrap();
                 // An error is a test that has ended.
-                let_go.recv_timeout(PATIENCE * 2).ok();
+                let_go.recv_timeout(TIMEOUT * 2).ok();
             }
         });
         (Self { reached, go }, watch)
@@ -256,7 +261,7 @@ impl Gate {
     /// Waits until somebody is halted.
     pub(crate) async fn halted(self) -> Halted {
         let Self { reached, go } = self;
-        let waiting = tokio::task::spawn_blocking(move || reached.recv_timeout(PATIENCE));
+        let waiting = tokio::task::spawn_blocking(move || reached.recv_timeout(TIMEOUT));
         waiting.await.unwrap().expect("somebody gets there");
         Halted(go)
     }

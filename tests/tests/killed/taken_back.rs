@@ -32,7 +32,7 @@ async fn while_it_is_within_its_transaction() {
     let halted = gate.halted().await;
     stage.take_back(task).await;
     // It has reached the running function.
-    tokio::time::timeout(scenarios::PATIENCE, stopped.wait_for(|stopped| *stopped)).await.unwrap().unwrap();
+    tokio::time::timeout(scenarios::TIMEOUT, stopped.wait_for(|stopped| *stopped)).await.unwrap().unwrap();
     halted.go_on();
     stage.never_done(task, worker).await;
 }

@@ -7,10 +7,11 @@ use model::{
     toast::Level,
 };
 use scenarios::{
-    House, Pod,
-    ground::Role,
-    house::{answer, event},
-    over_both_backplanes, until,
+    Cluster, Pod,
+    cluster::{answer, event},
+    over_both_backplanes,
+    test_backplane::Role,
+    until,
 };
 use serde_json::{Value, json};
 
@@ -25,18 +26,18 @@ over_both_backplanes! {
 
 /// Says what a workflow's worker says.
 struct Workflow<'a> {
-    house: &'a House,
+    cluster: &'a Cluster,
     run: TaskId,
 }
 
 impl<'a> Workflow<'a> {
-    fn new(house: &'a House) -> Self {
-        Self { house, run: TaskId::new() }
+    fn new(cluster: &'a Cluster) -> Self {
+        Self { cluster, run: TaskId::new() }
     }
 
     async fn say(&self, event: &Event) {
         let kind: Kind = "patient".parse().unwrap();
-        let backplane = self.house.ground.backplane(&"prod".parse().unwrap(), Role::Worker(&kind));
+        let backplane = self.cluster.test_backplane.backplane(&"prod".parse().unwrap(), Role::Worker(&kind));
         backplane.log.publish(Destination::Own, event).await.unwrap();
     }
 
@@ -58,8 +59,8 @@ impl<'a> Workflow<'a> {
     }
 }
 
-fn member(house: &House, user: &str, group: &str) -> String {
-    house.token_with("prod", |claims| {
+fn member(cluster: &Cluster, user: &str, group: &str) -> String {
+    cluster.token_with("prod", |claims| {
         claims.sub = user.to_owned();
         claims.groups = vec![group.to_owned()];
     })
@@ -79,16 +80,16 @@ async fn decide(pod: &Pod, token: &str, path: &str, decision: Value) -> (u16, Va
     answer(pod.request("POST", path, token).body(decision.to_string())).await
 }
 
-async fn a_question_is_asked_on_one_pod_and_answered_on_another_by_a_member_of_the_group(house: House) {
-    let (one, two) = (house.pod().await, house.pod().await);
-    let (bob, eve) = (member(&house, "bob", "finance"), member(&house, "eve", "finance"));
-    let mut ear = scenarios::Ear::connect(&one.url, &bob, None).await;
-    let mut adas = two.ear(&house, "ada", "prod").await;
-    let workflow = Workflow::new(&house);
+async fn a_question_is_asked_on_one_pod_and_answered_on_another_by_a_member_of_the_group(cluster: Cluster) {
+    let (one, two) = (cluster.pod().await, cluster.pod().await);
+    let (bob, eve) = (member(&cluster, "bob", "finance"), member(&cluster, "eve", "finance"));
+    let mut browser = scenarios::EventStream::connect(&one.url, &bob, None).await;
+    let mut adas = two.browser(&cluster, "ada", "prod").await;
+    let workflow = Workflow::new(&cluster);
     workflow.ask("first", "user:bob").await;
     workflow.ask("publish", "group:finance").await;
-    assert_eq!(ear.next().await.data["data"]["toast"]["decision"]["step"], "first");
-    let toast = ear.next().await.data["data"]["toast"].clone();
+    assert_eq!(browser.next().await.data["data"]["toast"]["decision"]["step"], "first");
+    let toast = browser.next().await.data["data"]["toast"].clone();
     assert_eq!(toast["decision"], json!({ "task": workflow.run, "step": "publish" }));
     let list = asked(&two, &bob, 2).await;
     let [newest, _] = &list[..] else { panic!("{list:?}") };
@@ -104,8 +105,8 @@ async fn a_question_is_asked_on_one_pod_and_answered_on_another_by_a_member_of_t
     });
     assert_eq!(stands, expected);
     // Who was asked hears of it, and so does who began the run.
-    for ear in [&mut ear, &mut adas] {
-        let heard: Event = serde_json::from_value(ear.next().await.data).unwrap();
+    for browser in [&mut browser, &mut adas] {
+        let heard: Event = serde_json::from_value(browser.next().await.data).unwrap();
         let heard = Answer::of(&heard).unwrap();
         assert_eq!((heard.decision, heard.by.as_str(), &heard.groups[0][..]), (Decision::Approve, "eve", "finance"));
     }
@@ -117,10 +118,10 @@ async fn a_question_is_asked_on_one_pod_and_answered_on_another_by_a_member_of_t
     }
 }
 
-async fn of_two_who_answer_at_once_on_two_pods_one_is_heard_and_the_other_is_told_who(house: House) {
-    let (one, two) = (house.pod().await, house.pod().await);
-    let (bob, eve) = (member(&house, "bob", "finance"), member(&house, "eve", "finance"));
-    let workflow = Workflow::new(&house);
+async fn of_two_who_answer_at_once_on_two_pods_one_is_heard_and_the_other_is_told_who(cluster: Cluster) {
+    let (one, two) = (cluster.pod().await, cluster.pod().await);
+    let (bob, eve) = (member(&cluster, "bob", "finance"), member(&cluster, "eve", "finance"));
+    let workflow = Workflow::new(&cluster);
     for step in ["a", "b", "c", "d", "e"] {
         workflow.ask(step, "group:finance").await;
         for pod in [&one, &two] {
@@ -141,34 +142,34 @@ async fn of_two_who_answer_at_once_on_two_pods_one_is_heard_and_the_other_is_tol
     }
 }
 
-async fn who_is_not_asked_can_neither_see_the_question_nor_answer_it(house: House) {
-    let pod = house.pod().await;
-    let workflow = Workflow::new(&house);
+async fn who_is_not_asked_can_neither_see_the_question_nor_answer_it(cluster: Cluster) {
+    let pod = cluster.pod().await;
+    let workflow = Workflow::new(&cluster);
     workflow.ask("publish", "user:bob").await;
-    asked(&pod, &house.token("bob", "prod"), 1).await;
+    asked(&pod, &cluster.token("bob", "prod"), 1).await;
     // Not even who began the run.
-    for token in [house.token("ada", "prod"), member(&house, "eve", "bob")] {
+    for token in [cluster.token("ada", "prod"), member(&cluster, "eve", "bob")] {
         asked(&pod, &token, 0).await;
         let (status, problem) = decide(&pod, &token, &workflow.path("publish"), json!({ "decision": "approve" })).await;
         assert_eq!((status, problem["type"].as_str()), (403, Some("urn:bellwire:problem:not-asked")));
     }
-    let elsewhere = house.token("bob", "test");
+    let elsewhere = cluster.token("bob", "test");
     assert_eq!(decide(&pod, &elsewhere, &workflow.path("publish"), json!({ "decision": "approve" })).await.0, 404);
-    let no_scope = house.token_with("prod", |claims| {
+    let no_scope = cluster.token_with("prod", |claims| {
         claims.sub = "bob".to_owned();
         claims.scope = "publish".to_owned();
     });
     assert_eq!(decide(&pod, &no_scope, &workflow.path("publish"), json!({ "decision": "approve" })).await.0, 403);
-    asked(&pod, &house.token("bob", "prod"), 1).await;
+    asked(&pod, &cluster.token("bob", "prod"), 1).await;
 }
 
-async fn a_question_that_nobody_asks_or_a_decision_that_is_none_is_named(house: House) {
-    let pod = house.pod().await;
-    let token = house.token("bob", "prod");
-    let workflow = Workflow::new(&house);
+async fn a_question_that_nobody_asks_or_a_decision_that_is_none_is_named(cluster: Cluster) {
+    let pod = cluster.pod().await;
+    let token = cluster.token("bob", "prod");
+    let workflow = Workflow::new(&cluster);
     workflow.ask("publish", "user:bob").await;
     asked(&pod, &token, 1).await;
-    let other = Workflow::new(&house);
+    let other = Workflow::new(&cluster);
     for path in [workflow.path("other"), workflow.path("..%2Fx"), other.path("publish"), "/api/tasks/x/steps/y".into()]
     {
         assert_eq!(decide(&pod, &token, &path, json!({ "decision": "approve" })).await.0, 404, "{path}");
@@ -187,10 +188,10 @@ async fn a_question_that_nobody_asks_or_a_decision_that_is_none_is_named(house: 
     assert_eq!(decide(&pod, &token, &workflow.path("publish"), longest).await.0, 200);
 }
 
-async fn what_a_run_asked_is_gone_with_its_end(house: House) {
-    let pod = house.pod().await;
-    let token = house.token("bob", "prod");
-    let workflow = Workflow::new(&house);
+async fn what_a_run_asked_is_gone_with_its_end(cluster: Cluster) {
+    let pod = cluster.pod().await;
+    let token = cluster.token("bob", "prod");
+    let workflow = Workflow::new(&cluster);
     workflow.ask("publish", "user:bob").await;
     asked(&pod, &token, 1).await;
     workflow.end().await;
@@ -198,9 +199,9 @@ async fn what_a_run_asked_is_gone_with_its_end(house: House) {
     assert_eq!(decide(&pod, &token, &workflow.path("publish"), json!({ "decision": "approve" })).await.0, 404);
 }
 
-async fn nobody_asks_or_answers_by_publishing_an_event(house: House) {
-    let pod = house.pod().await;
-    let token = house.token("app", "prod");
+async fn nobody_asks_or_answers_by_publishing_an_event(cluster: Cluster) {
+    let pod = cluster.pod().await;
+    let token = cluster.token("app", "prod");
     for word in ["asked", "decided"] {
         let mut forged = event("x", "user:bob");
         forged["type"] = format!("bellwire.approval.{word}").into();

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use reqwest::RequestBuilder;
 use scenarios::{
-    House, Pod,
-    house::{answer, event},
+    Cluster, Pod,
+    cluster::{answer, event},
     over_both_backplanes,
 };
 use serde_json::{Value, json};
@@ -33,10 +33,10 @@ async fn refused(request: RequestBuilder, status: u16, word: &str, names: &str) 
     assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains(names)), "{names:?} in {problem}");
 }
 
-async fn who_has_no_valid_token_is_told_why(house: House) {
-    let pod = house.pod().await;
-    let expired = house.token_with("prod", |claims| claims.exp = Timestamp::now().as_second() - 1);
-    let good = house.token("ada", "prod");
+async fn who_has_no_valid_token_is_told_why(cluster: Cluster) {
+    let pod = cluster.pod().await;
+    let expired = cluster.token_with("prod", |claims| claims.exp = Timestamp::now().as_second() - 1);
+    let good = cluster.token("ada", "prod");
     let body = good.split('.').nth(1).unwrap();
     let (signed, signature) = good.rsplit_once('.').unwrap();
     let other = if signature.starts_with('A') { 'B' } else { 'A' };
@@ -50,10 +50,10 @@ async fn who_has_no_valid_token_is_told_why(house: House) {
             (&tampered, "token-foreign"),
             (&unsigned, "token-malformed"),
             ("nonsense", "token-malformed"),
-            (&house.token_with("qa", |claims| claims.env = "prod".into()), "token-foreign"),
-            (&house.token_with("prod", |claims| claims.env = "nowhere".into()), "token-foreign"),
-            (&house.token_with("prod", |claims| claims.env = "No Name".into()), "token-foreign"),
-            (&house.token_with("prod", |claims| claims.sub = "ada environment".into()), "token-malformed"),
+            (&cluster.token_with("qa", |claims| claims.env = "prod".into()), "token-foreign"),
+            (&cluster.token_with("prod", |claims| claims.env = "nowhere".into()), "token-foreign"),
+            (&cluster.token_with("prod", |claims| claims.env = "No Name".into()), "token-foreign"),
+            (&cluster.token_with("prod", |claims| claims.sub = "ada environment".into()), "token-malformed"),
         ] {
             refused(pod.request("GET", path, token), 401, word, "token").await;
         }
@@ -62,9 +62,9 @@ async fn who_has_no_valid_token_is_told_why(house: House) {
     assert_eq!(answer(in_query).await.0, 200, "browsers cannot set headers everywhere");
 }
 
-async fn who_lacks_a_scope_is_told_which(house: House) {
-    let pod = house.pod().await;
-    let none = house.token_with("prod", |claims| claims.scope.clear());
+async fn who_lacks_a_scope_is_told_which(cluster: Cluster) {
+    let pod = cluster.pod().await;
+    let none = cluster.token_with("prod", |claims| claims.scope.clear());
     let publish = pod.request("POST", "/api/events", &none).body(event("x", "environment").to_string());
     refused(publish, 403, "scope-missing", "publish").await;
     let start = pod.request("POST", "/api/tasks", &none).body(json!({"kind":"imports"}).to_string());
@@ -72,9 +72,9 @@ async fn who_lacks_a_scope_is_told_which(house: House) {
     refused(pod.request("PUT", "/api/files/x.csv", &none).body("x"), 403, "scope-missing", "tasks").await;
 }
 
-async fn an_event_that_is_none_is_refused_and_the_field_is_named(house: House) {
-    let pod = house.pod().await;
-    let token = house.token("app", "prod");
+async fn an_event_that_is_none_is_refused_and_the_field_is_named(cluster: Cluster) {
+    let pod = cluster.pod().await;
+    let token = cluster.token("app", "prod");
     let post = |body: String| {
         pod.request("POST", "/api/events", &token).header("content-type", "application/cloudevents+json").body(body)
     };
@@ -118,10 +118,10 @@ async fn an_event_that_is_none_is_refused_and_the_field_is_named(house: House) {
     refused(misspelt, 400, "invalid-parameter", "too").await;
 }
 
-async fn a_batch_is_taken_whole_or_the_wrong_event_is_named(house: House) {
-    let pod = house.pod().await;
-    let mut ear = pod.ear(&house, "ada", "prod").await;
-    let token = house.token("app", "prod");
+async fn a_batch_is_taken_whole_or_the_wrong_event_is_named(cluster: Cluster) {
+    let pod = cluster.pod().await;
+    let mut browser = pod.browser(&cluster, "ada", "prod").await;
+    let token = cluster.token("app", "prod");
     let post = |events: Value| {
         let request = pod.request("POST", "/api/events", &token);
         request.header("content-type", "application/cloudevents-batch+json").body(events.to_string())
@@ -131,13 +131,13 @@ async fn a_batch_is_taken_whole_or_the_wrong_event_is_named(house: House) {
     refused(post(json!(vec![event("x", "user:ada"); 101])), 400, "batch-too-large", "101").await;
     let (status, accepted) = answer(post(json!([event("3", "user:ada"), event("4", "user:ada")]))).await;
     assert_eq!((status, accepted), (202, json!({ "accepted": 2 })));
-    assert_eq!(ear.next_ids(2).await, ["3", "4"]);
+    assert_eq!(browser.next_ids(2).await, ["3", "4"]);
 }
 
-async fn binary_mode_reads_attributes_from_headers(house: House) {
-    let pod = house.pod().await;
-    let mut ear = pod.ear(&house, "ada", "prod").await;
-    let token = house.token("app", "prod");
+async fn binary_mode_reads_attributes_from_headers(cluster: Cluster) {
+    let pod = cluster.pod().await;
+    let mut browser = pod.browser(&cluster, "ada", "prod").await;
+    let token = cluster.token("app", "prod");
     let post = |content_type: &str, body: &'static str| {
         let request = pod.request("POST", "/api/events", &token).header("content-type", content_type).body(body);
         let request = request.header("ce-specversion", "1.0").header("ce-id", "b%201").header("ce-source", "/b");
@@ -146,13 +146,13 @@ async fn binary_mode_reads_attributes_from_headers(house: House) {
     refused(post("text/plain", "hello"), 415, "content-type", "JSON").await;
     refused(post("application/json", "{"), 400, "invalid-event", "data").await;
     assert_eq!(answer(post("application/json", r#"{"n":1}"#)).await.0, 202);
-    let got = ear.next().await.data;
+    let got = browser.next().await.data;
     assert_eq!((got["id"].as_str(), &got["data"]), (Some("b 1"), &json!({ "n": 1 })));
 }
 
-async fn a_task_that_is_none_is_refused_and_the_field_is_named(house: House) {
-    let pod = house.pod().await;
-    let token = house.token("ada", "prod");
+async fn a_task_that_is_none_is_refused_and_the_field_is_named(cluster: Cluster) {
+    let pod = cluster.pod().await;
+    let token = cluster.token("ada", "prod");
     let post = |body: &str| pod.request("POST", "/api/tasks", &token).body(body.to_owned());
     refused(post("{"), 400, "invalid-task", "task").await;
     refused(post(r#"{"input":{}}"#), 400, "invalid-task", "kind").await;
@@ -169,9 +169,9 @@ async fn a_task_that_is_none_is_refused_and_the_field_is_named(house: House) {
     }
 }
 
-async fn a_file_key_that_leaves_its_folder_is_refused(house: House) {
-    let pod = house.pod().await;
-    let token = house.token("ada", "prod");
+async fn a_file_key_that_leaves_its_folder_is_refused(cluster: Cluster) {
+    let pod = cluster.pod().await;
+    let token = cluster.token("ada", "prod");
     let long = "x".repeat(201);
     for name in ["..", "%2e%2e", "a%2Fb", "a%00b", "%2Fetc%2Fpasswd", "a%5Cb", "%0A", &long] {
         assert_eq!(bare_status(&pod, "PUT", &format!("/api/files/{name}"), &token).await, 400, "{name}");
@@ -193,7 +193,7 @@ async fn a_file_key_that_leaves_its_folder_is_refused(house: House) {
     assert_eq!(status, 201, "{file}");
     let href = file["href"].as_str().unwrap();
     for (user, environment, status) in [("ada", "prod", 200), ("bob", "prod", 404), ("ada", "test", 404)] {
-        let (got, text) = answer(pod.request("GET", href, &house.token(user, environment))).await;
+        let (got, text) = answer(pod.request("GET", href, &cluster.token(user, environment))).await;
         assert_eq!(got, status, "{user} of {environment}: {text}");
     }
 }
@@ -210,9 +210,9 @@ async fn bare_status(pod: &Pod, method: &str, path: &str, token: &str) -> u16 {
     std::str::from_utf8(&answer[9..]).unwrap().parse().unwrap()
 }
 
-async fn an_address_or_method_that_is_none_is_answered_as_a_problem(house: House) {
-    let pod = house.pod().await;
-    let token = house.token("ada", "prod");
+async fn an_address_or_method_that_is_none_is_answered_as_a_problem(cluster: Cluster) {
+    let pod = cluster.pod().await;
+    let token = cluster.token("ada", "prod");
     refused(pod.request("GET", "/nothing", &token), 404, "not-found", "/nothing").await;
     refused(pod.request("GET", "/client/..%2FCargo.toml", &token), 404, "not-found", "page").await;
     refused(pod.request("PATCH", "/api/tasks", &token), 405, "method-not-allowed", "PATCH").await;
@@ -227,16 +227,16 @@ async fn an_address_or_method_that_is_none_is_answered_as_a_problem(house: House
     }
 }
 
-async fn after_all_that_a_good_event_still_arrives(house: House) {
-    let pod = house.pod().await;
-    let mut ear = pod.ear(&house, "ada", "prod").await;
-    let token = house.token("app", "prod");
+async fn after_all_that_a_good_event_still_arrives(cluster: Cluster) {
+    let pod = cluster.pod().await;
+    let mut browser = pod.browser(&cluster, "ada", "prod").await;
+    let token = cluster.token("app", "prod");
     for _ in 0..20 {
         pod.try_publish("/api/events", &token, &json!({ "specversion": "1.0" })).await;
     }
     let mut markup = event("markup", "user:ada");
     markup["data"] = json!({ "toast": { "level": "info", "title": "<img src=x onerror=alert(1)>" } });
     pod.publish(&token, &markup).await;
-    let toast = &ear.next().await.data["data"]["toast"];
+    let toast = &browser.next().await.data["data"]["toast"];
     assert_eq!(toast["title"], "<img src=x onerror=alert(1)>", "text is text");
 }

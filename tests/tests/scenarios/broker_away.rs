@@ -7,8 +7,8 @@ use gateway::GatewayConfig;
 use model::{Kind, Toast, toast::Level};
 use runtime::{Completion, Context, Failure, Function};
 use scenarios::{
-    Ear, Ground, House, PATIENCE,
-    house::{answer, event},
+    Cluster, EventStream, TIMEOUT, TestBackplane,
+    cluster::{answer, event},
     until,
 };
 use serde_json::{Value, json};
@@ -16,11 +16,11 @@ use tokio::{sync::mpsc, time::timeout};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pod_without_a_broker_at_the_start_says_so_and_serves_once_it_is_there() {
-    let (ground, relay) = Ground::rabbitmq().await.behind_a_relay(false).await;
-    let house = House::new(ground).await;
-    let pod = house.unready_pod(GatewayConfig::default()).await;
-    let token = house.token("ada", "prod");
-    let listening = Ear::ask(&pod.url, &token, None).await;
+    let (test_backplane, proxy) = TestBackplane::rabbitmq().await.behind_a_proxy(false).await;
+    let cluster = Cluster::new(test_backplane).await;
+    let pod = cluster.unready_pod(GatewayConfig::default()).await;
+    let token = cluster.token("ada", "prod");
+    let listening = EventStream::ask(&pod.url, &token, None).await;
     assert_eq!(listening.status(), 503);
     assert!(listening.headers().contains_key("retry-after"));
     let publishing = pod.request("POST", "/api/events", &token).body(event("x", "environment").to_string());
@@ -28,37 +28,37 @@ async fn a_pod_without_a_broker_at_the_start_says_so_and_serves_once_it_is_there
     assert_eq!((publishing.status().as_u16(), publishing.headers().contains_key("retry-after")), (503, true));
     assert!(!pod.readiness.is_ready());
 
-    relay.mend();
-    timeout(PATIENCE, pod.readiness.ready()).await.expect("it gets ready by itself");
-    let mut ear = pod.ear(&house, "ada", "prod").await;
+    proxy.mend();
+    timeout(TIMEOUT, pod.readiness.ready()).await.expect("it gets ready by itself");
+    let mut browser = pod.browser(&cluster, "ada", "prod").await;
     pod.publish(&token, &event("now", "user:ada")).await;
-    assert_eq!(ear.next_ids(1).await, ["now"]);
+    assert_eq!(browser.next_ids(1).await, ["now"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_the_broker_is_away_a_pod_serves_what_it_knows_and_misses_nothing_after() {
-    let ground = Ground::rabbitmq().await;
-    let (cut_off, relay) = ground.behind_a_relay(true).await;
-    let (near, far) = (House::new(ground).await, House::new(cut_off).await);
+    let test_backplane = TestBackplane::rabbitmq().await;
+    let (cut_off, proxy) = test_backplane.behind_a_proxy(true).await;
+    let (near, far) = (Cluster::new(test_backplane).await, Cluster::new(cut_off).await);
     let (one, two) = (near.pod().await, far.pod_with(often()).await);
     let token = near.token("ada", "prod");
-    let mut ear = two.ear(&far, "ada", "prod").await;
-    let start = ear.cursor.clone();
+    let mut browser = two.browser(&far, "ada", "prod").await;
+    let start = browser.cursor.clone();
     one.publish(&token, &event("before", "user:ada")).await;
-    assert_eq!(ear.next_ids(1).await, ["before"]);
+    assert_eq!(browser.next_ids(1).await, ["before"]);
 
-    relay.cut();
+    proxy.cut();
     until("the pod says that it is degraded", async || two.readiness.describe().contains("degraded").then_some(()))
         .await;
     assert!(two.readiness.is_ready(), "all pods would fail together: {}", two.readiness.describe());
     let (status, problem) = two.try_publish("/api/events", &token, &event("refused", "user:ada")).await;
     assert_eq!((status, problem["type"].as_str()), (503, Some("urn:bellwire:problem:unavailable")), "{problem}");
-    let mut back = Ear::connect(&two.url, &token, Some(&start)).await;
+    let mut back = EventStream::connect(&two.url, &token, Some(&start)).await;
     assert_eq!(back.next_ids(1).await, ["before"]);
     one.publish(&token, &event("meanwhile", "user:ada")).await;
 
-    relay.mend();
-    assert_eq!(ear.next_ids(1).await, ["meanwhile"]);
+    proxy.mend();
+    assert_eq!(browser.next_ids(1).await, ["meanwhile"]);
     assert_eq!(back.next_ids(1).await, ["meanwhile"]);
     // It reads again before it can publish again, or after.
     until("it publishes again", async || {
@@ -66,7 +66,7 @@ async fn while_the_broker_is_away_a_pod_serves_what_it_knows_and_misses_nothing_
         (status == 202).then_some(())
     })
     .await;
-    assert_eq!(ear.next_ids(1).await, ["after"]);
+    assert_eq!(browser.next_ids(1).await, ["after"]);
 }
 
 fn often() -> GatewayConfig {
@@ -75,11 +75,11 @@ fn often() -> GatewayConfig {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_that_break_again_and_again_lose_nothing_and_double_nothing() {
-    let ground = Ground::rabbitmq().await;
-    let (cut_off, relay) = ground.behind_a_relay(true).await;
-    let (near, far) = (House::new(ground).await, House::new(cut_off).await);
+    let test_backplane = TestBackplane::rabbitmq().await;
+    let (cut_off, proxy) = test_backplane.behind_a_proxy(true).await;
+    let (near, far) = (Cluster::new(test_backplane).await, Cluster::new(cut_off).await);
     let (one, two) = (near.pod().await, far.pod().await);
-    let mut ear = two.ear(&far, "ada", "prod").await;
+    let mut browser = two.browser(&far, "ada", "prod").await;
     let token = near.token("app", "prod");
     let mut expected = Vec::new();
     for round in 0..5 {
@@ -88,12 +88,12 @@ async fn connections_that_break_again_and_again_lose_nothing_and_double_nothing(
             one.publish(&token, &event(&id, "user:ada")).await;
             expected.push(id);
             if n == 10 {
-                relay.cut();
-                relay.mend();
+                proxy.cut();
+                proxy.mend();
             }
         }
     }
-    assert_eq!(ear.next_ids(100).await, expected);
+    assert_eq!(browser.next_ids(100).await, expected);
 }
 
 /// Says when it has begun, and is done when told.
@@ -120,36 +120,36 @@ impl Function for Told {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_job_finished_while_the_broker_is_away_is_announced_when_it_is_back() {
-    let ground = Ground::rabbitmq().await;
-    let (cut_off, relay) = ground.behind_a_relay(true).await;
-    let (near, far) = (House::new(ground).await, House::new(cut_off).await);
+    let test_backplane = TestBackplane::rabbitmq().await;
+    let (cut_off, proxy) = test_backplane.behind_a_proxy(true).await;
+    let (near, far) = (Cluster::new(test_backplane).await, Cluster::new(cut_off).await);
     let pod = near.pod().await;
     let (begun, mut has_begun) = mpsc::channel(8);
     let (go, told) = mpsc::channel(8);
     let _worker = far.worker("prod", Told { begun, go: tokio::sync::Mutex::new(told) }).await;
     let token = near.token("ada", "prod");
-    let mut ear = pod.ear(&near, "ada", "prod").await;
+    let mut browser = pod.browser(&near, "ada", "prod").await;
     let id = until("the task is taken", async || {
         let (status, task) = answer(pod.request("POST", "/api/tasks", &token).body(r#"{"kind":"told"}"#)).await;
         (status == 202).then(|| task["id"].as_str().unwrap().to_owned())
     })
     .await;
-    timeout(PATIENCE, has_begun.recv()).await.unwrap();
-    relay.cut();
+    timeout(TIMEOUT, has_begun.recv()).await.unwrap();
+    proxy.cut();
     // Twice: should the delivery come again, its second run is let go as well.
     go.send(()).await.unwrap();
     go.send(()).await.unwrap();
-    relay.mend();
+    proxy.mend();
     let toasts = async {
         loop {
-            let data = ear.next().await.data;
+            let data = browser.next().await.data;
             assert_eq!(data["subject"], format!("task/{id}"));
             if data["data"]["toast"].is_object() {
                 return data["type"].clone();
             }
         }
     };
-    assert_eq!(timeout(PATIENCE, toasts).await.expect("it is announced"), "bellwire.task.succeeded");
+    assert_eq!(timeout(TIMEOUT, toasts).await.expect("it is announced"), "bellwire.task.succeeded");
     let (_, task) = answer(pod.request("GET", &format!("/api/tasks/{id}"), &token)).await;
     assert_eq!(task["state"], "succeeded");
 }

@@ -9,7 +9,10 @@ use async_trait::async_trait;
 use model::{Kind, PodId, TaskId, Toast, toast::Level};
 use process::Readiness;
 use runtime::{Completion, Context, Database, DatabaseConfig, Failure, Function, Host, HostConfig, WorkerContext};
-use scenarios::{Ear, Ground, House, Pod, Relay, ground::Role, house::answer, over_both_backplanes, until};
+use scenarios::{
+    Cluster, EventStream, NetworkProxy, Pod, TestBackplane, cluster::answer, over_both_backplanes,
+    test_backplane::Role, until,
+};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tempfile::TempDir;
@@ -136,13 +139,13 @@ fn administrator() -> String {
 }
 
 impl Tables {
-    async fn beside(house: &House) -> Self {
+    async fn beside(cluster: &Cluster) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("definitions")).unwrap();
         for (name, toml) in FLOWS {
             std::fs::write(folder.path().join("definitions").join(format!("{name}.toml")), toml).unwrap();
         }
-        let Ground::RabbitMq { .. } = house.ground else {
+        let TestBackplane::RabbitMq { .. } = cluster.test_backplane else {
             return Self { folder, schema: None };
         };
         let schema = format!("flowing_{}", TaskId::new()).to_lowercase();
@@ -162,21 +165,21 @@ impl Tables {
     }
 
     /// A worker that begins runs and brings them forward.
-    async fn engine(&self, house: &House) -> Engine {
+    async fn engine(&self, cluster: &Cluster) -> Engine {
         let url = if self.schema.is_some() { self.url(&administrator()) } else { self.url("") };
-        self.engine_at(house, &url).await
+        self.engine_at(cluster, &url).await
     }
 
-    async fn engine_at(&self, house: &House, url: &str) -> Engine {
+    async fn engine_at(&self, cluster: &Cluster, url: &str) -> Engine {
         let definitions = self.folder.path().join("definitions");
         let kinds = vec!["quick".parse().unwrap()];
         let function = Workflows::open(WorkflowsConfig { definitions, kinds, ..WorkflowsConfig::default() }).unwrap();
         let (environment, kind) = ("prod".parse().unwrap(), function.kind());
-        house.ground.declare(&environment, std::slice::from_ref(&kind)).await;
+        cluster.test_backplane.declare(&environment, std::slice::from_ref(&kind)).await;
         let place = WorkerContext {
-            backplane: house.ground.backplane(&environment, Role::Worker(&kind)),
+            backplane: cluster.test_backplane.backplane(&environment, Role::Worker(&kind)),
             environment,
-            storage: house.storage.clone(),
+            storage: cluster.storage.clone(),
             database: Some(Database::open(&DatabaseConfig { url: url.to_owned() }).unwrap()),
             pod: PodId::worker(),
         };
@@ -221,29 +224,31 @@ async fn step_in(pod: &Pod, token: &str, id: &str, step: &str, state: &str) {
     .await;
 }
 
-fn member(house: &House, user: &str, group: &str) -> String {
-    house.token_with("prod", |claims| {
+fn member(cluster: &Cluster, user: &str, group: &str) -> String {
+    cluster.token_with("prod", |claims| {
         claims.sub = user.to_owned();
         claims.groups = vec![group.to_owned()];
     })
 }
 
-async fn toast(ear: &mut Ear) -> Value {
+async fn toast(browser: &mut EventStream) -> Value {
     loop {
-        let data = ear.next().await.data["data"].clone();
+        let data = browser.next().await.data["data"].clone();
         if data["toast"].is_object() {
             return data["toast"].clone();
         }
     }
 }
 
-async fn begun_on_one_pod_it_is_approved_by_a_second_person_on_the_other(house: House) {
-    let (one, two) = (house.pod().await, house.pod().await);
-    let (tables, quick) = (Tables::beside(&house).await, Quick::default());
-    let _engines = [tables.engine(&house).await, tables.engine(&house).await];
-    let _worker = house.worker("prod", quick.clone()).await;
-    let (ada, bob, eve) = (house.token("ada", "prod"), member(&house, "bob", "reviewers"), house.token("eve", "prod"));
-    let (mut adas, mut bobs) = (one.ear(&house, "ada", "prod").await, Ear::connect(&two.url, &bob, None).await);
+async fn begun_on_one_pod_it_is_approved_by_a_second_person_on_the_other(cluster: Cluster) {
+    let (one, two) = (cluster.pod().await, cluster.pod().await);
+    let (tables, quick) = (Tables::beside(&cluster).await, Quick::default());
+    let _engines = [tables.engine(&cluster).await, tables.engine(&cluster).await];
+    let _worker = cluster.worker("prod", quick.clone()).await;
+    let (ada, bob, eve) =
+        (cluster.token("ada", "prod"), member(&cluster, "bob", "reviewers"), cluster.token("eve", "prod"));
+    let (mut adas, mut bobs) =
+        (one.browser(&cluster, "ada", "prod").await, EventStream::connect(&two.url, &bob, None).await);
     let run = start(&one, &ada, "asking", json!({ "n": 7 })).await;
     let asked = toast(&mut bobs).await;
     assert_eq!((&asked["body"], &asked["decision"]["step"]), (&json!("Are 7 right?"), &json!("approve")), "{asked}");
@@ -270,13 +275,13 @@ async fn begun_on_one_pod_it_is_approved_by_a_second_person_on_the_other(house: 
     }
 }
 
-async fn a_rejection_is_told_to_the_owner_and_what_was_done_is_undone(house: House) {
-    let pod = house.pod().await;
-    let (tables, quick) = (Tables::beside(&house).await, Quick::default());
-    let _engine = tables.engine(&house).await;
-    let _worker = house.worker("prod", quick.clone()).await;
-    let (ada, bob) = (house.token("ada", "prod"), member(&house, "bob", "reviewers"));
-    let mut bobs = Ear::connect(&pod.url, &bob, None).await;
+async fn a_rejection_is_told_to_the_owner_and_what_was_done_is_undone(cluster: Cluster) {
+    let pod = cluster.pod().await;
+    let (tables, quick) = (Tables::beside(&cluster).await, Quick::default());
+    let _engine = tables.engine(&cluster).await;
+    let _worker = cluster.worker("prod", quick.clone()).await;
+    let (ada, bob) = (cluster.token("ada", "prod"), member(&cluster, "bob", "reviewers"));
+    let mut bobs = EventStream::connect(&pod.url, &bob, None).await;
     let run = start(&pod, &ada, "asking", json!({})).await;
     toast(&mut bobs).await;
     let reject = json!({ "decision": "reject", "comment": "two are wrong" }).to_string();
@@ -287,12 +292,12 @@ async fn a_rejection_is_told_to_the_owner_and_what_was_done_is_undone(house: Hou
     assert_eq!(quick.effects(), ["load", "unload"]);
 }
 
-async fn of_two_engines_one_is_killed_in_the_middle_and_each_step_is_done_once(house: House) {
-    let pod = house.pod().await;
-    let (tables, quick) = (Tables::beside(&house).await, Quick::default());
-    let (first, second) = (tables.engine(&house).await, tables.engine(&house).await);
-    let _worker = house.worker("prod", quick.clone()).await;
-    let ada = house.token("ada", "prod");
+async fn of_two_engines_one_is_killed_in_the_middle_and_each_step_is_done_once(cluster: Cluster) {
+    let pod = cluster.pod().await;
+    let (tables, quick) = (Tables::beside(&cluster).await, Quick::default());
+    let (first, second) = (tables.engine(&cluster).await, tables.engine(&cluster).await);
+    let _worker = cluster.worker("prod", quick.clone()).await;
+    let ada = cluster.token("ada", "prod");
     let run = start(&pod, &ada, "waiting", json!({})).await;
     step_in(&pod, &ada, &run, "held", "running").await;
     first.kill().await;
@@ -302,17 +307,17 @@ async fn of_two_engines_one_is_killed_in_the_middle_and_each_step_is_done_once(h
         quick.effects().contains(&"held".to_owned()).then_some(())
     })
     .await;
-    let _third = tables.engine(&house).await;
+    let _third = tables.engine(&cluster).await;
     in_state(&pod, &ada, &run, "succeeded").await;
     assert_eq!(quick.effects(), ["first", "held", "last", "n0", "n1", "n2", "n3", "n4"]);
 }
 
-async fn taken_back_by_its_owner_it_stops_and_undoes_what_was_done(house: House) {
-    let pod = house.pod().await;
-    let (tables, quick) = (Tables::beside(&house).await, Quick::default());
-    let _engines = [tables.engine(&house).await, tables.engine(&house).await];
-    let _worker = house.worker("prod", quick.clone()).await;
-    let ada = house.token("ada", "prod");
+async fn taken_back_by_its_owner_it_stops_and_undoes_what_was_done(cluster: Cluster) {
+    let pod = cluster.pod().await;
+    let (tables, quick) = (Tables::beside(&cluster).await, Quick::default());
+    let _engines = [tables.engine(&cluster).await, tables.engine(&cluster).await];
+    let _worker = cluster.worker("prod", quick.clone()).await;
+    let ada = cluster.token("ada", "prod");
     let run = start(&pod, &ada, "waiting", json!({})).await;
     step_in(&pod, &ada, &run, "held", "running").await;
     assert_eq!(answer(pod.request("DELETE", &format!("/api/tasks/{run}"), &ada)).await.0, 202);
@@ -323,9 +328,9 @@ async fn taken_back_by_its_owner_it_stops_and_undoes_what_was_done(house: House)
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_the_broker_is_away_a_run_rests_and_goes_on_after() {
-    let ground = Ground::rabbitmq().await;
-    let (cut_off, relay) = ground.behind_a_relay(true).await;
-    let (near, far) = (House::new(ground).await, House::new(cut_off).await);
+    let test_backplane = TestBackplane::rabbitmq().await;
+    let (cut_off, proxy) = test_backplane.behind_a_proxy(true).await;
+    let (near, far) = (Cluster::new(test_backplane).await, Cluster::new(cut_off).await);
     let pod = near.pod().await;
     let (tables, quick) = (Tables::beside(&near).await, Quick::default());
     let _engine = tables.engine(&far).await;
@@ -333,35 +338,35 @@ async fn while_the_broker_is_away_a_run_rests_and_goes_on_after() {
     let ada = near.token("ada", "prod");
     let run = start(&pod, &ada, "waiting", json!({})).await;
     step_in(&pod, &ada, &run, "held", "running").await;
-    relay.cut();
+    proxy.cut();
     quick.let_go();
     until("the step is done", async || quick.effects().contains(&"held".to_owned()).then_some(())).await;
-    relay.mend();
+    proxy.mend();
     in_state(&pod, &ada, &run, "succeeded").await;
     assert_eq!(quick.effects(), ["first", "held", "last", "n0", "n1", "n2", "n3", "n4"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_the_database_is_away_a_run_rests_and_goes_on_after() {
-    let house = House::new(Ground::rabbitmq().await).await;
-    let pod = house.pod().await;
-    let (tables, quick) = (Tables::beside(&house).await, Quick::default());
+    let cluster = Cluster::new(TestBackplane::rabbitmq().await).await;
+    let pod = cluster.pod().await;
+    let (tables, quick) = (Tables::beside(&cluster).await, Quick::default());
     let mut behind: url::Url = administrator().parse().unwrap();
     let target = format!("{}:{}", behind.host_str().unwrap(), behind.port().unwrap_or(5432));
-    let relay = Relay::to(target, true).await;
+    let proxy = NetworkProxy::to(target, true).await;
     behind.set_host(Some("127.0.0.1")).unwrap();
-    behind.set_port(Some(relay.address.port())).unwrap();
-    let _engine = tables.engine_at(&house, &tables.url(behind.as_str())).await;
-    let _worker = house.worker("prod", quick.clone()).await;
-    let ada = house.token("ada", "prod");
+    behind.set_port(Some(proxy.address.port())).unwrap();
+    let _engine = tables.engine_at(&cluster, &tables.url(behind.as_str())).await;
+    let _worker = cluster.worker("prod", quick.clone()).await;
+    let ada = cluster.token("ada", "prod");
     let run = start(&pod, &ada, "waiting", json!({})).await;
     step_in(&pod, &ada, &run, "held", "running").await;
-    relay.cut();
+    proxy.cut();
     quick.let_go();
     until("the step is done", async || quick.effects().contains(&"held".to_owned()).then_some(())).await;
     // A run that cannot be written down now is begun when the database is back.
     let second = start(&pod, &ada, "waiting", json!({})).await;
-    relay.mend();
+    proxy.mend();
     for run in [run, second] {
         in_state(&pod, &ada, &run, "succeeded").await;
     }

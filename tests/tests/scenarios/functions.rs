@@ -12,7 +12,7 @@ use model::{
     toast::Level,
 };
 use runtime::{Completion, Context, Failure, Function};
-use scenarios::{House, Pod, ground::Role, house::answer, over_both_backplanes, until};
+use scenarios::{Cluster, Pod, cluster::answer, over_both_backplanes, test_backplane::Role, until};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -103,10 +103,10 @@ async fn in_state(pod: &Pod, token: &str, id: &str, state: &str) -> Value {
     .await
 }
 
-async fn what_a_worker_offers_is_listed_for_those_who_may_start_it(house: House) {
-    let pod = house.pod().await;
+async fn what_a_worker_offers_is_listed_for_those_who_may_start_it(cluster: Cluster) {
+    let pod = cluster.pod().await;
     let list = async |user: &str, environment: &str, groups: &[&str]| {
-        let token = house.token_with(environment, |claims| {
+        let token = cluster.token_with(environment, |claims| {
             claims.sub = user.to_owned();
             claims.groups = groups.iter().map(|&group| group.to_owned()).collect();
         });
@@ -115,7 +115,7 @@ async fn what_a_worker_offers_is_listed_for_those_who_may_start_it(house: House)
         list["functions"].as_array().unwrap().clone()
     };
     assert!(list("ada", "prod", &[]).await.is_empty());
-    let _worker = house.worker("prod", Told).await;
+    let _worker = cluster.worker("prod", Told).await;
     let functions = until("the function is listed", async || {
         let list = list("ada", "prod", &[]).await;
         (!list.is_empty()).then_some(list)
@@ -141,10 +141,10 @@ async fn what_a_worker_offers_is_listed_for_those_who_may_start_it(house: House)
     assert!(!document.to_string().contains("wages"), "who has no token learns of no definition");
 }
 
-async fn a_wrong_input_is_told_with_all_that_is_wrong_before_the_function_runs(house: House) {
-    let pod = house.pod().await;
-    let _worker = house.worker("prod", Told).await;
-    let token = house.token("ada", "prod");
+async fn a_wrong_input_is_told_with_all_that_is_wrong_before_the_function_runs(cluster: Cluster) {
+    let pod = cluster.pod().await;
+    let _worker = cluster.worker("prod", Told).await;
+    let token = cluster.token("ada", "prod");
     let id = start(&pod, &token, json!({ "report": 7, "parameters": { "year": "x" } }), None).await;
     let failed = in_state(&pod, &token, &id, "failed").await;
     assert_eq!(failed["error"]["reason"], "input");
@@ -153,15 +153,15 @@ async fn a_wrong_input_is_told_with_all_that_is_wrong_before_the_function_runs(h
     assert!(message.contains(r#"input.parameters.year: "x" is not a whole number"#), "{message}");
 }
 
-async fn the_trace_of_a_request_is_carried_to_its_last_event(house: House) {
-    let (one, two) = (house.pod().await, house.pod().await);
-    let _worker = house.worker("prod", Told).await;
-    let token = house.token("ada", "prod");
-    let mut ear = two.ear(&house, "ada", "prod").await;
+async fn the_trace_of_a_request_is_carried_to_its_last_event(cluster: Cluster) {
+    let (one, two) = (cluster.pod().await, cluster.pod().await);
+    let _worker = cluster.worker("prod", Told).await;
+    let token = cluster.token("ada", "prod");
+    let mut browser = two.browser(&cluster, "ada", "prod").await;
     let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     start(&one, &token, json!({ "report": "sales", "parameters": { "year": 2026 } }), Some(trace)).await;
     loop {
-        let event = ear.next().await.data;
+        let event = browser.next().await.data;
         assert_eq!(event["traceparent"], trace, "{event}");
         if event["type"] == "bellwire.task.succeeded" {
             return;
@@ -169,10 +169,10 @@ async fn the_trace_of_a_request_is_carried_to_its_last_event(house: House) {
     }
 }
 
-async fn what_is_too_large_for_the_broker_goes_in_and_comes_out_as_a_file(house: House) {
-    let (one, two) = (house.pod().await, house.pod().await);
-    let _worker = house.worker("prod", Told).await;
-    let token = house.token("ada", "prod");
+async fn what_is_too_large_for_the_broker_goes_in_and_comes_out_as_a_file(cluster: Cluster) {
+    let (one, two) = (cluster.pod().await, cluster.pod().await);
+    let _worker = cluster.worker("prod", Told).await;
+    let token = cluster.token("ada", "prod");
     let text = "ü".repeat(1 << 20);
     let input = json!({ "report": "sales", "parameters": { "year": 2026 }, "text": text });
     let id = start(&one, &token, input.clone(), None).await;
@@ -185,7 +185,7 @@ async fn what_is_too_large_for_the_broker_goes_in_and_comes_out_as_a_file(house:
     let (status, whole) = answer(two.request("GET", href, &token)).await;
     assert!(status == 200 && whole["text"] == text.as_str());
     assert_eq!(task["result"]["bytes"], whole.to_string().len());
-    assert_eq!(answer(two.request("GET", href, &house.token("bob", "prod"))).await.0, 404);
+    assert_eq!(answer(two.request("GET", href, &cluster.token("bob", "prod"))).await.0, 404);
 }
 
 fn running(id: TaskId, attempt: u32, sequence: u32) -> Task {
@@ -193,16 +193,16 @@ fn running(id: TaskId, attempt: u32, sequence: u32) -> Task {
     Task { attempt, sequence, progress: 0.5, ..Task::of(&job, TaskState::Running) }
 }
 
-async fn say(house: &House, task: &Task) {
+async fn say(cluster: &Cluster, task: &Task) {
     let kind: Kind = "told".parse().unwrap();
-    let backplane = house.ground.backplane(&"prod".parse().unwrap(), Role::Worker(&kind));
+    let backplane = cluster.test_backplane.backplane(&"prod".parse().unwrap(), Role::Worker(&kind));
     let event = Event::of_task("/functions/told", Audience::user("ada"), task, None);
     backplane.log.publish(Destination::Own, &event).await.unwrap();
 }
 
-async fn the_steps_of_a_run_are_listed_under_it_alone(house: House) {
-    let pod = house.pod().await;
-    let token = house.token("ada", "prod");
+async fn the_steps_of_a_run_are_listed_under_it_alone(cluster: Cluster) {
+    let pod = cluster.pod().await;
+    let token = cluster.token("ada", "prod");
     let (run, step) = (TaskId::new(), TaskId::new());
     let shown = Step {
         id: "load".to_owned(),
@@ -215,10 +215,10 @@ async fn the_steps_of_a_run_are_listed_under_it_alone(house: House) {
         note: None,
         href: None,
     };
-    say(&house, &Task { steps: vec![shown], ..running(run, 1, 2) }).await;
+    say(&cluster, &Task { steps: vec![shown], ..running(run, 1, 2) }).await;
     // A host's own word says nothing of steps, and takes none away.
-    say(&house, &running(run, 1, 3)).await;
-    say(&house, &Task { parent: Some(run), ..running(step, 1, 1) }).await;
+    say(&cluster, &running(run, 1, 3)).await;
+    say(&cluster, &Task { parent: Some(run), ..running(step, 1, 1) }).await;
     let of_step = in_state(&pod, &token, &step.to_string(), "running").await;
     assert_eq!(of_step["parent"], json!(run));
     let list = async |query: &str, token: &str| {
@@ -230,38 +230,38 @@ async fn the_steps_of_a_run_are_listed_under_it_alone(house: House) {
     assert_eq!((all.len(), &all[0]["id"], &all[0]["steps"][0]["id"]), (1, &json!(run), &json!("load")));
     let steps = list(&format!("?parent={run}"), &token).await;
     assert_eq!((steps.len(), &steps[0]["id"]), (1, &json!(step)));
-    assert!(list(&format!("?parent={run}"), &house.token("bob", "prod")).await.is_empty());
+    assert!(list(&format!("?parent={run}"), &cluster.token("bob", "prod")).await.is_empty());
     assert_eq!(answer(pod.request("GET", "/api/tasks?parent=x", &token)).await.0, 400);
 }
 
-async fn a_task_whose_worker_fell_silent_waits_again_on_every_pod_and_is_told_once(house: House) {
+async fn a_task_whose_worker_fell_silent_waits_again_on_every_pod_and_is_told_once(cluster: Cluster) {
     let millis = Duration::from_millis;
     let lost = LostWorkerTiming { interval: millis(50), delay: millis(50), healthy_for: millis(100) };
     let config = || GatewayConfig { lost, ..GatewayConfig::default() };
-    let (one, two) = (house.pod_with(config()).await, house.pod_with(config()).await);
-    let token = house.token("ada", "prod");
-    let mut ear = one.ear(&house, "ada", "prod").await;
+    let (one, two) = (cluster.pod_with(config()).await, cluster.pod_with(config()).await);
+    let token = cluster.token("ada", "prod");
+    let mut browser = one.browser(&cluster, "ada", "prod").await;
     let (silent, alive) = (TaskId::new(), TaskId::new());
     let by = |seconds| Some(Timestamp::now() + SignedDuration::from_secs(seconds));
-    say(&house, &Task { next_by: by(60), ..running(alive, 1, 5) }).await;
-    say(&house, &Task { next_by: by(-1), ..running(silent, 1, 5) }).await;
+    say(&cluster, &Task { next_by: by(60), ..running(alive, 1, 5) }).await;
+    say(&cluster, &Task { next_by: by(-1), ..running(silent, 1, 5) }).await;
     for pod in [&one, &two] {
         let task = in_state(pod, &token, &silent.to_string(), "queued").await;
         assert_eq!((&task["error"]["reason"], &task["attempt"]), (&json!("lost"), &json!(1)));
         assert_eq!(in_state(pod, &token, &alive.to_string(), "running").await["progress"], 0.5);
     }
     // It was only slow: its next word stands above, and then it is lost once more.
-    say(&house, &Task { next_by: by(60), ..running(silent, 1, 50) }).await;
+    say(&cluster, &Task { next_by: by(60), ..running(silent, 1, 50) }).await;
     for pod in [&one, &two] {
         in_state(pod, &token, &silent.to_string(), "running").await;
     }
-    say(&house, &Task { next_by: by(-1), ..running(silent, 1, 60) }).await;
+    say(&cluster, &Task { next_by: by(-1), ..running(silent, 1, 60) }).await;
     in_state(&two, &token, &silent.to_string(), "queued").await;
     // Taken up by another.
-    say(&house, &Task { state: TaskState::Succeeded, ..running(silent, 2, 1) }).await;
+    say(&cluster, &Task { state: TaskState::Succeeded, ..running(silent, 2, 1) }).await;
     let mut told = Vec::new();
     while told.last().is_none_or(|state| state != "succeeded") {
-        let event = ear.next().await.data;
+        let event = browser.next().await.data;
         if event["subject"] == format!("task/{silent}") {
             told.push(event["data"]["task"]["state"].as_str().unwrap().to_owned());
         }

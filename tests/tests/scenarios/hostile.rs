@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use gateway::GatewayConfig;
 use scenarios::{
-    House, Hub, Pod,
-    house::event,
+    Cluster, Hub, Pod,
+    cluster::event,
     hub::{DOORS, Link, Transport},
     over_both_backplanes, until,
 };
@@ -33,19 +33,19 @@ const BINARY: (Transport, Encoding) = (Transport::WebSockets, Encoding::MessageP
 struct Bystander(Hub);
 
 impl Bystander {
-    async fn on(pod: &Pod, house: &House) -> Self {
-        Self(Hub::connect(&pod.url, &house.token("bob", "prod"), JSON, "").await)
+    async fn on(pod: &Pod, cluster: &Cluster) -> Self {
+        Self(Hub::connect(&pod.url, &cluster.token("bob", "prod"), JSON, "").await)
     }
 
-    async fn is_served(&mut self, pod: &Pod, house: &House) {
+    async fn is_served(&mut self, pod: &Pod, cluster: &Cluster) {
         let id = format!("{:x}", rand::random::<u64>());
-        pod.publish(&house.token("app", "prod"), &event(&id, "user:bob")).await;
+        pod.publish(&cluster.token("app", "prod"), &event(&id, "user:bob")).await;
         assert_eq!(self.0.next_ids(1).await, [id]);
     }
 }
 
-async fn connected(pod: &Pod, house: &House, door: (Transport, Encoding)) -> Hub {
-    Hub::connect(&pod.url, &house.token("ada", "prod"), door, "").await
+async fn connected(pod: &Pod, cluster: &Cluster, door: (Transport, Encoding)) -> Hub {
+    Hub::connect(&pod.url, &cluster.token("ada", "prod"), door, "").await
 }
 
 fn with_length(length: u32, body: &[u8]) -> Vec<u8> {
@@ -60,9 +60,9 @@ fn with_length(length: u32, body: &[u8]) -> Vec<u8> {
     bytes
 }
 
-async fn bytes_that_are_no_message_end_their_connection_with_words(house: House) {
-    let pod = house.pod().await;
-    let mut bystander = Bystander::on(&pod, &house).await;
+async fn bytes_that_are_no_message_end_their_connection_with_words(cluster: Cluster) {
+    let pod = cluster.pod().await;
+    let mut bystander = Bystander::on(&pod, &cluster).await;
     let deep = format!("{}{}\x1e", "[".repeat(20_000), "]".repeat(10_000));
     let nested = [vec![0x95, 1, 0x80, 0xc0, 0xa1, b'x'], vec![0x91; 5000]].concat();
     let cases: Vec<((Transport, Encoding), Vec<u8>)> = vec![
@@ -77,22 +77,22 @@ async fn bytes_that_are_no_message_end_their_connection_with_words(house: House)
         (BINARY, with_length(nested.len() as u32, &nested)),
     ];
     for (door, bytes) in cases {
-        let mut client = connected(&pod, &house, door).await;
+        let mut client = connected(&pod, &cluster, door).await;
         let shown: String = String::from_utf8_lossy(&bytes).chars().take(40).collect();
         client.send(bytes).await;
         let (words, may_come_back) = client.closed().await;
         assert!(words.is_some_and(|words| !words.is_empty()) && !may_come_back, "{shown}");
         assert!(client.next().await.is_none(), "{shown}");
     }
-    let mut client = connected(&pod, &house, BINARY).await;
+    let mut client = connected(&pod, &cluster, BINARY).await;
     client.link().send(b"text".to_vec(), false).await;
     assert!(client.closed().await.0.is_some_and(|words| words.contains("binary was agreed")));
-    bystander.is_served(&pod, &house).await;
+    bystander.is_served(&pod, &cluster).await;
 }
 
-async fn a_handshake_that_cannot_be_is_answered_with_the_reason(house: House) {
-    let pod = house.pod().await;
-    let token = house.token("ada", "prod");
+async fn a_handshake_that_cannot_be_is_answered_with_the_reason(cluster: Cluster) {
+    let pod = cluster.pod().await;
+    let token = cluster.token("ada", "prod");
     for (handshake, words) in [
         ("{\"protocol\":\"xml\",\"version\":1}\x1e", "xml"),
         ("{\"protocol\":\"json\",\"version\":7}\x1e", "version 7"),
@@ -113,47 +113,48 @@ async fn a_handshake_that_cannot_be_is_answered_with_the_reason(house: House) {
     assert!(refused.is_err_and(|words| words.contains("binary")), "server-sent events carry text");
 }
 
-async fn whoever_says_nothing_is_ended_in_time(house: House) {
+async fn whoever_says_nothing_is_ended_in_time(cluster: Cluster) {
     let config = GatewayConfig {
         // Long enough to shake hands on a busy machine.
         handshake_timeout: Duration::from_secs(5),
         client_timeout: Duration::from_millis(300),
         ..GatewayConfig::default()
     };
-    let pod = house.pod_with(config).await;
-    let token = house.token("ada", "prod");
+    let pod = cluster.pod_with(config).await;
+    let token = cluster.token("ada", "prod");
     let mut link = Link::web_socket(&format!("{}/hub?access_token={token}", pod.url)).await.unwrap();
     let answer = String::from_utf8(link.receive().await.unwrap()).unwrap();
     assert!(answer.contains("took too long"), "{answer}");
-    let mut silent = connected(&pod, &house, JSON).await;
+    let mut silent = connected(&pod, &cluster, JSON).await;
     assert_eq!(silent.closed().await, (Some("client-timeout".to_owned()), true));
-    let mut stream = connected(&pod, &house, (Transport::ServerSentEvents, Encoding::Json)).await;
+    let mut stream = connected(&pod, &cluster, (Transport::ServerSentEvents, Encoding::Json)).await;
     until("a stream outlives it, for its pings end on any pod", async || {
-        pod.publish(&house.token("app", "prod"), &event("later", "user:ada")).await;
+        pod.publish(&cluster.token("app", "prod"), &event("later", "user:ada")).await;
         Some(())
     })
     .await;
     assert_eq!(stream.next_ids(1).await, ["later"]);
 }
 
-async fn ten_thousand_pings_end_their_connection_alone(house: House) {
-    let pod = house.pod().await;
-    let mut bystander = Bystander::on(&pod, &house).await;
+async fn ten_thousand_pings_end_their_connection_alone(cluster: Cluster) {
+    let pod = cluster.pod().await;
+    let mut bystander = Bystander::on(&pod, &cluster).await;
     for door in [JSON, BINARY] {
-        let mut client = connected(&pod, &house, door).await;
+        let mut client = connected(&pod, &cluster, door).await;
         let pings = door.1.write(&Message::Ping).repeat(500);
         for _ in 0..20 {
             client.send(pings.clone()).await;
         }
         assert_eq!(client.closed().await, (Some("too-many-messages".to_owned()), true));
     }
-    bystander.is_served(&pod, &house).await;
+    bystander.is_served(&pod, &cluster).await;
 }
 
-async fn whoever_asks_without_end_and_reads_nothing_is_read_no_more(house: House) {
-    let pod = house.pod_with(GatewayConfig { messages: 100_000.try_into().unwrap(), ..GatewayConfig::default() }).await;
-    let mut bystander = Bystander::on(&pod, &house).await;
-    let mut client = connected(&pod, &house, JSON).await;
+async fn whoever_asks_without_end_and_reads_nothing_is_read_no_more(cluster: Cluster) {
+    let pod =
+        cluster.pod_with(GatewayConfig { messages: 100_000.try_into().unwrap(), ..GatewayConfig::default() }).await;
+    let mut bystander = Bystander::on(&pod, &cluster).await;
+    let mut client = connected(&pod, &cluster, JSON).await;
     // Each answer is as long as its question.
     let question = Message::Invocation {
         id: Some("x".repeat(20_000)),
@@ -167,14 +168,14 @@ async fn whoever_asks_without_end_and_reads_nothing_is_read_no_more(house: House
         asked += 1;
         assert!(asked < 5000, "100 MB were read, and their answers kept");
     }
-    bystander.is_served(&pod, &house).await;
+    bystander.is_served(&pod, &cluster).await;
 }
 
-async fn asking_for_stateful_reconnect_changes_nothing(house: House) {
-    let pod = house.pod().await;
-    let token = house.token("ada", "prod");
+async fn asking_for_stateful_reconnect_changes_nothing(cluster: Cluster) {
+    let pod = cluster.pod().await;
+    let token = cluster.token("ada", "prod");
     let path = "/hub/negotiate?negotiateVersion=1&useStatefulReconnect=true";
-    let (status, negotiated) = scenarios::house::answer(pod.request("POST", path, &token)).await;
+    let (status, negotiated) = scenarios::cluster::answer(pod.request("POST", path, &token)).await;
     assert_eq!((status, negotiated.get("useStatefulReconnect")), (200, None), "{negotiated}");
     let id = negotiated["connectionToken"].as_str().unwrap();
     let url = format!("{}/hub?access_token={token}&id={id}&useStatefulReconnect=true", pod.url);
@@ -191,34 +192,34 @@ async fn asking_for_stateful_reconnect_changes_nothing(house: House) {
     }
 }
 
-async fn one_user_has_so_many_connections_and_a_pod_so_many_seats(house: House) {
+async fn one_user_has_so_many_connections_and_a_pod_so_many_seats(cluster: Cluster) {
     let config = GatewayConfig { connections_per_user: 2, connections: 4, ..GatewayConfig::default() };
-    let pod = house.pod_with(config).await;
-    let token = house.token("ada", "prod");
-    let mut first = connected(&pod, &house, JSON).await;
-    let _second = connected(&pod, &house, DOORS[2]).await;
+    let pod = cluster.pod_with(config).await;
+    let token = cluster.token("ada", "prod");
+    let mut first = connected(&pod, &cluster, JSON).await;
+    let _second = connected(&pod, &cluster, DOORS[2]).await;
     for door in DOORS {
         let refused = Hub::try_connect(&pod.url, &token, door, "").await.map(|_| ()).unwrap_err();
         assert!(refused.starts_with("2 connections of this user"), "{door:?}: {refused}");
     }
-    assert_eq!(scenarios::Ear::ask(&pod.url, &token, None).await.status(), 429);
+    assert_eq!(scenarios::EventStream::ask(&pod.url, &token, None).await.status(), 429);
     let resumed = first.invoke("Resume", vec![json!("00000000000000000000dead")]).await;
     assert_eq!(resumed, Outcome::Result(json!({ "gap": "lost" })), "who is there may move");
     drop(first);
     let _third =
         until("the seat is free again", async || Hub::try_connect(&pod.url, &token, JSON, "").await.ok()).await;
-    let others = [house.token("bob", "prod"), house.token("eve", "prod"), house.token("dan", "prod")];
-    let mut ears = Vec::new();
+    let others = [cluster.token("bob", "prod"), cluster.token("eve", "prod"), cluster.token("dan", "prod")];
+    let mut browsers = Vec::new();
     for other in &others {
-        let answer = scenarios::Ear::ask(&pod.url, other, None).await;
-        ears.push((answer.status().as_u16(), answer.headers().get("retry-after").is_some(), answer));
+        let answer = scenarios::EventStream::ask(&pod.url, other, None).await;
+        browsers.push((answer.status().as_u16(), answer.headers().get("retry-after").is_some(), answer));
     }
-    assert!(ears.iter().any(|(status, retry, _)| *status == 503 && *retry), "a seat too many was given");
+    assert!(browsers.iter().any(|(status, retry, _)| *status == 503 && *retry), "a seat too many was given");
 }
 
-async fn a_web_socket_from_a_foreign_page_is_refused(house: House) {
-    let pod = house.pod().await;
-    let token = house.token("ada", "prod");
+async fn a_web_socket_from_a_foreign_page_is_refused(cluster: Cluster) {
+    let pod = cluster.pod().await;
+    let token = cluster.token("ada", "prod");
     let address = pod.url.strip_prefix("http://").unwrap();
     for (origin, status) in [("https://evil.example", "403"), (pod.url.as_str(), "101")] {
         let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
@@ -233,29 +234,30 @@ async fn a_web_socket_from_a_foreign_page_is_refused(house: House) {
     }
 }
 
-async fn nobody_speaks_for_anothers_connection(house: House) {
-    let (one, two) = (house.pod().await, house.pod().await);
+async fn nobody_speaks_for_anothers_connection(cluster: Cluster) {
+    let (one, two) = (cluster.pod().await, cluster.pod().await);
     let path = "/hub/negotiate?negotiateVersion=1";
-    let (_, negotiated) = scenarios::house::answer(one.request("POST", path, &house.token("ada", "prod"))).await;
+    let (_, negotiated) = scenarios::cluster::answer(one.request("POST", path, &cluster.token("ada", "prod"))).await;
     let path = format!("/hub?id={}", negotiated["connectionToken"].as_str().unwrap());
     for (user, environment) in [("eve", "prod"), ("ada", "test")] {
         for method in ["GET", "POST"] {
-            let request = one.request(method, &path, &house.token(user, environment));
+            let request = one.request(method, &path, &cluster.token(user, environment));
             let answer = request.header("accept", "text/event-stream").send().await.unwrap();
             assert_eq!(answer.status(), 404, "{method} by {user} of {environment}");
         }
     }
-    let (status, problem) =
-        scenarios::house::answer(two.request("POST", "/hub?id=made.up", &house.token("ada", "prod")).body("{}\x1e"))
-            .await;
+    let (status, problem) = scenarios::cluster::answer(
+        two.request("POST", "/hub?id=made.up", &cluster.token("ada", "prod")).body("{}\x1e"),
+    )
+    .await;
     assert_eq!((status, &problem["type"]), (404, &json!("urn:bellwire:problem:not-found")));
-    let (status, _) = scenarios::house::answer(two.request("POST", "/hub", &house.token("ada", "prod"))).await;
+    let (status, _) = scenarios::cluster::answer(two.request("POST", "/hub", &cluster.token("ada", "prod"))).await;
     assert_eq!(status, 400, "without an id");
 }
 
-async fn a_socket_that_is_cut_in_a_frame_is_forgotten(house: House) {
-    let pod = house.pod_with(GatewayConfig { connections: 2, ..GatewayConfig::default() }).await;
-    let token = house.token("ada", "prod");
+async fn a_socket_that_is_cut_in_a_frame_is_forgotten(cluster: Cluster) {
+    let pod = cluster.pod_with(GatewayConfig { connections: 2, ..GatewayConfig::default() }).await;
+    let token = cluster.token("ada", "prod");
     let address = pod.url.strip_prefix("http://").unwrap();
     for rest in [&b"\x81"[..], b"\x81\xfe\x10\x00\x00\x00\x00\x00half", b"\x89\x80", b"\xff\xff\xff\xff\xff\xff"] {
         let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();

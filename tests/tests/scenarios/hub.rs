@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use gateway::GatewayConfig;
 use scenarios::{
-    House, Hub,
-    house::event,
+    Cluster, Hub,
+    cluster::event,
     hub::{DOORS, Transport},
     over_both_backplanes, until,
 };
@@ -31,14 +31,14 @@ fn ids(range: std::ops::Range<usize>) -> Vec<String> {
     range.map(|number| number.to_string()).collect()
 }
 
-async fn a_client_hears_its_events_in_order_whichever_door_it_took(house: House) {
-    let (one, two) = (house.pod().await, house.pod().await);
-    let app = house.token("app", "prod");
+async fn a_client_hears_its_events_in_order_whichever_door_it_took(cluster: Cluster) {
+    let (one, two) = (cluster.pod().await, cluster.pod().await);
+    let app = cluster.token("app", "prod");
     let mut clients = Vec::new();
     for door in DOORS {
-        clients.push(Hub::connect(&one.url, &house.token("ada", "prod"), door, "").await);
+        clients.push(Hub::connect(&one.url, &cluster.token("ada", "prod"), door, "").await);
     }
-    let mut bob = Hub::connect(&two.url, &house.token("bob", "prod"), JSON, "").await;
+    let mut bob = Hub::connect(&two.url, &cluster.token("bob", "prod"), JSON, "").await;
     for id in ids(0..100) {
         two.publish(&app, &event(&id, "user:ada")).await;
     }
@@ -52,10 +52,10 @@ async fn a_client_hears_its_events_in_order_whichever_door_it_took(house: House)
     assert_eq!(bob.next_ids(1).await, ["for both"]);
 }
 
-async fn who_comes_back_to_another_pod_with_a_cursor_misses_nothing(house: House) {
+async fn who_comes_back_to_another_pod_with_a_cursor_misses_nothing(cluster: Cluster) {
     for door in DOORS {
-        let (one, two) = (house.pod().await, house.pod().await);
-        let (ada, app) = (house.token("ada", "prod"), house.token("app", "prod"));
+        let (one, two) = (cluster.pod().await, cluster.pod().await);
+        let (ada, app) = (cluster.token("ada", "prod"), cluster.token("app", "prod"));
         let mut client = Hub::connect(&one.url, &ada, door, "after=now").await;
         let (call, cursor) = client.next_call().await;
         assert_eq!(call, "cursor", "who asked is told where it is before anything else");
@@ -71,9 +71,9 @@ async fn who_comes_back_to_another_pod_with_a_cursor_misses_nothing(house: House
     }
 }
 
-async fn who_resumes_gets_everything_after_its_cursor_again_in_order(house: House) {
-    let (one, two) = (house.pod().await, house.pod().await);
-    let (ada, app) = (house.token("ada", "prod"), house.token("app", "prod"));
+async fn who_resumes_gets_everything_after_its_cursor_again_in_order(cluster: Cluster) {
+    let (one, two) = (cluster.pod().await, cluster.pod().await);
+    let (ada, app) = (cluster.token("ada", "prod"), cluster.token("app", "prod"));
     for door in DOORS {
         let mut client = Hub::connect(&one.url, &ada, door, "").await;
         for id in ids(0..3) {
@@ -99,9 +99,10 @@ async fn who_resumes_gets_everything_after_its_cursor_again_in_order(house: Hous
     }
 }
 
-async fn cursors_and_gaps_are_told_only_to_who_asked(house: House) {
-    let pod = house.pod_with(GatewayConfig { heartbeat: Duration::from_millis(200), ..GatewayConfig::default() }).await;
-    let (ada, app) = (house.token("ada", "prod"), house.token("app", "prod"));
+async fn cursors_and_gaps_are_told_only_to_who_asked(cluster: Cluster) {
+    let pod =
+        cluster.pod_with(GatewayConfig { heartbeat: Duration::from_millis(200), ..GatewayConfig::default() }).await;
+    let (ada, app) = (cluster.token("ada", "prod"), cluster.token("app", "prod"));
     for door in DOORS {
         let mut asked = Hub::connect(&pod.url, &ada, door, "after=00000000000000000000dead").await;
         let calls = [asked.next_call().await.0, asked.next_call().await.0];
@@ -133,11 +134,11 @@ async fn cursors_and_gaps_are_told_only_to_who_asked(house: House) {
     }
 }
 
-async fn a_task_is_started_listed_and_cancelled_as_over_http(house: House) {
-    let pod = house.pod().await;
-    let worker = house.worker("prod", crate::tasks::Patient::new()).await;
+async fn a_task_is_started_listed_and_cancelled_as_over_http(cluster: Cluster) {
+    let pod = cluster.pod().await;
+    let worker = cluster.worker("prod", crate::tasks::Patient::new()).await;
     for door in DOORS {
-        let token = house.token(&format!("ada{:?}{}", door.0, door.1.as_str()), "prod");
+        let token = cluster.token(&format!("ada{:?}{}", door.0, door.1.as_str()), "prod");
         let mut client = Hub::connect(&pod.url, &token, door, "").await;
         let input = json!({ "how": "well" });
         let Outcome::Result(task) = client.invoke("StartTask", vec![json!("patient"), input, json!("Wait")]).await
@@ -148,7 +149,7 @@ async fn a_task_is_started_listed_and_cancelled_as_over_http(house: House) {
         // It is in its queue, confirmed; that it is comes over the log.
         let path = format!("/api/tasks/{id}");
         let seen = until("it is in the list", async || {
-            let (status, seen) = scenarios::house::answer(pod.request("GET", &path, &token)).await;
+            let (status, seen) = scenarios::cluster::answer(pod.request("GET", &path, &token)).await;
             (status == 200).then_some(seen)
         })
         .await;
@@ -163,9 +164,9 @@ async fn a_task_is_started_listed_and_cancelled_as_over_http(house: House) {
     worker.stop().await;
 }
 
-async fn what_cannot_be_invoked_is_answered_in_words(house: House) {
-    let pod = house.pod().await;
-    let reader = house.token_with("prod", |claims| claims.scope.clear());
+async fn what_cannot_be_invoked_is_answered_in_words(cluster: Cluster) {
+    let pod = cluster.pod().await;
+    let reader = cluster.token_with("prod", |claims| claims.scope.clear());
     let cases: [(&str, Vec<Value>, &str); 8] = [
         ("Nothing", vec![], "Unknown hub method 'Nothing'"),
         ("ListTasks", vec![json!(1)], "ListTasks takes no arguments"),
@@ -193,16 +194,16 @@ async fn what_cannot_be_invoked_is_answered_in_words(house: House) {
             panic!("a stream was granted");
         };
         assert!(words.contains("no stream"), "{words}");
-        let all = house.token("ada", "prod");
+        let all = cluster.token("ada", "prod");
         let mut client = Hub::connect(&pod.url, &all, door, "").await;
         let outcome = client.invoke("StartTask", vec![json!("nothing"), json!({})]).await;
         assert!(matches!(&outcome, Outcome::Error(said) if said.starts_with("unknown-kind:")), "{outcome:?}");
     }
 }
 
-async fn a_token_that_expires_ends_the_connection_and_the_client_may_come_back(house: House) {
-    let pod = house.pod().await;
-    let soon = house.token_with("prod", |claims| claims.exp = jiff::Timestamp::now().as_second() + 6);
+async fn a_token_that_expires_ends_the_connection_and_the_client_may_come_back(cluster: Cluster) {
+    let pod = cluster.pod().await;
+    let soon = cluster.token_with("prod", |claims| claims.exp = jiff::Timestamp::now().as_second() + 6);
     let mut clients = Vec::new();
     for door in DOORS {
         clients.push(Hub::connect(&pod.url, &soon, door, "").await);
@@ -212,25 +213,25 @@ async fn a_token_that_expires_ends_the_connection_and_the_client_may_come_back(h
     }
 }
 
-async fn a_stopping_pod_tells_its_clients_to_come_back(house: House) {
+async fn a_stopping_pod_tells_its_clients_to_come_back(cluster: Cluster) {
     // A stopping pod takes no new connections, so polls come by way of others: a scenario of their own.
     for door in DOORS.into_iter().filter(|door| door.0 != Transport::LongPolling) {
-        let pod = house.pod().await;
-        let mut client = Hub::connect(&pod.url, &house.token("ada", "prod"), door, "").await;
+        let pod = cluster.pod().await;
+        let mut client = Hub::connect(&pod.url, &cluster.token("ada", "prod"), door, "").await;
         let (closed, ()) = tokio::join!(client.closed(), pod.stop());
         assert_eq!(closed, (Some("draining".to_owned()), true), "{door:?}");
     }
 }
 
-async fn a_client_that_reads_nothing_is_ended_and_harms_nobody(house: House) {
+async fn a_client_that_reads_nothing_is_ended_and_harms_nobody(cluster: Cluster) {
     // Far more than the sockets' buffers hold.
     const EVENTS: usize = 400;
-    let pod = house.pod_with(GatewayConfig { outbox: 4, ..GatewayConfig::default() }).await;
+    let pod = cluster.pod_with(GatewayConfig { outbox: 4, ..GatewayConfig::default() }).await;
     for door in DOORS.into_iter().filter(|door| door.0 != Transport::LongPolling) {
         let user = format!("slow{:?}{}", door.0, door.1.as_str());
-        let mut slow = Hub::connect(&pod.url, &house.token(&user, "prod"), door, "after=now").await;
-        let mut quick = Hub::connect(&pod.url, &house.token("bob", "prod"), JSON, "").await;
-        let app = house.token("app", "prod");
+        let mut slow = Hub::connect(&pod.url, &cluster.token(&user, "prod"), door, "after=now").await;
+        let mut quick = Hub::connect(&pod.url, &cluster.token("bob", "prod"), JSON, "").await;
+        let app = cluster.token("app", "prod");
         for number in 0..EVENTS {
             let mut large = event(&format!("{user}{number}"), &format!("user:{user} user:bob"));
             large["data"] = json!("x".repeat(50_000));
@@ -247,17 +248,18 @@ async fn a_client_that_reads_nothing_is_ended_and_harms_nobody(house: House) {
         }
         assert!(got < EVENTS, "{door:?}: it was ended");
         let after = format!("after={}", cursor.as_str().unwrap());
-        let mut back = Hub::connect(&pod.url, &house.token(&user, "prod"), door, &after).await;
+        let mut back = Hub::connect(&pod.url, &cluster.token(&user, "prod"), door, &after).await;
         for number in got..EVENTS {
             assert_eq!(back.next_ids(1).await, [format!("{user}{number}")]);
         }
     }
 }
 
-async fn a_client_is_told_that_somebody_is_there(house: House) {
-    let pod = house.pod_with(GatewayConfig { heartbeat: Duration::from_millis(100), ..GatewayConfig::default() }).await;
+async fn a_client_is_told_that_somebody_is_there(cluster: Cluster) {
+    let pod =
+        cluster.pod_with(GatewayConfig { heartbeat: Duration::from_millis(100), ..GatewayConfig::default() }).await;
     for door in DOORS.into_iter().filter(|door| door.0 != Transport::LongPolling) {
-        let mut client = Hub::connect(&pod.url, &house.token("ada", "prod"), door, "").await;
+        let mut client = Hub::connect(&pod.url, &cluster.token("ada", "prod"), door, "").await;
         let mut pings = 0;
         let mut reader = signalr::Reader::new(door.1, 1 << 16);
         while pings < 3 {

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use imports::{DatabaseConfig, Imports, ImportsConfig};
 use model::{Environment, Job};
 use scenarios::{
-    House, Pod,
-    ground::Role,
-    house::{answer, event},
-    over_both_backplanes, until,
+    Cluster, Pod,
+    cluster::{answer, event},
+    over_both_backplanes,
+    test_backplane::Role,
+    until,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -60,25 +61,25 @@ async fn start(pod: &Pod, token: &str, input: Value) -> String {
 }
 
 /// The first event with a toast.
-async fn toast(ear: &mut scenarios::Ear) -> Value {
+async fn toast(browser: &mut scenarios::EventStream) -> Value {
     loop {
-        let data = ear.next().await.data;
+        let data = browser.next().await.data;
         if data["data"]["toast"].is_object() {
             return data;
         }
     }
 }
 
-async fn a_real_file_becomes_a_table_and_its_owner_is_told_on_the_other_pod(house: House) {
-    let (one, two) = (house.pod().await, house.pod().await);
+async fn a_real_file_becomes_a_table_and_its_owner_is_told_on_the_other_pod(cluster: Cluster) {
+    let (one, two) = (cluster.pod().await, cluster.pod().await);
     let database = Database::new();
-    let _worker = house.worker("prod", database.imports()).await;
-    let token = house.token("ada", "prod");
-    let mut ear = two.ear(&house, "ada", "prod").await;
+    let _worker = cluster.worker("prod", database.imports()).await;
+    let token = cluster.token("ada", "prod");
+    let mut browser = two.browser(&cluster, "ada", "prod").await;
     for (name, table, rows) in [("airports.csv", "airports", 3376), ("zipcodes.csv", "zipcodes", 42049)] {
         let file = upload(&one, &token, name, dataset(name)).await;
         let id = start(&one, &token, json!({ "file": file, "table": table })).await;
-        let told = toast(&mut ear).await;
+        let told = toast(&mut browser).await;
         assert_eq!(
             (&told["type"], &told["subject"]),
             (&json!("bellwire.task.succeeded"), &json!(format!("task/{id}")))
@@ -88,48 +89,48 @@ async fn a_real_file_becomes_a_table_and_its_owner_is_told_on_the_other_pod(hous
     }
 }
 
-async fn imported_twice_is_there_once_and_shown_once(house: House) {
-    let pod = house.pod().await;
+async fn imported_twice_is_there_once_and_shown_once(cluster: Cluster) {
+    let pod = cluster.pod().await;
     let database = Database::new();
-    let _worker = house.worker("prod", database.imports()).await;
-    let token = house.token("ada", "prod");
-    let mut ear = pod.ear(&house, "ada", "prod").await;
+    let _worker = cluster.worker("prod", database.imports()).await;
+    let token = cluster.token("ada", "prod");
+    let mut browser = pod.browser(&cluster, "ada", "prod").await;
     let file = upload(&pod, &token, "a.csv", b"n,word\n1,one\n2,two\n".to_vec()).await;
     let input = json!({ "file": file, "table": "words", "mode": "append" });
     let id = start(&pod, &token, input.clone()).await;
-    assert_eq!(toast(&mut ear).await["subject"], format!("task/{id}"));
+    assert_eq!(toast(&mut browser).await["subject"], format!("task/{id}"));
     // The same job again, as a broker hands it out whose worker was lost right before it acknowledged.
     let prod: Environment = "prod".parse().unwrap();
     let again = Job::new(id.parse().unwrap(), "imports".parse().unwrap(), "ada", "An import", input);
-    house.ground.backplane(&prod, Role::Gateway).jobs.submit(&again).await.unwrap();
+    cluster.test_backplane.backplane(&prod, Role::Gateway).jobs.submit(&again).await.unwrap();
     let next = upload(&pod, &token, "b.csv", b"n,word\n3,three\n".to_vec()).await;
     let next = start(&pod, &token, json!({ "file": next, "table": "words", "mode": "append" })).await;
-    assert_eq!(toast(&mut ear).await["subject"], format!("task/{next}"), "nothing is shown twice");
+    assert_eq!(toast(&mut browser).await["subject"], format!("task/{next}"), "nothing is shown twice");
     pod.publish(&token, &event("end", "user:ada")).await;
     until("the second run of the first is over", async || (database.count("words") >= 3).then_some(())).await;
     assert_eq!(database.count("words"), 3);
 }
 
-async fn rejected_rows_are_told_and_can_be_fetched_by_their_owner_alone(house: House) {
-    let pod = house.pod().await;
+async fn rejected_rows_are_told_and_can_be_fetched_by_their_owner_alone(cluster: Cluster) {
+    let pod = cluster.pod().await;
     let database = Database::new();
-    let _worker = house.worker("prod", database.imports()).await;
-    let token = house.token("ada", "prod");
-    let mut ear = pod.ear(&house, "ada", "prod").await;
+    let _worker = cluster.worker("prod", database.imports()).await;
+    let token = cluster.token("ada", "prod");
+    let mut browser = pod.browser(&cluster, "ada", "prod").await;
     let file = upload(&pod, &token, "ragged.csv", b"a,b\n1,2\n3\n4,5\n".to_vec()).await;
     start(&pod, &token, json!({ "file": file, "table": "ragged" })).await;
-    let told = toast(&mut ear).await;
+    let told = toast(&mut browser).await;
     let result = &told["data"]["task"]["result"];
     assert_eq!((&result["rows"], &result["rejected"]["rows"]), (&json!(2), &json!(1)), "{told}");
     let href = result["rejected"]["href"].as_str().unwrap();
     assert_eq!(told["data"]["toast"]["action"]["href"], href);
     let (status, rows) = answer(pod.request("GET", href, &token)).await;
     assert!(status == 200 && rows.as_str().unwrap().contains('3'), "{rows}");
-    assert_eq!(answer(pod.request("GET", href, &house.token("bob", "prod"))).await.0, 404);
+    assert_eq!(answer(pod.request("GET", href, &cluster.token("bob", "prod"))).await.0, 404);
     // What it may not touch stays as it is, and the reason is told.
     let file = upload(&pod, &token, "evil.csv", b"a\n1\n".to_vec()).await;
     start(&pod, &token, json!({ "file": file, "table": "ragged; DROP TABLE ragged" })).await;
-    let told = toast(&mut ear).await;
+    let told = toast(&mut browser).await;
     assert_eq!(told["type"], "bellwire.task.failed");
     assert!(told["data"]["task"]["error"]["message"].as_str().unwrap().contains("table"), "{told}");
     assert_eq!(database.count("ragged"), 2);

@@ -4,10 +4,10 @@ use backplane::Destination;
 use model::Event;
 use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 use scenarios::{
-    Ear, Ground, House,
-    ground::{ENVIRONMENTS, Role},
-    house::event,
+    Cluster, EventStream, TestBackplane,
+    cluster::event,
     over_both_backplanes,
+    test_backplane::{ENVIRONMENTS, Role},
 };
 use serde_json::{Value, json};
 
@@ -19,13 +19,13 @@ over_both_backplanes! {
     a_token_of_one_environment_is_worthless_in_another,
 }
 
-async fn an_event_never_reaches_another_environments_browser(house: House) {
-    let (one, two) = (house.pod().await, house.pod().await);
-    let mut prod = one.ear(&house, "ada", "prod").await;
-    let mut test = two.ear(&house, "ada", "test").await;
+async fn an_event_never_reaches_another_environments_browser(cluster: Cluster) {
+    let (one, two) = (cluster.pod().await, cluster.pod().await);
+    let mut prod = one.browser(&cluster, "ada", "prod").await;
+    let mut test = two.browser(&cluster, "ada", "test").await;
     for (environment, id) in [("prod", "for prod"), ("test", "for test")] {
         for audience in ["user:ada", "environment"] {
-            one.publish(&house.token("app", environment), &event(&format!("{id} {audience}"), audience)).await;
+            one.publish(&cluster.token("app", environment), &event(&format!("{id} {audience}"), audience)).await;
         }
     }
     assert_eq!(prod.next_ids(2).await, ["for prod user:ada", "for prod environment"]);
@@ -52,11 +52,11 @@ fn hostile() -> impl Strategy<Value = Value> {
     })
 }
 
-async fn whatever_its_body_claims_an_event_stays_in_its_environment(house: House) {
-    let pod = house.pod().await;
-    let mut prod = pod.ear(&house, "ada", "prod").await;
-    let mut test = pod.ear(&house, "ada", "test").await;
-    let token = house.token("app", "test");
+async fn whatever_its_body_claims_an_event_stays_in_its_environment(cluster: Cluster) {
+    let pod = cluster.pod().await;
+    let mut prod = pod.browser(&cluster, "ada", "prod").await;
+    let mut test = pod.browser(&cluster, "ada", "test").await;
+    let token = cluster.token("app", "test");
     let mut runner = TestRunner::deterministic();
     for n in 0..100 {
         let mut body = hostile().new_tree(&mut runner).unwrap().current();
@@ -67,23 +67,23 @@ async fn whatever_its_body_claims_an_event_stays_in_its_environment(house: House
         assert_eq!(frame.data["environment"], "test", "stamped, whatever {body} claims");
         assert_eq!(frame.data["cursor"], frame.id);
     }
-    pod.publish(&house.token("app", "prod"), &event("the only one", "environment")).await;
+    pod.publish(&cluster.token("app", "prod"), &event("the only one", "environment")).await;
     assert_eq!(prod.next_ids(1).await, ["the only one"]);
 }
 
-async fn a_word_to_everywhere_reaches_all(house: House) {
-    let pods = [house.pod().await, house.pod().await];
-    let mut ears = Vec::new();
+async fn a_word_to_everywhere_reaches_all(cluster: Cluster) {
+    let pods = [cluster.pod().await, cluster.pod().await];
+    let mut browsers = Vec::new();
     for environment in ENVIRONMENTS {
         for pod in &pods {
-            ears.push((environment, pod.ear(&house, "ada", environment).await));
+            browsers.push((environment, pod.browser(&cluster, "ada", environment).await));
         }
     }
-    let operator = house.ground.backplane(&"qa".parse().unwrap(), Role::Everywhere);
+    let operator = cluster.test_backplane.backplane(&"qa".parse().unwrap(), Role::Everywhere);
     let word = Event::new("/operator", "test.said", "environment".parse().unwrap());
     operator.log.publish(Destination::Everywhere, &word).await.unwrap();
-    for (environment, ear) in &mut ears {
-        let frame = ear.next().await;
+    for (environment, browser) in &mut browsers {
+        let frame = browser.next().await;
         assert_eq!(
             (frame.data["id"].as_str(), frame.data["environment"].as_str()),
             (Some(word.id.as_str()), Some(*environment))
@@ -91,30 +91,30 @@ async fn a_word_to_everywhere_reaches_all(house: House) {
     }
 }
 
-async fn speaking_everywhere_takes_a_scope_and_an_operators_right(house: House) {
-    let pod = house.pod().await;
+async fn speaking_everywhere_takes_a_scope_and_an_operators_right(cluster: Cluster) {
+    let pod = cluster.pod().await;
     let speak = async |token: &str| {
         let (status, problem) = pod.try_publish("/api/events?to=everywhere", token, &event("x", "environment")).await;
         (status, problem["type"].as_str().unwrap_or_default().replace("urn:bellwire:problem:", ""))
     };
-    let narrow = house.token_with("qa", |claims| claims.scope = "publish".to_owned());
+    let narrow = cluster.token_with("qa", |claims| claims.scope = "publish".to_owned());
     assert_eq!(speak(&narrow).await, (403, "scope-missing".to_owned()));
-    let answer = speak(&house.token("ops", "qa")).await;
-    match house.ground {
-        Ground::Memory(_) => assert_eq!(answer.0, 202),
+    let answer = speak(&cluster.token("ops", "qa")).await;
+    match cluster.test_backplane {
+        TestBackplane::Memory(_) => assert_eq!(answer.0, 202),
         // The broker user of a gateway is not given it.
-        Ground::RabbitMq { .. } => assert_eq!(answer, (403, "everywhere-refused".to_owned())),
+        TestBackplane::RabbitMq { .. } => assert_eq!(answer, (403, "everywhere-refused".to_owned())),
     }
-    let mut ear = pod.ear(&house, "ada", "qa").await;
-    pod.publish(&house.token("ops", "qa"), &event("still", "user:ada")).await;
-    assert_eq!(ear.next_ids(1).await, ["still"]);
+    let mut browser = pod.browser(&cluster, "ada", "qa").await;
+    pod.publish(&cluster.token("ops", "qa"), &event("still", "user:ada")).await;
+    assert_eq!(browser.next_ids(1).await, ["still"]);
 }
 
-async fn a_token_of_one_environment_is_worthless_in_another(house: House) {
-    let pod = house.pod().await;
+async fn a_token_of_one_environment_is_worthless_in_another(cluster: Cluster) {
+    let pod = cluster.pod().await;
     // Signed with the key of test, yet it says prod.
-    let forged = house.token_with("test", |claims| claims.env = "prod".to_owned());
-    let answer = Ear::ask(&pod.url, &forged, None).await;
+    let forged = cluster.token_with("test", |claims| claims.env = "prod".to_owned());
+    let answer = EventStream::ask(&pod.url, &forged, None).await;
     assert_eq!(answer.status(), 401);
     let (status, problem) = pod.try_publish("/api/events", &forged, &event("x", "environment")).await;
     assert_eq!((status, problem["type"].as_str()), (401, Some("urn:bellwire:problem:token-foreign")), "{problem}");

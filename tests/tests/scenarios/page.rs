@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use reqwest::{Client, Response, header::HeaderMap};
-use scenarios::{Ground, House};
+use scenarios::{Cluster, TestBackplane};
 use url::Url;
 
 async fn get(url: &str, etag: Option<&str>) -> Response {
@@ -20,8 +20,8 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
 
 #[tokio::test]
 async fn a_file_is_sent_once_to_a_browser_that_keeps_it() {
-    let house = House::new(Ground::memory()).await;
-    let pod = house.pod().await;
+    let cluster = Cluster::new(TestBackplane::memory()).await;
+    let pod = cluster.pod().await;
     let mut tags = HashSet::new();
     for (path, content_type) in [
         ("/", "text/html; charset=utf-8"),
@@ -55,8 +55,8 @@ async fn a_file_is_sent_once_to_a_browser_that_keeps_it() {
 
 #[tokio::test]
 async fn the_page_preloads_every_module_that_it_imports() {
-    let house = House::new(Ground::memory()).await;
-    let pod = house.pod().await;
+    let cluster = Cluster::new(TestBackplane::memory()).await;
+    let pod = cluster.pod().await;
     let page = Url::parse(&pod.url).unwrap();
     let html = get(page.as_str(), None).await.text().await.unwrap();
     let paths = |start: &str| -> BTreeSet<String> {

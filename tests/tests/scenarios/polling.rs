@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::select_all;
 use gateway::GatewayConfig;
 use reqwest::{RequestBuilder, Response};
-use scenarios::{Ground, House, Pod, house::event, over_both_backplanes, until};
+use scenarios::{Cluster, Pod, TestBackplane, cluster::event, over_both_backplanes, until};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
@@ -40,8 +40,8 @@ struct Client {
 }
 
 impl Client {
-    async fn negotiate(pod: &Pod, house: &House, query: &str) -> Self {
-        Self::with_token(pod, house.token("ada", "prod"), query).await
+    async fn negotiate(pod: &Pod, cluster: &Cluster, query: &str) -> Self {
+        Self::with_token(pod, cluster.token("ada", "prod"), query).await
     }
 
     async fn with_token(pod: &Pod, token: String, query: &str) -> Self {
@@ -52,8 +52,8 @@ impl Client {
     }
 
     /// One that has shaken hands at this pod, which is its home, and has seen the answer.
-    async fn greeted(pod: &Pod, house: &House, query: &str) -> Self {
-        let client = Self::negotiate(pod, house, query).await;
+    async fn greeted(pod: &Pod, cluster: &Cluster, query: &str) -> Self {
+        let client = Self::negotiate(pod, cluster, query).await;
         client.greet(pod).await;
         client
     }
@@ -126,8 +126,8 @@ fn quick() -> GatewayConfig {
 }
 
 /// Tells ada so many things, named from this number on.
-async fn tell(pod: &Pod, house: &House, ids: std::ops::Range<usize>) -> Vec<String> {
-    let app = house.token("app", "prod");
+async fn tell(pod: &Pod, cluster: &Cluster, ids: std::ops::Range<usize>) -> Vec<String> {
+    let app = cluster.token("app", "prod");
     let names: Vec<_> = ids.map(|id| id.to_string()).collect();
     for name in &names {
         pod.publish(&app, &event(name, "user:ada")).await;
@@ -135,9 +135,9 @@ async fn tell(pod: &Pod, house: &House, ids: std::ops::Range<usize>) -> Vec<Stri
     names
 }
 
-async fn the_first_poll_is_answered_at_once_with_nothing_and_the_next_with_what_comes(house: House) {
-    let pod = house.pod().await;
-    let client = Client::negotiate(&pod, &house, "").await;
+async fn the_first_poll_is_answered_at_once_with_nothing_and_the_next_with_what_comes(cluster: Cluster) {
+    let pod = cluster.pod().await;
+    let client = Client::negotiate(&pod, &cluster, "").await;
     let first = client.request(&pod, "GET").send().await.unwrap();
     assert_eq!((first.status().as_u16(), first.text().await.unwrap()), (200, String::new()));
     // The client's handshake and its next poll come together.
@@ -147,21 +147,21 @@ async fn the_first_poll_is_answered_at_once_with_nothing_and_the_next_with_what_
     assert_eq!(answer.headers()["content-type"], "text/plain; charset=utf-8");
     assert_eq!(answer.headers()["cache-control"], "no-store");
     assert_eq!(answer.text().await.unwrap(), ACCEPTED);
-    let told = tell(&pod, &house, 0..20).await;
+    let told = tell(&pod, &cluster, 0..20).await;
     assert_eq!(client.ids(&[&pod], 20).await, told);
     let missing = pod.request("GET", "/hub", &client.token).send().await.unwrap();
     assert_eq!(missing.status(), 400, "an id is needed");
 }
 
-async fn every_request_may_come_to_another_pod_than_the_one_before(house: House) {
-    let (one, two, three) = (house.pod().await, house.pod().await, house.pod().await);
-    let client = Client::negotiate(&one, &house, "after=now").await;
+async fn every_request_may_come_to_another_pod_than_the_one_before(cluster: Cluster) {
+    let (one, two, three) = (cluster.pod().await, cluster.pod().await, cluster.pod().await);
+    let client = Client::negotiate(&one, &cluster, "after=now").await;
     assert_eq!(client.poll(&two).await, (200, String::new()));
     assert_eq!(client.post(&three, HANDSHAKE).await, 200);
     let (status, text) = client.poll(&two).await;
     assert!(status == 200 && text.starts_with(ACCEPTED), "{status} {text:?}");
     for round in 0..5 {
-        let told = tell(&three, &house, round * 10..round * 10 + 10).await;
+        let told = tell(&three, &cluster, round * 10..round * 10 + 10).await;
         assert_eq!(client.ids(&[&three, &one, &two], 10).await, told);
     }
     let invoke = json!({ "type": 1, "invocationId": "7", "target": "ListTasks", "arguments": [] });
@@ -173,9 +173,9 @@ async fn every_request_may_come_to_another_pod_than_the_one_before(house: House)
     assert_eq!(answered.await, json!({ "type": 3, "invocationId": "7", "result": { "tasks": [] } }));
 }
 
-async fn a_poll_that_hears_nothing_is_answered_with_nothing_in_time(house: House) {
-    let (one, two) = (house.pod_with(quick()).await, house.pod_with(quick()).await);
-    let client = Client::greeted(&one, &house, "").await;
+async fn a_poll_that_hears_nothing_is_answered_with_nothing_in_time(cluster: Cluster) {
+    let (one, two) = (cluster.pod_with(quick()).await, cluster.pod_with(quick()).await);
+    let client = Client::greeted(&one, &cluster, "").await;
     for pod in [&one, &two, &one] {
         let begun = Instant::now();
         assert_eq!(client.poll(pod).await, (200, String::new()));
@@ -183,9 +183,9 @@ async fn a_poll_that_hears_nothing_is_answered_with_nothing_in_time(house: House
     }
 }
 
-async fn a_newer_poll_ends_the_older_one(house: House) {
-    let (one, two) = (house.pod().await, house.pod().await);
-    let client = Client::greeted(&one, &house, "").await;
+async fn a_newer_poll_ends_the_older_one(cluster: Cluster) {
+    let (one, two) = (cluster.pod().await, cluster.pod().await);
+    let client = Client::greeted(&one, &cluster, "").await;
     for (older, newer) in [(&one, &one), (&two, &one), (&one, &two), (&two, &two)] {
         let older = tokio::spawn(client.request(older, "GET").send());
         let newer = client.request(newer, "GET");
@@ -194,15 +194,15 @@ async fn a_newer_poll_ends_the_older_one(house: House) {
         let status = async |poll: JoinHandle<reqwest::Result<Response>>| poll.await.unwrap().unwrap().status();
         let (ended, _, mut other) = select_all([older, newer].map(|poll| Box::pin(status(poll)))).await;
         assert_eq!(ended, 204);
-        one.publish(&house.token("app", "prod"), &event(&rand::random::<u64>().to_string(), "user:ada")).await;
+        one.publish(&cluster.token("app", "prod"), &event(&rand::random::<u64>().to_string(), "user:ada")).await;
         assert_eq!(other.remove(0).await, 200);
     }
 }
 
-async fn a_client_may_say_its_handshake_before_it_polls(house: House) {
-    let (one, two) = (house.pod().await, house.pod().await);
+async fn a_client_may_say_its_handshake_before_it_polls(cluster: Cluster) {
+    let (one, two) = (cluster.pod().await, cluster.pod().await);
     for (first, then) in [(&one, &two), (&two, &one), (&one, &one), (&two, &two)] {
-        let client = Client::negotiate(&one, &house, "").await;
+        let client = Client::negotiate(&one, &cluster, "").await;
         assert_eq!(client.post(first, HANDSHAKE).await, 200);
         assert_eq!(client.poll(then).await, (200, String::new()), "the first is empty, whatever was said");
         assert_eq!(client.poll(then).await, (200, ACCEPTED.to_owned()));
@@ -210,9 +210,9 @@ async fn a_client_may_say_its_handshake_before_it_polls(house: House) {
     }
 }
 
-async fn what_is_larger_than_a_word_between_pods_comes_whole(house: House) {
-    let (one, two) = (house.pod().await, house.pod().await);
-    let app = house.token("app", "prod");
+async fn what_is_larger_than_a_word_between_pods_comes_whole(cluster: Cluster) {
+    let (one, two) = (cluster.pod().await, cluster.pod().await);
+    let app = cluster.token("app", "prod");
     for number in 0..12 {
         let id = format!("01JDZZZZZZZZZZZZZZZZZZZZ{number:02}");
         let mut told = event(&id, "user:ada");
@@ -222,7 +222,7 @@ async fn what_is_larger_than_a_word_between_pods_comes_whole(house: House) {
         } });
         one.publish(&app, &told).await;
     }
-    let client = Client::greeted(&one, &house, "").await;
+    let client = Client::greeted(&one, &cluster, "").await;
     let invoke = json!({ "type": 1, "invocationId": "1", "target": "ListTasks", "arguments": [] });
     let tasks = until("all tasks are known", async || {
         assert_eq!(client.post(&two, &format!("{invoke}\u{1e}")).await, 200);
@@ -237,11 +237,11 @@ async fn what_is_larger_than_a_word_between_pods_comes_whole(house: House) {
     }
 }
 
-async fn a_poll_for_a_connection_that_is_not_there_is_refused_late(house: House) {
+async fn a_poll_for_a_connection_that_is_not_there_is_refused_late(cluster: Cluster) {
     let config = GatewayConfig { handshake_timeout: Duration::ZERO, ..GatewayConfig::default() };
-    let (one, two) = (house.pod_with(config.clone()).await, house.pod_with(config).await);
+    let (one, two) = (cluster.pod_with(config.clone()).await, cluster.pod_with(config).await);
     // Its token is too old to begin with.
-    let client = Client::negotiate(&one, &house, "").await;
+    let client = Client::negotiate(&one, &cluster, "").await;
     for pod in [&one, &two] {
         let begun = Instant::now();
         assert_eq!(client.poll(pod).await.0, 404);
@@ -249,26 +249,26 @@ async fn a_poll_for_a_connection_that_is_not_there_is_refused_late(house: House)
         assert_eq!(client.post(pod, HANDSHAKE).await, 404);
         assert_eq!(client.delete(pod).await, 404);
     }
-    let stolen = Client { token: house.token("bob", "prod"), ..client };
+    let stolen = Client { token: cluster.token("bob", "prod"), ..client };
     assert_eq!((stolen.poll(&one).await.0, stolen.post(&two, PING).await), (404, 404), "it is another's");
 }
 
-async fn when_its_home_is_gone_a_client_begins_again(house: House) {
-    let (one, two) = (house.pod().await, house.pod().await);
-    let client = Client::greeted(&one, &house, "").await;
+async fn when_its_home_is_gone_a_client_begins_again(cluster: Cluster) {
+    let (one, two) = (cluster.pod().await, cluster.pod().await);
+    let client = Client::greeted(&one, &cluster, "").await;
     assert_eq!(client.post(&two, "{\"type\":1,\"target\":\"x\",\"arguments\":[]}\u{1e}").await, 200);
     one.kill().await;
     assert_eq!(client.poll(&two).await.0, 404);
     assert_eq!(client.post(&two, "{\"type\":1,\"target\":\"x\",\"arguments\":[]}\u{1e}").await, 404);
-    let again = Client::greeted(&two, &house, "").await;
-    let told = tell(&two, &house, 0..3).await;
+    let again = Client::greeted(&two, &cluster, "").await;
+    let told = tell(&two, &cluster, 0..3).await;
     assert_eq!(again.ids(&[&two], 3).await, told);
 }
 
-async fn who_ends_a_connection_is_obeyed_and_polls_in_vain(house: House) {
-    let (one, two) = (house.pod().await, house.pod().await);
+async fn who_ends_a_connection_is_obeyed_and_polls_in_vain(cluster: Cluster) {
+    let (one, two) = (cluster.pod().await, cluster.pod().await);
     for (polled, ended) in [(&one, &one), (&two, &one), (&one, &two)] {
-        let client = Client::greeted(&one, &house, "").await;
+        let client = Client::greeted(&one, &cluster, "").await;
         let poll = tokio::spawn(client.request(polled, "GET").send());
         assert_eq!(client.delete(ended).await, 202);
         let poll = poll.await.unwrap().unwrap().status();
@@ -277,57 +277,57 @@ async fn who_ends_a_connection_is_obeyed_and_polls_in_vain(house: House) {
     }
 }
 
-async fn a_connection_that_ends_says_why_then_that_it_is_over_and_then_it_is_gone(house: House) {
-    let (one, two) = (house.pod().await, house.pod().await);
+async fn a_connection_that_ends_says_why_then_that_it_is_over_and_then_it_is_gone(cluster: Cluster) {
+    let (one, two) = (cluster.pod().await, cluster.pod().await);
     for (pod, number) in [(&one, 1), (&two, 2)] {
         // The answer to a handshake that cannot be is its last word.
-        let client = Client::negotiate(&one, &house, "").await;
+        let client = Client::negotiate(&one, &cluster, "").await;
         assert_eq!(client.poll(pod).await, (200, String::new()));
         assert_eq!(client.post(pod, "{\"protocol\":\"xml\",\"version\":1}\u{1e}").await, 200);
         let (status, refused) = client.poll(pod).await;
         assert!(status == 200 && refused.contains("\"error\""), "{status} {refused:?}");
         assert_eq!(client.poll(pod).await, (204, String::new()));
         assert_eq!(client.poll(pod).await.0, 404);
-        let token = house.token_with("prod", |claims| claims.exp = jiff::Timestamp::now().as_second() + 6);
+        let token = cluster.token_with("prod", |claims| claims.exp = jiff::Timestamp::now().as_second() + 6);
         let mut client = Client::with_token(&one, token, "").await;
         client.greet(pod).await;
         let (status, text) = client.poll(pod).await;
         let close = json!({ "type": 7, "error": "expired", "allowReconnect": true });
         assert_eq!((status, messages(&text).collect::<Vec<_>>()), (200, vec![close]));
-        client.token = house.token("ada", "prod");
+        client.token = cluster.token("ada", "prod");
         assert_eq!(client.poll(pod).await, (204, String::new()));
         assert_eq!(client.poll(pod).await.0, 404);
         // With a newer token it would have gone on.
-        let token = house.token_with("prod", |claims| claims.exp = jiff::Timestamp::now().as_second() + 6);
+        let token = cluster.token_with("prod", |claims| claims.exp = jiff::Timestamp::now().as_second() + 6);
         let mut client = Client::with_token(&one, token, "").await;
-        client.token = house.token("ada", "prod");
+        client.token = cluster.token("ada", "prod");
         client.greet(pod).await;
-        let told = tell(pod, &house, number..number + 1).await;
+        let told = tell(pod, &cluster, number..number + 1).await;
         assert_eq!(client.ids(&[pod], 1).await.len(), told.len());
         client.delete(&one).await;
     }
 }
 
-async fn a_client_that_polls_no_more_is_forgotten(house: House) {
-    let pod = house.pod_with(quick()).await;
-    let client = Client::greeted(&pod, &house, "").await;
+async fn a_client_that_polls_no_more_is_forgotten(cluster: Cluster) {
+    let pod = cluster.pod_with(quick()).await;
+    let client = Client::greeted(&pod, &cluster, "").await;
     let invoke = "{\"type\":1,\"target\":\"ListTasks\",\"arguments\":[]}\u{1e}";
     assert_eq!(client.post(&pod, invoke).await, 200);
     until("it is gone", async || (client.post(&pod, invoke).await == 404).then_some(())).await;
 }
 
-async fn a_request_of_only_pings_is_answered_where_it_lands(house: House) {
-    let (one, two) = (house.pod().await, house.pod().await);
-    let client = Client::greeted(&one, &house, "").await;
+async fn a_request_of_only_pings_is_answered_where_it_lands(cluster: Cluster) {
+    let (one, two) = (cluster.pod().await, cluster.pod().await);
+    let client = Client::greeted(&one, &cluster, "").await;
     one.kill().await;
     assert_eq!(client.post(&two, &PING.repeat(3)).await, 200, "it asks nothing of anybody");
-    let stolen = Client { token: house.token("bob", "prod"), ..client };
+    let stolen = Client { token: cluster.token("bob", "prod"), ..client };
     assert_eq!(stolen.post(&two, PING).await, 404);
 }
 
-async fn what_a_client_says_reaches_its_stream_on_another_pod(house: House) {
-    let (one, two, three) = (house.pod().await, house.pod().await, house.pod().await);
-    let client = Client::negotiate(&one, &house, "").await;
+async fn what_a_client_says_reaches_its_stream_on_another_pod(cluster: Cluster) {
+    let (one, two, three) = (cluster.pod().await, cluster.pod().await, cluster.pod().await);
+    let client = Client::negotiate(&one, &cluster, "").await;
     // Neither the pod that negotiated holds it, nor the one that hears what it says.
     let mut stream = client.request(&two, "GET").header("accept", "text/event-stream").send().await.unwrap();
     assert_eq!(stream.headers()["content-type"], "text/event-stream");
@@ -348,20 +348,20 @@ async fn what_a_client_says_reaches_its_stream_on_another_pod(house: House) {
     until("it is over", async || (client.post(&three, HANDSHAKE).await == 404).then_some(())).await;
 }
 
-async fn a_poll_that_was_given_up_loses_nothing(house: House) {
-    let (one, two) = (house.pod().await, house.pod().await);
+async fn a_poll_that_was_given_up_loses_nothing(cluster: Cluster) {
+    let (one, two) = (cluster.pod().await, cluster.pod().await);
     for (pod, first) in [(&one, 0), (&two, 10)] {
-        let mut client = Client::negotiate(&one, &house, "after=now").await;
+        let mut client = Client::negotiate(&one, &cluster, "after=now").await;
         let (cursor, mut heard) = client.cursor(&one).await;
         // The client goes while the pod waits for something to answer it with.
         client.request(pod, "GET").timeout(Duration::from_millis(200)).send().await.unwrap_err();
-        let told = tell(&one, &house, first..first + 3).await;
+        let told = tell(&one, &cluster, first..first + 3).await;
         // Either the next polls get it, or the client has to begin again and comes back with its cursor.
         while heard.len() < 3 {
             match client.poll(pod).await {
                 (200, text) => heard.extend(event_ids(&text)),
                 (404, _) => {
-                    client = Client::negotiate(&one, &house, &format!("after={cursor}")).await;
+                    client = Client::negotiate(&one, &cluster, &format!("after={cursor}")).await;
                     heard = client.cursor(&one).await.1;
                 }
                 other => panic!("{other:?}"),
@@ -371,18 +371,18 @@ async fn a_poll_that_was_given_up_loses_nothing(house: House) {
     }
 }
 
-async fn a_stopping_pod_tells_who_polls_elsewhere_to_come_back(house: House) {
-    let (one, two) = (house.pod().await, house.pod().await);
-    let client = Client::greeted(&one, &house, "").await;
+async fn a_stopping_pod_tells_who_polls_elsewhere_to_come_back(cluster: Cluster) {
+    let (one, two) = (cluster.pod().await, cluster.pod().await);
+    let client = Client::greeted(&one, &cluster, "").await;
     let (told, ()) = tokio::join!(client.poll(&two), one.stop());
     let close = json!({ "type": 7, "error": "draining", "allowReconnect": true });
     assert_eq!((told.0, messages(&told.1).collect::<Vec<_>>()), (200, vec![close]));
     assert_eq!(client.poll(&two).await.0, 404);
 }
 
-async fn a_stopping_pod_lets_go_of_polls_for_others(house: House) {
-    let (one, two) = (house.pod().await, house.pod().await);
-    let client = Client::greeted(&one, &house, "").await;
+async fn a_stopping_pod_lets_go_of_polls_for_others(cluster: Cluster) {
+    let (one, two) = (cluster.pod().await, cluster.pod().await);
+    let client = Client::greeted(&one, &cluster, "").await;
     let mut at_home = tokio::spawn(client.request(&one, "GET").send());
     let mut elsewhere = tokio::spawn(client.request(&two, "GET").send());
     // Ended by the other, the poll at home proves that the other is there.
@@ -402,7 +402,7 @@ async fn a_stopping_pod_lets_go_of_polls_for_others(house: House) {
         _ended = first => 1,
         _ended = second => 0,
     };
-    let told = tell(&one, &house, 0..1).await;
+    let told = tell(&one, &cluster, 0..1).await;
     let [first, second] = polls;
     let poll = if there == 0 { first } else { second };
     assert_eq!(event_ids(&poll.await.unwrap().unwrap().text().await.unwrap()), told);
@@ -410,19 +410,19 @@ async fn a_stopping_pod_lets_go_of_polls_for_others(house: House) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_no_other_pod_can_be_asked_a_client_is_told_to_come_back() {
-    let ground = Ground::rabbitmq().await;
-    let (cut_off, relay) = ground.behind_a_relay(true).await;
-    let (near, far) = (House::new(ground).await, House::new(cut_off).await);
+    let test_backplane = TestBackplane::rabbitmq().await;
+    let (cut_off, proxy) = test_backplane.behind_a_proxy(true).await;
+    let (near, far) = (Cluster::new(test_backplane).await, Cluster::new(cut_off).await);
     let (one, two) = (near.pod().await, far.pod_with(quick()).await);
     let client = Client::greeted(&one, &near, "").await;
     let own = Client::greeted(&two, &far, "").await;
-    relay.cut();
+    proxy.cut();
     until("it says so", async || (client.poll(&two).await.0 == 503).then_some(())).await;
     assert_eq!(client.post(&two, "{\"type\":1,\"target\":\"x\",\"arguments\":[]}\u{1e}").await, 503);
     assert_eq!(own.poll(&two).await.0, 200, "its own clients need no other pod");
     let early = Client::negotiate(&two, &far, "").await;
     assert_eq!(early.post(&two, HANDSHAKE).await, 200, "nobody else could begin it");
-    relay.mend();
+    proxy.mend();
     // What was lost between pods may have ended the client; then it begins again.
     until("it is served again", async || matches!(client.poll(&two).await.0, 200 | 404).then_some(())).await;
 }

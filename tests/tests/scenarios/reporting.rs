@@ -4,7 +4,7 @@ use std::fs;
 
 use calamine::{Data, Reader, Xlsx};
 use reports::{DatabaseConfig, Reports, ReportsConfig};
-use scenarios::{Ear, House, Pod, house::answer, over_both_backplanes, until};
+use scenarios::{Cluster, EventStream, Pod, cluster::answer, over_both_backplanes, until};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -65,23 +65,23 @@ async fn start(pod: &Pod, token: &str, input: Value) -> String {
 }
 
 /// The first event with a toast.
-async fn toast(ear: &mut Ear) -> Value {
+async fn toast(browser: &mut EventStream) -> Value {
     loop {
-        let data = ear.next().await.data;
+        let data = browser.next().await.data;
         if data["data"]["toast"].is_object() {
             return data;
         }
     }
 }
 
-async fn a_report_asked_for_on_one_pod_is_told_on_another_and_opens(house: House) {
-    let (one, two) = (house.pod().await, house.pod().await);
+async fn a_report_asked_for_on_one_pod_is_told_on_another_and_opens(cluster: Cluster) {
+    let (one, two) = (cluster.pod().await, cluster.pod().await);
     let desk = Desk::new();
-    let _worker = house.worker("prod", desk.reports()).await;
-    let token = house.token("ada", "prod");
-    let mut ear = two.ear(&house, "ada", "prod").await;
+    let _worker = cluster.worker("prod", desk.reports()).await;
+    let token = cluster.token("ada", "prod");
+    let mut browser = two.browser(&cluster, "ada", "prod").await;
     let id = start(&one, &token, json!({ "report": "words", "format": "xlsx", "parameters": { "least": 2 } })).await;
-    let told = toast(&mut ear).await;
+    let told = toast(&mut browser).await;
     assert_eq!((&told["type"], &told["subject"]), (&json!("bellwire.task.succeeded"), &json!(format!("task/{id}"))));
     let (result, toast) = (&told["data"]["task"]["result"], &told["data"]["toast"]);
     assert_eq!((&result["rows"], &result["report"], &result["format"]), (&json!(2), &json!("words"), &json!("xlsx")));
@@ -95,21 +95,21 @@ async fn a_report_asked_for_on_one_pod_is_told_on_another_and_opens(house: House
     let mut book: Xlsx<_> = Xlsx::new(std::io::Cursor::new(file.bytes().await.unwrap())).unwrap();
     let data = book.worksheet_range("Data").unwrap();
     assert_eq!((&data[(1, 0)], &data[(2, 1)]), (&Data::String("=two".to_owned()), &Data::Float(3.0)));
-    assert_eq!(answer(two.request("GET", href, &house.token("bob", "prod"))).await.0, 404, "it is ada's alone");
+    assert_eq!(answer(two.request("GET", href, &cluster.token("bob", "prod"))).await.0, 404, "it is ada's alone");
 }
 
-async fn a_report_that_one_may_not_have_or_asks_for_wrongly_is_told_in_words(house: House) {
-    let pod = house.pod().await;
+async fn a_report_that_one_may_not_have_or_asks_for_wrongly_is_told_in_words(cluster: Cluster) {
+    let pod = cluster.pod().await;
     let desk = Desk::new();
-    let _worker = house.worker("prod", desk.reports()).await;
-    let token = house.token("ada", "prod");
-    let mut ear = pod.ear(&house, "ada", "prod").await;
+    let _worker = cluster.worker("prod", desk.reports()).await;
+    let token = cluster.token("ada", "prod");
+    let mut browser = pod.browser(&cluster, "ada", "prod").await;
     for (input, words) in [
         (json!({ "report": "secret", "parameters": { "least": 2 } }), "no report \"secret\" that you may have"),
         (json!({ "report": "words" }), "parameters.least (least): it must be given"),
     ] {
         start(&pod, &token, input).await;
-        let told = toast(&mut ear).await;
+        let told = toast(&mut browser).await;
         assert_eq!(told["type"], "bellwire.task.failed");
         assert!(told["data"]["task"]["error"]["message"].as_str().unwrap().contains(words), "{told}");
     }

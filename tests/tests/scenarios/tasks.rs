@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use model::{Kind, Toast, toast::Level};
 use runtime::{Completion, Context, Failure, Function};
 use scenarios::{
-    House, Pod,
-    house::{answer, event},
+    Cluster, Pod,
+    cluster::{answer, event},
     over_both_backplanes, until,
 };
 use serde::Deserialize;
@@ -92,21 +92,21 @@ async fn in_state(pod: &Pod, token: &str, id: &str, state: &str) -> Value {
     .await
 }
 
-async fn a_task_is_seen_from_queued_to_its_toast_on_every_pod(house: House) {
-    let (one, two) = (house.pod().await, house.pod().await);
+async fn a_task_is_seen_from_queued_to_its_toast_on_every_pod(cluster: Cluster) {
+    let (one, two) = (cluster.pod().await, cluster.pod().await);
     let patient = Patient::new();
-    let worker = house.worker("prod", patient.clone()).await;
-    let mut ears = [one.ear(&house, "ada", "prod").await, two.ear(&house, "ada", "prod").await];
-    let mut bob = two.ear(&house, "bob", "prod").await;
-    let token = house.token("ada", "prod");
+    let worker = cluster.worker("prod", patient.clone()).await;
+    let mut browsers = [one.browser(&cluster, "ada", "prod").await, two.browser(&cluster, "ada", "prod").await];
+    let mut bob = two.browser(&cluster, "bob", "prod").await;
+    let token = cluster.token("ada", "prod");
     let id = start(&one, &token, "well").await;
     let running = in_state(&two, &token, &id, "running").await;
     assert_eq!((running["title"].as_str(), running["attempt"].as_u64()), (Some("Wait"), Some(1)));
     patient.go.add_permits(1);
-    for ear in &mut ears {
+    for browser in &mut browsers {
         let mut states = Vec::new();
         let toast = loop {
-            let data = ear.next().await.data;
+            let data = browser.next().await.data;
             assert_eq!(data["subject"], format!("task/{id}"));
             states.push(data["data"]["task"]["state"].as_str().unwrap().to_owned());
             if data["data"]["toast"].is_object() {
@@ -123,11 +123,11 @@ async fn a_task_is_seen_from_queued_to_its_toast_on_every_pod(house: House) {
     worker.stop().await;
 }
 
-async fn the_same_key_starts_a_task_once_whichever_pod_is_asked(house: House) {
-    let (one, two) = (house.pod().await, house.pod().await);
+async fn the_same_key_starts_a_task_once_whichever_pod_is_asked(cluster: Cluster) {
+    let (one, two) = (cluster.pod().await, cluster.pod().await);
     let patient = Patient::new();
-    let _worker = house.worker("prod", patient.clone()).await;
-    let token = house.token("ada", "prod");
+    let _worker = cluster.worker("prod", patient.clone()).await;
+    let token = cluster.token("ada", "prod");
     let first = start(&one, &token, "well").await;
     patient.go.add_permits(10);
     in_state(&one, &token, &first, "succeeded").await;
@@ -146,11 +146,11 @@ async fn the_same_key_starts_a_task_once_whichever_pod_is_asked(house: House) {
     assert_eq!(list["tasks"].as_array().unwrap().len(), 2, "{list}");
 }
 
-async fn a_cancelled_task_ends_without_its_effect(house: House) {
-    let (one, two) = (house.pod().await, house.pod().await);
+async fn a_cancelled_task_ends_without_its_effect(cluster: Cluster) {
+    let (one, two) = (cluster.pod().await, cluster.pod().await);
     let patient = Patient::new();
-    let _worker = house.worker("prod", patient.clone()).await;
-    let token = house.token("ada", "prod");
+    let _worker = cluster.worker("prod", patient.clone()).await;
+    let token = cluster.token("ada", "prod");
     let id = start(&one, &token, "well").await;
     in_state(&two, &token, &id, "running").await;
     let (status, task) = answer(two.request("DELETE", &format!("/api/tasks/{id}"), &token)).await;
@@ -165,11 +165,11 @@ async fn a_cancelled_task_ends_without_its_effect(house: House) {
     assert_eq!((status, problem["type"].as_str()), (409, Some("urn:bellwire:problem:task-ended")));
 }
 
-async fn a_task_cancelled_while_it_waits_never_begins(house: House) {
-    let pod = house.pod().await;
-    let token = house.token("ada", "prod");
+async fn a_task_cancelled_while_it_waits_never_begins(cluster: Cluster) {
+    let pod = cluster.pod().await;
+    let token = cluster.token("ada", "prod");
     let patient = Patient::new();
-    let first = house.worker("prod", patient.clone()).await;
+    let first = cluster.worker("prod", patient.clone()).await;
     let done = start(&pod, &token, "well").await;
     patient.go.add_permits(1);
     in_state(&pod, &token, &done, "succeeded").await;
@@ -181,20 +181,20 @@ async fn a_task_cancelled_while_it_waits_never_begins(house: House) {
     in_state(&pod, &token, &id, "cancelled").await;
     let later = start(&pod, &token, "well").await;
     patient.go.add_permits(5);
-    let _second = house.worker("prod", patient.clone()).await;
+    let _second = cluster.worker("prod", patient.clone()).await;
     in_state(&pod, &token, &later, "succeeded").await;
     in_state(&pod, &token, &id, "cancelled").await;
     assert_eq!(patient.effects.available_permits(), 2);
 }
 
-async fn somebody_elses_task_cannot_be_seen_or_cancelled(house: House) {
-    let pod = house.pod().await;
+async fn somebody_elses_task_cannot_be_seen_or_cancelled(cluster: Cluster) {
+    let pod = cluster.pod().await;
     let patient = Patient::new();
-    let _worker = house.worker("prod", patient.clone()).await;
-    let id = start(&pod, &house.token("ada", "prod"), "well").await;
-    in_state(&pod, &house.token("ada", "prod"), &id, "running").await;
+    let _worker = cluster.worker("prod", patient.clone()).await;
+    let id = start(&pod, &cluster.token("ada", "prod"), "well").await;
+    in_state(&pod, &cluster.token("ada", "prod"), &id, "running").await;
     for (user, environment) in [("bob", "prod"), ("ada", "test")] {
-        let token = house.token(user, environment);
+        let token = cluster.token(user, environment);
         for method in ["GET", "DELETE"] {
             assert_eq!(answer(pod.request(method, &format!("/api/tasks/{id}"), &token)).await.0, 404);
         }
@@ -203,18 +203,18 @@ async fn somebody_elses_task_cannot_be_seen_or_cancelled(house: House) {
     }
 }
 
-async fn a_function_that_panics_or_fails_tells_its_owner(house: House) {
-    let pod = house.pod().await;
+async fn a_function_that_panics_or_fails_tells_its_owner(cluster: Cluster) {
+    let pod = cluster.pod().await;
     let patient = Patient::new();
     patient.go.add_permits(100);
-    let _worker = house.worker("prod", patient.clone()).await;
-    let token = house.token("ada", "prod");
-    let mut ear = pod.ear(&house, "ada", "prod").await;
+    let _worker = cluster.worker("prod", patient.clone()).await;
+    let token = cluster.token("ada", "prod");
+    let mut browser = pod.browser(&cluster, "ada", "prod").await;
     let id = start(&pod, &token, "fails").await;
     let failed = in_state(&pod, &token, &id, "failed").await;
     assert_eq!(failed["error"]["message"], "the input is sour");
     let toast = loop {
-        let data = ear.next().await.data["data"].clone();
+        let data = browser.next().await.data["data"].clone();
         if data["toast"].is_object() {
             break data["toast"].clone();
         }
@@ -230,36 +230,36 @@ async fn a_function_that_panics_or_fails_tells_its_owner(house: House) {
     in_state(&pod, &token, &id, "succeeded").await;
 }
 
-async fn a_killed_workers_task_is_done_by_the_next(house: House) {
-    let pod = house.pod().await;
+async fn a_killed_workers_task_is_done_by_the_next(cluster: Cluster) {
+    let pod = cluster.pod().await;
     let patient = Patient::new();
-    let first = house.worker("prod", patient.clone()).await;
-    let token = house.token("ada", "prod");
+    let first = cluster.worker("prod", patient.clone()).await;
+    let token = cluster.token("ada", "prod");
     let id = start(&pod, &token, "well").await;
     in_state(&pod, &token, &id, "running").await;
     first.kill().await;
     // A run that is not quite dead could still be let go in place of the next.
     until("nothing of it is left", async || (Arc::strong_count(&patient.alive) == 1).then_some(())).await;
     patient.go.add_permits(1);
-    let _second = house.worker("prod", patient.clone()).await;
+    let _second = cluster.worker("prod", patient.clone()).await;
     let task = in_state(&pod, &token, &id, "succeeded").await;
     // Handed out once more to the one that was dying, it may be the third.
     assert!(task["attempt"].as_u64() >= Some(2), "{task}");
     assert_eq!(patient.effects.available_permits(), 1);
 }
 
-async fn two_pods_and_a_new_one_show_the_same_list(house: House) {
-    let (one, two) = (house.pod().await, house.pod().await);
+async fn two_pods_and_a_new_one_show_the_same_list(cluster: Cluster) {
+    let (one, two) = (cluster.pod().await, cluster.pod().await);
     let patient = Patient::new();
     patient.go.add_permits(100);
-    let _worker = house.worker("prod", patient.clone()).await;
-    let token = house.token("ada", "prod");
+    let _worker = cluster.worker("prod", patient.clone()).await;
+    let token = cluster.token("ada", "prod");
     for n in 0..10 {
         let id = start(if n % 2 == 0 { &one } else { &two }, &token, if n % 3 == 0 { "fails" } else { "well" }).await;
         in_state(&one, &token, &id, if n % 3 == 0 { "failed" } else { "succeeded" }).await;
         in_state(&two, &token, &id, if n % 3 == 0 { "failed" } else { "succeeded" }).await;
     }
-    let new = house.pod().await;
+    let new = cluster.pod().await;
     let mut lists = Vec::new();
     for pod in [&one, &two, &new] {
         lists.push(answer(pod.request("GET", "/api/tasks", &token)).await.1);

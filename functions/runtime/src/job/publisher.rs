@@ -278,7 +278,10 @@ mod tests {
     #[async_trait]
     impl EventLog for Sent {
         async fn publish_encoded(&self, _: Destination, encoded: &EncodedEvent<'_>) -> Result<(), SendError> {
-            self.0.send(encoded.event().clone()).await.map_err(|_| SendError::Unavailable("nobody receives it".to_owned()))
+            self.0
+                .send(encoded.event().clone())
+                .await
+                .map_err(|_| SendError::Unavailable("nobody receives it".to_owned()))
         }
 
         fn read(&self, _: ReadFrom) -> LogReader {

@@ -12,7 +12,7 @@ use std::{
 use load::usage;
 
 /// How long a child may be silent where it has something to say.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 /// Lines of a child that may wait.
 const LINES: usize = 1024;
 
@@ -37,7 +37,7 @@ impl Process {
 
     /// What it says next, if that begins with this word: the rest.
     pub(crate) fn hear(&self, word: &str) -> String {
-        let line = self.lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("a process did not say {word}"));
+        let line = self.lines.recv_timeout(TIMEOUT).unwrap_or_else(|_| panic!("a process did not say {word}"));
         let rest = line.strip_prefix(word).unwrap_or_else(|| panic!("{line:?}, where {word} was to come"));
         rest.trim().to_owned()
     }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use load::Wire;
-use scenarios::Ground;
+use scenarios::TestBackplane;
 
 use crate::{child::Process, floor::Beside, listening::Audience, pod::Pod, publisher::Publisher};
 
@@ -55,9 +55,9 @@ impl Costs {
 /// Starts what it takes, on a prefix of its own, and measures.
 pub(crate) fn measure(wire: Wire, idle: usize, listeners: usize) -> Measured {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let ground = runtime.block_on(Ground::rabbitmq());
-    let mut publisher = Publisher::new(runtime, &ground);
-    let pod = Pod::start(&ground);
+    let test_backplane = runtime.block_on(TestBackplane::rabbitmq());
+    let mut publisher = Publisher::new(runtime, &test_backplane);
+    let pod = Pod::start(&test_backplane);
     let (idle, idle_written) = idle_bytes(&pod, wire, idle, &mut publisher);
 
     let mut audience = Audience::start(wire.name(), &pod.address, listeners, publisher.next);

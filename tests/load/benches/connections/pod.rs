@@ -8,7 +8,7 @@ use std::{
 };
 
 use process::Options;
-use scenarios::{Ground, ground::Role};
+use scenarios::{TestBackplane, test_backplane::Role};
 use tempfile::TempDir;
 
 use crate::child::{self, Process};
@@ -33,11 +33,11 @@ pub(crate) fn live(settings: &str) -> ExitCode {
 
 impl Pod {
     /// Starts one and waits until it is ready.
-    pub(crate) fn start(ground: &Ground) -> Self {
+    pub(crate) fn start(test_backplane: &TestBackplane) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let [address, admin] = free_addresses();
-        let Ground::RabbitMq { prefix, .. } = ground else { panic!("it is about RabbitMQ") };
-        let url = ground.config(&"prod".parse().unwrap(), Role::Gateway).url;
+        let TestBackplane::RabbitMq { prefix, .. } = test_backplane else { panic!("it is about RabbitMQ") };
+        let url = test_backplane.config(&"prod".parse().unwrap(), Role::Gateway).url;
         let settings = format!(
             "[gateway]\nlisten = '{address}'\nadmin_listen = '{admin}'\nconnections = 11000\n[log]\nfilter = 'warn'\n\
              [backplane]\nurl = '{url}'\nprefix = '{prefix}'\n[storage]\nurl = 'file:{}'\n\

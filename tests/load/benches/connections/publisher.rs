@@ -5,7 +5,7 @@ use std::time::Duration;
 use backplane::{Backplane, Destination};
 use load::tally::mark;
 use model::Event;
-use scenarios::{Ground, ground::Role};
+use scenarios::{TestBackplane, test_backplane::Role};
 use serde_json::json;
 use tokio::{runtime::Runtime, time::interval};
 
@@ -19,9 +19,9 @@ pub(crate) struct Publisher {
 }
 
 impl Publisher {
-    pub(crate) fn new(runtime: Runtime, ground: &Ground) -> Self {
+    pub(crate) fn new(runtime: Runtime, test_backplane: &TestBackplane) -> Self {
         let entered = runtime.enter();
-        let backplane = ground.backplane(&"prod".parse().unwrap(), Role::Gateway);
+        let backplane = test_backplane.backplane(&"prod".parse().unwrap(), Role::Gateway);
         drop(entered);
         Self { runtime, backplane, next: 0 }
     }

@@ -13,7 +13,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 /// Forwards to a target until cut; ends when dropped.
-pub struct Relay {
+pub struct NetworkProxy {
     pub address: SocketAddr,
     open: watch::Sender<bool>,
     /// Cancelled by a cut; a new one for the connections after it.
@@ -21,8 +21,8 @@ pub struct Relay {
     _task: AbortOnDropHandle<()>,
 }
 
-impl Relay {
-    /// A relay to `host:port` on a free port; open, or cut from the start.
+impl NetworkProxy {
+    /// A proxy to `host:port` on a free port; open, or cut from the start.
     pub async fn to(target: String, is_open: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

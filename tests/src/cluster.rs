@@ -13,16 +13,16 @@ use tokio::{task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Ear, Ground, PATIENCE,
-    ground::{ENVIRONMENTS, Role},
+    EventStream, TIMEOUT, TestBackplane,
+    test_backplane::{ENVIRONMENTS, Role},
 };
 
 /// All scopes.
 pub const ALL: &str = "publish publish:everywhere tasks";
 
-/// Environments `prod`, `test` and `qa` over one ground.
-pub struct House {
-    pub ground: Ground,
+/// Environments `prod`, `test` and `qa` over one test_backplane.
+pub struct Cluster {
+    pub test_backplane: TestBackplane,
     pub storage: Storage,
     keys: HashMap<Environment, Key>,
     _files: TempDir,
@@ -42,15 +42,15 @@ pub struct Worker {
     task: JoinHandle<Result<(), runtime::HostError>>,
 }
 
-impl House {
-    pub async fn new(ground: Ground) -> Self {
+impl Cluster {
+    pub async fn new(test_backplane: TestBackplane) -> Self {
         let files = tempfile::tempdir().unwrap();
         let storage = Storage::open(&StorageConfig { url: format!("file:{}", files.path().display()) }).unwrap();
         let keys = ENVIRONMENTS.map(|name| {
             let secret = format!("the secret of {name}, which is long enough");
             (name.parse().unwrap(), Key::hs256(secret.as_bytes(), None, None))
         });
-        Self { ground, storage, keys: keys.into(), _files: files }
+        Self { test_backplane, storage, keys: keys.into(), _files: files }
     }
 
     /// A ready pod that serves all environments, on a free port.
@@ -61,7 +61,7 @@ impl House {
     /// A ready pod with these settings.
     pub async fn pod_with(&self, config: GatewayConfig) -> Pod {
         let pod = self.unready_pod(config).await;
-        timeout(PATIENCE, pod.readiness.ready()).await.expect("the pod gets ready");
+        timeout(TIMEOUT, pod.readiness.ready()).await.expect("the pod gets ready");
         pod
     }
 
@@ -70,7 +70,7 @@ impl House {
         let served = self.keys.iter().map(|(environment, key)| ServedEnvironment {
             name: environment.clone(),
             key: key.clone(),
-            backplane: self.ground.backplane(environment, Role::Gateway),
+            backplane: self.test_backplane.backplane(environment, Role::Gateway),
         });
         let config = GatewayConfig { listen: ([127, 0, 0, 1], 0).into(), grace: Duration::from_secs(1), ..config };
         let readiness = Readiness::default();
@@ -85,9 +85,9 @@ impl House {
     pub async fn worker(&self, environment: &str, function: impl Function) -> Worker {
         let environment: Environment = environment.parse().unwrap();
         let kind = function.kind();
-        self.ground.declare(&environment, std::slice::from_ref(&kind)).await;
+        self.test_backplane.declare(&environment, std::slice::from_ref(&kind)).await;
         let place = WorkerContext {
-            backplane: self.ground.backplane(&environment, Role::Worker(&kind)),
+            backplane: self.test_backplane.backplane(&environment, Role::Worker(&kind)),
             environment,
             storage: self.storage.clone(),
             database: None,
@@ -122,8 +122,8 @@ impl House {
 
 impl Pod {
     /// Listens as a user, from now on.
-    pub async fn ear(&self, house: &House, user: &str, environment: &str) -> Ear {
-        Ear::connect(&self.url, &house.token(user, environment), None).await
+    pub async fn browser(&self, cluster: &Cluster, user: &str, environment: &str) -> EventStream {
+        EventStream::connect(&self.url, &cluster.token(user, environment), None).await
     }
 
     /// Makes a request with a token.
@@ -153,7 +153,7 @@ impl Pod {
     /// Stops it as Kubernetes would.
     pub async fn stop(self) {
         self.stop.cancel();
-        timeout(PATIENCE, self.task).await.expect("it stops").unwrap().unwrap();
+        timeout(TIMEOUT, self.task).await.expect("it stops").unwrap().unwrap();
     }
 }
 
@@ -167,7 +167,7 @@ impl Worker {
     /// Stops it as Kubernetes would.
     pub async fn stop(self) {
         self.stop.cancel();
-        timeout(PATIENCE, self.task).await.expect("it stops").unwrap().unwrap();
+        timeout(TIMEOUT, self.task).await.expect("it stops").unwrap().unwrap();
     }
 }
 

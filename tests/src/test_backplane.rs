@@ -11,12 +11,12 @@ use model::{Environment, Kind};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-use crate::Relay;
+use crate::NetworkProxy;
 
 /// Memory, or a RabbitMQ under a prefix of its own and as the users of each role, since an operator's rights hide
 /// every mistake.
 #[derive(Clone)]
-pub enum Ground {
+pub enum TestBackplane {
     Memory(Broker),
     RabbitMq { operator: url::Url, prefix: String },
 }
@@ -39,7 +39,7 @@ const PASSWORD: &str = "scenario";
 static PREFIXES: Mutex<Vec<String>> = Mutex::const_new(Vec::new());
 const PREFIXES_AT_ONCE: usize = 12;
 
-impl Ground {
+impl TestBackplane {
     pub fn memory() -> Self {
         Self::Memory(Broker::new())
     }
@@ -50,12 +50,12 @@ impl Ground {
         if prefixes.is_empty() {
             *prefixes = tokio::task::spawn_blocking(make_users).await.unwrap();
         }
-        let ground = Self::RabbitMq { operator: url.parse().unwrap(), prefix: prefixes.pop().unwrap() };
+        let test_backplane = Self::RabbitMq { operator: url.parse().unwrap(), prefix: prefixes.pop().unwrap() };
         drop(prefixes);
         for environment in ENVIRONMENTS {
-            ground.declare(&environment.parse().unwrap(), &[]).await;
+            test_backplane.declare(&environment.parse().unwrap(), &[]).await;
         }
-        ground
+        test_backplane
     }
 
     /// Declares what an environment needs, as its operator.
@@ -67,16 +67,16 @@ impl Ground {
     }
 
     /// The same, seen through a network that can be cut.
-    pub async fn behind_a_relay(&self, is_open: bool) -> (Self, Relay) {
+    pub async fn behind_a_proxy(&self, is_open: bool) -> (Self, NetworkProxy) {
         let Self::RabbitMq { operator, prefix } = self else {
             panic!("there is no network within a process");
         };
         let mut operator = operator.clone();
         let target = format!("{}:{}", operator.host_str().unwrap(), operator.port().unwrap_or(5672));
-        let relay = Relay::to(target, is_open).await;
+        let proxy = NetworkProxy::to(target, is_open).await;
         operator.set_host(Some("127.0.0.1")).unwrap();
-        operator.set_port(Some(relay.address.port())).unwrap();
-        (Self::RabbitMq { operator, prefix: prefix.clone() }, relay)
+        operator.set_port(Some(proxy.address.port())).unwrap();
+        (Self::RabbitMq { operator, prefix: prefix.clone() }, proxy)
     }
 
     /// The backplane of an environment, as somebody of this role.

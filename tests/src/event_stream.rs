@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::pin::Pin;
 use tokio::time::timeout;
 
-use crate::PATIENCE;
+use crate::TIMEOUT;
 
 /// One server-sent event.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -20,7 +20,7 @@ pub struct Frame {
 }
 
 /// Somebody who listens.
-pub struct Ear {
+pub struct EventStream {
     bytes: Pin<Box<dyn Stream<Item = reqwest::Result<Bytes>> + Send>>,
     rest: String,
     /// The last `id:`.
@@ -29,18 +29,18 @@ pub struct Ear {
     pub retry: Option<u64>,
 }
 
-impl Ear {
+impl EventStream {
     /// Connects and waits for the first cursor.
     pub async fn connect(base: &str, token: &str, after: Option<&str>) -> Self {
         let response = Self::ask(base, token, after).await;
         assert_eq!(response.status(), 200, "{}", response.text().await.unwrap());
         assert_eq!(response.headers()["content-type"], "text/event-stream");
-        let mut ear =
+        let mut browser =
             Self { bytes: Box::pin(response.bytes_stream()), rest: String::new(), cursor: String::new(), retry: None };
-        while ear.cursor.is_empty() {
-            ear.read().await.expect("a cursor comes first");
+        while browser.cursor.is_empty() {
+            browser.read().await.expect("a cursor comes first");
         }
-        ear
+        browser
     }
 
     /// The bare answer.
@@ -54,7 +54,7 @@ impl Ear {
 
     /// The next event that is not only a cursor.
     pub async fn next(&mut self) -> Frame {
-        timeout(PATIENCE, self.next_or_end()).await.expect("an event comes").expect("the connection goes on")
+        timeout(TIMEOUT, self.next_or_end()).await.expect("an event comes").expect("the connection goes on")
     }
 
     /// The next event, or `None` when the connection has ended.
@@ -80,7 +80,7 @@ impl Ear {
     pub async fn until_heartbeat(&mut self) -> Vec<Frame> {
         let mut before = Vec::new();
         loop {
-            let frame = timeout(PATIENCE, self.read()).await.expect("a heartbeat").expect("goes on");
+            let frame = timeout(TIMEOUT, self.read()).await.expect("a heartbeat").expect("goes on");
             if frame.data.is_null() {
                 return before;
             }

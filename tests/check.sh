@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# All that is wrong before anything runs, quickest first (`make check`).
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+root=$PWD
+export speaker=check
+for part in say install datasets; do
+  # shellcheck source=/dev/null
+  . "$root/tests/services/$part.sh"
+done
+
+# optional TOOL COMMAND…: runs it where the tool is there, and says so where it is not.
+optional() {
+  local tool=$1
+  shift
+  if command -v "$tool" >/dev/null; then
+    "$@"
+  else
+    say "$tool is not there: left out"
+  fi
+}
+
+cargo fmt --all --check
+tests/borders.sh
+
+install_missing shellcheck
+git ls-files -z -- '*.sh' .ci/run | xargs -0 shellcheck --severity=warning
+
+install_browser_packages
+npm --prefix tests/browser run --silent check
+
+cargo clippy --workspace --all-targets -- -D warnings
+RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+
+optional cargo-machete cargo machete --with-metadata
+# Without the database of advisories (no network) all but those is looked at.
+optional cargo-deny cargo deny check
