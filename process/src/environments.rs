@@ -97,9 +97,8 @@ impl Environments {
         }
         let (field, key) = match (&environment.hs256_secret, &environment.hs256_secret_file) {
             (Some(_), Some(_)) => {
-                return Err(
-                    settings.invalid(&path("hs256_secret"), "it is set beside hs256_secret_file; set one of them")
-                );
+                return Err(settings
+                    .invalid(&path("hs256_secret"), "it is set together with hs256_secret_file; set one of them"));
             }
             (Some(secret), None) => ("hs256_secret", secret.expose_secret().as_bytes().to_vec().into()),
             (None, Some(file)) => {

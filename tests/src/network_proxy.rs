@@ -39,7 +39,7 @@ impl NetworkProxy {
     }
 
     /// Takes connections again.
-    pub fn mend(&self) {
+    pub fn restore(&self) {
         *self.living.lock().unwrap() = CancellationToken::new();
         self.open.send_replace(true);
     }

@@ -42,7 +42,7 @@ impl Imports {
     }
 
     /// A job that was tried, and given up for this reason.
-    async fn bury(&mut self, reason: &str) -> Job {
+    async fn dead_letter(&mut self, reason: &str) -> Job {
         let job = Job { attempts: 2, ..job("imports") };
         self.plane.jobs.submit(&job).await.unwrap();
         next(&mut self.reader).await.settle.settle(Settlement::Dead { reason: reason.to_owned() }).await.unwrap();
@@ -53,7 +53,7 @@ impl Imports {
     async fn bury_all<const N: usize>(&mut self, reasons: [&str; N]) -> Vec<Job> {
         let mut jobs = Vec::new();
         for reason in reasons {
-            jobs.push(self.bury(reason).await);
+            jobs.push(self.dead_letter(reason).await);
         }
         self.depth_to_be(|depth| depth.dead == N as u64).await;
         jobs
@@ -84,7 +84,7 @@ pub(crate) fn imports() -> Kind {
 async fn a_dead_job_is_shown_with_its_reason_its_time_and_its_attempts(world: World) {
     let mut imports = Imports::of(&world).await;
     let before = Timestamp::now();
-    let job = imports.bury("no such file").await;
+    let job = imports.dead_letter("no such file").await;
     let dead = imports.dead.find(&job.task.to_string()).await.unwrap().unwrap();
     assert_eq!((dead.id.as_str(), dead.reason.as_str()), (job.task.to_string().as_str(), "no such file"));
     assert_eq!((dead.job, dead.attempts), (Ok(job), 3));
@@ -171,7 +171,7 @@ async fn a_kind_without_a_queue_is_said_to_have_none(world: World) {
 
 async fn the_depth_counts_who_waits_who_is_tried_again_and_who_is_dead(world: World) {
     let mut imports = Imports::of(&world).await;
-    imports.bury("one").await;
+    imports.dead_letter("one").await;
     let job = job("imports");
     imports.plane.jobs.submit(&job).await.unwrap();
     let held = next(&mut imports.reader).await;

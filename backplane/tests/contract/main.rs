@@ -2,7 +2,7 @@
 //!
 //! - `world`: a fresh backplane of either kind; `fixtures`: events and jobs; `expect`: waiting with a deadline
 //! - `log`, `jobs`, `dead`, `control`: the contract, over both
-//! - `broker`: the broker these tests are given, and what its operator can do to it; `relay`: a way to it that can be cut
+//! - `broker`: the broker these tests are given, and what its operator can do to it; `proxy`: a way to it that can be cut
 //! - `reconnecting`, `streams`, `publishing`, `dead_letters`, `roles`: over RabbitMQ alone
 //!
 //! What changes the whole broker (an alarm) is a program of its own, so that it runs beside no other.
@@ -17,9 +17,9 @@ mod expect;
 mod fixtures;
 mod jobs;
 mod log;
+mod network_proxy;
 mod publishing;
 mod reconnecting;
-mod relay;
 mod roles;
 mod streams;
 mod world;

@@ -9,29 +9,29 @@ use crate::{
     broker,
     expect::{down, entry, id, ids, item, next, soon, up},
     fixtures::{event, job, long_ago, names, publish},
-    relay::{Relay, relay_to},
+    network_proxy::{NetworkProxy, relay_to},
     world::Rabbit,
 };
 
-/// An environment reached directly, and the same through a relay.
-async fn two_ways(rabbit: &Rabbit) -> (Backplane, Backplane, Relay) {
-    let relay = relay_to(&broker::url()).await;
+/// An environment reached directly, and the same through a proxy.
+async fn two_ways(rabbit: &Rabbit) -> (Backplane, Backplane, NetworkProxy) {
+    let proxy = relay_to(&broker::url()).await;
     let direct = rabbit.open(&broker::url(), "prod");
-    let relayed = rabbit.open(&relay.through(&broker::url()), "prod");
-    (direct, relayed, relay)
+    let relayed = rabbit.open(&proxy.through(&broker::url()), "prod");
+    (direct, relayed, proxy)
 }
 
 #[tokio::test]
 async fn a_reader_that_was_cut_off_goes_on_without_a_hole_or_a_double() {
     Rabbit::run(async |rabbit| {
-        let (direct, relayed, relay) = two_ways(&rabbit).await;
+        let (direct, relayed, proxy) = two_ways(&rabbit).await;
         let mut reader = relayed.log.read(long_ago());
         publish(&direct, &names(10)).await;
         assert_eq!(ids(&mut reader, 10).await, names(10));
-        relay.cut();
+        proxy.cut();
         down(&mut reader.link).await;
         publish(&direct, &["while it was away".to_owned()]).await;
-        relay.mend();
+        proxy.restore();
         assert_eq!(ids(&mut reader, 1).await, ["while it was away"]);
         publish(&direct, &["afterwards".to_owned()]).await;
         assert_eq!(ids(&mut reader, 1).await, ["afterwards"]);
@@ -43,13 +43,13 @@ async fn a_reader_that_was_cut_off_goes_on_without_a_hole_or_a_double() {
 #[tokio::test]
 async fn a_reader_that_was_cut_off_before_its_first_entry_begins_where_it_was_to_begin() {
     Rabbit::run(async |rabbit| {
-        let (direct, relayed, relay) = two_ways(&rabbit).await;
+        let (direct, relayed, proxy) = two_ways(&rabbit).await;
         let mut reader = relayed.log.read(long_ago());
         up(&mut reader.link).await;
-        relay.cut();
+        proxy.cut();
         down(&mut reader.link).await;
         publish(&direct, &names(3)).await;
-        relay.mend();
+        proxy.restore();
         assert_eq!(ids(&mut reader, 3).await, names(3));
     })
     .await;
@@ -58,13 +58,13 @@ async fn a_reader_that_was_cut_off_before_its_first_entry_begins_where_it_was_to
 #[tokio::test]
 async fn the_publishing_link_falls_and_rises_though_nobody_publishes() {
     Rabbit::run(async |rabbit| {
-        let (_, relayed, relay) = two_ways(&rabbit).await;
+        let (_, relayed, proxy) = two_ways(&rabbit).await;
         let mut link = relayed.log.publishing();
         for _ in 0..2 {
             up(&mut link).await;
-            relay.cut();
+            proxy.cut();
             down(&mut link).await;
-            relay.mend();
+            proxy.restore();
         }
         up(&mut link).await;
         relayed.log.publish(Destination::Own, &event("healed")).await.unwrap();
@@ -75,17 +75,17 @@ async fn the_publishing_link_falls_and_rises_though_nobody_publishes() {
 #[tokio::test]
 async fn what_was_not_confirmed_is_published_again_with_the_same_id() {
     Rabbit::run(async |rabbit| {
-        let (direct, relayed, relay) = two_ways(&rabbit).await;
+        let (direct, relayed, proxy) = two_ways(&rabbit).await;
         let mut reader = direct.log.read(long_ago());
         relayed.log.publish(Destination::Own, &event("first")).await.unwrap();
         assert_eq!(ids(&mut reader, 1).await, ["first"]);
-        relay.hold();
+        proxy.hold();
         let event = event("unconfirmed");
         let (published, seen) = tokio::join!(relayed.log.publish(Destination::Own, &event), async {
             // The broker has it, its confirm does not come through: nobody can know.
             let taken = entry(&mut reader).await;
-            relay.cut();
-            relay.mend();
+            proxy.cut();
+            proxy.restore();
             (taken, entry(&mut reader).await)
         });
         published.unwrap();
@@ -98,9 +98,9 @@ async fn what_was_not_confirmed_is_published_again_with_the_same_id() {
 #[tokio::test]
 async fn publishing_while_the_broker_is_away_is_unavailable_within_its_patience() {
     Rabbit::run(async |rabbit| {
-        let (_, relayed, relay) = two_ways(&rabbit).await;
+        let (_, relayed, proxy) = two_ways(&rabbit).await;
         up(&mut relayed.log.publishing()).await;
-        relay.cut();
+        proxy.cut();
         let began = Instant::now();
         let error = relayed.log.publish(Destination::Own, &event("lost")).await.unwrap_err();
         assert!(matches!(error, SendError::Unavailable(_)), "{error}");
@@ -112,17 +112,17 @@ async fn publishing_while_the_broker_is_away_is_unavailable_within_its_patience(
 #[tokio::test]
 async fn a_job_whose_taker_was_cut_off_comes_again_and_cannot_be_settled_by_the_old_one() {
     Rabbit::run(async |rabbit| {
-        let (direct, relayed, relay) = two_ways(&rabbit).await;
+        let (direct, relayed, proxy) = two_ways(&rabbit).await;
         let mut reader = relayed.jobs.take(&"imports".parse().unwrap(), 1);
         up(&mut reader.link).await;
         let submitted = job("imports");
         direct.jobs.submit(&submitted).await.unwrap();
         let held = next(&mut reader).await;
-        relay.cut();
+        proxy.cut();
         down(&mut reader.link).await;
         let error = held.settle.settle(Settlement::Done).await.unwrap_err();
         assert!(matches!(error, SendError::Unavailable(_)), "{error}");
-        relay.mend();
+        proxy.restore();
         let again = next(&mut reader).await;
         assert_eq!(again.job, Ok(submitted));
         assert!(again.redeliveries > 0, "the broker counts the lost connection");
@@ -134,13 +134,13 @@ async fn a_job_whose_taker_was_cut_off_comes_again_and_cannot_be_settled_by_the_
 #[tokio::test]
 async fn a_pod_that_was_cut_off_hears_words_again() {
     Rabbit::run(async |rabbit| {
-        let (direct, relayed, relay) = two_ways(&rabbit).await;
+        let (direct, relayed, proxy) = two_ways(&rabbit).await;
         let pod = PodId::gateway();
         let mut reader = relayed.control.subscribe(&pod);
         up(&mut reader.link).await;
-        relay.cut();
+        proxy.cut();
         down(&mut reader.link).await;
-        relay.mend();
+        proxy.restore();
         up(&mut reader.link).await;
         up(&mut direct.log.publishing()).await;
         direct.control.send(&ControlMessage { from: pod, to: None, body: "again".into() }).await.unwrap();
@@ -152,10 +152,10 @@ async fn a_pod_that_was_cut_off_hears_words_again() {
 #[tokio::test]
 async fn a_word_while_the_broker_is_away_is_refused_at_once() {
     Rabbit::run(async |rabbit| {
-        let (_, relayed, relay) = two_ways(&rabbit).await;
+        let (_, relayed, proxy) = two_ways(&rabbit).await;
         let mut link = relayed.log.publishing();
         up(&mut link).await;
-        relay.cut();
+        proxy.cut();
         down(&mut link).await;
         let began = Instant::now();
         let word = ControlMessage { from: PodId::gateway(), to: None, body: "late".into() };

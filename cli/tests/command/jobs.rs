@@ -10,12 +10,12 @@ use crate::running::Folder;
 const SOON: Duration = Duration::from_secs(20);
 
 /// An environment of a test's own, with queues.
-struct Place {
+struct Fixture {
     folder: Folder,
     backplane: Backplane,
 }
 
-impl Place {
+impl Fixture {
     fn new(kinds: &str) -> Self {
         let url = std::env::var("BELLWIRE_TEST_AMQP_URL").expect("run `make test`, which starts a broker");
         let prefix = format!("t{:08x}", rand::random::<u32>());
@@ -56,59 +56,59 @@ impl Place {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_dead_are_listed_and_shown_with_what_a_person_needs_to_decide() {
-    let place = Place::new("imports,reports");
+    let fixture = Fixture::new("imports,reports");
     assert_eq!(
-        place.says(&["list"]).lines().collect::<Vec<_>>(),
+        fixture.says(&["list"]).lines().collect::<Vec<_>>(),
         ["imports: 0 waiting, 0 to be retried, 0 dead", "reports: 0 waiting, 0 to be retried, 0 dead",]
     );
-    let job = place.bury("reports", "Sales\u{1b}[2J", "given up after attempt 5: unavailable: it is away").await;
+    let job = fixture.bury("reports", "Sales\u{1b}[2J", "given up after attempt 5: unavailable: it is away").await;
     let id = job.task.to_string();
-    let list = place.says(&["list", "--kind", "reports"]);
+    let list = fixture.says(&["list", "--kind", "reports"]);
     let lines: Vec<_> = list.lines().collect();
     assert!(lines[1].starts_with("  ID ") && lines[1].ends_with("  REASON"), "{list}");
     let words = "  ada    Sales\u{fffd}[2J  given up after attempt 5: unavailable: it is away";
     assert!(lines[2].trim_start().starts_with(&id) && lines[2].ends_with(words), "{list}");
-    let list = place.list();
+    let list = fixture.list();
     let shown = &list[1]["jobs"][0];
     assert_eq!((&list[0]["dead"], &shown["id"], &shown["attempts"]), (&json!(0), &json!(id), &json!(1)));
     assert_eq!(serde_json::from_value::<Job>(shown["job"].clone()).unwrap(), job);
-    let whole = place.says(&["show", &id]);
+    let whole = fixture.says(&["show", &id]);
     assert!(whole.contains("kind      reports\n") && whole.ends_with("input     {\"file\":\"a.csv\"}\n"), "{whole}");
-    assert_eq!(&serde_json::from_str::<Value>(&place.says(&["show", &id, "--json"])).unwrap(), shown);
+    assert_eq!(&serde_json::from_str::<Value>(&fixture.says(&["show", &id, "--json"])).unwrap(), shown);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_retried_job_is_in_its_queue_again_and_a_dropped_one_is_nowhere() {
-    let place = Place::new("imports");
-    let (one, two) = (place.bury("imports", "One", "busy").await, place.bury("imports", "Two", "busy").await);
-    let said = place.says(&["retry", &one.task.to_string()]);
+    let fixture = Fixture::new("imports");
+    let (one, two) = (fixture.bury("imports", "One", "busy").await, fixture.bury("imports", "Two", "busy").await);
+    let said = fixture.says(&["retry", &one.task.to_string()]);
     assert_eq!(said, format!("{} is back in the queue of imports\n", one.task));
-    assert_eq!(place.take(&one.kind).await, one);
-    let said = place.says(&["drop", &two.task.to_string(), "--kind", "imports"]);
+    assert_eq!(fixture.take(&one.kind).await, one);
+    let said = fixture.says(&["drop", &two.task.to_string(), "--kind", "imports"]);
     assert_eq!(said, format!("{} of imports is dropped\n", two.task));
-    assert_eq!(place.list()[0]["jobs"], json!([]));
+    assert_eq!(fixture.list()[0]["jobs"], json!([]));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_are_retried_at_once() {
-    let place = Place::new("imports,reports");
+    let fixture = Fixture::new("imports,reports");
     for kind in ["imports", "imports", "reports"] {
-        place.bury(kind, "A job", "busy").await;
+        fixture.bury(kind, "A job", "busy").await;
     }
-    assert_eq!(place.says(&["retry", "--all"]), "imports: 2 back in their queue\nreports: 1 back in their queue\n");
-    for kind in place.list().as_array().unwrap() {
+    assert_eq!(fixture.says(&["retry", "--all"]), "imports: 2 back in their queue\nreports: 1 back in their queue\n");
+    for kind in fixture.list().as_array().unwrap() {
         assert_eq!((&kind["dead"], &kind["jobs"]), (&json!(0), &json!([])), "{kind}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_not_there_is_answered_with_where_it_was_looked_for() {
-    let place = Place::new("imports");
-    let line = place.folder.refusal(&["jobs", "retry", "01JD"]);
+    let fixture = Fixture::new("imports");
+    let line = fixture.folder.refusal(&["jobs", "retry", "01JD"]);
     assert!(line.contains("there is no dead job 01JD among the imports of prod"), "{line}");
-    let line = place.folder.refusal(&["jobs", "list", "--kind", "improts"]);
+    let line = fixture.folder.refusal(&["jobs", "list", "--kind", "improts"]);
     assert_eq!(line, "bellwire: there is no queue for jobs of kind improts here\n");
-    let nowhere = Place::new("unheard");
+    let nowhere = Fixture::new("unheard");
     let line = nowhere.folder.refusal(&["jobs", "list"]);
     assert!(line.contains("prod has no queue for imports, reports, workflows: name the kind with --kind"), "{line}");
 }

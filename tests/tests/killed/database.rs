@@ -6,7 +6,7 @@ use crate::{
     books::Books,
     ledger::Ledger,
     phase::{Phase, Watch},
-    stage::{Gate, Stage},
+    stage::{Checkpoint, Stage},
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -18,7 +18,7 @@ async fn a_database_that_is_away_at_the_start_is_waited_for() {
     let seen = stage.until(task, "its second attempt", |seen| seen["attempt"] == 2).await;
     assert_eq!(seen["error"]["reason"], "unavailable", "{seen}");
     assert_eq!(seen["error"]["message"], "The database cannot be used now.", "{seen}");
-    proxy.mend();
+    proxy.restore();
     stage.done_once(task, worker).await;
 }
 
@@ -26,15 +26,15 @@ async fn a_database_that_is_away_at_the_start_is_waited_for() {
 async fn a_database_that_is_lost_within_the_transaction_gets_the_effect_at_the_next_attempt() {
     let stage = Stage::with(Books::postgres().await).await;
     let (url, proxy) = stage.books.behind_a_proxy(true).await;
-    let (gate, watch) = Gate::at(Phase::Writing);
+    let (checkpoint, watch) = Checkpoint::at(Phase::Writing);
     let worker = stage.worker_of(Ledger::watched(watch), &url);
     let task = stage.start("write").await;
-    let halted = gate.halted().await;
+    let halted = checkpoint.halted().await;
     proxy.cut();
     halted.go_on();
     stage.until(task, "its second attempt", |seen| seen["attempt"] == 2).await;
     assert!(stage.books.rows(task).await.is_empty());
-    proxy.mend();
+    proxy.restore();
     stage.done_once(task, worker).await;
 }
 
@@ -49,7 +49,7 @@ async fn a_commit_whose_answer_is_lost_is_not_done_again() {
     let task = stage.start("write").await;
     until("the commit is under way", async || stage.books.is_committing().await.then_some(())).await;
     proxy.cut();
-    proxy.mend();
+    proxy.restore();
     let seen = stage.until_state(task, "succeeded").await;
     assert_eq!((&seen["attempt"], &seen["result"]["attempt"]), (&2.into(), &1.into()), "{seen}");
     assert_eq!(stage.books.rows(task).await, [1], "the first attempt wrote it");

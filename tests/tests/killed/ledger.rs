@@ -73,7 +73,7 @@ impl Function for Ledger {
     }
 
     async fn run(&self, context: &Context, Input { act }: Input) -> Result<Completion<Self::Output>, Failure> {
-        self.watch.reach(Phase::Begun).await;
+        self.watch.arrive(Phase::Begun).await;
         let first = context.attempt == 1;
         match act {
             Act::Fail if first => {

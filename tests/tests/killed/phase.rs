@@ -56,7 +56,7 @@ impl Watch {
         (self.0)(phase);
     }
 
-    pub(crate) async fn reach(&self, phase: Phase) {
+    pub(crate) async fn arrive(&self, phase: Phase) {
         let watch = self.clone();
         spawn_blocking(move || watch.reach_blocking(phase)).await.unwrap();
     }
@@ -78,7 +78,7 @@ struct WatchedLog {
 impl EventLog for WatchedLog {
     async fn publish_encoded(&self, to: Destination, encoded: &EncodedEvent<'_>) -> Result<(), SendError> {
         if encoded.event().task().ok().flatten().is_some_and(|task| task.state.is_end()) {
-            self.watch.reach(Phase::Committed).await;
+            self.watch.arrive(Phase::Committed).await;
         }
         self.inner.publish_encoded(to, encoded).await
     }
@@ -136,9 +136,9 @@ struct WatchedSettle {
 #[async_trait]
 impl Settle for WatchedSettle {
     async fn settle(&self, settlement: Settlement) -> Result<(), SendError> {
-        self.watch.reach(Phase::Told).await;
+        self.watch.arrive(Phase::Told).await;
         let settled = self.inner.settle(settlement).await;
-        self.watch.reach(Phase::Settled).await;
+        self.watch.arrive(Phase::Settled).await;
         settled
     }
 }

@@ -233,13 +233,13 @@ impl Worker {
 }
 
 /// Halts who reaches a phase until it is let go, the first time only.
-pub(crate) struct Gate {
+pub(crate) struct Checkpoint {
     reached: std::sync::mpsc::Receiver<()>,
     go: std::sync::mpsc::SyncSender<()>,
 }
 
-impl Gate {
-    /// A gate, and the watch that halts there.
+impl Checkpoint {
+    /// A checkpoint, and the watch that halts there.
     pub(crate) fn at(halt: Phase) -> (Self, Watch) {
         let (told, reached) = std::sync::mpsc::sync_channel(8);
         let (go, let_go) = std::sync::mpsc::sync_channel::<()>(8);

@@ -6,16 +6,16 @@ use crate::{
     books::Books,
     ledger::Ledger,
     phase::{Phase, Watch},
-    stage::{Gate, Stage},
+    stage::{Checkpoint, Stage},
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_it_runs() {
     let stage = Stage::with(Books::sqlite().await).await;
-    let (gate, watch) = Gate::at(Phase::Begun);
+    let (checkpoint, watch) = Checkpoint::at(Phase::Begun);
     let worker = stage.worker_of(Ledger::watched(watch), &stage.books.url());
     let task = stage.start("endless").await;
-    gate.halted().await.go_on();
+    checkpoint.halted().await.go_on();
     stage.take_back(task).await;
     stage.never_done(task, worker).await;
 }
@@ -24,12 +24,12 @@ async fn while_it_runs() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_it_is_within_its_transaction() {
     let stage = Stage::with(Books::postgres().await).await;
-    let (gate, watch) = Gate::at(Phase::Writing);
+    let (checkpoint, watch) = Checkpoint::at(Phase::Writing);
     let function = Ledger::watched(watch);
     let mut stopped = function.stopped.subscribe();
     let worker = stage.worker_of(function, &stage.books.url());
     let task = stage.start("write").await;
-    let halted = gate.halted().await;
+    let halted = checkpoint.halted().await;
     stage.take_back(task).await;
     // It has reached the running function.
     tokio::time::timeout(scenarios::TIMEOUT, stopped.wait_for(|stopped| *stopped)).await.unwrap().unwrap();

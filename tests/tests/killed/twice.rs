@@ -11,7 +11,7 @@ use crate::{
     books::Books,
     ledger::{KIND, Ledger},
     phase::{Phase, Watch},
-    stage::{Gate, Stage},
+    stage::{Checkpoint, Stage},
 };
 
 fn job() -> Job {
@@ -21,7 +21,7 @@ fn job() -> Job {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_worker_runs_it_one_at_a_time() {
     let stage = Stage::with(Books::postgres().await).await;
-    let (gate, halt) = Gate::at(Phase::Begun);
+    let (checkpoint, halt) = Checkpoint::at(Phase::Begun);
     let runs = std::sync::Arc::new((AtomicI32::new(0), AtomicI32::new(0)));
     let (counted, halted_at) = (runs.clone(), halt);
     let watch = Watch::with(move |phase| {
@@ -40,7 +40,7 @@ async fn one_worker_runs_it_one_at_a_time() {
     let worker = stage.worker_of(Ledger::watched(watch), &stage.books.url());
     let job = job();
     stage.submit(&job).await;
-    let halted = gate.halted().await;
+    let halted = checkpoint.halted().await;
     stage.submit(&job).await;
     // The second is taken as well, and waits.
     stage.until_depth(Depth::default()).await;
@@ -53,12 +53,12 @@ async fn one_worker_runs_it_one_at_a_time() {
 async fn two_workers_that_run_it_at_once_have_one_effect_and_show_one_end() {
     for books in [Books::postgres().await, Books::sqlite().await] {
         let stage = Stage::with(books).await;
-        let ((gate, watch), job) = (Gate::at(Phase::Writing), job());
+        let ((checkpoint, watch), job) = (Checkpoint::at(Phase::Writing), job());
         let one_at_once = HostConfig { concurrency: 1, ..HostConfig::default() };
         let one = stage.worker_with(one_at_once, Ledger::watched(watch), &stage.books.url());
         stage.submit(&job).await;
-        let halted = gate.halted().await;
-        let (begun, watch) = Gate::at(Phase::Begun);
+        let halted = checkpoint.halted().await;
+        let (begun, watch) = Checkpoint::at(Phase::Begun);
         let other = stage.worker_of(Ledger::watched(watch), &stage.books.url());
         stage.submit(&job).await;
         begun.halted().await.go_on();

@@ -28,7 +28,7 @@ async fn a_pod_without_a_broker_at_the_start_says_so_and_serves_once_it_is_there
     assert_eq!((publishing.status().as_u16(), publishing.headers().contains_key("retry-after")), (503, true));
     assert!(!pod.readiness.is_ready());
 
-    proxy.mend();
+    proxy.restore();
     timeout(TIMEOUT, pod.readiness.ready()).await.expect("it gets ready by itself");
     let mut browser = pod.browser(&cluster, "ada", "prod").await;
     pod.publish(&token, &event("now", "user:ada")).await;
@@ -57,7 +57,7 @@ async fn while_the_broker_is_away_a_pod_serves_what_it_knows_and_misses_nothing_
     assert_eq!(back.next_ids(1).await, ["before"]);
     one.publish(&token, &event("meanwhile", "user:ada")).await;
 
-    proxy.mend();
+    proxy.restore();
     assert_eq!(browser.next_ids(1).await, ["meanwhile"]);
     assert_eq!(back.next_ids(1).await, ["meanwhile"]);
     // It reads again before it can publish again, or after.
@@ -89,7 +89,7 @@ async fn connections_that_break_again_and_again_lose_nothing_and_double_nothing(
             expected.push(id);
             if n == 10 {
                 proxy.cut();
-                proxy.mend();
+                proxy.restore();
             }
         }
     }
@@ -139,7 +139,7 @@ async fn a_job_finished_while_the_broker_is_away_is_announced_when_it_is_back() 
     // Twice: should the delivery come again, its second run is let go as well.
     go.send(()).await.unwrap();
     go.send(()).await.unwrap();
-    proxy.mend();
+    proxy.restore();
     let toasts = async {
         loop {
             let data = browser.next().await.data;

@@ -341,7 +341,7 @@ async fn while_the_broker_is_away_a_run_rests_and_goes_on_after() {
     proxy.cut();
     quick.let_go();
     until("the step is done", async || quick.effects().contains(&"held".to_owned()).then_some(())).await;
-    proxy.mend();
+    proxy.restore();
     in_state(&pod, &ada, &run, "succeeded").await;
     assert_eq!(quick.effects(), ["first", "held", "last", "n0", "n1", "n2", "n3", "n4"]);
 }
@@ -366,7 +366,7 @@ async fn while_the_database_is_away_a_run_rests_and_goes_on_after() {
     until("the step is done", async || quick.effects().contains(&"held".to_owned()).then_some(())).await;
     // A run that cannot be written down now is begun when the database is back.
     let second = start(&pod, &ada, "waiting", json!({})).await;
-    proxy.mend();
+    proxy.restore();
     for run in [run, second] {
         in_state(&pod, &ada, &run, "succeeded").await;
     }

@@ -206,15 +206,14 @@ async fn one_user_has_so_many_connections_and_a_pod_so_many_seats(cluster: Clust
     let resumed = first.invoke("Resume", vec![json!("00000000000000000000dead")]).await;
     assert_eq!(resumed, Outcome::Result(json!({ "gap": "lost" })), "who is there may move");
     drop(first);
-    let _third =
-        until("the seat is free again", async || Hub::try_connect(&pod.url, &token, JSON, "").await.ok()).await;
+    let _third = until("there is room again", async || Hub::try_connect(&pod.url, &token, JSON, "").await.ok()).await;
     let others = [cluster.token("bob", "prod"), cluster.token("eve", "prod"), cluster.token("dan", "prod")];
     let mut browsers = Vec::new();
     for other in &others {
         let answer = scenarios::EventStream::ask(&pod.url, other, None).await;
         browsers.push((answer.status().as_u16(), answer.headers().get("retry-after").is_some(), answer));
     }
-    assert!(browsers.iter().any(|(status, retry, _)| *status == 503 && *retry), "a seat too many was given");
+    assert!(browsers.iter().any(|(status, retry, _)| *status == 503 && *retry), "one connection too many was let in");
 }
 
 async fn a_web_socket_from_a_foreign_page_is_refused(cluster: Cluster) {

@@ -422,7 +422,7 @@ async fn while_no_other_pod_can_be_asked_a_client_is_told_to_come_back() {
     assert_eq!(own.poll(&two).await.0, 200, "its own clients need no other pod");
     let early = Client::negotiate(&two, &far, "").await;
     assert_eq!(early.post(&two, HANDSHAKE).await, 200, "nobody else could begin it");
-    proxy.mend();
+    proxy.restore();
     // What was lost between pods may have ended the client; then it begins again.
     until("it is served again", async || matches!(client.poll(&two).await.0, 200 | 404).then_some(())).await;
 }

@@ -28,11 +28,11 @@ x = "word"
 y = "n"
 "#;
 
-struct Desk {
+struct Fixture {
     folder: TempDir,
 }
 
-impl Desk {
+impl Fixture {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = rusqlite::Connection::open(folder.path().join("it.db")).unwrap();
@@ -76,8 +76,8 @@ async fn toast(browser: &mut EventStream) -> Value {
 
 async fn a_report_asked_for_on_one_pod_is_told_on_another_and_opens(cluster: Cluster) {
     let (one, two) = (cluster.pod().await, cluster.pod().await);
-    let desk = Desk::new();
-    let _worker = cluster.worker("prod", desk.reports()).await;
+    let fixture = Fixture::new();
+    let _worker = cluster.worker("prod", fixture.reports()).await;
     let token = cluster.token("ada", "prod");
     let mut browser = two.browser(&cluster, "ada", "prod").await;
     let id = start(&one, &token, json!({ "report": "words", "format": "xlsx", "parameters": { "least": 2 } })).await;
@@ -100,8 +100,8 @@ async fn a_report_asked_for_on_one_pod_is_told_on_another_and_opens(cluster: Clu
 
 async fn a_report_that_one_may_not_have_or_asks_for_wrongly_is_told_in_words(cluster: Cluster) {
     let pod = cluster.pod().await;
-    let desk = Desk::new();
-    let _worker = cluster.worker("prod", desk.reports()).await;
+    let fixture = Fixture::new();
+    let _worker = cluster.worker("prod", fixture.reports()).await;
     let token = cluster.token("ada", "prod");
     let mut browser = pod.browser(&cluster, "ada", "prod").await;
     for (input, words) in [

@@ -1,4 +1,4 @@
-//! A way to the broker that a test can cut, or hold, and mend.
+//! A connection to the broker that a test can cut, hold back and restore.
 
 use std::net::SocketAddr;
 
@@ -13,10 +13,10 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
-/// What the relay does with what passes through it.
+/// What the proxy does with what passes through it.
 #[derive(Debug, Clone, Copy, Default)]
-struct Way {
-    /// How often it was cut: a connection ends when this rises, however soon the way is mended.
+struct State {
+    /// How often it was cut: a connection ends when this rises, however soon it is restored.
     cuts: u64,
     /// Whether new connections end at once.
     is_cut: bool,
@@ -26,23 +26,23 @@ struct Way {
 
 /// Passes TCP connections on to an address; ends with all of them when dropped.
 #[derive(Debug)]
-pub struct Relay {
+pub struct NetworkProxy {
     address: SocketAddr,
-    way: watch::Sender<Way>,
+    state: watch::Sender<State>,
     _passing: AbortOnDropHandle<()>,
 }
 
-impl Relay {
+impl NetworkProxy {
     /// Begins to listen on a free port of this machine.
     pub async fn to(target: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (way, seen) = watch::channel(Way::default());
+        let (state, seen) = watch::channel(State::default());
         let passing = tokio::spawn(accept(listener, target, seen));
-        Self { address, way, _passing: AbortOnDropHandle::new(passing) }
+        Self { address, state, _passing: AbortOnDropHandle::new(passing) }
     }
 
-    /// This address of a broker, but through the relay.
+    /// This address of a broker, but through the proxy.
     pub fn through(&self, url: &str) -> String {
         let mut url = url::Url::parse(url).unwrap();
         url.set_host(Some(&self.address.ip().to_string())).unwrap();
@@ -52,37 +52,37 @@ impl Relay {
 
     /// Ends all connections, and new ones at once.
     pub fn cut(&self) {
-        self.way.send_modify(|way| *way = Way { cuts: way.cuts + 1, is_cut: true, is_held: false });
+        self.state.send_modify(|state| *state = State { cuts: state.cuts + 1, is_cut: true, is_held: false });
     }
 
     /// Keeps all answers back.
     pub fn hold(&self) {
-        self.way.send_modify(|way| way.is_held = true);
+        self.state.send_modify(|state| state.is_held = true);
     }
 
     /// Lets everything through again.
-    pub fn mend(&self) {
-        self.way.send_modify(|way| *way = Way { cuts: way.cuts, ..Way::default() });
+    pub fn restore(&self) {
+        self.state.send_modify(|state| *state = State { cuts: state.cuts, ..State::default() });
     }
 }
 
-/// A relay to the broker at this address of AMQP.
-pub async fn relay_to(url: &str) -> Relay {
+/// A proxy to the broker at this address of AMQP.
+pub async fn relay_to(url: &str) -> NetworkProxy {
     let url = url::Url::parse(url).unwrap();
-    Relay::to(format!("{}:{}", url.host_str().unwrap(), url.port().unwrap_or(5672))).await
+    NetworkProxy::to(format!("{}:{}", url.host_str().unwrap(), url.port().unwrap_or(5672))).await
 }
 
-async fn accept(listener: TcpListener, target: String, way: watch::Receiver<Way>) {
+async fn accept(listener: TcpListener, target: String, state: watch::Receiver<State>) {
     // DropReason with this future, and with it all that passes.
     let mut pairs = JoinSet::new();
     loop {
         let (near, _) = listener.accept().await.unwrap();
-        pairs.spawn(pass(near, target.clone(), way.clone()));
+        pairs.spawn(pass(near, target.clone(), state.clone()));
     }
 }
 
-async fn pass(near: TcpStream, target: String, mut way: watch::Receiver<Way>) {
-    let born = *way.borrow();
+async fn pass(near: TcpStream, target: String, mut state: watch::Receiver<State>) {
+    let born = *state.borrow();
     if born.is_cut {
         return;
     }
@@ -91,20 +91,20 @@ async fn pass(near: TcpStream, target: String, mut way: watch::Receiver<Way>) {
     };
     let (mut from_near, to_near) = near.into_split();
     let (from_far, mut to_far) = far.into_split();
-    let answers = answer(from_far, to_near, way.clone());
+    let answers = answer(from_far, to_near, state.clone());
     tokio::select! {
         biased;
         // First: what was kept back until the cut must not slip through.
-        _ = way.wait_for(|way| way.cuts != born.cuts) => {}
+        _ = state.wait_for(|state| state.cuts != born.cuts) => {}
         _ = copy(&mut from_near, &mut to_far) => {}
         () = answers => {}
     }
 }
 
-async fn answer(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut way: watch::Receiver<Way>) {
+async fn answer(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut state: watch::Receiver<State>) {
     let mut bytes = vec![0; 16 * 1024];
     while let Ok(count @ 1..) = from.read(&mut bytes).await {
-        let let_through = way.wait_for(|way| !way.is_held).await.is_ok();
+        let let_through = state.wait_for(|state| !state.is_held).await.is_ok();
         if !let_through || to.write_all(&bytes[..count]).await.is_err() {
             return;
         }
