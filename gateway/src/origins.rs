@@ -6,7 +6,10 @@
 use std::{collections::BTreeSet, fmt, str::FromStr, time::Duration};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, SeqAccess, Visitor, value::SeqAccessDeserializer},
+};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use url::{Position, Url};
 
@@ -30,8 +33,7 @@ const REQUEST_HEADERS: [HeaderName; 7] = [
 struct Origin(String);
 
 /// The origins that may, besides the gateway's own.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "Setting")]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Origins(BTreeSet<Origin>);
 
 impl Origins {
@@ -86,19 +88,23 @@ impl FromStr for Origin {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = |why: &str| format!("{text:?} {why}; write each as https://app.example or http://localhost:5173");
-        if text.contains('*') {
-            return Err(wrong("has a wildcard, and each origin must be named"));
-        }
         let url = Url::parse(text).map_err(|error| wrong(&format!("is no origin ({error})")))?;
         let origin = url[..Position::BeforePath].to_ascii_lowercase();
-        let with_usual_port = url.port_or_known_default().map(|port| format!("{origin}:{port}"));
-        // Compared with what was written, nothing but scheme, host and port is left: no path, no user, no other alphabet.
-        let written = text.to_ascii_lowercase();
-        let is_exact = written == origin || Some(written) == with_usual_port;
-        if !is_exact || !url.has_host() || origin.contains(',') {
-            return Err(wrong("is not a scheme, a host and perhaps a port alone"));
+        if origin.contains('*') {
+            return Err(wrong("has a wildcard, and each origin must be named"));
         }
-        Ok(Self(origin))
+        let with_usual_port = url.port_or_known_default().map(|port| format!("{origin}:{port}"));
+        // Compared with what was written, so that nothing the parser has normalised or left out is accepted.
+        let written = text.to_ascii_lowercase();
+        if url.has_host() && !origin.contains(',') && (written == origin || Some(written) == with_usual_port) {
+            return Ok(Self(origin));
+        }
+        let has_path = text.split_once("://").is_some_and(|(_, rest)| rest.contains(['/', '?', '#']));
+        Err(wrong(if has_path {
+            "has a path, and an origin is scheme, host and port alone"
+        } else {
+            "is not scheme, host and port as browsers write them"
+        }))
     }
 }
 
@@ -108,25 +114,36 @@ impl fmt::Display for Origin {
     }
 }
 
-/// The setting: a list, or a text with commas, since a variable holds one value.
-#[derive(Deserialize)]
-#[serde(untagged, expecting = "expected a list of origins")]
-enum Setting {
-    Text(String),
-    List(Vec<String>),
+impl<'de> Deserialize<'de> for Origin {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
 }
 
-impl TryFrom<Setting> for Origins {
-    type Error = String;
+/// A list, or a text with commas: a variable holds one value.
+impl<'de> Deserialize<'de> for Origins {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(OriginsVisitor)
+    }
+}
 
-    fn try_from(setting: Setting) -> Result<Self, String> {
-        let origins = match &setting {
-            Setting::Text(text) => {
-                text.split(',').map(str::trim).filter(|entry| !entry.is_empty()).map(str::parse).collect()
-            }
-            Setting::List(entries) => entries.iter().map(|entry| entry.parse()).collect::<Result<_, _>>(),
-        };
-        origins.map(Self)
+/// A visitor and no untagged enum, so that an error names the entry of the list.
+struct OriginsVisitor;
+
+impl<'de> Visitor<'de> for OriginsVisitor {
+    type Value = Origins;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of origins")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Origins, E> {
+        let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+        entries.map(str::parse).collect::<Result<_, _>>().map(Origins).map_err(E::custom)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, entries: A) -> Result<Origins, A::Error> {
+        BTreeSet::deserialize(SeqAccessDeserializer::new(entries)).map(Origins)
     }
 }
 
@@ -135,7 +152,7 @@ mod tests {
     use super::*;
 
     fn origins(text: &str) -> Origins {
-        Setting::Text(text.to_owned()).try_into().unwrap()
+        OriginsVisitor.visit_str::<de::value::Error>(text).unwrap()
     }
 
     fn permits(listed: &str, headers: &[(HeaderName, &str)]) -> bool {

@@ -68,9 +68,12 @@ pub async fn publish(
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
     let destination = destination(&caller, query.to.as_deref())?;
     let body = read_body(body, MAX_REQUEST_BYTES).await?;
-    let events = read(&headers, &body)?;
-    for (done, event) in events.iter().enumerate() {
-        let sent = caller.environment.backplane.log.publish(destination, event).await;
+    let mut events = read(&headers, &body)?;
+    events.iter_mut().try_for_each(prepare)?;
+    // All of them are valid before the first is sent.
+    let encoded: Vec<_> = events.iter().map(Event::encode).collect::<Result<_, _>>()?;
+    for (done, event) in encoded.iter().enumerate() {
+        let sent = caller.environment.backplane.log.publish_encoded(destination, event).await;
         sent.map_err(|error| publish_problem(error, destination).after(done, events.len()))?;
     }
     Ok((StatusCode::ACCEPTED, Json(Accepted { accepted: events.len() })))
@@ -98,36 +101,39 @@ fn destination(caller: &Caller, to: Option<&str>) -> Result<Destination, Problem
 
 fn read(headers: &HeaderMap, body: &Bytes) -> Result<Vec<Event>, Problem> {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let media = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let mut events = match media.as_str() {
-        BATCH_TYPE => read_batch(body)?,
-        _ if headers.contains_key("ce-specversion") => vec![read_binary(headers, content_type, body)?],
-        CONTENT_TYPE | "application/json" => vec![Event::parse(body)?],
+    match media_type(content_type).as_str() {
+        BATCH_TYPE => read_batch(body),
+        _ if headers.contains_key("ce-specversion") => Ok(vec![read_binary(headers, content_type, body)?]),
+        CONTENT_TYPE | "application/json" => Ok(vec![Event::parse(body)?]),
         _ => {
             let detail = format!("content-type must be {CONTENT_TYPE}, {BATCH_TYPE}, or any with ce- headers");
-            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content-type", detail));
+            Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content-type", detail))
         }
-    };
-    for event in &mut events {
-        if event.is_pulse() {
-            return Err(Problem::bad_request("invalid-event", "type: bellwire.pulse is for gateways alone"));
-        }
-        if [ASKED, DECIDED].contains(&event.event_type.as_str()) {
-            // Only the gateway can vouch for the user who answers, and only a workflow's worker may ask.
-            let detail = format!(
-                "type: {} is for workflows and gateways alone; answer at /api/tasks/{{id}}/steps/{{step}}",
-                event.event_type
-            );
-            return Err(Problem::new(StatusCode::FORBIDDEN, "event-reserved", detail));
-        }
-        event.time.get_or_insert_with(Timestamp::now);
-        // Stamped on delivery; a publisher's values are dropped.
-        event.environment = None;
-        event.cursor = None;
-        // With the time that was missing it may be too large.
-        event.to_json()?;
     }
-    Ok(events)
+}
+
+fn media_type(content_type: &str) -> String {
+    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// Refuses reserved types, and sets what a publisher cannot.
+fn prepare(event: &mut Event) -> Result<(), Problem> {
+    if event.is_pulse() {
+        return Err(Problem::bad_request("invalid-event", "type: bellwire.pulse is for gateways alone"));
+    }
+    if [ASKED, DECIDED].contains(&event.event_type.as_str()) {
+        // Only the gateway can vouch for the user who answers, and only a workflow's worker may ask.
+        let detail = format!(
+            "type: {} is for workflows and gateways alone; answer at /api/tasks/{{id}}/steps/{{step}}",
+            event.event_type
+        );
+        return Err(Problem::new(StatusCode::FORBIDDEN, "event-reserved", detail));
+    }
+    event.time.get_or_insert_with(Timestamp::now);
+    // Stamped on delivery; a publisher's values are dropped.
+    event.environment = None;
+    event.cursor = None;
+    Ok(())
 }
 
 fn read_batch(body: &[u8]) -> Result<Vec<Event>, Problem> {
@@ -162,7 +168,7 @@ fn read_binary(headers: &HeaderMap, content_type: &str, body: &[u8]) -> Result<E
         event.insert(attribute.to_owned(), Value::String(percent_decoded(text)));
     }
     if !body.is_empty() {
-        let media = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let media = media_type(content_type);
         if !(media == "application/json" || media.ends_with("+json")) {
             let detail = "in binary mode the data must be JSON: content-type application/json";
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content-type", detail));

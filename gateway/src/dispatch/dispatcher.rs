@@ -333,7 +333,7 @@ impl<W: FlushOutboxes> Dispatcher<W> {
     }
 
     fn count_connections(&self) {
-        self.metrics.connections.set(self.registry.len() as f64);
+        self.metrics.connections.set(self.registry.count() as f64);
     }
 }
 

@@ -59,7 +59,7 @@ impl Registry {
     }
 
     /// The number of connections.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.connections.len()
     }
 
@@ -73,31 +73,30 @@ impl Registry {
         if audience.terms().contains(&Term::Environment) {
             return self.deliver_to_all(item);
         }
-        self.deliveries += 1;
-        let mut delivery = Delivery::default();
-        let mut gone = Vec::new();
-        for term in audience.terms() {
-            for id in self.by_term.get(term).into_iter().flatten() {
-                if let Some(connection) = self.connections.get_mut(id) {
-                    connection.deliver(*id, self.deliveries, item, &mut delivery, &mut gone);
-                }
+        let mut round = self.start_round(item);
+        for id in audience.terms().iter().filter_map(|term| self.by_term.get(term)).flatten() {
+            if let Some(connection) = self.connections.get_mut(id) {
+                round.deliver(*id, connection);
             }
         }
-        delivery.slow = gone.len();
-        gone.into_iter().for_each(|id| self.remove(id));
-        delivery
+        self.finish_round(round)
     }
 
-    /// Puts an item into every outbox.
+    /// Puts an item into every outbox, and drops the slow connections.
     pub fn deliver_to_all(&mut self, item: &OutboxItem) -> Delivery {
+        let mut round = self.start_round(item);
+        self.connections.iter_mut().for_each(|(id, connection)| round.deliver(*id, connection));
+        self.finish_round(round)
+    }
+
+    fn start_round<'a>(&mut self, item: &'a OutboxItem) -> Round<'a> {
         self.deliveries += 1;
-        let mut delivery = Delivery::default();
-        let mut gone = Vec::new();
-        for (id, connection) in &mut self.connections {
-            connection.deliver(*id, self.deliveries, item, &mut delivery, &mut gone);
-        }
-        delivery.slow = gone.len();
-        gone.into_iter().for_each(|id| self.remove(id));
+        Round { number: self.deliveries, item, reached: 0, gone: Vec::new() }
+    }
+
+    fn finish_round(&mut self, round: Round<'_>) -> Delivery {
+        let delivery = Delivery { reached: round.reached, slow: round.gone.len() };
+        round.gone.into_iter().for_each(|id| self.remove(id));
         delivery
     }
 
@@ -122,22 +121,23 @@ pub struct Delivery {
     pub slow: usize,
 }
 
-impl Connection {
-    fn deliver(
-        &mut self,
-        id: ConnectionId,
-        number: u64,
-        item: &OutboxItem,
-        delivery: &mut Delivery,
-        gone: &mut Vec<ConnectionId>,
-    ) {
-        if std::mem::replace(&mut self.last_delivery, number) == number {
+/// The delivery of one item to several connections.
+struct Round<'a> {
+    number: u64,
+    item: &'a OutboxItem,
+    reached: usize,
+    gone: Vec<ConnectionId>,
+}
+
+impl Round<'_> {
+    fn deliver(&mut self, id: ConnectionId, connection: &mut Connection) {
+        if std::mem::replace(&mut connection.last_delivery, self.number) == self.number {
             return;
         }
-        if self.outbox.push(item.clone()) {
-            delivery.reached += 1;
+        if connection.outbox.push(self.item.clone()) {
+            self.reached += 1;
         } else {
-            gone.push(id);
+            self.gone.push(id);
         }
     }
 }
@@ -189,7 +189,7 @@ mod tests {
         let audience = Audience::user("ada");
         assert_eq!(registry.deliver(&audience, &ITEM).reached, 2);
         assert_eq!(registry.deliver(&audience, &ITEM), Delivery { reached: 1, slow: 1 });
-        assert_eq!(registry.len(), 1);
+        assert_eq!(registry.count(), 1);
         assert!(takes(&mut slows) && !takes(&mut slows));
         assert_eq!(slows.end(), Some(EndReason::Slow));
         assert!(takes(&mut quicks) && takes(&mut quicks));
@@ -202,6 +202,6 @@ mod tests {
         registry.add(1, listener("ada", &["ops"]), ada);
         drop(adas);
         registry.sweep();
-        assert_eq!((registry.len(), registry.by_term.len()), (0, 0));
+        assert_eq!((registry.count(), registry.by_term.len()), (0, 0));
     }
 }
