@@ -2,11 +2,11 @@ use runtime::{Completion, Context, Failure, Function, Kind, Level, Toast, Worker
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// What it is given: checked before it runs, and described by the API.
+/// The input: checked before the run, and described by the API.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Input {
-    /// Who is greeted.
+    /// The name of the person to greet.
     name: String,
 }
 
@@ -34,5 +34,5 @@ impl Function for Greetings {
 }
 
 fn main() -> std::process::ExitCode {
-    runtime::live("bellwire-greetings", &Flags::parse(), |settings| Worker::of(settings, Greetings))
+    runtime::run("bellwire-greetings", &Flags::parse(), |settings| Worker::from_settings(settings, Greetings))
 }

@@ -11,7 +11,7 @@ use std::{
 use backplane::{Backplane, LogItem, ReadFrom, memory::Broker};
 use model::{Environment, Job, PodId, Task, TaskId, TaskState};
 use process::Readiness;
-use runtime::{Host, HostConfig, WorkerContext, testing::Bench};
+use runtime::{Host, HostConfig, WorkerContext, testing::Harness};
 use serde_json::json;
 use tokio::time::timeout;
 
@@ -31,30 +31,30 @@ fn the_readme_shows_this_function_as_it_is_in_less_than_40_lines() {
 
 #[tokio::test]
 async fn it_greets_each_task_once_however_often_it_is_run() {
-    let bench = Bench::new();
-    let (ada, bob) = (bench.context(), bench.context());
+    let harness = Harness::new();
+    let (ada, bob) = (harness.context(), harness.context());
     for (context, name, times) in [(&ada, "Ada", 1), (&ada, "Ada", 1), (&bob, "Bob", 2)] {
-        let done = bench.run(&Greetings, context, json!({ "name": name })).await.ended.unwrap();
+        let done = harness.run(&Greetings, context, json!({ "name": name })).await.result.unwrap();
         assert_eq!((done.output, done.toast.title), (json!(times), format!("Hello {name}!")));
     }
-    let wrong = bench.run(&Greetings, &ada, json!({ "nmae": "Ada" })).await.ended.unwrap_err().to_string();
+    let wrong = harness.run(&Greetings, &ada, json!({ "nmae": "Ada" })).await.result.unwrap_err().to_string();
     assert_eq!(wrong, "input: unknown field `nmae`; input: missing field `name`");
 }
 
 #[tokio::test]
 async fn a_host_has_it_done_and_tells_its_owner() {
-    let bench = Bench::new();
+    let harness = Harness::new();
     let environment: Environment = "dev".parse().unwrap();
     let backplane = Broker::new().environment(&environment);
-    let place = WorkerContext {
+    let worker = WorkerContext {
         environment,
         backplane: backplane.clone(),
-        storage: bench.storage().clone(),
-        database: Some(bench.database().clone()),
+        storage: harness.storage().clone(),
+        database: Some(harness.database().clone()),
         pod: PodId::worker(),
     };
     let readiness = Readiness::default();
-    let host = Host::new(place, HostConfig::default(), Greetings, &readiness).unwrap();
+    let host = Host::new(worker, HostConfig::default(), Greetings, &readiness).unwrap();
     let host = tokio::spawn(host.run(std::future::pending()));
     timeout(PATIENCE, readiness.ready()).await.unwrap();
     let job = Job::new(TaskId::new(), Greetings.kind(), "ada", "A greeting", json!({ "name": "Ada" }));

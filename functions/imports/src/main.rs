@@ -18,7 +18,7 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    runtime::live("bellwire-imports", &Arguments::parse().flags, worker)
+    runtime::run("bellwire-imports", &Arguments::parse().flags, worker)
 }
 
 fn worker(settings: &Settings) -> anyhow::Result<Worker<Imports>> {

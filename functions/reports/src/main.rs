@@ -15,7 +15,7 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    runtime::live("bellwire-reports", &Arguments::parse().flags, worker)
+    runtime::run("bellwire-reports", &Arguments::parse().flags, worker)
 }
 
 fn worker(settings: &Settings) -> anyhow::Result<Worker<Reports>> {

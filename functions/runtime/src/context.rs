@@ -1,4 +1,4 @@
-//! What a function is given to run with.
+//! The context of a run: task, owner, files, progress, cancellation, database.
 
 use std::time::Instant;
 
@@ -13,27 +13,27 @@ use crate::{
     failure::Failure,
 };
 
-/// One run of one task. What is logged within it carries the task and its trace.
+/// The context of one run of a task. Log lines within the run carry the task and its trace.
 pub struct Context {
-    /// The task; fences its effects.
+    /// The task, whose id fences its effects.
     pub task: TaskId,
     /// The run of a workflow that it is a step of.
     pub parent: Option<TaskId>,
-    /// Whose work it is.
+    /// The environment.
     pub environment: Environment,
-    /// Who asked for it: a user id.
+    /// The user id of its owner.
     pub owner: String,
-    /// The groups that the owner had when asking.
+    /// The groups of the owner when the task was submitted.
     pub groups: Vec<String>,
-    /// The owner's words for it.
+    /// The title that its owner gave it.
     pub title: String,
-    /// Which attempt this is, from 1.
+    /// The number of this attempt, from 1.
     pub attempt: u32,
-    /// When it must have ended.
+    /// The time by which it must have ended.
     pub deadline: Instant,
     /// The owner's files.
     pub files: OwnerFiles,
-    /// W3C trace context of the request that asked for it.
+    /// The W3C trace context of the request that submitted it.
     pub traceparent: Option<String>,
     /// Cancelled when the task is cancelled, its deadline has passed or the host stops: leave no effect.
     /// Checked by the function before it commits.
@@ -43,12 +43,12 @@ pub struct Context {
 }
 
 impl Context {
-    /// How far it has come, from 0.0 to 1.0; say it as often as you like, people hear it a few times a second.
+    /// Reports progress, from 0.0 to 1.0; call it as often as you like, it is published a few times a second.
     pub fn progress(&self, part: f64) {
         self.progress.send_replace(part.clamp(0.0, 1.0));
     }
 
-    /// A handle that a blocking thread can report through.
+    /// A handle through which a blocking thread reports progress.
     pub fn progress_handle(&self) -> watch::Sender<f64> {
         self.progress.clone()
     }
@@ -77,7 +77,7 @@ impl Context {
         self.database()?.once(self.task, unless_stopped).await
     }
 
-    /// Whether a definition that says `allow` lets its owner start it; see [`model::catalogue::Offer::allow`].
+    /// True if its owner may start a definition with this `allow`; see [`model::catalogue::Offer::allow`].
     pub fn is_allowed(&self, allow: &[String]) -> bool {
         allows(allow, &self.owner, &self.groups)
     }

@@ -1,24 +1,24 @@
-//! How a function fails: for good with words for the person, or for now.
+//! The failure of a run: permanent, with a message for the owner, or passing.
 
-use crate::thread::Ended;
+use crate::thread::ShutDown;
 
-/// Why a run ended without its effect.
+/// The reason why a run ended without its effect.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// Trying again will not help; the person reads `message`.
+    /// Trying again will not help; the owner reads `message`.
     #[error("{message}")]
     Permanent {
-        /// One word for programs, such as `input`.
+        /// A code for programs, such as `input`.
         reason: &'static str,
-        /// Words for the person, naming what is wrong and where.
+        /// The error and its position, for the owner.
         message: String,
     },
     /// It may work later (a database that is away); it is tried again with growing pauses.
     #[error("{message}")]
     Passing {
-        /// Words for the person, should it never work.
+        /// The error, for the owner should it never work.
         message: String,
-        /// For the log alone.
+        /// The cause, for the log alone.
         #[source]
         cause: anyhow::Error,
     },
@@ -27,19 +27,19 @@ pub enum Failure {
     Stopped,
 }
 
-impl From<Ended> for Failure {
-    fn from(_: Ended) -> Self {
+impl From<ShutDown> for Failure {
+    fn from(_: ShutDown) -> Self {
         Self::Stopped
     }
 }
 
 impl Failure {
-    /// The person's input is wrong.
+    /// The input is wrong.
     pub fn input(message: impl Into<String>) -> Self {
         Self::Permanent { reason: "input", message: message.into() }
     }
 
-    /// Something needed is away or failed.
+    /// Something that the run needs is away.
     pub fn passing(message: impl Into<String>, cause: impl Into<anyhow::Error>) -> Self {
         Self::Passing { message: message.into(), cause: cause.into() }
     }

@@ -29,7 +29,7 @@ pub struct FormField {
     /// The value where none is given.
     #[serde(default, deserialize_with = "default")]
     pub default: Option<Value>,
-    /// Whether a value must be given, unless there is a default.
+    /// True if a value must be given, unless there is a default.
     #[serde(default)]
     pub required: bool,
     /// The only values that are allowed, if any are listed.

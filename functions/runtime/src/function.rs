@@ -1,4 +1,4 @@
-//! What a function is.
+//! The trait of a function.
 
 use std::time::Duration;
 
@@ -11,17 +11,17 @@ use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio_util::sync::CancellationToken;
 
-use crate::{context::Context, failure::Failure, host::WorkerContext};
+use crate::{context::Context, failure::Failure, worker_context::WorkerContext};
 
-/// No run may take longer: the broker takes an unacknowledged job back after 30 minutes. Longer work is a workflow.
+/// The longest deadline: the broker takes an unacknowledged job back after 30 minutes. Longer work is a workflow.
 pub const LONGEST_RUN: Duration = Duration::from_secs(25 * 60);
 
-/// What a run comes to: the task's `result`, and the words shown to its owner.
+/// The result of a run, and the toast for its owner.
 #[derive(Debug, Clone)]
 pub struct Completion<Output> {
     /// Becomes the task's `result`, as JSON; in an object `href` is a link to more.
     pub output: Output,
-    /// What the owner sees.
+    /// The toast that the owner sees.
     pub toast: Toast,
 }
 
@@ -31,31 +31,31 @@ pub struct Completion<Output> {
 /// fenced by [`Context::task`] in the same transaction, as [`Context::once`] does.
 #[async_trait]
 pub trait Function: Send + Sync + 'static {
-    /// What it is given: checked against its JSON Schema before it runs; wrong input is a permanent failure that
-    /// names the field.
+    /// The input: checked against its JSON Schema before the run; wrong input is a permanent failure that names the
+    /// field.
     type Input: DeserializeOwned + JsonSchema + Send;
-    /// What it gives back.
+    /// The result.
     type Output: Serialize + Send;
 
-    /// Its kind: the last part of its queue's name.
+    /// The kind: the last part of its queue's name.
     fn kind(&self) -> Kind;
 
-    /// Words for people; its kind unless it says otherwise.
+    /// The title in the catalogue; the kind by default.
     fn title(&self) -> String {
         self.kind().to_string()
     }
 
-    /// What of it can be started by a form.
+    /// The forms that start it.
     fn offers(&self) -> Vec<Offer> {
         Vec::new()
     }
 
-    /// How long one run may take: [`LONGEST_RUN`] at most, which is checked at start.
+    /// The time limit of one run: [`LONGEST_RUN`] at most, which is checked at start.
     fn deadline(&self) -> Duration {
         Duration::from_secs(20 * 60)
     }
 
-    /// Whether `run` only begins its task, and [`Function::background`] tells the rest of it, its end included.
+    /// True if `run` only begins its task, and [`Function::background`] publishes the rest of it, its end included.
     fn only_begins(&self) -> bool {
         false
     }
@@ -69,7 +69,7 @@ pub trait Function: Send + Sync + 'static {
         Ok(())
     }
 
-    /// What its worker says of it.
+    /// The entry in the catalogue.
     fn description(&self) -> Description {
         let input = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Self::Input>();
         Description { kind: self.kind(), title: self.title(), input: input.to_value(), offers: self.offers() }

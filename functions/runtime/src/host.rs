@@ -1,12 +1,11 @@
-//! Takes jobs of one kind and has them done, a bounded number at once.
+//! Takes jobs of one kind and runs them, a bounded number at once.
 
 use std::{sync::Arc, time::Duration};
 
-use backplane::{Backplane, JobReader, Link, follow::ReadHealth};
-use model::{Environment, Kind, PodId};
+use backplane::{JobReader, Link, follow::ReadHealth};
+use model::Kind;
 use process::{Condition, Readiness, quantity};
 use serde::Deserialize;
-use storage::Storage;
 use tokio::{
     sync::watch,
     task::{JoinError, JoinSet},
@@ -16,19 +15,18 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{error, info, warn};
 
 use crate::{
-    attempt::UNWINDING_AT_STOP,
-    cancellations::Cancellations,
-    database::Database,
-    erased::Erased,
     function::{Function, LONGEST_RUN},
-    introduction::introduce,
-    runner::Runner,
-    schema::InputSchema,
-    underway::Underway,
-    waiting,
+    job::{
+        attempt::SHUTDOWN_TIMEOUT, cancellations::Cancellations, runner::Runner, schema::InputSchema,
+        task_locks::TaskLocks,
+    },
+    json_function::{JsonFunction, OverJson},
+    queue_metrics,
+    registration::register,
+    worker_context::WorkerContext,
 };
 
-/// How a host works: `[imports.host]` for imports, and so on for each kind.
+/// The settings of a host: `[imports.host]` for imports, and so on for each kind.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HostConfig {
@@ -36,10 +34,10 @@ pub struct HostConfig {
     pub concurrency: u16,
     /// `BELLWIRE_IMPORTS__HOST__ATTEMPTS`: attempts at a job before it is given up. `5`.
     pub attempts: u32,
-    /// `BELLWIRE_IMPORTS__HOST__GRACE`: how long running jobs may go on when the process is told to stop. `25s`.
+    /// `BELLWIRE_IMPORTS__HOST__GRACE`: how long running jobs may go on when the process is stopped. `25s`.
     #[serde(deserialize_with = "quantity::duration")]
     pub grace: Duration,
-    /// `BELLWIRE_IMPORTS__HOST__HORIZON`: how far back the log is read for tasks that were taken back. `24h`.
+    /// `BELLWIRE_IMPORTS__HOST__HORIZON`: how far back the log is read for tasks that were cancelled. `24h`.
     #[serde(deserialize_with = "quantity::duration")]
     pub horizon: Duration,
 }
@@ -50,22 +48,7 @@ impl Default for HostConfig {
     }
 }
 
-/// Where a host works.
-#[derive(Clone)]
-pub struct WorkerContext {
-    /// Whose jobs it does.
-    pub environment: Environment,
-    /// That environment's backplane.
-    pub backplane: Backplane,
-    /// Where its files lie.
-    pub storage: Storage,
-    /// Where its effects are, if it has a database.
-    pub database: Option<Database>,
-    /// This process.
-    pub pod: PodId,
-}
-
-/// Why a host cannot begin, or can take no more jobs; in the latter case its process should be started again.
+/// An error that keeps a host from starting, or from taking more jobs; then its process should be started again.
 #[derive(Debug, thiserror::Error)]
 pub enum HostError {
     /// A run may take longer than the broker leaves a job to its worker.
@@ -75,12 +58,12 @@ pub enum HostError {
         longest = LONGEST_RUN
     )]
     Deadline {
-        /// Which function's.
+        /// The kind of the function.
         kind: Kind,
-        /// What it says.
+        /// Its deadline.
         asked: Duration,
     },
-    /// The JSON Schema of its input is none.
+    /// The JSON Schema of the input is invalid.
     #[error("the schema of the {0} function's input is none: {1}")]
     Schema(Kind, String),
     /// The task that reads the queue has ended.
@@ -98,13 +81,12 @@ pub enum HostError {
 pub struct Host {
     config: HostConfig,
     runner: Arc<Runner>,
-    worker: WorkerContext,
     ready: Condition,
-    _introducing: AbortOnDropHandle<()>,
+    _registration: AbortOnDropHandle<()>,
 }
 
 impl Host {
-    /// A host that follows the log already and takes no job yet; it is ready while it hears its queue and the log.
+    /// A host that follows the log already and takes no job yet; it is ready while it reads its queue and the log.
     /// Called within a runtime.
     pub fn new(
         worker: WorkerContext,
@@ -112,61 +94,58 @@ impl Host {
         function: impl Function,
         readiness: &Readiness,
     ) -> Result<Self, HostError> {
-        let WorkerContext { environment, backplane, storage, database, pod } = worker.clone();
-        let function: Arc<dyn Erased> = Arc::new(function);
-        let (kind, asked) = (function.name(), function.limit());
+        let function: Arc<JsonFunction> = Arc::new(OverJson(function));
+        let (kind, asked) = (function.kind(), function.deadline());
         if asked > LONGEST_RUN {
             return Err(HostError::Deadline { kind, asked });
         }
-        let description = function.describe();
-        let schema = InputSchema::of(&description.input).map_err(|why| HostError::Schema(kind.clone(), why))?;
-        let introducing = tokio::spawn(introduce(storage.catalogue(&environment), description));
+        let description = function.description();
+        let schema =
+            InputSchema::compile(&description.input).map_err(|error| HostError::Schema(kind.clone(), error))?;
+        let registration = tokio::spawn(register(worker.storage.catalogue(&worker.environment), description));
         let runner = Runner {
-            environment,
-            log: backplane.log.clone(),
-            storage,
-            database,
+            cancellations: Cancellations::follow(worker.backplane.log.clone(), &worker.pod, config.horizon),
+            worker,
             kind,
             function,
             schema: Arc::new(schema),
-            cancellations: Cancellations::follow(backplane.log.clone(), &pod, config.horizon),
-            underway: Underway::default(),
+            locks: TaskLocks::default(),
             attempts: config.attempts.max(1),
-            giving_up: CancellationToken::new(),
+            grace_over: CancellationToken::new(),
         };
-        let ready = readiness.condition(format!("{} of {}", runner.kind, runner.environment));
-        let _introducing = AbortOnDropHandle::new(introducing);
-        Ok(Self { config, runner: Arc::new(runner), worker, ready, _introducing })
+        let ready = readiness.condition(format!("{} of {}", runner.kind, runner.worker.environment));
+        let _registration = AbortOnDropHandle::new(registration);
+        Ok(Self { config, runner: Arc::new(runner), ready, _registration })
     }
 
-    /// Takes jobs until `shutdown`; then lets the running ones finish within the grace and puts back the rest.
+    /// Takes jobs until `shutdown`; then lets the running ones finish within the grace and requeues the rest.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), HostError> {
         tokio::pin!(shutdown);
         let mut health = self.runner.cancellations.health.clone();
-        self.say_ready(&health.borrow(), None);
-        // A task that was taken back is known only once the log was read.
+        self.update_readiness(&health.borrow(), None);
+        // A cancelled task is known only once the log was read.
         tokio::select! {
             () = &mut shutdown => return Ok(()),
             caught_up = health.wait_for(|health| *health == ReadHealth::CaughtUp) => {
                 caught_up.map_err(|_| HostError::LogEnded)?;
             }
         }
-        info!(kind = %self.runner.kind, environment = %self.runner.environment, "taking jobs");
-        let mut queue = self.worker.backplane.jobs.take(&self.runner.kind, self.config.concurrency.max(1));
-        let _waiting = waiting::watch(self.worker.backplane.jobs.clone(), self.runner.kind.clone());
+        info!(kind = %self.runner.kind, environment = %self.runner.worker.environment, "taking jobs");
+        let mut queue = self.runner.worker.backplane.jobs.take(&self.runner.kind, self.config.concurrency.max(1));
+        let _metrics = queue_metrics::spawn(self.runner.worker.backplane.jobs.clone(), self.runner.kind.clone());
         let mut jobs = JoinSet::new();
         let (mut background, stop) = self.background();
         let ended = tokio::select! {
             ended = self.take_jobs(&mut queue, &mut jobs, health, shutdown) => ended,
-            ended = &mut background => Err(HostError::BackgroundEnded(self.runner.kind.clone(), why(ended))),
+            ended = &mut background => Err(HostError::BackgroundEnded(self.runner.kind.clone(), reason(ended))),
         };
         self.ready.not("stopping");
         self.finish(&mut jobs).await;
         stop.cancel();
-        if !background.is_finished() && timeout(UNWINDING_AT_STOP, background).await.is_err() {
-            warn!("the background work did not stop in time; it is left behind");
+        if !background.is_finished() && timeout(SHUTDOWN_TIMEOUT, background).await.is_err() {
+            warn!("the background work did not stop in time; it is abandoned");
         }
-        // Only now: what is settled is settled through the reader's connection.
+        // Only now: jobs are settled through the reader's connection.
         drop(queue);
         ended
     }
@@ -174,7 +153,7 @@ impl Host {
     /// Starts the background work of the function; its end is waited for, or it is aborted with its handle.
     fn background(&self) -> (AbortOnDropHandle<anyhow::Result<()>>, CancellationToken) {
         let stop = CancellationToken::new();
-        let (function, worker, until) = (self.runner.function.clone(), self.worker.clone(), stop.clone());
+        let (function, worker, until) = (self.runner.function.clone(), self.runner.worker.clone(), stop.clone());
         let background = tokio::spawn(async move { function.background(&worker, until).await });
         (AbortOnDropHandle::new(background), stop)
     }
@@ -187,17 +166,17 @@ impl Host {
         mut shutdown: impl Future<Output = ()> + Unpin,
     ) -> Result<(), HostError> {
         loop {
-            self.say_ready(&health.borrow(), Some(&queue.link.borrow()));
+            self.update_readiness(&health.borrow(), Some(&queue.link.borrow()));
             // A queue that was lost hands out anew what still runs here, so the reader's bound is not enough.
             let room = jobs.len() < usize::from(self.config.concurrency.max(1));
-            // Nor is one begun that was taken back while the broker was away.
-            let heard = *health.borrow() == ReadHealth::CaughtUp;
+            // Nor is a job begun that was cancelled while the broker was away.
+            let caught_up = *health.borrow() == ReadHealth::CaughtUp;
             tokio::select! {
                 () = &mut shutdown => return Ok(()),
-                Some(ended) = jobs.join_next() => note(ended),
+                Some(ended) = jobs.join_next() => log_panic(ended),
                 changed = health.changed() => changed.map_err(|_| HostError::LogEnded)?,
                 Ok(()) = queue.link.changed() => {}
-                delivery = queue.deliveries.recv(), if room && heard => match delivery {
+                delivery = queue.deliveries.recv(), if room && caught_up => match delivery {
                     Some(delivery) => { jobs.spawn(self.runner.clone().take(delivery)); }
                     None => return Err(HostError::QueueEnded(self.runner.kind.clone())),
                 },
@@ -213,31 +192,31 @@ impl Host {
         if timeout(self.config.grace, all(jobs)).await.is_ok() {
             return;
         }
-        warn!(running = jobs.len(), "the grace is over; running jobs are put back");
-        self.runner.giving_up.cancel();
-        if timeout(UNWINDING_AT_STOP * 2, all(jobs)).await.is_err() {
+        warn!(running = jobs.len(), "the grace is over; running jobs are requeued");
+        self.runner.grace_over.cancel();
+        if timeout(SHUTDOWN_TIMEOUT * 2, all(jobs)).await.is_err() {
             error!(running = jobs.len(), "jobs did not stop; they come again when the connection is closed");
         }
     }
 
-    fn say_ready(&self, health: &ReadHealth, queue: Option<&Link>) {
+    fn update_readiness(&self, health: &ReadHealth, queue: Option<&Link>) {
         match (health, queue) {
-            (_, Some(Link::Down(why))) => self.ready.not(format!("the queue is not heard: {why}")),
+            (_, Some(Link::Down(reason))) => self.ready.not(format!("the queue cannot be read: {reason}")),
             (ReadHealth::CaughtUp, Some(_)) => self.ready.ready(),
             (ReadHealth::CaughtUp | ReadHealth::CatchingUp, _) => self.ready.not("reading the log"),
-            (ReadHealth::Away(why), _) => self.ready.not(format!("the log is not heard: {why}")),
-            (ReadHealth::Stalled, _) => self.ready.not("the broker is there, yet nothing of the log is heard"),
+            (ReadHealth::Away(reason), _) => self.ready.not(format!("the log cannot be read: {reason}")),
+            (ReadHealth::Stalled, _) => self.ready.not("the broker is reachable, but nothing of the log arrives"),
         }
     }
 }
 
 async fn all(jobs: &mut JoinSet<()>) {
     while let Some(ended) = jobs.join_next().await {
-        note(ended);
+        log_panic(ended);
     }
 }
 
-fn why(ended: Result<anyhow::Result<()>, JoinError>) -> String {
+fn reason(ended: Result<anyhow::Result<()>, JoinError>) -> String {
     match ended {
         Ok(Ok(())) => "it returned".to_owned(),
         Ok(Err(error)) => format!("{error:#}"),
@@ -245,8 +224,8 @@ fn why(ended: Result<anyhow::Result<()>, JoinError>) -> String {
     }
 }
 
-/// A function's panic never comes here; this is our own.
-fn note(ended: Result<(), JoinError>) {
+/// A function's panic never comes here; this is a panic of the host.
+fn log_panic(ended: Result<(), JoinError>) {
     if let Err(error) = ended {
         error!(%error, "the host failed at a job; it comes again");
     }

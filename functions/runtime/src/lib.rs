@@ -1,50 +1,46 @@
-//! The host of function workers; it knows no job.
+//! The kit of function workers: the host that runs a function, and what functions share.
 //!
 //! In order of flow:
 //!
-//! - [`function`]: what a function is: a kind, an input, an output and `run`
-//! - [`context`]: what it is given to run with: progress, cancellation, files, a [`database`]
-//! - [`failure`]: how it may fail
-//! - [`host`]: takes jobs and has them done, a bounded number at once; `introduction` tells gateways what it is
-//! - `runner`: one job, from taken to settled; `underway` and `cancellations` say whether it may begin
-//! - `schema`: what it may be given; `stored`: what is too large for the broker; `attempt`: one run, `erased` to JSON
-//! - `verdict`: what becomes of the job after it
-//! - `announce`: what people hear of it
-//! - `waiting`: how many jobs wait, as metrics
-//! - [`definitions`]: what users drop into a folder
-//! - [`worker`]: the life of a process that is a host
-//! - [`thread`]: work that would hold up the runtime
+//! - [`worker`]: the process of a worker; [`worker_context`]: its services
+//! - [`host`]: takes jobs, a bounded number at once; `registration` puts the function into the catalogue, and
+//!   `queue_metrics` measures its queue
+//! - `job`: one job, from the queue to its settlement
+//! - [`function`]: the trait of a function, `json_function` over JSON; [`context`]: the context of a run; [`failure`]:
+//!   how it may fail
+//!
+//! Shared by functions:
+//!
+//! - [`definitions`]: files that users put into a folder, each fault with its line; [`form`]: the fields they declare
+//! - [`database`]: SQLite and PostgreSQL: opening, our own tables, transactions, errors
+//! - [`stored`]: inputs and results that are too large for the broker
+//! - [`thread`]: blocking work
 //! - [`testing`]: running a function in a unit test
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
-mod announce;
-mod attempt;
-mod cancellations;
 pub mod context;
 pub mod database;
 pub mod definitions;
-mod erased;
 pub mod failure;
 pub mod form;
 pub mod function;
 pub mod host;
-mod introduction;
-mod job_input;
-mod runner;
-mod schema;
+mod job;
+mod json_function;
+mod queue_metrics;
+mod registration;
 pub mod stored;
 pub mod testing;
 pub mod thread;
-mod underway;
-mod verdict;
-mod waiting;
 pub mod worker;
+pub mod worker_context;
 
 pub use context::Context;
 pub use database::{Database, DatabaseConfig, DatabaseError};
 pub use failure::Failure;
 pub use function::{Completion, Function};
-pub use host::{Host, HostConfig, HostError, WorkerContext};
+pub use host::{Host, HostConfig, HostError};
 pub use model::{Kind, Toast, catalogue, toast::Level};
-pub use worker::{Worker, live};
+pub use worker::{Worker, run};
+pub use worker_context::WorkerContext;

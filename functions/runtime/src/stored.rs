@@ -15,7 +15,7 @@ use crate::failure::Failure;
 const LARGEST_IN_JOB: usize = 64 * 1024;
 /// The most bytes of a stored input.
 const LARGEST_INPUT: u64 = 16 << 20;
-/// How long the storage may take to read or write one file.
+/// The time limit of reading or writing one file.
 const STORAGE_TIMEOUT: Duration = Duration::from_secs(60);
 /// The most bytes of the small fields that stay in the event.
 const LARGEST_SUMMARY: usize = 8 * 1024;

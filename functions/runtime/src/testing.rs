@@ -1,10 +1,10 @@
 //! Running a function in a unit test, without a host.
 //!
 //! ```ignore
-//! let bench = Bench::new();
-//! let context = bench.context();
-//! let ran = bench.run(&Greetings, &context, json!({ "name": "Ada" })).await;
-//! assert_eq!(ran.ended.unwrap().output, json!(1));
+//! let harness = Harness::new();
+//! let context = harness.context();
+//! let run = harness.run(&Greetings, &context, json!({ "name": "Ada" })).await;
+//! assert_eq!(run.result.unwrap().output, json!(1));
 //! ```
 
 use std::time::{Duration, Instant};
@@ -21,34 +21,34 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     context::Context,
     database::{Database, DatabaseConfig},
-    erased::Erased,
     failure::Failure,
     function::{Completion, Function},
-    schema::InputSchema,
+    job::schema::InputSchema,
+    json_function,
 };
 
-/// What a test of a function stands on: files in memory and a SQLite database of its own, both gone with it.
-pub struct Bench {
+/// The services of a test: files in memory and a SQLite database of its own, both removed with it.
+pub struct Harness {
     storage: Storage,
     database: Database,
     _folder: TempDir,
 }
 
-/// What a run came to.
+/// A run in a test.
 #[derive(Debug)]
-pub struct Ran {
-    /// As a host would judge it: a permanent failure is told its owner, a passing one tried again.
-    pub ended: Result<Completion<Value>, Failure>,
-    /// The progress that was heard; of what is said in one breath only the last.
+pub struct TestRun {
+    /// The result: a host would publish a permanent failure and try a passing one again.
+    pub result: Result<Completion<Value>, Failure>,
+    /// The reported progress; of several reports at once only the last.
     pub progress: Vec<f64>,
 }
 
-impl Bench {
-    /// A new one, with nothing on it. Called within a runtime.
+impl Harness {
+    /// Empty services. Called within a runtime.
     #[allow(clippy::new_without_default, reason = "it makes a folder, and panics where none can be made")]
     pub fn new() -> Self {
         let folder = TempDir::new().expect("a test may make a folder");
-        let url = format!("sqlite://{}", folder.path().join("bench.db").display());
+        let url = format!("sqlite://{}", folder.path().join("test.db").display());
         let database = Database::open(&DatabaseConfig { url }).expect("it is the path of a file");
         let storage = Storage::open(&StorageConfig { url: "memory:".to_owned() }).expect("it is an address");
         Self { storage, database, _folder: folder }
@@ -64,7 +64,7 @@ impl Bench {
         self.storage.files(&"test".parse().expect("it is a name"), "ada")
     }
 
-    /// The database, to look at what was done.
+    /// The database.
     pub fn database(&self) -> &Database {
         &self.database
     }
@@ -74,7 +74,7 @@ impl Bench {
         with_database(context(self.files()).0, self.database.clone())
     }
 
-    /// Puts a file of `ada`'s, as an upload does; its key is what an input names.
+    /// Puts a file of `ada`'s, as an upload does; an input names its key.
     pub async fn put(&self, name: &str, content: impl Into<Bytes>) -> Result<FileKey, StorageError> {
         let name = name.parse().map_err(|error: InvalidKey| StorageError::Failed(error.to_string()))?;
         let mut upload = self.files().put(FileKey::fresh(name)).await?;
@@ -88,30 +88,30 @@ impl Bench {
     }
 
     /// Runs a function as a host would; with the same context again it is another run of the same task.
-    pub async fn run(&self, function: &impl Function, context: &Context, input: Value) -> Ran {
-        let mut told = context.progress.subscribe();
-        told.mark_unchanged();
+    pub async fn run(&self, function: &impl Function, context: &Context, input: Value) -> TestRun {
+        let mut receiver = context.progress.subscribe();
+        receiver.mark_unchanged();
         let mut progress = Vec::new();
         let running = run(function, context, input);
         tokio::pin!(running);
-        let ended = loop {
+        let result = loop {
             tokio::select! {
                 biased;
                 // Never closed: the context holds its sender.
-                _ = told.changed() => progress.push(*told.borrow_and_update()),
-                ended = &mut running => break ended,
+                _ = receiver.changed() => progress.push(*receiver.borrow_and_update()),
+                result = &mut running => break result,
             }
         };
-        if told.has_changed().unwrap_or_default() {
-            progress.push(*told.borrow_and_update());
+        if receiver.has_changed().unwrap_or_default() {
+            progress.push(*receiver.borrow_and_update());
         }
-        Ran { ended, progress }
+        TestRun { result, progress }
     }
 }
 
-/// A first attempt at a new task of `ada` in `test`, and what is heard of its progress.
+/// A first attempt at a new task of `ada` in `test`, and the receiver of its progress.
 pub fn context(files: OwnerFiles) -> (Context, watch::Receiver<f64>) {
-    let (progress, told) = watch::channel(0.0);
+    let (progress, receiver) = watch::channel(0.0);
     let context = Context {
         task: TaskId::new(),
         environment: "test".parse().expect("it is a name"),
@@ -127,7 +127,7 @@ pub fn context(files: OwnerFiles) -> (Context, watch::Receiver<f64>) {
         stop: CancellationToken::new(),
         progress,
     };
-    (context, told)
+    (context, receiver)
 }
 
 /// The same run, with a database.
@@ -137,7 +137,7 @@ pub fn with_database(context: Context, database: Database) -> Context {
 
 /// Runs a function as a host would, its input read from JSON and its output written to it.
 pub async fn run(function: &impl Function, context: &Context, input: Value) -> Result<Completion<Value>, Failure> {
-    let schema = InputSchema::of(&function.description().input).map_err(Failure::input)?;
+    let schema = InputSchema::compile(&function.description().input).map_err(Failure::input)?;
     schema.check(&input)?;
-    function.run_json(context, input).await
+    json_function::run(function, context, input).await
 }

@@ -1,6 +1,6 @@
-//! The life of a process that is a host: settings, storage, backplane, admin port, jobs, the end.
+//! The process of a worker: settings, storage, backplane, admin port, jobs, shutdown.
 //!
-//! A worker's binary is this and no more:
+//! The whole of a worker's binary:
 //!
 //! ```ignore
 //! #[derive(clap::Parser)]
@@ -11,7 +11,7 @@
 //! }
 //!
 //! fn main() -> std::process::ExitCode {
-//!     runtime::live("bellwire-imports", &Arguments::parse().flags, |settings| {
+//!     runtime::run("bellwire-imports", &Arguments::parse().flags, |settings| {
 //!         let config: ImportsConfig = settings.section("imports")?;
 //!         let (admin_listen, host) = (config.admin_listen, config.host.clone());
 //!         let function = Imports::open(config, &settings.section("database")?)?;
@@ -33,7 +33,8 @@ use tracing::info;
 use crate::{
     database::{Database, DatabaseConfig},
     function::Function,
-    host::{Host, HostConfig, WorkerContext},
+    host::{Host, HostConfig},
+    worker_context::WorkerContext,
 };
 
 /// The flags that all workers share.
@@ -42,7 +43,7 @@ pub struct Flags {
     #[command(flatten)]
     options: Options,
 
-    /// Whose jobs to do; needed where the settings hold more than one environment
+    /// The environment whose jobs to do; needed where the settings hold more than one environment
     #[arg(long, value_name = "NAME")]
     environment: Option<Environment>,
 }
@@ -71,34 +72,34 @@ impl Default for WorkerConfig {
     }
 }
 
-/// What a worker's settings come to.
+/// A worker, made of its settings.
 pub struct Worker<F> {
-    /// Where `/livez`, `/readyz` and `/metrics` are asked for.
+    /// The address of `/livez`, `/readyz` and `/metrics`.
     pub admin_listen: SocketAddr,
-    /// How jobs are taken.
+    /// The settings of the host.
     pub host: HostConfig,
-    /// What is done with them.
+    /// The function that runs the jobs.
     pub function: F,
 }
 
 impl<F: Function> Worker<F> {
-    /// A worker of a function as `[functions.KIND]` says; `admin_listen` there is `0.0.0.0:9094` unless set.
-    pub fn of(settings: &Settings, function: F) -> anyhow::Result<Self> {
+    /// A worker with the settings of `[functions.KIND]`; `admin_listen` there is `0.0.0.0:9094` unless set.
+    pub fn from_settings(settings: &Settings, function: F) -> anyhow::Result<Self> {
         let WorkerConfig { admin_listen, host } = settings.section(&format!("functions.{}", function.kind()))?;
         Ok(Self { admin_listen, host, function })
     }
 }
 
-/// Lives as the worker that `build` makes of the settings; see [`process::live`].
-pub fn live<F: Function>(
+/// Runs the worker that `build` makes of the settings; see [`process::live`].
+pub fn run<F: Function>(
     name: &'static str,
     flags: &Flags,
     build: impl FnOnce(&Settings) -> anyhow::Result<Worker<F>>,
 ) -> ExitCode {
-    process::live(name, &flags.options, |life| work(life, flags.environment.clone(), build))
+    process::live(name, &flags.options, |life| serve(life, flags.environment.clone(), build))
 }
 
-async fn work<F: Function>(
+async fn serve<F: Function>(
     life: Life,
     chosen: Option<Environment>,
     build: impl FnOnce(&Settings) -> anyhow::Result<Worker<F>>,
@@ -118,7 +119,7 @@ async fn work<F: Function>(
     Ok(())
 }
 
-/// The database of `[database]`, where there is one.
+/// The database of `[database]`, if there is one.
 fn database(settings: &Settings) -> anyhow::Result<Option<Database>> {
     match settings.has("database") {
         true => Ok(Some(Database::open(&settings.section::<DatabaseConfig>("database")?)?)),

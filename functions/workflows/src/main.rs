@@ -15,7 +15,7 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    runtime::live("bellwire-workflows", &Arguments::parse().flags, worker)
+    runtime::run("bellwire-workflows", &Arguments::parse().flags, worker)
 }
 
 fn worker(settings: &Settings) -> anyhow::Result<Worker<Workflows>> {

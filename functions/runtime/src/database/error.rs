@@ -2,7 +2,7 @@
 
 use rusqlite::{ErrorCode, ffi};
 
-use crate::{failure::Failure, thread::Ended};
+use crate::{failure::Failure, thread::ShutDown};
 
 /// An error of a database.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -18,7 +18,7 @@ pub enum DatabaseError {
     Refused(String),
 }
 
-/// Whether an error of SQLite may pass, by its code:
+/// Tells an error of SQLite that may pass from a permanent one, by its code:
 ///
 /// | code | may pass |
 /// |---|---|
@@ -48,8 +48,8 @@ pub fn passes_in_sqlite(error: &rusqlite::Error) -> bool {
     ) || *extended_code == ffi::SQLITE_READONLY_DBMOVED
 }
 
-/// Whether an error of PostgreSQL may pass: that of a connection (not reached, lost, none free in time), and that of the
-/// server by its SQLSTATE, see [`sqlstate_passes`].
+/// Tells an error of PostgreSQL that may pass from a permanent one: that of a connection passes (not reached, lost, none
+/// free in time), and that of the server by its SQLSTATE, see [`sqlstate_passes`].
 pub fn passes_in_postgres(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Database(answer) => answer.code().is_none_or(|code| sqlstate_passes(&code)),
@@ -63,7 +63,7 @@ pub fn passes_in_postgres(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Whether a SQLSTATE may pass:
+/// Tells a SQLSTATE that may pass from a permanent one:
 ///
 /// | SQLSTATE | may pass |
 /// |---|---|
@@ -109,9 +109,9 @@ impl From<sqlx::Error> for DatabaseError {
     }
 }
 
-impl From<Ended> for DatabaseError {
-    fn from(ended: Ended) -> Self {
-        Self::Passing(ended.to_string())
+impl From<ShutDown> for DatabaseError {
+    fn from(shut_down: ShutDown) -> Self {
+        Self::Passing(shut_down.to_string())
     }
 }
 

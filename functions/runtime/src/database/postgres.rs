@@ -24,7 +24,7 @@ use crate::{
 
 /// The most connections of one process.
 const MOST_CONNECTIONS: u32 = 8;
-/// How long connecting, or waiting for a free connection, may take.
+/// The time limit of connecting, and of waiting for a free connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The type of a value whose type the statement decides.
 const UNKNOWN: Oid = Oid(705);

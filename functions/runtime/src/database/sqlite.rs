@@ -23,7 +23,7 @@ use crate::{
     thread,
 };
 
-/// How long another process may write before the work fails and is tried again later.
+/// The wait for another process that writes; after it the work fails and is tried again later.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 const SETTINGS: &str = "

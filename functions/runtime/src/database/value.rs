@@ -1,9 +1,9 @@
-//! What goes into a database and comes out of it.
+//! Values and rows of either database.
 
 /// A value in SQL.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
-    /// Nothing.
+    /// Null.
     Null,
     /// A whole number; 1 and 0 for true and false.
     Integer(i64),
@@ -43,7 +43,7 @@ impl<T: Into<Value>> From<Option<T>> for Value {
     }
 }
 
-/// A row of a query's answer.
+/// A row of a query's result.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row(pub(super) Vec<Value>);
 

@@ -14,7 +14,7 @@ async fn a_task_taken_back_before_the_host_started_is_not_begun() {
     let _host = stage.host().await;
     stage.deliver(Ok(job.clone()), 0).await;
     let steps = stage.until_settled(1).await;
-    assert!(steps[0].tells(job.task, TaskState::Cancelled), "{steps:?}");
+    assert!(steps[0].publishes(job.task, TaskState::Cancelled), "{steps:?}");
     assert!(matches!(steps[1..], [Step::Settled(Settlement::Done)]), "{steps:?}");
     assert_eq!(stage.tricks.running.borrow().1, 0);
 }
@@ -29,11 +29,11 @@ async fn a_running_task_that_is_taken_back_stops_and_others_go_on() {
     stage.until_running(2).await;
     stage.take_back(&taken_back).await;
     let steps = stage.until_settled(1).await;
-    assert!(steps.iter().any(|step| step.tells(taken_back.task, TaskState::Cancelled)), "{steps:?}");
+    assert!(steps.iter().any(|step| step.publishes(taken_back.task, TaskState::Cancelled)), "{steps:?}");
     assert!(matches!(steps.last(), Some(Step::Settled(Settlement::Done))), "{steps:?}");
     stage.tricks.gate.add_permits(1);
     let steps = stage.until_settled(2).await;
-    assert!(steps.iter().any(|step| step.tells(other.task, TaskState::Succeeded)), "{steps:?}");
+    assert!(steps.iter().any(|step| step.publishes(other.task, TaskState::Succeeded)), "{steps:?}");
 }
 
 #[tokio::test]
@@ -45,5 +45,5 @@ async fn an_effect_that_came_about_before_the_word_to_stop_was_seen_is_told_as_d
     stage.until_running(1).await;
     stage.take_back(&job).await;
     let steps = stage.until_settled(1).await;
-    assert!(steps.iter().any(|step| step.tells(job.task, TaskState::Succeeded)), "{steps:?}");
+    assert!(steps.iter().any(|step| step.publishes(job.task, TaskState::Succeeded)), "{steps:?}");
 }

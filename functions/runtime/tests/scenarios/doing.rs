@@ -14,17 +14,17 @@ async fn a_finished_job_is_announced_before_it_is_acknowledged() {
     let _host = stage.host().await;
     let task = stage.submit(json!({ "trick": "finish" })).await;
     let steps = stage.until_settled(1).await;
-    assert!(steps[0].tells(task, TaskState::Running), "{steps:?}");
-    let [_, Step::Told(end), Step::Settled(Settlement::Done)] = &steps[..] else { panic!("{steps:?}") };
+    assert!(steps[0].publishes(task, TaskState::Running), "{steps:?}");
+    let [_, Step::Published(end), Step::Settled(Settlement::Done)] = &steps[..] else { panic!("{steps:?}") };
     assert_eq!(end.id, format!("{task}.succeeded"));
     assert_eq!((end.source.as_str(), end.event_type.as_str()), ("/functions/tricks", "bellwire.task.succeeded"));
     assert_eq!(end.audience, Audience::user("ada"));
     assert_eq!(end.subject, Some(format!("task/{task}")));
     assert!(end.traceparent.as_ref().is_some_and(|parent| parent.starts_with("00-0af7")));
     assert_eq!(end.toast().unwrap().unwrap().title, "A trick is done");
-    let told = end.task().unwrap().unwrap();
-    assert_eq!((told.progress, told.attempt, told.result), (1.0, 1, Some(json!({ "attempt": 1 }))));
-    assert!(told.created.is_some() && told.updated >= told.created);
+    let task = end.task().unwrap().unwrap();
+    assert_eq!((task.progress, task.attempt, task.result), (1.0, 1, Some(json!({ "attempt": 1 }))));
+    assert!(task.created.is_some() && task.updated >= task.created);
 }
 
 #[tokio::test]
@@ -32,18 +32,18 @@ async fn progress_is_told_a_few_times_a_second_and_only_when_it_changed() {
     let stage = Stage::new();
     let _host = stage.host().await;
     let task = stage.submit(json!({ "trick": "chatter" })).await;
-    let all = |steps: &[Step]| steps.iter().filter_map(Step::task).any(|told| told.progress == 1.0);
+    let all = |steps: &[Step]| steps.iter().filter_map(Step::task).any(|task| task.progress == 1.0);
     stage.until("all progress to be told", all).await;
     stage.tricks.gate.add_permits(1);
     let steps = stage.until_settled(1).await;
-    let told: Vec<_> = steps.iter().filter_map(Step::task).collect();
-    assert!(told.iter().all(|told| told.id == task));
-    // Begun, told early, told late, done: a thousand words became these.
-    assert!((3..=5).contains(&told.len()), "{told:?}");
-    assert!(told.is_sorted_by(|a, b| a.sequence < b.sequence && a.progress <= b.progress), "{told:?}");
+    let published: Vec<_> = steps.iter().filter_map(Step::task).collect();
+    assert!(published.iter().all(|published| published.id == task));
+    // Started, an early and a late progress, done: a thousand reports became these.
+    assert!((3..=5).contains(&published.len()), "{published:?}");
+    assert!(published.is_sorted_by(|a, b| a.sequence < b.sequence && a.progress <= b.progress), "{published:?}");
     let ids: HashSet<_> =
-        steps.iter().filter_map(|step| if let Step::Told(e) = step { Some(&e.id) } else { None }).collect();
-    assert_eq!(ids.len(), told.len());
+        steps.iter().filter_map(|step| if let Step::Published(e) = step { Some(&e.id) } else { None }).collect();
+    assert_eq!(ids.len(), published.len());
 }
 
 #[tokio::test]
@@ -65,7 +65,7 @@ async fn an_end_is_told_when_the_broker_is_back_and_only_then_acknowledged() {
     let stage = Stage::new();
     let _host = stage.host().await;
     let task = stage.submit(json!({ "trick": "hold" })).await;
-    stage.until("its beginning", |steps| steps.iter().any(|step| step.tells(task, TaskState::Running))).await;
+    stage.until("its beginning", |steps| steps.iter().any(|step| step.publishes(task, TaskState::Running))).await;
     let mut refusals = stage.refusals();
     stage.refuses.send_replace(true);
     stage.tricks.gate.add_permits(1);
@@ -73,7 +73,7 @@ async fn an_end_is_told_when_the_broker_is_back_and_only_then_acknowledged() {
     assert_eq!(settlements(&stage.until("nothing", |_| true).await).count(), 0);
     stage.refuses.send_replace(false);
     let steps = stage.until_settled(1).await;
-    assert!(matches!(&steps[1], Step::Told(end) if end.id == format!("{task}.succeeded")), "{steps:?}");
+    assert!(matches!(&steps[1], Step::Published(end) if end.id == format!("{task}.succeeded")), "{steps:?}");
     assert!(matches!(&steps[2], Step::Settled(Settlement::Done)), "{steps:?}");
 }
 
@@ -87,7 +87,7 @@ async fn a_job_whose_worker_was_killed_is_done_by_another_and_its_end_keeps_its_
     stage.tricks.gate.add_permits(1);
     let _second = stage.host().await;
     let steps = stage.until_settled(1).await;
-    let [.., Step::Told(end), Step::Settled(Settlement::Done)] = &steps[..] else { panic!("{steps:?}") };
+    let [.., Step::Published(end), Step::Settled(Settlement::Done)] = &steps[..] else { panic!("{steps:?}") };
     assert_eq!((end.id.clone(), end.task().unwrap().unwrap().attempt), (format!("{task}.succeeded"), 2));
 }
 
@@ -103,13 +103,13 @@ async fn a_job_handed_out_again_while_it_still_runs_here_waits_for_its_first_run
     // What is handed out later runs already.
     stage.deliver(Ok(other.clone()), 0).await;
     stage
-        .until("another's beginning", |steps| steps.iter().any(|step| step.tells(other.task, TaskState::Running)))
+        .until("another's beginning", |steps| steps.iter().any(|step| step.publishes(other.task, TaskState::Running)))
         .await;
     stage.tricks.gate.add_permits(3);
     let steps = stage.until_settled(3).await;
     assert_eq!(stage.tricks.running.borrow().1, 2);
-    let told = steps.iter().filter_map(Step::task).filter(|told| told.id != other.task);
-    assert_eq!(told.map(|told| told.attempt).collect::<Vec<_>>(), [1, 1, 2, 2]);
+    let published = steps.iter().filter_map(Step::task).filter(|task| task.id != other.task);
+    assert_eq!(published.map(|task| task.attempt).collect::<Vec<_>>(), [1, 1, 2, 2]);
 }
 
 #[tokio::test]
@@ -120,9 +120,9 @@ async fn a_step_of_a_workflow_ends_without_a_toast() {
         let run = TaskId::new();
         let job = Job { parent: Some(run), ..stage.job(json!({ "trick": trick })) };
         stage.deliver(Ok(job.clone()), 0).await;
-        let ended = |step: &Step| step.task().is_some_and(|told| told.id == job.task && told.state.is_end());
+        let ended = |step: &Step| step.task().is_some_and(|task| task.id == job.task && task.state.is_end());
         let steps = stage.until("its end", |steps| steps.iter().any(ended)).await;
-        let Some(Step::Told(end)) = steps.into_iter().find(ended) else { panic!("no end") };
+        let Some(Step::Published(end)) = steps.into_iter().find(ended) else { panic!("no end") };
         assert_eq!(end.task().unwrap().unwrap().parent, Some(run));
         assert_eq!(end.toast(), Ok(None));
     }

@@ -20,7 +20,9 @@ async fn a_panic_is_a_failed_attempt_and_the_host_goes_on() {
     let [Settlement::Retry { job, after }] = settlements(&steps).collect::<Vec<_>>()[..] else { panic!("{steps:?}") };
     assert_eq!((job.task, job.attempts, *after), (task, 1, Duration::from_secs(1)));
     let other = stage.submit(json!({ "trick": "finish" })).await;
-    stage.until("another job's end", |steps| steps.iter().any(|step| step.tells(other, TaskState::Succeeded))).await;
+    stage
+        .until("another job's end", |steps| steps.iter().any(|step| step.publishes(other, TaskState::Succeeded)))
+        .await;
 }
 
 #[tokio::test]
@@ -29,7 +31,7 @@ async fn a_run_past_its_deadline_is_stopped_and_failed_for_good() {
     let _host = stage.host().await;
     let task = stage.submit(json!({ "trick": "hold" })).await;
     let steps = stage.until_settled(1).await;
-    let end = steps.iter().find(|step| step.tells(task, TaskState::Failed)).unwrap();
+    let end = steps.iter().find(|step| step.publishes(task, TaskState::Failed)).unwrap();
     assert_eq!(end.task().unwrap().error.unwrap().reason, "deadline");
     assert!(matches!(steps.last(), Some(Step::Settled(Settlement::Done))), "{steps:?}");
     assert_eq!(stage.tricks.running.borrow().0, 0);
@@ -49,7 +51,7 @@ async fn a_passing_failure_is_tried_again_with_growing_pauses_and_then_put_besid
         .collect();
     let [Ok(1), Ok(10), Err(Settlement::Dead { reason })] = &pauses[..] else { panic!("{steps:?}") };
     assert!(reason.contains("the database is away"), "{reason}");
-    let told: Vec<_> = steps.iter().filter_map(Step::task).map(|told| (told.attempt, told.state)).collect();
+    let published: Vec<_> = steps.iter().filter_map(Step::task).map(|task| (task.attempt, task.state)).collect();
     let expected = [
         (1, TaskState::Running),
         (2, TaskState::Queued),
@@ -58,8 +60,8 @@ async fn a_passing_failure_is_tried_again_with_growing_pauses_and_then_put_besid
         (3, TaskState::Running),
         (3, TaskState::Failed),
     ];
-    assert_eq!(told, expected);
-    let Step::Told(end) = &steps[steps.len() - 2] else { panic!("{steps:?}") };
+    assert_eq!(published, expected);
+    let Step::Published(end) = &steps[steps.len() - 2] else { panic!("{steps:?}") };
     assert_eq!(end.id, format!("{task}.failed"));
     let toast = end.toast().unwrap().unwrap();
     assert_eq!((toast.level, toast.title.as_str()), (Level::Error, "A trick failed"));
@@ -72,7 +74,7 @@ async fn what_failed_in_passing_works_when_tried_again() {
     let _host = stage.host().await;
     let task = stage.submit(json!({ "trick": "busy", "times": 1 })).await;
     let steps = stage.until_settled(2).await;
-    let end = steps.iter().find(|step| step.tells(task, TaskState::Succeeded)).unwrap();
+    let end = steps.iter().find(|step| step.publishes(task, TaskState::Succeeded)).unwrap();
     assert_eq!(end.task().unwrap().attempt, 2);
 }
 
@@ -82,7 +84,7 @@ async fn an_unknown_field_is_named_and_never_tried_again() {
     let _host = stage.host().await;
     let task = stage.submit(json!({ "trick": "finish", "speed": "high" })).await;
     let steps = stage.until_settled(1).await;
-    let end = steps.iter().find(|step| step.tells(task, TaskState::Failed)).unwrap();
+    let end = steps.iter().find(|step| step.publishes(task, TaskState::Failed)).unwrap();
     let error = end.task().unwrap().error.unwrap();
     assert_eq!(error.reason, "input");
     assert_eq!(error.message, "input: unknown field `speed`");
@@ -113,7 +115,7 @@ async fn a_job_that_ended_its_worker_each_time_is_given_up_unrun() {
     let _host = stage.host().await;
     stage.deliver(Ok(stage.job(json!({ "trick": "finish" }))), 11).await;
     let steps = stage.until_settled(1).await;
-    let [Step::Told(end), Step::Settled(Settlement::Dead { .. })] = &steps[..] else { panic!("{steps:?}") };
+    let [Step::Published(end), Step::Settled(Settlement::Dead { .. })] = &steps[..] else { panic!("{steps:?}") };
     assert_eq!(end.task().unwrap().unwrap().error.unwrap().reason, "lost");
     assert_eq!(stage.tricks.running.borrow().1, 0);
 }

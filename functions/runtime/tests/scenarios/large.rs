@@ -43,7 +43,7 @@ async fn a_result_larger_than_an_event_is_stored_and_linked_and_its_small_fields
     let _host = stage.host().await;
     let task = stage.submit(json!({ "trick": "much" })).await;
     let steps = stage.until_settled(1).await;
-    let end = steps.iter().find(|step| step.tells(task, TaskState::Succeeded)).unwrap();
+    let end = steps.iter().find(|step| step.publishes(task, TaskState::Succeeded)).unwrap();
     let result = end.task().unwrap().result.unwrap();
     let href = format!("/api/files/{task}/result.json");
     let whole = get(&stage, &result["stored"]).await;
@@ -59,12 +59,12 @@ async fn a_large_result_waits_for_the_storage_and_its_task_is_not_silent_meanwhi
     fs::write(&in_the_way, "").unwrap();
     let _host = stage.host().await;
     let task = stage.submit(json!({ "trick": "much" })).await;
-    let waits = |step: &Step| step.task().is_some_and(|told| told.state == TaskState::Running && told.progress == 1.0);
+    let waits = |step: &Step| step.task().is_some_and(|task| task.state == TaskState::Running && task.progress == 1.0);
     let steps = stage.until("it to say that it runs", |steps| steps.iter().any(waits)).await;
     assert_eq!(settlements(&steps).count(), 0);
     fs::remove_file(in_the_way).unwrap();
     let steps = stage.until_settled(1).await;
-    let end = steps.iter().find(|step| step.tells(task, TaskState::Succeeded)).unwrap();
+    let end = steps.iter().find(|step| step.publishes(task, TaskState::Succeeded)).unwrap();
     assert!(get(&stage, &end.task().unwrap().result.unwrap()["stored"]).await["much"].is_string());
 }
 
@@ -84,7 +84,7 @@ async fn a_stored_input_is_read_before_the_run_and_checked_like_any_other() {
     ] {
         let job = Job { stored_input: Some(key.to_owned()), ..stage.job(Value::Null) };
         stage.deliver(Ok(job.clone()), 0).await;
-        let ended = |step: &Step| step.task().is_some_and(|told| told.id == job.task && told.state.is_end());
+        let ended = |step: &Step| step.task().is_some_and(|task| task.id == job.task && task.state.is_end());
         let steps = stage.until("its end", |steps| steps.iter().any(ended)).await;
         let end = steps.iter().find(|step| ended(step)).unwrap().task().unwrap();
         match words {
@@ -104,5 +104,5 @@ async fn a_stored_input_that_cannot_be_read_now_is_tried_again() {
     let steps = stage.until_settled(1).await;
     let settled: Vec<_> = settlements(&steps).collect();
     assert!(matches!(settled[..], [Settlement::Retry { job, .. }] if job.stored_input.is_some()), "{settled:?}");
-    assert!(steps.iter().any(|step| step.tells(job.task, TaskState::Queued)), "{steps:?}");
+    assert!(steps.iter().any(|step| step.publishes(job.task, TaskState::Queued)), "{steps:?}");
 }

@@ -1,8 +1,9 @@
-//! What a host of functions promises, over the memory backplane.
+//! The promises of the kit: of a host, over the memory backplane, and of both databases.
 
 #![allow(clippy::unwrap_used)]
 
 mod cancelling;
+mod databases;
 mod doing;
 mod failing;
 mod large;

@@ -27,19 +27,19 @@ use crate::tricks::Tricks;
 /// What a host did that others can see.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
-    Told(Event),
+    Published(Event),
     Settled(Settlement),
 }
 
 impl Step {
-    /// Whether it tells this state of a task.
-    pub(crate) fn tells(&self, task: TaskId, state: TaskState) -> bool {
-        self.task().is_some_and(|told| told.id == task && told.state == state)
+    /// Whether it publishes this state of a task.
+    pub(crate) fn publishes(&self, task: TaskId, state: TaskState) -> bool {
+        self.task().is_some_and(|own| own.id == task && own.state == state)
     }
 
     pub(crate) fn task(&self) -> Option<Task> {
         match self {
-            Self::Told(event) => event.task().unwrap(),
+            Self::Published(event) => event.task().unwrap(),
             Self::Settled(_) => None,
         }
     }
@@ -105,14 +105,14 @@ impl Stage {
     }
 
     pub(crate) fn build(&self, readiness: &Readiness) -> Result<Host, HostError> {
-        let place = WorkerContext {
+        let worker = WorkerContext {
             environment: self.environment.clone(),
             backplane: self.watched.clone(),
             storage: self.storage.clone(),
             database: None,
             pod: PodId::worker(),
         };
-        Host::new(place, self.config.clone(), self.tricks.clone(), readiness)
+        Host::new(worker, self.config.clone(), self.tricks.clone(), readiness)
     }
 
     pub(crate) fn job(&self, input: Value) -> Job {
@@ -183,7 +183,7 @@ impl RunningHost {
 pub(crate) fn settlements(steps: &[Step]) -> impl Iterator<Item = &Settlement> {
     steps.iter().filter_map(|step| match step {
         Step::Settled(settlement) => Some(settlement),
-        Step::Told(_) => None,
+        Step::Published(_) => None,
     })
 }
 
@@ -212,7 +212,7 @@ impl EventLog for WatchedLog {
             return Err(SendError::Unavailable("it is away".to_owned()));
         }
         self.inner.publish(to, event).await?;
-        self.record.send_modify(|steps| steps.push(Step::Told(event.clone())));
+        self.record.send_modify(|steps| steps.push(Step::Published(event.clone())));
         Ok(())
     }
 

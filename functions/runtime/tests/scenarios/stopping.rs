@@ -19,8 +19,8 @@ async fn a_stopping_host_takes_no_more_and_lets_what_runs_finish() {
     stage.tricks.gate.add_permits(1);
     host.stopped().await;
     let steps = stage.until_settled(1).await;
-    assert!(steps.iter().any(|step| step.tells(task, TaskState::Succeeded)), "{steps:?}");
-    assert!(!steps.iter().filter_map(Step::task).any(|told| told.id == late), "{steps:?}");
+    assert!(steps.iter().any(|step| step.publishes(task, TaskState::Succeeded)), "{steps:?}");
+    assert!(!steps.iter().filter_map(Step::task).any(|task| task.id == late), "{steps:?}");
 }
 
 #[tokio::test]
@@ -34,10 +34,10 @@ async fn what_outlasts_the_grace_is_put_back_unharmed_and_done_by_another() {
     host.stopped().await;
     let steps = stage.until_settled(1).await;
     assert_eq!(settlements(&steps).collect::<Vec<_>>(), [&Settlement::Requeue]);
-    assert!(!steps.iter().filter_map(Step::task).any(|told| told.state.is_end()), "{steps:?}");
+    assert!(!steps.iter().filter_map(Step::task).any(|task| task.state.is_end()), "{steps:?}");
     stage.tricks.gate.add_permits(1);
     let _second = stage.host().await;
-    stage.until("its end", |steps| steps.iter().any(|step| step.tells(task, TaskState::Succeeded))).await;
+    stage.until("its end", |steps| steps.iter().any(|step| step.publishes(task, TaskState::Succeeded))).await;
 }
 
 #[tokio::test]
@@ -46,7 +46,7 @@ async fn a_host_that_stops_while_the_broker_is_away_leaves_the_job_to_be_told_by
     stage.config.grace = Duration::ZERO;
     let host = stage.host().await;
     let task = stage.submit(json!({ "trick": "hold" })).await;
-    stage.until("its beginning", |steps| steps.iter().any(|step| step.tells(task, TaskState::Running))).await;
+    stage.until("its beginning", |steps| steps.iter().any(|step| step.publishes(task, TaskState::Running))).await;
     let mut refusals = stage.refusals();
     stage.refuses.send_replace(true);
     stage.tricks.gate.add_permits(2);
@@ -57,5 +57,5 @@ async fn a_host_that_stops_while_the_broker_is_away_leaves_the_job_to_be_told_by
     let _second = stage.host().await;
     let steps = stage.until_settled(2).await;
     assert_eq!(settlements(&steps).collect::<Vec<_>>(), [&Settlement::Requeue, &Settlement::Done]);
-    assert!(steps.iter().any(|step| step.tells(task, TaskState::Succeeded)), "{steps:?}");
+    assert!(steps.iter().any(|step| step.publishes(task, TaskState::Succeeded)), "{steps:?}");
 }

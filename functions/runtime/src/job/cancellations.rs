@@ -1,4 +1,4 @@
-//! Which tasks were taken back, as the environment's log tells it.
+//! The tasks that were cancelled, as the environment's log has them.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -15,22 +15,22 @@ use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{info, warn};
 
-/// The event that takes a task back.
+/// The event that cancels a task.
 const CANCELLED: &str = "bellwire.task.cancelled";
-/// Most cancelled tasks that are remembered; the oldest are forgotten.
+/// The most cancelled tasks that are remembered; the oldest are forgotten.
 const MOST_REMEMBERED: usize = 10_000;
 
-/// Follows the log for words that take tasks back.
+/// Follows the log for events that cancel tasks.
 pub(crate) struct Cancellations {
-    known: Arc<Known>,
-    /// How well the log is heard; caught up only when all cancelled tasks of it are known here.
-    /// Closed only if listening has ended.
+    tasks: Arc<Tasks>,
+    /// The health of the log's reader; caught up only when all cancelled tasks of the log are known here.
+    /// Closed only if the reader has ended.
     pub(crate) health: watch::Receiver<ReadHealth>,
-    _listening: AbortOnDropHandle<()>,
+    _reader: AbortOnDropHandle<()>,
 }
 
 #[derive(Default)]
-struct Known(Mutex<State>);
+struct Tasks(Mutex<State>);
 
 #[derive(Default)]
 struct State {
@@ -41,43 +41,43 @@ struct State {
 }
 
 /// A task that runs here, until dropped.
-pub(crate) struct Running {
-    known: Arc<Known>,
+pub(crate) struct RunningTask {
+    tasks: Arc<Tasks>,
     task: TaskId,
-    /// Cancelled when its owner takes it back, or has done so before.
+    /// Cancelled when the task's owner cancels it, or has done so before.
     pub(crate) cancelled: CancellationToken,
 }
 
 impl Cancellations {
-    /// Begins to listen; jobs waiting longer than `horizon` are not found to be cancelled.
+    /// Begins to read; the cancelling of a job that has waited longer than `horizon` is not found.
     pub(crate) fn follow(log: Arc<dyn EventLog>, pod: &PodId, horizon: Duration) -> Self {
         let follower = Follower::start(log, pod, FollowTiming::with_horizon(horizon));
-        let (known, health) = (Arc::new(Known::default()), follower.health());
-        let listening = AbortOnDropHandle::new(tokio::spawn(listen(follower, known.clone())));
-        Self { known, health, _listening: listening }
+        let (tasks, health) = (Arc::new(Tasks::default()), follower.health());
+        let reader = AbortOnDropHandle::new(tokio::spawn(read(follower, tasks.clone())));
+        Self { tasks, health, _reader: reader }
     }
 
-    /// Watches over a task that begins to run here.
-    pub(crate) fn running(&self, task: TaskId) -> Running {
+    /// Registers a task that begins to run here.
+    pub(crate) fn begin(&self, task: TaskId) -> RunningTask {
         let cancelled = CancellationToken::new();
-        let mut state = self.known.state();
+        let mut state = self.tasks.state();
         if state.cancelled.contains(&task) {
             cancelled.cancel();
         }
         state.running.insert(task, cancelled.clone());
-        Running { known: self.known.clone(), task, cancelled }
+        RunningTask { tasks: self.tasks.clone(), task, cancelled }
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningTask {
     fn drop(&mut self) {
-        self.known.state().running.remove(&self.task);
+        self.tasks.state().running.remove(&self.task);
     }
 }
 
-impl Known {
+impl Tasks {
     fn state(&self) -> MutexGuard<'_, State> {
-        // Each change stands by itself, so a panic elsewhere leaves it usable.
+        // Each change is complete by itself, so a panic elsewhere leaves it usable.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -93,29 +93,29 @@ impl Known {
             state.cancelled.remove(&oldest);
         }
         if let Some(running) = state.running.get(&task) {
-            info!(%task, "its owner took it back");
+            info!(%task, "cancelled by its owner");
             running.cancel();
         }
     }
 }
 
-async fn listen(mut follower: Follower, known: Arc<Known>) {
+async fn read(mut follower: Follower, tasks: Arc<Tasks>) {
     while let Some(item) = follower.next().await {
         match item {
             Followed::Entry(entry) => {
-                if let Some(task) = taken_back(&entry) {
-                    known.cancel(task);
+                if let Some(task) = cancelled_task(&entry) {
+                    tasks.cancel(task);
                 }
             }
             Followed::Gap(gap) => {
-                warn!(?gap, "a task cancelled in a part of the log that was not read is done all the same");
+                warn!(?gap, "a task cancelled in a part of the log that was not read is run all the same");
             }
             Followed::CaughtUp(_) => {}
         }
     }
 }
 
-fn taken_back(entry: &LogEntry) -> Option<TaskId> {
+fn cancelled_task(entry: &LogEntry) -> Option<TaskId> {
     let event = entry.event.as_ref().ok()?;
     if entry.origin != Destination::Own || event.event_type != CANCELLED {
         return None;

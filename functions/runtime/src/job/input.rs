@@ -6,7 +6,7 @@ use model::Job;
 use serde_json::Value;
 use storage::OwnerFiles;
 
-use crate::{failure::Failure, schema::InputSchema, stored};
+use crate::{failure::Failure, job::schema::InputSchema, stored};
 
 /// The input of a job, not read yet.
 pub(crate) struct JobInput {

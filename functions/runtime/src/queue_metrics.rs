@@ -1,4 +1,4 @@
-//! How many jobs of a kind wait, are to be retried, and are dead: gauges, for who scales workers by their queue.
+//! Gauges of the jobs of a kind that wait, wait for a retry, or are dead: for scaling workers by their queue.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,27 +9,27 @@ use tokio::time::sleep;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::warn;
 
-/// How often it is looked, give or take a fifth, so that many workers do not ask at once.
-const BETWEEN_LOOKS: Duration = Duration::from_secs(10);
+/// The pause between two measurements, give or take a fifth, so that many workers do not ask at once.
+const INTERVAL: Duration = Duration::from_secs(10);
 /// The queue may have to be made first.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Keeps the gauges of a kind for as long as the handle lives. All workers of a kind say the same.
-pub(crate) fn watch(jobs: Arc<dyn JobQueues>, kind: Kind) -> AbortOnDropHandle<()> {
+/// Keeps the gauges of a kind up to date for as long as the handle lives. All workers of a kind report the same.
+pub(crate) fn spawn(jobs: Arc<dyn JobQueues>, kind: Kind) -> AbortOnDropHandle<()> {
     AbortOnDropHandle::new(tokio::spawn(async move {
         let mut pause = FIRST_PAUSE;
         loop {
             sleep(pause.mul_f64(rand::random_range(0.8..1.2))).await;
-            pause = BETWEEN_LOOKS;
+            pause = INTERVAL;
             match jobs.depth(&kind).await {
-                Ok(depth) => tell(&kind, depth),
-                Err(error) => warn!(%kind, %error, "it is not known how many jobs wait"),
+                Ok(depth) => record(&kind, depth),
+                Err(error) => warn!(%kind, %error, "the number of waiting jobs is not known"),
             }
         }
     }))
 }
 
-fn tell(kind: &Kind, depth: Depth) {
+fn record(kind: &Kind, depth: Depth) {
     // The counts of a queue are far below where a float loses one.
     for (name, count) in [
         ("bellwire_function_waiting", depth.waiting),
@@ -58,13 +58,13 @@ mod tests {
         for _ in 0..3 {
             jobs.submit(&Job::new(TaskId::new(), kind.clone(), "ada", "A job", Value::Null)).await.unwrap();
         }
-        let _watching = watch(jobs, kind);
-        let told = async {
+        let _metrics = spawn(jobs, kind);
+        let recorded = async {
             while !metrics.render().contains(r#"bellwire_function_waiting{kind="gauged"} 3"#) {
                 sleep(Duration::from_millis(10)).await;
             }
         };
-        timeout(Duration::from_secs(20), told).await.unwrap();
+        timeout(Duration::from_secs(20), recorded).await.unwrap();
         assert!(metrics.render().contains(r#"bellwire_function_dead{kind="gauged"} 0"#));
     }
 }

@@ -1,4 +1,4 @@
-//! What a function may be given: its JSON Schema, compiled once, and what is wrong with an input in words.
+//! The JSON Schema of a function's input, compiled once, and its errors in words.
 
 use std::cmp::Reverse;
 
@@ -11,9 +11,9 @@ use serde_json::Value;
 
 use crate::failure::Failure;
 
-/// Most errors that are told at once; who mends these sees the rest.
-const MOST_TOLD: usize = 3;
-/// Most characters of a value, or of a list of choices, that are told.
+/// The most errors that one message has.
+const MOST_ERRORS: usize = 3;
+/// The most characters of a value, and of a list of choices, in a message.
 const LONGEST_SHOWN: usize = 80;
 const LONGEST_CHOICES: usize = 400;
 
@@ -21,65 +21,65 @@ const LONGEST_CHOICES: usize = 400;
 pub(crate) struct InputSchema(Validator);
 
 impl InputSchema {
-    /// Compiles it; the error says why it is none.
-    pub(crate) fn of(schema: &Value) -> Result<Self, String> {
+    /// Compiles it; the error says why it is no schema.
+    pub(crate) fn compile(schema: &Value) -> Result<Self, String> {
         jsonschema::draft202012::new(schema).map(Self).map_err(|error| error.to_string())
     }
 
-    /// Says what is wrong with an input, each thing with the path of its field.
+    /// Checks an input; the message has the first errors, each with the path of its field.
     pub(crate) fn check(&self, input: &Value) -> Result<(), Failure> {
-        let mut told: Vec<String> = Vec::new();
+        let mut messages: Vec<String> = Vec::new();
         for error in self.0.iter_errors(input) {
-            let words = in_words(&error);
-            if !told.contains(&words) {
-                told.push(words);
+            let message = message(&error);
+            if !messages.contains(&message) {
+                messages.push(message);
             }
-            if told.len() == MOST_TOLD {
+            if messages.len() == MOST_ERRORS {
                 break;
             }
         }
-        if told.is_empty() { Ok(()) } else { Err(Failure::input(told.join("; "))) }
+        if messages.is_empty() { Ok(()) } else { Err(Failure::input(messages.join("; "))) }
     }
 }
 
-fn in_words(error: &ValidationError<'_>) -> String {
-    let given = error.instance();
-    let what = match error.kind() {
+fn message(error: &ValidationError<'_>) -> String {
+    let value = error.instance();
+    let reason = match error.kind() {
         ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
             let values = values(context);
             match nearest(context) {
-                _ if !values.is_empty() => format!("{} is none of {}", shown(given), choices(&values)),
-                Some(inner) => return in_words(inner),
-                None => format!("{} is not of a form that is known here", shown(given)),
+                _ if !values.is_empty() => format!("{} is none of {}", shown(value), choices(&values)),
+                Some(inner) => return message(inner),
+                None => format!("{} is not of a form that is known here", shown(value)),
             }
         }
         ValidationErrorKind::AdditionalProperties { unexpected }
         | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
-            let names: Vec<_> = unexpected.iter().take(MOST_TOLD).map(|name| format!("`{}`", cut(name))).collect();
+            let names: Vec<_> = unexpected.iter().take(MOST_ERRORS).map(|name| format!("`{}`", cut(name))).collect();
             let fields = if unexpected.len() == 1 { "unknown field" } else { "unknown fields" };
             format!("{fields} {}", names.join(", "))
         }
         ValidationErrorKind::Required { property } => {
             format!("missing field `{}`", property.as_str().unwrap_or_default())
         }
-        ValidationErrorKind::Type { kind } => format!("{} is not {}", shown(given), types(kind)),
+        ValidationErrorKind::Type { kind } => format!("{} is not {}", shown(value), types(kind)),
         ValidationErrorKind::Enum { options } => {
-            format!("{} is none of {}", shown(given), choices(options.as_array().map_or(&[], Vec::as_slice)))
+            format!("{} is none of {}", shown(value), choices(options.as_array().map_or(&[], Vec::as_slice)))
         }
         ValidationErrorKind::Constant { expected_value } => {
-            format!("{} is not {}", shown(given), shown(expected_value))
+            format!("{} is not {}", shown(value), shown(expected_value))
         }
-        // The library's words begin with the whole value, however long it is.
-        _ => error.masked_with(shown(given)).to_string(),
+        // The library's message begins with the whole value, however long it is.
+        _ => error.masked_with(shown(value)).to_string(),
     };
-    format!("{}: {what}", path(error))
+    format!("{}: {reason}", path(error.instance_path()))
 }
 
-/// Where each form is a single value, as the variants of an enum are: all of these values.
-fn values(forms: &[Vec<ValidationError<'static>>]) -> Vec<Value> {
+/// All values where each alternative is a single value, as the variants of an enum are.
+fn values(alternatives: &[Vec<ValidationError<'static>>]) -> Vec<Value> {
     let mut values = Vec::new();
-    for form in forms {
-        match form.first().map(ValidationError::kind) {
+    for alternative in alternatives {
+        match alternative.first().map(ValidationError::kind) {
             Some(ValidationErrorKind::Constant { expected_value }) => values.push((**expected_value).clone()),
             Some(ValidationErrorKind::Enum { options }) => {
                 values.extend(options.as_array().into_iter().flatten().cloned())
@@ -91,24 +91,20 @@ fn values(forms: &[Vec<ValidationError<'static>>]) -> Vec<Value> {
     values
 }
 
-/// Of several forms the one that the input comes nearest to: where it goes wrong deepest, and least often.
-fn nearest<'a>(forms: &'a [Vec<ValidationError<'static>>]) -> Option<&'a ValidationError<'static>> {
+/// The alternative that the input comes nearest to: where its errors are deepest, and fewest.
+fn nearest<'a>(alternatives: &'a [Vec<ValidationError<'static>>]) -> Option<&'a ValidationError<'static>> {
     let depth = |error: &ValidationError<'_>| error.instance_path().segments().count();
-    // `null` is the form of what may be left out: nobody meant it who wrote something.
+    // `null` is the alternative of an optional field: a value that was written never meant it.
     let is_null = |error: &ValidationError<'_>| {
         matches!(error.kind(), ValidationErrorKind::Type { kind: TypeKind::Single(JsonType::Null) })
     };
-    let forms = forms.iter().filter(|form| !form.iter().any(is_null));
-    let nearest = forms.max_by_key(|form| (form.iter().map(depth).max(), Reverse(form.len())))?;
+    let alternatives = alternatives.iter().filter(|errors| !errors.iter().any(is_null));
+    let nearest = alternatives.max_by_key(|errors| (errors.iter().map(depth).max(), Reverse(errors.len())))?;
     nearest.first()
 }
 
-fn path(error: &ValidationError<'_>) -> String {
-    field(error.instance_path())
-}
-
-/// A place in the input as people write it: `input.columns[2].name`.
-fn field(location: &Location) -> String {
+/// A path in the input, such as `input.columns[2].name`.
+fn path(location: &Location) -> String {
     let mut path = "input".to_owned();
     for segment in location.segments() {
         match segment {
@@ -124,10 +120,10 @@ fn types(kind: &TypeKind) -> String {
         TypeKind::Single(kind) => vec![*kind],
         TypeKind::Multiple(kinds) => kinds.iter().filter(|kind| *kind != JsonType::Null).collect(),
     };
-    kinds.into_iter().map(type_in_words).collect::<Vec<_>>().join(" or ")
+    kinds.into_iter().map(type_name).collect::<Vec<_>>().join(" or ")
 }
 
-fn type_in_words(kind: JsonType) -> &'static str {
+fn type_name(kind: JsonType) -> &'static str {
     match kind {
         JsonType::Array => "a list",
         JsonType::Boolean => "true or false",
@@ -190,7 +186,7 @@ mod tests {
     #[schemars(rename_all = "lowercase")]
     #[expect(dead_code, reason = "only its schema is of use")]
     enum Mode {
-        /// A variant with words has a form of its own in the schema.
+        /// A variant with a doc comment is an alternative of its own in the schema.
         Replace,
         Append,
         Upsert,
@@ -206,7 +202,7 @@ mod tests {
 
     fn check(input: &Value) -> Result<(), Failure> {
         let schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Input>();
-        InputSchema::of(&schema.to_value()).unwrap().check(input)
+        InputSchema::compile(&schema.to_value()).unwrap().check(input)
     }
 
     fn wrong(input: Value) -> String {
@@ -234,17 +230,17 @@ mod tests {
                 "input.rows[1].at[0]: 1 is not true or false",
             ),
         ] {
-            // Where several things are wrong, each is told.
-            let told = wrong(input);
-            assert!(told.contains(words), "{words} in {told}");
+            // Each of several errors is named.
+            let message = wrong(input);
+            assert!(message.contains(words), "{words} in {message}");
         }
         assert!(check(&json!({ "table": "t", "mode": null, "columns": { "a": 1 } })).is_ok());
     }
 
     #[test]
-    fn a_few_errors_are_told_at_once_and_never_a_long_value() {
+    fn a_message_has_a_few_errors_and_never_a_long_value() {
         let words = wrong(json!({ "table": "x".repeat(10).len(), "mode": "x".repeat(5000), "month": -1, "a": 1 }));
-        assert_eq!(words.split("; ").count(), MOST_TOLD, "{words}");
+        assert_eq!(words.split("; ").count(), MOST_ERRORS, "{words}");
         assert!(words.len() < 1000, "{words}");
     }
 }

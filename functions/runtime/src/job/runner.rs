@@ -1,51 +1,50 @@
-//! One job, from taken to settled.
+//! One job, from the queue to its settlement.
 
 use std::{sync::Arc, time::Instant};
 
-use backplane::{EventLog, JobDelivery, Settlement};
+use backplane::{JobDelivery, Settlement};
 use metrics::{counter, gauge, histogram};
-use model::{Environment, Job, Kind, audience};
-use storage::{OwnerFiles, Storage};
+use model::{Job, Kind, audience};
+use storage::OwnerFiles;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, info, info_span, warn};
 
 use crate::{
-    announce::Announcer,
-    attempt::{Outcome, Stops, attempt},
-    cancellations::Cancellations,
     context::Context,
-    database::Database,
-    erased::Erased,
-    job_input::JobInput,
-    schema::InputSchema,
-    underway::Underway,
-    verdict::Verdict,
+    job::{
+        attempt::{Outcome, StopSignals, attempt},
+        cancellations::Cancellations,
+        input::JobInput,
+        publisher::TaskPublisher,
+        schema::InputSchema,
+        task_locks::TaskLocks,
+        verdict::Verdict,
+    },
+    json_function::JsonFunction,
+    worker_context::WorkerContext,
 };
 
-/// A job handed out so often and never heard of again ends its worker each time; it is not run once more.
+/// A job that was delivered so often without a settlement ends its worker each time; it is not run once more.
 /// Above the number of attempts, because a broker that restarts counts too.
 const MOST_REDELIVERIES: u32 = 10;
 
-/// What the jobs of one host share.
+/// Runs the jobs of one host.
 pub(crate) struct Runner {
-    pub(crate) environment: Environment,
-    pub(crate) log: Arc<dyn EventLog>,
-    pub(crate) storage: Storage,
-    pub(crate) database: Option<Database>,
-    pub(crate) function: Arc<dyn Erased>,
+    pub(crate) worker: WorkerContext,
+    pub(crate) function: Arc<JsonFunction>,
     pub(crate) schema: Arc<InputSchema>,
     pub(crate) kind: Kind,
     pub(crate) cancellations: Cancellations,
-    pub(crate) underway: Underway,
-    /// Most attempts at one job.
+    pub(crate) locks: TaskLocks,
+    /// The most attempts at one job.
     pub(crate) attempts: u32,
     /// Cancelled when the host's grace is over.
-    pub(crate) giving_up: CancellationToken,
+    pub(crate) grace_over: CancellationToken,
 }
 
 impl Runner {
-    /// Does a job and settles it.
+    /// Runs a job and settles it.
     pub(crate) async fn take(self: Arc<Self>, delivery: JobDelivery) {
         let JobDelivery { job, redeliveries, settle } = delivery;
         let settlement = match job.and_then(|job| self.check(job)) {
@@ -56,7 +55,7 @@ impl Runner {
                 self.work(job, attempt, redeliveries).instrument(span).await
             }
             Err(reason) => {
-                error!(kind = %self.kind, reason, "what was taken is no job; it is put beside the queue");
+                error!(kind = %self.kind, reason, "the delivery is no job of this queue; it is dead-lettered");
                 Settlement::Dead { reason }
             }
         };
@@ -65,7 +64,7 @@ impl Runner {
         }
     }
 
-    /// What a job of ours must be beyond its shape.
+    /// Checks the kind and the owner.
     fn check(&self, job: Job) -> Result<Job, String> {
         if job.kind != self.kind {
             return Err(format!("it is a job for {}, in the queue of {}", job.kind, self.kind));
@@ -77,85 +76,85 @@ impl Runner {
     }
 
     async fn work(&self, job: Job, attempt: u32, redeliveries: u32) -> Settlement {
-        let _turn = tokio::select! {
-            turn = self.underway.turn(job.task) => turn,
-            () = self.giving_up.cancelled() => return Settlement::Requeue,
+        let _guard = tokio::select! {
+            guard = self.locks.lock(job.task) => guard,
+            () = self.grace_over.cancelled() => return Settlement::Requeue,
         };
-        let files = self.storage.files(&self.environment, &job.owner);
-        let announcer = Announcer::new(self.log.clone(), files.clone(), &job, attempt);
-        let began = Instant::now();
+        let files = self.worker.storage.files(&self.worker.environment, &job.owner);
+        let publisher = TaskPublisher::new(self.worker.backplane.log.clone(), files.clone(), &job, attempt);
+        let started = Instant::now();
         let verdict = if redeliveries > MOST_REDELIVERIES {
             Verdict::lost(attempt)
         } else {
             self.count(attempt);
-            let outcome = self.run(&job, attempt, files, &announcer).await;
-            match (outcome, self.function.continues()) {
-                (Outcome::Completed(_), true) => Verdict::GoesOn,
+            let outcome = self.run(&job, attempt, files, &publisher).await;
+            match (outcome, self.function.only_begins()) {
+                (Outcome::Completed(_), true) => Verdict::Detached,
                 (outcome, _) => Verdict::of(outcome, &job, attempt, self.attempts),
             }
         };
-        let (word, seconds) = (verdict.word(), began.elapsed().as_secs_f64());
-        counter!("bellwire_function_runs_total", "kind" => self.kind.to_string(), "outcome" => word).increment(1);
+        let (outcome, seconds) = (verdict.label(), started.elapsed().as_secs_f64());
+        counter!("bellwire_function_runs_total", "kind" => self.kind.to_string(), "outcome" => outcome).increment(1);
         histogram!("bellwire_function_seconds", "kind" => self.kind.to_string()).record(seconds);
-        info!(outcome = word, seconds, "run");
-        self.tell(verdict, &announcer).await
+        info!(outcome, seconds, "run");
+        self.publish(verdict, &publisher).await
     }
 
-    /// How far into its attempts a job is when it runs; what few jobs ever reach is one.
+    /// Counts an attempt by its number; the numbers that few jobs reach are one.
     fn count(&self, attempt: u32) {
         let attempt = if attempt < 6 { attempt.to_string() } else { "6+".to_owned() };
         let kind = self.kind.to_string();
         counter!("bellwire_function_attempts_total", "kind" => kind, "attempt" => attempt).increment(1);
     }
 
-    async fn run(&self, job: &Job, attempt_number: u32, files: OwnerFiles, announcer: &Announcer) -> Outcome {
-        let running = self.cancellations.running(job.task);
+    async fn run(&self, job: &Job, attempt_number: u32, files: OwnerFiles, publisher: &TaskPublisher) -> Outcome {
+        let running = self.cancellations.begin(job.task);
         if running.cancelled.is_cancelled() {
             return Outcome::Cancelled;
         }
-        let (progress, told) = watch::channel(0.0);
+        let (progress, receiver) = watch::channel(0.0);
         let context = Context {
             task: job.task,
-            environment: self.environment.clone(),
+            environment: self.worker.environment.clone(),
             owner: job.owner.clone(),
             groups: job.groups.clone(),
             parent: job.parent,
             title: job.title.clone(),
             attempt: attempt_number,
-            deadline: Instant::now() + self.function.limit(),
+            deadline: Instant::now() + self.function.deadline(),
             traceparent: job.traceparent.clone(),
-            database: self.database.clone(),
+            database: self.worker.database.clone(),
             files,
             stop: CancellationToken::new(),
             progress,
         };
-        let stops = Stops { cancelled: running.cancelled.clone(), giving_up: self.giving_up.clone() };
+        let signals = StopSignals { cancelled: running.cancelled.clone(), grace_over: self.grace_over.clone() };
         let gauge = gauge!("bellwire_function_running", "kind" => self.kind.to_string());
         gauge.increment(1.0);
         let ended = CancellationToken::new();
         let run = async {
             let _ended = ended.clone().drop_guard();
             let input = JobInput::new(job, self.schema.clone());
-            attempt(self.function.clone(), context, input, &stops).await
+            attempt(self.function.clone(), context, input, &signals).await
         };
-        // Joined, not raced: a word that is on its way is not cut off, and comes before the end.
-        let (outcome, ()) = tokio::join!(run, announcer.progress(told, &ended));
+        // Joined, not raced: an event that is being published is not cut off, and comes before the end.
+        let (outcome, ()) = tokio::join!(run, publisher.progress(receiver, &ended));
         gauge.decrement(1.0);
         outcome
     }
 
-    /// Tells what became of it; only then may it be settled.
-    async fn tell(&self, verdict: Verdict, announcer: &Announcer) -> Settlement {
+    /// Publishes the verdict; only then may the job be settled.
+    async fn publish(&self, verdict: Verdict, publisher: &TaskPublisher) -> Settlement {
         match verdict {
             Verdict::Requeue => Settlement::Requeue,
-            Verdict::GoesOn => Settlement::Done,
-            Verdict::Again(why, settlement) => {
-                announcer.queued_again(why).await;
+            Verdict::Detached => Settlement::Done,
+            Verdict::Retry(error, settlement) => {
+                publisher.retry(error).await;
                 settlement
             }
-            Verdict::End(end, settlement) => match announcer.end(end, &self.giving_up).await {
+            Verdict::End(end, settlement) => match publisher.end(end, &self.grace_over).await {
                 true => settlement,
-                // Done, and not told: whoever takes it next finds its effect and tells it.
+                // Done, and not published: the next worker finds its effect and publishes it.
                 false => Settlement::Requeue,
             },
         }

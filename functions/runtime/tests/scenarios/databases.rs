@@ -1,0 +1,209 @@
+//! Both databases: errors that pass and errors that do not, provoked; tables of our own; effects that come about once.
+
+use std::{env, fs, path::Path, time::Duration};
+
+use model::TaskId;
+use runtime::{
+    Database, DatabaseError,
+    database::{Dialect, Postgres, Sqlite, Tables, passes_in_postgres, passes_in_sqlite},
+};
+use rusqlite::TransactionBehavior;
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use tempfile::TempDir;
+
+fn open(url: &str) -> Database {
+    Database::open_url("the test's url", url, "bellwire-test").unwrap()
+}
+
+fn sqlite(path: &Path) -> Sqlite {
+    match open(&format!("sqlite://{}", path.display())) {
+        Database::Sqlite(sqlite) => sqlite,
+        Database::Postgres(_) => unreachable!("its address says SQLite"),
+    }
+}
+
+fn postgres_url() -> String {
+    env::var("BELLWIRE_TEST_DATABASE_URL")
+        .expect("BELLWIRE_TEST_DATABASE_URL is not set: run `make test`, which starts a PostgreSQL")
+}
+
+fn postgres(url: &str) -> Postgres {
+    match open(url) {
+        Database::Postgres(postgres) => postgres,
+        Database::Sqlite(_) => unreachable!("its address says PostgreSQL"),
+    }
+}
+
+/// A schema of the test's own; the address of the database within it.
+async fn schema() -> String {
+    let (url, name) = (postgres_url(), format!("test_{}", TaskId::new()).to_lowercase());
+    let mut connection = PgConnection::connect(&url).await.unwrap();
+    connection.execute(AssertSqlSafe(format!("CREATE SCHEMA {name}"))).await.unwrap();
+    let separator = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{separator}options[search_path]={name}")
+}
+
+#[tokio::test]
+async fn errors_of_sqlite_pass_or_not() {
+    let folder = TempDir::new().unwrap();
+    let database = sqlite(&folder.path().join("t.db"));
+    let mut connection = database.connect().unwrap();
+    connection.execute_batch("CREATE TABLE t (id INTEGER PRIMARY KEY, text TEXT NOT NULL)").unwrap();
+    let fails = |sql: &str, passes: bool| {
+        let error = connection.execute_batch(sql).unwrap_err();
+        assert_eq!(passes_in_sqlite(&error), passes, "{sql}: {error}");
+    };
+    fails("INSERT INTO t VALUES (1, 'a'), (1, 'b')", false);
+    fails("INSERT INTO t VALUES (1, NULL)", false);
+    fails("INSERT INTO missing VALUES (1)", false);
+    fails("SELEC 1", false);
+
+    let mut other = database.connect().unwrap();
+    other.busy_timeout(Duration::ZERO).unwrap();
+    let writing = connection.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
+    let busy = other.transaction_with_behavior(TransactionBehavior::Immediate).map(drop).unwrap_err();
+    assert!(passes_in_sqlite(&busy), "{busy}");
+    drop(writing);
+
+    let reader = database.connect_read_only().unwrap();
+    let read_only = reader.execute_batch("INSERT INTO t VALUES (1, 'a')").unwrap_err();
+    assert!(!passes_in_sqlite(&read_only), "{read_only}");
+
+    let pages: i64 = connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+    connection.pragma_update(None, "max_page_count", pages).unwrap();
+    let full = connection.execute_batch("INSERT INTO t VALUES (1, zeroblob(100000))").unwrap_err();
+    assert!(matches!(DatabaseError::from(full), DatabaseError::Full(_)));
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_never_passes_and_a_folder_that_is_away_does() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("t.db");
+    fs::write(&path, "this is no database, and long enough to be seen as none".repeat(100)).unwrap();
+    let error = sqlite(&path).connect().unwrap_err();
+    assert!(matches!(error, DatabaseError::Refused(_)), "{error}");
+    let error = sqlite(&path.join("below/t.db")).connect().unwrap_err();
+    assert!(matches!(error, DatabaseError::Passing(_)), "{error}");
+    let missing = sqlite(&folder.path().join("missing.db")).connect_read_only().unwrap_err();
+    assert!(passes_in_sqlite(&missing), "{missing}");
+}
+
+#[tokio::test]
+async fn errors_of_postgresql_pass_or_not() {
+    let database = postgres(&schema().await);
+    let mut one = database.connect().await.unwrap();
+    let mut other = database.connect().await.unwrap();
+    one.execute("CREATE TABLE t (id bigint PRIMARY KEY, text text NOT NULL)").await.unwrap();
+    for (sql, passes) in [
+        ("INSERT INTO t VALUES (1, 'a'), (1, 'b')", false),
+        ("INSERT INTO t VALUES (1, NULL)", false),
+        ("SELECT * FROM missing", false),
+        ("SELEC 1", false),
+        ("SELECT 1 / 0", false),
+        ("SELECT 'x'::int", false),
+        ("BEGIN READ ONLY; INSERT INTO t VALUES (1, 'a')", false),
+        ("SET statement_timeout = 20; SELECT pg_sleep(10)", true),
+        ("SELECT pg_cancel_backend(pg_backend_pid()), pg_sleep(10)", true),
+    ] {
+        let mut connection = database.connect().await.unwrap();
+        let error = connection.execute(sql).await.unwrap_err();
+        assert_eq!(passes_in_postgres(&error), passes, "{sql}: {error}");
+    }
+
+    let mut locking = one.begin().await.unwrap();
+    locking.execute("LOCK TABLE t").await.unwrap();
+    let locked = other.execute("SET lock_timeout = 20; SELECT * FROM t").await.unwrap_err();
+    assert!(passes_in_postgres(&locked), "{locked}");
+    drop(locking);
+
+    let terminated = other.execute("SELECT pg_terminate_backend(pg_backend_pid())").await.unwrap_err();
+    assert!(passes_in_postgres(&terminated), "{terminated}");
+    let lost = other.execute("SELECT 1").await.unwrap_err();
+    assert!(passes_in_postgres(&lost), "{lost}");
+
+    let mut reader = database.connect().await.unwrap();
+    Postgres::begin_read_only(&mut reader, Duration::from_secs(10)).await.unwrap();
+    let read_only = reader.execute("INSERT INTO t VALUES (1, 'a')").await.unwrap_err();
+    assert!(!passes_in_postgres(&read_only), "{read_only}");
+}
+
+#[tokio::test]
+async fn two_that_wait_for_each_other_pass() {
+    let database = postgres(&schema().await);
+    let (mut one, mut other) = (database.connect().await.unwrap(), database.connect().await.unwrap());
+    one.execute("CREATE TABLE a (); CREATE TABLE b ()").await.unwrap();
+    one.execute("SET deadlock_timeout = 20; BEGIN; LOCK TABLE a").await.unwrap();
+    other.execute("SET deadlock_timeout = 20; BEGIN; LOCK TABLE b").await.unwrap();
+    let (one, other) = tokio::join!(one.execute("LOCK TABLE b; COMMIT"), other.execute("LOCK TABLE a; COMMIT"));
+    let deadlock = one.err().or(other.err()).unwrap();
+    assert!(passes_in_postgres(&deadlock), "{deadlock}");
+}
+
+#[tokio::test]
+async fn a_login_or_database_that_is_wrong_never_passes_and_a_server_that_is_away_does() {
+    let url = postgres_url();
+    let (scheme, rest) = url.split_once("://").unwrap();
+    let (login, server) = rest.split_once('@').unwrap();
+    let user = login.split(':').next().unwrap();
+    let (address, _) = server.split_once('/').unwrap();
+    for (url, passes) in [
+        (format!("{scheme}://{user}:wrong@{server}"), false),
+        (format!("{scheme}://nobody:wrong@{server}"), false),
+        (format!("{scheme}://{login}@{address}/missing"), false),
+        (format!("{scheme}://{login}@127.0.0.1:1/postgres"), true),
+    ] {
+        let error = postgres(&url).connect().await.unwrap_err();
+        assert_eq!(matches!(error, DatabaseError::Passing(_)), passes, "{error}");
+    }
+}
+
+const TABLES: Tables = Tables {
+    names: &["ours", "ours_too"],
+    sqlite: "CREATE TABLE IF NOT EXISTS ours (n INTEGER); CREATE TABLE IF NOT EXISTS ours_too (n INTEGER)",
+    postgres: "CREATE TABLE IF NOT EXISTS ours (n bigint); CREATE TABLE IF NOT EXISTS ours_too (n bigint)",
+};
+
+async fn tables_are_created_by_many_at_once(database: Database, dialect: Dialect) {
+    let insert = || {
+        database.transaction_with(&TABLES, move |transaction| {
+            assert_eq!(transaction.dialect(), dialect);
+            transaction.execute("INSERT INTO ours VALUES ($1)", &[1.into()])
+        })
+    };
+    for inserted in futures_util::future::join_all((0..8).map(|_| insert())).await {
+        assert_eq!(inserted, Ok::<_, DatabaseError>(1));
+    }
+    let drop = |transaction: &mut dyn runtime::database::Transaction| transaction.execute("DROP TABLE ours_too", &[]);
+    database.transaction(drop).await.unwrap();
+    assert_eq!(insert().await, Ok(1), "what is missing is created again");
+}
+
+async fn an_effect_comes_about_once(database: Database) {
+    let task = TaskId::new();
+    let once = |number: i64| {
+        database.once(task, move |transaction| {
+            transaction.execute("CREATE TABLE IF NOT EXISTS effects (n BIGINT)", &[])?;
+            transaction.execute("INSERT INTO effects VALUES ($1)", &[number.into()])?;
+            Ok(number)
+        })
+    };
+    let (one, other) = tokio::join!(once(1), once(2));
+    assert_eq!(one.unwrap(), other.unwrap());
+    let count = database.transaction(|transaction| transaction.query("SELECT count(*) FROM effects", &[]));
+    assert_eq!(count.await.unwrap()[0].integer(0), Some(1));
+}
+
+#[tokio::test]
+async fn tables_and_effects_of_sqlite() {
+    let folder = TempDir::new().unwrap();
+    let url = |name: &str| format!("sqlite://{}", folder.path().join(name).display());
+    tables_are_created_by_many_at_once(open(&url("a.db")), Dialect::Sqlite).await;
+    an_effect_comes_about_once(open(&url("b.db"))).await;
+}
+
+#[tokio::test]
+async fn tables_and_effects_of_postgresql() {
+    let url = schema().await;
+    tables_are_created_by_many_at_once(open(&url), Dialect::Postgres).await;
+    an_effect_comes_about_once(open(&url)).await;
+}
