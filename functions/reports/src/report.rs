@@ -49,7 +49,8 @@ pub enum OpenError {
 }
 
 impl Reports {
-    /// Reads and checks the definitions without connecting. Called within a runtime. Queries run on `reports.database_url`, or on `database`.
+    /// Reads and checks the definitions without connecting; called within a runtime. Queries run on
+    /// `reports.database_url`, or on `database` where that is empty.
     pub fn open(config: ReportsConfig, database: &DatabaseConfig) -> Result<Self, OpenError> {
         let (setting, url) = match config.database_url.as_str() {
             "" => ("database.url (BELLWIRE_DATABASE__URL)", database.url.as_str()),
@@ -94,12 +95,10 @@ impl Reports {
             thread::run(move || writer.write(messages, out)),
             upload::upload(reader, put),
         );
-        // A stopped workbook's writer reports an error of its own.
-        if context.stop.is_cancelled() {
-            return Err(Failure::Stopped);
-        }
         match (queried, written, uploaded) {
             (Ok(()), Ok(rows), Ok(file)) => Ok((rows, file)),
+            // The writer of a workbook reports an error of its own when it is stopped.
+            _ if context.stop.is_cancelled() => Err(Failure::Stopped),
             // One of the three failed, which stopped the others.
             (queried, written, uploaded) => {
                 let failures = [queried.err(), written.err(), uploaded.err()];

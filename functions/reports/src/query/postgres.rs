@@ -123,7 +123,7 @@ fn bind<'q>(query: Query<'q, Server, PgArguments>, value: &BoundValue) -> Query<
     }
 }
 
-/// How the text of a column is parsed.
+/// The parser for the text of a column.
 #[derive(Clone, Copy)]
 enum ColumnType {
     Boolean,
