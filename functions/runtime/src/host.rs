@@ -104,10 +104,9 @@ impl Host {
             InputSchema::compile(&description.input).map_err(|error| HostError::Schema(kind.clone(), error))?;
         let registration = tokio::spawn(register(worker.storage.catalogue(&worker.environment), description));
         let runner = Runner {
-            cancellations: Cancellations::follow(worker.backplane.log.clone(), &worker.pod, config.horizon),
+            cancellations: Cancellations::follow(&worker, config.horizon, function.clone()),
             worker,
             kind,
-            cancellations: Cancellations::follow(backplane.log.clone(), &pod, config.horizon, function.clone()),
             function,
             schema: Arc::new(schema),
             locks: TaskLocks::default(),
