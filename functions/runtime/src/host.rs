@@ -103,10 +103,8 @@ impl Host {
         let schema =
             InputSchema::compile(&description.input).map_err(|error| HostError::Schema(kind.clone(), error))?;
         let registration = tokio::spawn(register(worker.storage.catalogue(&worker.environment), description));
-        let (log, horizon) = (worker.backplane.log.clone(), config.horizon);
-        let cancellations = Cancellations::follow(log, &worker.pod, horizon, function.clone());
         let runner = Runner {
-            cancellations,
+            cancellations: Cancellations::follow(&worker, config.horizon, function.clone()),
             worker,
             kind,
             function,

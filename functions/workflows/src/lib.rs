@@ -5,7 +5,7 @@
 //! - [`config`]: the settings
 //! - [`definition`]: the workflows of a folder, read and checked at start
 //! - [`workflows`]: the function; its job starts a run
-//! - `run`: a run and what moves it, without a database or a broker
+//! - `run`: a run and the decisions about it, without a database or a broker
 //! - `engine`: advances runs by the log and the clock, in transactions, and sends what follows
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]

@@ -1,7 +1,7 @@
 //! A run of a workflow: pure decisions, without a database or a broker.
 //!
-//! - [`state`]: how far a run is
-//! - [`event`]: what moves a run, read from the log
+//! - [`state`]: a run, its steps and their items
+//! - [`event`]: the events that move a run, read from the log
 //! - `transition`: one move of a run and the actions that follow from it
 //! - `apply`: an event changes the run
 //! - `advance`: starts what is due, or `compensate`s where the run cannot succeed

@@ -7,15 +7,15 @@ use std::{
 };
 
 use backplane::{
-    Destination, EventLog, LogEntry,
+    Destination, LogEntry,
     follow::{FollowItem, FollowTiming, Follower, ReadHealth},
 };
-use model::{PodId, TaskId};
+use model::TaskId;
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{info, warn};
 
-use crate::json_function::JsonFunction;
+use crate::{json_function::JsonFunction, worker_context::WorkerContext};
 
 /// The event that cancels a task.
 const CANCELLED: &str = "bellwire.task.cancelled";
@@ -52,8 +52,9 @@ pub(crate) struct RunningTask {
 
 impl Cancellations {
     /// Begins to read; the cancelling of a job that has waited longer than `horizon` is not found.
-    pub(crate) fn follow(log: Arc<dyn EventLog>, pod: &PodId, horizon: Duration, function: Arc<JsonFunction>) -> Self {
-        let follower = Follower::start(log, pod, FollowTiming::with_horizon(horizon));
+    pub(crate) fn follow(worker: &WorkerContext, horizon: Duration, function: Arc<JsonFunction>) -> Self {
+        let timing = FollowTiming::with_horizon(horizon);
+        let follower = Follower::start(worker.backplane.log.clone(), &worker.pod, timing);
         let (tasks, health) = (Arc::new(Tasks::default()), follower.health());
         let reader = AbortOnDropHandle::new(tokio::spawn(read(follower, tasks.clone(), function)));
         Self { tasks, health, _reader: reader }

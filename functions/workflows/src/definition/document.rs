@@ -43,13 +43,13 @@ pub struct StepDefinition {
     pub title: String,
     /// A function, `approval`, `wait`, or the name of another workflow.
     pub kind: String,
-    /// Whether the kind is another workflow; set when the folder is read.
+    /// True if the kind is another workflow; set when the folder is read.
     #[serde(default)]
     pub nested: bool,
     /// The steps that must have succeeded before.
     #[serde(default)]
     pub needs: Vec<String>,
-    /// Whether it runs although a step that it needs was skipped; otherwise it is skipped too.
+    /// Lets it run although a step that it needs was skipped; otherwise it is skipped too.
     #[serde(default)]
     pub even_after_skipped: bool,
     /// A condition; the step is skipped where it is false.

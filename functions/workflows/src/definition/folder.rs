@@ -11,7 +11,7 @@ use super::{
     document::Definition,
 };
 
-/// How deep workflows may start each other.
+/// The deepest nesting of workflows that start each other.
 pub(crate) const MAX_DEPTH: u32 = 5;
 
 /// Workflows by name.

@@ -13,7 +13,7 @@ pub(crate) struct ReferenceCheck<'a> {
     pub(crate) source: &'a Source,
     /// The ids of the steps that have ended by then.
     pub(crate) ended: BTreeSet<&'a str>,
-    /// Whether there is an `item`.
+    /// True where `item` can be used.
     pub(crate) has_item: bool,
 }
 

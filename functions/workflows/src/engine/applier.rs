@@ -23,14 +23,14 @@ pub(crate) async fn run(runs: &Runs, queue: &EventQueue) {
 
 async fn apply(runs: &Runs, queue: &EventQueue, run: TaskId, event: RunEvent) {
     let update = || runs.update(run, vec![event.clone()]);
-    let updated = until_answered("what was heard is not written down yet", update).await;
+    let updated = until_answered("an event of a run is not applied yet", update).await;
     if updated == Some(Updated::Unknown) && event == RunEvent::Cancelled {
         queue.add_cancelled(run);
     }
 }
 
 async fn apply_gap(runs: &Runs, queue: &EventQueue) {
-    let unfinished = until_answered("the runs under way are not known yet", || {
+    let unfinished = until_answered("the unfinished runs are not known yet", || {
         let environment = runs.worker.environment.clone();
         runs.database.transaction(move |transaction| store::unfinished(transaction, &environment))
     });

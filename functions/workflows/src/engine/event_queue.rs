@@ -1,4 +1,4 @@
-//! The events of the log, on their way from the host's reader to the engine.
+//! The queue of log events from the host's reader to the engine.
 
 use std::{
     collections::{HashMap, VecDeque},

@@ -37,7 +37,7 @@ pub(crate) async fn send_outbox(runs: &Runs) {
                 Ok(true) => {}
                 Ok(false) => break,
                 Err(error) => {
-                    warn!(%error, "what is to be sent cannot be looked up now");
+                    warn!(%error, "the outbox cannot be read now");
                     sleep(jittered(Duration::from_secs(1))).await;
                     break;
                 }

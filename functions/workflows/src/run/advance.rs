@@ -10,7 +10,7 @@ use super::{
 };
 use crate::definition::document::StepType;
 
-/// How often a question is repeated, without a toast, for pods that have lost it; in milliseconds.
+/// The pause before a question is repeated, without a toast, for pods that have lost it; in milliseconds.
 const QUESTION_INTERVAL: i64 = 12 * 3_600_000;
 
 impl Transition<'_> {

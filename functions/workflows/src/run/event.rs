@@ -1,4 +1,4 @@
-//! What moves a run: ends of tasks, answers and cancellations, read from the log.
+//! The events that move a run: ends of tasks, answers and cancellations, read from the log.
 
 use backplane::{Destination, LogEntry};
 use model::{TaskId, TaskState, approval::Answer};

@@ -14,7 +14,7 @@ use super::state::{ItemIndex, ItemState, Operation, Phase, Run, workflows_kind};
 const SOURCE: &str = "/functions/workflows";
 /// The source of cancellations of step tasks; no function, since their ends are published by their functions.
 const CANCEL_SOURCE: &str = "/workflows/steps";
-/// A run under way is published again well before this has passed.
+/// A running run is published again well before this has passed.
 const NEXT_BY: SignedDuration = SignedDuration::from_hours(2);
 /// In characters.
 const MAX_NOTE: usize = 300;

@@ -31,11 +31,11 @@ pub(crate) struct Run {
     pub(crate) revision: u32,
     #[serde(rename = "told")]
     pub(crate) published_at: i64,
-    /// Whether it has changed since.
+    /// True if it has changed since.
     #[serde(rename = "untold")]
     pub(crate) has_unpublished: bool,
     pub(crate) phase: Phase,
-    /// Whether its owner cancelled it.
+    /// True once its owner cancelled it.
     pub(crate) cancelled: bool,
     /// The error of the first step that failed.
     pub(crate) failure: Option<TaskError>,
@@ -85,16 +85,16 @@ pub(crate) struct Item {
     pub(crate) state: ItemState,
     /// The current attempt, from 1; 0 before the first.
     pub(crate) attempt: u32,
-    /// When a pause ends, or a question is repeated.
+    /// The end of a pause, or the next repetition of a question.
     pub(crate) due: Option<i64>,
-    /// When it times out.
+    /// The time at which it times out.
     pub(crate) deadline: Option<i64>,
     pub(crate) progress: f64,
     /// The number of times its question was repeated.
     pub(crate) round: u32,
     pub(crate) note: Option<String>,
     pub(crate) href: Option<String>,
-    /// Whether its stored output was fetched into the database, or cannot be.
+    /// True once its stored output was fetched into the database, or is known to be gone.
     pub(crate) fetched: bool,
     /// Set where it is new; otherwise it is in a column of its own and read when it is needed.
     #[serde(skip)]
@@ -171,7 +171,7 @@ impl StepRun {
         Self { state: StepState::Waiting, note: None, end_order: 0, items: Vec::new() }
     }
 
-    /// Whether it has ended; a step that is undone has.
+    /// True once it has ended; a step that is undone has.
     pub(crate) fn is_over(&self) -> bool {
         !matches!(self.state, StepState::Waiting | StepState::Running | StepState::Asked)
     }
@@ -255,7 +255,7 @@ impl Run {
         steps.flat_map(|(step, run)| (0..run.items.len()).map(move |item| ItemIndex { step, item })).collect()
     }
 
-    /// When something is due without an event from outside; `None` once it is over.
+    /// The next time at which something is due without an event; `None` once it is over.
     pub(crate) fn due(&self) -> Option<i64> {
         let items = self.steps.iter().flat_map(|step| &step.items);
         items.filter(|item| !item.state.is_end()).flat_map(|item| [item.due, item.deadline]).flatten().min()

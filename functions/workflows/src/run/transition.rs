@@ -13,7 +13,7 @@ use crate::{
 /// The timeout of approvals and nested workflows by default, in milliseconds.
 pub(crate) const LONG_TIMEOUT: i64 = 30 * 24 * 3_600_000;
 
-/// What is sent because of a move.
+/// A message that follows from a move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
     /// Submits the current task of an item.

@@ -1,4 +1,4 @@
-//! When steps are done: conditions, and time.
+//! Steps with conditions, and waits.
 
 use model::{StepState, TaskState};
 use serde_json::json;

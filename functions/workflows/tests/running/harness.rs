@@ -269,7 +269,7 @@ struct WorkLog {
     inputs: Vec<Value>,
     /// Runs of each task.
     runs: HashMap<TaskId, u32>,
-    /// How often each name has failed.
+    /// The failures of each name so far.
     failed: HashMap<String, u32>,
     /// Names whose runs may end.
     released: Vec<String>,

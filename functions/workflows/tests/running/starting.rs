@@ -1,4 +1,4 @@
-//! Who may begin what.
+//! Starting runs: permissions and inputs.
 
 use model::{Job, TaskState};
 use serde_json::json;
