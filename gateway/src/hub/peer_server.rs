@@ -90,7 +90,9 @@ impl PeerServer {
 
 /// The replies in parts that wait until the other pod confirms them.
 #[derive(Clone, Default)]
-struct Unconfirmed(Arc<Mutex<HashMap<(PodId, u64), oneshot::Sender<()>>>>);
+struct Unconfirmed(Arc<Mutex<Replies>>);
+
+type Replies = HashMap<(PodId, u64), oneshot::Sender<()>>;
 
 impl Unconfirmed {
     fn confirm(&self, from: PodId, number: u64) {
@@ -99,7 +101,7 @@ impl Unconfirmed {
         }
     }
 
-    fn replies(&self) -> MutexGuard<'_, HashMap<(PodId, u64), oneshot::Sender<()>>> {
+    fn replies(&self) -> MutexGuard<'_, Replies> {
         // Each change is whole in itself: a panic elsewhere has not harmed it.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
