@@ -114,7 +114,7 @@ async fn errors_of_postgresql_pass_or_not() {
     locking.execute("LOCK TABLE t").await.unwrap();
     let locked = other.execute("SET lock_timeout = 20; SELECT * FROM t").await.unwrap_err();
     assert!(passes_in_postgres(&locked), "{locked}");
-    drop(locking);
+    locking.rollback().await.unwrap();
 
     let terminated = other.execute("SELECT pg_terminate_backend(pg_backend_pid())").await.unwrap_err();
     assert!(passes_in_postgres(&terminated), "{terminated}");
