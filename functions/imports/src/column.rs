@@ -74,12 +74,12 @@ impl ColumnType {
         }
     }
 
-    /// Whether a format that tells text from numbers writes it as text.
+    /// True for types that JSON and workbooks write as text.
     pub(crate) fn is_written_as_text(self) -> bool {
         matches!(self, Self::Date | Self::Timestamp | Self::Timestamptz | Self::Text)
     }
 
-    /// Whether a column of this type takes all values of another one unchanged.
+    /// True if a column of this type takes all values of another one unchanged.
     pub(crate) fn accepts(self, other: Self) -> bool {
         self == other
             || matches!((self, other), (Self::Number, Self::Integer) | (Self::Timestamp, Self::Date))

@@ -65,7 +65,7 @@ impl TryFrom<String> for TablePattern {
 }
 
 impl TablePattern {
-    /// Whether a table has such a name.
+    /// True if a table has such a name.
     pub(crate) fn matches(&self, table: &TableName) -> bool {
         let name = table.as_str().to_ascii_lowercase();
         match self.0.strip_suffix('*') {

@@ -51,7 +51,7 @@ pub struct Input {
     pub columns: BTreeMap<String, ColumnType>,
 }
 
-/// How a file is read, as far as an input or a definition says.
+/// Options of reading a file; what is missing is detected.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct FileOptions {
@@ -110,7 +110,7 @@ pub enum Compression {
 }
 
 impl Input {
-    /// How the file is read, as far as the input says.
+    /// The options of reading the file.
     pub(crate) fn file_options(&self) -> FileOptions {
         FileOptions {
             format: self.format,

@@ -43,7 +43,7 @@ impl Definitions {
     }
 }
 
-/// Whether two names are one table: SQLite ignores case.
+/// Compares the names of tables as SQLite does, ignoring case.
 fn is_same(one: &TableName, other: &TableName) -> bool {
     one.as_str().eq_ignore_ascii_case(other.as_str())
 }

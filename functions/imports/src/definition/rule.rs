@@ -1,4 +1,4 @@
-//! What a definition requires of a column's values beyond their type.
+//! The requirements of a definition on a column's values beyond their type.
 
 use std::{cmp::Ordering, fmt};
 

@@ -102,7 +102,7 @@ fn scan(part: &mut impl Read, name: &str, mut count: impl FnMut(u64) -> Result<(
         () if lower.starts_with("xl/worksheets/sheet") => (u64::MAX, u64::MAX),
         () => (MAX_PART_BYTES, u64::MAX),
     };
-    // Pictures are no XML, and nobody reads them.
+    // Pictures are no XML, and the library does not read them.
     let is_xml = !ends(&[".png", ".jpg", ".jpeg", ".gif", ".bmp", ".emf", ".wmf", ".bin", ".tiff"]);
     let (mut scan, mut bytes) = (XmlScan::default(), 0);
     let mut chunk = vec![0; 64 * 1024];

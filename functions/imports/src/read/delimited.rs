@@ -12,7 +12,7 @@ use crate::read::{
 pub(crate) struct DelimitedReader {
     text: TextReader,
     delimiter: u8,
-    /// Whether the text may end within a row, as a sample does; that row is left out.
+    /// Set if the text may end within a row, as a sample does; that row is left out.
     truncated: bool,
     csv: csv_core::Reader,
     /// Text that is not read yet; the current row starts at `row`, on `line`, and is read up to `read`.
@@ -27,7 +27,7 @@ pub(crate) struct DelimitedReader {
     names: Vec<String>,
 }
 
-/// Whether a row needs a CSV parser.
+/// The shape of a row: only quoted ones need a CSV parser.
 enum RowShape {
     /// One line of so many bytes without quotes, which is only split.
     Plain(usize),

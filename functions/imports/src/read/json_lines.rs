@@ -30,7 +30,7 @@ pub(crate) enum UnknownKeys {
 /// Reads the objects of a text.
 pub(crate) struct JsonLinesReader {
     text: TextReader,
-    /// Whether the text may end within a line, as a sample does; that line is left out.
+    /// Set if the text may end within a line, as a sample does; that line is left out.
     truncated: bool,
     /// Text that is not read yet; the current line starts at `from`.
     buffer: Vec<u8>,

@@ -28,13 +28,13 @@ pub(crate) struct Row<'a> {
     pub(crate) fields: &'a [u8],
     pub(crate) ends: &'a [usize],
     pub(crate) gap: usize,
-    /// Which fields are text whatever they look like; empty where the format has no types.
+    /// Marks the fields that are text whatever they look like; empty where the format has no types.
     pub(crate) is_text: &'a [bool],
     /// The names of all fields, where a row may bring new ones.
     pub(crate) names: &'a [String],
 }
 
-/// Whether a table can hold the text of a row.
+/// The state of a row's text: a table cannot hold every one.
 pub(crate) enum Validity<'a> {
     /// To be checked.
     Unchecked(&'a TextReader),
@@ -71,7 +71,7 @@ impl<'a> Row<'a> {
         })
     }
 
-    /// Whether the field there is text whatever it looks like.
+    /// True if the field there is text whatever it looks like.
     pub(crate) fn is_text(&self, at: usize) -> bool {
         self.is_text.get(at).copied().unwrap_or(false)
     }

@@ -18,7 +18,7 @@ use crate::{input::Compression, read::source::Chunks};
 /// Bytes that are unpacked at once.
 const CHUNK_BYTES: usize = 128 * 1024;
 
-/// How much a packed file may unpack to.
+/// The limit of what a packed file may unpack to.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct UnpackLimit {
     /// Bytes in all.

@@ -1,10 +1,10 @@
-//! What the database has under a table's name.
+//! The existing table of an import's name.
 
 use runtime::Failure;
 
 use crate::column::{Column, ColumnType};
 
-/// What the database has under a table's name.
+/// The existing table of a name, if it is one.
 pub(crate) enum ExistingTable {
     Missing,
     /// Something else of that name, such as a view.
@@ -17,7 +17,7 @@ pub(crate) enum ExistingTable {
 }
 
 impl ExistingTable {
-    /// Whether it is a table that no import created.
+    /// True for a table that no import created.
     pub(crate) fn is_foreign(&self) -> bool {
         matches!(self, Self::Table { imported: None, .. })
     }

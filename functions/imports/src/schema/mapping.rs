@@ -43,7 +43,7 @@ pub(crate) struct MappedField {
     pub(crate) field: String,
     pub(crate) inference: TypeInference,
     pub(crate) rule: Option<Arc<Rule>>,
-    /// Whether it is written to the table.
+    /// Set if it is written to the table.
     pub(crate) used: bool,
 }
 
@@ -66,7 +66,7 @@ pub(crate) struct ColumnMapping {
     pub(crate) key: Vec<String>,
     /// The columns of a definition; the table has no others.
     declared: Option<Arc<[DeclaredColumn]>>,
-    /// Whether the types are final, so that a row that does not fit is rejected.
+    /// Set once the types are final: a row that does not fit is rejected.
     fixed: bool,
 }
 
@@ -188,7 +188,7 @@ impl ColumnMapping {
         }
     }
 
-    /// Whether a field that first appears in a later row becomes a column.
+    /// True if a field that first appears in a later row becomes a column.
     pub(crate) fn accepts_new_fields(&self) -> bool {
         !self.fixed || self.declared.is_some()
     }

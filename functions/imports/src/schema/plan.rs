@@ -112,7 +112,7 @@ impl Plan {
 /// The first mebibyte of a file.
 struct Sample {
     bytes: Bytes,
-    /// Whether there is more.
+    /// Set if there is more.
     truncated: bool,
 }
 

@@ -25,7 +25,7 @@ use crate::{
     write::rejected::RejectedRowsWriter,
 };
 
-/// What a database loads, whole or not at all.
+/// One load of a file into a database, whole or not at all.
 pub(crate) struct LoadJob {
     pub(crate) task: TaskId,
     pub(crate) spec: Arc<ImportSpec>,
@@ -70,7 +70,7 @@ pub(crate) enum ReadOutcome {
     TypesChanged(ColumnMapping),
 }
 
-/// What was read.
+/// The counts of a complete read.
 pub(crate) struct ReadSummary {
     pub(crate) rows: u64,
     pub(crate) rejected: Option<RejectedRows>,

@@ -1,4 +1,4 @@
-//! Whether a load creates its table, empties it or adds to it.
+//! The choice between creating the table, emptying it and adding to it.
 
 use runtime::Failure;
 
@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-/// How a load treats the table.
+/// The treatment of the table by a load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LoadStrategy {
     /// Creates it, in place of one that an import created.
