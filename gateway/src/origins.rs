@@ -94,9 +94,9 @@ impl FromStr for Origin {
             return Err(wrong("has a wildcard, and each origin must be named"));
         }
         let with_usual_port = url.port_or_known_default().map(|port| format!("{origin}:{port}"));
-        // Compared with what was written, so that nothing the parser has normalised or left out is accepted.
+        // Compared with what was written, so that nothing the parser has normalised or left out is accepted; nor is a user.
         let written = text.to_ascii_lowercase();
-        if url.has_host() && !origin.contains(',') && (written == origin || Some(written) == with_usual_port) {
+        if url.has_host() && !origin.contains([',', '@']) && (written == origin || Some(written) == with_usual_port) {
             return Ok(Self(origin));
         }
         let has_path = text.split_once("://").is_some_and(|(_, rest)| rest.contains(['/', '?', '#']));
