@@ -71,8 +71,8 @@ pub(crate) fn completion(output: Output) -> Completion<Output> {
     }
     let mut toast = Toast::new(Level::Success, format!("{} is imported", output.table));
     if let Some(rejected) = &output.rejected {
-        let were = if rejected.rows == 1 { "was" } else { "were" };
-        body = format!("{body}; {} {were} rejected", count(rejected.rows, "row"));
+        let verb = if rejected.rows == 1 { "was" } else { "were" };
+        body = format!("{body}; {} {verb} rejected", count(rejected.rows, "row"));
         toast.level = Level::Warning;
         toast.action = Some(Action { label: "Download rejected rows".to_owned(), href: rejected.href.clone() });
     }

@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quote_that_unclosed_quote_is_named_by_its_line() {
+    fn a_quote_that_never_closes_is_named_by_its_line() {
         assert_eq!(failure("a,b\n1,2\n3,\"x\n4,5\n6,7\n"), "the quote (\") that opens in line 3 never closes");
         let long = format!("a\n1\n\"x{}", "y\n".repeat(MAX_ROW_BYTES));
         assert_eq!(failure(&long), "the quote (\") that opens in line 3 never closes");

@@ -59,7 +59,7 @@ pub(crate) fn format(start: &[u8]) -> Result<Format, Failure> {
         return Ok(Format::Jsonl);
     }
     if matches!(after(b'['), Some(b'{' | b'[')) {
-        let message = "the file is JSON in one chunk; write JSON Lines, an object on each line, and import that";
+        let message = "the file is JSON in one piece; write JSON Lines, an object on each line, and import that";
         return Err(Failure::input(message));
     }
     match UNSUPPORTED.iter().find(|(prefix, _)| starts_with(prefix)) {
@@ -136,7 +136,7 @@ mod tests {
             (b"\xD0\xCF\x11\xE0", "an old Excel workbook, or one with a password"),
             (b"%PDF-1.7", "a PDF"),
             (b"\n <!doctype html>", "a web page"),
-            (b"[{\"a\": 1}]", "JSON in one chunk"),
+            (b"[{\"a\": 1}]", "JSON in one piece"),
         ] {
             assert!(format(start).unwrap_err().to_string().contains(what), "{what}");
         }

@@ -1,10 +1,10 @@
-//! The existing table of an import's name.
+//! The table that exists under an import's name, and its columns.
 
 use runtime::Failure;
 
 use crate::column::{Column, ColumnType};
 
-/// The existing table of a name, if it is one.
+/// The table that exists under a name.
 pub(crate) enum ExistingTable {
     Missing,
     /// Something else of that name, such as a view.
@@ -52,8 +52,8 @@ impl ExistingColumn {
     /// The type as which values for it are read; a definition may declare a narrower one.
     pub(crate) fn read_type(&self, declared: Option<ColumnType>, table: &str) -> Result<ColumnType, Failure> {
         let Self { name, type_name, accepts } = self;
-        let refused = |why: String| {
-            let message = format!("the column {name} of the table {table} is {type_name}, which {why}");
+        let refused = |reason: String| {
+            let message = format!("the column {name} of the table {table} is {type_name}, which {reason}");
             Err(Failure::Permanent { reason: "table", message })
         };
         match (*accepts, declared) {

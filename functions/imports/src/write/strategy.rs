@@ -30,8 +30,8 @@ impl LoadStrategy {
         mapping: &mut ColumnMapping,
     ) -> Result<Self, Failure> {
         let table = spec.table.as_str();
-        let refused = |why: &str| {
-            let message = format!("the table {table} {why}, so it was left alone; choose another name");
+        let refused = |reason: &str| {
+            let message = format!("the table {table} {reason}, so it was left alone; choose another name");
             Err(Failure::Permanent { reason: "table", message })
         };
         let (columns, imported) = match existing {
