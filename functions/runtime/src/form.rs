@@ -10,7 +10,7 @@ use storage::FileKey;
 use crate::definitions::Segment;
 
 /// The most characters of a text value.
-const LONGEST_TEXT: usize = 10_000;
+const LONGEST_TEXT: usize = 16 * 1024;
 /// The most characters of a value that an error message shows.
 const LONGEST_SHOWN: usize = 60;
 
@@ -198,7 +198,7 @@ mod tests {
         for (field_type, value, words) in [
             (Text, json!(5), "5 is not a text"),
             (Text, json!("a\0b"), "null characters"),
-            (Text, json!("x".repeat(10_001)), "longer than"),
+            (Text, json!("x".repeat(16 * 1024 + 1)), "longer than"),
             (Integer, json!(1.5), "1.5 is not a whole number"),
             (Integer, json!("5"), "\"5\" is not a whole number"),
             (Integer, json!(9_223_372_036_854_775_808_u64), "is not a whole number"),
