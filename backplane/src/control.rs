@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::send::{Link, SendError};
+use crate::link::{Link, SendError};
 
 /// Most bytes of a message as JSON: a client's request, or a part of an answer, in base64.
 pub const MAX_CONTROL_BYTES: usize = 160 * 1024;

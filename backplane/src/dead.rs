@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use model::{environment::Kind, job::Job};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::send::SendError;
+use crate::link::SendError;
 
 /// A job that was given up, or bytes that never were one.
 #[derive(Debug, Clone, PartialEq)]

@@ -19,8 +19,8 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::{error, warn};
 
 use crate::{
+    link::{Link, SendError},
     log::{Destination, EventLog, Gap, LogEntry, LogItem, LogReader, ReadFrom},
-    send::{Link, SendError},
 };
 
 /// The timing of a [`Follower`].
@@ -191,7 +191,7 @@ impl FollowTask {
             let deadline = self.deadline();
             let open = tokio::select! {
                 item = self.reader.items.recv() => match item {
-                    Some(item) => self.take(item).await,
+                    Some(item) => self.handle_item(item).await,
                     None => { self.after_reader_ended().await; Some(()) }
                 },
                 (number, sent) = confirmed(&mut self.in_flight) => { self.after_publishing(number, sent); Some(()) }
@@ -232,7 +232,7 @@ impl FollowTask {
         }
     }
 
-    async fn take(&mut self, item: LogItem) -> Option<()> {
+    async fn handle_item(&mut self, item: LogItem) -> Option<()> {
         self.last_received = Instant::now();
         match item {
             LogItem::Gap(gap) => self.items.send(FollowItem::Gap(gap)).await.ok(),

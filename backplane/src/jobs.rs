@@ -9,7 +9,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     dead::{DeadJobs, Depth},
-    send::{Link, SendError},
+    link::{Link, SendError},
 };
 
 /// The delays of the retry queues: a retry waits in the queue of the largest step not above its delay.
@@ -77,7 +77,7 @@ pub trait JobQueues: Send + Sync {
     async fn submit(&self, job: &Job) -> Result<(), SendError>;
 
     /// Takes jobs of a kind, at most `at_once` unsettled at a time; declares the queue if it is missing and allowed.
-    fn take(&self, kind: &Kind, at_once: u16) -> JobReader;
+    fn consume(&self, kind: &Kind, at_once: u16) -> JobReader;
 
     /// The number of jobs of a kind; `Unroutable` when there is no queue of that kind. It needs no permission.
     async fn depth(&self, kind: &Kind) -> Result<Depth, SendError>;

@@ -7,7 +7,7 @@
 //!   that prove that nothing is missing
 //! - [`jobs`]: the work queues of the functions; [`dead`]: jobs that were given up
 //! - [`control`]: messages between gateway pods
-//! - [`send`]: the outcomes of sending, and the state of a connection
+//! - [`link`]: the outcomes of sending, and the state of a connection
 //! - [`memory`] and [`rabbitmq`]: the two implementations
 
 pub mod backplane;
@@ -15,17 +15,17 @@ pub mod control;
 pub mod dead;
 pub mod follow;
 pub mod jobs;
+pub mod link;
 pub mod log;
 pub mod memory;
 pub mod open;
 pub mod rabbitmq;
-pub mod send;
 pub mod topology;
 
 pub use backplane::Backplane;
 pub use control::{Control, ControlMessage, ControlReader};
 pub use dead::{DeadJob, DeadJobs, Depth};
 pub use jobs::{JobDelivery, JobQueues, JobReader, Settlement};
+pub use link::{Link, SendError};
 pub use log::{Destination, DropReason, EventLog, Gap, LogEntry, LogItem, LogReader, ReadFrom};
 pub use open::BackplaneConfig;
-pub use send::{Link, SendError};

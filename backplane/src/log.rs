@@ -10,7 +10,7 @@ use model::{
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::send::{Link, SendError};
+use crate::link::{Link, SendError};
 
 /// The exchange that an event is published to, or came through: it alone decides the environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -8,8 +8,8 @@ use url::Url;
 
 use crate::{
     backplane::Backplane,
+    link::SendError,
     rabbitmq,
-    send::SendError,
     topology::{Prefix, Topology},
 };
 

@@ -15,16 +15,16 @@ mod connect;
 mod control;
 mod dead;
 mod declare;
+mod job_consumer;
 mod jobs;
-mod join;
 mod log;
+mod log_consumer;
 mod publish;
 mod publish_connection;
-mod read;
 mod reconnect;
 mod settle;
+mod start_position;
 mod stream;
-mod take;
 
 use std::sync::Arc;
 
@@ -40,7 +40,7 @@ use self::{
     log::RabbitLog,
     publish::Publisher,
 };
-use crate::{backplane::Backplane, send::SendError, topology::Topology};
+use crate::{backplane::Backplane, link::SendError, topology::Topology};
 
 /// Opens an environment's backplane on the broker at this address; it connects in the background.
 ///

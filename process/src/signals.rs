@@ -16,7 +16,7 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Handles both signals; must be called within a runtime.
+    /// Handles both signals; must be called within a Tokio runtime.
     pub fn listen() -> io::Result<Self> {
         let terminate = signal(SignalKind::terminate())?;
         let interrupt = signal(SignalKind::interrupt())?;

@@ -7,7 +7,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     control::{Control, ControlMessage, ControlReader},
-    send::{Link, SendError},
+    link::{Link, SendError},
 };
 
 /// Most messages that wait for a slow reader before it loses the oldest.

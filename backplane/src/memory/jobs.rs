@@ -17,7 +17,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::{
     dead::{self, DeadJob, DeadJobs, Depth, Retried},
     jobs::{JobDelivery, JobQueues, JobReader, Settle, Settlement, retry_step},
-    send::{Link, SendError},
+    link::{Link, SendError},
 };
 
 /// Most jobs that one queue holds, and most of its dead ones.
@@ -162,7 +162,7 @@ impl JobQueues for MemoryJobs {
         Ok(())
     }
 
-    fn take(&self, kind: &Kind, at_once: u16) -> JobReader {
+    fn consume(&self, kind: &Kind, at_once: u16) -> JobReader {
         let queue = {
             let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
             queues.entry(kind.clone()).or_default().clone()

@@ -12,8 +12,8 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
+    link::{Link, SendError},
     log::{Destination, EventLog, Gap, LogEntry, LogItem, LogReader, ReadFrom},
-    send::{Link, SendError},
 };
 
 /// Most bytes of events that are kept; the oldest go first.

@@ -10,7 +10,7 @@ use lapin::{
 };
 use tokio::time::timeout;
 
-use crate::{send::SendError, topology::Topology};
+use crate::{link::SendError, topology::Topology};
 
 /// Limit for connecting, the handshake included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

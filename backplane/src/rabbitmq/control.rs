@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     control::{Control, ControlMessage, ControlReader},
-    send::{Link, SendError},
+    link::{Link, SendError},
     topology::Topology,
 };
 

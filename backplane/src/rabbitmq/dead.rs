@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     dead::{self, DeadJob, DeadJobs, Retried},
-    send::SendError,
+    link::SendError,
 };
 
 /// Headers of a job that we dead-lettered: the reason, the time (RFC 3339) and the number of attempts.

@@ -13,7 +13,7 @@ use lapin::{
 use model::environment::Kind;
 
 use super::connect::{Fault, fault};
-use crate::{jobs::RETRY_STEPS, send::SendError, topology::Topology};
+use crate::{jobs::RETRY_STEPS, link::SendError, topology::Topology};
 
 /// Entries of the log are kept this long, and as many as fit; a policy of the operator's overrides both.
 const LOG_MAX_AGE: &str = "7D";

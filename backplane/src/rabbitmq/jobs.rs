@@ -11,15 +11,15 @@ use super::{
     connect::{Broker, await_answer},
     dead::RabbitDeadJobs,
     declare,
+    job_consumer::JobConsumer,
     publish::{Failure, Publication, Publisher},
     reconnect,
     settle::Settler,
-    take::JobConsumer,
 };
 use crate::{
     dead::{self, DeadJobs, Depth},
     jobs::{JobQueues, JobReader, RETRY_STEPS},
-    send::{Link, SendError},
+    link::{Link, SendError},
 };
 
 /// An environment's job queues.
@@ -57,7 +57,7 @@ impl JobQueues for RabbitJobs {
         }
     }
 
-    fn take(&self, kind: &Kind, at_once: u16) -> JobReader {
+    fn consume(&self, kind: &Kind, at_once: u16) -> JobReader {
         let at_once = at_once.max(1);
         let (sender, deliveries) = mpsc::channel(usize::from(at_once));
         let (link_sender, link) = watch::channel(Link::Down("connecting".to_owned()));

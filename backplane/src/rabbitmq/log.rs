@@ -10,13 +10,13 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{
     connect::Broker,
     declare::{self, Bindings},
+    log_consumer::StreamReader,
     publish::{Publication, Publisher},
-    read::StreamReader,
     reconnect,
 };
 use crate::{
+    link::{Link, SendError},
     log::{Destination, EventLog, LogReader, ReadFrom},
-    send::{Link, SendError},
 };
 
 /// Entries buffered between the connection and the reader.

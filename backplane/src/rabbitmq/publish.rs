@@ -17,7 +17,7 @@ use super::{
     connect::{Broker, Fault, fault},
     publish_connection::{PublishConnection, maintain},
 };
-use crate::send::{Link, SendError};
+use crate::link::{Link, SendError};
 
 /// Limit for publishing, retries included; then it is `Unavailable`.
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(5);

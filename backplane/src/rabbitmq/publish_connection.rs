@@ -12,7 +12,7 @@ use tokio::{
 use tracing::{info, warn};
 
 use super::backoff::{backoff, pause};
-use crate::send::Link;
+use crate::link::Link;
 
 /// Interval between looks at the connection's status even if the library reports nothing.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);

@@ -13,7 +13,7 @@ use super::{
     backoff::{LONGEST_PAUSE, backoff, pause},
     connect::Broker,
 };
-use crate::send::Link;
+use crate::link::Link;
 
 /// Limit for everything before the first delivery.
 const START_TIMEOUT: Duration = Duration::from_secs(20);

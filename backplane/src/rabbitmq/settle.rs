@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     jobs::{Settle, Settlement, retry_step},
-    send::SendError,
+    link::SendError,
     topology::Topology,
 };
 

@@ -55,7 +55,7 @@ async fn refused_within(plane: &Backplane, most: Duration) {
 async fn in_an_alarm_publishing_is_unavailable_and_reading_goes_on_and_then_all_is_well_again() {
     Rabbit::run(async |rabbit| {
         let plane = rabbit.open(&broker::url(), "prod");
-        let mut jobs = plane.jobs.take(&"imports".parse().unwrap(), 1);
+        let mut jobs = plane.jobs.consume(&"imports".parse().unwrap(), 1);
         up(&mut jobs.link).await;
         publish(&plane, &names(600)).await;
         plane.jobs.submit(&job("imports")).await.unwrap();

@@ -36,7 +36,7 @@ impl Imports {
     }
 
     pub(crate) async fn over(plane: Backplane) -> Self {
-        let mut reader = plane.jobs.take(&imports(), 1);
+        let mut reader = plane.jobs.consume(&imports(), 1);
         up(&mut reader.link).await;
         Self { dead: plane.jobs.dead(&imports()), plane, reader }
     }

@@ -105,7 +105,7 @@ async fn the_dead_are_declared_with_a_limit_that_no_number_of_looks_reaches_and_
 async fn a_kind_whose_queue_is_there_and_cannot_be_reached_yet_is_not_said_to_be_unknown() {
     Rabbit::run(async |rabbit| {
         let plane = rabbit.open(&broker::url(), "prod");
-        let mut reader = plane.jobs.take(&imports(), 1);
+        let mut reader = plane.jobs.consume(&imports(), 1);
         up(&mut reader.link).await;
         // As in a broker's start, when a queue exists before anything finds its way there.
         let topology = rabbit.topology("prod");

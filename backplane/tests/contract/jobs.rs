@@ -29,7 +29,7 @@ over_both!(
 const A_WHILE: Duration = Duration::from_millis(500);
 
 async fn reader(plane: &backplane::Backplane, at_once: u16) -> JobReader {
-    let mut reader = plane.jobs.take(&"imports".parse().unwrap(), at_once);
+    let mut reader = plane.jobs.consume(&"imports".parse().unwrap(), at_once);
     up(&mut reader.link).await;
     reader
 }
@@ -147,7 +147,7 @@ async fn no_more_than_at_once_are_handed_out(world: World) {
 async fn a_kind_has_its_own_queue(world: World) {
     let plane = world.environment("prod");
     let mut imports = reader(&plane, 1).await;
-    let mut reports = plane.jobs.take(&"reports".parse().unwrap(), 1);
+    let mut reports = plane.jobs.consume(&"reports".parse().unwrap(), 1);
     up(&mut reports.link).await;
     let submitted = job("reports");
     plane.jobs.submit(&submitted).await.unwrap();

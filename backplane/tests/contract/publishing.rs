@@ -124,7 +124,7 @@ async fn a_full_queue_refuses_more_and_keeps_what_it_has() {
             assert!(taken < 10, "it is never full");
         }
         assert!(matches!(full, Some(SendError::Full(_))), "{full:?}");
-        let mut reader = plane.jobs.take(&"imports".parse().unwrap(), 10);
+        let mut reader = plane.jobs.consume(&"imports".parse().unwrap(), 10);
         for _ in 0..taken {
             next(&mut reader).await.settle.settle(backplane::Settlement::Done).await.unwrap();
         }
@@ -151,7 +151,7 @@ async fn declare_narrow(topology: &Topology, most: i64) {
 async fn a_buried_job_lies_beside_its_queue_with_the_reason() {
     Rabbit::run(async |rabbit| {
         let (plane, kind) = (rabbit.open(&broker::url(), "prod"), "imports".parse().unwrap());
-        let mut reader = plane.jobs.take(&kind, 1);
+        let mut reader = plane.jobs.consume(&kind, 1);
         up(&mut reader.link).await;
         let submitted = job("imports");
         plane.jobs.submit(&submitted).await.unwrap();
@@ -172,7 +172,7 @@ async fn a_buried_job_lies_beside_its_queue_with_the_reason() {
 async fn what_is_no_job_is_taken_with_the_reason_and_can_be_buried() {
     Rabbit::run(async |rabbit| {
         let plane = rabbit.open(&broker::url(), "prod");
-        let mut reader = plane.jobs.take(&"imports".parse().unwrap(), 1);
+        let mut reader = plane.jobs.consume(&"imports".parse().unwrap(), 1);
         up(&mut reader.link).await;
         broker::publish(&rabbit.topology("prod").jobs(), "imports", b"{}").await;
         let taken = next(&mut reader).await;

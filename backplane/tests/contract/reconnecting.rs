@@ -113,7 +113,7 @@ async fn publishing_while_the_broker_is_away_is_unavailable_within_its_patience(
 async fn a_job_whose_taker_was_cut_off_comes_again_and_cannot_be_settled_by_the_old_one() {
     Rabbit::run(async |rabbit| {
         let (direct, relayed, proxy) = two_ways(&rabbit).await;
-        let mut reader = relayed.jobs.take(&"imports".parse().unwrap(), 1);
+        let mut reader = relayed.jobs.consume(&"imports".parse().unwrap(), 1);
         up(&mut reader.link).await;
         let submitted = job("imports");
         direct.jobs.submit(&submitted).await.unwrap();

@@ -151,7 +151,7 @@ async fn a_gateway_does_its_work_and_is_refused_the_rest() {
         plane.jobs.submit(&job("imports")).await.unwrap();
 
         refused_publish(&plane, Destination::Everywhere, &rabbit.topology("prod").everywhere()).await;
-        refused_link(&mut plane.jobs.take(&"imports".parse().unwrap(), 1).link).await;
+        refused_link(&mut plane.jobs.consume(&"imports".parse().unwrap(), 1).link).await;
         refused_link(&mut plane.control.subscribe(&PodId::worker()).link).await;
         in_another_environment_it_can_nothing(&users, "gateway").await;
         // What was refused did not take its own work with it.
@@ -168,7 +168,7 @@ async fn a_worker_does_its_work_and_is_refused_the_rest() {
         let plane = users.open("worker.imports", "prod");
         let _reader = reads_own_log(&plane).await;
         hears_its_words(&plane, &PodId::worker()).await;
-        let mut jobs = plane.jobs.take(&"imports".parse().unwrap(), 1);
+        let mut jobs = plane.jobs.consume(&"imports".parse().unwrap(), 1);
         users.open("gateway", "prod").jobs.submit(&job("imports")).await.unwrap();
         let taken = next(&mut jobs).await;
         let again = Job { attempts: 1, ..taken.job.clone().unwrap() };
@@ -177,7 +177,7 @@ async fn a_worker_does_its_work_and_is_refused_the_rest() {
         next(&mut jobs).await.settle.settle(Settlement::Dead { reason: "a test".to_owned() }).await.unwrap();
 
         refused_publish(&plane, Destination::Everywhere, &rabbit.topology("prod").everywhere()).await;
-        refused_link(&mut plane.jobs.take(&"reports".parse().unwrap(), 1).link).await;
+        refused_link(&mut plane.jobs.consume(&"reports".parse().unwrap(), 1).link).await;
         refused_link(&mut plane.control.subscribe(&PodId::gateway()).link).await;
         in_another_environment_it_can_nothing(&users, "worker.imports").await;
     })
@@ -190,7 +190,7 @@ async fn an_operator_retries_and_drops_the_dead_and_is_refused_the_rest() {
         declare(&rabbit, &["prod", "test"]).await;
         let (users, kind) = (Users::of(&rabbit, "prod").await, "imports".parse().unwrap());
         let worker = users.open("worker.imports", "prod");
-        let mut jobs = worker.jobs.take(&kind, 1);
+        let mut jobs = worker.jobs.consume(&kind, 1);
         let (one, two) = (job("imports"), job("imports"));
         for job in [&one, &two] {
             users.open("gateway", "prod").jobs.submit(job).await.unwrap();
@@ -206,7 +206,7 @@ async fn an_operator_retries_and_drops_the_dead_and_is_refused_the_rest() {
 
         refused_publish(&plane, Destination::Own, &rabbit.topology("prod").exchange()).await;
         refused_link(&mut plane.log.read(long_ago()).link).await;
-        refused_link(&mut plane.jobs.take(&kind, 1).link).await;
+        refused_link(&mut plane.jobs.consume(&kind, 1).link).await;
         in_another_environment_it_can_nothing(&users, "operator").await;
     })
     .await;
@@ -235,7 +235,7 @@ async fn in_another_environment_it_can_nothing(users: &Users, role: &str) {
     let plane = users.open(role, "test");
     refused_publish(&plane, Destination::Own, &topology.exchange()).await;
     refused_link(&mut plane.log.read(long_ago()).link).await;
-    refused_link(&mut plane.jobs.take(&"imports".parse().unwrap(), 1).link).await;
+    refused_link(&mut plane.jobs.consume(&"imports".parse().unwrap(), 1).link).await;
     refused_link(&mut plane.control.subscribe(&PodId::gateway()).link).await;
     let error = plane.jobs.submit(&job("imports")).await.unwrap_err();
     assert!(matches!(error, SendError::Refused(_)), "{error}");

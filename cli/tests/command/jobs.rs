@@ -31,7 +31,7 @@ impl Fixture {
         let kind: Kind = kind.parse().unwrap();
         let job = Job::new(TaskId::new(), kind.clone(), "ada", title, json!({ "file": "a.csv" }));
         self.backplane.jobs.submit(&job).await.unwrap();
-        let mut reader = self.backplane.jobs.take(&kind, 1);
+        let mut reader = self.backplane.jobs.consume(&kind, 1);
         let taken = timeout(SOON, reader.deliveries.recv()).await.expect("a job comes").unwrap();
         taken.settle.settle(Settlement::Dead { reason: reason.to_owned() }).await.unwrap();
         job
@@ -39,7 +39,7 @@ impl Fixture {
 
     /// The next job of a kind; it goes back to its queue.
     async fn take(&self, kind: &Kind) -> Job {
-        let mut reader = self.backplane.jobs.take(kind, 1);
+        let mut reader = self.backplane.jobs.consume(kind, 1);
         timeout(SOON, reader.deliveries.recv()).await.expect("a job comes").unwrap().job.unwrap()
     }
 

@@ -49,7 +49,7 @@ pub enum OpenError {
 
 impl Imports {
     /// Imports into this database by the definitions that are in their folder now; nothing is connected yet. Called
-    /// within a runtime.
+    /// within a Tokio runtime.
     pub fn open(config: ImportsConfig, database: &DatabaseConfig) -> Result<Self, OpenError> {
         let definitions = Definitions::read(&config.definitions)?;
         Ok(Self { config, definitions, database: TableDatabase::open(database)? })

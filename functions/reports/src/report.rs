@@ -49,7 +49,7 @@ pub enum OpenError {
 }
 
 impl Reports {
-    /// Reads and checks the definitions without connecting; called within a runtime. Queries run on
+    /// Reads and checks the definitions without connecting; called within a Tokio runtime. Queries run on
     /// `reports.database_url`, or on `database` where that is empty.
     pub fn open(config: ReportsConfig, database: &DatabaseConfig) -> Result<Self, OpenError> {
         let (setting, url) = match config.database_url.as_str() {

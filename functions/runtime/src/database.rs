@@ -41,7 +41,7 @@ const EFFECTS: Tables = Tables::portable(
 );
 
 impl Database {
-    /// Opens the database of `[database]`; nothing is connected yet. Called within a runtime.
+    /// Opens the database of `[database]`; nothing is connected yet. Called within a Tokio runtime.
     pub fn open(config: &DatabaseConfig) -> Result<Self, OpenError> {
         Self::open_url("database.url (BELLWIRE_DATABASE__URL)", &config.url, "bellwire")
     }

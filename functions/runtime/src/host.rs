@@ -17,7 +17,7 @@ use tracing::{error, info, warn};
 use crate::{
     function::{Function, LONGEST_RUN},
     job::{
-        attempt::SHUTDOWN_TIMEOUT, cancellations::Cancellations, runner::Runner, schema::InputSchema,
+        attempt::SHUTDOWN_TIMEOUT, log_reader::Cancellations, runner::Runner, schema::InputSchema,
         task_locks::TaskLocks,
     },
     json_function::{JsonFunction, OverJson},
@@ -87,7 +87,7 @@ pub struct Host {
 
 impl Host {
     /// A host that follows the log already and takes no job yet; it is ready while it reads its queue and the log.
-    /// Called within a runtime.
+    /// Called within a Tokio runtime.
     pub fn new(
         worker: WorkerContext,
         config: HostConfig,
@@ -135,7 +135,7 @@ impl Host {
             }
         }
         info!(kind = %self.runner.kind, environment = %self.runner.worker.environment, "taking jobs");
-        let mut queue = self.runner.worker.backplane.jobs.take(&self.runner.kind, self.config.concurrency.max(1));
+        let mut queue = self.runner.worker.backplane.jobs.consume(&self.runner.kind, self.config.concurrency.max(1));
         let _metrics = queue_metrics::spawn(self.runner.worker.backplane.jobs.clone(), self.runner.kind.clone());
         let mut jobs = JoinSet::new();
         let ended = tokio::select! {
@@ -180,7 +180,7 @@ impl Host {
                 changed = health.changed() => changed.map_err(|_| HostError::LogEnded)?,
                 Ok(()) = queue.link.changed() => {}
                 delivery = queue.deliveries.recv(), if room && caught_up => match delivery {
-                    Some(delivery) => { jobs.spawn(self.runner.clone().take(delivery)); }
+                    Some(delivery) => { jobs.spawn(self.runner.clone().handle_delivery(delivery)); }
                     None => return Err(HostError::QueueEnded(self.runner.kind.clone())),
                 },
             }

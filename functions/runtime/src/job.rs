@@ -1,15 +1,15 @@
 //! A job, from the queue to its settlement.
 //!
 //! - [`runner`]: takes a job, runs the function, publishes the outcome, settles the job
-//! - [`task_locks`] and [`cancellations`]: whether it may begin
+//! - [`log_reader`]: the cancelled tasks of the log; [`task_locks`]: one run of a task at a time
 //! - [`input`] and [`schema`]: its input, read and checked
 //! - [`attempt`]: one run of the function, with a deadline
 //! - [`verdict`]: the decision after a run: done, failed, retried
 //! - [`publisher`]: the events of its task
 
 pub(crate) mod attempt;
-pub(crate) mod cancellations;
 pub(crate) mod input;
+pub(crate) mod log_reader;
 pub(crate) mod publisher;
 pub(crate) mod runner;
 pub(crate) mod schema;

@@ -54,7 +54,7 @@ mod tests {
         let (metrics, kind) = (process::prometheus::install_recorder(), "gauged".parse::<Kind>().unwrap());
         let jobs = Broker::new().environment(&"test".parse().unwrap()).jobs;
         // It makes the queue, and takes nothing more.
-        drop(jobs.take(&kind, 1));
+        drop(jobs.consume(&kind, 1));
         for _ in 0..3 {
             jobs.submit(&Job::new(TaskId::new(), kind.clone(), "ada", "A job", Value::Null)).await.unwrap();
         }

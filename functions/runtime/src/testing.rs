@@ -44,7 +44,7 @@ pub struct TestRun {
 }
 
 impl Harness {
-    /// Empty services. Called within a runtime.
+    /// Empty services. Called within a Tokio runtime.
     #[allow(clippy::new_without_default, reason = "it makes a folder, and panics where none can be made")]
     pub fn new() -> Self {
         let folder = TempDir::new().expect("a test may make a folder");

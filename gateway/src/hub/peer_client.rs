@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use backplane::{Control, ControlMessage, ControlReader, send::Link};
+use backplane::{Control, ControlMessage, ControlReader, link::Link};
 use bytes::BytesMut;
 use model::PodId;
 use tokio::{

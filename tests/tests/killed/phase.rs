@@ -103,8 +103,8 @@ impl JobQueues for WatchedJobs {
         self.inner.submit(job).await
     }
 
-    fn take(&self, kind: &Kind, at_once: u16) -> JobReader {
-        let JobReader { mut deliveries, link, task } = self.inner.take(kind, at_once);
+    fn consume(&self, kind: &Kind, at_once: u16) -> JobReader {
+        let JobReader { mut deliveries, link, task } = self.inner.consume(kind, at_once);
         let (sender, watched) = mpsc::channel(1);
         let watch = self.watch.clone();
         let passing_on = async move {

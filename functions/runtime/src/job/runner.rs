@@ -14,8 +14,8 @@ use crate::{
     context::Context,
     job::{
         attempt::{Outcome, StopSignals, attempt},
-        cancellations::Cancellations,
         input::JobInput,
+        log_reader::Cancellations,
         publisher::TaskPublisher,
         schema::InputSchema,
         task_locks::TaskLocks,
@@ -45,14 +45,14 @@ pub(crate) struct Runner {
 
 impl Runner {
     /// Runs a job and settles it.
-    pub(crate) async fn take(self: Arc<Self>, delivery: JobDelivery) {
+    pub(crate) async fn handle_delivery(self: Arc<Self>, delivery: JobDelivery) {
         let JobDelivery { job, redeliveries, settle } = delivery;
         let settlement = match job.and_then(|job| self.check(job)) {
             Ok(job) => {
                 let attempt = job.attempts.saturating_add(redeliveries).saturating_add(1);
                 let traceparent = job.traceparent.as_deref().unwrap_or_default();
                 let span = info_span!("job", task = %job.task, kind = %self.kind, attempt, traceparent);
-                self.work(job, attempt, redeliveries).instrument(span).await
+                self.run_job(job, attempt, redeliveries).instrument(span).await
             }
             Err(reason) => {
                 error!(kind = %self.kind, reason, "the delivery is no job of this queue; it is dead-lettered");
@@ -75,7 +75,7 @@ impl Runner {
         Ok(job)
     }
 
-    async fn work(&self, job: Job, attempt: u32, redeliveries: u32) -> Settlement {
+    async fn run_job(&self, job: Job, attempt: u32, redeliveries: u32) -> Settlement {
         let _guard = tokio::select! {
             guard = self.locks.lock(job.task) => guard,
             () = self.grace_over.cancelled() => return Settlement::Requeue,
@@ -87,7 +87,7 @@ impl Runner {
             Verdict::lost(attempt)
         } else {
             self.count(attempt);
-            let outcome = self.run(&job, attempt, files, &publisher).await;
+            let outcome = self.run_attempt(&job, attempt, files, &publisher).await;
             match (outcome, self.function.only_begins()) {
                 (Outcome::Completed(_), true) => Verdict::Detached,
                 (outcome, _) => Verdict::of(outcome, &job, attempt, self.attempts),
@@ -107,7 +107,13 @@ impl Runner {
         counter!("bellwire_function_attempts_total", "kind" => kind, "attempt" => attempt).increment(1);
     }
 
-    async fn run(&self, job: &Job, attempt_number: u32, files: OwnerFiles, publisher: &TaskPublisher) -> Outcome {
+    async fn run_attempt(
+        &self,
+        job: &Job,
+        attempt_number: u32,
+        files: OwnerFiles,
+        publisher: &TaskPublisher,
+    ) -> Outcome {
         let running = self.cancellations.begin(job.task);
         if running.cancelled.is_cancelled() {
             return Outcome::Cancelled;

@@ -246,8 +246,8 @@ impl JobQueues for WatchedJobs {
         self.inner.dead(kind)
     }
 
-    fn take(&self, kind: &Kind, at_once: u16) -> JobReader {
-        let JobReader { mut deliveries, link, task } = self.inner.take(kind, at_once);
+    fn consume(&self, kind: &Kind, at_once: u16) -> JobReader {
+        let JobReader { mut deliveries, link, task } = self.inner.consume(kind, at_once);
         let (sender, taken) = mpsc::channel(1);
         let (record, injections) = (self.record.clone(), self.injections.clone());
         let task = tokio::spawn(async move {

@@ -1,4 +1,4 @@
-//! The tasks that were cancelled, as the environment's log has them; the function gets the log from here too.
+//! The host's one reader of the log: it notes cancelled tasks, and hands each item to the function.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},

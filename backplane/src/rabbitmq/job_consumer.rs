@@ -16,7 +16,7 @@ use super::{
     reconnect::{Ended, Session, await_start},
     settle::{Settler, UnsettledJob},
 };
-use crate::{dead, jobs::JobDelivery, send::Link};
+use crate::{dead, jobs::JobDelivery, link::Link};
 
 /// The header in which a quorum queue counts earlier deliveries.
 const REDELIVERIES: &str = "x-delivery-count";

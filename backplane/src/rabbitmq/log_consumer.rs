@@ -10,13 +10,13 @@ use tokio::sync::{mpsc, watch};
 
 use super::{
     declare::{self, Bindings, Existence},
-    join::{self, Joined},
     reconnect::{Ended, Session, await_start},
+    start_position::{self, StartedConsumer},
     stream::{Start, consume, offset},
 };
 use crate::{
+    link::Link,
     log::{Destination, DropReason, Gap, LogEntry, LogItem, ReadFrom},
-    send::Link,
     topology::Topology,
 };
 
@@ -32,17 +32,17 @@ pub(super) struct StreamReader {
 }
 
 impl StreamReader {
-    async fn join(&self, connection: &Connection) -> Result<Joined, Ended> {
+    async fn join(&self, connection: &Connection) -> Result<StartedConsumer, Ended> {
         let stream = self.topology.stream();
         match (declare::log(connection, &self.topology, Bindings::NewOnly).await?, self.from) {
-            (Existence::Existing, ReadFrom::Time(time)) => join::at_time(connection, &stream, time).await,
+            (Existence::Existing, ReadFrom::Time(time)) => start_position::at_time(connection, &stream, time).await,
             (Existence::Existing, ReadFrom::After { last, horizon }) => {
-                join::after(connection, &stream, last, horizon).await
+                start_position::after(connection, &stream, last, horizon).await
             }
-            (Existence::Created, ReadFrom::Time(_)) => join::at_first(connection, &stream).await,
+            (Existence::Created, ReadFrom::Time(_)) => start_position::at_first(connection, &stream).await,
             // A new stream cannot hold the entry.
             (Existence::Created, ReadFrom::After { .. }) => {
-                Ok(Joined { gap: Some(Gap::Remade), ..join::at_first(connection, &stream).await? })
+                Ok(StartedConsumer { gap: Some(Gap::Remade), ..start_position::at_first(connection, &stream).await? })
             }
         }
     }
@@ -52,7 +52,7 @@ impl StreamReader {
         horizon
     }
 
-    async fn take(&mut self, delivery: Delivery) -> Result<(), Ended> {
+    async fn handle_delivery(&mut self, delivery: Delivery) -> Result<(), Ended> {
         let cursor = Cursor::of(offset(&delivery)?, &delivery.data);
         self.send(LogItem::Entry(entry(&self.topology, cursor, &delivery))).await?;
         self.from = ReadFrom::After { last: cursor, horizon: self.horizon() };
@@ -66,7 +66,7 @@ impl StreamReader {
 
 impl Session for StreamReader {
     async fn run(&mut self, connection: &Connection, link: &watch::Sender<Link>) -> Result<Infallible, Ended> {
-        let Joined { mut consumer, mut before, gap } = await_start(self.join(connection)).await?;
+        let StartedConsumer { mut consumer, mut before, gap } = await_start(self.join(connection)).await?;
         link.send_replace(Link::Up);
         if let Some(gap) = gap {
             self.send(LogItem::Gap(gap)).await?;
@@ -84,7 +84,7 @@ impl Session for StreamReader {
                 continue;
             }
             let acker = delivery.acker.clone();
-            self.take(delivery).await?;
+            self.handle_delivery(delivery).await?;
             unacknowledged += 1;
             if unacknowledged == ACK_EVERY {
                 unacknowledged = 0;

@@ -20,7 +20,7 @@ const JOIN_TIMEOUT: Duration = Duration::from_secs(3);
 const LAST_ENTRY_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// A started consumer, and how it relates to the entries before it.
-pub(super) struct Joined {
+pub(super) struct StartedConsumer {
     pub(super) consumer: Consumer,
     /// An entry that existed before the consumer did: a first delivery beyond it means that some were skipped.
     pub(super) before: Option<u64>,
@@ -28,28 +28,28 @@ pub(super) struct Joined {
     pub(super) gap: Option<Gap>,
 }
 
-impl Joined {
-    fn seamless(consumer: Consumer) -> Self {
+impl StartedConsumer {
+    fn without_gap(consumer: Consumer) -> Self {
         Self { consumer, before: None, gap: None }
     }
 }
 
 /// Starts at the first entry kept.
-pub(super) async fn at_first(connection: &Connection, stream: &str) -> Result<Joined, Ended> {
-    Ok(Joined::seamless(consume(connection, stream, Start::Offset(0)).await?))
+pub(super) async fn at_first(connection: &Connection, stream: &str) -> Result<StartedConsumer, Ended> {
+    Ok(StartedConsumer::without_gap(consume(connection, stream, Start::Offset(0)).await?))
 }
 
 /// Starts at a time.
 ///
 /// Asked for a time later than all its entries, a stream starts at its next entry and skips one that is written in
 /// that moment (3 of 250 when all was published at once to an empty stream). So its last entry is fetched first.
-pub(super) async fn at_time(connection: &Connection, stream: &str, time: Timestamp) -> Result<Joined, Ended> {
+pub(super) async fn at_time(connection: &Connection, stream: &str, time: Timestamp) -> Result<StartedConsumer, Ended> {
     let mut probe = consume(connection, stream, Start::Last).await?;
     let Some(last) = first_within(LAST_ENTRY_TIMEOUT, &mut probe).await? else {
         return at_first(connection, stream).await;
     };
     let consumer = consume(connection, stream, Start::Time(time)).await?;
-    Ok(Joined { consumer, before: Some(offset(&last)?), gap: None })
+    Ok(StartedConsumer { consumer, before: Some(offset(&last)?), gap: None })
 }
 
 /// Starts after the last entry read, or at the horizon if that entry no longer exists.
@@ -62,17 +62,17 @@ pub(super) async fn after(
     stream: &str,
     last: Cursor,
     horizon: Timestamp,
-) -> Result<Joined, Ended> {
+) -> Result<StartedConsumer, Ended> {
     let mut consumer = consume(connection, stream, Start::Offset(last.offset)).await?;
     let gap = match first_within(JOIN_TIMEOUT, &mut consumer).await? {
         None => Gap::Remade,
         Some(first) => match Cursor::of(offset(&first)?, &first.data) {
-            first if first == last => return Ok(Joined::seamless(consumer)),
+            first if first == last => return Ok(StartedConsumer::without_gap(consumer)),
             first if first.offset > last.offset => Gap::Retention,
             _ => Gap::Remade,
         },
     };
-    Ok(Joined { gap: Some(gap), ..at_time(connection, stream, horizon).await? })
+    Ok(StartedConsumer { gap: Some(gap), ..at_time(connection, stream, horizon).await? })
 }
 
 async fn first_within(limit: Duration, consumer: &mut Consumer) -> Result<Option<Delivery>, Ended> {
