@@ -19,7 +19,8 @@ const KEPT_CAPACITY: usize = 4;
 /// Frames in one format, and the feed that more come from.
 #[derive(Debug)]
 pub struct WriteBuffer {
-    format: Format,
+    /// The format that it is filled in.
+    pub format: Format,
     frames: VecDeque<Bytes>,
     bytes: usize,
     feed: Option<Box<EventFeed>>,
@@ -39,16 +40,6 @@ impl WriteBuffer {
     /// An empty buffer in this format.
     pub fn new(format: Format) -> Self {
         Self { format, frames: VecDeque::new(), bytes: 0, feed: None }
-    }
-
-    /// The format that it is filled in.
-    pub fn format(&self) -> Format {
-        self.format
-    }
-
-    /// Fills in this format from now on.
-    pub fn set_format(&mut self, format: Format) {
-        self.format = format;
     }
 
     /// The number of bytes that are not sent yet.
@@ -102,12 +93,17 @@ impl WriteBuffer {
         }
     }
 
+    /// Gives up the feed; the frames that were taken from it stay.
+    pub fn drop_feed(&mut self) {
+        self.feed = None;
+    }
+
     /// Takes frames from the feed until it has none or the buffer holds enough. Ready when the connection must end once
     /// the buffer is sent; otherwise the waker is woken when the feed has more.
     pub fn poll_fill(&mut self, cx: &Context<'_>) -> Poll<Option<EndReason>> {
         match self.fill(cx) {
             Fill::Ended(end) => return Poll::Ready(end),
-            Fill::Empty if self.feed.as_ref().is_some_and(|feed| feed.is_cursor_due()) => self.heartbeat(cx),
+            Fill::Empty if self.feed.as_ref().is_some_and(|feed| feed.is_cursor_due) => self.heartbeat(cx),
             Fill::Empty | Fill::Enough => {}
         }
         Poll::Pending
