@@ -48,16 +48,13 @@ pub struct ServedEnvironment {
 pub struct Started {
     /// The state.
     pub pod: Pod,
-    /// One per environment.
-    pub dispatchers: Dispatchers,
+    /// One per environment; they end with the last [`Pod`], or with an error.
+    pub dispatchers: JoinSet<Result<(), FollowerEnded>>,
     /// Readiness reports, the watch for lost tasks, and the servers of other pods' requests.
     pub background: JoinSet<anyhow::Result<()>>,
     /// New sessions of clients that poll, to be run like connections.
     pub poll_sessions: mpsc::Receiver<PollSession>,
 }
-
-/// The dispatchers' tasks; they end with the last [`Pod`], or with an error.
-pub type Dispatchers = JoinSet<Result<(), FollowerEnded>>;
 
 /// Starts to follow the log of each environment; its condition of readiness is reported as it is read.
 pub fn start(

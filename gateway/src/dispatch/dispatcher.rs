@@ -225,8 +225,8 @@ impl<W: FlushOutboxes> Dispatcher<W> {
     fn handle_gap(&mut self, gap: Gap) {
         warn!(environment = %self.environment, ?gap, "the log has a gap; the window is read again");
         self.delivered_before_gap.extend(self.window.clear());
-        self.tasks.clear();
-        self.questions.clear();
+        self.tasks = TaskList::default();
+        self.questions = Questions::default();
         self.dispatched.send_replace(None);
         let reason = match gap {
             Gap::Retention => GapReason::Retention,

@@ -81,7 +81,8 @@ impl PeerClient {
         self.send(to, &PeerMessage::Request { number: pending.number, request: Box::new(request) }).await?;
         tokio::select! {
             reply = pending.reply(accept_timeout, reply_timeout + MARGIN) => Ok(reply),
-            () = wait_until_down(&mut link) => Err(unreachable()),
+            // While the broker only takes nothing, a reply that was sent before may still arrive.
+            _ = link.wait_for(|link| matches!(link, Link::Down(_))) => Err(unreachable()),
         }
     }
 
@@ -145,9 +146,4 @@ impl PendingRequest<'_> {
 
 fn unreachable() -> Problem {
     Problem::unavailable("this connection is held on another pod, which cannot be reached now")
-}
-
-async fn wait_until_down(link: &mut watch::Receiver<Link>) {
-    // While the broker only takes nothing, a reply that was sent before may still arrive.
-    link.wait_for(|link| matches!(link, Link::Down(_))).await.ok();
 }

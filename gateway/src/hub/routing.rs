@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::{
     peer_message::ACCEPT_TIMEOUT,
     polling,
-    registry::{ClientHandle, Lease},
+    registry::ClientHandle,
     request::{ClientRequest, Operation, Reply, is_only_pings},
     session::{After, Session},
 };
@@ -106,12 +106,9 @@ async fn find_or_start(
         if pod.poll_sessions.has_ended(&id) {
             return Err(Reply::Gone);
         }
-        start(pod, caller, after, lease).await.map_err(Reply::Unavailable)?;
+        let session = Session::new(pod, caller, after).map_err(|problem| Reply::Unavailable(problem.to_string()))?;
+        let session = Box::pin(polling::run(session, lease));
+        pod.poll_sessions.spawn(session).await.map_err(Reply::Unavailable)?;
     }
     Ok(client)
-}
-
-async fn start(pod: &Pod, caller: Caller, after: After, lease: Lease) -> Result<(), String> {
-    let session = Session::new(pod, caller, after).map_err(|problem| problem.to_string())?;
-    pod.poll_sessions.spawn(Box::pin(polling::run(session, lease))).await
 }

@@ -115,7 +115,7 @@ impl Session {
     pub(super) fn timed_out(&self) -> CloseReason {
         match self.state {
             State::Handshake(_) => CloseReason::HandshakeRefused("the handshake took too long".to_owned()),
-            State::Open(_) => CloseReason::client_timeout(),
+            State::Open(_) => CloseReason::Ended("client-timeout"),
         }
     }
 

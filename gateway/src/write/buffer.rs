@@ -21,7 +21,7 @@ const KEPT_CAPACITY: usize = 4;
 pub struct WriteBuffer {
     /// The format that it is filled in.
     pub format: Format,
-    frames: VecDeque<Bytes>,
+    pub(super) frames: VecDeque<Bytes>,
     bytes: usize,
     feed: Option<Box<EventFeed>>,
 }
@@ -45,11 +45,6 @@ impl WriteBuffer {
     /// The number of bytes that are not sent yet.
     pub fn unsent(&self) -> usize {
         self.bytes
-    }
-
-    /// The frames that are not sent yet.
-    pub fn frames(&self) -> impl Iterator<Item = &Bytes> {
-        self.frames.iter()
     }
 
     /// Takes all frames out.

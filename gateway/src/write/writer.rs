@@ -196,7 +196,7 @@ impl ConnectionWriter {
     }
 
     fn write_once(&self, buffer: &WriteBuffer) -> io::Result<usize> {
-        let mut frames = buffer.frames();
+        let mut frames = buffer.frames.iter();
         let (Some(first), second) = (frames.next(), frames.next()) else {
             return Ok(0);
         };
