@@ -12,6 +12,9 @@ use super::{
     task_list::TaskList,
 };
 
+/// Asks something of the tasks and questions.
+type Query = Box<dyn FnOnce(&TaskList, &mut Questions) + Send>;
+
 /// A request to a dispatcher.
 pub(crate) enum Command {
     Subscribe {
@@ -22,8 +25,7 @@ pub(crate) enum Command {
         reply: oneshot::Sender<Result<Subscription, SubscribeError>>,
     },
     Unsubscribe(ConnectionId),
-    /// Asks something of the tasks and questions.
-    Query(Box<dyn FnOnce(&TaskList, &mut Questions) + Send>),
+    Query(Query),
 }
 
 /// A connection's part of the log; dropping it unsubscribes.
