@@ -42,7 +42,7 @@ impl Caller {
 
     /// The caller's own files.
     pub fn files(&self, pod: &Pod) -> OwnerFiles {
-        pod.storage().files(&self.environment.name, &self.claims.sub)
+        pod.storage.files(&self.environment.name, &self.claims.sub)
     }
 }
 
@@ -52,7 +52,7 @@ impl FromRequestParts<Pod> for Caller {
     async fn from_request_parts(parts: &mut Parts, pod: &Pod) -> Result<Self, Problem> {
         let token = bearer_token(&parts.headers)?.or_else(|| query_token(&parts.uri)).ok_or(TokenError::Missing)?;
         let name = claimed_environment(&token)?;
-        let environment = pod.environment(&name).ok_or(TokenError::Foreign)?.clone();
+        let environment = pod.environments.get(&name).ok_or(TokenError::Foreign)?.clone();
         let claims = environment.key.verify(&token, &name)?;
         Ok(Self::from_claims(environment, claims))
     }

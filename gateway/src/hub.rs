@@ -4,14 +4,13 @@
 //! - [`routes`]: `/hub`; a GET opens a [`websocket`], a [`stream`] of server-sent events, or is one of many polls
 //! - [`session`]: a client from its handshake to its end, over any [`transport`]; [`methods`]: what it may invoke;
 //!   [`rate_limit`]: how much it may send; [`close_reason`]: why it ends
-//! - [`request`]: the POSTs, polls and DELETEs of a client; [`routing`]: finds the pod that serves them
-//! - [`local`]: serves them on this pod, for the clients in its [`registry`]; [`polling`]: the session of a client that
-//!   polls; [`sessions`]: all of them
+//! - [`request`]: the POSTs, polls and DELETEs of a client; [`routing`]: finds the pod that serves them, or serves
+//!   them for the clients in this pod's [`registry`]
+//! - [`polling`]: the session of a client that polls; [`sessions`]: all of them
 //! - [`peer_client`] and [`peer_server`]: send them to other pods and serve those of others, as [`peer_message`]s
 
 mod close_reason;
 pub mod connection_token;
-mod local;
 mod methods;
 pub mod negotiate;
 pub mod peer_client;

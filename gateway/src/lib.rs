@@ -19,6 +19,7 @@ pub mod config;
 pub mod dispatch;
 mod hmac;
 pub mod hub;
+mod lock;
 pub mod origins;
 pub mod pod;
 pub mod routes;

@@ -40,101 +40,36 @@ pub struct EnvironmentState {
 }
 
 /// The shared state of the process; cheap to clone.
-#[derive(Clone)]
-pub struct Pod(Arc<Inner>);
+pub type Pod = Arc<PodState>;
 
-struct Inner {
-    id: PodId,
-    environments: HashMap<Environment, Arc<EnvironmentState>>,
-    config: GatewayConfig,
-    storage: Storage,
-    hands_out_tokens: bool,
-    draining: CancellationToken,
-    connections: Arc<Semaphore>,
-    clients: ClientRegistry,
-    poll_sessions: PollSessions,
+/// The state of a gateway process.
+pub struct PodState {
+    /// Its id among the pods.
+    pub id: PodId,
+    /// The environments that are served here.
+    pub environments: HashMap<Environment, Arc<EnvironmentState>>,
+    /// `[gateway]`.
+    pub config: GatewayConfig,
+    /// The stored files.
+    pub storage: Storage,
+    /// True if anybody may ask for a token, as in `bellwire dev`.
+    pub hands_out_tokens: bool,
+    /// Cancelled when the pod begins to stop.
+    pub draining: CancellationToken,
+    /// Permits for long-lived connections.
+    pub connections: Arc<Semaphore>,
+    /// The hub's clients on this pod whose requests come on connections of their own.
+    pub clients: ClientRegistry,
+    /// The sessions of clients that poll this pod.
+    pub poll_sessions: PollSessions,
 }
 
-impl Pod {
-    /// The state of a pod that serves these environments.
-    pub fn new(
-        id: PodId,
-        environments: Vec<Arc<EnvironmentState>>,
-        config: GatewayConfig,
-        storage: Storage,
-        hands_out_tokens: bool,
-        poll_sessions: PollSessions,
-    ) -> Self {
-        let environments = environments.into_iter().map(|state| (state.name.clone(), state)).collect();
-        let connections = Arc::new(Semaphore::new(config.connections.min(Semaphore::MAX_PERMITS)));
-        Self(Arc::new(Inner {
-            id,
-            environments,
-            config,
-            storage,
-            hands_out_tokens,
-            draining: CancellationToken::new(),
-            connections,
-            clients: ClientRegistry::default(),
-            poll_sessions,
-        }))
-    }
-
-    /// Its id among the pods.
-    pub fn id(&self) -> &PodId {
-        &self.0.id
-    }
-
-    /// An environment, if it is served here.
-    pub fn environment(&self, name: &Environment) -> Option<&Arc<EnvironmentState>> {
-        self.0.environments.get(name)
-    }
-
-    /// All environments that are served here.
-    pub fn environments(&self) -> impl Iterator<Item = &Arc<EnvironmentState>> {
-        self.0.environments.values()
-    }
-
-    /// `[gateway]`.
-    pub fn config(&self) -> &GatewayConfig {
-        &self.0.config
-    }
-
-    /// The stored files.
-    pub fn storage(&self) -> &Storage {
-        &self.0.storage
-    }
-
-    /// Returns true if anybody may ask for a token, as in `bellwire dev`.
-    pub fn hands_out_tokens(&self) -> bool {
-        self.0.hands_out_tokens
-    }
-
+impl PodState {
     /// Takes a permit for one more long-lived connection; a problem when this pod has no more.
     pub fn connection_permit(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        self.0.connections.clone().try_acquire_owned().map_err(|_| {
-            let most = self.0.config.connections;
-            Problem::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "pod-full",
-                format!("this pod has {most} connections, and takes no more"),
-            )
-            .retry_after(RETRY_ELSEWHERE)
+        self.connections.clone().try_acquire_owned().map_err(|_| {
+            let detail = format!("this pod has {} connections, and takes no more", self.config.connections);
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "pod-full", detail).retry_after(RETRY_ELSEWHERE)
         })
-    }
-
-    /// The hub's clients on this pod whose requests come on connections of their own.
-    pub fn clients(&self) -> &ClientRegistry {
-        &self.0.clients
-    }
-
-    /// The sessions of clients that poll this pod.
-    pub fn poll_sessions(&self) -> &PollSessions {
-        &self.0.poll_sessions
-    }
-
-    /// Cancelled when the pod begins to stop.
-    pub fn draining(&self) -> &CancellationToken {
-        &self.0.draining
     }
 }

@@ -23,7 +23,7 @@ pub fn routes(pod: Pod) -> Router {
         .route("/", get(page::index))
         .route("/client/{*path}", get(page::client))
         .method_not_allowed_fallback(method_not_allowed);
-    let cors = pod.config().origins.cors();
+    let cors = pod.config.origins.cors();
     services().layer(cors).merge(pages).layer(map_response(add_security_headers)).with_state(pod)
 }
 

@@ -75,7 +75,7 @@ impl Gateway {
         loop {
             tokio::select! {
                 accepted = self.listener.accept() => match accepted {
-                    Ok((stream, _)) => connections.spawn(serve(stream, routes.clone(), pod.draining().clone())),
+                    Ok((stream, _)) => connections.spawn(serve(stream, routes.clone(), pod.draining.clone())),
                     Err(error) => {
                         // Out of file descriptors, most likely: the connections that exist go on.
                         error!(%error, "a connection could not be accepted");
@@ -111,12 +111,12 @@ impl Gateway {
     async fn drain(self, mut connections: JoinSet<()>) {
         let Started { pod, poll_sessions, mut background, dispatchers: _dispatchers } = self.started;
         self.ready.not_ready("stopping");
-        let grace = pod.config().grace;
+        let grace = pod.config.grace;
         info!(connections = connections.len(), ?grace, "sending connections away");
         // Nothing new from here on; requests and streams under way end in their time.
         drop(self.listener);
         drop(poll_sessions);
-        pod.draining().cancel();
+        pod.draining.cancel();
         let all_ended = async {
             while let Some(ended) = connections.join_next().await {
                 log_panic(ended);

@@ -1,6 +1,6 @@
 //! Starts a pod: its state, and the tasks that serve each environment.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use backplane::{
     Backplane,
@@ -11,9 +11,10 @@ use model::{Environment, PodId};
 use process::{Condition, Readiness};
 use storage::Storage;
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{Semaphore, mpsc, watch},
     task::JoinSet,
 };
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     api::function_cache::FunctionCache,
@@ -25,9 +26,10 @@ use crate::{
     hub::{
         peer_client::PeerClient,
         peer_server::PeerServer,
+        registry::ClientRegistry,
         sessions::{PollSession, PollSessions},
     },
-    pod::{EnvironmentState, Pod},
+    pod::{EnvironmentState, Pod, PodState},
     token::Key,
     write::queue::WriteQueue,
 };
@@ -46,16 +48,13 @@ pub struct ServedEnvironment {
 pub struct Started {
     /// The state.
     pub pod: Pod,
-    /// One per environment.
-    pub dispatchers: Dispatchers,
+    /// One per environment; they end with the last [`Pod`], or with an error.
+    pub dispatchers: JoinSet<Result<(), FollowerEnded>>,
     /// Readiness reports, the watch for lost tasks, and the servers of other pods' requests.
     pub background: JoinSet<anyhow::Result<()>>,
     /// New sessions of clients that poll, to be run like connections.
     pub poll_sessions: mpsc::Receiver<PollSession>,
 }
-
-/// The dispatchers' tasks; they end with the last [`Pod`], or with an error.
-pub type Dispatchers = JoinSet<Result<(), FollowerEnded>>;
 
 /// Starts to follow the log of each environment; its condition of readiness is reported as it is read.
 pub fn start(
@@ -67,7 +66,7 @@ pub fn start(
 ) -> Started {
     let id = PodId::gateway();
     let (mut dispatchers, mut background) = (JoinSet::new(), JoinSet::new());
-    let (mut environments, mut peer_readers) = (Vec::new(), Vec::new());
+    let (mut environments, mut peer_readers) = (HashMap::new(), Vec::new());
     for ServedEnvironment { name, key, backplane } in served {
         let log = backplane.log.clone();
         let follower = Follower::start(log.clone(), &id, FollowTiming::with_horizon(config.window));
@@ -75,16 +74,28 @@ pub fn start(
         let (dispatcher, dispatch) = Dispatcher::new(name.clone(), follower, config.bounds(), write_queue.clone());
         dispatchers.spawn(dispatcher.run());
         let condition = readiness.condition(format!("log of {name}"));
-        background.spawn(report_health(condition, dispatch.health()).map(Ok));
-        background.spawn(LostWorkers::new(name.clone(), dispatch.clone(), log, config.lost).run().map(Ok));
+        background.spawn(report_health(condition, dispatch.health.clone()).map(Ok));
+        let (environment, dispatcher, timing) = (name.clone(), dispatch.clone(), config.lost);
+        let watch = LostWorkers { environment, dispatcher, log, timing };
+        background.spawn(watch.run().map(Ok));
         let functions = FunctionCache::new(storage.catalogue(&name));
         let (peers, reader) = PeerClient::open(&id, backplane.control.clone());
         let state = Arc::new(EnvironmentState { name, key, backplane, dispatch, write_queue, functions, peers });
         peer_readers.push((state.clone(), reader));
-        environments.push(state);
+        environments.insert(state.name.clone(), state);
     }
     let (sessions, poll_sessions) = PollSessions::new();
-    let pod = Pod::new(id, environments, config, storage, hands_out_tokens, sessions);
+    let pod = Arc::new(PodState {
+        id,
+        environments,
+        connections: Arc::new(Semaphore::new(config.connections.min(Semaphore::MAX_PERMITS))),
+        config,
+        storage,
+        hands_out_tokens,
+        draining: CancellationToken::new(),
+        clients: ClientRegistry::default(),
+        poll_sessions: sessions,
+    });
     for (environment, reader) in peer_readers {
         background.spawn(PeerServer::new(pod.clone(), environment, reader).run());
     }

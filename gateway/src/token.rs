@@ -16,7 +16,8 @@ pub struct Key {
     verify: DecodingKey,
     sign: EncodingKey,
     validation: Validation,
-    internal: InternalKey,
+    /// The key of what the gateway gives to clients of this environment and reads back itself.
+    pub(crate) internal: InternalKey,
 }
 
 /// Signs what the gateway gives to clients and reads back itself. It is derived from an environment's key and is another,
@@ -102,11 +103,6 @@ impl Key {
         }
         let sign = EncodingKey::from_secret(secret);
         Self { verify: DecodingKey::from_secret(secret), internal: InternalKey::derived_from(&sign), sign, validation }
-    }
-
-    /// The key of what the gateway gives to clients of this environment and reads back itself.
-    pub fn internal(&self) -> &InternalKey {
-        &self.internal
     }
 
     /// Signs these claims.

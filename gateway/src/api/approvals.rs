@@ -2,29 +2,20 @@
 
 use std::time::Duration;
 
-use axum::{
-    Json,
-    body::Body,
-    extract::{Path, State},
-    http::StatusCode,
-};
+use axum::{Json, body::Body, extract::Path, http::StatusCode};
 use backplane::Destination;
 use jiff::Timestamp;
 use model::{
     Audience, TaskId,
-    approval::{Answer, Decision},
+    approval::{Answer, Decision, Question},
     task::is_step_id,
 };
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
-use super::{
-    problem::Problem,
-    request::{read_body, read_json},
-    tasks::SCOPE,
-};
-use crate::{caller::Caller, dispatch::questions::AskedQuestion, pod::Pod};
+use super::{problem::Problem, request::read_json, tasks::SCOPE};
+use crate::{caller::Caller, dispatch::questions::AskedQuestion};
 
 const MAX_REQUEST_BYTES: usize = 16 * 1024;
 const MAX_COMMENT_CHARS: usize = 500;
@@ -90,15 +81,8 @@ pub struct AcceptedAnswer {
 
 impl From<AskedQuestion> for Approval {
     fn from(asked: AskedQuestion) -> Self {
-        let question = asked.question;
-        Self {
-            task: question.task,
-            step: question.step,
-            title: question.title,
-            question: question.question,
-            owner: question.owner,
-            asked: asked.asked_at,
-        }
+        let Question { task, step, title, question, owner, .. } = asked.question;
+        Self { task, step, title, question, owner, asked: asked.asked_at }
     }
 }
 
@@ -107,7 +91,7 @@ impl From<AskedQuestion> for Approval {
     get, path = "/api/approvals", tag = "approvals",
     responses((status = 200, body = Approvals), (status = 401, body = Problem)),
 )]
-pub async fn list(State(_pod): State<Pod>, caller: Caller) -> Result<Json<Approvals>, Problem> {
+pub async fn list(caller: Caller) -> Result<Json<Approvals>, Problem> {
     let asked = caller.environment.dispatch.open_questions(caller.listener.clone(), MAX_LISTED).await?;
     Ok(Json(Approvals { approvals: asked.into_iter().map(Approval::from).collect() }))
 }
@@ -125,7 +109,6 @@ pub async fn list(State(_pod): State<Pod>, caller: Caller) -> Result<Json<Approv
     ),
 )]
 pub async fn answer(
-    State(_pod): State<Pod>,
     caller: Caller,
     Path((id, step)): Path<(String, String)>,
     body: Body,
@@ -146,7 +129,7 @@ pub async fn answer(
         None => {}
     }
     // Registered before it is published: the run may end, and its question be dropped, as soon as it is read.
-    let first = caller.environment.dispatch.await_answer(task, &mine.step).await?;
+    let first = caller.environment.dispatch.await_answer(task, mine.step.clone()).await?;
     caller.environment.backplane.log.publish(Destination::Own, &mine.event(audience(&asked))).await?;
     match timeout(LOG_TIMEOUT, first).await {
         Ok(Ok(first)) if first == mine => Ok(Json(mine.into())),
@@ -158,9 +141,7 @@ pub async fn answer(
 }
 
 async fn read(body: Body) -> Result<NewAnswer, Problem> {
-    let body = read_body(body, MAX_REQUEST_BYTES).await?;
-    let mut answer: NewAnswer = read_json(&body)
-        .map_err(|error| Problem::bad_request("invalid-decision", format!("the decision is invalid: {error}")))?;
+    let mut answer: NewAnswer = read_json(body, MAX_REQUEST_BYTES, "invalid-decision", "decision").await?;
     let comment = answer.comment.as_deref().map(str::trim).unwrap_or_default();
     if comment.chars().count() > MAX_COMMENT_CHARS {
         let detail = format!("comment: it may have {MAX_COMMENT_CHARS} characters at most");
@@ -176,7 +157,7 @@ async fn find(caller: &Caller, id: &str, step: &str) -> Result<(TaskId, AskedQue
     if !is_step_id(step) {
         return Err(not_found());
     }
-    let asked = caller.environment.dispatch.find_question(task, step).await?.ok_or_else(not_found)?;
+    let asked = caller.environment.dispatch.find_question(task, step.to_owned()).await?.ok_or_else(not_found)?;
     Ok((task, asked))
 }
 

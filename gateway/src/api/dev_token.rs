@@ -32,12 +32,12 @@ pub async fn issue(
     State(pod): State<Pod>,
     query: Result<Parameters<TokenQuery>, Problem>,
 ) -> Result<Json<Token>, Problem> {
-    if !pod.hands_out_tokens() {
+    if !pod.hands_out_tokens {
         return Err(Problem::not_found("tokens are handed out by `bellwire dev` alone"));
     }
     let Parameters(query) = query?;
     let environment =
-        pod.environment(&query.env).ok_or_else(|| Problem::not_found(format!("no environment {}", query.env)))?;
+        pod.environments.get(&query.env).ok_or_else(|| Problem::not_found(format!("no environment {}", query.env)))?;
     let groups: Vec<_> = query.groups.split(',').filter(|group| !group.is_empty()).map(str::to_owned).collect();
     if !is_id(&query.user) || !groups.iter().all(|group| is_id(group)) {
         return Err(Problem::bad_request("invalid-parameter", "user, groups: no spaces, 1 to 256 bytes each"));

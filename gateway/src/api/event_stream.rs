@@ -56,9 +56,9 @@ pub async fn stream(
 ) -> Result<Response, Problem> {
     let after = start_cursor(&headers, &query)?;
     let permit = pod.connection_permit()?;
-    let subscription = caller.environment.dispatch.subscribe(caller.listener.clone(), after).await?;
+    let subscription = caller.environment.dispatch.subscribe(caller.listener.clone(), after, true).await?;
     let format = if version == Version::HTTP_10 { Format::Plain } else { Format::PlainChunked };
-    let clock = Clock::new(pod.config(), pod.draining(), caller.claims.expires());
+    let clock = Clock::new(&pod.config, &pod.draining, caller.claims.expires());
     let queue = caller.environment.write_queue.clone();
     takeover.on_socket(move |socket, _| async move {
         let writer = ConnectionWriter::open(socket, format, &queue);

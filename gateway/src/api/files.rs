@@ -13,10 +13,8 @@ use serde::Serialize;
 use storage::{FileKey, FileName, StorageError};
 use utoipa::ToSchema;
 
-use super::problem::Problem;
+use super::{problem::Problem, tasks::SCOPE};
 use crate::{caller::Caller, pod::Pod};
-
-const SCOPE: &str = "tasks";
 
 /// A file that was stored.
 #[derive(Debug, Serialize, ToSchema)]
@@ -48,7 +46,7 @@ pub async fn upload(
 ) -> Result<Response, Problem> {
     caller.require(SCOPE)?;
     let key = FileKey::generate(name.parse::<FileName>()?);
-    let max = pod.config().largest_file;
+    let max = pod.config.largest_file;
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|bytes| bytes > max) {
         return Err(StorageError::TooLarge(max).into());

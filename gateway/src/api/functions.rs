@@ -1,12 +1,12 @@
 //! `GET /api/functions`: the functions that can be started, as their workers describe them.
 
-use axum::{Json, extract::State};
+use axum::Json;
 use model::catalogue::{Description, allows};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::problem::Problem;
-use crate::{caller::Caller, pod::Pod};
+use crate::caller::Caller;
 
 /// The functions, each with the offers that the caller may start.
 #[derive(Debug, Serialize, ToSchema)]
@@ -22,7 +22,7 @@ pub struct FunctionList {
     get, path = "/api/functions", tag = "tasks",
     responses((status = 200, body = FunctionList), (status = 401, body = Problem), (status = 503, body = Problem)),
 )]
-pub async fn list(State(_pod): State<Pod>, caller: Caller) -> Result<Json<FunctionList>, Problem> {
+pub async fn list(caller: Caller) -> Result<Json<FunctionList>, Problem> {
     let mut functions = caller.environment.functions.all().await?.to_vec();
     for function in &mut functions {
         function.offers.retain(|offer| allows(&offer.allow, &caller.claims.sub, &caller.claims.groups));

@@ -51,7 +51,7 @@ pub async fn document(State(pod): State<Pod>) -> Json<Value> {
 
 /// The input schemas of each kind; more than one if it differs between environments (an older worker).
 async fn inputs(pod: &Pod) -> BTreeMap<String, Vec<Value>> {
-    let mut environments: Vec<_> = pod.environments().collect();
+    let mut environments: Vec<_> = pod.environments.values().collect();
     environments.sort_unstable_by(|one, other| one.name.cmp(&other.name));
     let mut inputs: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for environment in environments {

@@ -3,7 +3,6 @@
 use axum::{
     Json,
     body::Body,
-    extract::State,
     http::{HeaderMap, StatusCode, header},
 };
 use backplane::{Destination, SendError};
@@ -14,6 +13,7 @@ use model::{
     approval::{ASKED, DECIDED},
     event::{CONTENT_TYPE, MAX_EVENT_BYTES},
 };
+use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, value::RawValue};
 use utoipa::ToSchema;
@@ -22,7 +22,7 @@ use super::{
     problem::Problem,
     request::{Parameters, read_body},
 };
-use crate::{caller::Caller, pod::Pod};
+use crate::caller::Caller;
 
 /// The content type of several events at once.
 const BATCH_TYPE: &str = "application/cloudevents-batch+json";
@@ -60,7 +60,6 @@ pub struct Accepted {
     ),
 )]
 pub async fn publish(
-    State(_pod): State<Pod>,
     caller: Caller,
     Parameters(query): Parameters<PublishQuery>,
     headers: HeaderMap,
@@ -165,7 +164,7 @@ fn read_binary(headers: &HeaderMap, content_type: &str, body: &[u8]) -> Result<E
         };
         let text = std::str::from_utf8(value.as_bytes())
             .map_err(|_| Problem::bad_request("invalid-event", format!("the header {name} is not text")))?;
-        event.insert(attribute.to_owned(), Value::String(percent_decoded(text)));
+        event.insert(attribute.to_owned(), Value::String(percent_decode_str(text).decode_utf8_lossy().into()));
     }
     if !body.is_empty() {
         let media = media_type(content_type);
@@ -179,8 +178,4 @@ fn read_binary(headers: &HeaderMap, content_type: &str, body: &[u8]) -> Result<E
     }
     let json = serde_json::to_vec(&event).map_err(|error| EventError::Shape(error.to_string()))?;
     Ok(Event::parse(&json)?)
-}
-
-fn percent_decoded(text: &str) -> String {
-    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }

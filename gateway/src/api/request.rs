@@ -39,7 +39,14 @@ pub async fn read_body(body: Body, max: usize) -> Result<Bytes, Problem> {
     })
 }
 
-/// Reads JSON from a body; the error names the wrong field.
-pub(crate) fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, serde_path_to_error::Error<serde_json::Error>> {
-    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(body))
+/// Reads JSON from a request's body; a problem of this code names the wrong field of this part.
+pub(crate) async fn read_json<T: DeserializeOwned>(
+    body: Body,
+    max: usize,
+    code: &str,
+    part: &str,
+) -> Result<T, Problem> {
+    let body = read_body(body, max).await?;
+    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(&body))
+        .map_err(|error| Problem::bad_request(code, format!("the {part} is invalid: {error}")))
 }

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::{
     problem::Problem,
-    request::{Parameters, read_body, read_json},
+    request::{Parameters, read_json},
     tasks::{self, NewTask, TaskView, Tasks},
 };
 use crate::{caller::Caller, pod::Pod};
@@ -49,9 +49,7 @@ pub async fn start(
     body: Body,
 ) -> Result<Response, Problem> {
     caller.require(tasks::SCOPE)?;
-    let body = read_body(body, MAX_REQUEST_BYTES).await?;
-    let new: NewTask = read_json(&body)
-        .map_err(|error| Problem::bad_request("invalid-task", format!("the task is invalid: {error}")))?;
+    let new: NewTask = read_json(body, MAX_REQUEST_BYTES, "invalid-task", "task").await?;
     let id = task_id(&headers, &caller)?;
     let traceparent = headers.get("traceparent").and_then(|value| value.to_str().ok()).map(str::to_owned);
     Ok(accepted(tasks::start(&pod, &caller, new, id, traceparent).await?))
@@ -80,11 +78,7 @@ fn accepted(task: Task) -> Response {
     params(("parent" = Option<String>, Query, description = "a workflow's run: its steps")),
     responses((status = 200, body = Tasks), (status = 400, body = Problem), (status = 401, body = Problem)),
 )]
-pub async fn list(
-    State(_pod): State<Pod>,
-    caller: Caller,
-    Parameters(query): Parameters<ListQuery>,
-) -> Result<Json<Tasks>, Problem> {
+pub async fn list(caller: Caller, Parameters(query): Parameters<ListQuery>) -> Result<Json<Tasks>, Problem> {
     Ok(Json(tasks::list(&caller, query.parent).await?))
 }
 
@@ -93,7 +87,7 @@ pub async fn list(
     get, path = "/api/tasks/{id}", tag = "tasks", operation_id = "see", params(("id" = String, Path)),
     responses((status = 200, body = TaskView), (status = 401, body = Problem), (status = 404, body = Problem)),
 )]
-pub async fn show(State(_pod): State<Pod>, caller: Caller, Path(id): Path<String>) -> Result<Json<TaskView>, Problem> {
+pub async fn show(caller: Caller, Path(id): Path<String>) -> Result<Json<TaskView>, Problem> {
     Ok(Json(tasks::find(&caller, &id).await?.into()))
 }
 
@@ -106,6 +100,6 @@ pub async fn show(State(_pod): State<Pod>, caller: Caller, Path(id): Path<String
         (status = 503, body = Problem),
     ),
 )]
-pub async fn cancel(State(_pod): State<Pod>, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
+pub async fn cancel(caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
     Ok(accepted(tasks::cancel(&caller, &id).await?))
 }

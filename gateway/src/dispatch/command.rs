@@ -2,17 +2,20 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
-use model::{Audience, Cursor, Task, TaskId, approval::Answer};
+use model::Cursor;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     outbox::Outbox,
-    questions::AskedQuestion,
+    questions::Questions,
     registry::{ConnectionId, Listener},
+    task_list::TaskList,
 };
 
-#[derive(Debug)]
+/// Asks something of the tasks and questions.
+type Query = Box<dyn FnOnce(&TaskList, &mut Questions) + Send>;
+
+/// A request to a dispatcher.
 pub(crate) enum Command {
     Subscribe {
         listener: Arc<Listener>,
@@ -22,37 +25,7 @@ pub(crate) enum Command {
         reply: oneshot::Sender<Result<Subscription, SubscribeError>>,
     },
     Unsubscribe(ConnectionId),
-    ListTasks {
-        listener: Arc<Listener>,
-        parent: Option<TaskId>,
-        max: usize,
-        reply: oneshot::Sender<Vec<Task>>,
-    },
-    FindTask {
-        listener: Arc<Listener>,
-        id: TaskId,
-        reply: oneshot::Sender<Option<Task>>,
-    },
-    StalledTasks {
-        now: Timestamp,
-        max: usize,
-        reply: oneshot::Sender<Vec<(Task, Audience)>>,
-    },
-    OpenQuestions {
-        listener: Arc<Listener>,
-        max: usize,
-        reply: oneshot::Sender<Vec<AskedQuestion>>,
-    },
-    FindQuestion {
-        task: TaskId,
-        step: String,
-        reply: oneshot::Sender<Option<AskedQuestion>>,
-    },
-    AwaitAnswer {
-        task: TaskId,
-        step: String,
-        reply: oneshot::Sender<Answer>,
-    },
+    Query(Query),
 }
 
 /// A connection's part of the log; dropping it unsubscribes.

@@ -217,7 +217,7 @@ impl<W: FlushOutboxes> Dispatcher<W> {
         if event.has_expired(now) || identity.is_some_and(|identity| self.delivered_before_gap.contains(&identity)) {
             return;
         }
-        let delivery = self.registry.deliver(&event.audience, &OutboxItem::Event(event.clone()));
+        let delivery = self.registry.deliver(Some(&event.audience), &OutboxItem::Event(event.clone()));
         self.metrics.deliveries.increment(delivery.reached as u64);
         self.metrics.slow.increment(delivery.slow as u64);
     }
@@ -225,14 +225,14 @@ impl<W: FlushOutboxes> Dispatcher<W> {
     fn handle_gap(&mut self, gap: Gap) {
         warn!(environment = %self.environment, ?gap, "the log has a gap; the window is read again");
         self.delivered_before_gap.extend(self.window.clear());
-        self.tasks.clear();
-        self.questions.clear();
+        self.tasks = TaskList::default();
+        self.questions = Questions::default();
         self.dispatched.send_replace(None);
         let reason = match gap {
             Gap::Retention => GapReason::Retention,
             Gap::Remade => GapReason::Remade,
         };
-        self.registry.deliver_to_all(&OutboxItem::Gap(reason));
+        self.registry.deliver(None, &OutboxItem::Gap(reason));
     }
 
     fn handle_pulse(&mut self, pulse: u64) {
@@ -265,9 +265,9 @@ impl<W: FlushOutboxes> Dispatcher<W> {
     }
 
     fn handle(&mut self, command: Command) {
-        // A reply fails when the requester has gone, which needs no handling.
         match command {
             Command::Subscribe { listener, after, is_additional, reply } => {
+                // This fails when the requester has gone, which needs no handling.
                 drop(reply.send(self.subscribe(listener, after, is_additional)));
             }
             Command::Unsubscribe(id) => {
@@ -275,18 +275,7 @@ impl<W: FlushOutboxes> Dispatcher<W> {
                 self.ahead.retain(|pending| pending.id != id);
                 self.count_connections();
             }
-            Command::ListTasks { listener, parent, max, reply } => {
-                drop(reply.send(self.tasks.list(&listener.user, &listener.groups, parent, max)));
-            }
-            Command::FindTask { listener, id, reply } => {
-                drop(reply.send(self.tasks.find(id, &listener.user, &listener.groups).cloned()));
-            }
-            Command::StalledTasks { now, max, reply } => drop(reply.send(self.tasks.stalled(now, max))),
-            Command::OpenQuestions { listener, max, reply } => {
-                drop(reply.send(self.questions.open(&listener.user, &listener.groups, max)));
-            }
-            Command::FindQuestion { task, step, reply } => drop(reply.send(self.questions.find(task, &step))),
-            Command::AwaitAnswer { task, step, reply } => self.questions.wait(task, &step, reply),
+            Command::Query(query) => query(&self.tasks, &mut self.questions),
         }
     }
 

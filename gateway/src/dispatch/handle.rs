@@ -9,8 +9,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     command::{Command, SubscribeError, Subscription},
-    questions::AskedQuestion,
+    questions::{AskedQuestion, Questions},
     registry::Listener,
+    task_list::TaskList,
 };
 
 /// Sends commands to a dispatcher; cheap to clone. The dispatcher ends with its last handle.
@@ -26,26 +27,9 @@ pub struct DispatcherHandle {
 pub struct DispatcherEnded;
 
 impl DispatcherHandle {
-    /// How well the log is read.
-    pub fn health(&self) -> watch::Receiver<ReadHealth> {
-        self.health.clone()
-    }
-
-    /// Subscribes a new connection to the events after a cursor, or to those from now on.
+    /// Subscribes a connection to the events after a cursor, or to those from now on. Unless it is additional, the
+    /// connection has a subscription already, which this replaces, and does not count once more for its user.
     pub async fn subscribe(
-        &self,
-        listener: Arc<Listener>,
-        after: Option<Cursor>,
-    ) -> Result<Subscription, SubscribeError> {
-        self.subscribe_as(listener, after, true).await
-    }
-
-    /// Subscribes an existing connection again, after a cursor; this replaces what it had.
-    pub async fn resume(&self, listener: Arc<Listener>, after: Cursor) -> Result<Subscription, SubscribeError> {
-        self.subscribe_as(listener, Some(after), false).await
-    }
-
-    async fn subscribe_as(
         &self,
         listener: Arc<Listener>,
         after: Option<Cursor>,
@@ -61,43 +45,46 @@ impl DispatcherHandle {
     /// The tasks that a user may see, newest first, at most `max`; with a parent only the steps of that run.
     pub async fn list_tasks(
         &self,
-        listener: Arc<Listener>,
+        user: Arc<Listener>,
         parent: Option<TaskId>,
         max: usize,
     ) -> Result<Vec<Task>, DispatcherEnded> {
-        self.request(|reply| Command::ListTasks { listener, parent, max, reply }).await
+        self.query(move |tasks, _| tasks.list(&user.user, &user.groups, parent, max)).await
     }
 
     /// One task, if the user may see it.
-    pub async fn find_task(&self, listener: Arc<Listener>, id: TaskId) -> Result<Option<Task>, DispatcherEnded> {
-        self.request(|reply| Command::FindTask { listener, id, reply }).await
+    pub async fn find_task(&self, user: Arc<Listener>, id: TaskId) -> Result<Option<Task>, DispatcherEnded> {
+        self.query(move |tasks, _| tasks.find(id, &user.user, &user.groups).cloned()).await
     }
 
     /// Running tasks whose next report is overdue, each with its audience; at most `max`.
     pub async fn stalled_tasks(&self, now: Timestamp, max: usize) -> Result<Vec<(Task, Audience)>, DispatcherEnded> {
-        self.request(|reply| Command::StalledTasks { now, max, reply }).await
+        self.query(move |tasks, _| tasks.stalled(now, max)).await
     }
 
     /// The questions to a user that nobody has answered, newest first, at most `max`.
-    pub async fn open_questions(
-        &self,
-        listener: Arc<Listener>,
-        max: usize,
-    ) -> Result<Vec<AskedQuestion>, DispatcherEnded> {
-        self.request(|reply| Command::OpenQuestions { listener, max, reply }).await
+    pub async fn open_questions(&self, user: Arc<Listener>, max: usize) -> Result<Vec<AskedQuestion>, DispatcherEnded> {
+        self.query(move |_, questions| questions.open(&user.user, &user.groups, max)).await
     }
 
     /// The question of a step, answered or not.
-    pub async fn find_question(&self, task: TaskId, step: &str) -> Result<Option<AskedQuestion>, DispatcherEnded> {
-        self.request(|reply| Command::FindQuestion { task, step: step.to_owned(), reply }).await
+    pub async fn find_question(&self, task: TaskId, step: String) -> Result<Option<AskedQuestion>, DispatcherEnded> {
+        self.query(move |_, questions| questions.find(task, &step)).await
     }
 
     /// Registers for the first answer to a step's question; the receiver closes without one if the question is dropped.
-    pub async fn await_answer(&self, task: TaskId, step: &str) -> Result<oneshot::Receiver<Answer>, DispatcherEnded> {
+    pub async fn await_answer(&self, task: TaskId, step: String) -> Result<oneshot::Receiver<Answer>, DispatcherEnded> {
         let (reply, answer) = oneshot::channel();
-        let command = Command::AwaitAnswer { task, step: step.to_owned(), reply };
-        self.commands.send(command).await.map_err(|_| DispatcherEnded)?;
+        self.query(move |_, questions| questions.wait(task, &step, reply)).await?;
         Ok(answer)
+    }
+
+    async fn query<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&TaskList, &mut Questions) -> T + Send + 'static,
+    ) -> Result<T, DispatcherEnded> {
+        self.request(|reply| Command::Query(Box::new(|tasks, questions| drop(reply.send(query(tasks, questions))))))
+            .await
     }
 
     async fn request<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, DispatcherEnded> {

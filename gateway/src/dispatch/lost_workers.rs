@@ -38,28 +38,18 @@ impl Default for LostWorkerTiming {
     }
 }
 
-/// Checks one environment for tasks whose worker is lost.
+/// Asks one environment's dispatcher for tasks whose worker is lost, and publishes to the environment's log.
 pub struct LostWorkers {
-    environment: Environment,
-    dispatcher: DispatcherHandle,
-    log: Arc<dyn EventLog>,
-    timing: LostWorkerTiming,
+    pub(crate) environment: Environment,
+    pub(crate) dispatcher: DispatcherHandle,
+    pub(crate) log: Arc<dyn EventLog>,
+    pub(crate) timing: LostWorkerTiming,
 }
 
 impl LostWorkers {
-    /// Asks this dispatcher for stalled tasks, and publishes to the environment's log.
-    pub fn new(
-        environment: Environment,
-        dispatcher: DispatcherHandle,
-        log: Arc<dyn EventLog>,
-        timing: LostWorkerTiming,
-    ) -> Self {
-        Self { environment, dispatcher, log, timing }
-    }
-
     /// Checks until the dispatcher ends.
     pub async fn run(self) {
-        let mut health = self.dispatcher.health();
+        let mut health = self.dispatcher.health.clone();
         while wait_until_healthy(&mut health, self.timing.healthy_for).await.is_some() {
             loop {
                 if self.check().await.is_err() {

@@ -2,11 +2,12 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     task::{Context, Poll, Waker},
 };
 
 use super::outgoing_event::OutgoingEvent;
+use crate::lock::lock;
 
 /// Why events are missing between what the client has and what follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,18 +108,17 @@ pub fn outbox(capacity: usize) -> (OutboxSender, Outbox) {
     (OutboxSender(shared.clone()), Outbox(shared))
 }
 
-impl Shared {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        // Each change is whole in itself: a panic elsewhere has not harmed it.
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn wake(mut queue: MutexGuard<'_, Queue>) {
+    let receiver = queue.receiver.take();
+    drop(queue);
+    receiver.into_iter().for_each(Waker::wake);
 }
 
 impl OutboxSender {
     /// Appends an item; `false` when the connection is gone or too slow, and then this sender must be dropped.
     #[must_use]
     pub fn push(&self, item: OutboxItem) -> bool {
-        let mut queue = self.0.queue();
+        let mut queue = lock(&self.0.queue);
         if queue.is_receiver_gone {
             return false;
         }
@@ -127,36 +127,28 @@ impl OutboxSender {
             return false;
         }
         queue.items.push_back(item);
-        let receiver = queue.receiver.take();
-        drop(queue);
-        if let Some(receiver) = receiver {
-            receiver.wake();
-        }
+        wake(queue);
         true
     }
 
     /// True if the connection is gone.
     pub fn is_closed(&self) -> bool {
-        self.0.queue().is_receiver_gone
+        lock(&self.0.queue).is_receiver_gone
     }
 }
 
 impl Drop for OutboxSender {
     fn drop(&mut self) {
-        let mut queue = self.0.queue();
+        let mut queue = lock(&self.0.queue);
         queue.is_sender_gone = true;
-        let receiver = queue.receiver.take();
-        drop(queue);
-        if let Some(receiver) = receiver {
-            receiver.wake();
-        }
+        wake(queue);
     }
 }
 
 impl Outbox {
     /// The next item; `None` when the connection must end, for the reason in [`Outbox::end`].
     pub fn poll_next(&mut self, cx: &Context<'_>) -> Poll<Option<OutboxItem>> {
-        let mut queue = self.0.queue();
+        let mut queue = lock(&self.0.queue);
         if let Some(item) = queue.items.pop_front() {
             return Poll::Ready(Some(item));
         }
@@ -175,13 +167,13 @@ impl Outbox {
 
     /// Why the dispatcher ended it, if it did.
     pub fn end(&self) -> Option<EndReason> {
-        self.0.queue().end
+        lock(&self.0.queue).end
     }
 }
 
 impl Drop for Outbox {
     fn drop(&mut self) {
-        let mut queue = self.0.queue();
+        let mut queue = lock(&self.0.queue);
         queue.is_receiver_gone = true;
         let unread = std::mem::take(&mut queue.items);
         let receiver = queue.receiver.take();

@@ -121,11 +121,6 @@ impl Questions {
             None => {}
         }
     }
-
-    /// Drops everything.
-    pub fn clear(&mut self) {
-        *self = Self::default();
-    }
 }
 
 impl StepEntry {

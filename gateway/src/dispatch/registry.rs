@@ -68,46 +68,39 @@ impl Registry {
         self.by_term.get(&Term::User(user.to_owned())).map_or(0, Vec::len)
     }
 
-    /// Puts an item into the outbox of each connection that the audience names, once, and drops the slow ones.
-    pub fn deliver(&mut self, audience: &Audience, item: &OutboxItem) -> Delivery {
-        if audience.terms().contains(&Term::Environment) {
-            return self.deliver_to_all(item);
-        }
-        let mut round = self.start_round(item);
-        for id in audience.terms().iter().filter_map(|term| self.by_term.get(term)).flatten() {
-            if let Some(connection) = self.connections.get_mut(id) {
-                round.deliver(*id, connection);
+    /// Puts an item into the outbox of each connection that the audience names, once, and drops the slow ones; without an
+    /// audience into every outbox.
+    pub fn deliver(&mut self, audience: Option<&Audience>, item: &OutboxItem) -> Delivery {
+        self.deliveries += 1;
+        let (mut reached, mut slow) = (0, Vec::new());
+        let mut push = |id: ConnectionId, connection: &mut Connection| {
+            if std::mem::replace(&mut connection.last_delivery, self.deliveries) == self.deliveries {
+                return;
+            }
+            match connection.outbox.push(item.clone()) {
+                true => reached += 1,
+                false => slow.push(id),
+            }
+        };
+        match audience.map(Audience::terms).filter(|terms| !terms.contains(&Term::Environment)) {
+            None => self.connections.iter_mut().for_each(|(id, connection)| push(*id, connection)),
+            Some(terms) => {
+                for id in terms.iter().filter_map(|term| self.by_term.get(term)).flatten() {
+                    if let Some(connection) = self.connections.get_mut(id) {
+                        push(*id, connection);
+                    }
+                }
             }
         }
-        self.finish_round(round)
-    }
-
-    /// Puts an item into every outbox, and drops the slow connections.
-    pub fn deliver_to_all(&mut self, item: &OutboxItem) -> Delivery {
-        let mut round = self.start_round(item);
-        self.connections.iter_mut().for_each(|(id, connection)| round.deliver(*id, connection));
-        self.finish_round(round)
-    }
-
-    fn start_round<'a>(&mut self, item: &'a OutboxItem) -> Round<'a> {
-        self.deliveries += 1;
-        Round { number: self.deliveries, item, reached: 0, gone: Vec::new() }
-    }
-
-    fn finish_round(&mut self, round: Round<'_>) -> Delivery {
-        let delivery = Delivery { reached: round.reached, slow: round.gone.len() };
-        round.gone.into_iter().for_each(|id| self.remove(id));
+        let delivery = Delivery { reached, slow: slow.len() };
+        slow.into_iter().for_each(|id| self.remove(id));
         delivery
     }
 
     /// Removes connections whose outbox was dropped and whose unsubscribe command was lost.
     pub fn sweep(&mut self) {
-        let gone: Vec<_> = self
-            .connections
-            .iter()
-            .filter(|(_, connection)| connection.outbox.is_closed())
-            .map(|(id, _)| *id)
-            .collect();
+        let closed = self.connections.iter().filter(|(_, connection)| connection.outbox.is_closed());
+        let gone: Vec<_> = closed.map(|(id, _)| *id).collect();
         gone.into_iter().for_each(|id| self.remove(id));
     }
 }
@@ -119,27 +112,6 @@ pub struct Delivery {
     pub reached: usize,
     /// Connections dropped because they were gone or too slow.
     pub slow: usize,
-}
-
-/// The delivery of one item to several connections.
-struct Round<'a> {
-    number: u64,
-    item: &'a OutboxItem,
-    reached: usize,
-    gone: Vec<ConnectionId>,
-}
-
-impl Round<'_> {
-    fn deliver(&mut self, id: ConnectionId, connection: &mut Connection) {
-        if std::mem::replace(&mut connection.last_delivery, self.number) == self.number {
-            return;
-        }
-        if connection.outbox.push(self.item.clone()) {
-            self.reached += 1;
-        } else {
-            self.gone.push(id);
-        }
-    }
 }
 
 fn terms(listener: &Listener) -> impl Iterator<Item = Term> {
@@ -171,11 +143,11 @@ mod tests {
         registry.add(1, listener("ada", &["ops", "ops2"]), ada);
         registry.add(2, listener("bob", &[]), bob);
         let audience = "user:ada group:ops group:ops2".parse().unwrap();
-        assert_eq!(registry.deliver(&audience, &ITEM), Delivery { reached: 1, slow: 0 });
+        assert_eq!(registry.deliver(Some(&audience), &ITEM), Delivery { reached: 1, slow: 0 });
         assert!(takes(&mut adas) && !takes(&mut adas) && !takes(&mut bobs));
-        assert_eq!(registry.deliver(&"group:ops environment".parse().unwrap(), &ITEM).reached, 2);
+        assert_eq!(registry.deliver(Some(&"group:ops environment".parse().unwrap()), &ITEM).reached, 2);
         registry.remove(1);
-        assert_eq!(registry.deliver(&audience, &ITEM).reached, 0);
+        assert_eq!(registry.deliver(Some(&audience), &ITEM).reached, 0);
         assert_eq!(registry.by_term.len(), 1);
     }
 
@@ -187,8 +159,8 @@ mod tests {
         registry.add(1, listener("ada", &[]), slow);
         registry.add(2, listener("ada", &[]), quick);
         let audience = Audience::user("ada");
-        assert_eq!(registry.deliver(&audience, &ITEM).reached, 2);
-        assert_eq!(registry.deliver(&audience, &ITEM), Delivery { reached: 1, slow: 1 });
+        assert_eq!(registry.deliver(Some(&audience), &ITEM).reached, 2);
+        assert_eq!(registry.deliver(Some(&audience), &ITEM), Delivery { reached: 1, slow: 1 });
         assert_eq!(registry.count(), 1);
         assert!(takes(&mut slows) && !takes(&mut slows));
         assert_eq!(slows.end(), Some(EndReason::Slow));

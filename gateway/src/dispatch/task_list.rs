@@ -125,11 +125,6 @@ impl TaskList {
     pub fn has_ended(&self, id: TaskId) -> bool {
         self.tasks.get(&id).is_some_and(|entry| entry.task.state.is_end())
     }
-
-    /// Drops everything.
-    pub fn clear(&mut self) {
-        *self = Self::default();
-    }
 }
 
 impl TaskEntry {

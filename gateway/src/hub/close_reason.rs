@@ -18,11 +18,6 @@ pub(super) enum CloseReason {
 }
 
 impl CloseReason {
-    /// The client sent nothing for too long.
-    pub(super) fn client_timeout() -> Self {
-        Self::Ended("client-timeout")
-    }
-
     /// The reason in logs and metrics.
     pub(super) fn as_str(&self) -> &'static str {
         match self {

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use model::PodId;
 use serde::{Deserialize, Serialize};
 
-use crate::token::{Claims, InternalKey, Key};
+use crate::token::{Claims, Key};
 
 /// Most bytes of a token as text.
 const LONGEST: usize = 512;
@@ -34,11 +34,6 @@ pub struct ConnectionToken {
     pub pod: PodId,
 }
 
-/// A text that is no connection token of this user in this environment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("id: it is no connection of yours; negotiate again")]
-pub struct ConnectionTokenError;
-
 impl ConnectionToken {
     /// A new token, issued now by this pod.
     pub fn issue(pod: PodId) -> Self {
@@ -46,31 +41,23 @@ impl ConnectionToken {
         Self { id: HubId(rand::random()), issued: Timestamp::from_second(now).unwrap_or_default(), pod }
     }
 
-    /// The token as text for the user of these claims; base64url letters and a dot, at most 512 bytes.
-    pub fn sign(&self, key: &Key, claims: &Claims) -> String {
-        self.encode(key.internal(), &Owner::of(claims))
-    }
-
-    /// Reads a text that any pod signed for the user of these claims.
-    pub fn verify(key: &Key, claims: &Claims, text: &str) -> Result<Self, ConnectionTokenError> {
-        Self::decode(key.internal(), &Owner::of(claims), text).ok_or(ConnectionTokenError)
-    }
-
     /// The time since it was issued; zero, if another pod's clock is ahead.
     pub fn age(&self) -> Duration {
         Duration::try_from(Timestamp::now() - self.issued).unwrap_or_default()
     }
 
-    fn encode(&self, key: &InternalKey, owner: &Owner<'_>) -> String {
+    /// The token as text for the user of these claims; base64url letters and a dot, at most 512 bytes.
+    pub fn sign(&self, key: &Key, claims: &Claims) -> String {
         let issued = self.issued.as_second().to_be_bytes();
         let body = BASE64URL_NOPAD.encode(&[&self.id.0[..], &issued, self.pod.as_str().as_bytes()].concat());
-        let signature = key.sign(&owner.signed_text(&body));
+        let signature = key.internal.sign(&signed_text(&body, claims));
         format!("{body}.{signature}")
     }
 
-    fn decode(key: &InternalKey, owner: &Owner<'_>, text: &str) -> Option<Self> {
+    /// Reads a text that any pod signed for the user of these claims.
+    pub fn verify(key: &Key, claims: &Claims, text: &str) -> Option<Self> {
         let (body, signature) = text.split_once('.').filter(|_| text.len() <= LONGEST)?;
-        if !key.verify(signature, &owner.signed_text(body)) {
+        if !key.internal.verify(signature, &signed_text(body, claims)) {
             return None;
         }
         let bytes = BASE64URL_NOPAD.decode(body.as_bytes()).ok()?;
@@ -84,21 +71,10 @@ impl ConnectionToken {
     }
 }
 
-/// The user whose connection it is; signed together with the token.
-struct Owner<'a> {
-    environment: &'a str,
-    user: &'a str,
-}
-
-impl<'a> Owner<'a> {
-    fn of(claims: &'a Claims) -> Self {
-        Self { environment: &claims.env, user: &claims.sub }
-    }
-
-    fn signed_text(&self, body: &str) -> Vec<u8> {
-        // An environment has no space, and a user no line end, so no two owners share a text.
-        format!("connection {body} {} {}", self.environment, self.user).into_bytes()
-    }
+/// What is signed: the token and the user whose connection it is.
+fn signed_text(body: &str, claims: &Claims) -> Vec<u8> {
+    // An environment has no space, and a user no line end, so no two owners share a text.
+    format!("connection {body} {} {}", claims.env, claims.sub).into_bytes()
 }
 
 impl fmt::Display for HubId {
@@ -137,12 +113,20 @@ mod tests {
 
     const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
 
-    fn key() -> InternalKey {
-        Key::hs256(SECRET, None, None).internal().clone()
+    fn key() -> Key {
+        Key::hs256(SECRET, None, None)
     }
 
-    fn owner<'a>(environment: &'a str, user: &'a str) -> Owner<'a> {
-        Owner { environment, user }
+    fn owner(environment: &str, user: &str) -> Claims {
+        Claims {
+            sub: user.into(),
+            env: environment.into(),
+            groups: vec![],
+            scope: String::new(),
+            exp: Timestamp::now().as_second() + 60,
+            iss: None,
+            aud: None,
+        }
     }
 
     prop_compose! {
@@ -155,61 +139,52 @@ mod tests {
         #[test]
         fn one_reads_back_for_its_user_and_is_fit_for_a_url(token in any_token(), user in "\\PC{1,64}") {
             let owner = owner("prod", &user);
-            let text = token.encode(&key(), &owner);
+            let text = token.sign(&key(), &owner);
             prop_assert!(text.len() <= LONGEST && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)));
-            prop_assert_eq!(ConnectionToken::decode(&key(), &owner, &text), Some(token));
+            prop_assert_eq!(ConnectionToken::verify(&key(), &owner, &text), Some(token));
         }
 
         #[test]
         fn any_changed_byte_is_refused(token in any_token(), at: prop::sample::Index, byte in 0x20..0x7f_u8) {
             let owner = owner("prod", "ada");
-            let mut text = token.encode(&key(), &owner).into_bytes();
+            let mut text = token.sign(&key(), &owner).into_bytes();
             let at = at.index(text.len());
             prop_assume!(text[at] != byte);
             text[at] = byte;
             let text = String::from_utf8(text).unwrap();
-            prop_assert_eq!(ConnectionToken::decode(&key(), &owner, &text), None);
+            prop_assert_eq!(ConnectionToken::verify(&key(), &owner, &text), None);
         }
 
         #[test]
         fn no_text_is_a_panic(text in "\\PC*", body in "[A-Za-z0-9_-]{0,200}") {
             let owner = owner("prod", "ada");
-            prop_assert_eq!(ConnectionToken::decode(&key(), &owner, &text), None);
+            prop_assert_eq!(ConnectionToken::verify(&key(), &owner, &text), None);
             // Even what bears our signature is only read as far as it goes.
-            let signed = format!("{body}.{}", key().sign(&owner.signed_text(&body)));
-            ConnectionToken::decode(&key(), &owner, &signed);
+            let signed = format!("{body}.{}", key().internal.sign(&signed_text(&body, &owner)));
+            ConnectionToken::verify(&key(), &owner, &signed);
         }
     }
 
     #[test]
     fn it_is_worth_nothing_to_others_elsewhere_or_under_another_key() {
         let token = ConnectionToken::issue(PodId::gateway());
-        let text = token.encode(&key(), &owner("prod", "ada"));
-        assert_eq!(ConnectionToken::decode(&key(), &owner("prod", "ada"), &text).as_ref(), Some(&token));
+        let text = token.sign(&key(), &owner("prod", "ada"));
+        assert_eq!(ConnectionToken::verify(&key(), &owner("prod", "ada"), &text).as_ref(), Some(&token));
         for other in [owner("prod", "bob"), owner("test", "ada"), owner("prod", "ada x"), owner("", "prod ada")] {
-            assert_eq!(ConnectionToken::decode(&key(), &other, &text), None);
+            assert_eq!(ConnectionToken::verify(&key(), &other, &text), None);
         }
         let another = Key::hs256(b"another secret that is long enough", None, None);
-        assert_eq!(ConnectionToken::decode(another.internal(), &owner("prod", "ada"), &text), None);
+        assert_eq!(ConnectionToken::verify(&another, &owner("prod", "ada"), &text), None);
         assert!(token.age() < Duration::from_secs(10));
     }
 
     #[test]
     fn it_is_no_access_token_and_an_access_token_is_none() {
-        let key = Key::hs256(SECRET, None, None);
-        let claims = Claims {
-            sub: "ada".into(),
-            env: "prod".into(),
-            groups: vec![],
-            scope: String::new(),
-            exp: Timestamp::now().as_second() + 60,
-            iss: None,
-            aud: None,
-        };
-        let access = key.sign(&claims).unwrap();
+        let key = key();
+        let access = key.sign(&owner("prod", "ada")).unwrap();
         let (signed, signature) = access.rsplit_once('.').unwrap();
-        assert!(!key.internal().verify(signature, signed.as_bytes()), "the keys differ");
-        let forged = format!("{signed}.{}", key.internal().sign(signed.as_bytes()));
+        assert!(!key.internal.verify(signature, signed.as_bytes()), "the keys differ");
+        let forged = format!("{signed}.{}", key.internal.sign(signed.as_bytes()));
         assert!(key.verify(&forged, &"prod".parse().unwrap()).is_err());
     }
 

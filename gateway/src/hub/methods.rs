@@ -8,10 +8,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::{
-    api::{
-        problem::Problem,
-        tasks::{self, NewTask, TaskView},
-    },
+    api::tasks::{self, NewTask, TaskView},
     caller::Caller,
     dispatch::outbox::{EndReason, GapReason},
     pod::Pod,
@@ -21,43 +18,9 @@ use crate::{
 /// The time a pod may take to find out that a cursor lies beyond the end of the log.
 const RESUME_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The result of an invocation.
-pub(super) struct Invoked {
-    /// The value, or an error for the client.
-    pub(super) result: Result<Value, String>,
-    /// The client's events from now on, where that has changed.
-    pub(super) feed: Option<EventFeed>,
-}
-
-impl From<Result<Value, String>> for Invoked {
-    fn from(result: Result<Value, String>) -> Self {
-        Self { result, feed: None }
-    }
-}
-
-#[derive(Clone, Copy)]
-enum Method {
-    Resume,
-    StartTask,
-    CancelTask,
-    ListTasks,
-}
-
-impl Method {
-    fn find(name: &str) -> Option<Self> {
-        let all = [
-            ("Resume", Self::Resume),
-            ("StartTask", Self::StartTask),
-            ("CancelTask", Self::CancelTask),
-            ("ListTasks", Self::ListTasks),
-        ];
-        all.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, method)| method)
-    }
-}
-
 /// Returns true if a method of this name exists.
 pub(super) fn is_known(name: &str) -> bool {
-    Method::find(name).is_some()
+    ["resume", "starttask", "canceltask", "listtasks"].contains(&name.to_ascii_lowercase().as_str())
 }
 
 /// The error for a method that does not exist, as the reference server words it.
@@ -65,24 +28,25 @@ pub(super) fn unknown(name: &str) -> String {
     format!("Unknown hub method '{}'", name.chars().take(80).collect::<String>())
 }
 
-/// Invokes a method for a client.
+/// Invokes a method for a client. Returns its result, and the client's events from now on where that has changed.
 pub(super) async fn invoke(
     pod: &Pod,
     caller: &Caller,
     sends_cursors: bool,
     name: &str,
     arguments: Vec<Value>,
-) -> Invoked {
-    match Method::find(name) {
-        None => Err(unknown(name)).into(),
-        Some(Method::Resume) => match resume(caller, sends_cursors, &arguments).await {
-            Ok((gap, feed)) => Invoked { result: Ok(gap), feed: Some(feed) },
-            Err(error) => Err(error).into(),
-        },
-        Some(Method::StartTask) => start(pod, caller, arguments).await.into(),
-        Some(Method::CancelTask) => cancel(caller, &arguments).await.into(),
-        Some(Method::ListTasks) => list(caller, &arguments).await.into(),
-    }
+) -> Result<(Value, Option<EventFeed>), String> {
+    let result = match name.to_ascii_lowercase().as_str() {
+        "resume" => {
+            let (gap, feed) = resume(caller, sends_cursors, &arguments).await?;
+            return Ok((gap, Some(feed)));
+        }
+        "starttask" => start(pod, caller, arguments).await?,
+        "canceltask" => cancel(caller, &arguments).await?,
+        "listtasks" => list(caller, &arguments).await?,
+        _ => return Err(unknown(name)),
+    };
+    Ok((result, None))
 }
 
 async fn resume(caller: &Caller, sends_cursors: bool, arguments: &[Value]) -> Result<(Value, EventFeed), String> {
@@ -91,8 +55,8 @@ async fn resume(caller: &Caller, sends_cursors: bool, arguments: &[Value]) -> Re
     };
     let cursor = cursor.parse::<Cursor>().map_err(|error| format!("Resume: {error}"))?;
     let dispatch = &caller.environment.dispatch;
-    let subscription = dispatch.resume(caller.listener.clone(), cursor).await.map_err(|refusal| refusal.to_string())?;
-    let mut feed = EventFeed::new(subscription, sends_cursors);
+    let subscribed = dispatch.subscribe(caller.listener.clone(), Some(cursor), false).await;
+    let mut feed = EventFeed::new(subscribed.map_err(|refusal| refusal.to_string())?, sends_cursors);
     match timeout(RESUME_TIMEOUT, feed.wait_for_replay()).await {
         Ok(Ok(gap)) => Ok((json!({ "gap": gap.map(GapReason::as_str) }), feed)),
         Ok(Err(end)) => Err(end.map_or("this pod is ending", EndReason::as_str).to_owned()),
@@ -115,7 +79,7 @@ async fn start(pod: &Pod, caller: &Caller, arguments: Vec<Value>) -> Result<Valu
     };
     let kind = kind.parse().map_err(|error| format!("StartTask: kind: {error}"))?;
     let new = NewTask { kind, title, input: input.unwrap_or_default() };
-    let task = tasks::start(pod, caller, new, TaskId::new(), None).await.map_err(error_line)?;
+    let task = tasks::start(pod, caller, new, TaskId::new(), None).await.map_err(|problem| problem.to_string())?;
     to_value(TaskView::from(task))
 }
 
@@ -123,21 +87,16 @@ async fn cancel(caller: &Caller, arguments: &[Value]) -> Result<Value, String> {
     let [Value::String(id)] = arguments else {
         return Err("CancelTask takes a task's id, a string".to_owned());
     };
-    to_value(TaskView::from(tasks::cancel(caller, id).await.map_err(error_line)?))
+    to_value(TaskView::from(tasks::cancel(caller, id).await.map_err(|problem| problem.to_string())?))
 }
 
 async fn list(caller: &Caller, arguments: &[Value]) -> Result<Value, String> {
     if !arguments.is_empty() {
         return Err("ListTasks takes no arguments".to_owned());
     }
-    to_value(tasks::list(caller, None).await.map_err(error_line)?)
+    to_value(tasks::list(caller, None).await.map_err(|problem| problem.to_string())?)
 }
 
 fn to_value(result: impl Serialize) -> Result<Value, String> {
     serde_json::to_value(result).map_err(|error| error.to_string())
-}
-
-/// A problem in one line: its code and detail.
-fn error_line(problem: Problem) -> String {
-    problem.to_string()
 }

@@ -1,11 +1,10 @@
 //! `POST /hub/negotiate`: tells a client how to connect and gives it a connection token. Any pod answers; none keeps state.
 
 use axum::{Json, extract::State};
-use model::Cursor;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::connection_token::ConnectionToken;
+use super::{connection_token::ConnectionToken, session::After};
 use crate::{
     api::{problem::Problem, request::Parameters},
     caller::Caller,
@@ -78,11 +77,11 @@ pub async fn negotiate(
     Parameters(query): Parameters<NegotiateQuery>,
 ) -> Json<Negotiated> {
     let version = query.version.min(NEWEST_VERSION);
-    if let Some(error) = cursor_error(query.after.as_deref()) {
+    if let Err(error) = After::read(query.after.as_deref()) {
         // Clients show this text, and of a problem its status alone.
         return Json(Negotiated { negotiate_version: version, error: Some(error), ..Negotiated::default() });
     }
-    let token = ConnectionToken::issue(pod.id().clone());
+    let token = ConnectionToken::issue(pod.id.clone());
     let text = token.sign(&caller.environment.key, &caller.claims);
     let (id, token) = if version == 0 { (text, None) } else { (token.id.to_string(), Some(text)) };
     Json(Negotiated {
@@ -92,9 +91,4 @@ pub async fn negotiate(
         available_transports: TRANSPORTS,
         error: None,
     })
-}
-
-fn cursor_error(after: Option<&str>) -> Option<String> {
-    let after = after.filter(|after| !after.is_empty() && *after != "now")?;
-    after.parse::<Cursor>().err().map(|error| format!("after: {error}, or `now`"))
 }

@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -19,7 +19,7 @@ use super::{
     peer_message::{MOST_PARTS, PeerMessage},
     request::{ClientRequest, Reply},
 };
-use crate::api::problem::Problem;
+use crate::{api::problem::Problem, lock::lock};
 
 /// Most requests of this pod that wait for others, in one environment.
 const MOST_PENDING: usize = 10_000;
@@ -52,7 +52,7 @@ struct PendingRequest<'a> {
 
 impl Drop for PendingRequest<'_> {
     fn drop(&mut self) {
-        self.client.pending().replies.remove(&self.number);
+        lock(&self.client.0.pending).replies.remove(&self.number);
     }
 }
 
@@ -81,7 +81,8 @@ impl PeerClient {
         self.send(to, &PeerMessage::Request { number: pending.number, request: Box::new(request) }).await?;
         tokio::select! {
             reply = pending.reply(accept_timeout, reply_timeout + MARGIN) => Ok(reply),
-            () = wait_until_down(&mut link) => Err(unreachable()),
+            // While the broker only takes nothing, a reply that was sent before may still arrive.
+            _ = link.wait_for(|link| matches!(link, Link::Down(_))) => Err(unreachable()),
         }
     }
 
@@ -95,7 +96,7 @@ impl PeerClient {
 
     /// Hands a message of another pod to the request that waits for it, if one still does.
     pub(super) fn receive(&self, number: u64, from: PodId, message: PeerMessage) {
-        if let Some(request) = self.pending().replies.get(&number) {
+        if let Some(request) = lock(&self.0.pending).replies.get(&number) {
             // It has room for all that one reply may be.
             request.try_send((from, message)).ok();
         }
@@ -103,7 +104,7 @@ impl PeerClient {
 
     fn begin(&self) -> Result<PendingRequest<'_>, Problem> {
         let (sender, messages) = mpsc::channel(MOST_PARTS + 2);
-        let mut pending = self.pending();
+        let mut pending = lock(&self.0.pending);
         if pending.replies.len() >= MOST_PENDING {
             return Err(Problem::unavailable("too many requests wait for other pods; try again"));
         }
@@ -111,11 +112,6 @@ impl PeerClient {
         let number = pending.next;
         pending.replies.insert(number, sender);
         Ok(PendingRequest { client: self, number, messages })
-    }
-
-    fn pending(&self) -> MutexGuard<'_, Pending> {
-        // Each change is whole in itself: a panic elsewhere has not harmed it.
-        self.0.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -150,9 +146,4 @@ impl PendingRequest<'_> {
 
 fn unreachable() -> Problem {
     Problem::unavailable("this connection is held on another pod, which cannot be reached now")
-}
-
-async fn wait_until_down(link: &mut watch::Receiver<Link>) {
-    // While the broker only takes nothing, a reply that was sent before may still arrive.
-    link.wait_for(|link| matches!(link, Link::Down(_))).await.ok();
 }

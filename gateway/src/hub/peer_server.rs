@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use backplane::{ControlMessage, ControlReader};
@@ -13,12 +13,13 @@ use tokio::{sync::oneshot, task::JoinSet, time::timeout};
 use tracing::{debug, error};
 
 use super::{
-    local::serve,
     peer_message::{ACCEPT_TIMEOUT, MOST_PARTS, PART, PeerMessage},
     request::{ClientRequest, Reply},
+    routing::serve,
 };
 use crate::{
     caller::Caller,
+    lock::lock,
     pod::{EnvironmentState, Pod},
 };
 
@@ -65,7 +66,10 @@ impl PeerServer {
             Ok(message @ (Accepted { number } | Reply { number, .. } | Part { number, .. })) => {
                 self.environment.peers.receive(number, from, message);
             }
-            Ok(Confirmed { number }) => self.unconfirmed.confirm(from, number),
+            Ok(Confirmed { number }) => {
+                let waiting = lock(&self.unconfirmed).remove(&(from, number));
+                waiting.map(|waiting| waiting.send(()));
+            }
             // The text of the error could be a client's.
             Err(_) => debug!(%from, "an invalid message of another pod"),
         }
@@ -73,8 +77,7 @@ impl PeerServer {
 
     fn spawn(&mut self, from: PodId, number: u64, is_for_this_pod: bool, request: ClientRequest) {
         let id = &request.token.id;
-        let is_ours =
-            is_for_this_pod || self.pod.clients().find(id).is_some() || self.pod.poll_sessions().has_ended(id);
+        let is_ours = is_for_this_pod || self.pod.clients.find(id).is_some() || self.pod.poll_sessions.has_ended(id);
         if is_ours && self.serving.len() < MOST_SERVED {
             let served = PeerRequest {
                 pod: self.pod.clone(),
@@ -89,23 +92,7 @@ impl PeerServer {
 }
 
 /// The replies in parts that wait until the other pod confirms them.
-#[derive(Clone, Default)]
-struct Unconfirmed(Arc<Mutex<Replies>>);
-
-type Replies = HashMap<(PodId, u64), oneshot::Sender<()>>;
-
-impl Unconfirmed {
-    fn confirm(&self, from: PodId, number: u64) {
-        if let Some(waiting) = self.replies().remove(&(from, number)) {
-            waiting.send(()).ok();
-        }
-    }
-
-    fn replies(&self) -> MutexGuard<'_, Replies> {
-        // Each change is whole in itself: a panic elsewhere has not harmed it.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+type Unconfirmed = Arc<Mutex<HashMap<(PodId, u64), oneshot::Sender<()>>>>;
 
 /// A request of another pod.
 struct PeerRequest {
@@ -128,7 +115,7 @@ impl PeerRequest {
             Reply::Messages { is_text, bytes } => {
                 if !self.deliver(is_text, &bytes).await {
                     debug!("the reply to a poll was lost between pods; its client starts again");
-                    if let Some(client) = self.pod.clients().find(&id) {
+                    if let Some(client) = self.pod.clients.find(&id) {
                         client.abort().await;
                     }
                 }
@@ -142,12 +129,12 @@ impl PeerRequest {
     async fn deliver(&self, is_text: bool, bytes: &Bytes) -> bool {
         let (sender, confirmed) = oneshot::channel();
         let key = (self.from.clone(), self.number);
-        self.unconfirmed.replies().insert(key.clone(), sender);
+        lock(&self.unconfirmed).insert(key.clone(), sender);
         let is_sent = self.send_parts(is_text, bytes).await;
         // With nothing in it, nothing is lost.
         let is_delivered =
             bytes.is_empty() || is_sent && timeout(ACCEPT_TIMEOUT, confirmed).await.is_ok_and(|result| result.is_ok());
-        self.unconfirmed.replies().remove(&key);
+        lock(&self.unconfirmed).remove(&key);
         is_delivered
     }
 

@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     future::poll_fn,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard},
     task::{Context, Poll},
     time::Duration,
 };
@@ -24,17 +24,18 @@ use super::{
 };
 use crate::{
     dispatch::outbox::EndReason,
+    lock::lock,
     pod::Pod,
     write::{
-        clock::{Clock, Tick},
+        clock::Tick,
         format::Format,
         {buffer::WriteBuffer, feed::EventFeed},
     },
 };
 
 /// Serves a client from its first request to its end.
-pub(super) async fn run(mut session: Session, clock: Clock, mut lease: Lease) {
-    let config = session.pod.config();
+pub(super) async fn run(mut session: Session, mut lease: Lease) {
+    let config = &session.pod.config;
     let mut polls = Polls {
         buffer: Buffer(Mutex::new(WriteBuffer::new(Format::HubJson))),
         open: None,
@@ -43,28 +44,28 @@ pub(super) async fn run(mut session: Session, clock: Clock, mut lease: Lease) {
         client_timeout: config.client_timeout,
         poll_timeout: config.poll_timeout,
     };
-    let reason = serve(&mut polls, &mut session, clock, &mut lease).await;
+    let reason = serve(&mut polls, &mut session, &mut lease).await;
     // Its connection permit and its subscription are for others now.
     let pod = session.pod.clone();
     drop(session);
-    polls.buffer.drop_feed();
+    polls.buffer.outgoing().drop_feed();
     send_close(&reason, &polls.buffer);
     if reason == CloseReason::ClientLeft {
         polls.close_open();
-    } else if let Some(_permit) = pod.poll_sessions().linger_permit() {
+    } else if let Some(_permit) = pod.poll_sessions.linger_permit() {
         linger(&mut polls, &pod, &mut lease).await;
     }
     // Before the lease ends: the client's token may still be new.
-    pod.poll_sessions().mark_ended(lease.id(), pod.config().handshake_timeout.max(polls.client_timeout));
+    pod.poll_sessions.mark_ended(lease.id, pod.config.handshake_timeout.max(polls.client_timeout));
 }
 
-async fn serve(polls: &mut Polls, session: &mut Session, mut clock: Clock, lease: &mut Lease) -> CloseReason {
+async fn serve(polls: &mut Polls, session: &mut Session, lease: &mut Lease) -> CloseReason {
     loop {
-        let deadline = polls.deadline();
+        let (deadline, silent_until) = (polls.deadline(), session.deadline());
         tokio::select! {
             command = lease.next() => match command {
                 Some(ClientCommand::Request { operation: Operation::Post(bytes), expires, reply }) => {
-                    clock.prolong(expires);
+                    session.clock.prolong(expires);
                     let received = session.receive(&bytes, &polls.buffer).await;
                     // The client may be gone; its messages were handled all the same.
                     reply.send(Reply::Done).ok();
@@ -73,7 +74,7 @@ async fn serve(polls: &mut Polls, session: &mut Session, mut clock: Clock, lease
                     }
                 }
                 Some(ClientCommand::Request { operation: Operation::Poll, expires, reply }) => {
-                    clock.prolong(expires);
+                    session.clock.prolong(expires);
                     polls.begin(reply);
                 }
                 Some(ClientCommand::Request { operation: Operation::Delete, reply, .. }) => {
@@ -97,13 +98,13 @@ async fn serve(polls: &mut Polls, session: &mut Session, mut clock: Clock, lease
                     return CloseReason::ClientLeft;
                 }
             }
-            tick = clock.tick() => match tick {
+            tick = session.clock.tick() => match tick {
                 Tick::Heartbeat if session.is_open() && session.sends_cursors() => polls.heartbeat().await,
                 // Polls are signs of life in themselves, so no other client needs one.
                 Tick::Heartbeat => {}
                 Tick::End(end) => return end.into(),
             },
-            () = sleep_until(session.deadline()), if !session.is_open() => return session.timed_out(),
+            () = sleep_until(silent_until), if !session.is_open() => return session.timed_out(),
         }
     }
 }
@@ -114,7 +115,7 @@ async fn linger(polls: &mut Polls, pod: &Pod, lease: &mut Lease) {
     loop {
         if polls.buffer.outgoing().unsent() > 0 {
             polls.answer();
-        } else if polls.open.is_some() || pod.draining().is_cancelled() {
+        } else if polls.open.is_some() || pod.draining.is_cancelled() {
             return polls.close_open();
         }
         match timeout_at(until, lease.next()).await {
@@ -234,27 +235,19 @@ struct Buffer(Mutex<WriteBuffer>);
 
 impl Buffer {
     fn outgoing(&self) -> MutexGuard<'_, WriteBuffer> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Keeps the messages and gives up the subscription.
-    fn drop_feed(&self) {
-        let mut outgoing = self.outgoing();
-        let mut rest = WriteBuffer::new(outgoing.format());
-        outgoing.take().into_iter().for_each(|frame| rest.push(frame));
-        *outgoing = rest;
+        lock(&self.0)
     }
 
     fn is_text(&self) -> bool {
-        self.outgoing().format().encoding() != Some(Encoding::MessagePack)
+        self.outgoing().format.encoding() != Some(Encoding::MessagePack)
     }
 }
 
 impl Transport for Buffer {
     fn set_encoding(&self, encoding: Encoding) -> bool {
         let mut outgoing = self.outgoing();
-        let format = outgoing.format().with(encoding);
-        format.map(|format| outgoing.set_format(format)).is_some()
+        let format = outgoing.format.with(encoding);
+        format.map(|format| outgoing.format = format).is_some()
     }
 
     fn send_handshake(&self, answer: Vec<u8>) {
@@ -263,7 +256,7 @@ impl Transport for Buffer {
 
     fn send(&self, message: &Message) {
         let mut outgoing = self.outgoing();
-        let frame = outgoing.format().message(message);
+        let frame = outgoing.format.message(message);
         outgoing.push(frame);
     }
 

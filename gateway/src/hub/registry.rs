@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use jiff::Timestamp;
@@ -12,6 +12,7 @@ use super::{
     connection_token::HubId,
     request::{Operation, Reply},
 };
+use crate::lock::lock;
 
 /// Most requests that wait for one client; clients send the next after the reply to the one before.
 const WAITING: usize = 8;
@@ -66,7 +67,7 @@ struct Clients {
 #[derive(Debug)]
 pub struct Lease {
     registry: ClientRegistry,
-    id: HubId,
+    pub(super) id: HubId,
     number: u64,
     commands: mpsc::Receiver<ClientCommand>,
 }
@@ -74,12 +75,12 @@ pub struct Lease {
 impl ClientRegistry {
     /// Registers a client; an earlier lease of it gets no more commands.
     pub fn register(&self, id: HubId) -> Lease {
-        self.insert(&mut self.clients(), id).1
+        self.insert(&mut lock(&self.0), id).1
     }
 
     /// Finds a client, or registers it if it is new.
     pub fn find_or_register(&self, id: HubId) -> (ClientHandle, Option<Lease>) {
-        let mut clients = self.clients();
+        let mut clients = lock(&self.0);
         if let Some((_, handle)) = clients.by_id.get(&id) {
             return (handle.clone(), None);
         }
@@ -89,7 +90,7 @@ impl ClientRegistry {
 
     /// Finds a client.
     pub fn find(&self, id: &HubId) -> Option<ClientHandle> {
-        self.clients().by_id.get(id).map(|(_, handle)| handle.clone())
+        lock(&self.0).by_id.get(id).map(|(_, handle)| handle.clone())
     }
 
     fn insert(&self, clients: &mut Clients, id: HubId) -> (ClientHandle, Lease) {
@@ -99,19 +100,9 @@ impl ClientRegistry {
         clients.by_id.insert(id, (number, handle.clone()));
         (handle, Lease { registry: self.clone(), id, number, commands })
     }
-
-    fn clients(&self) -> MutexGuard<'_, Clients> {
-        // Each change is whole in itself: a panic elsewhere has not harmed it.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Lease {
-    /// The client's id.
-    pub fn id(&self) -> HubId {
-        self.id
-    }
-
     /// The next command; `None` when the client was registered anew.
     pub async fn next(&mut self) -> Option<ClientCommand> {
         self.commands.recv().await
@@ -120,7 +111,7 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let mut clients = self.registry.clients();
+        let mut clients = lock(&self.registry.0);
         if clients.by_id.get(&self.id).is_some_and(|(number, _)| *number == self.number) {
             clients.by_id.remove(&self.id);
         }

@@ -20,7 +20,7 @@ use crate::{
     api::{problem::Problem, request::Parameters, request::read_body},
     caller::Caller,
     pod::Pod,
-    write::{clock::Clock, format::Format, sse, takeover::Takeover},
+    write::{format::Format, sse, takeover::Takeover},
 };
 
 /// The parameters of every request.
@@ -33,8 +33,7 @@ pub struct HubQuery {
 
 impl HubQuery {
     fn after(&self) -> Result<After, Problem> {
-        After::read(self.after.as_deref())
-            .map_err(|error| Problem::bad_request("invalid-cursor", format!("after: {error}, or `now`")))
+        After::read(self.after.as_deref()).map_err(|error| Problem::bad_request("invalid-cursor", error))
     }
 
     fn token(&self, caller: &Caller) -> Result<ConnectionToken, Problem> {
@@ -43,7 +42,7 @@ impl HubQuery {
         })?;
         // Clients take this answer for a connection that is over, and start again.
         ConnectionToken::verify(&caller.environment.key, &caller.claims, id)
-            .map_err(|error| Problem::not_found(error.to_string()))
+            .ok_or_else(|| Problem::not_found("id: it is no connection of yours; negotiate again"))
     }
 
     /// The request for the task that serves the client.
@@ -79,16 +78,15 @@ fn upgrade(
     query: &HubQuery,
     request: Request,
 ) -> Result<Response, Problem> {
-    pod.config().origins.check(request.headers())?;
+    pod.config.origins.check(request.headers())?;
     // A client that skips negotiation has no token; one that sends its token again starts anew with it.
     query.id.is_some().then(|| query.token(&caller)).transpose()?;
     let after = query.after()?;
     let (parts, _) = request.into_parts();
     let response = create_response(&axum::http::Request::from_parts(parts, ()))
         .map_err(|error| Problem::bad_request("invalid-upgrade", format!("this is no WebSocket request: {error}")))?;
-    let clock = Clock::new(pod.config(), pod.draining(), caller.claims.expires());
     let session = Session::new(pod, caller, after)?;
-    takeover.on_socket(move |socket, early| websocket::run(socket, early, session, clock));
+    takeover.on_socket(move |socket, early| websocket::run(socket, early, session));
     Ok(response.map(|()| Body::empty()))
 }
 
@@ -105,11 +103,10 @@ fn stream_events(
         Version::HTTP_10 => Format::HubJsonStream,
         _ => Format::HubJsonStreamChunked,
     };
-    let clock = Clock::new(pod.config(), pod.draining(), caller.claims.expires());
     let session = Session::new(pod, caller, after)?;
     // Registered before the head is sent: once it has that, the client posts its handshake.
-    let lease = pod.clients().register(token.id);
-    takeover.on_socket(move |socket, _| stream::run(socket, format, session, clock, lease));
+    let lease = pod.clients.register(token.id);
+    takeover.on_socket(move |socket, _| stream::run(socket, format, session, lease));
     Ok((sse::headers(), takeover.body()).into_response())
 }
 

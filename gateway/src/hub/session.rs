@@ -8,7 +8,13 @@ use signalr::{Encoding, Message, Outcome, ProtocolError, Reader, handshake};
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 use super::{close_reason::CloseReason, methods, rate_limit::RateLimit, transport::Transport};
-use crate::{api::problem::Problem, caller::Caller, dispatch::outbox::EndReason, pod::Pod, write::feed::EventFeed};
+use crate::{
+    api::problem::Problem,
+    caller::Caller,
+    dispatch::outbox::EndReason,
+    pod::Pod,
+    write::{clock::Clock, feed::EventFeed},
+};
 
 /// Bytes of answers that a client may leave unread before it is ended.
 const MOST_UNREAD: usize = 1 << 20;
@@ -25,12 +31,14 @@ pub(super) enum After {
 }
 
 impl After {
-    /// Reads the parameter.
-    pub(super) fn read(text: Option<&str>) -> Result<Self, CursorError> {
+    /// Reads the parameter; the error is for the client.
+    pub(super) fn read(text: Option<&str>) -> Result<Self, String> {
         match text {
             None => Ok(Self::Unset),
             Some("" | "now") => Ok(Self::Now),
-            Some(cursor) => cursor.parse().map(Self::Cursor),
+            Some(text) => {
+                text.parse().map(Self::Cursor).map_err(|error: CursorError| format!("after: {error}, or `now`"))
+            }
         }
     }
 
@@ -44,7 +52,7 @@ impl After {
 
 /// Most bytes of a client's message.
 pub(super) fn largest_message(pod: &Pod) -> usize {
-    usize::try_from(pod.config().largest_message).unwrap_or(usize::MAX)
+    usize::try_from(pod.config.largest_message).unwrap_or(usize::MAX)
 }
 
 /// One client.
@@ -55,6 +63,7 @@ pub(super) struct Session {
     state: State,
     last_received: Instant,
     rate_limit: RateLimit,
+    pub(super) clock: Clock,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -70,12 +79,13 @@ impl Session {
         let now = Instant::now();
         Ok(Self {
             _permit: pod.connection_permit()?,
+            clock: Clock::new(&pod.config, &pod.draining, caller.claims.expires()),
             pod: pod.clone(),
             caller,
             after,
             state: State::Handshake(Vec::new()),
             last_received: now,
-            rate_limit: RateLimit::new(pod.config().messages, now),
+            rate_limit: RateLimit::new(pod.config.messages, now),
         })
     }
 
@@ -96,8 +106,8 @@ impl Session {
 
     fn timeout(&self) -> Duration {
         match self.state {
-            State::Handshake(_) => self.pod.config().handshake_timeout,
-            State::Open(_) => self.pod.config().client_timeout,
+            State::Handshake(_) => self.pod.config.handshake_timeout,
+            State::Open(_) => self.pod.config.client_timeout,
         }
     }
 
@@ -105,7 +115,7 @@ impl Session {
     pub(super) fn timed_out(&self) -> CloseReason {
         match self.state {
             State::Handshake(_) => CloseReason::HandshakeRefused("the handshake took too long".to_owned()),
-            State::Open(_) => CloseReason::client_timeout(),
+            State::Open(_) => CloseReason::Ended("client-timeout"),
         }
     }
 
@@ -159,7 +169,7 @@ impl Session {
             return Err(CloseReason::HandshakeRefused(error));
         }
         let dispatch = &self.caller.environment.dispatch;
-        let subscribed = dispatch.subscribe(self.caller.listener.clone(), self.after.cursor()).await;
+        let subscribed = dispatch.subscribe(self.caller.listener.clone(), self.after.cursor(), true).await;
         let subscription = subscribed.map_err(|refusal| CloseReason::HandshakeRefused(refusal.to_string()))?;
         transport.send_handshake(handshake::response(None));
         transport.set_feed(EventFeed::new(subscription, self.sends_cursors()));
@@ -175,13 +185,14 @@ impl Session {
             Message::Invocation { id, target, arguments, streams } => {
                 let invoked = match streams.is_empty() {
                     true => methods::invoke(&self.pod, &self.caller, self.sends_cursors(), &target, arguments).await,
-                    false => Err(format!("'{target}' takes no streams")).into(),
+                    false => Err(format!("'{target}' takes no streams")),
                 };
+                let (result, feed) = invoked.map_or_else(|error| (Err(error), None), |(value, feed)| (Ok(value), feed));
                 if let Some(id) = id {
-                    transport.send(&completion(id, invoked.result));
+                    transport.send(&completion(id, result));
                 }
                 // After its result, so that the client knows what the events that follow belong to.
-                if let Some(feed) = invoked.feed {
+                if let Some(feed) = feed {
                     transport.set_feed(feed);
                 }
                 Ok(())

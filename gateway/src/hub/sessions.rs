@@ -1,10 +1,6 @@
 //! The sessions of clients that poll this pod: those that start, and the ids of those that ended a short time ago.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Mutex, time::Duration};
 
 use futures_util::future::BoxFuture;
 use tokio::{
@@ -13,6 +9,7 @@ use tokio::{
 };
 
 use super::connection_token::HubId;
+use crate::lock::lock;
 
 /// Sessions that wait to be started.
 const STARTING: usize = 64;
@@ -36,11 +33,6 @@ pub struct PollSessions {
     ended: Mutex<HashMap<HubId, Instant>>,
 }
 
-/// The pod no longer starts sessions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("this pod is stopping; connect again, to any pod")]
-pub struct Stopping;
-
 impl PollSessions {
     /// No sessions yet, and the receiver of those that are spawned.
     pub fn new() -> (Self, mpsc::Receiver<PollSession>) {
@@ -49,9 +41,10 @@ impl PollSessions {
         (Self { starting, delayed, lingering, ended: Mutex::default() }, sessions)
     }
 
-    /// Has a session run.
-    pub async fn spawn(&self, session: PollSession) -> Result<(), Stopping> {
-        self.starting.send(session).await.map_err(|_| Stopping)
+    /// Has a session run, unless the pod is stopping.
+    pub async fn spawn(&self, session: PollSession) -> Result<(), String> {
+        let stopping = "this pod is stopping; connect again, to any pod";
+        self.starting.send(session).await.map_err(|_| stopping.to_owned())
     }
 
     /// A permit for an ended session to wait for a last poll, if there are not too many.
@@ -62,7 +55,7 @@ impl PollSessions {
     /// Remembers for this long that a session has ended: its client must not start again while its token is new.
     pub fn mark_ended(&self, id: HubId, duration: Duration) {
         let now = Instant::now();
-        let mut ended = self.ended();
+        let mut ended = lock(&self.ended);
         if ended.len() >= MOST_ENDED {
             ended.retain(|_, until| *until > now);
         }
@@ -73,7 +66,7 @@ impl PollSessions {
 
     /// Returns true if a session ended here a short time ago, so that no other pod needs to be asked for it.
     pub fn has_ended(&self, id: &HubId) -> bool {
-        self.ended().get(id).is_some_and(|until| *until > Instant::now())
+        lock(&self.ended).get(id).is_some_and(|until| *until > Instant::now())
     }
 
     /// Waits before a poll is refused: a client that does not know what 404 means polls again at once, without end.
@@ -81,10 +74,5 @@ impl PollSessions {
         if let Ok(_permit) = self.delayed.try_acquire() {
             sleep(Duration::from_secs(1).mul_f64(rand::random_range(1.0..2.0))).await;
         }
-    }
-
-    fn ended(&self) -> MutexGuard<'_, HashMap<HubId, Instant>> {
-        // Each change is whole in itself: a panic elsewhere has not harmed it.
-        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -12,17 +12,17 @@ use super::{
     transport::send_close,
 };
 use crate::write::{
-    clock::{Clock, Tick},
+    clock::Tick,
     close::{close, wait_for_eof},
     format::{Format, LAST_CHUNK},
     writer::{Closed, ConnectionWriter},
 };
 
 /// Serves a client's stream to its end.
-pub(super) async fn run(socket: TcpStream, format: Format, mut session: Session, clock: Clock, lease: Lease) {
+pub(super) async fn run(socket: TcpStream, format: Format, mut session: Session, lease: Lease) {
     let queue = session.caller.environment.write_queue.clone();
     let writer = ConnectionWriter::open(socket, format, &queue);
-    let reason = serve(&writer, &mut session, clock, lease).await;
+    let reason = serve(&writer, &mut session, lease).await;
     send_close(&reason, &*writer);
     if format.is_chunked() {
         writer.send(LAST_CHUNK);
@@ -30,13 +30,9 @@ pub(super) async fn run(socket: TcpStream, format: Format, mut session: Session,
     close(&writer).await;
 }
 
-async fn serve(
-    writer: &Arc<ConnectionWriter>,
-    session: &mut Session,
-    mut clock: Clock,
-    mut lease: Lease,
-) -> CloseReason {
+async fn serve(writer: &Arc<ConnectionWriter>, session: &mut Session, mut lease: Lease) -> CloseReason {
     loop {
+        let silent_until = session.deadline();
         tokio::select! {
             over = writer.closed() => return match over {
                 Closed::Broken => CloseReason::ClientLeft,
@@ -45,7 +41,7 @@ async fn serve(
             () = wait_for_eof(writer) => return CloseReason::ClientLeft,
             command = lease.next() => match command {
                 Some(ClientCommand::Request { operation: Operation::Post(bytes), expires, reply }) => {
-                    clock.prolong(expires);
+                    session.clock.prolong(expires);
                     let received = Box::pin(session.receive(&bytes, writer)).await;
                     // The client may be gone; its messages were handled all the same.
                     reply.send(Reply::Done).ok();
@@ -61,13 +57,13 @@ async fn serve(
                 }
                 None => return CloseReason::ClientLeft,
             },
-            tick = clock.tick() => match tick {
+            tick = session.clock.tick() => match tick {
                 Tick::Heartbeat if session.is_open() => writer.heartbeat(),
                 Tick::Heartbeat => {}
                 Tick::End(end) => return end.into(),
             },
             // Its pings may end on other pods, so only the handshake must come in time; a dead reader fails its writes.
-            () = sleep_until(session.deadline()), if !session.is_open() => return session.timed_out(),
+            () = sleep_until(silent_until), if !session.is_open() => return session.timed_out(),
         }
     }
 }

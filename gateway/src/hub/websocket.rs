@@ -22,7 +22,7 @@ use super::{
     transport::send_close,
 };
 use crate::write::{
-    clock::{Clock, Tick},
+    clock::Tick,
     close::close,
     format::Format,
     writer::{Closed, ConnectionWriter},
@@ -36,7 +36,7 @@ const MOST_UNREAD: usize = 64 * 1024;
 const FRAMES_AT_ONCE: usize = 16;
 
 /// Serves a client's socket to its end.
-pub(super) async fn run(socket: TcpStream, early: Bytes, mut session: Session, clock: Clock) {
+pub(super) async fn run(socket: TcpStream, early: Bytes, mut session: Session) {
     let queue = session.caller.environment.write_queue.clone();
     let writer = ConnectionWriter::open(socket, Format::HubJsonWebSocket, &queue);
     let largest = largest_message(&session.pod);
@@ -48,7 +48,7 @@ pub(super) async fn run(socket: TcpStream, early: Bytes, mut session: Session, c
     let mut frames = WebSocketContext::from_partially_read(early.to_vec(), Role::Server, Some(config));
     // It is a part of HTTP's buffer, and would keep the whole.
     drop(early);
-    let reason = serve(&writer, &mut frames, &mut session, clock).await;
+    let reason = serve(&writer, &mut frames, &mut session).await;
     send_close(&reason, &*writer);
     let code = match reason {
         CloseReason::HandshakeRefused(_) | CloseReason::ProtocolFault(_) => CloseCode::Policy,
@@ -59,12 +59,7 @@ pub(super) async fn run(socket: TcpStream, early: Bytes, mut session: Session, c
     close(&writer).await;
 }
 
-async fn serve(
-    writer: &Arc<ConnectionWriter>,
-    frames: &mut WebSocketContext,
-    session: &mut Session,
-    mut clock: Clock,
-) -> CloseReason {
+async fn serve(writer: &Arc<ConnectionWriter>, frames: &mut WebSocketContext, session: &mut Session) -> CloseReason {
     let mut may_read = true;
     loop {
         if std::mem::take(&mut may_read)
@@ -73,12 +68,13 @@ async fn serve(
             return reason;
         }
         let readable = match writer.unsent() < MOST_UNREAD {
-            true => Either::Left(writer.socket().readable()),
+            true => Either::Left(writer.socket.readable()),
             false => Either::Right(async {
                 writer.flushed().await;
                 Ok(())
             }),
         };
+        let silent_until = session.deadline();
         tokio::select! {
             over = writer.closed() => return match over {
                 Closed::Broken => CloseReason::ClientLeft,
@@ -88,12 +84,12 @@ async fn serve(
                 Ok(()) => may_read = true,
                 Err(_) => return CloseReason::ClientLeft,
             },
-            tick = clock.tick() => match tick {
+            tick = session.clock.tick() => match tick {
                 Tick::Heartbeat if session.is_open() => writer.heartbeat(),
                 Tick::Heartbeat => {}
                 Tick::End(end) => return end.into(),
             },
-            () = sleep_until(session.deadline()) => return session.timed_out(),
+            () = sleep_until(silent_until) => return session.timed_out(),
         }
     }
 }
@@ -145,7 +141,7 @@ struct Socket<'a>(&'a Arc<ConnectionWriter>);
 
 impl Read for Socket<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.0.socket().try_read(into)
+        self.0.socket.try_read(into)
     }
 }
 

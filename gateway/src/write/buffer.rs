@@ -19,8 +19,9 @@ const KEPT_CAPACITY: usize = 4;
 /// Frames in one format, and the feed that more come from.
 #[derive(Debug)]
 pub struct WriteBuffer {
-    format: Format,
-    frames: VecDeque<Bytes>,
+    /// The format that it is filled in.
+    pub format: Format,
+    pub(super) frames: VecDeque<Bytes>,
     bytes: usize,
     feed: Option<Box<EventFeed>>,
 }
@@ -41,24 +42,9 @@ impl WriteBuffer {
         Self { format, frames: VecDeque::new(), bytes: 0, feed: None }
     }
 
-    /// The format that it is filled in.
-    pub fn format(&self) -> Format {
-        self.format
-    }
-
-    /// Fills in this format from now on.
-    pub fn set_format(&mut self, format: Format) {
-        self.format = format;
-    }
-
     /// The number of bytes that are not sent yet.
     pub fn unsent(&self) -> usize {
         self.bytes
-    }
-
-    /// The frames that are not sent yet.
-    pub fn frames(&self) -> impl Iterator<Item = &Bytes> {
-        self.frames.iter()
     }
 
     /// Takes all frames out.
@@ -102,12 +88,17 @@ impl WriteBuffer {
         }
     }
 
+    /// Gives up the feed; the frames that were taken from it stay.
+    pub fn drop_feed(&mut self) {
+        self.feed = None;
+    }
+
     /// Takes frames from the feed until it has none or the buffer holds enough. Ready when the connection must end once
     /// the buffer is sent; otherwise the waker is woken when the feed has more.
     pub fn poll_fill(&mut self, cx: &Context<'_>) -> Poll<Option<EndReason>> {
         match self.fill(cx) {
             Fill::Ended(end) => return Poll::Ready(end),
-            Fill::Empty if self.feed.as_ref().is_some_and(|feed| feed.is_cursor_due()) => self.heartbeat(cx),
+            Fill::Empty if self.feed.as_ref().is_some_and(|feed| feed.is_cursor_due) => self.heartbeat(cx),
             Fill::Empty | Fill::Enough => {}
         }
         Poll::Pending

@@ -17,8 +17,8 @@ pub struct Clock {
     interval: Duration,
     next_heartbeat: Instant,
     end: (Instant, EndReason),
-    /// Until the pod begins to stop.
-    draining: Option<CancellationToken>,
+    draining: CancellationToken,
+    is_draining: bool,
     grace: Duration,
 }
 
@@ -38,7 +38,7 @@ impl Clock {
         // Spread, for connections that were opened at the same moment.
         let next_heartbeat = Instant::now() + interval.mul_f64(rand::random_range(0.5..1.0));
         let end = (instant_of(expires), EndReason::Expired);
-        Self { interval, next_heartbeat, end, draining: Some(draining.clone()), grace: config.grace }
+        Self { interval, next_heartbeat, end, draining: draining.clone(), is_draining: false, grace: config.grace }
     }
 
     /// Takes a newer token's expiry into account: the later one counts.
@@ -54,8 +54,8 @@ impl Clock {
         let next = self.next_heartbeat.min(self.end.0);
         tokio::select! {
             biased;
-            () = stopping(self.draining.as_ref()) => {
-                self.draining = None;
+            () = self.draining.cancelled(), if !self.is_draining => {
+                self.is_draining = true;
                 // Each is served until a moment of its own, so that not all reconnect at once.
                 let moment = Instant::now() + self.grace.mul_f64(rand::random_range(0.0..1.0));
                 if moment < self.end.0 {
@@ -71,13 +71,6 @@ impl Clock {
                 Tick::Heartbeat
             }
         }
-    }
-}
-
-async fn stopping(draining: Option<&CancellationToken>) {
-    match draining {
-        Some(draining) => draining.cancelled().await,
-        None => std::future::pending().await,
     }
 }
 

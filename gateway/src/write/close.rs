@@ -20,7 +20,7 @@ pub(crate) async fn close(writer: &Arc<ConnectionWriter>) {
         return;
     }
     // Closing at once with something unread would reset the connection, and discard what was sent last.
-    if SockRef::from(writer.socket()).shutdown(Shutdown::Write).is_ok() {
+    if SockRef::from(&writer.socket).shutdown(Shutdown::Write).is_ok() {
         timeout(EOF_TIMEOUT, wait_for_eof(writer)).await.ok();
     }
 }
@@ -29,8 +29,8 @@ pub(crate) async fn close(writer: &Arc<ConnectionWriter>) {
 pub(crate) async fn wait_for_eof(writer: &Arc<ConnectionWriter>) {
     let mut ignored = 0;
     let mut bytes = [0; 64];
-    while ignored < MAX_IGNORED && writer.socket().readable().await.is_ok() {
-        match writer.socket().try_read(&mut bytes) {
+    while ignored < MAX_IGNORED && writer.socket.readable().await.is_ok() {
+        match writer.socket.try_read(&mut bytes) {
             Ok(0) => return,
             Ok(count) => ignored += count,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}

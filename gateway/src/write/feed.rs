@@ -32,7 +32,7 @@ pub struct EventFeed {
     /// After a gap the client's cursor is void: the next one counts, even a lower one.
     is_after_gap: bool,
     /// The cursor at the end of a replay is sent as soon as everything is taken.
-    is_cursor_due: bool,
+    pub(super) is_cursor_due: bool,
 }
 
 impl EventFeed {
@@ -92,11 +92,6 @@ impl EventFeed {
     /// Everything up to this cursor is in the outbox. Read it before emptying the outbox.
     pub(super) fn dispatched(&self) -> Option<Cursor> {
         *self.subscription.dispatched.borrow()
-    }
-
-    /// True if a cursor must be sent once everything is taken.
-    pub(super) fn is_cursor_due(&self) -> bool {
-        self.is_cursor_due
     }
 
     /// The cursor to send, if the client gets cursors: `dispatched` when everything before it was taken.

@@ -3,11 +3,11 @@
 //! The dispatcher fills outboxes and then writes to one socket after another, in its own task and on its own core:
 //! waking a task for each connection, or handing the queue to another core, costs up to half a write again (measured).
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::task::yield_now;
 
-use crate::dispatch::outbox::FlushOutboxes;
+use crate::{dispatch::outbox::FlushOutboxes, lock::lock};
 
 /// Sockets that are written to before other tasks may run: a few milliseconds, since a task that is moved to another core
 /// in the middle goes on with a cold cache (1.6 of a bare write became 1.5).
@@ -28,20 +28,20 @@ pub struct WriteQueue(Arc<Mutex<Vec<Arc<dyn QueuedWriter>>>>);
 impl WriteQueue {
     /// Appends a writer.
     pub(crate) fn push(&self, writer: Arc<dyn QueuedWriter>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(writer);
+        lock(&self.0).push(writer);
     }
 }
 
 impl FlushOutboxes for WriteQueue {
     async fn flush(&self) {
-        let mut writers = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut writers = std::mem::take(&mut *lock(&self.0));
         for (at, writer) in writers.drain(..).enumerate() {
             writer.write_pending();
             if at % WRITES_PER_TURN == WRITES_PER_TURN - 1 {
                 yield_now().await;
             }
         }
-        let mut queue = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut queue = lock(&self.0);
         if queue.is_empty() && queue.capacity() < writers.capacity() {
             writers.shrink_to(KEPT_CAPACITY);
             *queue = writers;

@@ -6,7 +6,7 @@ use std::{
     io,
     pin::Pin,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
@@ -25,7 +25,7 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use crate::api::problem::Problem;
+use crate::{api::problem::Problem, lock::lock};
 
 /// Gets the socket, and the bytes that the client sent beyond its request.
 type Handler = Box<dyn FnOnce(TcpStream, Bytes) -> BoxFuture<'static, ()> + Send>;
@@ -50,7 +50,7 @@ impl Takeover {
         handler: impl FnOnce(TcpStream, Bytes) -> F + Send + 'static,
     ) {
         let handler: Handler = Box::new(move |socket, early| Box::pin(handler(socket, early)));
-        *self.0.handler.lock().unwrap_or_else(PoisonError::into_inner) = Some(handler);
+        *lock(&self.0.handler) = Some(handler);
     }
 
     /// A body that stays empty: the handler writes what follows the head.
@@ -65,7 +65,7 @@ impl Takeover {
 
     /// The handler, if the request was taken over.
     pub(crate) fn take(&self) -> Option<Handler> {
-        self.0.handler.lock().unwrap_or_else(PoisonError::into_inner).take()
+        lock(&self.0.handler).take()
     }
 }
 

@@ -30,7 +30,7 @@ const MAX_SLICES: usize = 64;
 
 /// A connection's socket, and the bytes on their way to it.
 pub struct ConnectionWriter {
-    socket: TcpStream,
+    pub(crate) socket: TcpStream,
     state: Mutex<State>,
     is_queued: AtomicBool,
     queue: WriteQueue,
@@ -89,19 +89,14 @@ impl ConnectionWriter {
         }))
     }
 
-    /// The socket, to read from.
-    pub fn socket(&self) -> &TcpStream {
-        &self.socket
-    }
-
     /// The format that it writes.
     pub fn format(&self) -> Format {
-        self.state().buffer.format()
+        self.state().buffer.format
     }
 
     /// Writes this format from now on.
     pub fn set_format(&self, format: Format) {
-        self.state().buffer.set_format(format);
+        self.state().buffer.format = format;
     }
 
     /// Writes a frame, after everything before it.
@@ -156,13 +151,9 @@ impl ConnectionWriter {
 
     /// Waits until everything is written, or cannot be.
     pub async fn flushed(self: &Arc<Self>) {
-        while self.unsent() > 0 && !self.is_broken() {
+        while self.unsent() > 0 && self.state().closed != Some(Closed::Broken) {
             self.writable().await;
         }
-    }
-
-    fn is_broken(&self) -> bool {
-        self.state().closed == Some(Closed::Broken)
     }
 
     async fn writable(self: &Arc<Self>) {
@@ -205,7 +196,7 @@ impl ConnectionWriter {
     }
 
     fn write_once(&self, buffer: &WriteBuffer) -> io::Result<usize> {
-        let mut frames = buffer.frames();
+        let mut frames = buffer.frames.iter();
         let (Some(first), second) = (frames.next(), frames.next()) else {
             return Ok(0);
         };
