@@ -1,13 +1,9 @@
 //! `bellwire dev`: the gateway and all workers in one process: memory, SQLite, a local folder, tokens for anybody.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{fs, path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
-use backplane::{Backplane, memory::Broker};
+use backplane::memory::Broker;
 use futures_util::future::try_join_all;
 use gateway::{Gateway, GatewayConfig, Key, ServedEnvironment};
 use imports::{Imports, ImportsConfig};
@@ -68,9 +64,15 @@ async fn work(context: ProcessContext, data: PathBuf) -> anyhow::Result<()> {
     let storage = Storage::open(&settings.section::<StorageConfig>("storage")?)?;
     let broker = Broker::new();
     let [dev, test] = ENVIRONMENTS.map(|name| name.parse::<Environment>().expect("it is a name"));
-    let served = [&dev, &test].map(|environment| served(environment, broker.environment(environment)));
+    let served = [&dev, &test].map(|environment| {
+        // The key ends with this process.
+        let key = Key::hs256(&rand::random::<[u8; 32]>(), None, None);
+        ServedEnvironment { name: environment.clone(), key, backplane: broker.environment(environment) }
+    });
     let mut hosts = Vec::new();
-    for (environment, database) in [(&dev, settings.section("database")?), (&test, test_database(&data))] {
+    // The test environment has tables of its own.
+    let test_database = DatabaseConfig { url: format!("sqlite://{}/bellwire-test.db", data.display()) };
+    for (environment, database) in [(&dev, settings.section("database")?), (&test, test_database)] {
         let context = WorkerContext {
             environment: environment.clone(),
             backplane: broker.environment(environment),
@@ -99,12 +101,6 @@ async fn work(context: ProcessContext, data: PathBuf) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// An environment with a key that ends with this process.
-fn served(environment: &Environment, backplane: Backplane) -> ServedEnvironment {
-    let secret: [u8; 32] = rand::random();
-    ServedEnvironment { name: environment.clone(), key: Key::hs256(&secret, None, None), backplane }
-}
-
 /// A worker of each kind.
 fn workers(
     settings: &Settings,
@@ -120,9 +116,4 @@ fn workers(
         Host::new(context.clone(), reports.host.clone(), Reports::open(reports, database)?, readiness)?,
         Host::new(context.clone(), workflows.host.clone(), Workflows::open(workflows)?, readiness)?,
     ])
-}
-
-/// The test environment has tables of its own.
-fn test_database(data: &Path) -> DatabaseConfig {
-    DatabaseConfig { url: format!("sqlite://{}/bellwire-test.db", data.display()) }
 }

@@ -24,15 +24,6 @@ pub(crate) struct Flags {
     #[command(flatten)]
     pub(crate) options: Options,
 
-    #[command(flatten)]
-    scope: ScopeFlags,
-
-    #[command(subcommand)]
-    action: Action,
-}
-
-#[derive(Debug, clap::Args)]
-struct ScopeFlags {
     /// In which environment; may be left out where the settings hold one
     #[arg(long, value_name = "NAME", global = true)]
     environment: Option<Environment>,
@@ -40,6 +31,9 @@ struct ScopeFlags {
     /// Of which kind of function; may be repeated. Without it: those of imports, reports and workflows that have a queue
     #[arg(long, value_name = "KIND", global = true)]
     kind: Vec<Kind>,
+
+    #[command(subcommand)]
+    action: Action,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -90,15 +84,15 @@ struct Queue {
 
 /// Runs the action and prints its result.
 pub(crate) async fn run(settings: Settings, flags: Flags) -> anyhow::Result<()> {
-    let environment = environment::select(&settings, flags.scope.environment.as_ref())?;
+    let environment = environment::select(&settings, flags.environment.as_ref())?;
     let backplane = environment::backplane(&settings, &environment)?;
-    let queues = queues(backplane.jobs.as_ref(), &environment, flags.scope.kind).await?;
+    let queues = queues(backplane.jobs.as_ref(), &environment, flags.kind).await?;
     match flags.action {
         Action::List { limit, skip, json } => list(&queues, skip, limit, json).await,
         Action::Show { id, json } => show(&queues, &environment, &id, json).await,
         Action::Retry { all: true, .. } => retry_all(&queues).await,
-        Action::Retry { ids, .. } => retry(&queues, &environment, &ids).await,
-        Action::Drop { ids } => discard(&queues, &environment, &ids).await,
+        Action::Retry { ids, .. } => settle(&queues, &environment, &ids, true).await,
+        Action::Drop { ids } => settle(&queues, &environment, &ids, false).await,
     }
 }
 
@@ -167,24 +161,16 @@ async fn retry_all(queues: &[Queue]) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn retry(queues: &[Queue], environment: &Environment, ids: &[String]) -> anyhow::Result<()> {
+/// Retries or drops each of the jobs.
+async fn settle(queues: &[Queue], environment: &Environment, ids: &[String], retry: bool) -> anyhow::Result<()> {
     'ids: for id in ids {
         for Queue { kind, dead, .. } in queues {
-            if dead.retry(id).await.map_err(explain)? {
-                print(&format!("{id} is back in the queue of {kind}"))?;
-                continue 'ids;
-            }
-        }
-        return Err(not_found(queues, environment, id));
-    }
-    Ok(())
-}
-
-async fn discard(queues: &[Queue], environment: &Environment, ids: &[String]) -> anyhow::Result<()> {
-    'ids: for id in ids {
-        for Queue { kind, dead, .. } in queues {
-            if dead.discard(id).await.map_err(explain)? {
-                print(&format!("{id} of {kind} is dropped"))?;
+            let (found, text) = match retry {
+                true => (dead.retry(id).await, format!("{id} is back in the queue of {kind}")),
+                false => (dead.discard(id).await, format!("{id} of {kind} is dropped")),
+            };
+            if found.map_err(explain)? {
+                print(&text)?;
                 continue 'ids;
             }
         }

@@ -9,11 +9,12 @@ use process::{Options, Settings};
 use tokio::runtime::Runtime;
 
 /// Reads the settings and runs the command.
-pub(crate) fn run<W>(options: &Options, work: impl FnOnce(Settings) -> W) -> ExitCode
-where
-    W: Future<Output = anyhow::Result<()>>,
-{
-    match run_command(options, work) {
+pub(crate) fn run<W: Future<Output = anyhow::Result<()>>>(
+    options: &Options,
+    work: impl FnOnce(Settings) -> W,
+) -> ExitCode {
+    let run = || Runtime::new()?.block_on(work(options.settings()?));
+    match run() {
         Ok(()) => ExitCode::SUCCESS,
         // The reader of the output has ended, as `head` does.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
@@ -22,14 +23,6 @@ where
             ExitCode::FAILURE
         }
     }
-}
-
-fn run_command<W>(options: &Options, work: impl FnOnce(Settings) -> W) -> anyhow::Result<()>
-where
-    W: Future<Output = anyhow::Result<()>>,
-{
-    let settings = options.settings()?;
-    Runtime::new()?.block_on(work(settings))
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

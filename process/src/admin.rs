@@ -1,8 +1,13 @@
 //! The admin port: `/livez`, `/readyz` and `/metrics`, apart from the public port.
 
-use std::{future::Future, io, net::SocketAddr, time::Duration};
+use std::{
+    future::{Future, ready},
+    io,
+    net::SocketAddr,
+    time::Duration,
+};
 
-use axum::{Router, extract::State, http::StatusCode, routing::get};
+use axum::{Router, http::StatusCode, routing::get};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 
@@ -20,12 +25,6 @@ pub struct Admin {
     listener: TcpListener,
     address: SocketAddr,
     readiness: Readiness,
-}
-
-#[derive(Clone)]
-struct Sources {
-    readiness: Readiness,
-    metrics: PrometheusHandle,
 }
 
 impl Admin {
@@ -48,12 +47,11 @@ impl Admin {
     #[allow(clippy::disallowed_methods)]
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
         let metrics = prometheus::install_recorder();
-        let sources = Sources { readiness: self.readiness, metrics: metrics.clone() };
+        let (readiness, rendered) = (self.readiness, metrics.clone());
         let routes = Router::new()
             .route("/livez", get(async || "alive\n"))
-            .route("/readyz", get(readyz))
-            .route("/metrics", get(async |State(sources): State<Sources>| sources.metrics.render()))
-            .with_state(sources);
+            .route("/readyz", get(move || ready(readyz(&readiness))))
+            .route("/metrics", get(move || ready(rendered.render())));
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let stopped = async move { drop(stopped.await) };
         let serving = async { axum::serve(self.listener, routes).with_graceful_shutdown(stopped).await };
@@ -81,9 +79,9 @@ impl Admin {
     }
 }
 
-async fn readyz(State(sources): State<Sources>) -> (StatusCode, String) {
-    let status = if sources.readiness.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, sources.readiness.describe())
+fn readyz(readiness: &Readiness) -> (StatusCode, String) {
+    let status = if readiness.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, readiness.describe())
 }
 
 async fn upkeep(metrics: &PrometheusHandle) {

@@ -4,28 +4,26 @@ use std::fmt;
 
 /// An error about a setting: which one, how it may be set, and why it was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigError {
-    location: Location,
-    reason: String,
-}
+pub struct ConfigError(String);
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Location {
-    /// The dotted path (`environment[0].name`) and the source of its value.
-    Setting(String, Option<String>),
-    /// A file, a variable or a flag as a whole.
-    Source(String),
+impl std::error::Error for ConfigError {}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 impl ConfigError {
-    /// About the setting at a path; `origin` is the layer that set it.
-    pub fn setting(path: impl Into<String>, origin: Option<&str>, reason: impl fmt::Display) -> Self {
-        Self { location: Location::Setting(path.into(), origin.map(str::to_owned)), reason: reason.to_string() }
+    /// About the setting at a path, such as `environment[0].name`; `origin` is the layer that set it.
+    pub fn setting(path: &str, origin: Option<&str>, reason: impl fmt::Display) -> Self {
+        let origin = origin.map_or_else(String::new, |origin| format!("; set by {origin}"));
+        Self(format!("{path} ({}): {reason}{origin}", variable(path)))
     }
 
-    /// About a layer that could not be read at all.
-    pub(crate) fn source(source: impl Into<String>, reason: impl fmt::Display) -> Self {
-        Self { location: Location::Source(source.into()), reason: reason.to_string() }
+    /// About a file, a variable or a flag as a whole.
+    pub(crate) fn source(source: &str, reason: impl fmt::Display) -> Self {
+        Self(format!("{source}: {reason}"))
     }
 
     /// From an error of the `config` crate.
@@ -37,24 +35,7 @@ impl ConfigError {
         let (below, reason) = explain(error);
         let path = join(path, &below);
         let origin = origin(&path);
-        Self::setting(path, origin.as_deref(), reason)
-    }
-}
-
-impl std::error::Error for ConfigError {}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.location {
-            Location::Source(source) => write!(f, "{source}: {}", self.reason),
-            Location::Setting(path, origin) => {
-                write!(f, "{path} ({}): {}", variable(path), self.reason)?;
-                match origin {
-                    Some(origin) => write!(f, "; set by {origin}"),
-                    None => Ok(()),
-                }
-            }
-        }
+        Self::setting(&path, origin.as_deref(), reason)
     }
 }
 

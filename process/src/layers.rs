@@ -46,11 +46,11 @@ impl Setting {
     }
 }
 
-/// Dotted paths and texts, as flags and defaults give them; `from` names the layer.
-pub(crate) fn pairs(from: &str, pairs: &[(String, String)]) -> Result<Vec<Setting>, ConfigError> {
+/// Flags: dotted paths and texts.
+pub(crate) fn flags(pairs: &[(String, String)]) -> Result<Vec<Setting>, ConfigError> {
     let setting = |(path, text): &(String, String)| {
         let path = path.replace('[', ".").replace(']', "");
-        Setting::new(&format!("{from} {path}"), path.split('.'), text.clone())
+        Setting::new(&format!("the flag {path}"), path.split('.'), text.clone())
     };
     pairs.iter().map(setting).collect()
 }
@@ -102,7 +102,7 @@ pub(crate) fn file(named: Option<&Path>) -> Result<Option<(String, String)>, Con
             Ok(Some((shown, text)))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound && named.is_none() => Ok(None),
-        Err(error) => Err(ConfigError::source(shown, format!("the settings file cannot be read: {error}"))),
+        Err(error) => Err(ConfigError::source(&shown, format!("the settings file cannot be read: {error}"))),
     }
 }
 
@@ -113,5 +113,5 @@ fn check_syntax(file: &str, text: &str) -> Result<(), ConfigError> {
         let line = text.get(..span.start).unwrap_or(text).matches('\n').count() + 1;
         format!(", line {line}")
     });
-    Err(ConfigError::source(format!("{file}{position}"), error.message().replace('\n', ", ")))
+    Err(ConfigError::source(&format!("{file}{position}"), error.message().replace('\n', ", ")))
 }

@@ -2,7 +2,7 @@
 //!
 //! - [`run`](mod@run): settings, logs, runtime and signals around a process's work, from `main` to the exit code;
 //! - [`options`]: the flags that all binaries share;
-//! - [`settings`]: defaults, file, variables and flags as one tree, read section by section;
+//! - [`settings`]: file, variables and flags as one tree, read section by section;
 //! - [`quantity`] and [`environments`]: settings that several parts share;
 //! - [`logs`]: for people on a terminal, JSON otherwise;
 //! - [`signals`]: the first asks to stop, the second ends at once;

@@ -24,17 +24,8 @@ pub struct Options {
 impl Options {
     /// The settings that these flags ask for.
     pub fn settings(&self) -> Result<Settings, ConfigError> {
-        self.settings_over(&[])
-    }
-
-    /// The same, over defaults of the command's own (dotted path and value).
-    pub fn settings_over(&self, defaults: &[(String, String)]) -> Result<Settings, ConfigError> {
-        Settings::read(Layers {
-            defaults: defaults.to_vec(),
-            file: self.config.clone(),
-            variables: std::env::vars_os().collect(),
-            flags: self.set.clone(),
-        })
+        let variables = std::env::vars_os().collect();
+        Settings::read(Layers { file: self.config.clone(), variables, flags: self.set.clone() })
     }
 }
 

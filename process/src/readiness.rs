@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Write, sync::Arc};
 use tokio::sync::watch;
 
 /// All conditions of a process; cheap to clone. Without any, it is not ready.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Readiness(Arc<watch::Sender<BTreeMap<String, State>>>);
 
 /// The state of a condition, with a reason for people.
@@ -24,12 +24,6 @@ pub enum State {
 pub struct Condition {
     name: String,
     all: Readiness,
-}
-
-impl Default for Readiness {
-    fn default() -> Self {
-        Self(Arc::new(watch::Sender::new(BTreeMap::new())))
-    }
 }
 
 impl Readiness {

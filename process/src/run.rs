@@ -18,16 +18,29 @@ pub struct ProcessContext {
 
 /// Runs `work` as the process `name` (`bellwire-gateway`) with these flags. An error of the work is the last line of the
 /// log, and the exit code is 1.
-pub fn run<F, W>(name: &'static str, options: &Options, work: W) -> ExitCode
-where
-    W: FnOnce(ProcessContext) -> F,
-    F: Future<Output = anyhow::Result<()>>,
-{
+// There are no logs before the settings are read, so their error goes to standard error as it is.
+#[allow(clippy::print_stderr)]
+pub fn run<F: Future<Output = anyhow::Result<()>>>(
+    name: &'static str,
+    options: &Options,
+    work: impl FnOnce(ProcessContext) -> F,
+) -> ExitCode {
     let settings = match options.settings().and_then(|settings| logs::init(&settings).map(|()| settings)) {
         Ok(settings) => settings,
-        Err(error) => return refuse(name, &error),
+        Err(error) => {
+            eprintln!("{name}: {error}");
+            return ExitCode::from(2);
+        }
     };
-    match run_with(settings, work) {
+    let run = || {
+        prometheus::install_recorder();
+        let runtime = tokio::runtime::Runtime::new().context("no runtime")?;
+        runtime.block_on(async {
+            let signals = Signals::listen().context("no signals")?;
+            work(ProcessContext { settings, readiness: Readiness::default(), signals }).await
+        })
+    };
+    match run() {
         Ok(()) => {
             tracing::info!("{name} has stopped");
             ExitCode::SUCCESS
@@ -37,24 +50,4 @@ where
             ExitCode::FAILURE
         }
     }
-}
-
-fn run_with<F, W>(settings: Settings, work: W) -> anyhow::Result<()>
-where
-    W: FnOnce(ProcessContext) -> F,
-    F: Future<Output = anyhow::Result<()>>,
-{
-    prometheus::install_recorder();
-    let runtime = tokio::runtime::Runtime::new().context("no runtime")?;
-    runtime.block_on(async {
-        let signals = Signals::listen().context("no signals")?;
-        work(ProcessContext { settings, readiness: Readiness::default(), signals }).await
-    })
-}
-
-/// There are no logs before the settings are read, so this goes to standard error as it is.
-#[allow(clippy::print_stderr)]
-fn refuse(name: &str, error: &dyn std::fmt::Display) -> ExitCode {
-    eprintln!("{name}: {error}");
-    ExitCode::from(2)
 }

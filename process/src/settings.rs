@@ -1,9 +1,6 @@
 //! One tree of settings for all binaries, in layers; each part reads its own section.
 
-use std::{
-    ffi::OsString,
-    path::{Path, PathBuf},
-};
+use std::{ffi::OsString, path::PathBuf};
 
 use config::{Config, File, FileFormat, Value, ValueKind};
 use serde::de::DeserializeOwned;
@@ -28,8 +25,6 @@ const SECTIONS: [&str; 10] = [
 /// The sources of settings, the weakest first.
 #[derive(Debug, Clone, Default)]
 pub struct Layers {
-    /// Defaults: dotted paths with values.
-    pub defaults: Vec<(String, String)>,
     /// The file named by a flag; without one, `bellwire.toml` if it exists.
     pub file: Option<PathBuf>,
     /// The environment variables; those that begin with `BELLWIRE_` and hold a `__` count.
@@ -48,29 +43,15 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Reads the file, this process's variables and the overrides (dotted path and value, as flags give them).
-    pub fn load(file: Option<&Path>, overrides: &[(String, String)]) -> Result<Self, ConfigError> {
-        Self::read(Layers {
-            file: file.map(Path::to_owned),
-            variables: std::env::vars_os().collect(),
-            flags: overrides.to_vec(),
-            ..Layers::default()
-        })
-    }
-
     /// Reads the given layers.
     pub fn read(layers: Layers) -> Result<Self, ConfigError> {
         let misspelled_variables = layers::misspelled_variables(&layers.variables, &SECTIONS);
         let mut builder = Config::builder();
-        for default in layers::pairs("the default of", &layers.defaults)? {
-            builder = builder.add_source(default);
-        }
         let file = layers::file(layers.file.as_deref())?;
         if let Some((_, text)) = &file {
             builder = builder.add_source(File::from_str(text, FileFormat::Toml));
         }
-        for setting in layers::variables(layers.variables)?.into_iter().chain(layers::pairs("the flag", &layers.flags)?)
-        {
+        for setting in layers::variables(layers.variables)?.into_iter().chain(layers::flags(&layers.flags)?) {
             builder = builder.add_source(setting);
         }
         let tree = builder.build().map_err(|error| ConfigError::source("settings", error))?.cache;
@@ -191,7 +172,7 @@ mod tests {
         let path = folder.path().join("bellwire.toml");
         std::fs::write(&path, file).unwrap();
         let variables = pairs(variables).into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        (folder, Layers { file: Some(path), variables, flags: pairs(flags), defaults: vec![] })
+        (folder, Layers { file: Some(path), variables, flags: pairs(flags) })
     }
 
     fn read(file: &str, variables: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Settings, ConfigError> {

@@ -42,15 +42,14 @@ impl Catalogue {
             return Err(StorageError::TooLarge(MAX_ENTRY_BYTES));
         }
         let path = self.path(&format!("/{kind}{SUFFIX}"))?;
-        let stored = self.store.put(&path, bytes.into()).await;
-        stored.map(drop).map_err(|error| StorageError::of_store(&error))
+        self.store.put(&path, bytes.into()).await.map(drop).map_err(StorageError::of_store)
     }
 
     /// The descriptions of all kinds, by name.
     pub async fn all(&self) -> Result<Vec<Entry>, StorageError> {
         let folder = self.path("")?;
-        let files: Vec<ObjectMeta> =
-            self.store.list(Some(&folder)).try_collect().await.map_err(|error| StorageError::of_store(&error))?;
+        let files = self.store.list(Some(&folder)).try_collect::<Vec<ObjectMeta>>().await;
+        let files = files.map_err(StorageError::of_store)?;
         let kinds = files.into_iter().filter(|file| file.size <= MAX_ENTRY_BYTES).filter_map(|file| {
             let kind = file.location.filename()?.strip_suffix(SUFFIX)?.parse::<Kind>().ok()?;
             Some((kind, file.location))
@@ -64,9 +63,8 @@ impl Catalogue {
     }
 
     async fn read(&self, kind: Kind, path: Path) -> Result<Entry, StorageError> {
-        let of_store = |error| StorageError::of_store(&error);
-        let bytes = self.store.get(&path).await.map_err(of_store)?.bytes().await.map_err(of_store)?;
-        Ok(Entry { kind, bytes })
+        let file = self.store.get(&path).await.map_err(StorageError::of_store)?;
+        Ok(Entry { kind, bytes: file.bytes().await.map_err(StorageError::of_store)? })
     }
 
     fn path(&self, rest: &str) -> Result<Path, StorageError> {

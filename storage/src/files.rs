@@ -45,12 +45,12 @@ impl StorageError {
     fn of(error: object_store::Error, key: &FileKey) -> Self {
         match error {
             object_store::Error::NotFound { .. } => Self::NotFound(key.clone()),
-            error => Self::of_store(&error),
+            error => Self::of_store(error),
         }
     }
 
-    pub(crate) fn of_store(error: &object_store::Error) -> Self {
-        let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    pub(crate) fn of_store(error: object_store::Error) -> Self {
+        let mut cause: Option<&(dyn Error + 'static)> = Some(&error);
         while let Some(link) = cause {
             if let Some(io) = link.downcast_ref::<io::Error>() {
                 return Self::of_io(io);

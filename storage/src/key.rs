@@ -20,13 +20,6 @@ pub struct InvalidKey(String);
 #[serde(try_from = "String", into = "String")]
 pub struct FileName(String);
 
-impl FileName {
-    /// The name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
 impl FromStr for FileName {
     type Err = InvalidKey;
 

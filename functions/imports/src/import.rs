@@ -17,7 +17,7 @@ use crate::{
     read::{
         delimited::DelimitedReader,
         json_lines::JsonLinesReader,
-        source::{self, FileSource},
+        source::FileSource,
         text::TextReader,
         unpack::{self, UnpackLimit},
     },
@@ -83,8 +83,7 @@ impl Imports {
             }
             Layout::Text { compression, encoding, format } => (*compression, *encoding, *format),
         };
-        let download = source::open(context, &spec.file).await?;
-        let (file, transfer) = FileSource::new(download, context.stop.clone(), Some(context.progress_handle()));
+        let (file, transfer) = FileSource::open(context, &spec.file, Some(context.progress_handle())).await?;
         let limits = self.limits();
         let text = TextReader::new(unpack::unpack(Box::new(file), compression, limits.unpack), encoding);
         let source = match format {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use encoding_rs::Encoding;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use storage::FileKey;
 
 use crate::column::{ColumnType, plain_enum, preview};
@@ -68,7 +68,7 @@ pub(crate) struct FileOptions {
 }
 
 /// The treatment of existing rows.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(transform = plain_enum)]
 pub enum Mode {
@@ -118,17 +118,6 @@ impl Input {
             sheet: self.sheet.clone(),
             delimiter: self.delimiter,
             encoding: self.encoding,
-        }
-    }
-}
-
-impl Mode {
-    /// The mode as it is written in an input.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Replace => "replace",
-            Self::Append => "append",
-            Self::Upsert => "upsert",
         }
     }
 }

@@ -129,9 +129,9 @@ impl Definition {
                 path: "mode".to_owned(),
                 title: "What happens to the rows that are there".to_owned(),
                 field_type: FieldType::Text,
-                default: Some(json!(self.mode.as_str())),
+                default: Some(json!(self.mode)),
                 required: true,
-                choices: [&self.mode].into_iter().chain(others).map(|mode| json!(mode.as_str())).collect(),
+                choices: [&self.mode].into_iter().chain(others).map(|mode| json!(mode)).collect(),
                 hint: String::new(),
             });
         }

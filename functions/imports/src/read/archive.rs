@@ -67,30 +67,21 @@ fn check_directory(file: &Arc<File>, length: u64) -> Result<(), Failure> {
     let mut reader: &File = file;
     reader.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES))).map_err(unreadable)?;
     reader.take(TAIL_BYTES).read_to_end(&mut tail).map_err(unreadable)?;
-    let ends: Vec<usize> = memchr::memmem::find_iter(&tail, b"PK\x05\x06").collect();
-    if ends.is_empty() {
+    let find = |signature: &'static [u8]| memchr::memmem::find_iter(&tail, signature);
+    if find(b"PK\x05\x06").next().is_none() {
         return Err(Failure::input("the workbook ends too early; it was cut off somewhere"));
     }
     let number = |at: usize, length: usize| {
         let bytes = tail.get(at..at + length).unwrap_or_default();
         bytes.iter().rev().fold(0_u64, |number, byte| number << 8 | u64::from(*byte))
     };
-    for end in ends {
-        if number(end + 10, 2) > MAX_PARTS || number(end + 12, 4) > MAX_SETTINGS_BYTES {
-            return Err(too_many_parts());
-        }
-    }
+    let ends = find(b"PK\x05\x06").map(|end| (number(end + 10, 2), number(end + 12, 4)));
     // ZIP64, the format of large archives.
-    for end in memchr::memmem::find_iter(&tail, b"PK\x06\x06") {
-        if number(end + 32, 8) > MAX_PARTS || number(end + 40, 8) > MAX_SETTINGS_BYTES {
-            return Err(too_many_parts());
-        }
+    let zip64_ends = find(b"PK\x06\x06").map(|end| (number(end + 32, 8), number(end + 40, 8)));
+    match ends.chain(zip64_ends).any(|(parts, bytes)| parts > MAX_PARTS || bytes > MAX_SETTINGS_BYTES) {
+        true => Err(Failure::input(format!("the workbook has more than {MAX_PARTS} parts, too many to be one"))),
+        false => Ok(()),
     }
-    Ok(())
-}
-
-fn too_many_parts() -> Failure {
-    Failure::input(format!("the workbook has more than {MAX_PARTS} parts, too many to be one"))
 }
 
 fn scan(part: &mut impl Read, name: &str, mut count: impl FnMut(u64) -> Result<(), Failure>) -> Result<(), Failure> {
@@ -111,9 +102,8 @@ fn scan(part: &mut impl Read, name: &str, mut count: impl FnMut(u64) -> Result<(
             Ok(0) => return Ok(()),
             Ok(read) => read,
             Err(error) => {
-                return Err(Failure::input(format!(
-                    "the workbook is broken: its part {name} cannot be unpacked: {error}"
-                )));
+                let message = format!("the workbook is broken: its part {name} cannot be unpacked: {error}");
+                return Err(Failure::input(message));
             }
         };
         bytes += read as u64;

@@ -20,20 +20,11 @@ pub(crate) fn write_value(value: &DataRef<'_>, to: &mut Vec<u8>) -> Result<bool,
         DataRef::Float(number) => put(format_args!("{}", if *number == 0.0 { 0.0 } else { *number })),
         DataRef::Bool(truth) => put(format_args!("{truth}")),
         DataRef::Error(error) => return Err(format!("holds the error {error}")),
-        DataRef::SharedString(text) => {
-            put(format_args!("{text}"));
-            return Ok(true);
-        }
-        DataRef::String(text) | DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => {
-            put(format_args!("{text}"));
-            return Ok(true);
-        }
-        DataRef::DateTime(at) => {
-            put(format_args!("{}", date_time(at)));
-            return Ok(true);
-        }
+        DataRef::SharedString(text) => put(format_args!("{text}")),
+        DataRef::String(text) | DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => put(format_args!("{text}")),
+        DataRef::DateTime(at) => put(format_args!("{}", date_time(at))),
     }
-    Ok(false)
+    Ok(!matches!(value, DataRef::Empty | DataRef::Int(_) | DataRef::Float(_) | DataRef::Bool(_)))
 }
 
 /// A date, a date and a time, or a time alone.

@@ -24,7 +24,8 @@ pub(crate) struct DelimitedReader {
     /// The unquoted fields of a row with quotes.
     unquoted: Vec<u8>,
     ends: Vec<usize>,
-    names: Vec<String>,
+    /// The names of the fields, once the header is read.
+    pub(crate) names: Vec<String>,
 }
 
 /// The shape of a row: only quoted ones need a CSV parser.
@@ -191,10 +192,6 @@ impl RowReader for DelimitedReader {
         Ok(Some(Row { line, raw, validity, fields, ends, gap, is_text: &[], names: &[] }))
     }
 
-    fn names(&self) -> &[String] {
-        &self.names
-    }
-
     fn encoding_name(&self) -> String {
         self.text.encoding_name()
     }
@@ -226,10 +223,10 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::read::{source::InMemory, text::TextEncoding};
+    use crate::read::text::TextEncoding;
 
     fn records(text: &str, truncated: bool) -> DelimitedReader {
-        let source = InMemory::boxed(Bytes::copy_from_slice(text.as_bytes()));
+        let source = Box::new(Some(Bytes::copy_from_slice(text.as_bytes())));
         DelimitedReader::new(TextReader::new(source, TextEncoding::Ascii), b',', truncated)
     }
 

@@ -86,6 +86,11 @@ impl JsonLinesReader {
         }
     }
 
+    /// The names of the fields that are known so far.
+    pub(crate) fn names(&self) -> &[String] {
+        &self.object.names
+    }
+
     /// The range of the next line that is not blank; `None` at the end.
     fn next_line(&mut self) -> Result<Option<(usize, usize)>, Failure> {
         let mut seen = 0;
@@ -155,10 +160,8 @@ impl RowReader for JsonLinesReader {
         if let UnknownKeys::Add(max) = self.object.unknown_keys
             && self.object.names.len() > max
         {
-            let line = self.line;
-            return Err(Failure::input(format!(
-                "with line {line} there are more than {max} keys, too many for a table"
-            )));
+            let keys = format!("more than {max} keys, too many for a table");
+            return Err(Failure::input(format!("with line {} there are {keys}", self.line)));
         }
         self.collect_fields();
         let raw = self.buffer[from..to].trim_ascii();
@@ -171,10 +174,6 @@ impl RowReader for JsonLinesReader {
         };
         let ObjectFields { is_text, names, .. } = &self.object;
         Ok(Some(Row { line: self.line, raw, validity, fields: &self.fields, ends: &self.ends, gap: 0, is_text, names }))
-    }
-
-    fn names(&self) -> &[String] {
-        &self.object.names
     }
 
     fn encoding_name(&self) -> String {
@@ -293,10 +292,10 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::read::{source::InMemory, text::TextEncoding};
+    use crate::read::text::TextEncoding;
 
     fn reader(text: &str, truncated: bool) -> JsonLinesReader {
-        let source = InMemory::boxed(Bytes::copy_from_slice(text.as_bytes()));
+        let source = Box::new(Some(Bytes::copy_from_slice(text.as_bytes())));
         JsonLinesReader::new(TextReader::new(source, TextEncoding::Ascii), Vec::new(), UnknownKeys::Add(5), truncated)
     }
 

@@ -11,8 +11,6 @@ pub(crate) const MAX_ROW_BYTES: usize = 1024 * 1024;
 pub(crate) trait RowReader {
     /// The next row after the names; `None` at the end.
     fn next_row(&mut self) -> Result<Option<Row<'_>>, Failure>;
-    /// The names of the fields that are known so far.
-    fn names(&self) -> &[String];
     /// The name of the text's encoding.
     fn encoding_name(&self) -> String;
 }

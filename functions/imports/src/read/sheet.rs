@@ -38,7 +38,8 @@ pub(crate) struct SheetReader<'a> {
     peeked: Option<Cell<DataRef<'a>>>,
     /// After its last cell the library may not be asked again.
     ended: bool,
-    names: Vec<String>,
+    /// The names of the fields, once the header is read.
+    pub(crate) names: Vec<String>,
     /// The current row: its fields, the end of each, and which are text.
     line: u64,
     fields: Vec<u8>,
@@ -167,20 +168,11 @@ impl<'a> SheetReader<'a> {
         }
         // Beyond the header it has no column.
         if !self.names.is_empty() && column >= self.names.len() {
-            let has = self.names.len();
-            self.error.get_or_insert_with(|| {
-                format!(
-                    "it has a value in column {}, and the header ends at {}",
-                    column_letters(column),
-                    column_letters(has - 1)
-                )
-            });
+            let (at, last) = (column_letters(column), column_letters(self.names.len() - 1));
+            self.error.get_or_insert_with(|| format!("it has a value in column {at}, and the header ends at {last}"));
             return Ok(());
         }
-        while self.ends.len() < column {
-            self.ends.push(self.fields.len());
-            self.is_text.push(false);
-        }
+        self.pad(column);
         match write_value(value, &mut self.fields) {
             Ok(is_text) => self.is_text.push(is_text),
             Err(reason) => {
@@ -195,20 +187,19 @@ impl<'a> SheetReader<'a> {
         Ok(())
     }
 
+    /// Adds empty fields up to so many.
+    fn pad(&mut self, fields: usize) {
+        self.ends.resize(self.ends.len().max(fields), self.fields.len());
+        self.is_text.resize(self.ends.len(), false);
+    }
+
     /// Fills the row up to the header's length, and writes it as CSV.
     fn finish_row(&mut self) {
-        while self.ends.len() < self.names.len() {
-            self.ends.push(self.fields.len());
-            self.is_text.push(false);
-        }
+        self.pad(self.names.len());
         if memchr::memchr(0, &self.fields).is_some() {
             self.error.get_or_insert_with(|| "it has a NUL character".to_owned());
         }
         self.raw.clear();
-        self.write_raw();
-    }
-
-    fn write_raw(&mut self) {
         let mut from = 0;
         for (at, end) in self.ends.iter().enumerate() {
             let field = &self.fields[mem::replace(&mut from, *end)..*end];
@@ -234,10 +225,6 @@ impl RowReader for SheetReader<'_> {
         let validity = self.error.as_deref().map_or(Validity::Valid, Validity::Invalid);
         let Self { line, raw, fields, ends, is_text, .. } = self;
         Ok(Some(Row { line: *line, raw, validity, fields, ends, gap: 0, is_text, names: &[] }))
-    }
-
-    fn names(&self) -> &[String] {
-        &self.names
     }
 
     fn encoding_name(&self) -> String {

@@ -1,17 +1,11 @@
 //! Detects compression, format and delimiter from the first bytes of a file.
 
 use bytes::Bytes;
-use encoding_rs::UTF_8;
 use runtime::Failure;
 
 use crate::{
     input::{Compression, Delimiter, Format},
-    read::{
-        delimited::DelimitedReader,
-        row::RowReader,
-        source::InMemory,
-        text::{TextEncoding, TextReader},
-    },
+    read::{delimited::DelimitedReader, row::RowReader, text::TextReader},
 };
 
 /// The first bytes of formats that cannot be imported, and their names.
@@ -83,7 +77,7 @@ pub(crate) fn delimiter(sample: &Bytes, truncated: bool) -> Delimiter {
 
 /// The rows in a thousand that have as many fields as the header, and that number of fields.
 fn score(sample: &Bytes, truncated: bool, delimiter: u8) -> (usize, usize) {
-    let text = TextReader::new(InMemory::boxed(sample.clone()), TextEncoding::Declared(UTF_8));
+    let text = TextReader::of_utf_8(sample.clone());
     let mut records = DelimitedReader::new(text, delimiter, truncated);
     let Ok(Some(header)) = records.next_row() else {
         return (0, 0);

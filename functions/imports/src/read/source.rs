@@ -1,7 +1,7 @@
 //! The bytes of a stored file, passed to the blocking thread that reads them.
 
 use bytes::{Bytes, BytesMut};
-use futures_util::{StreamExt, stream::BoxStream};
+use futures_util::{FutureExt, StreamExt, future::BoxFuture};
 use runtime::{Context, Failure};
 use storage::{Download, FileKey, StorageError};
 use tokio::sync::{mpsc, watch};
@@ -10,10 +10,7 @@ use tokio_util::sync::CancellationToken;
 /// Chunks buffered between storage and the reading thread.
 const CHANNEL_CHUNKS: usize = 4;
 
-/// Opens a file of the task's owner.
-pub(crate) async fn open(context: &Context, file: &FileKey) -> Result<Download, Failure> {
-    context.files.get(file).await.map_err(|error| storage_failure(error, "the file could not be read"))
-}
+const NOT_READ: &str = "the file could not be read";
 
 /// An error of the storage as a failure of the task.
 pub(crate) fn storage_failure(error: StorageError, doing: &str) -> Failure {
@@ -31,17 +28,9 @@ pub(crate) trait Chunks: Send {
 }
 
 /// Bytes in memory, as one chunk.
-pub(crate) struct InMemory(Option<Bytes>);
-
-impl InMemory {
-    pub(crate) fn boxed(bytes: Bytes) -> Box<dyn Chunks> {
-        Box::new(Self(Some(bytes)))
-    }
-}
-
-impl Chunks for InMemory {
+impl Chunks for Option<Bytes> {
     fn next(&mut self) -> Result<Option<Bytes>, Failure> {
-        Ok(self.0.take())
+        Ok(self.take())
     }
 }
 
@@ -50,19 +39,28 @@ pub(crate) struct FileSource {
     chunks: mpsc::Receiver<Result<Bytes, StorageError>>,
     progress: Option<watch::Sender<f64>>,
     stop: CancellationToken,
-    total: u64,
+    /// Its size.
+    pub(crate) bytes: u64,
     read: u64,
 }
 
 impl FileSource {
-    /// A file's chunks, and the transfer that fetches them, to be awaited while the thread reads.
-    pub(crate) fn new(
-        download: Download,
-        stop: CancellationToken,
+    /// Opens a file of the task's owner; the transfer that fetches its chunks is awaited while the thread reads.
+    pub(crate) async fn open(
+        context: &Context,
+        file: &FileKey,
         progress: Option<watch::Sender<f64>>,
-    ) -> (Self, impl Future<Output = ()> + use<>) {
+    ) -> Result<(Self, BoxFuture<'static, ()>), Failure> {
+        let opened = context.files.get(file).await.map_err(|error| storage_failure(error, NOT_READ))?;
+        let Download { bytes, mut content } = opened;
         let (sender, chunks) = mpsc::channel(CHANNEL_CHUNKS);
-        (Self { chunks, progress, stop, total: download.bytes, read: 0 }, send_chunks(download.content, sender))
+        let transfer = async move {
+            // The reader may need no more.
+            while let Some(chunk) = content.next().await
+                && sender.send(chunk).await.is_ok()
+            {}
+        };
+        Ok((Self { chunks, progress, stop: context.stop.clone(), bytes, read: 0 }, transfer.boxed()))
     }
 }
 
@@ -75,12 +73,12 @@ impl Chunks for FileSource {
             Some(Ok(chunk)) => {
                 self.read += chunk.len() as u64;
                 if let Some(progress) = &self.progress {
-                    report_progress(progress, self.read as f64 / self.total.max(1) as f64);
+                    report_progress(progress, self.read as f64 / self.bytes.max(1) as f64);
                 }
                 Ok(Some(chunk))
             }
-            Some(Err(error)) => Err(storage_failure(error, "the file could not be read")),
-            None if self.read < self.total => Err(Failure::Stopped),
+            Some(Err(error)) => Err(storage_failure(error, NOT_READ)),
+            None if self.read < self.bytes => Err(Failure::Stopped),
             None => Ok(None),
         }
     }
@@ -95,18 +93,6 @@ pub(crate) fn report_progress(progress: &watch::Sender<f64>, part: f64) {
         *reported = reported.max(part);
         further
     });
-}
-
-async fn send_chunks(
-    mut content: BoxStream<'static, Result<Bytes, StorageError>>,
-    chunks: mpsc::Sender<Result<Bytes, StorageError>>,
-) {
-    while let Some(chunk) = content.next().await {
-        // The reader may need no more.
-        if chunks.send(chunk).await.is_err() {
-            return;
-        }
-    }
 }
 
 /// Chunks whose beginning can be looked at first.

@@ -2,6 +2,7 @@
 
 use std::str;
 
+use bytes::Bytes;
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{Decoder, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use runtime::Failure;
@@ -39,6 +40,11 @@ impl TextEncoding {
 impl TextReader {
     pub(crate) fn new(source: Box<dyn Chunks>, encoding: TextEncoding) -> Self {
         Self { source, encoding, decoder: None, started: false }
+    }
+
+    /// Reads text that is in memory as UTF-8.
+    pub(crate) fn of_utf_8(text: Bytes) -> Self {
+        Self::new(Box::new(Some(text)), TextEncoding::Declared(UTF_8))
     }
 
     /// Appends the next text; `false` at the end.
@@ -149,35 +155,26 @@ fn detect(bytes: &[u8]) -> &'static Encoding {
 }
 
 /// Counts the characters beyond ASCII that are UTF-8, and the sequences that are not.
-fn count_utf_8(mut bytes: &[u8]) -> (usize, usize) {
+fn count_utf_8(bytes: &[u8]) -> (usize, usize) {
     let (mut characters, mut errors) = (0, 0);
-    loop {
-        let (valid, error_length) = match str::from_utf8(bytes) {
-            Ok(text) => (text, None),
-            Err(error) => {
-                let valid = str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default();
-                (valid, error.error_len())
-            }
-        };
-        characters += valid.bytes().filter(|byte| *byte >= 0xC0).count();
-        let Some(length) = error_length else {
-            return (characters, errors);
-        };
-        errors += 1;
-        bytes = &bytes[valid.len() + length..];
+    let mut chunks = bytes.utf8_chunks().peekable();
+    while let Some(chunk) = chunks.next() {
+        characters += chunk.valid().bytes().filter(|byte| *byte >= 0xC0).count();
+        let is_last = chunks.peek().is_none();
+        let is_error = |error: str::Utf8Error| !is_last || error.error_len().is_some();
+        errors += usize::from(str::from_utf8(chunk.invalid()).is_err_and(is_error));
     }
+    (characters, errors)
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::read::source::InMemory;
-    use bytes::Bytes;
     use encoding_rs::{SHIFT_JIS, WINDOWS_1252};
 
     use super::*;
 
     fn read(bytes: &[u8], encoding: TextEncoding) -> (String, String) {
-        let mut text = TextReader::new(InMemory::boxed(Bytes::copy_from_slice(bytes)), encoding);
+        let mut text = TextReader::new(Box::new(Some(Bytes::copy_from_slice(bytes))), encoding);
         let mut buffer = Vec::new();
         while text.fill(&mut buffer).unwrap() {}
         (text.encoding_name(), String::from_utf8_lossy(&buffer).into_owned())
@@ -207,7 +204,7 @@ mod tests {
 
     #[test]
     fn a_row_in_another_encoding_than_its_file_is_an_error() {
-        let text = |encoding| TextReader::new(InMemory::boxed(Bytes::new()), encoding);
+        let text = |encoding| TextReader::new(Box::new(Some(Bytes::new())), encoding);
         let utf_8 = text(TextEncoding::Detected(UTF_8));
         assert_eq!(utf_8.row_error("café".as_bytes()), None);
         assert_eq!(utf_8.row_error(b"caf\xE9").unwrap(), "it is not UTF-8");

@@ -38,10 +38,10 @@ impl UnpackLimit {
             return Err(Failure::input(format!("the file unpacks to more than {limit} MiB, the most that is allowed")));
         }
         if unpacked > Self::RATIO_FREE_BYTES && unpacked / Self::MAX_RATIO > packed {
-            let ratio = Self::MAX_RATIO;
-            let message =
-                format!("the file unpacks to more than {ratio} times its size, so it is not unpacked further");
-            return Err(Failure::input(message));
+            let times = format!("{} times its size", Self::MAX_RATIO);
+            return Err(Failure::input(format!(
+                "the file unpacks to more than {times}, so it is not unpacked further"
+            )));
         }
         Ok(())
     }
@@ -157,9 +157,7 @@ impl BufRead for ChunkReader {
 
 impl Read for ChunkReader {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        let from = self.fill_buf()?;
-        let length = from.len().min(to.len());
-        to[..length].copy_from_slice(&from[..length]);
+        let length = self.fill_buf()?.read(to)?;
         self.consume(length);
         Ok(length)
     }

@@ -83,7 +83,7 @@ impl ColumnMapping {
                 let mapped = names.iter().zip(fields).map(|(name, field)| {
                     let given = types.get(name).or_else(|| types.get(field));
                     let inference = given.map_or(TypeInference::Unknown, |given| TypeInference::Fixed(*given));
-                    MappedField { name: name.clone(), field: field.clone(), inference, rule: None, used: true }
+                    MappedField { inference, ..undeclared_field(name, field, true) }
                 });
                 Self { fields: mapped.collect(), defaults: Vec::new(), key: Vec::new(), declared: None, fixed: false }
             }
@@ -103,8 +103,7 @@ impl ColumnMapping {
         let mut mapped = Vec::with_capacity(fields.len());
         for (field, name) in fields.iter().zip(names) {
             let Some(at) = declared.iter().position(|column| column.from == field.trim()) else {
-                let (name, field) = (name.clone(), field.clone());
-                mapped.push(MappedField { name, field, inference: TypeInference::Unknown, rule: None, used: false });
+                mapped.push(undeclared_field(name, field, false));
                 continue;
             };
             let column = &declared[at];
@@ -178,10 +177,7 @@ impl ColumnMapping {
             let mut declared = self.declared.iter().flat_map(|declared| declared.iter());
             let column = match declared.find(|column| column.from == *field) {
                 Some(column) => declared_field(column, field),
-                None => {
-                    let inference = TypeInference::Unknown;
-                    MappedField { name, field: field.clone(), inference, rule: None, used: true }
-                }
+                None => undeclared_field(&name, field, true),
             };
             self.defaults.retain(|default| default.column.name != column.name);
             self.fields.push(column);
@@ -250,6 +246,11 @@ fn declared_field(column: &DeclaredColumn, field: &str) -> MappedField {
         rule: Some(Arc::new(column.rule.clone())),
         used: true,
     }
+}
+
+fn undeclared_field(name: &str, field: &str, used: bool) -> MappedField {
+    let (name, field) = (name.to_owned(), field.to_owned());
+    MappedField { name, field, inference: TypeInference::Unknown, rule: None, used }
 }
 
 fn default_column(column: &DeclaredColumn, text: &str) -> DefaultColumn {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use encoding_rs::UTF_8;
 use runtime::{Context, Failure, thread};
 
 use crate::{
@@ -14,7 +13,7 @@ use crate::{
         json_lines::{JsonLinesReader, UnknownKeys},
         row::{MAX_ROW_BYTES, RowReader},
         sniff,
-        source::{self, Chunks, FileSource, InMemory, Peeked},
+        source::{Chunks, FileSource, Peeked},
         text::{TextEncoding, TextReader},
         unpack::{self, UnpackLimit},
         workbook::Workbook,
@@ -66,10 +65,8 @@ impl Plan {
         spec: &Arc<ImportSpec>,
         limits: Limits,
     ) -> Result<Self, Failure> {
-        let download = source::open(context, &spec.file).await?;
-        let bytes = download.bytes;
-        let (spec, stop) = (spec.clone(), context.stop.clone());
-        let (file, transfer) = FileSource::new(download, stop.clone(), None);
+        let (file, transfer) = FileSource::open(context, &spec.file, None).await?;
+        let (spec, stop, bytes) = (spec.clone(), context.stop.clone(), file.bytes);
         let planning = thread::run(move || {
             let file = Peeked::new(Box::new(file))?;
             if file.head().is_empty() {
@@ -132,16 +129,11 @@ impl Sample {
     /// Its encoding, and its text as UTF-8.
     fn decode(&self, options: &FileOptions) -> Result<(TextEncoding, Bytes), Failure> {
         let encoding = options.encoding.map_or(TextEncoding::Ascii, |encoding| TextEncoding::Declared(encoding.0));
-        let mut text = TextReader::new(InMemory::boxed(self.bytes.clone()), encoding);
+        let mut text = TextReader::new(Box::new(Some(self.bytes.clone())), encoding);
         let mut decoded = Vec::new();
         while text.fill(&mut decoded)? {}
         Ok((text.encoding(), decoded.into()))
     }
-}
-
-/// A reader of text that is in memory as UTF-8.
-fn utf_8_reader(text: Bytes) -> TextReader {
-    TextReader::new(InMemory::boxed(text), TextEncoding::Declared(UTF_8))
 }
 
 type TextPlan = (TextEncoding, TextFormat, ColumnMapping);
@@ -150,14 +142,14 @@ fn plan_delimited(sample: &Sample, format: Format, spec: &ImportSpec, limit: Col
     let (encoding, text) = sample.decode(&spec.options)?;
     let by_format = (format == Format::Tsv).then_some(Delimiter(b'\t'));
     let delimiter = spec.options.delimiter.or(by_format).unwrap_or_else(|| sniff::delimiter(&text, sample.truncated));
-    let mut rows = DelimitedReader::new(utf_8_reader(text), delimiter.0, sample.truncated);
+    let mut rows = DelimitedReader::new(TextReader::of_utf_8(text), delimiter.0, sample.truncated);
     if !rows.read_header(|fields| limit.check(fields))? {
         return Err(match sample.truncated {
             true => rows.too_long(),
             false => Failure::input("the file has no header, only empty lines"),
         });
     }
-    let mut mapping = ColumnMapping::new(rows.names(), spec)?;
+    let mut mapping = ColumnMapping::new(&rows.names, spec)?;
     learn_types(&mut rows, &mut mapping, usize::MAX)?;
     Ok((encoding, TextFormat::Delimited(delimiter), mapping))
 }
@@ -165,7 +157,7 @@ fn plan_delimited(sample: &Sample, format: Format, spec: &ImportSpec, limit: Col
 fn plan_json(sample: &Sample, spec: &ImportSpec, limit: ColumnLimit) -> Result<TextPlan, Failure> {
     let (encoding, text) = sample.decode(&spec.options)?;
     let reader = |names: Vec<String>| {
-        JsonLinesReader::new(utf_8_reader(text.clone()), names, unknown_keys(spec, limit), sample.truncated)
+        JsonLinesReader::new(TextReader::of_utf_8(text.clone()), names, unknown_keys(spec, limit), sample.truncated)
     };
     // Read twice: the columns are known only at the end.
     let mut rows = reader(Vec::new());
@@ -190,19 +182,16 @@ fn map_sheet(workbook: &Workbook, spec: &ImportSpec, limit: ColumnLimit) -> Resu
         if !sheet.read_header(|fields| limit.check(fields))? {
             return Err(Failure::input("the sheet has no header, only empty cells"));
         }
-        let mut mapping = ColumnMapping::new(sheet.names(), spec)?;
+        let mut mapping = ColumnMapping::new(&sheet.names, spec)?;
         learn_types(sheet, &mut mapping, SAMPLE_ROWS)?;
         Ok(mapping)
     })
 }
 
 fn learn_types(rows: &mut impl RowReader, mapping: &mut ColumnMapping, max_rows: usize) -> Result<(), Failure> {
-    let mut left = max_rows;
-    while left > 0
-        && let Some(row) = rows.next_row()?
-    {
+    for _ in 0..max_rows {
+        let Some(row) = rows.next_row()? else { break };
         mapping.learn(&row);
-        left -= 1;
     }
     Ok(())
 }

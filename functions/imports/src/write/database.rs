@@ -8,47 +8,40 @@ use crate::{
     schema::mapping::ColumnLimit,
     write::{
         load::{LoadJob, LoadOutcome},
-        postgres::{self, Postgres},
-        sqlite::{self, Sqlite},
+        postgres, sqlite,
     },
 };
 
 /// The database that tables are in.
-pub(crate) enum TableDatabase {
-    Sqlite(Sqlite),
-    Postgres(Postgres),
-}
+pub(crate) struct TableDatabase(Database);
 
 impl TableDatabase {
     /// Opens it; nothing is connected yet.
     pub(crate) fn open(config: &DatabaseConfig) -> Result<Self, OpenError> {
-        Ok(match Database::open(config)? {
-            Database::Sqlite(database) => Self::Sqlite(Sqlite(database)),
-            Database::Postgres(database) => Self::Postgres(Postgres(database)),
-        })
+        Database::open(config).map(Self)
     }
 
     /// The number of columns that a table can have.
     pub(crate) fn column_limit(&self) -> ColumnLimit {
-        match self {
-            Self::Sqlite(_) => sqlite::COLUMN_LIMIT,
-            Self::Postgres(_) => postgres::COLUMN_LIMIT,
+        match &self.0 {
+            Database::Sqlite(_) => sqlite::COLUMN_LIMIT,
+            Database::Postgres(_) => postgres::COLUMN_LIMIT,
         }
     }
 
     /// The result of an earlier run of this task, if one was completed.
     pub(crate) async fn earlier_output(&self, task: TaskId) -> Result<Option<Output>, Failure> {
-        match self {
-            Self::Sqlite(sqlite) => sqlite.earlier_output(task).await,
-            Self::Postgres(postgres) => postgres.earlier_output(task).await,
+        match &self.0 {
+            Database::Sqlite(database) => sqlite::earlier_output(database, task).await,
+            Database::Postgres(database) => postgres::earlier_output(database, task).await,
         }
     }
 
     /// Loads a file and records the task, in one transaction; `transfer` feeds its reader.
     pub(crate) async fn load(&self, job: LoadJob, transfer: impl Future<Output = ()>) -> Result<LoadOutcome, Failure> {
-        match self {
-            Self::Sqlite(sqlite) => sqlite.load(job, transfer).await,
-            Self::Postgres(postgres) => postgres.load(job, transfer).await,
+        match &self.0 {
+            Database::Sqlite(database) => sqlite::load(database, job, transfer).await,
+            Database::Postgres(database) => postgres::load(database, job, transfer).await,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use model::TaskId;
-use runtime::{Failure, database, thread};
+use runtime::{Failure, database::Postgres, thread};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgTransaction, Row};
 use tokio::sync::mpsc;
 
@@ -36,37 +36,38 @@ const CHANNEL_CHUNKS: usize = 4;
 const STAGED_ROWS: &str = "pg_temp.bellwire_upsert";
 const ROW_NUMBER: &str = "\"bellwire row\"";
 
-/// Loads tables of a database on a server, in the current schema.
-pub(crate) struct Postgres(pub(crate) database::Postgres);
-
-impl Postgres {
-    pub(crate) async fn earlier_output(&self, task: TaskId) -> Result<Option<Output>, Failure> {
-        let mut connection = self.0.pool().acquire().await?;
-        OWN_TABLES.create_in_postgres(&mut connection).await?;
-        earlier_output(&mut connection, task).await
-    }
-
-    pub(crate) async fn load(&self, job: LoadJob, transfer: impl Future<Output = ()>) -> Result<LoadOutcome, Failure> {
-        let stop = job.stop.clone();
-        let mut connection = self.0.pool().acquire().await?;
-        // One that is left within a COPY is of no use to others.
-        connection.close_on_drop();
-        let mut transaction = connection.begin().await?;
-        // A commit is not interrupted: an effect that came about must not be reported as stopped.
-        let outcome = tokio::select! {
-            outcome = load(&mut transaction, job, transfer) => outcome?,
-            () = stop.cancelled() => return Err(Failure::Stopped),
-        };
-        let ended = match &outcome {
-            LoadOutcome::Done(_) => transaction.commit().await,
-            LoadOutcome::TypesChanged { .. } => transaction.rollback().await,
-        };
-        ended?;
-        Ok(outcome)
-    }
+/// The result of an earlier run of a task, if one was completed.
+pub(crate) async fn earlier_output(database: &Postgres, task: TaskId) -> Result<Option<Output>, Failure> {
+    let mut connection = database.pool().acquire().await?;
+    OWN_TABLES.create_in_postgres(&mut connection).await?;
+    recorded_output(&mut connection, task).await
 }
 
-async fn load(
+/// Loads a table of a database on a server, in the current schema.
+pub(crate) async fn load(
+    database: &Postgres,
+    job: LoadJob,
+    transfer: impl Future<Output = ()>,
+) -> Result<LoadOutcome, Failure> {
+    let stop = job.stop.clone();
+    let mut connection = database.pool().acquire().await?;
+    // One that is left within a COPY is of no use to others.
+    connection.close_on_drop();
+    let mut transaction = connection.begin().await?;
+    // A commit is not interrupted: an effect that came about must not be reported as stopped.
+    let outcome = tokio::select! {
+        outcome = load_within(&mut transaction, job, transfer) => outcome?,
+        () = stop.cancelled() => return Err(Failure::Stopped),
+    };
+    let ended = match &outcome {
+        LoadOutcome::Done(_) => transaction.commit().await,
+        LoadOutcome::TypesChanged { .. } => transaction.rollback().await,
+    };
+    ended?;
+    Ok(outcome)
+}
+
+async fn load_within(
     transaction: &mut PgTransaction<'_>,
     mut job: LoadJob,
     transfer: impl Future<Output = ()>,
@@ -77,7 +78,7 @@ async fn load(
     lock(transaction, table).await?;
     job.started += waiting_since.elapsed();
     // Another run of this task may have ended first.
-    if let Some(output) = earlier_output(transaction, job.task).await? {
+    if let Some(output) = recorded_output(transaction, job.task).await? {
         return Ok(LoadOutcome::Done(output));
     }
     let existing = existing_table(transaction, table).await?;
@@ -131,7 +132,7 @@ async fn lock(transaction: &mut PgTransaction<'_>, table: &str) -> sqlx::Result<
     sqlx::query(lock).bind(table).execute(&mut **transaction).await.map(drop)
 }
 
-async fn earlier_output(connection: &mut PgConnection, task: TaskId) -> Result<Option<Output>, Failure> {
+async fn recorded_output(connection: &mut PgConnection, task: TaskId) -> Result<Option<Output>, Failure> {
     let sql = "SELECT result::text FROM bellwire_imports WHERE task = $1";
     let result = sqlx::query_scalar::<_, String>(sql).bind(task.to_string()).fetch_optional(connection).await;
     result?.map(|result| serde_json::from_str(&result).map_err(record_error)).transpose()

@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 use crate::{
     output::{RejectedRow, RejectedRows},
     read::source::storage_failure,
+    write::sql::quoted,
 };
 
 /// So many may be rejected, whatever their share.
@@ -104,8 +105,4 @@ impl RejectedRowsWriter {
 
 fn write_failure(error: StorageError) -> Failure {
     storage_failure(error, "the rejected rows could not be kept")
-}
-
-fn quoted(field: &str) -> String {
-    format!("\"{}\"", field.replace('"', "\"\""))
 }

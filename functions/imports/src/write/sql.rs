@@ -4,24 +4,19 @@ use runtime::Failure;
 
 use crate::column::Column;
 
-/// A name as SQL writes it; the names here hold no quote, and would be safe if they did.
+/// A name as SQL writes it, or a field as CSV does; the names here hold no quote, and would be safe if they did.
 pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// Names as SQL writes them, with commas.
-pub(crate) fn quoted_list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
-    names.into_iter().map(quoted).collect::<Vec<_>>().join(", ")
-}
-
 /// The names of columns as SQL writes them, with commas.
 pub(crate) fn column_list(columns: &[Column]) -> String {
-    quoted_list(columns.iter().map(|column| column.name.as_str()))
+    columns.iter().map(|column| quoted(&column.name)).collect::<Vec<_>>().join(", ")
 }
 
 /// The names of a key's columns as SQL writes them, with commas.
 pub(crate) fn key_list(key: &[String]) -> String {
-    quoted_list(key.iter().map(String::as_str))
+    key.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ")
 }
 
 /// Creates a table, with the database's own names of types.

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use model::TaskId;
-use runtime::{Failure, database, thread};
+use runtime::{Failure, database::Sqlite, thread};
 use rusqlite::{
     Connection, ErrorCode, OptionalExtension, Statement, Transaction, TransactionBehavior,
     types::{ToSqlOutput, ValueRef},
@@ -28,55 +28,52 @@ use crate::{
 /// SQLite's own limit.
 pub(crate) const COLUMN_LIMIT: ColumnLimit = ColumnLimit { max: 2000, database: "SQLite" };
 
-/// Loads tables of a database in a file.
-pub(crate) struct Sqlite(pub(crate) database::Sqlite);
-
-impl Sqlite {
-    pub(crate) async fn earlier_output(&self, task: TaskId) -> Result<Option<Output>, Failure> {
-        let database = self.0.clone();
-        thread::run(move || earlier_output(&connect(&database)?, task)).await
-    }
-
-    pub(crate) async fn load(
-        &self,
-        mut job: LoadJob,
-        transfer: impl Future<Output = ()>,
-    ) -> Result<LoadOutcome, Failure> {
-        let waiting_since = Instant::now();
-        let write_lock = tokio::select! {
-            lock = self.0.writer().lock_owned() => lock,
-            () = job.stop.cancelled() => return Err(Failure::Stopped),
-        };
-        job.started += waiting_since.elapsed();
-        let database = self.0.clone();
-        let loading = thread::run(move || {
-            let outcome = load(connect(&database)?, job);
-            drop(write_lock);
-            outcome
-        });
-        let (outcome, ()) = tokio::join!(loading, transfer);
-        outcome
-    }
+/// The result of an earlier run of a task, if one was completed.
+pub(crate) async fn earlier_output(database: &Sqlite, task: TaskId) -> Result<Option<Output>, Failure> {
+    let database = database.clone();
+    thread::run(move || recorded_output(&connect(&database)?, task)).await
 }
 
-fn connect(database: &database::Sqlite) -> Result<Connection, Failure> {
+/// Loads a table of a database in a file.
+pub(crate) async fn load(
+    database: &Sqlite,
+    mut job: LoadJob,
+    transfer: impl Future<Output = ()>,
+) -> Result<LoadOutcome, Failure> {
+    let waiting_since = Instant::now();
+    let write_lock = tokio::select! {
+        lock = database.writer().lock_owned() => lock,
+        () = job.stop.cancelled() => return Err(Failure::Stopped),
+    };
+    job.started += waiting_since.elapsed();
+    let database = database.clone();
+    let loading = thread::run(move || {
+        let outcome = load_with(connect(&database)?, job);
+        drop(write_lock);
+        outcome
+    });
+    let (outcome, ()) = tokio::join!(loading, transfer);
+    outcome
+}
+
+fn connect(database: &Sqlite) -> Result<Connection, Failure> {
     let mut connection = database.connect()?;
     OWN_TABLES.create_in_sqlite(&mut connection)?;
     Ok(connection)
 }
 
-fn earlier_output(connection: &Connection, task: TaskId) -> Result<Option<Output>, Failure> {
+fn recorded_output(connection: &Connection, task: TaskId) -> Result<Option<Output>, Failure> {
     let sql = "SELECT result FROM bellwire_imports WHERE task = ?1";
     let result = connection.query_row(sql, [task.to_string()], |row| row.get::<_, String>(0));
     result.optional()?.map(|result| serde_json::from_str(&result).map_err(record_error)).transpose()
 }
 
-fn load(mut connection: Connection, mut job: LoadJob) -> Result<LoadOutcome, Failure> {
+fn load_with(mut connection: Connection, mut job: LoadJob) -> Result<LoadOutcome, Failure> {
     let waiting_since = Instant::now();
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     job.started += waiting_since.elapsed();
     // Another run of this task may have ended first.
-    if let Some(output) = earlier_output(&transaction, job.task)? {
+    if let Some(output) = recorded_output(&transaction, job.task)? {
         return Ok(LoadOutcome::Done(output));
     }
     let spec = job.spec.clone();
@@ -97,9 +94,12 @@ fn load(mut connection: Connection, mut job: LoadJob) -> Result<LoadOutcome, Fai
         ensure_unique_index(&transaction, table, &mapping.key, !existing.is_foreign())?;
         conflict = on_conflict(&mapping.insert_columns(), &mapping.key);
     }
-    let mut sink = InsertSink { insert: prepare_insert(&transaction, table, &mapping.insert_columns(), &conflict)? };
-    let outcome = job.read(&mut sink);
-    drop(sink);
+    let columns = mapping.insert_columns();
+    let (names, values) = (column_list(&columns), vec!["?"; columns.len()].join(", "));
+    let insert = format!("INSERT INTO {} ({names}) VALUES ({values}) {conflict}", quoted(table));
+    let mut insert = transaction.prepare(&insert)?;
+    let outcome = job.read(&mut insert);
+    drop(insert);
     match outcome? {
         ReadOutcome::Complete(summary) => {
             let output = job.output(summary);
@@ -197,18 +197,6 @@ fn sql_type(column: &Column) -> &'static str {
     }
 }
 
-fn prepare_insert<'a>(
-    transaction: &'a Transaction<'_>,
-    table: &str,
-    columns: &[Column],
-    conflict: &str,
-) -> Result<Statement<'a>, Failure> {
-    let names = column_list(columns);
-    let values = vec!["?"; columns.len()].join(", ");
-    let insert = format!("INSERT INTO {} ({names}) VALUES ({values}) {conflict}", quoted(table));
-    Ok(transaction.prepare(&insert)?)
-}
-
 fn commit(transaction: Transaction<'_>, job: &LoadJob, output: &Output) -> Result<(), Failure> {
     let record = "INSERT INTO bellwire_imports (task, table_name, result) VALUES (?1, ?2, ?3)";
     let result = serde_json::to_string(output).map_err(record_error)?;
@@ -220,11 +208,7 @@ fn commit(transaction: Transaction<'_>, job: &LoadJob, output: &Output) -> Resul
 }
 
 /// Inserts each row.
-struct InsertSink<'a> {
-    insert: Statement<'a>,
-}
-
-impl RowSink for InsertSink<'_> {
+impl RowSink for Statement<'_> {
     fn put(&mut self, column: usize, text: &[u8], value: Value) -> Result<(), Failure> {
         let value = match value {
             Value::Null => ValueRef::Null,
@@ -233,11 +217,11 @@ impl RowSink for InsertSink<'_> {
             Value::Number(value) => ValueRef::Real(value),
             Value::Text => ValueRef::Text(text),
         };
-        Ok(self.insert.raw_bind_parameter(column + 1, ToSqlOutput::Borrowed(value))?)
+        Ok(self.raw_bind_parameter(column + 1, ToSqlOutput::Borrowed(value))?)
     }
 
     fn end_row(&mut self) -> Result<(), Failure> {
-        self.insert.raw_execute()?;
+        self.raw_execute()?;
         Ok(())
     }
 
