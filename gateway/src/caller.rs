@@ -10,7 +10,7 @@ use storage::OwnerFiles;
 
 use crate::{
     api::problem::Problem,
-    dispatch::registry::Listener,
+    dispatch::registry::Recipient,
     pod::{EnvironmentState, Pod},
     token::{Claims, TokenError, claimed_environment},
 };
@@ -22,14 +22,14 @@ pub struct Caller {
     /// The token's claims.
     pub claims: Claims,
     /// The user as the dispatcher knows them.
-    pub listener: Arc<Listener>,
+    pub recipient: Arc<Recipient>,
 }
 
 impl Caller {
     /// The user of these claims, whose token was checked before, here or on another pod.
     pub(crate) fn from_claims(environment: Arc<EnvironmentState>, claims: Claims) -> Self {
-        let listener = Arc::new(Listener { user: claims.sub.clone(), groups: claims.groups.clone() });
-        Self { environment, claims, listener }
+        let recipient = Arc::new(Recipient { user: claims.sub.clone(), groups: claims.groups.clone() });
+        Self { environment, claims, recipient }
     }
 
     /// Checks that the token has a scope.

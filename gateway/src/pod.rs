@@ -53,7 +53,7 @@ pub struct PodState {
     /// The stored files.
     pub storage: Storage,
     /// True if anybody may ask for a token, as in `bellwire dev`.
-    pub hands_out_tokens: bool,
+    pub issues_dev_tokens: bool,
     /// Cancelled when the pod begins to stop.
     pub draining: CancellationToken,
     /// Permits for long-lived connections.

@@ -12,8 +12,8 @@ use crate::{config::GatewayConfig, server::Gateway, start::ServedEnvironment, to
 const OTHER_FILES: u64 = 1000;
 
 /// Serves all configured environments until the process is told to stop.
-pub async fn serve(life: ProcessContext) -> anyhow::Result<()> {
-    let ProcessContext { settings, readiness, signals } = life;
+pub async fn serve(context: ProcessContext) -> anyhow::Result<()> {
+    let ProcessContext { settings, readiness, signals } = context;
     let config: GatewayConfig = settings.section("gateway")?;
     let storage = Storage::open(&settings.section::<StorageConfig>("storage")?)?;
     let served = environments(&settings)?;

@@ -50,13 +50,13 @@ impl Gateway {
         config: GatewayConfig,
         served: Vec<ServedEnvironment>,
         storage: Storage,
-        hands_out_tokens: bool,
+        issues_dev_tokens: bool,
         readiness: &Readiness,
     ) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(config.listen)
             .await
             .with_context(|| format!("gateway.listen (BELLWIRE_GATEWAY__LISTEN): {} cannot be used", config.listen))?;
-        let started = start(config, served, storage, hands_out_tokens, readiness);
+        let started = start(config, served, storage, issues_dev_tokens, readiness);
         Ok(Self { listener, started, ready: readiness.condition("gateway") })
     }
 

@@ -61,7 +61,7 @@ pub fn start(
     config: GatewayConfig,
     served: Vec<ServedEnvironment>,
     storage: Storage,
-    hands_out_tokens: bool,
+    issues_dev_tokens: bool,
     readiness: &Readiness,
 ) -> Started {
     let id = PodId::gateway();
@@ -91,7 +91,7 @@ pub fn start(
         connections: Arc::new(Semaphore::new(config.connections.min(Semaphore::MAX_PERMITS))),
         config,
         storage,
-        hands_out_tokens,
+        issues_dev_tokens,
         draining: CancellationToken::new(),
         clients: ClientRegistry::default(),
         poll_sessions: sessions,

@@ -11,14 +11,14 @@
 //! - [`writer`]: a socket and its buffer; writes when the queue, a request or the socket allows it
 //! - [`buffer`]: frames not written yet, in order; fills itself from [`feed`], a connection's subscription
 //! - [`format`](mod@format): the bytes of each wire format; [`sse`]: those of plain server-sent events
-//! - [`clock`]: when a heartbeat is due, and when a connection must end; [`close`](mod@close): how it ends
+//! - [`timer`]: when a heartbeat is due, and when a connection must end; [`close`](mod@close): how it ends
 
 pub mod buffer;
-pub mod clock;
 pub mod close;
 pub mod feed;
 pub mod format;
 pub mod queue;
 pub mod sse;
 pub mod takeover;
+pub mod timer;
 pub mod writer;

@@ -99,16 +99,18 @@ impl<'a> JsonMessage<'a> {
             Message::StreamInvocation { id, target, arguments, streams } => {
                 Self { invocation_id: Some(id), ..Self::call(kind::STREAM_INVOCATION, target, arguments, streams) }
             }
-            Message::StreamItem { id, item } => Self { item: Some(item), ..Self::about(kind::STREAM_ITEM, id) },
+            Message::StreamItem { id, item } => {
+                Self { item: Some(item), ..Self::for_invocation(kind::STREAM_ITEM, id) }
+            }
             Message::Completion { id, outcome } => {
-                let message = Self::about(kind::COMPLETION, id);
+                let message = Self::for_invocation(kind::COMPLETION, id);
                 match outcome {
                     Outcome::Error(error) => Self { error: Some(error), ..message },
                     Outcome::Result(result) => Self { result: Some(result), ..message },
                     Outcome::Void => message,
                 }
             }
-            Message::CancelInvocation { id } => Self::about(kind::CANCEL_INVOCATION, id),
+            Message::CancelInvocation { id } => Self::for_invocation(kind::CANCEL_INVOCATION, id),
             Message::Ping => Self { r#type: kind::PING, ..Self::default() },
             Message::Close { error, allow_reconnect } => Self {
                 r#type: kind::CLOSE,
@@ -125,7 +127,7 @@ impl<'a> JsonMessage<'a> {
         Self { r#type, target: Some(target), arguments: Some(arguments), stream_ids, ..Self::default() }
     }
 
-    fn about(r#type: i64, id: &'a str) -> Self {
+    fn for_invocation(r#type: i64, id: &'a str) -> Self {
         Self { r#type, invocation_id: Some(id), ..Self::default() }
     }
 

@@ -10,7 +10,7 @@ use tokio::{sync::watch, time::timeout};
 use tracing::warn;
 
 use super::{
-    backoff::{LONGEST_PAUSE, backoff, pause},
+    backoff::{MAX_PAUSE, backoff, pause},
     connect::Broker,
 };
 use crate::link::Link;
@@ -67,7 +67,7 @@ pub(super) async fn run_sessions(
                 Err(Ended::Lost(reason)) => reason,
             },
         };
-        if started.elapsed() > LONGEST_PAUSE {
+        if started.elapsed() > MAX_PAUSE {
             pauses = backoff();
         }
         let environment = broker.topology.environment();

@@ -9,7 +9,7 @@ pub use fault::{Fault, Faults};
 pub use source::{Segment, Source, line_of};
 
 /// The most definitions that a folder may hold.
-const MOST: usize = 1000;
+const MAX_DEFINITIONS: usize = 1000;
 
 /// A folder in which each definition is a set of files with the same name and different extensions, such as
 /// `sales.toml` and `sales.sql`.
@@ -77,8 +77,8 @@ fn names(folder: &Path, extensions: &[&str]) -> Result<Vec<String>, Fault> {
     names.sort();
     names.dedup();
     match names.len() {
-        0..=MOST => Ok(names),
-        many => Err(fault(format!("it holds {many} definitions; {MOST} are allowed"))),
+        0..=MAX_DEFINITIONS => Ok(names),
+        many => Err(fault(format!("it holds {many} definitions; {MAX_DEFINITIONS} are allowed"))),
     }
 }
 

@@ -10,9 +10,9 @@ use storage::FileKey;
 use crate::definitions::Segment;
 
 /// The most characters of a text value.
-const LONGEST_TEXT: usize = 16 * 1024;
+const MAX_TEXT: usize = 16 * 1024;
 /// The most characters of a value that an error message shows.
-const LONGEST_SHOWN: usize = 60;
+const MAX_SHOWN: usize = 60;
 
 /// A field that a definition declares, such as `[[parameter]]` of a report and `[[input]]` of a workflow.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,7 +56,7 @@ pub fn read(
 ) -> Result<Map<String, Value>, InputError<'_>> {
     let given: Map<_, _> = given.into_iter().collect();
     if let Some(unknown) = given.keys().find(|name| fields.iter().all(|field| field.name != **name)) {
-        return Err(InputError::Unknown(unknown.chars().take(LONGEST_SHOWN).collect()));
+        return Err(InputError::Unknown(unknown.chars().take(MAX_SHOWN).collect()));
     }
     let read = |field| FormField::read(field, given.get(&field.name)).map(|value| (field.name.clone(), value));
     fields.iter().map(|field| read(field).map_err(|reason| InputError::Invalid(field, reason))).collect()
@@ -121,8 +121,8 @@ fn check_type(field_type: FieldType, value: &Value) -> Result<(), String> {
     let text = value.as_str();
     let (fits, expected) = match field_type {
         FieldType::Text if text.is_some_and(|text| text.contains('\0')) => (false, "a text without null characters"),
-        FieldType::Text if text.is_some_and(|text| text.chars().count() > LONGEST_TEXT) => {
-            return Err(format!("the text is longer than {LONGEST_TEXT} characters"));
+        FieldType::Text if text.is_some_and(|text| text.chars().count() > MAX_TEXT) => {
+            return Err(format!("the text is longer than {MAX_TEXT} characters"));
         }
         FieldType::Text => (text.is_some(), "a text"),
         FieldType::Integer => (value.is_i64(), "a whole number of 64 bits"),
@@ -146,7 +146,7 @@ fn is_date(text: &str) -> bool {
 
 fn shown(value: &Value) -> String {
     let text = value.to_string();
-    match text.char_indices().nth(LONGEST_SHOWN) {
+    match text.char_indices().nth(MAX_SHOWN) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
     }

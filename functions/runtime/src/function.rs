@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{context::Context, failure::Failure, worker_context::WorkerContext};
 
 /// The longest deadline: the broker takes an unacknowledged job back after 30 minutes. Longer work is a workflow.
-pub const LONGEST_RUN: Duration = Duration::from_secs(25 * 60);
+pub const MAX_RUN: Duration = Duration::from_secs(25 * 60);
 
 /// The result of a run, and the toast for its owner.
 #[derive(Debug, Clone)]
@@ -51,13 +51,13 @@ pub trait Function: Send + Sync + 'static {
         Vec::new()
     }
 
-    /// The time limit of one run: [`LONGEST_RUN`] at most, which is checked at start.
+    /// The time limit of one run: [`MAX_RUN`] at most, which is checked at start.
     fn deadline(&self) -> Duration {
         Duration::from_secs(20 * 60)
     }
 
     /// True if `run` only begins its task, and [`Function::background`] publishes the rest of it, its end included.
-    fn only_begins(&self) -> bool {
+    fn completes_in_background(&self) -> bool {
         false
     }
 

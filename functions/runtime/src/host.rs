@@ -15,12 +15,12 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{error, info, warn};
 
 use crate::{
-    function::{Function, LONGEST_RUN},
+    function::{Function, MAX_RUN},
     job::{
         attempt::SHUTDOWN_TIMEOUT, log_reader::Cancellations, runner::Runner, schema::InputSchema,
         task_locks::TaskLocks,
     },
-    json_function::{JsonFunction, OverJson},
+    json_function::{JsonAdapter, JsonFunction},
     queue_metrics,
     registration::register,
     worker_context::WorkerContext,
@@ -55,7 +55,7 @@ pub enum HostError {
     #[error(
         "the deadline of the {kind} function is {asked:?}; {longest:?} is the longest there is, since the broker hands a job \
          out again after 30 minutes",
-        longest = LONGEST_RUN
+        longest = MAX_RUN
     )]
     Deadline {
         /// The kind of the function.
@@ -94,9 +94,9 @@ impl Host {
         function: impl Function,
         readiness: &Readiness,
     ) -> Result<Self, HostError> {
-        let function: Arc<JsonFunction> = Arc::new(OverJson(function));
+        let function: Arc<JsonFunction> = Arc::new(JsonAdapter(function));
         let (kind, asked) = (function.kind(), function.deadline());
-        if asked > LONGEST_RUN {
+        if asked > MAX_RUN {
             return Err(HostError::Deadline { kind, asked });
         }
         let description = function.description();

@@ -23,10 +23,10 @@ use crate::{
 pub(crate) type JsonFunction = dyn Function<Input = Value, Output = Value>;
 
 /// Makes a function one of JSON.
-pub(crate) struct OverJson<F>(pub(crate) F);
+pub(crate) struct JsonAdapter<F>(pub(crate) F);
 
 #[async_trait]
-impl<F: Function> Function for OverJson<F> {
+impl<F: Function> Function for JsonAdapter<F> {
     type Input = Value;
     type Output = Value;
 
@@ -46,8 +46,8 @@ impl<F: Function> Function for OverJson<F> {
         self.0.deadline()
     }
 
-    fn only_begins(&self) -> bool {
-        self.0.only_begins()
+    fn completes_in_background(&self) -> bool {
+        self.0.completes_in_background()
     }
 
     async fn run(&self, context: &Context, input: Value) -> Result<Completion<Value>, Failure> {

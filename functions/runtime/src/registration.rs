@@ -11,7 +11,7 @@ use tracing::{info, warn};
 /// The time limit of the storage.
 const STORAGE_TIMEOUT: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+const MAX_PAUSE: Duration = Duration::from_secs(30);
 
 /// Puts a description into the catalogue, again and again until it succeeds.
 pub(crate) async fn register(catalogue: Catalogue, description: Description) {
@@ -20,7 +20,7 @@ pub(crate) async fn register(catalogue: Catalogue, description: Description) {
         Ok(bytes) => bytes::Bytes::from(bytes),
         Err(error) => return warn!(%kind, %error, "the description of the function is no JSON"),
     };
-    let pauses = ExponentialBuilder::new().with_min_delay(FIRST_PAUSE).with_max_delay(LONGEST_PAUSE);
+    let pauses = ExponentialBuilder::new().with_min_delay(FIRST_PAUSE).with_max_delay(MAX_PAUSE);
     for pause in pauses.with_jitter().without_max_times().build() {
         let error = match timeout(STORAGE_TIMEOUT, catalogue.put(&kind, bytes.clone())).await {
             Ok(Ok(())) => return info!(%kind, "registered in the catalogue"),

@@ -12,13 +12,13 @@ use tokio::time::timeout;
 use crate::failure::Failure;
 
 /// The most bytes of an input within a job.
-const LARGEST_IN_JOB: usize = 64 * 1024;
+const MAX_IN_JOB: usize = 64 * 1024;
 /// The most bytes of a stored input.
-const LARGEST_INPUT: u64 = 16 << 20;
+const MAX_INPUT: u64 = 16 << 20;
 /// The time limit of reading or writing one file.
 const STORAGE_TIMEOUT: Duration = Duration::from_secs(60);
 /// The most bytes of the small fields that stay in the event.
-const LARGEST_SUMMARY: usize = 8 * 1024;
+const MAX_SUMMARY: usize = 8 * 1024;
 
 /// An error of reading a stored value.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +59,7 @@ pub async fn write(
 
 /// The job as the broker carries it: an input of more than 64 KiB is moved into a file.
 pub async fn with_stored_input(files: &OwnerFiles, job: &Job) -> Result<Job, StorageError> {
-    if job.input.to_string().len() <= LARGEST_IN_JOB {
+    if job.input.to_string().len() <= MAX_IN_JOB {
         return Ok(job.clone());
     }
     let (key, _) = write(files, job.task, "input.json", &job.input).await?;
@@ -69,7 +69,7 @@ pub async fn with_stored_input(files: &OwnerFiles, job: &Job) -> Result<Job, Sto
 /// Reads the stored input of a job.
 pub(crate) async fn read_input(files: &OwnerFiles, key: &str) -> Result<Value, Failure> {
     let parsed = key.parse().map_err(|error| Failure::input(format!("its stored input {key:?}: {error}")))?;
-    read(files, &parsed, LARGEST_INPUT).await.map_err(|error| match error {
+    read(files, &parsed, MAX_INPUT).await.map_err(|error| match error {
         StoredError::Storage(StorageError::NotFound(_)) => {
             Failure::input(format!("its stored input {key} is not there any more; start it again"))
         }
@@ -108,7 +108,7 @@ fn no_answer() -> StorageError {
 
 /// The fields of a result that are neither objects nor arrays: the ones that lists and toasts show.
 fn small_fields(result: &Value) -> Map<String, Value> {
-    let mut left = LARGEST_SUMMARY;
+    let mut left = MAX_SUMMARY;
     let fields = result.as_object().into_iter().flatten().filter(|(_, value)| !value.is_object() && !value.is_array());
     let fitting = fields.filter(|(name, value)| {
         let bytes = name.len() + value.to_string().len();
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn what_stays_of_a_large_result_is_small_and_whole() {
-        let long = "x".repeat(LARGEST_SUMMARY);
+        let long = "x".repeat(MAX_SUMMARY);
         let result = json!({ "rows": 7, "table": "t", "long": long, "columns": [1], "more": {}, "done": true });
         assert_eq!(Value::Object(small_fields(&result)), json!({ "rows": 7, "table": "t", "done": true }));
         assert!(small_fields(&json!([1])).is_empty());

@@ -133,7 +133,7 @@ impl Function for Workflows {
         self.definitions.all().map(input::offer).collect()
     }
 
-    fn only_begins(&self) -> bool {
+    fn completes_in_background(&self) -> bool {
         true
     }
 

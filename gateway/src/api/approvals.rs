@@ -92,7 +92,7 @@ impl From<AskedQuestion> for Approval {
     responses((status = 200, body = Approvals), (status = 401, body = Problem)),
 )]
 pub async fn list(caller: Caller) -> Result<Json<Approvals>, Problem> {
-    let asked = caller.environment.dispatch.open_questions(caller.listener.clone(), MAX_LISTED).await?;
+    let asked = caller.environment.dispatch.open_questions(caller.recipient.clone(), MAX_LISTED).await?;
     Ok(Json(Approvals { approvals: asked.into_iter().map(Approval::from).collect() }))
 }
 

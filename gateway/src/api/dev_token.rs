@@ -32,7 +32,7 @@ pub async fn issue(
     State(pod): State<Pod>,
     query: Result<Parameters<TokenQuery>, Problem>,
 ) -> Result<Json<Token>, Problem> {
-    if !pod.hands_out_tokens {
+    if !pod.issues_dev_tokens {
         return Err(Problem::not_found("tokens are handed out by `bellwire dev` alone"));
     }
     let Parameters(query) = query?;

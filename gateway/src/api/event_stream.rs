@@ -16,12 +16,12 @@ use crate::{
     caller::Caller,
     pod::Pod,
     write::{
-        clock::{Clock, Tick},
         close::{close, wait_for_eof},
         feed::EventFeed,
         format::{Format, LAST_CHUNK},
         sse,
         takeover::Takeover,
+        timer::{ConnectionTimer, Tick},
         writer::{Closed, ConnectionWriter},
     },
 };
@@ -56,22 +56,22 @@ pub async fn stream(
 ) -> Result<Response, Problem> {
     let after = start_cursor(&headers, &query)?;
     let permit = pod.connection_permit()?;
-    let subscription = caller.environment.dispatch.subscribe(caller.listener.clone(), after, true).await?;
+    let subscription = caller.environment.dispatch.subscribe(caller.recipient.clone(), after, true).await?;
     let format = if version == Version::HTTP_10 { Format::Plain } else { Format::PlainChunked };
-    let clock = Clock::new(&pod.config, &pod.draining, caller.claims.expires());
+    let timer = ConnectionTimer::new(&pod.config, &pod.draining, caller.claims.expires());
     let queue = caller.environment.write_queue.clone();
     takeover.on_socket(move |socket, _| async move {
         let writer = ConnectionWriter::open(socket, format, &queue);
         writer.send(format.wrap(sse::retry(rand::random_range(500..3000))));
         writer.set_feed(EventFeed::new(subscription, true));
-        serve(&writer, format, clock).await;
+        serve(&writer, format, timer).await;
         drop(permit);
     });
     Ok((sse::headers(), takeover.body()).into_response())
 }
 
 /// Serves a stream until it ends.
-async fn serve(writer: &Arc<ConnectionWriter>, format: Format, mut clock: Clock) {
+async fn serve(writer: &Arc<ConnectionWriter>, format: Format, mut timer: ConnectionTimer) {
     let reason = loop {
         tokio::select! {
             closed = writer.closed() => match closed {
@@ -79,7 +79,7 @@ async fn serve(writer: &Arc<ConnectionWriter>, format: Format, mut clock: Clock)
                 Closed::Ended(reason) => break reason,
             },
             () = wait_for_eof(writer) => return,
-            tick = clock.tick() => match tick {
+            tick = timer.tick() => match tick {
                 Tick::Heartbeat => writer.heartbeat(),
                 Tick::End(reason) => break reason,
             },

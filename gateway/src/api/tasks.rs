@@ -102,7 +102,7 @@ pub(crate) async fn start(
 ) -> Result<Task, Problem> {
     caller.require(SCOPE)?;
     let title = title_of(&new)?;
-    if let Some(task) = caller.environment.dispatch.find_task(caller.listener.clone(), id).await? {
+    if let Some(task) = caller.environment.dispatch.find_task(caller.recipient.clone(), id).await? {
         return Ok(task);
     }
     let groups = caller.claims.groups.clone();
@@ -122,7 +122,7 @@ pub(crate) async fn start(
 
 /// The tasks that the caller may see, newest first; with a parent only the steps of that run.
 pub(crate) async fn list(caller: &Caller, parent: Option<TaskId>) -> Result<Tasks, Problem> {
-    let tasks = caller.environment.dispatch.list_tasks(caller.listener.clone(), parent, MAX_LISTED).await?;
+    let tasks = caller.environment.dispatch.list_tasks(caller.recipient.clone(), parent, MAX_LISTED).await?;
     Ok(Tasks { tasks: tasks.into_iter().map(TaskView::from).collect() })
 }
 
@@ -149,7 +149,7 @@ pub(crate) async fn find(caller: &Caller, id: &str) -> Result<Task, Problem> {
     let not_found = || Problem::not_found("there is no such task of yours");
     // An invalid id gets the same answer, so that nobody learns anything.
     let id: TaskId = id.parse().map_err(|_| not_found())?;
-    caller.environment.dispatch.find_task(caller.listener.clone(), id).await?.ok_or_else(not_found)
+    caller.environment.dispatch.find_task(caller.recipient.clone(), id).await?.ok_or_else(not_found)
 }
 
 /// The job as it goes to the broker: a large input is stored as a file of the owner's first.

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::{
     outbox::Outbox,
     questions::Questions,
-    registry::{ConnectionId, Listener},
+    registry::{ConnectionId, Recipient},
     task_list::TaskList,
 };
 
@@ -18,7 +18,7 @@ type Query = Box<dyn FnOnce(&TaskList, &mut Questions) + Send>;
 /// A request to a dispatcher.
 pub(crate) enum Command {
     Subscribe {
-        listener: Arc<Listener>,
+        recipient: Arc<Recipient>,
         after: Option<Cursor>,
         /// True if it counts as one more connection of its user's.
         is_additional: bool,

@@ -25,7 +25,7 @@ use super::{
     outbox::{FlushOutboxes, GapReason, OutboxItem, OutboxSender, outbox},
     outgoing_event::OutgoingEvent,
     questions::Questions,
-    registry::{ConnectionId, Listener, Registry},
+    registry::{ConnectionId, Recipient, Registry},
     task_list::TaskList,
     window::{Position, Window, WindowEntry},
 };
@@ -50,7 +50,7 @@ pub struct Bounds {
     pub connections_per_user: usize,
 }
 
-/// The task's state; `W` writes to sockets what it puts into outboxes.
+/// The task's state; `W` writes to sockets the items that it puts into outboxes.
 pub struct Dispatcher<W> {
     environment: Environment,
     follower: Follower,
@@ -64,13 +64,13 @@ pub struct Dispatcher<W> {
     registry: Registry,
     metrics: DispatchMetrics,
     /// Subscriptions whose cursor lies beyond the last entry.
-    ahead: Vec<PendingSubscription>,
+    pending: Vec<PendingSubscription>,
     next_id: ConnectionId,
     dispatched: watch::Sender<Option<Cursor>>,
     commands: mpsc::Receiver<Command>,
     /// For subscriptions to unsubscribe with; weak, so that the dispatcher ends with its last handle.
     command_sender: mpsc::WeakSender<Command>,
-    writes: W,
+    write_queue: W,
 }
 
 /// Looked up once, since some count every delivery.
@@ -97,7 +97,7 @@ impl DispatchMetrics {
 
 struct PendingSubscription {
     id: ConnectionId,
-    listener: Arc<Listener>,
+    recipient: Arc<Recipient>,
     after: Cursor,
     outbox: OutboxSender,
     /// The pulse after which this pod has read everything that was in the log at the time of subscribing.
@@ -106,7 +106,12 @@ struct PendingSubscription {
 
 impl<W: FlushOutboxes> Dispatcher<W> {
     /// A dispatcher over a follower of this environment's log, and the handle to it.
-    pub fn new(environment: Environment, follower: Follower, bounds: Bounds, writes: W) -> (Self, DispatcherHandle) {
+    pub fn new(
+        environment: Environment,
+        follower: Follower,
+        bounds: Bounds,
+        write_queue: W,
+    ) -> (Self, DispatcherHandle) {
         let (sender, commands) = mpsc::channel(COMMAND_QUEUE);
         let handle = DispatcherHandle { health: follower.health(), commands: sender.clone() };
         let dispatcher = Self {
@@ -120,12 +125,12 @@ impl<W: FlushOutboxes> Dispatcher<W> {
             tasks: TaskList::default(),
             questions: Questions::default(),
             registry: Registry::default(),
-            ahead: Vec::new(),
+            pending: Vec::new(),
             next_id: 1,
             dispatched: watch::Sender::new(None),
             commands,
             command_sender: sender.downgrade(),
-            writes,
+            write_queue,
         };
         (dispatcher, handle)
     }
@@ -150,7 +155,7 @@ impl<W: FlushOutboxes> Dispatcher<W> {
                 },
                 _ = sweep.tick() => self.sweep(),
             }
-            self.writes.flush().await;
+            self.write_queue.flush().await;
         }
     }
 
@@ -189,7 +194,7 @@ impl<W: FlushOutboxes> Dispatcher<W> {
             self.deliver(&event, identity, now);
         }
         self.dispatched.send_replace(Some(cursor));
-        if !self.ahead.is_empty() {
+        if !self.pending.is_empty() {
             self.join_reached(cursor);
         }
     }
@@ -237,42 +242,42 @@ impl<W: FlushOutboxes> Dispatcher<W> {
 
     fn handle_pulse(&mut self, pulse: u64) {
         self.delivered_before_gap = HashSet::new();
-        let complete: Vec<_> = self.ahead.extract_if(.., |pending| pending.pulse <= pulse).collect();
+        let complete: Vec<_> = self.pending.extract_if(.., |pending| pending.pulse <= pulse).collect();
         complete.into_iter().for_each(|pending| self.join(pending));
     }
 
     /// Joins the subscriptions whose cursor was reached.
     fn join_reached(&mut self, last: Cursor) {
-        let reached: Vec<_> = self.ahead.extract_if(.., |pending| pending.after.offset <= last.offset).collect();
+        let reached: Vec<_> = self.pending.extract_if(.., |pending| pending.after.offset <= last.offset).collect();
         reached.into_iter().for_each(|pending| self.join(pending));
     }
 
     fn join(&mut self, subscription: PendingSubscription) {
-        let PendingSubscription { id, listener, after, outbox, .. } = subscription;
+        let PendingSubscription { id, recipient, after, outbox, .. } = subscription;
         let (from, gap) = match self.window.find(after) {
             Position::Found(index) => (index, None),
             Position::Ahead | Position::Lost => (0, Some(GapReason::Lost)),
         };
-        let events = self.window.replay(from, &listener.user, &listener.groups, Timestamp::now());
-        self.register(id, listener, outbox, OutboxItem::Replay { gap, events });
+        let events = self.window.replay(from, &recipient.user, &recipient.groups, Timestamp::now());
+        self.register(id, recipient, outbox, OutboxItem::Replay { gap, events });
     }
 
-    fn register(&mut self, id: ConnectionId, listener: Arc<Listener>, outbox: OutboxSender, replay: OutboxItem) {
+    fn register(&mut self, id: ConnectionId, recipient: Arc<Recipient>, outbox: OutboxSender, replay: OutboxItem) {
         if outbox.push(replay) {
-            self.registry.add(id, listener, outbox);
+            self.registry.add(id, recipient, outbox);
             self.count_connections();
         }
     }
 
     fn handle(&mut self, command: Command) {
         match command {
-            Command::Subscribe { listener, after, is_additional, reply } => {
+            Command::Subscribe { recipient, after, is_additional, reply } => {
                 // This fails when the requester has gone, which needs no handling.
-                drop(reply.send(self.subscribe(listener, after, is_additional)));
+                drop(reply.send(self.subscribe(recipient, after, is_additional)));
             }
             Command::Unsubscribe(id) => {
                 self.registry.remove(id);
-                self.ahead.retain(|pending| pending.id != id);
+                self.pending.retain(|pending| pending.id != id);
                 self.count_connections();
             }
             Command::Query(query) => query(&self.tasks, &mut self.questions),
@@ -281,25 +286,25 @@ impl<W: FlushOutboxes> Dispatcher<W> {
 
     fn subscribe(
         &mut self,
-        listener: Arc<Listener>,
+        recipient: Arc<Recipient>,
         after: Option<Cursor>,
         is_additional: bool,
     ) -> Result<Subscription, SubscribeError> {
         let last = self.window.last().ok_or(SubscribeError::CatchingUp)?;
         let commands = self.command_sender.upgrade().ok_or(SubscribeError::Stopping)?;
-        if is_additional && self.registry.connections_of(&listener.user) >= self.bounds.connections_per_user {
+        if is_additional && self.registry.connections_of(&recipient.user) >= self.bounds.connections_per_user {
             return Err(SubscribeError::TooManyConnections(self.bounds.connections_per_user));
         }
         let (sender, outbox) = outbox(self.bounds.outbox);
         let id = self.next_id;
         self.next_id += 1;
         match after {
-            None => self.register(id, listener, sender, OutboxItem::Replay { gap: None, events: Vec::new() }),
+            None => self.register(id, recipient, sender, OutboxItem::Replay { gap: None, events: Vec::new() }),
             Some(after) => {
-                let pending = PendingSubscription { id, listener, after, outbox: sender, pulse: 0 };
+                let pending = PendingSubscription { id, recipient, after, outbox: sender, pulse: 0 };
                 if self.window.find(after) == Position::Ahead {
                     let pulse = self.pulses.request();
-                    self.ahead.push(PendingSubscription { pulse, ..pending });
+                    self.pending.push(PendingSubscription { pulse, ..pending });
                 } else {
                     self.join(pending);
                 }
@@ -317,7 +322,7 @@ impl<W: FlushOutboxes> Dispatcher<W> {
         self.tasks.evict(horizon);
         self.questions.evict(horizon);
         self.registry.sweep();
-        self.ahead.retain(|pending| !pending.outbox.is_closed());
+        self.pending.retain(|pending| !pending.outbox.is_closed());
         self.count_connections();
     }
 

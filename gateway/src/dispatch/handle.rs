@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::{
     command::{Command, SubscribeError, Subscription},
     questions::{AskedQuestion, Questions},
-    registry::Listener,
+    registry::Recipient,
     task_list::TaskList,
 };
 
@@ -31,21 +31,21 @@ impl DispatcherHandle {
     /// connection has a subscription already, which this replaces, and does not count once more for its user.
     pub async fn subscribe(
         &self,
-        listener: Arc<Listener>,
+        recipient: Arc<Recipient>,
         after: Option<Cursor>,
         is_additional: bool,
     ) -> Result<Subscription, SubscribeError> {
         if !self.health.borrow().is_complete() {
             return Err(SubscribeError::CatchingUp);
         }
-        let subscribe = |reply| Command::Subscribe { listener, after, is_additional, reply };
+        let subscribe = |reply| Command::Subscribe { recipient, after, is_additional, reply };
         self.request(subscribe).await.map_err(|DispatcherEnded| SubscribeError::Stopping)?
     }
 
     /// The tasks that a user may see, newest first, at most `max`; with a parent only the steps of that run.
     pub async fn list_tasks(
         &self,
-        user: Arc<Listener>,
+        user: Arc<Recipient>,
         parent: Option<TaskId>,
         max: usize,
     ) -> Result<Vec<Task>, DispatcherEnded> {
@@ -53,7 +53,7 @@ impl DispatcherHandle {
     }
 
     /// One task, if the user may see it.
-    pub async fn find_task(&self, user: Arc<Listener>, id: TaskId) -> Result<Option<Task>, DispatcherEnded> {
+    pub async fn find_task(&self, user: Arc<Recipient>, id: TaskId) -> Result<Option<Task>, DispatcherEnded> {
         self.query(move |tasks, _| tasks.find(id, &user.user, &user.groups).cloned()).await
     }
 
@@ -63,7 +63,11 @@ impl DispatcherHandle {
     }
 
     /// The questions to a user that nobody has answered, newest first, at most `max`.
-    pub async fn open_questions(&self, user: Arc<Listener>, max: usize) -> Result<Vec<AskedQuestion>, DispatcherEnded> {
+    pub async fn open_questions(
+        &self,
+        user: Arc<Recipient>,
+        max: usize,
+    ) -> Result<Vec<AskedQuestion>, DispatcherEnded> {
         self.query(move |_, questions| questions.open(&user.user, &user.groups, max)).await
     }
 

@@ -127,6 +127,7 @@ impl OutboxSender {
             return false;
         }
         queue.items.push_back(item);
+        // The waker is the connection's `ConnectionWriter`, which puts itself on the environment's `WriteQueue`.
         wake(queue);
         true
     }

@@ -11,7 +11,7 @@ pub type ConnectionId = u64;
 
 /// A user as the dispatcher knows them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listener {
+pub struct Recipient {
     /// The user's id.
     pub user: String,
     /// The groups that the token names.
@@ -20,7 +20,7 @@ pub struct Listener {
 
 #[derive(Debug)]
 struct Connection {
-    listener: Arc<Listener>,
+    recipient: Arc<Recipient>,
     outbox: OutboxSender,
     /// The number of the last delivery that it got: an audience may name it more than once.
     last_delivery: u64,
@@ -35,12 +35,12 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Adds a connection; from now on it gets the events for its listener.
-    pub fn add(&mut self, id: ConnectionId, listener: Arc<Listener>, outbox: OutboxSender) {
-        for term in terms(&listener) {
+    /// Adds a connection; from now on it gets the events for its recipient.
+    pub fn add(&mut self, id: ConnectionId, recipient: Arc<Recipient>, outbox: OutboxSender) {
+        for term in terms(&recipient) {
             self.by_term.entry(term).or_default().push(id);
         }
-        self.connections.insert(id, Connection { listener, outbox, last_delivery: 0 });
+        self.connections.insert(id, Connection { recipient, outbox, last_delivery: 0 });
     }
 
     /// Removes a connection, if it is there.
@@ -48,7 +48,7 @@ impl Registry {
         let Some(connection) = self.connections.remove(&id) else {
             return;
         };
-        for term in terms(&connection.listener) {
+        for term in terms(&connection.recipient) {
             if let Some(ids) = self.by_term.get_mut(&term) {
                 ids.retain(|other| *other != id);
                 if ids.is_empty() {
@@ -114,9 +114,9 @@ pub struct Delivery {
     pub slow: usize,
 }
 
-fn terms(listener: &Listener) -> impl Iterator<Item = Term> {
-    let user = Term::User(listener.user.clone());
-    std::iter::once(user).chain(listener.groups.iter().cloned().map(Term::Group))
+fn terms(recipient: &Recipient) -> impl Iterator<Item = Term> {
+    let user = Term::User(recipient.user.clone());
+    std::iter::once(user).chain(recipient.groups.iter().cloned().map(Term::Group))
 }
 
 #[cfg(test)]
@@ -131,8 +131,8 @@ mod tests {
         matches!(taken, std::task::Poll::Ready(Some(_)))
     }
 
-    fn listener(user: &str, groups: &[&str]) -> Arc<Listener> {
-        Arc::new(Listener { user: user.into(), groups: groups.iter().map(|&group| group.to_owned()).collect() })
+    fn recipient(user: &str, groups: &[&str]) -> Arc<Recipient> {
+        Arc::new(Recipient { user: user.into(), groups: groups.iter().map(|&group| group.to_owned()).collect() })
     }
 
     #[test]
@@ -140,8 +140,8 @@ mod tests {
         let mut registry = Registry::default();
         let (ada, mut adas) = outbox(8);
         let (bob, mut bobs) = outbox(8);
-        registry.add(1, listener("ada", &["ops", "ops2"]), ada);
-        registry.add(2, listener("bob", &[]), bob);
+        registry.add(1, recipient("ada", &["ops", "ops2"]), ada);
+        registry.add(2, recipient("bob", &[]), bob);
         let audience = "user:ada group:ops group:ops2".parse().unwrap();
         assert_eq!(registry.deliver(Some(&audience), &ITEM), Delivery { reached: 1, slow: 0 });
         assert!(takes(&mut adas) && !takes(&mut adas) && !takes(&mut bobs));
@@ -156,8 +156,8 @@ mod tests {
         let mut registry = Registry::default();
         let (slow, mut slows) = outbox(1);
         let (quick, mut quicks) = outbox(8);
-        registry.add(1, listener("ada", &[]), slow);
-        registry.add(2, listener("ada", &[]), quick);
+        registry.add(1, recipient("ada", &[]), slow);
+        registry.add(2, recipient("ada", &[]), quick);
         let audience = Audience::user("ada");
         assert_eq!(registry.deliver(Some(&audience), &ITEM).reached, 2);
         assert_eq!(registry.deliver(Some(&audience), &ITEM), Delivery { reached: 1, slow: 1 });
@@ -171,7 +171,7 @@ mod tests {
     fn who_left_without_a_word_is_swept() {
         let mut registry = Registry::default();
         let (ada, adas) = outbox(1);
-        registry.add(1, listener("ada", &["ops"]), ada);
+        registry.add(1, recipient("ada", &["ops"]), ada);
         drop(adas);
         registry.sweep();
         assert_eq!((registry.count(), registry.by_term.len()), (0, 0));

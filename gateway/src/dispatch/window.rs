@@ -64,7 +64,7 @@ impl Window {
     /// Appends the next entry of the log.
     pub fn push(&mut self, entry: WindowEntry) {
         self.identities.extend(entry.identity);
-        self.bytes += weight(&entry);
+        self.bytes += entry_bytes(&entry);
         self.entries.push_back(entry);
         while self.bytes > self.max_bytes && self.entries.len() > 1 {
             self.evict_first();
@@ -81,7 +81,7 @@ impl Window {
 
     fn evict_first(&mut self) {
         if let Some(entry) = self.entries.pop_front() {
-            self.bytes -= weight(&entry);
+            self.bytes -= entry_bytes(&entry);
             self.floor = Some(entry.cursor);
             if let Some(identity) = entry.identity {
                 self.identities.remove(&identity);
@@ -125,7 +125,7 @@ impl Window {
     }
 }
 
-fn weight(entry: &WindowEntry) -> usize {
+fn entry_bytes(entry: &WindowEntry) -> usize {
     ENTRY_BYTES + entry.event.as_ref().map_or(0, |event| 2 * event.json.len())
 }
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::token::{Claims, Key};
 
 /// Most bytes of a token as text.
-const LONGEST: usize = 512;
+const MAX_TOKEN_BYTES: usize = 512;
 const ID_BYTES: usize = 16;
 const TIME_BYTES: usize = 8;
 
@@ -41,7 +41,7 @@ impl ConnectionToken {
         Self { id: HubId(rand::random()), issued: Timestamp::from_second(now).unwrap_or_default(), pod }
     }
 
-    /// The time since it was issued; zero, if another pod's clock is ahead.
+    /// The time since it was issued; zero, if another pod's timer is ahead.
     pub fn age(&self) -> Duration {
         Duration::try_from(Timestamp::now() - self.issued).unwrap_or_default()
     }
@@ -56,7 +56,7 @@ impl ConnectionToken {
 
     /// Reads a text that any pod signed for the user of these claims.
     pub fn verify(key: &Key, claims: &Claims, text: &str) -> Option<Self> {
-        let (body, signature) = text.split_once('.').filter(|_| text.len() <= LONGEST)?;
+        let (body, signature) = text.split_once('.').filter(|_| text.len() <= MAX_TOKEN_BYTES)?;
         if !key.internal.verify(signature, &signed_text(body, claims)) {
             return None;
         }
@@ -140,7 +140,7 @@ mod tests {
         fn one_reads_back_for_its_user_and_is_fit_for_a_url(token in any_token(), user in "\\PC{1,64}") {
             let owner = owner("prod", &user);
             let text = token.sign(&key(), &owner);
-            prop_assert!(text.len() <= LONGEST && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)));
+            prop_assert!(text.len() <= MAX_TOKEN_BYTES && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)));
             prop_assert_eq!(ConnectionToken::verify(&key(), &owner, &text), Some(token));
         }
 

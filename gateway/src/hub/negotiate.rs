@@ -4,7 +4,7 @@ use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{connection_token::ConnectionToken, session::After};
+use super::{connection_token::ConnectionToken, session::StartPosition};
 use crate::{
     api::{problem::Problem, request::Parameters},
     caller::Caller,
@@ -77,7 +77,7 @@ pub async fn negotiate(
     Parameters(query): Parameters<NegotiateQuery>,
 ) -> Json<Negotiated> {
     let version = query.version.min(NEWEST_VERSION);
-    if let Err(error) = After::read(query.after.as_deref()) {
+    if let Err(error) = StartPosition::read(query.after.as_deref()) {
         // Clients show this text, and of a problem its status alone.
         return Json(Negotiated { negotiate_version: version, error: Some(error), ..Negotiated::default() });
     }

@@ -16,13 +16,13 @@ use tokio::{
 };
 
 use super::{
-    peer_message::{MOST_PARTS, PeerMessage},
+    peer_message::{MAX_PARTS, PeerMessage},
     request::{ClientRequest, Reply},
 };
 use crate::{api::problem::Problem, lock::lock};
 
 /// Most requests of this pod that wait for others, in one environment.
-const MOST_PENDING: usize = 10_000;
+const MAX_PENDING: usize = 10_000;
 /// The time a reply may take beyond the poll, or the handling of a client's messages.
 const MARGIN: Duration = Duration::from_secs(5);
 
@@ -103,9 +103,9 @@ impl PeerClient {
     }
 
     fn begin(&self) -> Result<PendingRequest<'_>, Problem> {
-        let (sender, messages) = mpsc::channel(MOST_PARTS + 2);
+        let (sender, messages) = mpsc::channel(MAX_PARTS + 2);
         let mut pending = lock(&self.0.pending);
-        if pending.replies.len() >= MOST_PENDING {
+        if pending.replies.len() >= MAX_PENDING {
             return Err(Problem::unavailable("too many requests wait for other pods; try again"));
         }
         pending.next += 1;

@@ -14,7 +14,7 @@ use super::request::{ClientRequest, Reply, from_base64, to_base64};
 /// Bytes of one part of a reply; as base64 they must fit into a control message.
 pub(super) const PART: usize = 96 * 1024;
 /// Most parts of a reply.
-pub(super) const MOST_PARTS: usize = 256;
+pub(super) const MAX_PARTS: usize = 256;
 /// The time a pod may take to accept a request, or to confirm a reply in parts.
 pub(super) const ACCEPT_TIMEOUT: Duration = Duration::from_secs(2);
 

@@ -13,7 +13,7 @@ use tokio::{sync::oneshot, task::JoinSet, time::timeout};
 use tracing::{debug, error};
 
 use super::{
-    peer_message::{ACCEPT_TIMEOUT, MOST_PARTS, PART, PeerMessage},
+    peer_message::{ACCEPT_TIMEOUT, MAX_PARTS, PART, PeerMessage},
     request::{ClientRequest, Reply},
     routing::serve,
 };
@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Most requests of other pods that are served at once, in one environment.
-const MOST_SERVED: usize = 10_000;
+const MAX_SERVED: usize = 10_000;
 
 /// Receives the control messages of one environment.
 pub struct PeerServer {
@@ -78,7 +78,7 @@ impl PeerServer {
     fn spawn(&mut self, from: PodId, number: u64, is_for_this_pod: bool, request: ClientRequest) {
         let id = &request.token.id;
         let is_ours = is_for_this_pod || self.pod.clients.find(id).is_some() || self.pod.poll_sessions.has_ended(id);
-        if is_ours && self.serving.len() < MOST_SERVED {
+        if is_ours && self.serving.len() < MAX_SERVED {
             let served = PeerRequest {
                 pod: self.pod.clone(),
                 environment: self.environment.clone(),
@@ -140,7 +140,7 @@ impl PeerRequest {
 
     async fn send_parts(&self, is_text: bool, bytes: &Bytes) -> bool {
         let parts = bytes.len().div_ceil(PART).max(1);
-        if parts > MOST_PARTS {
+        if parts > MAX_PARTS {
             return false;
         }
         for index in 0..parts {

@@ -27,8 +27,8 @@ use crate::{
     lock::lock,
     pod::Pod,
     write::{
-        clock::Tick,
         format::Format,
+        timer::Tick,
         {buffer::WriteBuffer, feed::EventFeed},
     },
 };
@@ -53,7 +53,7 @@ pub(super) async fn run(mut session: Session, mut lease: Lease) {
     if reason == CloseReason::ClientLeft {
         polls.close_open();
     } else if let Some(_permit) = pod.poll_sessions.linger_permit() {
-        linger(&mut polls, &pod, &mut lease).await;
+        drain_ended_client(&mut polls, &pod, &mut lease).await;
     }
     // Before the lease ends: the client's token may still be new.
     pod.poll_sessions.mark_ended(lease.id, pod.config.handshake_timeout.max(polls.client_timeout));
@@ -65,7 +65,7 @@ async fn serve(polls: &mut Polls, session: &mut Session, lease: &mut Lease) -> C
         tokio::select! {
             command = lease.next() => match command {
                 Some(ClientCommand::Request { operation: Operation::Post(bytes), expires, reply }) => {
-                    session.clock.prolong(expires);
+                    session.timer.extend_expiry(expires);
                     let received = session.receive(&bytes, &polls.buffer).await;
                     // The client may be gone; its messages were handled all the same.
                     reply.send(Reply::Done).ok();
@@ -74,7 +74,7 @@ async fn serve(polls: &mut Polls, session: &mut Session, lease: &mut Lease) -> C
                     }
                 }
                 Some(ClientCommand::Request { operation: Operation::Poll, expires, reply }) => {
-                    session.clock.prolong(expires);
+                    session.timer.extend_expiry(expires);
                     polls.begin(reply);
                 }
                 Some(ClientCommand::Request { operation: Operation::Delete, reply, .. }) => {
@@ -98,7 +98,7 @@ async fn serve(polls: &mut Polls, session: &mut Session, lease: &mut Lease) -> C
                     return CloseReason::ClientLeft;
                 }
             }
-            tick = session.clock.tick() => match tick {
+            tick = session.timer.tick() => match tick {
                 Tick::Heartbeat if session.is_open() && session.sends_cursors() => polls.heartbeat().await,
                 // Polls are signs of life in themselves, so no other client needs one.
                 Tick::Heartbeat => {}
@@ -110,7 +110,7 @@ async fn serve(polls: &mut Polls, session: &mut Session, lease: &mut Lease) -> C
 }
 
 /// Gives an ended client what is left in the buffer, and then answers a poll with the end.
-async fn linger(polls: &mut Polls, pod: &Pod, lease: &mut Lease) {
+async fn drain_ended_client(polls: &mut Polls, pod: &Pod, lease: &mut Lease) {
     let until = Instant::now() + polls.client_timeout;
     loop {
         if polls.buffer.outgoing().unsent() > 0 {

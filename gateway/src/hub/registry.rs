@@ -15,7 +15,7 @@ use super::{
 use crate::lock::lock;
 
 /// Most requests that wait for one client; clients send the next after the reply to the one before.
-const WAITING: usize = 8;
+const MAX_PENDING_REQUESTS: usize = 8;
 
 /// A command for the task that serves a client.
 #[derive(Debug)]
@@ -94,7 +94,7 @@ impl ClientRegistry {
     }
 
     fn insert(&self, clients: &mut Clients, id: HubId) -> (ClientHandle, Lease) {
-        let (sender, commands) = mpsc::channel(WAITING);
+        let (sender, commands) = mpsc::channel(MAX_PENDING_REQUESTS);
         let (handle, number) = (ClientHandle(sender), clients.next_lease);
         clients.next_lease += 1;
         clients.by_id.insert(id, (number, handle.clone()));

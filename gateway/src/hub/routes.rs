@@ -13,7 +13,7 @@ use super::{
     connection_token::ConnectionToken,
     request::{ClientRequest, Operation, Reply},
     routing,
-    session::{After, Session, largest_message},
+    session::{Session, StartPosition, largest_message},
     stream, websocket,
 };
 use crate::{
@@ -32,8 +32,8 @@ pub struct HubQuery {
 }
 
 impl HubQuery {
-    fn after(&self) -> Result<After, Problem> {
-        After::read(self.after.as_deref()).map_err(|error| Problem::bad_request("invalid-cursor", error))
+    fn after(&self) -> Result<StartPosition, Problem> {
+        StartPosition::read(self.after.as_deref()).map_err(|error| Problem::bad_request("invalid-cursor", error))
     }
 
     fn token(&self, caller: &Caller) -> Result<ConnectionToken, Problem> {

@@ -10,7 +10,7 @@ use super::{
     polling,
     registry::ClientHandle,
     request::{ClientRequest, Operation, Reply, is_only_pings},
-    session::{After, Session},
+    session::{Session, StartPosition},
 };
 use crate::{api::problem::Problem, caller::Caller, pod::Pod};
 
@@ -100,7 +100,7 @@ async fn find_or_start(
     if !may_start || request.token.age() >= pod.config.handshake_timeout {
         return pod.clients.find(&id).ok_or(Reply::Gone);
     }
-    let after = After::read(request.after.as_deref()).map_err(|_| Reply::Gone)?;
+    let after = StartPosition::read(request.after.as_deref()).map_err(|_| Reply::Gone)?;
     let (client, lease) = pod.clients.find_or_register(id);
     if let Some(lease) = lease {
         if pod.poll_sessions.has_ended(&id) {

@@ -13,15 +13,15 @@ use crate::{
     caller::Caller,
     dispatch::outbox::EndReason,
     pod::Pod,
-    write::{clock::Clock, feed::EventFeed},
+    write::{feed::EventFeed, timer::ConnectionTimer},
 };
 
 /// Bytes of answers that a client may leave unread before it is ended.
-const MOST_UNREAD: usize = 1 << 20;
+const MAX_UNREAD: usize = 1 << 20;
 
 /// The parameter `after`: where a client's events begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum After {
+pub(super) enum StartPosition {
     /// It is missing: events from now on, and never a cursor.
     Unset,
     /// Events from now on.
@@ -30,7 +30,7 @@ pub(super) enum After {
     Cursor(Cursor),
 }
 
-impl After {
+impl StartPosition {
     /// Reads the parameter; the error is for the client.
     pub(super) fn read(text: Option<&str>) -> Result<Self, String> {
         match text {
@@ -59,11 +59,11 @@ pub(super) fn largest_message(pod: &Pod) -> usize {
 pub(super) struct Session {
     pub(super) pod: Pod,
     pub(super) caller: Caller,
-    after: After,
+    after: StartPosition,
     state: State,
     last_received: Instant,
     rate_limit: RateLimit,
-    pub(super) clock: Clock,
+    pub(super) timer: ConnectionTimer,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -75,11 +75,11 @@ enum State {
 
 impl Session {
     /// A session that waits for its handshake; a problem if this pod has no room for it.
-    pub(super) fn new(pod: &Pod, caller: Caller, after: After) -> Result<Self, Problem> {
+    pub(super) fn new(pod: &Pod, caller: Caller, after: StartPosition) -> Result<Self, Problem> {
         let now = Instant::now();
         Ok(Self {
             _permit: pod.connection_permit()?,
-            clock: Clock::new(&pod.config, &pod.draining, caller.claims.expires()),
+            timer: ConnectionTimer::new(&pod.config, &pod.draining, caller.claims.expires()),
             pod: pod.clone(),
             caller,
             after,
@@ -96,7 +96,7 @@ impl Session {
 
     /// Returns true if the client gets cursors and gaps: without `after` it would log a warning for each.
     pub(super) fn sends_cursors(&self) -> bool {
-        self.after != After::Unset
+        self.after != StartPosition::Unset
     }
 
     /// The time by which the client must send something; before the handshake, by which that must be done.
@@ -148,7 +148,7 @@ impl Session {
                 return Err(CloseReason::Ended("too-many-messages"));
             }
             // One frame may ask for many answers that the client never reads.
-            if transport.unsent_bytes() >= MOST_UNREAD {
+            if transport.unsent_bytes() >= MAX_UNREAD {
                 return Err(EndReason::Slow.into());
             }
             self.handle(message, transport).await?;
@@ -169,7 +169,7 @@ impl Session {
             return Err(CloseReason::HandshakeRefused(error));
         }
         let dispatch = &self.caller.environment.dispatch;
-        let subscribed = dispatch.subscribe(self.caller.listener.clone(), self.after.cursor(), true).await;
+        let subscribed = dispatch.subscribe(self.caller.recipient.clone(), self.after.cursor(), true).await;
         let subscription = subscribed.map_err(|refusal| CloseReason::HandshakeRefused(refusal.to_string()))?;
         transport.send_handshake(handshake::response(None));
         transport.set_feed(EventFeed::new(subscription, self.sends_cursors()));
@@ -191,7 +191,7 @@ impl Session {
                 if let Some(id) = id {
                     transport.send(&completion(id, result));
                 }
-                // After its result, so that the client knows what the events that follow belong to.
+                // StartPosition its result, so that the client knows what the events that follow belong to.
                 if let Some(feed) = feed {
                     transport.set_feed(feed);
                 }

@@ -14,11 +14,11 @@ use crate::lock::lock;
 /// Sessions that wait to be started.
 const STARTING: usize = 64;
 /// Ended sessions that wait for a last poll.
-const MOST_LINGERING: usize = 10_000;
+const MAX_LINGERING: usize = 10_000;
 /// Ids of ended sessions that are known; beyond it a client with a new token may start again.
-const MOST_ENDED: usize = 65_536;
+const MAX_ENDED: usize = 65_536;
 /// Refusals of a poll that are delayed at once; beyond it they are sent at once.
-const MOST_DELAYED: usize = 1000;
+const MAX_DELAYED: usize = 1000;
 
 /// The session of a client that polls, to be run by the server like a connection.
 pub type PollSession = BoxFuture<'static, ()>;
@@ -37,7 +37,7 @@ impl PollSessions {
     /// No sessions yet, and the receiver of those that are spawned.
     pub fn new() -> (Self, mpsc::Receiver<PollSession>) {
         let (starting, sessions) = mpsc::channel(STARTING);
-        let (delayed, lingering) = (Semaphore::new(MOST_DELAYED), Semaphore::new(MOST_LINGERING));
+        let (delayed, lingering) = (Semaphore::new(MAX_DELAYED), Semaphore::new(MAX_LINGERING));
         (Self { starting, delayed, lingering, ended: Mutex::default() }, sessions)
     }
 
@@ -56,10 +56,10 @@ impl PollSessions {
     pub fn mark_ended(&self, id: HubId, duration: Duration) {
         let now = Instant::now();
         let mut ended = lock(&self.ended);
-        if ended.len() >= MOST_ENDED {
+        if ended.len() >= MAX_ENDED {
             ended.retain(|_, until| *until > now);
         }
-        if ended.len() < MOST_ENDED {
+        if ended.len() < MAX_ENDED {
             ended.insert(id, now + duration);
         }
     }

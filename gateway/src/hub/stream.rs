@@ -12,9 +12,9 @@ use super::{
     transport::send_close,
 };
 use crate::write::{
-    clock::Tick,
     close::{close, wait_for_eof},
     format::{Format, LAST_CHUNK},
+    timer::Tick,
     writer::{Closed, ConnectionWriter},
 };
 
@@ -41,7 +41,7 @@ async fn serve(writer: &Arc<ConnectionWriter>, session: &mut Session, mut lease:
             () = wait_for_eof(writer) => return CloseReason::ClientLeft,
             command = lease.next() => match command {
                 Some(ClientCommand::Request { operation: Operation::Post(bytes), expires, reply }) => {
-                    session.clock.prolong(expires);
+                    session.timer.extend_expiry(expires);
                     let received = Box::pin(session.receive(&bytes, writer)).await;
                     // The client may be gone; its messages were handled all the same.
                     reply.send(Reply::Done).ok();
@@ -57,7 +57,7 @@ async fn serve(writer: &Arc<ConnectionWriter>, session: &mut Session, mut lease:
                 }
                 None => return CloseReason::ClientLeft,
             },
-            tick = session.clock.tick() => match tick {
+            tick = session.timer.tick() => match tick {
                 Tick::Heartbeat if session.is_open() => writer.heartbeat(),
                 Tick::Heartbeat => {}
                 Tick::End(end) => return end.into(),

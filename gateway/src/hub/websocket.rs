@@ -22,16 +22,16 @@ use super::{
     transport::send_close,
 };
 use crate::write::{
-    clock::Tick,
     close::close,
     format::Format,
+    timer::Tick,
     writer::{Closed, ConnectionWriter},
 };
 
 /// Bytes of the read buffer; few clients send more than a ping.
 const READ_BUFFER: usize = 512;
 /// Bytes of answers that a client may leave unread before nothing more is read from it.
-const MOST_UNREAD: usize = 64 * 1024;
+const MAX_UNREAD: usize = 64 * 1024;
 /// Frames that are read before other tasks may run.
 const FRAMES_AT_ONCE: usize = 16;
 
@@ -67,7 +67,7 @@ async fn serve(writer: &Arc<ConnectionWriter>, frames: &mut WebSocketContext, se
         {
             return reason;
         }
-        let readable = match writer.unsent() < MOST_UNREAD {
+        let readable = match writer.unsent() < MAX_UNREAD {
             true => Either::Left(writer.socket.readable()),
             false => Either::Right(async {
                 writer.flushed().await;
@@ -84,7 +84,7 @@ async fn serve(writer: &Arc<ConnectionWriter>, frames: &mut WebSocketContext, se
                 Ok(()) => may_read = true,
                 Err(_) => return CloseReason::ClientLeft,
             },
-            tick = session.clock.tick() => match tick {
+            tick = session.timer.tick() => match tick {
                 Tick::Heartbeat if session.is_open() => writer.heartbeat(),
                 Tick::Heartbeat => {}
                 Tick::End(end) => return end.into(),
@@ -101,7 +101,7 @@ async fn read(
     session: &mut Session,
 ) -> Result<(), CloseReason> {
     for count in 1.. {
-        if writer.unsent() >= MOST_UNREAD {
+        if writer.unsent() >= MAX_UNREAD {
             return Ok(());
         }
         match frames.read(&mut Socket(writer)) {

@@ -8,11 +8,11 @@ pub(crate) struct Fields(Map<String, Value>);
 
 impl Fields {
     pub(crate) fn read(body: &[u8]) -> Result<Self, ProtocolError> {
-        const WHAT: &str = "a message is a JSON object, ended by the byte 0x1E";
+        const EXPECTED: &str = "a message is a JSON object, ended by the byte 0x1E";
         // First any value: what is then said of broken JSON repeats nothing of it, and is short.
-        match serde_json::from_slice(body).map_err(|error| malformed(format!("{WHAT}: {error}")))? {
+        match serde_json::from_slice(body).map_err(|error| malformed(format!("{EXPECTED}: {error}")))? {
             Value::Object(fields) => Ok(Self(fields)),
-            other => Err(malformed(format!("{WHAT}; it is {}", name_of(&other)))),
+            other => Err(malformed(format!("{EXPECTED}; it is {}", name_of(&other)))),
         }
     }
 

@@ -8,19 +8,19 @@ use serde_json::{Map, Number, Value};
 use crate::protocol_error::ProtocolError;
 
 /// The deepest nesting, the message's own array included: as deep as `serde_json` reads.
-const DEEPEST: usize = 127;
+const MAX_DEPTH: usize = 127;
 /// The type of the one extension that MessagePack itself defines.
 const TIMESTAMP: i8 = -1;
 
 /// Reads the one value that the bytes are. Lengths that lie take no memory, and depth is bounded.
 pub(super) fn read(mut bytes: &[u8]) -> Result<ValueRef<'_>, ProtocolError> {
     // The reader counts two for each level and up to three for what is innermost.
-    let value = decode::read_value_ref_with_max_depth(&mut bytes, 2 * DEEPEST + 3).map_err(|error| match error {
+    let value = decode::read_value_ref_with_max_depth(&mut bytes, 2 * MAX_DEPTH + 3).map_err(|error| match error {
         decode::Error::DepthLimitExceeded => too_deep(),
         _ => malformed("it ends before the message that it began is whole".to_owned()),
     })?;
     match bytes.len() {
-        _ if depth(&value) > DEEPEST => Err(too_deep()),
+        _ if depth(&value) > MAX_DEPTH => Err(too_deep()),
         0 => Ok(value),
         more => Err(malformed(format!("{more} bytes stand behind the message's array"))),
     }
@@ -88,7 +88,7 @@ fn timestamp(bytes: &[u8]) -> Result<Timestamp, ProtocolError> {
         (i64::from(u32::from_be_bytes(bytes)), 0)
     } else if let Ok(bytes) = bytes.try_into().map(u64::from_be_bytes) {
         ((bytes & ((1 << 34) - 1)).cast_signed(), (bytes >> 34) as u32)
-    } else if let Some((nanoseconds, seconds)) = twelve(bytes) {
+    } else if let Some((nanoseconds, seconds)) = split_timestamp96(bytes) {
         (i64::from_be_bytes(seconds), u32::from_be_bytes(nanoseconds))
     } else {
         return Err(malformed(format!("a timestamp has 4, 8 or 12 bytes, not {}", bytes.len())));
@@ -99,7 +99,7 @@ fn timestamp(bytes: &[u8]) -> Result<Timestamp, ProtocolError> {
         .ok_or_else(|| malformed("a timestamp is outside of the years -9999 to 9999, or of its second".to_owned()))
 }
 
-fn twelve(bytes: &[u8]) -> Option<([u8; 4], [u8; 8])> {
+fn split_timestamp96(bytes: &[u8]) -> Option<([u8; 4], [u8; 8])> {
     let (nanoseconds, seconds) = bytes.split_first_chunk()?;
     Some((*nanoseconds, seconds.try_into().ok()?))
 }
@@ -118,7 +118,7 @@ pub(super) fn name_of(value: &ValueRef<'_>) -> &'static str {
 }
 
 fn too_deep() -> ProtocolError {
-    malformed(format!("arrays and maps are nested more than {DEEPEST} deep"))
+    malformed(format!("arrays and maps are nested more than {MAX_DEPTH} deep"))
 }
 
 fn malformed(why: String) -> ProtocolError {

@@ -7,7 +7,7 @@ use tokio::time::{Duration, sleep, timeout};
 use crate::{books::Books, stage::Stage};
 
 /// The first run, and the ten more that a host allows a job whose worker was lost with it.
-const MOST_DEATHS: u32 = 11;
+const MAX_DEATHS: u32 = 11;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_job_that_kills_each_worker_is_given_up_with_the_reason_and_its_owner_is_told_once() {
@@ -28,7 +28,7 @@ async fn a_job_that_kills_each_worker_is_given_up_with_the_reason_and_its_owner_
         }
     };
     let seen = timeout(TIMEOUT * 2, dying).await.expect("it is given up");
-    assert!((2..=MOST_DEATHS).contains(&deaths), "{deaths} workers died");
+    assert!((2..=MAX_DEATHS).contains(&deaths), "{deaths} workers died");
     assert_eq!(seen["error"]["reason"], "lost", "{seen}");
     stage.until_depth(Depth { dead: 1, ..Depth::default() }).await;
     child.kill();

@@ -129,18 +129,22 @@ fn forbidden() -> Failure {
 
 /// Adds what the definition leaves open from the input; `Err` names a field that both set.
 fn merge_options(fixed: &FileOptions, given: FileOptions) -> Result<FileOptions, &'static str> {
-    fn either<T: Clone>(fixed: &Option<T>, given: Option<T>, field: &'static str) -> Result<Option<T>, &'static str> {
+    fn fixed_or_given<T: Clone>(
+        fixed: &Option<T>,
+        given: Option<T>,
+        field: &'static str,
+    ) -> Result<Option<T>, &'static str> {
         match (fixed, given) {
             (Some(_), Some(_)) => Err(field),
             (fixed, given) => Ok(given.or_else(|| fixed.clone())),
         }
     }
     Ok(FileOptions {
-        format: either(&fixed.format, given.format, "format")?,
-        compression: either(&fixed.compression, given.compression, "compression")?,
-        sheet: either(&fixed.sheet, given.sheet, "sheet")?,
-        delimiter: either(&fixed.delimiter, given.delimiter, "delimiter")?,
-        encoding: either(&fixed.encoding, given.encoding, "encoding")?,
+        format: fixed_or_given(&fixed.format, given.format, "format")?,
+        compression: fixed_or_given(&fixed.compression, given.compression, "compression")?,
+        sheet: fixed_or_given(&fixed.sheet, given.sheet, "sheet")?,
+        delimiter: fixed_or_given(&fixed.delimiter, given.delimiter, "delimiter")?,
+        encoding: fixed_or_given(&fixed.encoding, given.encoding, "encoding")?,
     })
 }
 

@@ -44,7 +44,7 @@ impl TypeInference {
     }
 
     /// Learns from a field, which the type must fit.
-    pub(crate) fn learn(&mut self, field: &[u8], is_text: bool) {
+    pub(crate) fn widen_types(&mut self, field: &[u8], is_text: bool) {
         if matches!(self, Self::Fixed(_)) || self.read(field, is_text).is_some() {
             return;
         }
@@ -66,7 +66,7 @@ mod tests {
 
     fn learned(fields: &[&str]) -> ColumnType {
         let mut inference = TypeInference::Unknown;
-        fields.iter().for_each(|field| inference.learn(field.as_bytes(), false));
+        fields.iter().for_each(|field| inference.widen_types(field.as_bytes(), false));
         inference.column_type()
     }
 
@@ -99,7 +99,7 @@ mod tests {
     fn what_is_text_by_its_format_is_no_number_in_any_order() {
         let learned = |fields: &[(&str, bool)]| {
             let mut inference = TypeInference::Unknown;
-            fields.iter().for_each(|(field, is_text)| inference.learn(field.as_bytes(), *is_text));
+            fields.iter().for_each(|(field, is_text)| inference.widen_types(field.as_bytes(), *is_text));
             inference.column_type()
         };
         assert_eq!(learned(&[("12345", true)]), ColumnType::Text);

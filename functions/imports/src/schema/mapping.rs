@@ -153,7 +153,7 @@ impl ColumnMapping {
     }
 
     /// Learns the types from a row; one that will be rejected is left out.
-    pub(crate) fn learn(&mut self, row: &Row<'_>) {
+    pub(crate) fn widen_types(&mut self, row: &Row<'_>) {
         if !self.accepts_new_fields() || row.len() < self.fields.len() || row.error().is_some() {
             return;
         }
@@ -162,7 +162,7 @@ impl ColumnMapping {
             return;
         }
         for (at, (column, field)) in self.fields.iter_mut().zip(row.fields()).enumerate() {
-            column.inference.learn(field, row.is_text(at));
+            column.inference.widen_types(field, row.is_text(at));
         }
     }
 

@@ -191,7 +191,7 @@ fn map_sheet(workbook: &Workbook, spec: &ImportSpec, limit: ColumnLimit) -> Resu
 fn learn_types(rows: &mut impl RowReader, mapping: &mut ColumnMapping, max_rows: usize) -> Result<(), Failure> {
     for _ in 0..max_rows {
         let Some(row) = rows.next_row()? else { break };
-        mapping.learn(&row);
+        mapping.widen_types(&row);
     }
     Ok(())
 }

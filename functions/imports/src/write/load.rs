@@ -132,10 +132,10 @@ fn read_rows(
             }
             RowOutcome::DoesNotFit => {
                 let mut mapping = mapping.clone();
-                mapping.learn(&row);
+                mapping.widen_types(&row);
                 // The rest is read for its types alone, so that the load starts again only once.
                 while let Some(row) = rows.next_row()? {
-                    mapping.learn(&row);
+                    mapping.widen_types(&row);
                 }
                 return Ok(ReadOutcome::TypesChanged(mapping));
             }

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// The most connections of one process.
-const MOST_CONNECTIONS: u32 = 8;
+const MAX_CONNECTIONS: u32 = 8;
 /// The time limit of connecting, and of waiting for a free connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The type of a value whose type the statement decides.
@@ -39,7 +39,7 @@ impl Postgres {
     pub(super) fn open(url: &str, application: &str) -> Result<Self, &'static str> {
         // The error's own text could show a part of the address.
         let options = PgConnectOptions::from_str(url).map_err(|_| "it is no address of a PostgreSQL database")?;
-        let pool = PgPoolOptions::new().max_connections(MOST_CONNECTIONS).acquire_timeout(CONNECT_TIMEOUT);
+        let pool = PgPoolOptions::new().max_connections(MAX_CONNECTIONS).acquire_timeout(CONNECT_TIMEOUT);
         Ok(Self { pool: pool.connect_lazy_with(options.application_name(application)) })
     }
 

@@ -11,7 +11,7 @@ use toml::{
 use crate::definitions::fault::Fault;
 
 /// The most bytes of one file.
-const LARGEST: u64 = 256 * 1024;
+const MAX_FILE_BYTES: u64 = 256 * 1024;
 
 /// A file of a definition.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,8 +51,8 @@ impl Source {
         let fault = |reason: String| Fault { file: file.to_owned(), line: None, reason };
         let path = folder.join(file);
         let bytes = fs::metadata(&path).map_err(|error| fault(describe(&error)))?.len();
-        if bytes > LARGEST {
-            return Err(fault(format!("it is larger than {} KiB", LARGEST / 1024)));
+        if bytes > MAX_FILE_BYTES {
+            return Err(fault(format!("it is larger than {} KiB", MAX_FILE_BYTES / 1024)));
         }
         let text = fs::read_to_string(&path).map_err(|error| fault(describe(&error)))?;
         let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();

@@ -20,7 +20,7 @@ use crate::{json_function::JsonFunction, worker_context::WorkerContext};
 /// The event that cancels a task.
 const CANCELLED: &str = "bellwire.task.cancelled";
 /// The most cancelled tasks that are remembered; the oldest are forgotten.
-const MOST_REMEMBERED: usize = 10_000;
+const MAX_REMEMBERED: usize = 10_000;
 
 /// Follows the log for events that cancel tasks.
 pub(crate) struct Cancellations {
@@ -90,7 +90,7 @@ impl Tasks {
             return;
         }
         state.in_order.push_back(task);
-        if state.in_order.len() > MOST_REMEMBERED
+        if state.in_order.len() > MAX_REMEMBERED
             && let Some(oldest) = state.in_order.pop_front()
         {
             state.cancelled.remove(&oldest);

@@ -36,8 +36,8 @@ const BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
     .with_jitter()
     .without_max_times();
 /// In characters.
-const LONGEST_TITLE: usize = 180;
-const LONGEST_MESSAGE: usize = 2000;
+const MAX_TITLE: usize = 180;
+const MAX_MESSAGE: usize = 2000;
 
 /// The end of a task.
 #[derive(Debug, Clone)]
@@ -60,7 +60,7 @@ impl TaskPublisher {
     /// `files` are the owner's, for a result that is larger than an event.
     pub(crate) fn new(log: Arc<dyn EventLog>, files: OwnerFiles, job: &Job, attempt: u32) -> Self {
         // However long the job's title is, it fits into an event.
-        let title = shortened(&job.title, LONGEST_TITLE);
+        let title = shortened(&job.title, MAX_TITLE);
         let job = Job { title, input: Value::Null, ..job.clone() };
         Self { log, files, job, attempt, sequence: AtomicU32::new(0) }
     }
@@ -105,7 +105,7 @@ impl TaskPublisher {
     /// Publishes that the task waits for another attempt, and why.
     pub(crate) async fn retry(&self, error: TaskError) {
         let attempt = self.attempt.saturating_add(1);
-        let error = TaskError { message: shortened(&error.message, LONGEST_MESSAGE), ..error };
+        let error = TaskError { message: shortened(&error.message, MAX_MESSAGE), ..error };
         // Sorts before all events of the next attempt.
         let task = Task { attempt, sequence: 0, error: Some(error), ..self.task(TaskState::Queued) };
         self.publish_once(self.event(format!("{attempt}.queued"), task, None)).await;
@@ -167,7 +167,7 @@ impl TaskPublisher {
         let (state, result, error, toast) = match end.clone() {
             TaskEnd::Succeeded { result, toast } => (TaskState::Succeeded, Some(result), None, Some(toast)),
             TaskEnd::Failed(error) => {
-                let error = TaskError { message: shortened(&error.message, LONGEST_MESSAGE), ..error };
+                let error = TaskError { message: shortened(&error.message, MAX_MESSAGE), ..error };
                 let body = Some(error.message.clone());
                 let toast = Toast { body, ..Toast::new(Level::Error, self.headline("failed")) };
                 (TaskState::Failed, None, Some(error), Some(toast))

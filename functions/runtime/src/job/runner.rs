@@ -27,7 +27,7 @@ use crate::{
 
 /// A job that was delivered so often without a settlement ends its worker each time; it is not run once more.
 /// Above the number of attempts, because a broker that restarts counts too.
-const MOST_REDELIVERIES: u32 = 10;
+const MAX_REDELIVERIES: u32 = 10;
 
 /// Runs the jobs of one host.
 pub(crate) struct Runner {
@@ -83,12 +83,12 @@ impl Runner {
         let files = self.worker.storage.files(&self.worker.environment, &job.owner);
         let publisher = TaskPublisher::new(self.worker.backplane.log.clone(), files.clone(), &job, attempt);
         let started = Instant::now();
-        let verdict = if redeliveries > MOST_REDELIVERIES {
+        let verdict = if redeliveries > MAX_REDELIVERIES {
             Verdict::lost(attempt)
         } else {
             self.count(attempt);
             let outcome = self.run_attempt(&job, attempt, files, &publisher).await;
-            match (outcome, self.function.only_begins()) {
+            match (outcome, self.function.completes_in_background()) {
                 (Outcome::Completed(_), true) => Verdict::Detached,
                 (outcome, _) => Verdict::of(outcome, &job, attempt, self.attempts),
             }

@@ -12,10 +12,10 @@ use serde_json::Value;
 use crate::failure::Failure;
 
 /// The most errors that one message has.
-const MOST_ERRORS: usize = 3;
+const MAX_ERRORS: usize = 3;
 /// The most characters of a value, and of a list of choices, in a message.
-const LONGEST_SHOWN: usize = 80;
-const LONGEST_CHOICES: usize = 400;
+const MAX_SHOWN: usize = 80;
+const MAX_CHOICES: usize = 400;
 
 /// A compiled schema.
 pub(crate) struct InputSchema(Validator);
@@ -34,7 +34,7 @@ impl InputSchema {
             if !messages.contains(&message) {
                 messages.push(message);
             }
-            if messages.len() == MOST_ERRORS {
+            if messages.len() == MAX_ERRORS {
                 break;
             }
         }
@@ -55,7 +55,7 @@ fn message(error: &ValidationError<'_>) -> String {
         }
         ValidationErrorKind::AdditionalProperties { unexpected }
         | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
-            let names: Vec<_> = unexpected.iter().take(MOST_ERRORS).map(|name| format!("`{}`", cut(name))).collect();
+            let names: Vec<_> = unexpected.iter().take(MAX_ERRORS).map(|name| format!("`{}`", cut(name))).collect();
             let fields = if unexpected.len() == 1 { "unknown field" } else { "unknown fields" };
             format!("{fields} {}", names.join(", "))
         }
@@ -137,7 +137,7 @@ fn type_name(kind: JsonType) -> &'static str {
 
 fn choices(options: &[Value]) -> String {
     let names: Vec<_> = options.iter().map(shown).collect();
-    shortened(&names.join(", "), LONGEST_CHOICES)
+    shortened(&names.join(", "), MAX_CHOICES)
 }
 
 fn shown(value: &Value) -> String {
@@ -149,7 +149,7 @@ fn shown(value: &Value) -> String {
 }
 
 fn cut(text: &str) -> String {
-    shortened(text, LONGEST_SHOWN)
+    shortened(text, MAX_SHOWN)
 }
 
 fn shortened(text: &str, characters: usize) -> String {
@@ -240,7 +240,7 @@ mod tests {
     #[test]
     fn a_message_has_a_few_errors_and_never_a_long_value() {
         let words = wrong(json!({ "table": "x".repeat(10).len(), "mode": "x".repeat(5000), "month": -1, "a": 1 }));
-        assert_eq!(words.split("; ").count(), MOST_ERRORS, "{words}");
+        assert_eq!(words.split("; ").count(), MAX_ERRORS, "{words}");
         assert!(words.len() < 1000, "{words}");
     }
 }

@@ -13,7 +13,7 @@ const MAX_LIFETIME: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// One connection's times.
 #[derive(Debug)]
-pub struct Clock {
+pub struct ConnectionTimer {
     interval: Duration,
     next_heartbeat: Instant,
     end: (Instant, EndReason),
@@ -22,7 +22,7 @@ pub struct Clock {
     grace: Duration,
 }
 
-/// What is due.
+/// The next action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tick {
     /// A heartbeat.
@@ -31,7 +31,7 @@ pub enum Tick {
     End(EndReason),
 }
 
-impl Clock {
+impl ConnectionTimer {
     /// The clock of a connection whose token expires then.
     pub fn new(config: &GatewayConfig, draining: &CancellationToken, expires: Timestamp) -> Self {
         let interval = config.heartbeat;
@@ -42,7 +42,7 @@ impl Clock {
     }
 
     /// Takes a newer token's expiry into account: the later one counts.
-    pub fn prolong(&mut self, expires: Timestamp) {
+    pub fn extend_expiry(&mut self, expires: Timestamp) {
         let end = instant_of(expires);
         if self.end.1 == EndReason::Expired && end > self.end.0 {
             self.end.0 = end;
