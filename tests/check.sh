@@ -31,7 +31,8 @@ install_browser_packages
 npm --prefix tests/browser run --silent check
 
 cargo clippy --workspace --all-targets -- -D warnings
-RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+# The map of a module names its private parts.
+RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --workspace --no-deps --document-private-items --quiet
 
 optional cargo-machete cargo machete --with-metadata
 # Without the database of advisories (no network) all but those is looked at.

@@ -9,7 +9,7 @@
 //! - [`api`]: publishing, tasks, approvals, files, and their description
 //! - [`hub`]: clients of SignalR
 //! - [`dispatch`]: one task per environment, which decides who gets an event
-//! - [`write`]: writes events to a socket
+//! - [`write`](mod@write): writes events to a socket
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

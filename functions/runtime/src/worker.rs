@@ -90,7 +90,7 @@ impl<F: Function> Worker<F> {
     }
 }
 
-/// Runs the worker that `build` makes of the settings; see [`process::run`].
+/// Runs the worker that `build` makes of the settings; see [`process::run()`].
 pub fn run<F: Function>(
     name: &'static str,
     flags: &Flags,

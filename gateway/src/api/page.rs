@@ -73,7 +73,7 @@ impl File {
     }
 }
 
-/// Whether `If-None-Match` names this tag; a proxy that compresses makes it a weak one.
+/// True if `If-None-Match` names this tag; a proxy that compresses makes it a weak one.
 fn is_current(request: &HeaderMap, etag: &HeaderValue) -> bool {
     let listed = request.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     let mut tags = listed.flat_map(|value| value.split(',')).map(str::trim);

@@ -1,4 +1,4 @@
-//! What a dispatcher can be asked, and a subscription, its answer to a connection.
+//! The commands of a dispatcher, and the subscription with which it answers a connection.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! How the rest of the pod asks a dispatcher.
+//! A handle that sends commands to a dispatcher.
 
 use std::sync::Arc;
 

@@ -13,7 +13,7 @@ pub struct OutgoingEvent {
     pub cursor: Cursor,
     /// Its CloudEvents type; has no line end.
     pub event_type: Box<str>,
-    /// Who may see it.
+    /// Its recipients.
     pub audience: Audience,
     /// When it stops being shown.
     pub expires: Option<Timestamp>,

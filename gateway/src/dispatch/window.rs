@@ -24,7 +24,7 @@ pub struct WindowEntry {
     pub event: Option<Arc<OutgoingEvent>>,
 }
 
-/// Where a cursor lies in relation to the window.
+/// The position of a cursor relative to the window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Position {
     /// It was found; everything from this index on comes after it.

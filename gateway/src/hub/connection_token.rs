@@ -71,7 +71,7 @@ impl ConnectionToken {
     }
 }
 
-/// What is signed: the token and the user whose connection it is.
+/// The signed text: the token and the user whose connection it is.
 fn signed_text(body: &str, claims: &Claims) -> Vec<u8> {
     // An environment has no space, and a user no line end, so no two owners share a text.
     format!("connection {body} {} {}", claims.env, claims.sub).into_bytes()

@@ -68,7 +68,7 @@ impl RowBatch {
         self.cells.push(Cell::Text(kind, offset(start), offset(self.text.len())));
     }
 
-    /// Whether it should be sent; checked after each row.
+    /// True if it should be sent; checked after each row.
     pub(crate) fn is_full(&self) -> bool {
         self.cells.len() >= ROWS * self.width || self.text.len() >= BYTES
     }

@@ -1,6 +1,6 @@
 //! Texts that a spreadsheet would compute.
 
-/// Whether a spreadsheet would compute this text: it begins as formulas do and is no plain number.
+/// True if a spreadsheet would compute this text: it begins as formulas do and is no plain number.
 pub(super) fn is_formula(text: &str) -> bool {
     // The full-width forms are signs as well to a spreadsheet that is set to Japanese or Chinese.
     let signs = ['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠'];

@@ -31,7 +31,7 @@ pub(super) struct HtmlWriter {
     head: String,
     titles: Vec<String>,
     formats: Vec<Option<ColumnFormat>>,
-    /// Whether a column has held a number: its title then stands above the digits.
+    /// True for each column that has held a number: its title then stands above the digits.
     numeric: Vec<bool>,
     rows: BufWriter<File>,
     line: String,
