@@ -22,9 +22,9 @@ static ADA: LazyLock<Claims> = LazyLock::new(|| Claims {
 /// A connection token has only one text. Reading never panics, even with a valid signature, which a fuzzer cannot make.
 pub fn connection_token(input: &[u8]) {
     let Ok(text) = str::from_utf8(input) else { return };
-    let signature = KEY.internal().sign(format!("connection {text} prod ada").as_bytes());
+    let signature = KEY.internal.sign(format!("connection {text} prod ada").as_bytes());
     for text in [text, &format!("{text}.{signature}")] {
-        if let Ok(token) = ConnectionToken::verify(&KEY, &ADA, text) {
+        if let Some(token) = ConnectionToken::verify(&KEY, &ADA, text) {
             assert_eq!(token.sign(&KEY, &ADA), text);
         }
     }
