@@ -2,7 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 
-import { ask, pods } from '../browser/pods/pods.js';
+import { pods, request } from '../browser/pods/pods.js';
 
 export class Publisher {
   /** So many were published and confirmed. */
@@ -18,7 +18,7 @@ export class Publisher {
   async next() {
     const number = this.published;
     const event = { specversion: '1.0', id: randomUUID(), source: '/tests/clients', type: 'tests.number', audience: `user:${this.#user}`, data: { number } };
-    const answer = await ask(pods[number % pods.length], 'a-program', '/api/events', { method: 'POST', body: event, type: 'application/cloudevents+json' });
+    const answer = await request(pods[number % pods.length], 'a-program', '/api/events', { method: 'POST', body: event, type: 'application/cloudevents+json' });
     if (answer.status !== 202) throw new Error(`the pod answered ${answer.status}: ${await answer.text()}`);
     this.published += 1;
   }

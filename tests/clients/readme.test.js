@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 import { launch, until } from '../browser/browser.js';
-import { notify, pods, somebody } from '../browser/pods/pods.js';
+import { notify, pods, uniqueUser } from '../browser/pods/pods.js';
 import { Haproxy } from './routes.js';
 import { Site } from './site.js';
 
@@ -60,7 +60,7 @@ async function opened(name, user) {
 
 for (const name of ['signalr', 'signalr-lossless']) {
   test(`the page ${name} writes what is said, and what was said while it was cut off, once`, async () => {
-    const user = somebody('ada');
+    const user = uniqueUser('ada');
     const written = await opened(name, user);
     // It hears what is said from when it is connected on.
     await until(async () => {

@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 
 import { until } from '../browser/browser.js';
-import { pods, somebody, store } from '../browser/pods/pods.js';
+import { pods, uniqueUser, upload } from '../browser/pods/pods.js';
 import { Publisher } from './publisher.js';
 
 /** So long a client may take for what takes milliseconds when nothing else runs on the machine. */
@@ -81,9 +81,9 @@ export const sentences = [
   {
     does: 'connects, hears what is for it, and nothing that it did not ask for',
     async run(scene) {
-      const user = somebody('ada');
+      const user = uniqueUser('ada');
       const client = await connected(scene, user, { comesBack: 'alone' });
-      const [publisher, stranger] = [new Publisher(user), new Publisher(somebody('eve'))];
+      const [publisher, stranger] = [new Publisher(user), new Publisher(uniqueUser('eve'))];
       await stranger.next();
       await publisher.next();
       await heard(client, 1);
@@ -97,7 +97,7 @@ export const sentences = [
     does: 'connects without negotiation too',
     needs: 'skipNegotiation',
     async run(scene) {
-      const user = somebody('ada');
+      const user = uniqueUser('ada');
       const client = await connected(scene, user, { comesBack: 'url', skipNegotiation: true });
       const publisher = publishing(scene, user);
       await publisher.next();
@@ -107,7 +107,7 @@ export const sentences = [
   {
     does: 'is told its cursor at once and with the keep-alive, when it asks for cursors',
     async run(scene) {
-      const client = await connected(scene, somebody('ada'), { comesBack: scene.row.keepsPlace });
+      const client = await connected(scene, uniqueUser('ada'), { comesBack: scene.row.keepsPlace });
       const cursors = await until(() => client.ear.cursor, (all) => all.length >= 3, PATIENCE);
       assert.ok(cursors.every((cursor) => typeof cursor === 'string' && cursor), JSON.stringify(cursors));
       assert.deepEqual(client.ear.log, []);
@@ -117,7 +117,7 @@ export const sentences = [
     does: 'hears all events in the order in which they were published, each once',
     async run(scene) {
       const { row } = scene;
-      const user = somebody('ada');
+      const user = uniqueUser('ada');
       const client = await connected(scene, user, { comesBack: row.keepsPlace });
       const publisher = publishing(scene, user);
       for (let number = 1; number <= row.many; number++) {
@@ -130,9 +130,9 @@ export const sentences = [
   {
     does: 'starts a task, finds it in its list, cancels it, and hears of each',
     async run(scene) {
-      const user = somebody('ada');
+      const user = uniqueUser('ada');
       const client = await connected(scene, user, { comesBack: scene.row.keepsPlace });
-      const airports = await store(pods[1], user, 'airports.csv');
+      const airports = await upload(pods[1], user, 'airports.csv');
       const input = { workflow: 'airports-later', input: { airports, begin: '2099-01-01T00:00:00Z' } };
       const task = await called(client, 'StartTask', 'workflows', input, 'Much later');
       assert.deepEqual([task.kind, task.title, task.state], ['workflows', 'Much later', 'queued']);
@@ -150,7 +150,7 @@ export const sentences = [
   {
     does: 'is told in words what was wrong with a call, and goes on',
     async run(scene) {
-      const client = await connected(scene, somebody('ada'), { comesBack: scene.row.keepsPlace });
+      const client = await connected(scene, uniqueUser('ada'), { comesBack: scene.row.keepsPlace });
       await assert.rejects(called(client, 'Nonsense', 1), /Unknown hub method 'Nonsense'/);
       await assert.rejects(called(client, 'StartTask', 'nonsense', {}, 'x'), /unknown-kind: .*there is no function of kind nonsense here/);
       await assert.rejects(called(client, 'StartTask', 5), /StartTask/);
@@ -162,7 +162,7 @@ export const sentences = [
     does: 'is let go when its token ends, and comes back with a fresh one, missing nothing',
     async run(scene) {
       const { row, site } = scene;
-      const user = somebody('ada');
+      const user = uniqueUser('ada');
       site.endEarly(user, 4);
       const client = await connected(scene, user, { comesBack: row.keepsPlace });
       site.goodAgain(user);
@@ -177,7 +177,7 @@ export const sentences = [
     does: 'led to the other pod, has missed nothing and hears nothing twice: by the cursor in its URL',
     needs: 'url',
     async run(scene) {
-      const user = somebody('ada');
+      const user = uniqueUser('ada');
       const client = await connected(scene, user, { comesBack: 'url' });
       const publisher = publishing(scene, user);
       await cutInTheMiddle(scene, client, publisher);
@@ -188,7 +188,7 @@ export const sentences = [
     does: 'led to the other pod, has missed nothing and hears nothing twice: by the wrapper',
     needs: 'wrapper',
     async run(scene) {
-      const user = somebody('ada');
+      const user = uniqueUser('ada');
       const client = await connected(scene, user, { comesBack: 'wrapper' });
       const publisher = publishing(scene, user);
       await cutInTheMiddle(scene, client, publisher);
@@ -199,7 +199,7 @@ export const sentences = [
     does: 'led to the other pod, has missed nothing: by invoking Resume; what comes twice has the same name',
     needs: 'Resume',
     async run(scene) {
-      const user = somebody('ada');
+      const user = uniqueUser('ada');
       const client = await connected(scene, user, { comesBack: 'Resume' });
       const publisher = publishing(scene, user);
       await cutInTheMiddle(scene, client, publisher);
@@ -219,7 +219,7 @@ export const sentences = [
     does: 'asks for a stateful reconnect, and everything is as without it',
     needs: 'statefulReconnect',
     async run(scene) {
-      const user = somebody('ada');
+      const user = uniqueUser('ada');
       const client = await connected(scene, user, { comesBack: 'url', statefulReconnect: true });
       const publisher = publishing(scene, user);
       await cutInTheMiddle(scene, client, publisher);
