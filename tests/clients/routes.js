@@ -27,14 +27,14 @@ export class Direct {
 
   /** Cuts all connections and answers nobody. */
   away() {
-    return this.#line.vanish();
+    return this.#line.stopListening();
   }
 
   /** There again, and leading to the other pod. */
   async otherPod() {
     this.#now = 1 - this.#now;
-    this.#line.leadTo(pods[this.#now]);
-    await this.#line.comeBack();
+    this.#line.setTarget(pods[this.#now]);
+    await this.#line.startListening();
   }
 
   stop() {
