@@ -27,7 +27,7 @@ impl Fixture {
     }
 
     /// A job that was tried, and given up for this reason.
-    async fn bury(&self, kind: &str, title: &str, reason: &str) -> Job {
+    async fn dead_letter(&self, kind: &str, title: &str, reason: &str) -> Job {
         let kind: Kind = kind.parse().unwrap();
         let job = Job::new(TaskId::new(), kind.clone(), "ada", title, json!({ "file": "a.csv" }));
         self.backplane.jobs.submit(&job).await.unwrap();
@@ -61,7 +61,8 @@ async fn the_dead_are_listed_and_shown_with_what_a_person_needs_to_decide() {
         fixture.says(&["list"]).lines().collect::<Vec<_>>(),
         ["imports: 0 waiting, 0 to be retried, 0 dead", "reports: 0 waiting, 0 to be retried, 0 dead",]
     );
-    let job = fixture.bury("reports", "Sales\u{1b}[2J", "given up after attempt 5: unavailable: it is away").await;
+    let job =
+        fixture.dead_letter("reports", "Sales\u{1b}[2J", "given up after attempt 5: unavailable: it is away").await;
     let id = job.task.to_string();
     let list = fixture.says(&["list", "--kind", "reports"]);
     let lines: Vec<_> = list.lines().collect();
@@ -80,7 +81,8 @@ async fn the_dead_are_listed_and_shown_with_what_a_person_needs_to_decide() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_retried_job_is_in_its_queue_again_and_a_dropped_one_is_nowhere() {
     let fixture = Fixture::new("imports");
-    let (one, two) = (fixture.bury("imports", "One", "busy").await, fixture.bury("imports", "Two", "busy").await);
+    let (one, two) =
+        (fixture.dead_letter("imports", "One", "busy").await, fixture.dead_letter("imports", "Two", "busy").await);
     let said = fixture.says(&["retry", &one.task.to_string()]);
     assert_eq!(said, format!("{} is back in the queue of imports\n", one.task));
     assert_eq!(fixture.take(&one.kind).await, one);
@@ -93,7 +95,7 @@ async fn a_retried_job_is_in_its_queue_again_and_a_dropped_one_is_nowhere() {
 async fn all_are_retried_at_once() {
     let fixture = Fixture::new("imports,reports");
     for kind in ["imports", "imports", "reports"] {
-        fixture.bury(kind, "A job", "busy").await;
+        fixture.dead_letter(kind, "A job", "busy").await;
     }
     assert_eq!(fixture.says(&["retry", "--all"]), "imports: 2 back in their queue\nreports: 1 back in their queue\n");
     for kind in fixture.list().as_array().unwrap() {
