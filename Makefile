@@ -17,7 +17,7 @@ run: ## build and start everything in one process on http://localhost:8080 (PORT
 	@cargo build --workspace --bin bellwire
 	@exec $(PROGRAMS)/bellwire dev --port $(PORT) $(foreach kind,imports reports workflows,--set $(kind).definitions=functions/$(kind)/examples)
 
-test: ## every test, with a RabbitMQ and a PostgreSQL of its own; ONLY=contract FILTER=healing for some of one binary
+test: ## every test, with a RabbitMQ and a PostgreSQL of its own; ONLY=contract FILTER=reconnecting for some of one binary
 	tests/services.sh $(if $(ONLY),cargo test --workspace --test $(ONLY) -- $(FILTER),tests/everything.sh)
 
 check: ## formatting, lints, documentation, the borders between the parts, shell and page, and what is not used
