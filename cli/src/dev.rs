@@ -83,7 +83,7 @@ async fn work(context: ProcessContext, data: PathBuf) -> anyhow::Result<()> {
         hosts.extend(workers(&settings, &context, &database, &readiness)?);
     }
     let config: GatewayConfig = settings.section("gateway")?;
-    let admin = Admin::bind(&config.admin_listen.to_string(), readiness.clone()).await?;
+    let admin = Admin::open(&settings, config.admin_listen, readiness.clone()).await?;
     let gateway = Gateway::bind(config, served.into(), storage, true, &readiness).await?;
     let text = welcome::prepare(&data, gateway.address()?)?;
     let stop = || signals.stop().cancelled_owned();
