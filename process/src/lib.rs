@@ -30,7 +30,7 @@ pub use config_error::ConfigError;
 pub use environments::{EnvironmentConfig, Environments};
 pub use options::Options;
 pub use readiness::{Condition, Readiness};
-pub use run::{ProcessContext, run};
+pub use run::{ProcessContext, run, run_with};
 pub use secrecy::ExposeSecret;
 pub use settings::Settings;
 pub use signals::Signals;

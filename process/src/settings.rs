@@ -26,7 +26,7 @@ const SECTIONS: [&str; 11] = [
 /// The sources of settings, the weakest first.
 #[derive(Debug, Clone, Default)]
 pub struct Layers {
-    /// The file named by a flag; without one, `bellwire.toml` if it exists.
+    /// The file, which must be there.
     pub file: Option<PathBuf>,
     /// The environment variables; those that begin with `BELLWIRE_` and hold a `__` count.
     pub variables: Vec<(OsString, OsString)>,
