@@ -31,8 +31,6 @@ install_browser_packages
 npm --prefix tests/browser run --silent check
 
 cargo clippy --workspace --all-targets -- -D warnings
-# A workspace of its own, with files of the gateway in it by path.
-cargo check --quiet --manifest-path fuzz/Cargo.toml
 # The map of a module names its private parts.
 RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --workspace --no-deps --document-private-items --quiet
 
