@@ -4,7 +4,7 @@
 #   fuzz/run.sh SECONDS [TARGET…]
 #
 # What it learns stays in fuzz/corpus, and the next run goes on from there. An input that broke something stays in
-# fuzz/artifacts: make an ordinary test of it.
+# fuzz/artifacts: lay it into fuzz/seeds/TARGET, from where `make test` replays it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 export speaker=fuzz
@@ -15,20 +15,20 @@ done
 
 seconds=${1:?how many seconds for each target}
 shift
-[ $# -gt 0 ] || mapfile -t < <(basename -s .rs -a src/bin/*.rs)
+[ $# -gt 0 ] || mapfile -t < <(sed -n 's/^ *target("\([a-z_]*\)".*/\1/p' src/targets.rs)
 [ $# -gt 0 ] || set -- "${MAPFILE[@]}"
 
 install_missing g++ # libFuzzer is C++ and is compiled here
 # The flags of .cargo/config.toml count, and not those of whoever calls.
 unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_TARGET CARGO_TARGET_DIR
-cargo build --release --bins
+cargo build --profile fuzz --features libfuzzer --bin bellwire-fuzz
 
+program=$(echo target/*/fuzz/bellwire-fuzz)
 found=
 for target in "$@"; do
   mkdir -p "corpus/$target" "artifacts/$target"
   log=target/$target.log
-  program=$(echo target/*/release/"$target")
-  if "$program" -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
+  if BELLWIRE_FUZZ_TARGET=$target "$program" -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
     -artifact_prefix="artifacts/$target/" "corpus/$target" >"$log" 2>&1; then
     say "$target: nothing found in $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") inputs; $(
       grep -o 'cov: [0-9]*' "$log" | tail -1)"

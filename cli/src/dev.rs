@@ -31,11 +31,15 @@ pub(crate) struct Flags {
     /// Where files and tables are kept
     #[arg(long, value_name = "DIR", default_value = "data")]
     data: PathBuf,
+
+    /// Listen beyond loopback where --set gateway.listen says so: whoever reaches the port becomes anybody
+    #[arg(long)]
+    tokens_for_the_whole_network: bool,
 }
 
 impl Flags {
     /// Overrides every setting of a real deployment's file that this command must not use; `--set` overrides these.
-    fn settings(&self) -> Options {
+    fn options(&self) -> Options {
         let data = self.data.display();
         let overrides = [
             ("gateway.listen", format!("127.0.0.1:{}", self.port)),
@@ -55,11 +59,21 @@ impl Flags {
 
 /// Runs until a signal stops it.
 pub(crate) fn run(flags: Flags) -> ExitCode {
-    process::run("bellwire dev", &flags.settings(), |context| work(context, flags.data))
+    // Whoever reaches the port gets a token: a deployment's databases that are set here are not theirs.
+    let (layers, unused) = flags.options().layers_of_flags();
+    process::run_with("bellwire dev", layers, |context| work(context, flags, unused))
 }
 
-async fn work(context: ProcessContext, data: PathBuf) -> anyhow::Result<()> {
+async fn work(context: ProcessContext, flags: Flags, unused: Option<String>) -> anyhow::Result<()> {
     let ProcessContext { settings, readiness, signals } = context;
+    let config: GatewayConfig = settings.section("gateway")?;
+    anyhow::ensure!(
+        config.listen.ip().is_loopback() || flags.tokens_for_the_whole_network,
+        "gateway.listen: `bellwire dev` hands out tokens for anybody, and {} is not on loopback; \
+         --tokens-for-the-whole-network allows it",
+        config.listen,
+    );
+    let data = flags.data;
     fs::create_dir_all(&data).with_context(|| format!("--data: the folder {} cannot be made", data.display()))?;
     let storage = Storage::open(&settings.section::<StorageConfig>("storage")?)?;
     let broker = Broker::new();
@@ -82,10 +96,9 @@ async fn work(context: ProcessContext, data: PathBuf) -> anyhow::Result<()> {
         };
         hosts.extend(workers(&settings, &context, &database, &readiness)?);
     }
-    let config: GatewayConfig = settings.section("gateway")?;
-    let admin = Admin::bind(&config.admin_listen.to_string(), readiness.clone()).await?;
+    let admin = Admin::open(&settings, config.admin_listen, readiness.clone()).await?;
     let gateway = Gateway::bind(config, served.into(), storage, true, &readiness).await?;
-    let text = welcome::prepare(&data, gateway.address()?)?;
+    let text = welcome::prepare(&data, gateway.address()?, unused.as_deref())?;
     let stop = || signals.stop().cancelled_owned();
     let workers = try_join_all(hosts.into_iter().map(|host| host.run(stop())));
     let workers = async { workers.await.map_err(anyhow::Error::from) };

@@ -15,8 +15,8 @@ Uranus,86.8,51118,17.2,2867.0,30589,28,yes
 Neptune,102,49528,16.1,4515.0,59800,16,yes
 ";
 
-/// Writes the sample file into the data folder and returns the text.
-pub(crate) fn prepare(data: &Path, listening: SocketAddr) -> io::Result<String> {
+/// Writes the sample file into the data folder and returns the text, with what this machine has and dev does not use.
+pub(crate) fn prepare(data: &Path, listening: SocketAddr, unused: Option<&str>) -> io::Result<String> {
     let sample = data.join("planets.csv");
     fs::write(&sample, PLANETS)?;
     let address = match listening.ip().is_unspecified() || listening.ip().is_loopback() {
@@ -24,14 +24,15 @@ pub(crate) fn prepare(data: &Path, listening: SocketAddr) -> io::Result<String> 
         false => format!("http://{listening}"),
     };
     // A relative path would not be found from another folder.
-    Ok(text(&address, &sample.canonicalize()?.display().to_string()))
+    let unused = unused.map_or_else(String::new, |unused| format!("{unused}\n"));
+    Ok(text(&address, &sample.canonicalize()?.display().to_string(), &unused))
 }
 
-fn text(address: &str, sample: &str) -> String {
+fn text(address: &str, sample: &str, unused: &str) -> String {
     format!(
         r#"
 Bellwire is at {address}  (environments dev and test; Ctrl-C ends it)
-
+{unused}
 Follow what ada is told, in a terminal of its own:
 
   curl -sN "{address}/events?access_token=$(curl -s '{address}/dev/token?user=ada&env=dev' | cut -d'"' -f4)"

@@ -1,23 +1,22 @@
-//! Properties that must hold for any input: each function panics where one does not. `src/bin` has a libFuzzer target for each.
+//! Properties that must hold for any input: each function panics where one does not.
+//!
+//! - [`targets`]: the list of them; `main.rs` feeds one of them from libFuzzer, `tests/replay.rs` all of them their seeds
+//! - `names`, `tokens`, `messages`, `event`, `hub`, `settings`: bytes of one kind each
+//! - `definitions`: what operators write; `files`: what people upload
+//! - `http`: requests to a whole gateway, which `pod` starts
+//! - `seeds`: good inputs of some targets
 
-mod connection;
-mod cursor;
+mod definitions;
 mod event;
+mod files;
+mod http;
 mod hub;
+mod messages;
+mod names;
+mod pod;
 mod seeds;
+mod settings;
+mod targets;
+mod tokens;
 
-// The gateway's own files, by path: for one text, all of the gateway would be compiled with a fuzzer's flags.
-#[allow(dead_code, reason = "the gateway uses the rest")]
-#[path = "../../gateway/src/hub/connection_token.rs"]
-mod connection_token;
-#[path = "../../gateway/src/hmac.rs"]
-mod hmac;
-#[allow(dead_code, reason = "the gateway uses the rest")]
-#[path = "../../gateway/src/token.rs"]
-mod token;
-
-pub use connection::{connection_token, connection_tokens};
-pub use cursor::cursor;
-pub use event::event;
-pub use hub::{handshake, hub};
-pub use seeds::{cursors, events, hub_messages, plant};
+pub use targets::{TARGETS, Target, find};

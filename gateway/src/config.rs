@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, num::NonZeroU32, time::Duration};
 
-use process::quantity;
+use process::{AdminListen, quantity};
 use serde::Deserialize;
 
 use crate::{
@@ -16,8 +16,8 @@ use crate::{
 pub struct GatewayConfig {
     /// `BELLWIRE_GATEWAY__LISTEN`: the address for browsers and programs. `0.0.0.0:8080`.
     pub listen: SocketAddr,
-    /// `BELLWIRE_GATEWAY__ADMIN_LISTEN`: the address of `/livez`, `/readyz`, `/metrics`. `0.0.0.0:9090`.
-    pub admin_listen: SocketAddr,
+    /// `BELLWIRE_GATEWAY__ADMIN_LISTEN`: the port of `/livez`, `/readyz`, `/metrics` on `admin.host`, or an address. `9090`.
+    pub admin_listen: AdminListen,
     /// `BELLWIRE_GATEWAY__WINDOW`: the past that is kept in memory, in event time; the same on every pod. `24h`.
     #[serde(deserialize_with = "quantity::duration")]
     pub window: Duration,
@@ -64,7 +64,7 @@ impl Default for GatewayConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([0, 0, 0, 0], 8080)),
-            admin_listen: SocketAddr::from(([0, 0, 0, 0], 9090)),
+            admin_listen: AdminListen::port(9090),
             window: Duration::from_secs(24 * 3600),
             window_bytes: 256 << 20,
             heartbeat: Duration::from_secs(15),

@@ -4,7 +4,8 @@
 //!
 //! - [`run`]: a process from its settings to its end; [`config`]: `[gateway]`
 //! - [`start`]: the tasks of each environment; [`pod`]: the state that requests see
-//! - [`server`]: the port and its connections; [`routes`]: all routes; [`origins`]: the pages that may use them
+//! - [`server`]: the port and its connections; [`routes`]: all routes; [`origins`]: the pages that may use them;
+//!   `dev_host`: the hosts that `bellwire dev` answers to
 //! - [`caller`]: the user of a request; [`token`]: the access token that proves it
 //! - [`api`]: publishing, tasks, approvals, files, and their description
 //! - [`hub`]: clients of SignalR
@@ -16,6 +17,7 @@
 pub mod api;
 pub mod caller;
 pub mod config;
+mod dev_host;
 pub mod dispatch;
 mod hmac;
 pub mod hub;

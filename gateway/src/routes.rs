@@ -3,7 +3,7 @@
 use axum::{
     Router,
     http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header},
-    middleware::map_response,
+    middleware::{from_fn_with_state, map_response},
     response::Response,
     routing::{get, post, put},
 };
@@ -12,19 +12,26 @@ use crate::{
     api::{
         approvals, dev_token, event_stream, files, functions, openapi, page, problem::Problem, publish, task_routes,
     },
+    dev_host,
     hub::{negotiate, routes as hub},
     pod::Pod,
 };
 
 /// The routes over a pod.
 pub fn routes(pod: Pod) -> Router {
-    // The page and the module are for everybody; CORS for the listed origins covers only the rest.
+    // The page and the module are for everybody, the tokens of `bellwire dev` for no other page; CORS for the listed
+    // origins covers only the rest.
     let pages = Router::new()
         .route("/", get(page::index))
         .route("/client/{*path}", get(page::client))
+        .route("/dev/token", get(dev_token::issue))
         .method_not_allowed_fallback(method_not_allowed);
     let cors = pod.config.origins.cors();
-    services().layer(cors).merge(pages).layer(map_response(add_security_headers)).with_state(pod)
+    let mut all = services().layer(cors).merge(pages);
+    if pod.issues_dev_tokens {
+        all = all.layer(from_fn_with_state(pod.clone(), dev_host::check));
+    }
+    all.layer(map_response(add_security_headers)).with_state(pod)
 }
 
 fn services() -> Router<Pod> {
@@ -40,7 +47,6 @@ fn services() -> Router<Pod> {
         .route("/api/openapi.json", get(openapi::document))
         .route("/hub", get(hub::connect).post(hub::post).delete(hub::delete))
         .route("/hub/negotiate", post(negotiate::negotiate))
-        .route("/dev/token", get(dev_token::issue))
         .fallback(async |uri: Uri| Problem::not_found(format!("there is nothing at {}", uri.path())))
         .method_not_allowed_fallback(method_not_allowed)
 }
@@ -50,10 +56,13 @@ async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail)
 }
 
-/// Forbids browsers to guess a type, and to send the address of a page to those it links to.
+/// Forbids browsers to guess a type, to send the address of a page to those it links to, and to show an answer as a page
+/// with anything in it, or within another's.
 async fn add_security_headers(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(HeaderName::from_static("referrer-policy"), HeaderValue::from_static("no-referrer"));
+    let nothing = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(nothing);
     response
 }

@@ -18,7 +18,7 @@ pub async fn serve(context: ProcessContext) -> anyhow::Result<()> {
     let storage = Storage::open(&settings.section::<StorageConfig>("storage")?)?;
     let served = environments(&settings)?;
     raise_file_limit(config.connections);
-    let admin = Admin::bind(&config.admin_listen.to_string(), readiness.clone()).await?;
+    let admin = Admin::open(&settings, config.admin_listen, readiness.clone()).await?;
     let gateway = Gateway::bind(config, served, storage, false, &readiness).await?;
     info!(address = %gateway.address()?, admin = %admin.address(), "serving");
     admin.serve_during(gateway.run(signals.stop().cancelled_owned())).await?

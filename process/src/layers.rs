@@ -1,6 +1,6 @@
 //! The layers of the settings as sources of the `config` crate, each value knowing where it came from.
 
-use std::{ffi::OsString, fs, io, path::Path};
+use std::{ffi::OsString, fs, path::Path};
 
 use config::{Map, Source, Value};
 
@@ -74,6 +74,12 @@ fn is_word(segment: &str) -> bool {
     !segment.is_empty() && segment.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
+/// The names of the variables that set something.
+pub(crate) fn setting_names(variables: &[(OsString, OsString)]) -> impl Iterator<Item = &str> {
+    let names = variables.iter().filter_map(|(name, _)| name.to_str());
+    names.filter(|name| name.strip_prefix(PREFIX).is_some_and(|path| path.contains("__")))
+}
+
 /// Variables that seem to lack an underscore, each with the name that was probably meant.
 pub(crate) fn misspelled_variables(variables: &[(OsString, OsString)], sections: &[&str]) -> Vec<(String, String)> {
     // Kubernetes describes a service `bellwire-gateway` to its pods in variables like these.
@@ -92,16 +98,15 @@ pub(crate) fn misspelled_variables(variables: &[(OsString, OsString)], sections:
     found
 }
 
-/// The settings file's name and text: a named one must exist, the default one may be missing.
-pub(crate) fn file(named: Option<&Path>) -> Result<Option<(String, String)>, ConfigError> {
-    let path = named.unwrap_or(Path::new("bellwire.toml"));
+/// The settings file's name and text.
+pub(crate) fn file(path: Option<&Path>) -> Result<Option<(String, String)>, ConfigError> {
+    let Some(path) = path else { return Ok(None) };
     let shown = path.display().to_string();
     match fs::read_to_string(path) {
         Ok(text) => {
             check_syntax(&shown, &text)?;
             Ok(Some((shown, text)))
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound && named.is_none() => Ok(None),
         Err(error) => Err(ConfigError::source(&shown, format!("the settings file cannot be read: {error}"))),
     }
 }

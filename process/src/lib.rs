@@ -7,10 +7,11 @@
 //! - [`logs`]: for people on a terminal, JSON otherwise;
 //! - [`signals`]: the first asks to stop, the second ends at once;
 //! - [`readiness`]: the conditions of `/readyz`;
-//! - [`admin`] and [`prometheus`]: the port that serves probes and metrics.
+//! - [`admin_listen`], [`admin`] and [`prometheus`]: the port that serves probes and metrics.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod admin;
+pub mod admin_listen;
 mod config_error;
 pub mod environments;
 mod layers;
@@ -24,11 +25,12 @@ pub mod settings;
 pub mod signals;
 
 pub use admin::Admin;
+pub use admin_listen::{AdminConfig, AdminListen};
 pub use config_error::ConfigError;
 pub use environments::{EnvironmentConfig, Environments};
 pub use options::Options;
 pub use readiness::{Condition, Readiness};
-pub use run::{ProcessContext, run};
+pub use run::{ProcessContext, run, run_with};
 pub use secrecy::ExposeSecret;
 pub use settings::Settings;
 pub use signals::Signals;

@@ -4,7 +4,14 @@ use std::{future::Future, process::ExitCode};
 
 use anyhow::Context;
 
-use crate::{logs, options::Options, prometheus, readiness::Readiness, settings::Settings, signals::Signals};
+use crate::{
+    logs,
+    options::Options,
+    prometheus,
+    readiness::Readiness,
+    settings::{Layers, Settings},
+    signals::Signals,
+};
 
 /// The parts that every process has.
 pub struct ProcessContext {
@@ -18,14 +25,23 @@ pub struct ProcessContext {
 
 /// Runs `work` as the process `name` (`bellwire-gateway`) with these flags. An error of the work is the last line of the
 /// log, and the exit code is 1.
-// There are no logs before the settings are read, so their error goes to standard error as it is.
-#[allow(clippy::print_stderr)]
 pub fn run<F: Future<Output = anyhow::Result<()>>>(
     name: &'static str,
     options: &Options,
     work: impl FnOnce(ProcessContext) -> F,
 ) -> ExitCode {
-    let settings = match options.settings().and_then(|settings| logs::init(&settings).map(|()| settings)) {
+    run_with(name, options.layers(), work)
+}
+
+/// The same, with settings from these layers alone.
+// There are no logs before the settings are read, so their error goes to standard error as it is.
+#[allow(clippy::print_stderr)]
+pub fn run_with<F: Future<Output = anyhow::Result<()>>>(
+    name: &'static str,
+    layers: Layers,
+    work: impl FnOnce(ProcessContext) -> F,
+) -> ExitCode {
+    let settings = match Settings::read(layers).and_then(|settings| logs::init(&settings).map(|()| settings)) {
         Ok(settings) => settings,
         Err(error) => {
             eprintln!("{name}: {error}");

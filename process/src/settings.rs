@@ -9,7 +9,7 @@ use crate::{config_error::ConfigError, layers};
 
 /// The known sections; any other is refused, for it is most likely a mistake. Below `functions` each function of a
 /// user's own has a section of its kind's name.
-const SECTIONS: [&str; 10] = [
+const SECTIONS: [&str; 11] = [
     "gateway",
     "backplane",
     "environment",
@@ -19,13 +19,14 @@ const SECTIONS: [&str; 10] = [
     "reports",
     "workflows",
     "functions",
+    "admin",
     "log",
 ];
 
 /// The sources of settings, the weakest first.
 #[derive(Debug, Clone, Default)]
 pub struct Layers {
-    /// The file named by a flag; without one, `bellwire.toml` if it exists.
+    /// The file, which must be there.
     pub file: Option<PathBuf>,
     /// The environment variables; those that begin with `BELLWIRE_` and hold a `__` count.
     pub variables: Vec<(OsString, OsString)>,

@@ -89,6 +89,52 @@ async fn an_open_connection_does_not_hold_up_the_end() {
     assert!(TcpStream::connect(address).await.is_err(), "the port is free again");
 }
 
+/// Connections that have sent this and will send no more.
+async fn silent(address: SocketAddr, number: usize, sent: &str) -> Vec<TcpStream> {
+    let mut streams = Vec::new();
+    for _ in 0..number {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(sent.as_bytes()).await.unwrap();
+        streams.push(stream);
+    }
+    streams
+}
+
+#[tokio::test]
+async fn a_probe_is_answered_beside_half_sent_heads_and_readers_that_do_not_read() {
+    let admin = port(&Readiness::default()).await;
+    let address = admin.address();
+    admin
+        .serve_during(async {
+            let mut half_sent = silent(address, 200, "GET /livez HTTP/1.1\r\nhost: ").await;
+            let readers = silent(address, 200, "GET /metrics HTTP/1.1\r\nhost: admin\r\n\r\n").await;
+            assert!(get(address, "/livez").await.starts_with("HTTP/1.1 200"));
+            // Whoever came first has given way, so that they cannot use up the process's files.
+            let mut nothing = Vec::new();
+            let ended = timeout(DEADLINE, half_sent[0].read_to_end(&mut nothing)).await.expect("it is closed");
+            assert!(ended.is_err() || nothing.is_empty());
+            drop(readers);
+        })
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_is_closed_that_sends_no_whole_head_or_has_had_its_answer() {
+    let admin = port(&Readiness::default()).await;
+    let address = admin.address();
+    admin
+        .serve_during(async {
+            for sent in ["", "GET /livez HTTP/1.1\r\nhost: ", "GET /livez HTTP/1.1\r\nhost: admin\r\n\r\n"] {
+                let mut stream = silent(address, 1, sent).await.remove(0);
+                let mut answer = Vec::new();
+                timeout(DEADLINE, stream.read_to_end(&mut answer)).await.expect("it is closed").ok();
+            }
+        })
+        .await
+        .unwrap();
+}
+
 #[tokio::test]
 async fn a_port_that_is_taken_is_named() {
     let admin = port(&Readiness::default()).await;

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 
 const CLIENT = new URL('../../client/', import.meta.url);
 const TYPES = { js: 'text/javascript', css: 'text/css', html: 'text/html', svg: 'image/svg+xml' };
-const POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'self'";
+const POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
 
 /** An unsigned token: the module reads it, only a real gateway verifies it. */
 export function token({ sub = 'ada', env = 'dev', ...more } = {}) {

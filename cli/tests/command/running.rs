@@ -1,7 +1,8 @@
 //! The real binary, in a folder of its own.
 
 use std::{
-    io::{BufRead, BufReader, Lines},
+    io::{BufRead, BufReader, Lines, Read, Write},
+    net::TcpStream,
     process::{Child, ChildStdout, Command, Output, Stdio},
     time::{Duration, Instant},
 };
@@ -53,8 +54,13 @@ pub(crate) struct Dev {
 
 impl Dev {
     pub(crate) fn start() -> Self {
-        let folder = Folder::with("");
-        let mut dev = folder.bellwire(&["dev", "--port", "0"]);
+        Self::start_in(Folder::with(""), &[], &[])
+    }
+
+    /// In a folder that has been prepared, with variables and further flags.
+    pub(crate) fn start_in(folder: Folder, variables: &[(&str, &str)], flags: &[&str]) -> Self {
+        let mut dev = folder.bellwire(&[&["dev", "--port", "0"], flags].concat());
+        dev.envs(variables.iter().copied());
         let mut child = dev.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut words = String::new();
@@ -63,6 +69,21 @@ impl Dev {
             words.push('\n');
         }
         Self { folder, child, words }
+    }
+
+    /// Its `host:port`.
+    pub(crate) fn address(&self) -> &str {
+        self.words.split_once("http://").unwrap().1.split_whitespace().next().unwrap()
+    }
+
+    /// The answer to a request with exactly these header lines, head and body.
+    pub(crate) fn answer(&self, request: &str, headers: &[&str]) -> String {
+        let mut stream = TcpStream::connect(self.address()).unwrap();
+        let headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
+        write!(stream, "{request}\r\n{headers}connection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
     }
 
     /// Runs lines as if they had been pasted.

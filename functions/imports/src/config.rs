@@ -1,8 +1,8 @@
 //! The settings of imports.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
-use process::quantity;
+use process::{AdminListen, quantity};
 use runtime::HostConfig;
 use serde::Deserialize;
 
@@ -12,8 +12,8 @@ use crate::input::TableName;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ImportsConfig {
-    /// `BELLWIRE_IMPORTS__ADMIN_LISTEN`: `/livez`, `/readyz`, `/metrics`. `0.0.0.0:9091`.
-    pub admin_listen: SocketAddr,
+    /// `BELLWIRE_IMPORTS__ADMIN_LISTEN`: the port of `/livez`, `/readyz`, `/metrics` on `admin.host`, or an address. `9091`.
+    pub admin_listen: AdminListen,
     /// `[imports.host]`: concurrency, attempts and shutdown.
     pub host: HostConfig,
     /// `BELLWIRE_IMPORTS__DEADLINE`: the longest time of one import; below the broker's 30 minutes. `20m`.
@@ -36,7 +36,7 @@ pub struct ImportsConfig {
 impl Default for ImportsConfig {
     fn default() -> Self {
         Self {
-            admin_listen: SocketAddr::from(([0, 0, 0, 0], 9091)),
+            admin_listen: AdminListen::port(9091),
             host: HostConfig::default(),
             deadline: Duration::from_secs(20 * 60),
             rejected_limit: 10_000,

@@ -1,8 +1,8 @@
 //! The settings of reports.
 
-use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{fmt, path::PathBuf, time::Duration};
 
-use process::quantity;
+use process::{AdminListen, quantity};
 use runtime::HostConfig;
 use serde::Deserialize;
 
@@ -10,8 +10,8 @@ use serde::Deserialize;
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ReportsConfig {
-    /// `BELLWIRE_REPORTS__ADMIN_LISTEN`: `/livez`, `/readyz`, `/metrics`. `0.0.0.0:9092`.
-    pub admin_listen: SocketAddr,
+    /// `BELLWIRE_REPORTS__ADMIN_LISTEN`: the port of `/livez`, `/readyz`, `/metrics` on `admin.host`, or an address. `9092`.
+    pub admin_listen: AdminListen,
     /// `[reports.host]`: concurrency, attempts and shutdown.
     pub host: HostConfig,
     /// `BELLWIRE_REPORTS__DEADLINE`: the time limit of one report; below the broker's 30 minutes. `20m`.
@@ -37,7 +37,7 @@ pub struct ReportsConfig {
 impl Default for ReportsConfig {
     fn default() -> Self {
         Self {
-            admin_listen: SocketAddr::from(([0, 0, 0, 0], 9092)),
+            admin_listen: AdminListen::port(9092),
             host: HostConfig::default(),
             deadline: Duration::from_secs(20 * 60),
             definitions: PathBuf::new(),

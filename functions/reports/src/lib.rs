@@ -10,6 +10,7 @@
 //! - `write`: the rows as a file of one of the formats; `number`: numbers as people read them
 //! - `upload`: the bytes of the file on their way to the storage
 //! - [`output`]: the result of the task and its toast; `expiry`: the removal of old files
+//! - `inspect`: a definition without a folder
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -18,6 +19,7 @@ pub mod config;
 mod definition;
 mod expiry;
 pub mod input;
+mod inspect;
 mod number;
 pub mod output;
 mod query;
@@ -26,5 +28,6 @@ mod upload;
 mod write;
 
 pub use config::ReportsConfig;
+pub use inspect::inspect_definition;
 pub use report::{OpenError, Reports};
 pub use runtime::DatabaseConfig;

@@ -20,12 +20,12 @@
 //! }
 //! ```
 
-use std::{net::SocketAddr, process::ExitCode};
+use std::process::ExitCode;
 
 use backplane::Backplane;
 use clap::{Args, Command, FromArgMatches};
 use model::{Environment, PodId};
-use process::{Admin, Environments, Options, ProcessContext, Settings};
+use process::{Admin, AdminListen, Environments, Options, ProcessContext, Settings};
 use serde::Deserialize;
 use storage::{Storage, StorageConfig};
 use tracing::info;
@@ -60,22 +60,22 @@ impl Flags {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct WorkerConfig {
-    /// `BELLWIRE_FUNCTIONS__KIND__ADMIN_LISTEN`: `/livez`, `/readyz`, `/metrics`. `0.0.0.0:9094`.
-    admin_listen: SocketAddr,
+    /// `BELLWIRE_FUNCTIONS__KIND__ADMIN_LISTEN`: the port of `/livez`, `/readyz`, `/metrics` on `admin.host`, or an address. `9094`.
+    admin_listen: AdminListen,
     /// `[functions.KIND.host]`: how many at once, how often tried, how stopped.
     host: HostConfig,
 }
 
 impl Default for WorkerConfig {
     fn default() -> Self {
-        Self { admin_listen: SocketAddr::from(([0, 0, 0, 0], 9094)), host: HostConfig::default() }
+        Self { admin_listen: AdminListen::port(9094), host: HostConfig::default() }
     }
 }
 
 /// A worker, made of its settings.
 pub struct Worker<F> {
     /// The address of `/livez`, `/readyz` and `/metrics`.
-    pub admin_listen: SocketAddr,
+    pub admin_listen: AdminListen,
     /// The settings of the host.
     pub host: HostConfig,
     /// The function that runs the jobs.
@@ -83,7 +83,7 @@ pub struct Worker<F> {
 }
 
 impl<F: Function> Worker<F> {
-    /// A worker with the settings of `[functions.KIND]`; `admin_listen` there is `0.0.0.0:9094` unless set.
+    /// A worker with the settings of `[functions.KIND]`; `admin_listen` there is `9094` unless set.
     pub fn from_settings(settings: &Settings, function: F) -> anyhow::Result<Self> {
         let WorkerConfig { admin_listen, host } = settings.section(&format!("functions.{}", function.kind()))?;
         Ok(Self { admin_listen, host, function })
@@ -111,7 +111,7 @@ async fn serve<F: Function>(
     let storage = Storage::open(&settings.section::<StorageConfig>("storage")?)?;
     let database = database(&settings)?;
     let backplane = Backplane::open(&environments.backplane(&settings, &environment)?, &environment)?;
-    let admin = Admin::bind(&admin_listen.to_string(), readiness.clone()).await?;
+    let admin = Admin::open(&settings, admin_listen, readiness.clone()).await?;
     let worker = WorkerContext { environment, backplane, storage, database, pod: PodId::worker() };
     info!(environment = %worker.environment, pod = %worker.pod, admin = %admin.address(), "working");
     let host = Host::new(worker, host, function, &readiness)?;

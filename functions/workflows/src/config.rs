@@ -1,9 +1,9 @@
 //! The settings of the workflows function.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use model::Kind;
-use process::quantity;
+use process::{AdminListen, quantity};
 use runtime::HostConfig;
 use serde::Deserialize;
 
@@ -11,8 +11,8 @@ use serde::Deserialize;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WorkflowsConfig {
-    /// `BELLWIRE_WORKFLOWS__ADMIN_LISTEN`: `/livez`, `/readyz`, `/metrics`. `0.0.0.0:9093`.
-    pub admin_listen: SocketAddr,
+    /// `BELLWIRE_WORKFLOWS__ADMIN_LISTEN`: the port of `/livez`, `/readyz`, `/metrics` on `admin.host`, or an address. `9093`.
+    pub admin_listen: AdminListen,
     /// `[workflows.host]`: how many runs are started at once, how often attempted, how stopped.
     pub host: HostConfig,
     /// `BELLWIRE_WORKFLOWS__DEFINITIONS`: the folder of the definitions, `NAME.toml` each. Empty: no workflows.
@@ -34,7 +34,7 @@ pub struct WorkflowsConfig {
 impl Default for WorkflowsConfig {
     fn default() -> Self {
         Self {
-            admin_listen: SocketAddr::from(([0, 0, 0, 0], 9093)),
+            admin_listen: AdminListen::port(9093),
             host: HostConfig::default(),
             definitions: PathBuf::new(),
             kinds: ["imports", "reports"].map(|kind| kind.parse().expect("it is a kind's name")).into(),

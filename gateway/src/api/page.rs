@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::LazyLock};
 
 use axum::{
     extract::Path,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
@@ -20,9 +20,11 @@ static FILES: LazyLock<HashMap<&str, File>> = LazyLock::new(|| files(&CLIENT).co
 const PAGE: &str = "page/index.html";
 /// The module that the page starts with.
 const PAGE_MODULE: &str = "page/page.js";
-/// Nothing from elsewhere, and no script in the page itself.
+/// Nothing from elsewhere, and no script in the page itself. Nobody may show it in a frame, and let people press its
+/// buttons unseen.
 const POLICY: &str = "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; \
-                      form-action 'self'; frame-ancestors 'self'";
+                      form-action 'self'; frame-ancestors 'none'";
+const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 
 /// The demo and operations page.
 pub async fn index(headers: HeaderMap) -> Result<Response, Problem> {
@@ -67,6 +69,8 @@ impl File {
         // Kept by the browser, and asked for again at each load: a gateway of another version serves other modules.
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+        // A page that opened ours keeps no hold of its window.
+        headers.insert(OPENER_POLICY, HeaderValue::from_static("same-origin"));
         // Pages of other origins load the module.
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
         response

@@ -54,6 +54,20 @@ async fn a_file_is_sent_once_to_a_browser_that_keeps_it() {
 }
 
 #[tokio::test]
+async fn nothing_of_a_gateway_is_shown_within_a_page_of_another_site() {
+    let cluster = Cluster::new(TestBackplane::memory()).await;
+    let pod = cluster.pod().await;
+    for path in ["/", "/client/bellwire.js", "/client/nothing", "/api/tasks", "/api/openapi.json", "/nothing"] {
+        let answer = get(&format!("{}{path}", pod.url), None).await;
+        let policy = header(answer.headers(), "content-security-policy");
+        assert!(policy.contains("default-src '") && policy.contains("frame-ancestors 'none'"), "{path}: {policy}");
+        assert_eq!(header(answer.headers(), "x-content-type-options"), "nosniff", "{path}");
+    }
+    let page = get(&pod.url, None).await;
+    assert_eq!(header(page.headers(), "cross-origin-opener-policy"), "same-origin");
+}
+
+#[tokio::test]
 async fn the_page_preloads_every_module_that_it_imports() {
     let cluster = Cluster::new(TestBackplane::memory()).await;
     let pod = cluster.pod().await;

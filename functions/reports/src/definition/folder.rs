@@ -20,7 +20,7 @@ pub(crate) fn read(folder: &Path) -> Result<BTreeMap<String, Arc<ReportDefinitio
     folder.read(read_definition, |_| Vec::new())
 }
 
-fn read_definition([toml, query]: &[Source; 2]) -> Result<Arc<ReportDefinition>, Vec<Fault>> {
+pub(crate) fn read_definition([toml, query]: &[Source; 2]) -> Result<Arc<ReportDefinition>, Vec<Fault>> {
     let sql = SqlTemplate::parse(&query.text).map_err(|error| {
         let (file, line) = (query.file.clone(), Some(error.line));
         Fault { file, line, reason: error.message }

@@ -1,6 +1,10 @@
 //! All workflows of a folder, read and checked when the process starts.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+};
 
 use model::Kind;
 use runtime::definitions::{Fault, Faults, Folder, Source};
@@ -29,6 +33,13 @@ impl Definitions {
         };
         let definitions = folder.read(|[source]| read(source, &kinds), |found| check_nesting(&folder, found))?;
         Ok(Self(definitions.into_iter().map(|(name, definition)| (name, Arc::new(definition))).collect()))
+    }
+
+    /// Reads a definition that starts no other, from its text alone; steps may name these functions.
+    pub fn read_text(text: &str, functions: &[Kind]) -> Result<Definition, Vec<Fault>> {
+        let source = Source { file: "workflow.toml".to_owned(), name: "workflow".to_owned(), text: text.to_owned() };
+        let functions = functions.iter().map(Kind::to_string).collect();
+        read(&source, &Kinds { functions, workflows: BTreeSet::new() })
     }
 
     /// The workflow of this name.
