@@ -14,14 +14,8 @@ use crate::{
     definition::{folder::Definitions, spec::ImportSpec},
     input::Input,
     output::{self, Output},
-    read::{
-        delimited::DelimitedReader,
-        json_lines::JsonLinesReader,
-        source::FileSource,
-        text::TextReader,
-        unpack::{self, UnpackLimit},
-    },
-    schema::plan::{self, Layout, Limits, Plan, TextFormat},
+    read::{source::FileSource, unpack::UnpackLimit},
+    schema::plan::{Layout, Limits, Plan},
     write::{
         database::TableDatabase,
         load::{LoadJob, LoadOutcome, RowSource},
@@ -76,26 +70,15 @@ impl Imports {
             stop: context.stop.clone(),
             started,
         };
-        let (compression, encoding, format) = match &plan.layout {
+        let layout = match &plan.layout {
             Layout::Sheet(workbook) => {
                 let source = RowSource::Sheet(workbook.clone(), context.progress_handle());
                 return self.database.load(job(plan, source), async {}).await;
             }
-            Layout::Text { compression, encoding, format } => (*compression, *encoding, *format),
+            Layout::Text(layout) => *layout,
         };
         let (file, transfer) = FileSource::open(context, &spec.file, Some(context.progress_handle())).await?;
-        let limits = self.limits();
-        let text = TextReader::new(unpack::unpack(Box::new(file), compression, limits.unpack), encoding);
-        let source = match format {
-            TextFormat::Delimited(delimiter) => {
-                RowSource::Delimited(Box::new(DelimitedReader::new(text, delimiter.0, false)))
-            }
-            TextFormat::JsonLines => {
-                let names = plan.mapping.fields.iter().map(|column| column.field.clone()).collect();
-                let unknown_keys = plan::unknown_keys(spec, limits.columns);
-                RowSource::Json(Box::new(JsonLinesReader::new(text, names, unknown_keys, false)))
-            }
-        };
+        let source = RowSource::Text(layout.open(Box::new(file), &plan.mapping, spec, self.limits()));
         self.database.load(job(plan, source), transfer).await
     }
 }

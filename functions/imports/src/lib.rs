@@ -9,6 +9,7 @@
 //! - `schema`: the columns of the file and of the table, from the file's beginning
 //! - `write`: rows into a table of SQLite or PostgreSQL, in one transaction that also records the task
 //! - `output`: the task's result and its toast
+//! - `inspect`: the same reading without a database
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -18,12 +19,16 @@ mod config;
 mod definition;
 mod import;
 mod input;
+mod inspect;
 mod output;
 mod read;
 mod schema;
 mod write;
 
+pub use column::{Column, ColumnType};
 pub use config::{ImportsConfig, TablePattern};
 pub use import::{Imports, OpenError};
+pub use input::{Compression, Format};
+pub use inspect::{Inspection, inspect_definition, inspect_file};
 // The second argument of `Imports::open`.
 pub use runtime::DatabaseConfig;

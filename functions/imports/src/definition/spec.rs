@@ -12,7 +12,7 @@ use crate::{
         folder::Definitions,
         parse::{DeclaredColumn, Definition},
     },
-    input::{FileOptions, Input, Mode, TableName},
+    input::{Compression, FileOptions, Format, Input, Mode, TableName},
 };
 
 /// A resolved import.
@@ -60,6 +60,20 @@ impl ImportSpec {
             return Err(forbidden());
         }
         Self::from_definition(definition, input)
+    }
+
+    /// An import of any file, of which only this much is known.
+    pub(crate) fn undefined(format: Option<Format>, compression: Option<Compression>) -> Result<Self, Failure> {
+        let options = FileOptions { format, compression, ..FileOptions::default() };
+        Ok(Self {
+            file: "a/file".parse().map_err(|error| Failure::input(format!("{error}")))?,
+            table: TableName::try_from("t".to_owned()).map_err(Failure::input)?,
+            mode: Mode::Replace,
+            key: Vec::new(),
+            options,
+            columns: ColumnSpec::Types(BTreeMap::new()),
+            definition: None,
+        })
     }
 
     fn from_input(

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use runtime::{Context, Failure, thread};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     definition::spec::{ColumnSpec, ImportSpec},
@@ -35,13 +36,17 @@ pub(crate) struct Plan {
 /// The format of a file, with what its reader needs.
 #[derive(Debug, Clone)]
 pub(crate) enum Layout {
-    Text {
-        compression: Compression,
-        encoding: TextEncoding,
-        format: TextFormat,
-    },
+    Text(TextLayout),
     /// A workbook, copied to a temporary file.
     Sheet(Workbook),
+}
+
+/// A text.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TextLayout {
+    pub(crate) compression: Compression,
+    pub(crate) encoding: TextEncoding,
+    pub(crate) format: TextFormat,
 }
 
 /// The format of a text.
@@ -49,6 +54,12 @@ pub(crate) enum Layout {
 pub(crate) enum TextFormat {
     Delimited(Delimiter),
     JsonLines,
+}
+
+/// The reader of a text's rows.
+pub(crate) enum TextRows {
+    Delimited(Box<DelimitedReader>),
+    Json(Box<JsonLinesReader>),
 }
 
 /// The limits of a file and of a table.
@@ -66,42 +77,74 @@ impl Plan {
         limits: Limits,
     ) -> Result<Self, Failure> {
         let (file, transfer) = FileSource::open(context, &spec.file, None).await?;
-        let (spec, stop, bytes) = (spec.clone(), context.stop.clone(), file.bytes);
-        let planning = thread::run(move || {
-            let file = Peeked::new(Box::new(file))?;
-            if file.head().is_empty() {
-                return Err(Failure::input("the file is empty"));
-            }
-            let compression = spec.options.compression.unwrap_or_else(|| sniff::compression(file.head()));
-            let file = Peeked::new(unpack::unpack(Box::new(file), compression, limits.unpack))?;
-            let format = spec.options.format.map_or_else(|| sniff::format(file.head()), Ok)?;
-            let text_layout = |(encoding, format, mapping)| (Layout::Text { compression, encoding, format }, mapping);
-            let (layout, mapping) = match format {
-                Format::Xlsx if compression != Compression::None => {
-                    return Err(Failure::input("the file is a packed workbook; unpack it and import that"));
-                }
-                Format::Xlsx => {
-                    let workbook = Workbook::copy(file, spec.options.sheet.clone(), limits.unpack, stop)?;
-                    let mapping = map_sheet(&workbook, &spec, limits.columns)?;
-                    (Layout::Sheet(workbook), mapping)
-                }
-                Format::Jsonl => plan_json(&Sample::read(file)?, &spec, limits.columns).map(text_layout)?,
-                Format::Csv | Format::Tsv => {
-                    plan_delimited(&Sample::read(file)?, format, &spec, limits.columns).map(text_layout)?
-                }
-            };
-            Ok(Self { bytes, layout, mapping })
-        });
+        let (spec, stop) = (spec.clone(), context.stop.clone());
+        let planning = thread::run(move || Self::of_file(file.bytes, Box::new(file), &spec, limits, stop));
         let (plan, ()) = tokio::join!(planning, transfer);
         plan
+    }
+
+    /// Plans the import of a file of so many bytes; for a thread that may wait.
+    pub(crate) fn of_file(
+        bytes: u64,
+        file: Box<dyn Chunks>,
+        spec: &ImportSpec,
+        limits: Limits,
+        stop: CancellationToken,
+    ) -> Result<Self, Failure> {
+        let file = Peeked::new(file)?;
+        if file.head().is_empty() {
+            return Err(Failure::input("the file is empty"));
+        }
+        let compression = spec.options.compression.unwrap_or_else(|| sniff::compression(file.head()));
+        let file = Peeked::new(unpack::unpack(Box::new(file), compression, limits.unpack))?;
+        let format = spec.options.format.map_or_else(|| sniff::format(file.head()), Ok)?;
+        let text_layout =
+            |(encoding, format, mapping)| (Layout::Text(TextLayout { compression, encoding, format }), mapping);
+        let (layout, mapping) = match format {
+            Format::Xlsx if compression != Compression::None => {
+                return Err(Failure::input("the file is a packed workbook; unpack it and import that"));
+            }
+            Format::Xlsx => {
+                let workbook = Workbook::copy(file, spec.options.sheet.clone(), limits.unpack, stop)?;
+                let mapping = map_sheet(&workbook, spec, limits.columns)?;
+                (Layout::Sheet(workbook), mapping)
+            }
+            Format::Jsonl => plan_json(&Sample::read(file)?, spec, limits.columns).map(text_layout)?,
+            Format::Csv | Format::Tsv => {
+                plan_delimited(&Sample::read(file)?, format, spec, limits.columns).map(text_layout)?
+            }
+        };
+        Ok(Self { bytes, layout, mapping })
     }
 
     /// The character between fields, or `tab`; the format where it has none.
     pub(crate) fn delimiter(&self) -> String {
         match &self.layout {
-            Layout::Text { format: TextFormat::Delimited(delimiter), .. } => delimiter.name(),
-            Layout::Text { format: TextFormat::JsonLines, .. } => "jsonl".to_owned(),
+            Layout::Text(TextLayout { format: TextFormat::Delimited(delimiter), .. }) => delimiter.name(),
+            Layout::Text(TextLayout { format: TextFormat::JsonLines, .. }) => "jsonl".to_owned(),
             Layout::Sheet(_) => "xlsx".to_owned(),
+        }
+    }
+}
+
+impl TextLayout {
+    /// The reader of its rows.
+    pub(crate) fn open(
+        self,
+        file: Box<dyn Chunks>,
+        mapping: &ColumnMapping,
+        spec: &ImportSpec,
+        limits: Limits,
+    ) -> TextRows {
+        let text = TextReader::new(unpack::unpack(file, self.compression, limits.unpack), self.encoding);
+        match self.format {
+            TextFormat::Delimited(delimiter) => {
+                TextRows::Delimited(Box::new(DelimitedReader::new(text, delimiter.0, false)))
+            }
+            TextFormat::JsonLines => {
+                let names = mapping.fields.iter().map(|column| column.field.clone()).collect();
+                TextRows::Json(Box::new(JsonLinesReader::new(text, names, unknown_keys(spec, limits.columns), false)))
+            }
         }
     }
 }
@@ -197,7 +240,7 @@ fn learn_types(rows: &mut impl RowReader, mapping: &mut ColumnMapping, max_rows:
 }
 
 /// The treatment of keys of JSON Lines that the plan does not have.
-pub(crate) fn unknown_keys(spec: &ImportSpec, limit: ColumnLimit) -> UnknownKeys {
+fn unknown_keys(spec: &ImportSpec, limit: ColumnLimit) -> UnknownKeys {
     match &spec.columns {
         ColumnSpec::Declared(declared) => UnknownKeys::AddDeclared(declared.clone()),
         ColumnSpec::Types(_) => UnknownKeys::Add(limit.max),

@@ -12,15 +12,13 @@ use crate::{
     definition::{rule::Rule, spec::ImportSpec},
     output::{Output, RejectedRows},
     read::{
-        delimited::DelimitedReader,
-        json_lines::JsonLinesReader,
         row::{Row, RowReader},
         workbook::Workbook,
     },
     schema::{
         inference::TypeInference,
         mapping::{ColumnMapping, MappedField},
-        plan::Plan,
+        plan::{Plan, TextRows},
     },
     write::rejected::RejectedRowsWriter,
 };
@@ -39,8 +37,7 @@ pub(crate) struct LoadJob {
 
 /// The opened file.
 pub(crate) enum RowSource {
-    Delimited(Box<DelimitedReader>),
-    Json(Box<JsonLinesReader>),
+    Text(TextRows),
     Sheet(Workbook, watch::Sender<f64>),
 }
 
@@ -100,11 +97,11 @@ impl LoadJob {
     pub(crate) fn read(&mut self, sink: &mut impl RowSink) -> Result<ReadOutcome, Failure> {
         let Self { source, plan: Plan { mapping, .. }, rejected, .. } = self;
         match source {
-            RowSource::Delimited(rows) => {
+            RowSource::Text(TextRows::Delimited(rows)) => {
                 rows.read_header(|_| Ok(()))?;
                 read_rows(&mut **rows, mapping, rejected, sink)
             }
-            RowSource::Json(rows) => read_rows(&mut **rows, mapping, rejected, sink),
+            RowSource::Text(TextRows::Json(rows)) => read_rows(&mut **rows, mapping, rejected, sink),
             RowSource::Sheet(workbook, progress) => workbook.read(Some(progress.clone()), |sheet| {
                 sheet.read_header(|_| Ok(()))?;
                 read_rows(sheet, mapping, rejected, sink)
@@ -145,14 +142,20 @@ fn read_rows(
     Ok(ReadOutcome::Complete(ReadSummary { rows: count, rejected, encoding: rows.encoding_name() }))
 }
 
-enum RowOutcome {
+/// The outcome of writing one row.
+pub(crate) enum RowOutcome {
     Written,
     Rejected(String),
     /// A value does not fit an inferred type, or it has a new field.
     DoesNotFit,
 }
 
-fn write_row(row: &Row<'_>, mapping: &ColumnMapping, sink: &mut impl RowSink) -> Result<RowOutcome, Failure> {
+/// Writes a row's fields to the sink; the caller ends the row or discards it.
+pub(crate) fn write_row(
+    row: &Row<'_>,
+    mapping: &ColumnMapping,
+    sink: &mut impl RowSink,
+) -> Result<RowOutcome, Failure> {
     if let Some(reason) = row.error() {
         return Ok(RowOutcome::Rejected(reason));
     }
