@@ -189,6 +189,14 @@ impl OwnerFiles {
         };
         Ok(Download { bytes, content })
     }
+
+    /// Removes a file for good; one that is being read is read to its end.
+    pub async fn delete(&self, key: &FileKey) -> Result<(), StorageError> {
+        let path = self.path(key)?;
+        // Object stores of the cloud say nothing about a file that was not there.
+        self.store.head(&path).await.map_err(|error| StorageError::of(error, key))?;
+        self.store.delete(&path).await.map_err(|error| StorageError::of(error, key))
+    }
 }
 
 /// A local file's content, from its start; replacing the file meanwhile does not change what is read.
