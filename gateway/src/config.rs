@@ -55,6 +55,19 @@ pub struct GatewayConfig {
     /// `BELLWIRE_GATEWAY__POLL_TIMEOUT`: the time after which a long poll is answered with nothing; below what proxies allow. `30s`.
     #[serde(deserialize_with = "quantity::duration")]
     pub poll_timeout: Duration,
+    /// `BELLWIRE_GATEWAY__TASKS_PER_USER`: most unfinished tasks of one user in one environment. `1000`.
+    pub tasks_per_user: usize,
+    /// `BELLWIRE_GATEWAY__REQUESTS_PER_USER`: requests of one user that this pod works on at once. `32`.
+    pub requests_per_user: usize,
+    /// `BELLWIRE_GATEWAY__BODY_SILENCE`: how long a client may send nothing of a body, or read nothing of an answer. `30s`.
+    #[serde(deserialize_with = "quantity::duration")]
+    pub body_silence: Duration,
+    /// `BELLWIRE_GATEWAY__BODY_DEADLINE`: how long a request's whole body may take, unless it is an upload. `60s`.
+    #[serde(deserialize_with = "quantity::duration")]
+    pub body_deadline: Duration,
+    /// `BELLWIRE_GATEWAY__UPLOAD_RATE`: the fewest bytes a second of an upload, on average. `16KiB`.
+    #[serde(deserialize_with = "quantity::bytes")]
+    pub upload_rate: u64,
     /// The times of the watch for tasks whose worker is lost; no setting.
     #[serde(skip)]
     pub lost: LostWorkerTiming,
@@ -79,6 +92,11 @@ impl Default for GatewayConfig {
             client_timeout: Duration::from_secs(30),
             handshake_timeout: Duration::from_secs(15),
             poll_timeout: Duration::from_secs(30),
+            tasks_per_user: 1000,
+            requests_per_user: 32,
+            body_silence: Duration::from_secs(30),
+            body_deadline: Duration::from_secs(60),
+            upload_rate: 16 << 10,
             lost: LostWorkerTiming::default(),
         }
     }

@@ -6,7 +6,7 @@
 //! - [`start`]: the tasks of each environment; [`pod`]: the state that requests see
 //! - [`server`]: the port and its connections; [`routes`]: all routes; [`origins`]: the pages that may use them;
 //!   `dev_host`: the hosts that `bellwire dev` answers to
-//! - [`caller`]: the user of a request; [`token`]: the access token that proves it
+//! - [`caller`]: the user of a request; [`token`]: the access token that proves it; [`user_requests`]: how many at once
 //! - [`api`]: publishing, tasks, approvals, files, and their description
 //! - [`hub`]: clients of SignalR
 //! - [`dispatch`]: one task per environment, which decides who gets an event
@@ -29,6 +29,7 @@ pub mod run;
 pub mod server;
 pub mod start;
 pub mod token;
+pub mod user_requests;
 pub mod write;
 
 pub use config::GatewayConfig;

@@ -15,6 +15,7 @@ use crate::{
     dispatch::handle::DispatcherHandle,
     hub::{peer_client::PeerClient, registry::ClientRegistry, sessions::PollSessions},
     token::Key,
+    user_requests::UserRequests,
     write::queue::WriteQueue,
 };
 
@@ -33,6 +34,8 @@ pub struct EnvironmentState {
     pub dispatch: DispatcherHandle,
     /// Its connections that have something to write.
     pub write_queue: WriteQueue,
+    /// The requests of each user that are worked on.
+    pub requests: UserRequests,
     /// The descriptions of its functions.
     pub functions: FunctionCache,
     /// Sends requests to the other pods that serve it.
@@ -58,6 +61,8 @@ pub struct PodState {
     pub draining: CancellationToken,
     /// Permits for long-lived connections.
     pub connections: Arc<Semaphore>,
+    /// Permits for reading and writing large JSON, which takes a thread.
+    pub large_json: Arc<Semaphore>,
     /// The hub's clients on this pod whose requests come on connections of their own.
     pub clients: ClientRegistry,
     /// The sessions of clients that poll this pod.

@@ -75,7 +75,7 @@ impl Gateway {
         loop {
             tokio::select! {
                 accepted = self.listener.accept() => match accepted {
-                    Ok((stream, _)) => connections.spawn(serve(stream, routes.clone(), pod.draining.clone())),
+                    Ok((stream, _)) => connections.spawn(serve(stream, routes.clone(), pod.config.body_silence, pod.draining.clone())),
                     Err(error) => {
                         // Out of file descriptors, most likely: the connections that exist go on.
                         error!(%error, "a connection could not be accepted");
@@ -129,7 +129,7 @@ impl Gateway {
     }
 }
 
-async fn serve(socket: TcpStream, routes: Router, draining: CancellationToken) {
+async fn serve(socket: TcpStream, routes: Router, silence: Duration, draining: CancellationToken) {
     if let Err(error) = set_options(&socket) {
         debug!(%error, "a connection was gone before it was served");
         return;
@@ -143,7 +143,7 @@ async fn serve(socket: TcpStream, routes: Router, draining: CancellationToken) {
     });
     let mut http = http1::Builder::new();
     http.max_buf_size(READ_BUFFER).timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-    let mut http = Box::pin(http.serve_connection(HttpSocket::new(socket, takeover.clone()), service));
+    let mut http = Box::pin(http.serve_connection(HttpSocket::new(socket, takeover.clone(), silence), service));
     let mut is_draining = false;
     let mut draining = Box::pin(draining.cancelled_owned());
     let ended = poll_fn(|cx| {

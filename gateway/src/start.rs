@@ -31,8 +31,12 @@ use crate::{
     },
     pod::{EnvironmentState, Pod, PodState},
     token::Key,
+    user_requests::UserRequests,
     write::queue::WriteQueue,
 };
+
+/// Large JSON that is read or written at once, a thread each.
+const LARGE_JSON_AT_ONCE: usize = 4;
 
 /// An environment to serve.
 pub struct ServedEnvironment {
@@ -80,7 +84,9 @@ pub fn start(
         background.spawn(watch.run().map(Ok));
         let functions = FunctionCache::new(storage.catalogue(&name));
         let (peers, reader) = PeerClient::open(&id, backplane.control.clone());
-        let state = Arc::new(EnvironmentState { name, key, backplane, dispatch, write_queue, functions, peers });
+        let requests = UserRequests::new(config.requests_per_user);
+        let state =
+            Arc::new(EnvironmentState { name, key, backplane, dispatch, write_queue, requests, functions, peers });
         peer_readers.push((state.clone(), reader));
         environments.insert(state.name.clone(), state);
     }
@@ -89,6 +95,7 @@ pub fn start(
         id,
         environments,
         connections: Arc::new(Semaphore::new(config.connections.min(Semaphore::MAX_PERMITS))),
+        large_json: Arc::new(Semaphore::new(LARGE_JSON_AT_ONCE)),
         config,
         storage,
         issues_dev_tokens,

@@ -1,6 +1,6 @@
 //! Environments with keys and files; pods and workers that can be stopped and killed.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, path::PathBuf, time::Duration};
 
 use gateway::{Claims, Gateway, GatewayConfig, Key, ServedEnvironment};
 use model::{Environment, PodId};
@@ -25,7 +25,7 @@ pub struct Cluster {
     pub test_backplane: TestBackplane,
     pub storage: Storage,
     keys: HashMap<Environment, Key>,
-    _files: TempDir,
+    files: TempDir,
 }
 
 /// A running gateway.
@@ -50,7 +50,7 @@ impl Cluster {
             let secret = format!("the secret of {name}, which is long enough");
             (name.parse().unwrap(), Key::hs256(secret.as_bytes(), None, None))
         });
-        Self { test_backplane, storage, keys: keys.into(), _files: files }
+        Self { test_backplane, storage, keys: keys.into(), files }
     }
 
     /// A ready pod that serves all environments, on a free port.
@@ -79,6 +79,22 @@ impl Cluster {
         let stop = CancellationToken::new();
         let task = tokio::spawn(gateway.run(stop.clone().cancelled_owned()));
         Pod { url, readiness, stop, task }
+    }
+
+    /// What is stored for whomever, without what functions say about themselves.
+    pub fn stored_files(&self) -> Vec<PathBuf> {
+        let (mut folders, mut files) = (vec![self.files.path().to_owned()], Vec::new());
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).into_iter().flatten() {
+                let path = entry.unwrap().path();
+                match path.is_dir() {
+                    true if path.ends_with("~functions") => {}
+                    true => folders.push(path),
+                    false => files.push(path),
+                }
+            }
+        }
+        files
     }
 
     /// A worker of this function for an environment.

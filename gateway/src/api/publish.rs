@@ -3,6 +3,7 @@
 use axum::{
     Json,
     body::Body,
+    extract::State,
     http::{HeaderMap, StatusCode, header},
 };
 use backplane::{Destination, SendError};
@@ -20,9 +21,9 @@ use utoipa::ToSchema;
 
 use super::{
     problem::Problem,
-    request::{Parameters, read_body},
+    request::{Parameters, read_body, with_json},
 };
-use crate::caller::Caller;
+use crate::{caller::Caller, pod::Pod, user_requests::CountedCaller};
 
 /// The content type of several events at once.
 const BATCH_TYPE: &str = "application/cloudevents-batch+json";
@@ -56,18 +57,19 @@ pub struct Accepted {
     responses(
         (status = 202, body = Accepted, description = "the broker has confirmed all"),
         (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
-        (status = 413, body = Problem), (status = 503, body = Problem),
+        (status = 408, body = Problem), (status = 413, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem),
     ),
 )]
 pub async fn publish(
-    caller: Caller,
+    State(pod): State<Pod>,
+    caller: CountedCaller,
     Parameters(query): Parameters<PublishQuery>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
     let destination = destination(&caller, query.to.as_deref())?;
-    let body = read_body(body, MAX_REQUEST_BYTES).await?;
-    let mut events = read(&headers, &body)?;
+    let body = read_body(&pod, body, MAX_REQUEST_BYTES).await?;
+    let mut events = with_json(&pod, body.len(), move || read(&headers, &body)).await?;
     events.iter_mut().try_for_each(prepare)?;
     // All of them are valid before the first is sent.
     let encoded: Vec<_> = events.iter().map(Event::encode).collect::<Result<_, _>>()?;

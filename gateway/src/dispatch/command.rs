@@ -13,7 +13,7 @@ use super::{
 };
 
 /// Asks something of the tasks and questions.
-type Query = Box<dyn FnOnce(&TaskList, &mut Questions) + Send>;
+type Query = Box<dyn FnOnce(&mut TaskList, &mut Questions) + Send>;
 
 /// A request to a dispatcher.
 pub(crate) enum Command {

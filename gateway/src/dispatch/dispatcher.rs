@@ -3,7 +3,11 @@
 //! Log entries and commands reach it one after another, so there are no locks, and replayed events join live ones in
 //! plain sequence. It knows no wire protocol.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use backplane::{
     Destination, Gap, LogEntry,
@@ -64,7 +68,7 @@ pub struct Dispatcher<W> {
     registry: Registry,
     metrics: DispatchMetrics,
     /// Subscriptions whose cursor lies beyond the last entry.
-    pending: Vec<PendingSubscription>,
+    pending: HashMap<ConnectionId, PendingSubscription>,
     next_id: ConnectionId,
     dispatched: watch::Sender<Option<Cursor>>,
     commands: mpsc::Receiver<Command>,
@@ -80,6 +84,7 @@ struct DispatchMetrics {
     dropped: Counter,
     repeated: Counter,
     slow: Counter,
+    foreign: Counter,
 }
 
 impl DispatchMetrics {
@@ -90,7 +95,8 @@ impl DispatchMetrics {
             deliveries: counter!("bellwire_deliveries_total", "environment" => name.clone()),
             dropped: counter!("bellwire_events_dropped_total", "environment" => name.clone()),
             repeated: counter!("bellwire_events_repeated_total", "environment" => name.clone()),
-            slow: counter!("bellwire_connections_slow_total", "environment" => name),
+            slow: counter!("bellwire_connections_slow_total", "environment" => name.clone()),
+            foreign: counter!("bellwire_task_events_foreign_total", "environment" => name),
         }
     }
 }
@@ -125,7 +131,7 @@ impl<W: FlushOutboxes> Dispatcher<W> {
             tasks: TaskList::default(),
             questions: Questions::default(),
             registry: Registry::default(),
-            pending: Vec::new(),
+            pending: HashMap::new(),
             next_id: 1,
             dispatched: watch::Sender::new(None),
             commands,
@@ -201,12 +207,16 @@ impl<W: FlushOutboxes> Dispatcher<W> {
 
     fn fold(&mut self, event: &Event, origin: Destination, time: Timestamp) {
         match self.tasks.fold(event, time) {
-            Some(ended) => self.questions.end(ended),
+            Ok(Some(ended)) => self.questions.end(ended),
             // What is published everywhere belongs to no workflow of this environment.
-            None if origin == Destination::Own => {
+            Ok(None) if origin == Destination::Own => {
                 self.questions.fold(event, time, |task| self.tasks.has_ended(task));
             }
-            None => {}
+            Ok(None) => {}
+            Err(error) => {
+                self.metrics.foreign.increment(1);
+                warn!(environment = %self.environment, source = event.source, %error, "a task's event is not folded");
+            }
         }
     }
 
@@ -230,7 +240,7 @@ impl<W: FlushOutboxes> Dispatcher<W> {
     fn handle_gap(&mut self, gap: Gap) {
         warn!(environment = %self.environment, ?gap, "the log has a gap; the window is read again");
         self.delivered_before_gap.extend(self.window.clear());
-        self.tasks = TaskList::default();
+        self.tasks.clear();
         self.questions = Questions::default();
         self.dispatched.send_replace(None);
         let reason = match gap {
@@ -242,14 +252,14 @@ impl<W: FlushOutboxes> Dispatcher<W> {
 
     fn handle_pulse(&mut self, pulse: u64) {
         self.delivered_before_gap = HashSet::new();
-        let complete: Vec<_> = self.pending.extract_if(.., |pending| pending.pulse <= pulse).collect();
-        complete.into_iter().for_each(|pending| self.join(pending));
+        let complete: Vec<_> = self.pending.extract_if(|_, pending| pending.pulse <= pulse).collect();
+        complete.into_iter().for_each(|(_, pending)| self.join(pending));
     }
 
     /// Joins the subscriptions whose cursor was reached.
     fn join_reached(&mut self, last: Cursor) {
-        let reached: Vec<_> = self.pending.extract_if(.., |pending| pending.after.offset <= last.offset).collect();
-        reached.into_iter().for_each(|pending| self.join(pending));
+        let reached: Vec<_> = self.pending.extract_if(|_, pending| pending.after.offset <= last.offset).collect();
+        reached.into_iter().for_each(|(_, pending)| self.join(pending));
     }
 
     fn join(&mut self, subscription: PendingSubscription) {
@@ -276,11 +286,12 @@ impl<W: FlushOutboxes> Dispatcher<W> {
                 drop(reply.send(self.subscribe(recipient, after, is_additional)));
             }
             Command::Unsubscribe(id) => {
-                self.registry.remove(id);
-                self.pending.retain(|pending| pending.id != id);
+                if !self.registry.remove(id) {
+                    self.pending.remove(&id);
+                }
                 self.count_connections();
             }
-            Command::Query(query) => query(&self.tasks, &mut self.questions),
+            Command::Query(query) => query(&mut self.tasks, &mut self.questions),
         }
     }
 
@@ -304,7 +315,7 @@ impl<W: FlushOutboxes> Dispatcher<W> {
                 let pending = PendingSubscription { id, recipient, after, outbox: sender, pulse: 0 };
                 if self.window.find(after) == Position::Ahead {
                     let pulse = self.pulses.request();
-                    self.pending.push(PendingSubscription { pulse, ..pending });
+                    self.pending.insert(id, PendingSubscription { pulse, ..pending });
                 } else {
                     self.join(pending);
                 }
@@ -319,10 +330,10 @@ impl<W: FlushOutboxes> Dispatcher<W> {
         let now = Timestamp::now();
         self.window.evict(now);
         let horizon = now - self.bounds.window;
-        self.tasks.evict(horizon);
+        self.tasks.evict(horizon, Instant::now());
         self.questions.evict(horizon);
         self.registry.sweep();
-        self.pending.retain(|pending| !pending.outbox.is_closed());
+        self.pending.retain(|_, pending| !pending.outbox.is_closed());
         self.count_connections();
     }
 

@@ -36,14 +36,25 @@ pub(super) async fn invoke(
     name: &str,
     arguments: Vec<Value>,
 ) -> Result<(Value, Option<EventFeed>), String> {
+    let begin = || caller.environment.requests.begin(&caller.claims.sub).map_err(|problem| problem.to_string());
+    let _permit;
     let result = match name.to_ascii_lowercase().as_str() {
         "resume" => {
             let (gap, feed) = resume(caller, sends_cursors, &arguments).await?;
             return Ok((gap, Some(feed)));
         }
-        "starttask" => start(pod, caller, arguments).await?,
-        "canceltask" => cancel(caller, &arguments).await?,
-        "listtasks" => list(caller, &arguments).await?,
+        "starttask" => {
+            _permit = begin()?;
+            start(pod, caller, arguments).await?
+        }
+        "canceltask" => {
+            _permit = begin()?;
+            cancel(caller, &arguments).await?
+        }
+        "listtasks" => {
+            _permit = begin()?;
+            list(caller, &arguments).await?
+        }
         _ => return Err(unknown(name)),
     };
     Ok((result, None))

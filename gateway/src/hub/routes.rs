@@ -123,7 +123,7 @@ pub async fn post(
     body: Body,
 ) -> Result<Response, Problem> {
     let token = query.token(&caller)?;
-    let bytes = read_body(body, largest_message(&pod)).await?;
+    let bytes = read_body(&pod, body, largest_message(&pod)).await?;
     let request = query.request(&caller, token, Operation::Post(bytes));
     respond(routing::post(&pod, caller, request).await?, StatusCode::OK)
 }

@@ -12,6 +12,7 @@ mod hostile;
 mod hub;
 mod importing;
 mod isolation;
+mod limits;
 mod negotiating;
 mod page;
 mod polling;
