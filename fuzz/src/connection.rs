@@ -15,6 +15,7 @@ static ADA: LazyLock<Claims> = LazyLock::new(|| Claims {
     groups: Vec::new(),
     scope: String::new(),
     exp: i64::MAX,
+    iat: None,
     iss: None,
     aud: None,
 });

@@ -16,5 +16,6 @@ mod negotiating;
 mod page;
 mod polling;
 mod reporting;
+mod rights;
 mod settings;
 mod tasks;
