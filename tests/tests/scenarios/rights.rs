@@ -22,6 +22,8 @@ over_both_backplanes! {
     rights_in_another_order_are_the_same,
     a_token_that_is_older_changes_nothing,
     a_token_that_comes_with_the_handshake_counts_from_the_beginning,
+    events_of_tasks_take_a_scope_of_their_own,
+    nobody_speaks_in_the_name_of_bellwire,
 }
 
 const CLOSE: &str = "rights-changed";
@@ -211,4 +213,77 @@ async fn a_token_that_comes_with_the_handshake_counts_from_the_beginning(cluster
     assert_eq!(client.poll(&pod).await.0, 200);
     dispatch(&pod, &cluster, &[("of ops", "group:ops"), ("of sales", "group:sales")]).await;
     assert_eq!(client.ids(&[&pod], 1).await, ["of sales"]);
+}
+
+async fn events_of_tasks_take_a_scope_of_their_own(cluster: Cluster) {
+    let pod = cluster.pod().await;
+    let id = "01JDZZZZZZZZZZZZZZZZZZZZ01";
+    let mut told = event("x", "user:ada");
+    told["type"] = json!("bellwire.task.succeeded");
+    told["data"] =
+        json!({ "task": { "id": id, "kind": "reports", "title": "Sales", "state": "succeeded", "owner": "ada" } });
+    let said = |scope: &str| {
+        let token = cluster.token_with("prod", |claims| {
+            claims.sub = "app".to_owned();
+            claims.scope = scope.to_owned();
+        });
+        let (pod, told) = (&pod, &told);
+        async move {
+            let mut answers = Vec::new();
+            for path in ["/api/events", "/api/events?to=everywhere"] {
+                let (status, problem) = pod.try_publish(path, &token, told).await;
+                answers.push((status, problem["detail"].as_str().unwrap_or_default().to_owned()));
+            }
+            let batch = json!([event("y", "user:ada"), told]).to_string();
+            let request = pod.request("POST", "/api/events", &token).body(batch);
+            answers.push((
+                answer(request.header("content-type", "application/cloudevents-batch+json")).await.0,
+                String::new(),
+            ));
+            answers
+        }
+    };
+    for answer in said("publish publish:everywhere tasks").await {
+        assert!(answer.0 == 403 && (answer.1.contains("publish:tasks") || answer.1.is_empty()), "{answer:?}");
+    }
+    let answers = said("publish:tasks").await;
+    assert_eq!((answers[0].0, answers[1].0, answers[2].0), (202, 403, 403), "{answers:?}");
+    assert_eq!(said("publish publish:tasks").await[2].0, 202);
+    // The type decides, not what the data look like.
+    told["type"] = json!("test.said");
+    told["data"]["task"]["id"] = json!("01JDZZZZZZZZZZZZZZZZZZZZ02");
+    told["id"] = json!("z");
+    pod.publish(&cluster.token("app", "prod"), &told).await;
+    dispatch(&pod, &cluster, &[("after", "user:ada")]).await;
+    assert_eq!(tasks_of(&pod, &cluster.token("ada", "prod")).await, ["Sales"]);
+}
+
+async fn nobody_speaks_in_the_name_of_bellwire(cluster: Cluster) {
+    let pod = cluster.pod().await;
+    let token = cluster.token("app", "prod");
+    for event_type in [
+        "bellwire.approval.decided",
+        "bellwire.later",
+        "bellwire.",
+        "bellwire.messages",
+        "Bellwire.task.cancelled",
+        "BELLWIRE.MESSAGE",
+        " bellwire.task.cancelled",
+        "bell\u{200b}wire.task.cancelled",
+        "\u{feff}bellwire.approval.asked",
+    ] {
+        let mut said = event("x", "user:ada");
+        said["type"] = json!(event_type);
+        let (status, problem) = pod.try_publish("/api/events", &token, &said).await;
+        assert_eq!((status, &problem["type"]), (403, &json!("urn:bellwire:problem:event-reserved")), "{event_type:?}");
+        let binary = pod.request("POST", "/api/events", &token).header("ce-specversion", "1.0").header("ce-id", "x");
+        let binary = binary.header("ce-source", "/x").header("ce-audience", "user:ada");
+        let encoded: String = event_type.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        assert_eq!(answer(binary.header("ce-type", encoded)).await.0, 403, "{event_type:?}");
+    }
+    for event_type in ["bellwire.message", "bellwire", "bellwireless.x", "my.bellwire.task.x"] {
+        let mut said = event(event_type, "user:ada");
+        said["type"] = json!(event_type);
+        pod.publish(&token, &said).await;
+    }
 }
