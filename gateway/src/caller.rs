@@ -40,6 +40,14 @@ impl Caller {
         Err(TokenError::Scope(scope).into())
     }
 
+    /// Checks that the token has not expired since the request began.
+    pub fn require_unexpired(&self) -> Result<(), Problem> {
+        if self.claims.has_expired() {
+            return Err(TokenError::Expired.into());
+        }
+        Ok(())
+    }
+
     /// The caller's own files.
     pub fn files(&self, pod: &Pod) -> OwnerFiles {
         pod.storage.files(&self.environment.name, &self.claims.sub)

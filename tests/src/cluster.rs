@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// All scopes.
-pub const ALL: &str = "publish publish:everywhere tasks";
+pub const ALL: &str = "publish publish:tasks publish:everywhere tasks";
 
 /// Environments `prod`, `test` and `qa` over one test_backplane.
 pub struct Cluster {
@@ -128,6 +128,7 @@ impl Cluster {
             groups: vec![],
             scope: ALL.to_owned(),
             exp: jiff::Timestamp::now().as_second() + 600,
+            iat: None,
             iss: None,
             aud: None,
         };

@@ -85,6 +85,7 @@ async fn serve(writer: &Arc<ConnectionWriter>, format: Format, mut timer: Connec
             },
         }
     };
+    writer.drop_feed();
     counter!("bellwire_connections_ended_total", "reason" => reason.as_str()).increment(1);
     writer.send(format.wrap(sse::retry(rand::random_range(200..3000))));
     if format.is_chunked() {

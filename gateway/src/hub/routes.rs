@@ -20,6 +20,7 @@ use crate::{
     api::{problem::Problem, request::Parameters, request::read_body},
     caller::Caller,
     pod::Pod,
+    token::TokenError,
     write::{format::Format, sse, takeover::Takeover},
 };
 
@@ -148,6 +149,7 @@ fn respond(reply: Reply, done: StatusCode) -> Result<Response, Problem> {
         }
         Reply::Over => Ok(StatusCode::NO_CONTENT.into_response()),
         Reply::Gone => Err(Problem::not_found("id: this connection is over; negotiate again")),
+        Reply::Outdated => Err(TokenError::Outdated.into()),
         Reply::Unavailable(reason) => Err(Problem::unavailable(reason)),
     }
 }

@@ -24,6 +24,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 pub(super) async fn post(pod: &Pod, caller: Caller, request: ClientRequest) -> Result<Reply, Problem> {
     if let Operation::Post(bytes) = &request.operation
         && is_only_pings(bytes)
+        && pod.clients.find(&request.token.id).is_none()
     {
         return Ok(Reply::Done);
     }
@@ -83,9 +84,8 @@ pub(super) async fn existing(pod: &Pod, caller: Caller, request: ClientRequest) 
 
 /// Serves a request of a client that is held on this pod. If `may_start`, a client whose token is new and that is not held here starts to poll this pod.
 pub(super) async fn serve(pod: &Pod, caller: Caller, request: ClientRequest, may_start: bool) -> Reply {
-    let expires = caller.claims.expires();
     match find_or_start(pod, caller, &request, may_start).await {
-        Ok(client) => client.request(request.operation, expires).await,
+        Ok(client) => client.request(request.operation, request.claims).await,
         Err(reply) => reply,
     }
 }

@@ -13,6 +13,7 @@ use crate::{
     caller::Caller,
     dispatch::outbox::EndReason,
     pod::Pod,
+    token::Claims,
     write::{feed::EventFeed, timer::ConnectionTimer},
 };
 
@@ -48,6 +49,17 @@ impl StartPosition {
             Self::Unset | Self::Now => None,
         }
     }
+}
+
+/// The meaning of a later request's access token for a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Renewal {
+    /// It gives the rights that the session has.
+    SameRights,
+    /// It gives others, so the session must end before anything is done for the request. The client begins again with it.
+    OtherRights,
+    /// It gives others and is older than one that the session has had: the request is refused, and nothing changes.
+    Outdated,
 }
 
 /// Most bytes of a client's message.
@@ -119,6 +131,27 @@ impl Session {
         }
     }
 
+    /// Compares the access token of a later request. A session has one set of rights from its subscription to its end.
+    /// Of several tokens that give it, the longest-lived one counts.
+    pub(super) fn renew(&mut self, claims: &Claims) -> Renewal {
+        let own = &mut self.caller.claims;
+        if own.has_rights_of(claims) {
+            own.iat = own.iat.max(claims.iat);
+            self.timer.extend_expiry(claims.expires());
+            return Renewal::SameRights;
+        }
+        if claims.is_older_than(own) {
+            return Renewal::Outdated;
+        }
+        if self.is_open() {
+            return Renewal::OtherRights;
+        }
+        // Nothing was done for the client yet.
+        self.caller = Caller::from_claims(self.caller.environment.clone(), claims.clone());
+        self.timer.set_expiry(claims.expires());
+        Renewal::SameRights
+    }
+
     /// Notes a sign of life from the client.
     pub(super) fn keep_alive(&mut self) {
         if self.is_open() {
@@ -144,6 +177,9 @@ impl Session {
             State::Open(reader) => reader.push(bytes),
         }
         while let Some(message) = self.next_message()? {
+            if self.timer.has_expired() {
+                return Err(EndReason::Expired.into());
+            }
             if !self.rate_limit.take(Instant::now()) {
                 return Err(CloseReason::Ended("too-many-messages"));
             }

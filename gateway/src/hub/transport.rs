@@ -25,6 +25,11 @@ pub(super) trait Transport: Sync {
 /// Counts the end of a connection and sends the client its reason, unless the client closed it.
 pub(super) fn send_close(reason: &CloseReason, transport: &impl Transport) {
     counter!("bellwire_connections_ended_total", "reason" => reason.as_str()).increment(1);
+    send_reason(reason, transport);
+}
+
+/// Sends the client the reason of its connection's end, unless the client closed it.
+pub(super) fn send_reason(reason: &CloseReason, transport: &impl Transport) {
     match reason {
         CloseReason::ClientLeft => {}
         CloseReason::HandshakeRefused(error) => transport.send_handshake(handshake::response(Some(error))),

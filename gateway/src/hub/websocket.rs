@@ -49,6 +49,7 @@ pub(super) async fn run(socket: TcpStream, early: Bytes, mut session: Session) {
     // It is a part of HTTP's buffer, and would keep the whole.
     drop(early);
     let reason = serve(&writer, &mut frames, &mut session).await;
+    writer.drop_feed();
     send_close(&reason, &*writer);
     let code = match reason {
         CloseReason::HandshakeRefused(_) | CloseReason::ProtocolFault(_) => CloseCode::Policy,

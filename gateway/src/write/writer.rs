@@ -113,6 +113,13 @@ impl ConnectionWriter {
         self.write(&mut state);
     }
 
+    /// Writes no more events; the frames that wait stay.
+    pub fn drop_feed(&self) {
+        let feed = self.state().buffer.take_feed();
+        // Outside of the lock: it unsubscribes.
+        drop(feed);
+    }
+
     /// Writes the client's cursor or a ping, unless the socket is blocked: heartbeats would only pile up.
     pub fn heartbeat(self: &Arc<Self>) {
         let mut state = self.state();

@@ -17,5 +17,6 @@ mod negotiating;
 mod page;
 mod polling;
 mod reporting;
+mod rights;
 mod settings;
 mod tasks;

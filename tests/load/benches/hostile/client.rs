@@ -25,6 +25,7 @@ pub(crate) fn token(user: &str) -> String {
         groups: vec!["everybody".to_owned()],
         scope: "tasks".to_owned(),
         exp: jiff::Timestamp::now().as_second() + 3600,
+        iat: None,
         iss: None,
         aud: None,
     };
