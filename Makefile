@@ -35,4 +35,4 @@ fuzz: ## what reads strangers' bytes against a fuzzer, a minute each (FUZZ_SECON
 
 clean: ## throw away what was built and what `make run` stored
 	cargo clean
-	rm -rf data fuzz/target
+	rm -rf data

@@ -19,15 +19,16 @@ shift
 [ $# -gt 0 ] || set -- "${MAPFILE[@]}"
 
 install_missing g++ # libFuzzer is C++ and is compiled here
-# The flags of .cargo/config.toml count, and not those of whoever calls.
-unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_TARGET CARGO_TARGET_DIR
-cargo build --profile fuzz --features libfuzzer --bin bellwire-fuzz
+# In the folder of all other builds, whose dependencies are taken as they are.
+target_folder=${CARGO_TARGET_DIR:-../target}
+RUSTC_WORKSPACE_WRAPPER=$PWD/instrumented.sh \
+  cargo build --workspace --features bellwire-fuzz/libfuzzer --bin bellwire-fuzz
 
-program=$(echo target/*/fuzz/bellwire-fuzz)
+program=$target_folder/debug/bellwire-fuzz
 found=
 for target in "$@"; do
   mkdir -p "corpus/$target" "artifacts/$target"
-  log=target/$target.log
+  log=artifacts/$target.log
   if BELLWIRE_FUZZ_TARGET=$target "$program" -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
     -artifact_prefix="artifacts/$target/" "corpus/$target" >"$log" 2>&1; then
     say "$target: nothing found in $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") inputs; $(

@@ -37,7 +37,7 @@ pub const TARGETS: &[Target] = &[
     target("workflow_definition", definitions::workflow, definitions::workflows, 50),
     target("report_definition", definitions::report, definitions::reports, 50),
     target("import_definition", definitions::import, definitions::imports, 50),
-    target("import_csv", files::csv, files::csv_seeds, 200),
+    target("import_csv", files::csv, files::csv_seeds, 50),
     target("import_json_lines", files::json_lines, files::json_lines_seeds, 200),
     target("import_xlsx", files::xlsx, files::xlsx_seeds, 30),
     target("import_gzip", files::gzip, files::gzip_seeds, 200),
