@@ -31,6 +31,9 @@ pub struct ImportsConfig {
     /// `BELLWIRE_IMPORTS__TABLES__0`, …: the tables into which imports without a definition may go; a `*` at the end
     /// stands for anything. `["*"]`.
     pub tables: Vec<TablePattern>,
+    /// `BELLWIRE_IMPORTS__SHARED_TABLES__0`, …: of these, the tables that any person's import may replace or add to; into
+    /// the others only their maker's may. `[]`.
+    pub shared_tables: Vec<TablePattern>,
 }
 
 impl Default for ImportsConfig {
@@ -43,6 +46,7 @@ impl Default for ImportsConfig {
             unpacked_limit: 8 << 30,
             definitions: PathBuf::new(),
             tables: vec![TablePattern("*".to_owned())],
+            shared_tables: Vec::new(),
         }
     }
 }

@@ -109,7 +109,7 @@ impl Function for Imports {
         if let Some(output) = self.database.earlier_output(context.task).await? {
             return Ok(output::completion(output));
         }
-        let spec = Arc::new(ImportSpec::resolve(input, &self.definitions, &self.config.tables, context)?);
+        let spec = Arc::new(ImportSpec::resolve(input, &self.definitions, &self.config, context)?);
         let mut plan = Plan::from_sample(context, &spec, self.limits()).await?;
         loop {
             match self.load(context, &spec, plan.clone(), started).await? {
