@@ -4,6 +4,7 @@
 mod archives;
 mod attached;
 mod bad_input;
+mod bombs;
 mod database;
 mod definitions;
 mod formats;
