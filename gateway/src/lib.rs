@@ -6,7 +6,7 @@
 //! - [`start`]: the tasks of each environment; [`pod`]: the state that requests see
 //! - [`server`]: the port and its connections; [`routes`]: all routes; [`origins`]: the pages that may use them
 //! - [`caller`]: the user of a request; [`token`]: the access token that proves it
-//! - [`api`]: publishing, tasks, approvals, files, and their description
+//! - [`api`]: publishing, tasks, approvals, files, and their description; `expiry`: removes old files
 //! - [`hub`]: clients of SignalR
 //! - [`dispatch`]: one task per environment, which decides who gets an event
 //! - [`write`](mod@write): writes events to a socket
@@ -17,6 +17,7 @@ pub mod api;
 pub mod caller;
 pub mod config;
 pub mod dispatch;
+mod expiry;
 mod hmac;
 pub mod hub;
 mod lock;
