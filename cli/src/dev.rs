@@ -11,7 +11,7 @@ use model::{Environment, PodId};
 use process::{Admin, Options, ProcessContext, Readiness, Settings};
 use reports::{Reports, ReportsConfig};
 use runtime::{Database, DatabaseConfig, Host, WorkerContext};
-use storage::{Storage, StorageConfig};
+use storage::{FilesConfig, Storage, StorageConfig};
 use workflows::{Workflows, WorkflowsConfig};
 
 use crate::{terminal::print, welcome};
@@ -76,6 +76,7 @@ async fn work(context: ProcessContext, flags: Flags, unused: Option<String>) -> 
     let data = flags.data;
     fs::create_dir_all(&data).with_context(|| format!("--data: the folder {} cannot be made", data.display()))?;
     let storage = Storage::open(&settings.section::<StorageConfig>("storage")?)?;
+    let storage = storage.with_limits(settings.section::<FilesConfig>("files")?);
     let broker = Broker::new();
     let [dev, test] = ENVIRONMENTS.map(|name| name.parse::<Environment>().expect("it is a name"));
     let served = [&dev, &test].map(|environment| {

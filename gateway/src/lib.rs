@@ -7,7 +7,7 @@
 //! - [`server`]: the port and its connections; [`routes`]: all routes; [`origins`]: the pages that may use them;
 //!   `dev_host`: the hosts that `bellwire dev` answers to
 //! - [`caller`]: the user of a request; [`token`]: the access token that proves it; [`user_requests`]: how many at once
-//! - [`api`]: publishing, tasks, approvals, files, and their description
+//! - [`api`]: publishing, tasks, approvals, files, and their description; `expiry`: removes old files
 //! - [`hub`]: clients of SignalR
 //! - [`dispatch`]: one task per environment, which decides who gets an event
 //! - [`write`](mod@write): writes events to a socket
@@ -19,6 +19,7 @@ pub mod caller;
 pub mod config;
 mod dev_host;
 pub mod dispatch;
+mod expiry;
 mod hmac;
 pub mod hub;
 mod lock;

@@ -3,7 +3,7 @@
 use backplane::Backplane;
 use process::{Admin, Environments, ExposeSecret, ProcessContext, Settings};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use storage::{Storage, StorageConfig};
+use storage::{FilesConfig, Storage, StorageConfig};
 use tracing::{info, warn};
 
 use crate::{config::GatewayConfig, server::Gateway, start::ServedEnvironment, token::Key};
@@ -16,6 +16,7 @@ pub async fn serve(context: ProcessContext) -> anyhow::Result<()> {
     let ProcessContext { settings, readiness, signals } = context;
     let config: GatewayConfig = settings.section("gateway")?;
     let storage = Storage::open(&settings.section::<StorageConfig>("storage")?)?;
+    let storage = storage.with_limits(settings.section::<FilesConfig>("files")?);
     let served = environments(&settings)?;
     raise_file_limit(config.connections);
     let admin = Admin::open(&settings, config.admin_listen, readiness.clone()).await?;

@@ -23,6 +23,7 @@ use crate::{
         dispatcher::{Dispatcher, FollowerEnded},
         lost_workers::LostWorkers,
     },
+    expiry,
     hub::{
         peer_client::PeerClient,
         peer_server::PeerServer,
@@ -90,6 +91,8 @@ pub fn start(
         peer_readers.push((state.clone(), reader));
         environments.insert(state.name.clone(), state);
     }
+    let names = environments.keys().cloned().collect();
+    background.spawn(expiry::remove_expired(storage.clone(), names).map(Ok));
     let (sessions, poll_sessions) = PollSessions::new();
     let pod = Arc::new(PodState {
         id,

@@ -15,6 +15,7 @@ const SECTIONS: [&str; 11] = [
     "environment",
     "database",
     "storage",
+    "files",
     "imports",
     "reports",
     "workflows",

@@ -8,7 +8,7 @@ const KNOWS = {
   model: [],
   backplane: ["model"],
   process: ["model"],
-  storage: ["model"],
+  storage: ["model", "process"],
   signalr: [],
   gateway: ["model", "backplane", "process", "storage", "signalr"],
   "functions/runtime": ["model", "backplane", "process", "storage"],

@@ -27,7 +27,7 @@ use clap::{Args, Command, FromArgMatches};
 use model::{Environment, PodId};
 use process::{Admin, AdminListen, Environments, Options, ProcessContext, Settings};
 use serde::Deserialize;
-use storage::{Storage, StorageConfig};
+use storage::{FilesConfig, Storage, StorageConfig};
 use tracing::info;
 
 use crate::{
@@ -109,6 +109,7 @@ async fn serve<F: Function>(
     let environment = environments.select(chosen.as_ref())?.name.clone();
     let Worker { admin_listen, host, function } = build(&settings)?;
     let storage = Storage::open(&settings.section::<StorageConfig>("storage")?)?;
+    let storage = storage.with_limits(settings.section::<FilesConfig>("files")?);
     let database = database(&settings)?;
     let backplane = Backplane::open(&environments.backplane(&settings, &environment)?, &environment)?;
     let admin = Admin::open(&settings, admin_listen, readiness.clone()).await?;

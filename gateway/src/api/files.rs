@@ -1,4 +1,5 @@
-//! `/api/files`: streamed upload of tasks' inputs, and download of their results; each user has files of their own.
+//! `/api/files`: streamed upload of tasks' inputs, download of their results, and deletion of both; each user has files
+//! of their own.
 
 use axum::{
     Json,
@@ -10,7 +11,7 @@ use axum::{
 use futures_util::StreamExt;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
-use storage::{FileKey, FileName, StorageError};
+use storage::{FileKey, FileName};
 use utoipa::ToSchema;
 
 use super::{problem::Problem, request::BodyReader, tasks::SCOPE};
@@ -35,7 +36,8 @@ pub struct Uploaded {
     responses(
         (status = 201, body = Uploaded), (status = 400, body = Problem), (status = 401, body = Problem),
         (status = 403, body = Problem), (status = 408, body = Problem, description = "the body came too slowly"),
-        (status = 413, body = Problem), (status = 429, body = Problem), (status = 507, body = Problem),
+        (status = 413, body = Problem), (status = 429, body = Problem),
+        (status = 507, body = Problem, description = "the quota or the storage is full"),
     ),
 )]
 pub async fn upload(
@@ -49,11 +51,10 @@ pub async fn upload(
     let key = FileKey::generate(name.parse::<FileName>()?);
     let max = pod.config.largest_file;
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|bytes| bytes > max) {
-        return Err(StorageError::TooLarge(max).into());
-    }
     // An upload that is dropped before it is finished leaves nothing behind.
     let mut upload = caller.files(&pod).put(key).await?.limit(max);
+    // Refused before it is sent.
+    upload.check_room(announced.unwrap_or(0)).await?;
     let mut content = BodyReader::upload(&pod, body);
     while let Some(bytes) = content.next().await? {
         upload.write(bytes).await?;
@@ -93,4 +94,18 @@ pub async fn download(
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
     Ok(response)
+}
+
+/// Delete one of one's own files, for good; a task that needs it will fail.
+#[utoipa::path(
+    delete, path = "/api/files/{key}", tag = "files", params(("key" = String, Path, description = "`<id>/<name>`")),
+    responses(
+        (status = 204, description = "it is gone"), (status = 400, body = Problem), (status = 401, body = Problem),
+        (status = 403, body = Problem), (status = 404, body = Problem, description = "also for another's file"),
+    ),
+)]
+pub async fn delete(State(pod): State<Pod>, caller: Caller, Path(key): Path<String>) -> Result<StatusCode, Problem> {
+    caller.require(SCOPE)?;
+    caller.files(&pod).delete(&key.parse()?).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

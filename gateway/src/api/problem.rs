@@ -157,6 +157,9 @@ impl From<StorageError> for Problem {
                 error!(%error, "answered 507");
                 Self::new(StatusCode::INSUFFICIENT_STORAGE, "storage-full", "the storage is full; nothing was kept")
             }
+            StorageError::QuotaFull(_) => {
+                Self::new(StatusCode::INSUFFICIENT_STORAGE, "quota-full", format!("{error}; nothing was kept"))
+            }
             StorageError::Failed(_) => {
                 error!(%error, "answered 503");
                 Self::unavailable("the file storage cannot be reached now")

@@ -6,6 +6,7 @@ mod bad_input;
 mod broker_away;
 mod coming_back;
 mod delivery;
+mod files;
 mod flowing;
 mod functions;
 mod hostile;
