@@ -69,6 +69,7 @@ pub async fn publish(
     let body = read_body(body, MAX_REQUEST_BYTES).await?;
     let mut events = read(&headers, &body)?;
     events.iter_mut().try_for_each(prepare)?;
+    events.iter().try_for_each(|event| check_destination(event, destination))?;
     // All of them are valid before the first is sent.
     let encoded: Vec<_> = events.iter().map(Event::encode).collect::<Result<_, _>>()?;
     for (done, event) in encoded.iter().enumerate() {
@@ -133,6 +134,15 @@ fn prepare(event: &mut Event) -> Result<(), Problem> {
     event.environment = None;
     event.cursor = None;
     Ok(())
+}
+
+/// No task or workflow is of every environment; readers drop what claims to be.
+fn check_destination(event: &Event, destination: Destination) -> Result<(), Problem> {
+    if destination == Destination::Own || event.is_for_publishers() {
+        return Ok(());
+    }
+    let detail = format!("type: {} cannot be published everywhere", event.event_type);
+    Err(Problem::new(StatusCode::FORBIDDEN, "event-reserved", detail))
 }
 
 fn read_batch(body: &[u8]) -> Result<Vec<Event>, Problem> {
