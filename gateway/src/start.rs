@@ -79,7 +79,7 @@ pub fn start(
         let watch = LostWorkers { environment, dispatcher, log, timing };
         background.spawn(watch.run().map(Ok));
         let functions = FunctionCache::new(storage.catalogue(&name));
-        let (peers, reader) = PeerClient::open(&id, backplane.control.clone());
+        let (peers, reader) = PeerClient::open(&id, &name, &key, backplane.control.clone());
         let state = Arc::new(EnvironmentState { name, key, backplane, dispatch, write_queue, functions, peers });
         peer_readers.push((state.clone(), reader));
         environments.insert(state.name.clone(), state);
