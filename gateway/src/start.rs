@@ -9,6 +9,7 @@ use backplane::{
 use futures_util::FutureExt;
 use model::{Environment, PodId};
 use process::{Condition, Readiness};
+use signing::Verifier;
 use storage::Storage;
 use tokio::{
     sync::{Semaphore, mpsc, watch},
@@ -71,7 +72,9 @@ pub fn start(
         let log = backplane.log.clone();
         let follower = Follower::start(log.clone(), &id, FollowTiming::with_horizon(config.window));
         let write_queue = WriteQueue::default();
-        let (dispatcher, dispatch) = Dispatcher::new(name.clone(), follower, config.bounds(), write_queue.clone());
+        let verifier = Verifier::new(name.clone(), key.trusted.clone());
+        let (dispatcher, dispatch) =
+            Dispatcher::new(name.clone(), verifier, follower, config.bounds(), write_queue.clone());
         dispatchers.spawn(dispatcher.run());
         let condition = readiness.condition(format!("log of {name}"));
         background.spawn(report_health(condition, dispatch.health.clone()).map(Ok));

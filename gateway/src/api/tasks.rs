@@ -107,6 +107,7 @@ pub(crate) async fn start(
     }
     let groups = caller.claims.groups.clone();
     let job = Job { groups, traceparent, ..Job::new(id, new.kind.clone(), &caller.claims.sub, &title, new.input) };
+    let job = caller.environment.key.signing.grant(&caller.environment.name, job);
     let job = with_stored_input(job, &caller.files(pod)).await?;
     caller.environment.backplane.jobs.submit(&job).await.map_err(|error| match error {
         SendError::Unroutable(_) => {

@@ -6,13 +6,14 @@
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use backplane::{
-    Destination, Gap, LogEntry,
+    Gap, LogEntry,
     follow::{FollowItem, Follower, PulseRequester},
 };
 use futures_util::FutureExt;
 use jiff::Timestamp;
 use metrics::{Counter, Gauge, counter, gauge};
 use model::{Cursor, Environment, Event};
+use signing::Verifier;
 use tokio::{
     sync::{mpsc, watch},
     time::{MissedTickBehavior, interval},
@@ -24,7 +25,7 @@ use super::{
     handle::DispatcherHandle,
     outbox::{FlushOutboxes, GapReason, OutboxItem, OutboxSender, outbox},
     outgoing_event::OutgoingEvent,
-    questions::Questions,
+    questions::{Folded, Questions},
     registry::{ConnectionId, Recipient, Registry},
     task_list::TaskList,
     window::{Position, Window, WindowEntry},
@@ -108,6 +109,7 @@ impl<W: FlushOutboxes> Dispatcher<W> {
     /// A dispatcher over a follower of this environment's log, and the handle to it.
     pub fn new(
         environment: Environment,
+        verifier: Verifier,
         follower: Follower,
         bounds: Bounds,
         write_queue: W,
@@ -123,7 +125,7 @@ impl<W: FlushOutboxes> Dispatcher<W> {
             window: Window::new(bounds.window, bounds.window_bytes),
             delivered_before_gap: HashSet::new(),
             tasks: TaskList::default(),
-            questions: Questions::default(),
+            questions: Questions::new(verifier),
             registry: Registry::default(),
             pending: Vec::new(),
             next_id: 1,
@@ -184,10 +186,8 @@ impl<W: FlushOutboxes> Dispatcher<W> {
         let event = event.filter(|event| !event.is_pulse());
         let identity = event.as_ref().map(|event| event.identity());
         let event = event.filter(|_| !self.is_repeated(identity));
+        let event = event.filter(|event| self.fold(event, cursor, time));
         let identity = identity.filter(|_| event.is_some());
-        if let Some(event) = &event {
-            self.fold(event, entry.origin, time);
-        }
         let event = event.and_then(|event| OutgoingEvent::stamp(event, &self.environment, cursor).ok());
         self.window.push(WindowEntry { cursor, time, identity, event: event.clone() });
         if let Some(event) = event {
@@ -199,14 +199,23 @@ impl<W: FlushOutboxes> Dispatcher<W> {
         }
     }
 
-    fn fold(&mut self, event: &Event, origin: Destination, time: Timestamp) {
-        match self.tasks.fold(event, time) {
-            Some(ended) => self.questions.end(ended),
-            // What is published everywhere belongs to no workflow of this environment.
-            None if origin == Destination::Own => {
-                self.questions.fold(event, time, |task| self.tasks.has_ended(task));
+    /// Folds an event into the lists; false if nobody may see it.
+    fn fold(&mut self, event: &Event, cursor: Cursor, time: Timestamp) -> bool {
+        if let Some(ended) = self.tasks.fold(event, time) {
+            self.questions.end(ended);
+            return true;
+        }
+        match self.questions.fold(event, time, |task| self.tasks.has_ended(task)) {
+            Folded::Counts => true,
+            Folded::Late => {
+                self.metrics.repeated.increment(1);
+                false
             }
-            None => {}
+            Folded::Unsigned => {
+                self.metrics.dropped.increment(1);
+                warn!(environment = %self.environment, %cursor, "no gateway has signed an answer; it is dropped");
+                false
+            }
         }
     }
 
@@ -231,7 +240,7 @@ impl<W: FlushOutboxes> Dispatcher<W> {
         warn!(environment = %self.environment, ?gap, "the log has a gap; the window is read again");
         self.delivered_before_gap.extend(self.window.clear());
         self.tasks = TaskList::default();
-        self.questions = Questions::default();
+        self.questions.clear();
         self.dispatched.send_replace(None);
         let reason = match gap {
             Gap::Retention => GapReason::Retention,

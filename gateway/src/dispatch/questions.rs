@@ -9,8 +9,9 @@ use std::{
 use jiff::Timestamp;
 use model::{
     Audience, Event, TaskId,
-    approval::{Answer, Question},
+    approval::{Answer, DECIDED, Question},
 };
+use signing::Verifier;
 use tokio::sync::oneshot;
 
 /// The number of questions kept; beyond it those with the oldest events are dropped.
@@ -39,25 +40,62 @@ struct StepEntry {
     waiters: Vec<oneshot::Sender<Answer>>,
 }
 
+/// What became of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Folded {
+    /// It counts, or is about no question.
+    Counts,
+    /// It is an answer to a question that has one.
+    Late,
+    /// It claims to be an answer, and no gateway has signed it.
+    Unsigned,
+}
+
 /// The questions of runs that have not ended.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Questions {
+    verifier: Verifier,
     runs: HashMap<TaskId, BTreeMap<String, StepEntry>>,
     steps: usize,
 }
 
 impl Questions {
+    /// No questions; answers count if this verifies them.
+    pub fn new(verifier: Verifier) -> Self {
+        Self { verifier, runs: HashMap::new(), steps: 0 }
+    }
+
     /// Folds a question or an answer in; other events, and those of a run that has ended, change nothing.
-    pub fn fold(&mut self, event: &Event, time: Timestamp, has_ended: impl Fn(TaskId) -> bool) {
+    pub fn fold(&mut self, event: &Event, time: Timestamp, has_ended: impl Fn(TaskId) -> bool) -> Folded {
+        if event.event_type == DECIDED {
+            return match Answer::of(event).filter(|answer| self.verifier.is_signed(answer)) {
+                Some(answer) if has_ended(answer.task) => Folded::Counts,
+                Some(answer) => self.answer(answer, time),
+                None => Folded::Unsigned,
+            };
+        }
         if let Some(question) = Question::of(event).filter(|question| !has_ended(question.task)) {
             let step = self.step(question.task, &question.step, time);
             // Asked again it is the same question, to the same people.
             step.question.get_or_insert_with(|| (question, event.audience.clone(), time));
-        } else if let Some(answer) = Answer::of(event).filter(|answer| !has_ended(answer.task)) {
-            let step = self.step(answer.task, &answer.step, time);
-            let first = step.answer.get_or_insert(answer);
-            step.waiters.drain(..).for_each(|waiter| drop(waiter.send(first.clone())));
         }
+        Folded::Counts
+    }
+
+    fn answer(&mut self, answer: Answer, time: Timestamp) -> Folded {
+        let step = self.step(answer.task, &answer.step, time);
+        if step.answer.is_some() {
+            return Folded::Late;
+        }
+        step.waiters.drain(..).for_each(|waiter| drop(waiter.send(answer.clone())));
+        step.answer = Some(answer);
+        Folded::Counts
+    }
+
+    /// Forgets all of them.
+    pub fn clear(&mut self) {
+        self.runs.clear();
+        self.steps = 0;
     }
 
     fn step(&mut self, task: TaskId, id: &str, time: Timestamp) -> &mut StepEntry {
@@ -133,8 +171,17 @@ impl StepEntry {
 #[cfg(test)]
 mod tests {
     use model::approval::Decision;
+    use signing::SigningKey;
 
     use super::*;
+
+    fn key() -> SigningKey {
+        SigningKey::derived_from(b"a secret")
+    }
+
+    fn no_questions() -> Questions {
+        Questions::new(Verifier::of(&"prod".parse().unwrap(), &key()))
+    }
 
     fn question(task: TaskId, step: &str, round: u32) -> Event {
         let (title, question) = ("Airports".to_owned(), "Publish?".to_owned());
@@ -144,7 +191,8 @@ mod tests {
 
     fn answer(task: TaskId, step: &str, by: &str, decision: Decision) -> Event {
         let (by, step) = (by.to_owned(), step.to_owned());
-        Answer { task, step, decision, by, groups: vec![], comment: None }.event(Audience::user("ada"))
+        let unsigned = Answer { task, step, decision, by, groups: vec![], comment: None, signature: String::new() };
+        key().sign_answer(&"prod".parse().unwrap(), unsigned).event(Audience::user("ada"))
     }
 
     fn finance() -> Vec<String> {
@@ -153,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_question_is_open_to_those_asked_until_the_first_answer_which_stands() {
-        let (mut questions, task, now) = (Questions::default(), TaskId::new(), Timestamp::now());
+        let (mut questions, task, now) = (no_questions(), TaskId::new(), Timestamp::now());
         questions.fold(&question(task, "publish", 0), now, |_| false);
         questions.fold(&question(task, "publish", 1), now + Duration::from_secs(9), |_| false);
         let open = questions.open("bob", &finance(), 9);
@@ -172,8 +220,28 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_that_no_gateway_has_signed_does_not_count_and_keeps_no_true_one_away() {
+        let (mut questions, task, now) = (no_questions(), TaskId::new(), Timestamp::now());
+        questions.fold(&question(task, "publish", 0), now, |_| false);
+        let signed = answer(task, "publish", "bob", Decision::Reject);
+        let forge = |name: &str, value: &str| {
+            let mut forged = signed.clone();
+            forged.data.as_mut().unwrap()["answer"][name] = value.into();
+            forged
+        };
+        let no_answer = signed.clone().with_data(serde_json::json!({}));
+        for forged in [forge("decision", "approve"), forge("by", "eve"), forge("signature", ""), no_answer] {
+            assert_eq!(questions.fold(&forged, now, |_| false), Folded::Unsigned, "{forged:?}");
+            assert_eq!(questions.open("bob", &finance(), 9).len(), 1);
+        }
+        assert_eq!(questions.fold(&signed, now, |_| false), Folded::Counts);
+        assert_eq!(questions.fold(&answer(task, "publish", "amy", Decision::Approve), now, |_| false), Folded::Late);
+        assert_eq!(questions.find(task, "publish").unwrap().answer.unwrap().by, "bob");
+    }
+
+    #[test]
     fn nothing_is_kept_of_a_run_that_has_ended_or_is_too_old() {
-        let (mut questions, task, now) = (Questions::default(), TaskId::new(), Timestamp::now());
+        let (mut questions, task, now) = (no_questions(), TaskId::new(), Timestamp::now());
         questions.fold(&question(task, "one", 0), now, |_| false);
         questions.fold(&question(task, "two", 0), now + Duration::from_secs(2), |_| false);
         let (reply, mut received) = oneshot::channel();
@@ -188,14 +256,14 @@ mod tests {
 
     #[test]
     fn however_many_are_asked_a_bounded_number_is_kept_and_the_newest_are() {
-        let (mut questions, task, now) = (Questions::default(), TaskId::new(), Timestamp::now());
+        let (mut questions, task, now) = (no_questions(), TaskId::new(), Timestamp::now());
         for n in 0..12_000 {
             questions.fold(&question(task, &format!("s{n}"), 0), now + Duration::from_millis(n), |_| false);
         }
         assert!(questions.steps <= MAX_QUESTIONS, "{}", questions.steps);
         assert_eq!(questions.steps, questions.runs.values().map(BTreeMap::len).sum::<usize>());
         assert_eq!(questions.open("bob", &finance(), 1)[0].question.step, "s11999");
-        let mut questions = Questions::default();
+        let mut questions = no_questions();
         for n in 0..12_000 {
             questions.fold(&question(task, &format!("s{n}"), 0), now, |_| false);
         }

@@ -7,6 +7,7 @@ mod broker_away;
 mod coming_back;
 mod delivery;
 mod flowing;
+mod forging;
 mod functions;
 mod hostile;
 mod hub;
