@@ -57,6 +57,11 @@ impl Topology {
         format!("{}.{}", self.prefix.0, self.environment)
     }
 
+    /// The fanout of plain publishers: `bellwire.<env>.publish`. What comes through it is a publisher's, whoever it claims to be.
+    pub fn publishers(&self) -> String {
+        format!("{}.publish", self.exchange())
+    }
+
     /// The stream: `bellwire.<env>.events`.
     pub fn stream(&self) -> String {
         format!("{}.events", self.exchange())
@@ -101,6 +106,7 @@ impl Topology {
     pub fn destination(&self, to: Destination) -> String {
         match to {
             Destination::Own => self.exchange(),
+            Destination::Publishers => self.publishers(),
             Destination::Everywhere => self.everywhere(),
         }
     }
@@ -110,6 +116,8 @@ impl Topology {
     pub fn origin(&self, exchange: &str) -> Option<Destination> {
         if exchange == self.exchange() {
             Some(Destination::Own)
+        } else if exchange == self.publishers() {
+            Some(Destination::Publishers)
         } else if exchange == self.everywhere() {
             Some(Destination::Everywhere)
         } else {
@@ -126,8 +134,11 @@ mod tests {
     fn only_its_own_exchange_and_everywhere_speak_to_an_environment() {
         let prod = Topology::new(Prefix::default(), "prod".parse().unwrap());
         assert_eq!(prod.origin("bellwire.prod"), Some(Destination::Own));
+        assert_eq!(prod.origin("bellwire.prod.publish"), Some(Destination::Publishers));
         assert_eq!(prod.origin("bellwire.everywhere"), Some(Destination::Everywhere));
-        for other in ["", "bellwire.test", "bellwire.prod.jobs", "bellwire", "prod", "Bellwire.prod"] {
+        for other in
+            ["", "bellwire.test", "bellwire.test.publish", "bellwire.prod.jobs", "bellwire", "prod", "Bellwire.prod"]
+        {
             assert_eq!(prod.origin(other), None, "{other:?}");
         }
     }

@@ -29,7 +29,8 @@ fn environments(settings: &Settings) -> anyhow::Result<Vec<ServedEnvironment>> {
     let environments = Environments::read(settings)?;
     let served = environments.all().iter().map(|environment| {
         let secret = environments.key(settings, &environment.name)?;
-        let key = Key::hs256(secret.expose_secret(), environment.issuer.as_deref(), environment.audience.as_deref());
+        let key = Key::hs256(secret.expose_secret(), environment.issuer.as_deref(), environment.audience.as_deref())
+            .trusting(environment.gateway_key.clone());
         let backplane = Backplane::open(&environments.backplane(settings, &environment.name)?, &environment.name)?;
         Ok(ServedEnvironment { name: environment.name.clone(), key, backplane })
     });

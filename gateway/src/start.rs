@@ -9,6 +9,7 @@ use backplane::{
 use futures_util::FutureExt;
 use model::{Environment, PodId};
 use process::{Condition, Readiness};
+use signing::Verifier;
 use storage::Storage;
 use tokio::{
     sync::{Semaphore, mpsc, watch},
@@ -76,7 +77,9 @@ pub fn start(
         let log = backplane.log.clone();
         let follower = Follower::start(log.clone(), &id, FollowTiming::with_horizon(config.window));
         let write_queue = WriteQueue::default();
-        let (dispatcher, dispatch) = Dispatcher::new(name.clone(), follower, config.bounds(), write_queue.clone());
+        let verifier = Verifier::new(name.clone(), key.trusted.clone());
+        let (dispatcher, dispatch) =
+            Dispatcher::new(name.clone(), verifier, follower, config.bounds(), write_queue.clone());
         dispatchers.spawn(dispatcher.run());
         let condition = readiness.condition(format!("log of {name}"));
         background.spawn(report_health(condition, dispatch.health.clone()).map(Ok));
@@ -84,7 +87,7 @@ pub fn start(
         let watch = LostWorkers { environment, dispatcher, log, timing };
         background.spawn(watch.run().map(Ok));
         let functions = FunctionCache::new(storage.catalogue(&name));
-        let (peers, reader) = PeerClient::open(&id, backplane.control.clone());
+        let (peers, reader) = PeerClient::open(&id, &name, &key, backplane.control.clone());
         let requests = UserRequests::new(config.requests_per_user);
         let state =
             Arc::new(EnvironmentState { name, key, backplane, dispatch, write_queue, requests, functions, peers });

@@ -9,6 +9,7 @@ use jsonwebtoken::{
 };
 use model::{Environment, audience::is_id};
 use serde::{Deserialize, Serialize};
+use signing::{SigningKey, VerifyingKeys};
 
 use crate::hmac;
 
@@ -20,6 +21,10 @@ pub struct Key {
     validation: Validation,
     /// The key of what the gateway gives to clients of this environment and reads back itself.
     pub(crate) internal: InternalKey,
+    /// The key of what the gateway signs and workers verify.
+    pub(crate) signing: SigningKey,
+    /// The keys of gateways that this one believes.
+    pub(crate) trusted: VerifyingKeys,
 }
 
 /// Signs what the gateway gives to clients and reads back itself. It is derived from an environment's key and is another,
@@ -111,7 +116,22 @@ impl Key {
             validation.required_spec_claims.insert("aud".to_owned());
         }
         let sign = EncodingKey::from_secret(secret);
-        Self { verify: DecodingKey::from_secret(secret), internal: InternalKey::derived_from(&sign), sign, validation }
+        let signing = SigningKey::derived_from(secret);
+        Self {
+            verify: DecodingKey::from_secret(secret),
+            internal: InternalKey::derived_from(&sign),
+            sign,
+            validation,
+            trusted: signing.verifying_key().into(),
+            signing,
+        }
+    }
+
+    /// The same key; answers that gateways with these keys have signed, such as an older secret's, are believed as well.
+    #[must_use]
+    pub fn trusting(self, others: VerifyingKeys) -> Self {
+        let trusted = others.with(self.signing.verifying_key());
+        Self { trusted, ..self }
     }
 
     /// Signs these claims.

@@ -108,12 +108,13 @@ async fn serve<F: Function>(
     let environments = Environments::read(&settings)?;
     let environment = environments.select(chosen.as_ref())?.name.clone();
     let Worker { admin_listen, host, function } = build(&settings)?;
+    let verifier = environments.verifier(&settings, &environment)?;
     let storage = Storage::open(&settings.section::<StorageConfig>("storage")?)?;
     let storage = storage.with_limits(settings.section::<FilesConfig>("files")?);
     let database = database(&settings)?;
     let backplane = Backplane::open(&environments.backplane(&settings, &environment)?, &environment)?;
     let admin = Admin::open(&settings, admin_listen, readiness.clone()).await?;
-    let worker = WorkerContext { environment, backplane, storage, database, pod: PodId::worker() };
+    let worker = WorkerContext { environment, backplane, verifier, storage, database, pod: PodId::worker() };
     info!(environment = %worker.environment, pod = %worker.pod, admin = %admin.address(), "working");
     let host = Host::new(worker, host, function, &readiness)?;
     admin.serve_during(host.run(signals.stop().cancelled_owned())).await??;

@@ -74,6 +74,7 @@ fn new_run(context: &Context, definition: Arc<Definition>, input: Map<String, Va
         groups: context.groups.clone(),
         parent: context.parent,
         depth: 0,
+        grant: context.grant.clone(),
         traceparent: context.traceparent.clone(),
         created: jiff::Timestamp::now(),
         input,

@@ -132,7 +132,8 @@ pub async fn answer(
         return Err(Problem::new(StatusCode::FORBIDDEN, "not-asked", detail));
     }
     let (by, groups) = (caller.claims.sub.clone(), caller.claims.groups.clone());
-    let mine = Answer { task, step, decision, by, groups, comment };
+    let mine = Answer { task, step, decision, by, groups, comment, signature: String::new() };
+    let mine = caller.environment.key.signing.sign_answer(&caller.environment.name, mine);
     match &asked.answer {
         // Sent again, because the client got no reply or the first pod's answer had not come through the log yet.
         Some(answer) if *answer == mine => return Ok(Json(mine.into())),

@@ -170,6 +170,15 @@ fn prepare(event: &mut Event) {
     event.cursor = None;
 }
 
+/// No task or workflow is of every environment; readers drop what claims to be.
+fn check_destination(event: &Event, destination: Destination) -> Result<(), Problem> {
+    if destination == Destination::Own || event.is_for_publishers() {
+        return Ok(());
+    }
+    let detail = format!("type: {} cannot be published everywhere", event.event_type);
+    Err(Problem::new(StatusCode::FORBIDDEN, "event-reserved", detail))
+}
+
 fn read_batch(body: &[u8]) -> Result<Vec<Event>, Problem> {
     // Without the library's text, which may repeat everything that was sent.
     let parts: Vec<&RawValue> = serde_json::from_slice(body).map_err(|error| {

@@ -144,6 +144,7 @@ pub(crate) async fn start(
     };
     let groups = caller.claims.groups.clone();
     let job = Job { groups, traceparent, ..Job::new(id, new.kind.clone(), &caller.claims.sub, &title, new.input) };
+    let job = caller.environment.key.signing.grant(&caller.environment.name, job);
     match submit(pod, caller, job).await {
         Ok(job) => {
             let task = Task::of(&job, TaskState::Queued);

@@ -10,13 +10,14 @@ use std::{
 };
 
 use backplane::{
-    Destination, Gap, LogEntry,
+    Gap, LogEntry,
     follow::{FollowItem, Follower, PulseRequester},
 };
 use futures_util::FutureExt;
 use jiff::Timestamp;
 use metrics::{Counter, Gauge, counter, gauge};
 use model::{Cursor, Environment, Event};
+use signing::Verifier;
 use tokio::{
     sync::{mpsc, watch},
     time::{MissedTickBehavior, interval},
@@ -28,7 +29,7 @@ use super::{
     handle::DispatcherHandle,
     outbox::{FlushOutboxes, GapReason, OutboxItem, OutboxSender, outbox},
     outgoing_event::OutgoingEvent,
-    questions::Questions,
+    questions::{Folded, Questions},
     registry::{ConnectionId, Recipient, Registry},
     task_list::TaskList,
     window::{Position, Window, WindowEntry},
@@ -114,6 +115,7 @@ impl<W: FlushOutboxes> Dispatcher<W> {
     /// A dispatcher over a follower of this environment's log, and the handle to it.
     pub fn new(
         environment: Environment,
+        verifier: Verifier,
         follower: Follower,
         bounds: Bounds,
         write_queue: W,
@@ -129,7 +131,7 @@ impl<W: FlushOutboxes> Dispatcher<W> {
             window: Window::new(bounds.window, bounds.window_bytes),
             delivered_before_gap: HashSet::new(),
             tasks: TaskList::default(),
-            questions: Questions::default(),
+            questions: Questions::new(verifier),
             registry: Registry::default(),
             pending: HashMap::new(),
             next_id: 1,
@@ -190,10 +192,8 @@ impl<W: FlushOutboxes> Dispatcher<W> {
         let event = event.filter(|event| !event.is_pulse());
         let identity = event.as_ref().map(|event| event.identity());
         let event = event.filter(|_| !self.is_repeated(identity));
+        let event = event.filter(|event| self.fold(event, cursor, time));
         let identity = identity.filter(|_| event.is_some());
-        if let Some(event) = &event {
-            self.fold(event, entry.origin, time);
-        }
         let event = event.and_then(|event| OutgoingEvent::stamp(event, &self.environment, cursor).ok());
         self.window.push(WindowEntry { cursor, time, identity, event: event.clone() });
         if let Some(event) = event {
@@ -205,17 +205,30 @@ impl<W: FlushOutboxes> Dispatcher<W> {
         }
     }
 
-    fn fold(&mut self, event: &Event, origin: Destination, time: Timestamp) {
+    /// Folds an event into the lists; false if nobody may see it.
+    fn fold(&mut self, event: &Event, cursor: Cursor, time: Timestamp) -> bool {
         match self.tasks.fold(event, time) {
-            Ok(Some(ended)) => self.questions.end(ended),
-            // What is published everywhere belongs to no workflow of this environment.
-            Ok(None) if origin == Destination::Own => {
-                self.questions.fold(event, time, |task| self.tasks.has_ended(task));
+            Ok(Some(ended)) => {
+                self.questions.end(ended);
+                return true;
             }
             Ok(None) => {}
             Err(error) => {
                 self.metrics.foreign.increment(1);
                 warn!(environment = %self.environment, source = event.source, %error, "a task's event is not folded");
+                return true;
+            }
+        }
+        match self.questions.fold(event, time, |task| self.tasks.has_ended(task)) {
+            Folded::Counts => true,
+            Folded::Late => {
+                self.metrics.repeated.increment(1);
+                false
+            }
+            Folded::Unsigned => {
+                self.metrics.dropped.increment(1);
+                warn!(environment = %self.environment, %cursor, "no gateway has signed an answer; it is dropped");
+                false
             }
         }
     }
@@ -241,7 +254,7 @@ impl<W: FlushOutboxes> Dispatcher<W> {
         warn!(environment = %self.environment, ?gap, "the log has a gap; the window is read again");
         self.delivered_before_gap.extend(self.window.clear());
         self.tasks.clear();
-        self.questions = Questions::default();
+        self.questions.clear();
         self.dispatched.send_replace(None);
         let reason = match gap {
             Gap::Retention => GapReason::Retention,

@@ -10,8 +10,9 @@ use std::{
 use jiff::Timestamp;
 use model::{
     Audience, Event, TaskId, Term,
-    approval::{Answer, Question},
+    approval::{Answer, DECIDED, Question},
 };
+use signing::Verifier;
 use tokio::sync::oneshot;
 
 use super::shares::Shares;
@@ -49,9 +50,21 @@ struct StepEntry {
     waiters: Vec<(String, oneshot::Sender<Answer>)>,
 }
 
+/// What became of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Folded {
+    /// It counts, or is about no question.
+    Counts,
+    /// It is an answer to a question that has one.
+    Late,
+    /// It claims to be an answer, and no gateway has signed it.
+    Unsigned,
+}
+
 /// The questions of runs that have not ended.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Questions {
+    verifier: Verifier,
     runs: HashMap<TaskId, BTreeMap<Arc<str>, StepEntry>>,
     /// The unanswered ones, by whom they are put to; the newest has the greatest key.
     open: HashMap<Term, BTreeSet<(Timestamp, StepKey)>>,
@@ -62,8 +75,27 @@ pub struct Questions {
 }
 
 impl Questions {
+    /// No questions; answers count if this verifies them.
+    pub fn new(verifier: Verifier) -> Self {
+        Self {
+            verifier,
+            runs: HashMap::new(),
+            open: HashMap::new(),
+            updates: BTreeSet::new(),
+            shares: Shares::default(),
+            ages: HashMap::new(),
+        }
+    }
+
     /// Folds a question or an answer in; other events, and those of a run that has ended, change nothing.
-    pub fn fold(&mut self, event: &Event, time: Timestamp, has_ended: impl Fn(TaskId) -> bool) {
+    pub fn fold(&mut self, event: &Event, time: Timestamp, has_ended: impl Fn(TaskId) -> bool) -> Folded {
+        if event.event_type == DECIDED {
+            return match Answer::of(event).filter(|answer| self.verifier.is_signed(answer)) {
+                Some(answer) if has_ended(answer.task) => Folded::Counts,
+                Some(answer) => self.answer(answer, time),
+                None => Folded::Unsigned,
+            };
+        }
         if let Some(question) = Question::of(event).filter(|question| !has_ended(question.task)) {
             let (task, step) = (question.task, question.step.clone());
             self.change(task, &step, time, |entry| {
@@ -73,13 +105,26 @@ impl Questions {
                     entry.question = Some((question, event.audience.clone(), time));
                 }
             });
-        } else if let Some(answer) = Answer::of(event).filter(|answer| !has_ended(answer.task)) {
-            let (task, step) = (answer.task, answer.step.clone());
-            self.change(task, &step, time, |entry| {
-                let first = entry.answer.get_or_insert(answer);
-                entry.waiters.drain(..).for_each(|(_, waiter)| drop(waiter.send(first.clone())));
-            });
         }
+        Folded::Counts
+    }
+
+    fn answer(&mut self, answer: Answer, time: Timestamp) -> Folded {
+        let (task, step) = (answer.task, answer.step.clone());
+        let entry = self.runs.get(&task).and_then(|steps| steps.get(step.as_str()));
+        if entry.is_some_and(|entry| entry.answer.is_some()) {
+            return Folded::Late;
+        }
+        self.change(task, &step, time, |entry| {
+            entry.waiters.drain(..).for_each(|(_, waiter)| drop(waiter.send(answer.clone())));
+            entry.answer = Some(answer);
+        });
+        Folded::Counts
+    }
+
+    /// Forgets all of them.
+    pub fn clear(&mut self) {
+        *self = Self::new(self.verifier.clone());
     }
 
     fn change(&mut self, task: TaskId, step: &str, time: Timestamp, change: impl FnOnce(&mut StepEntry)) {
@@ -247,8 +292,17 @@ mod tests {
     use std::time::Duration;
 
     use model::approval::Decision;
+    use signing::SigningKey;
 
     use super::*;
+
+    fn key() -> SigningKey {
+        SigningKey::derived_from(b"a secret")
+    }
+
+    fn no_questions() -> Questions {
+        Questions::new(Verifier::of(&"prod".parse().unwrap(), &key()))
+    }
 
     fn question(task: TaskId, step: &str, round: u32) -> Event {
         let (title, question) = ("Airports".to_owned(), "Publish?".to_owned());
@@ -258,7 +312,8 @@ mod tests {
 
     fn answer(task: TaskId, step: &str, by: &str, decision: Decision) -> Event {
         let (by, step) = (by.to_owned(), step.to_owned());
-        Answer { task, step, decision, by, groups: vec![], comment: None }.event(Audience::user("ada"))
+        let unsigned = Answer { task, step, decision, by, groups: vec![], comment: None, signature: String::new() };
+        key().sign_answer(&"prod".parse().unwrap(), unsigned).event(Audience::user("ada"))
     }
 
     fn finance() -> Vec<String> {
@@ -267,7 +322,7 @@ mod tests {
 
     #[test]
     fn a_question_is_open_to_those_asked_until_the_first_answer_which_stands() {
-        let (mut questions, task, now) = (Questions::default(), TaskId::new(), Timestamp::now());
+        let (mut questions, task, now) = (no_questions(), TaskId::new(), Timestamp::now());
         questions.fold(&question(task, "publish", 0), now, |_| false);
         questions.fold(&question(task, "publish", 1), now + Duration::from_secs(9), |_| false);
         let open = questions.open("bob", &finance(), 9);
@@ -286,8 +341,28 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_that_no_gateway_has_signed_does_not_count_and_keeps_no_true_one_away() {
+        let (mut questions, task, now) = (no_questions(), TaskId::new(), Timestamp::now());
+        questions.fold(&question(task, "publish", 0), now, |_| false);
+        let signed = answer(task, "publish", "bob", Decision::Reject);
+        let forge = |name: &str, value: &str| {
+            let mut forged = signed.clone();
+            forged.data.as_mut().unwrap()["answer"][name] = value.into();
+            forged
+        };
+        let no_answer = signed.clone().with_data(serde_json::json!({}));
+        for forged in [forge("decision", "approve"), forge("by", "eve"), forge("signature", ""), no_answer] {
+            assert_eq!(questions.fold(&forged, now, |_| false), Folded::Unsigned, "{forged:?}");
+            assert_eq!(questions.open("bob", &finance(), 9).len(), 1);
+        }
+        assert_eq!(questions.fold(&signed, now, |_| false), Folded::Counts);
+        assert_eq!(questions.fold(&answer(task, "publish", "amy", Decision::Approve), now, |_| false), Folded::Late);
+        assert_eq!(questions.find(task, "publish").unwrap().answer.unwrap().by, "bob");
+    }
+
+    #[test]
     fn nothing_is_kept_of_a_run_that_has_ended_or_is_too_old() {
-        let (mut questions, task, now) = (Questions::default(), TaskId::new(), Timestamp::now());
+        let (mut questions, task, now) = (no_questions(), TaskId::new(), Timestamp::now());
         questions.fold(&question(task, "one", 0), now, |_| false);
         questions.fold(&question(task, "two", 0), now + Duration::from_secs(2), |_| false);
         let (reply, mut received) = oneshot::channel();
@@ -302,14 +377,14 @@ mod tests {
 
     #[test]
     fn however_many_are_asked_a_bounded_number_is_kept_and_the_newest_are() {
-        let (mut questions, task, now) = (Questions::default(), TaskId::new(), Timestamp::now());
+        let (mut questions, task, now) = (no_questions(), TaskId::new(), Timestamp::now());
         for n in 0..12_000 {
             questions.fold(&question(task, &format!("s{n}"), 0), now + Duration::from_millis(n), |_| false);
         }
         assert_eq!(questions.updates.len(), MAX_QUESTIONS);
         assert_eq!(questions.updates.len(), questions.runs.values().map(BTreeMap::len).sum::<usize>());
         assert_eq!(questions.open("bob", &finance(), 1)[0].question.step, "s11999");
-        let mut questions = Questions::default();
+        let mut questions = no_questions();
         for n in 0..12_000 {
             questions.fold(&question(task, &format!("s{n}"), 0), now, |_| false);
         }

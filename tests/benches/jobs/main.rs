@@ -13,9 +13,12 @@ use std::{
 use async_trait::async_trait;
 use backplane::{Backplane, BackplaneConfig, Destination, LogItem, LogReader, ReadFrom};
 use futures_util::{StreamExt, stream};
-use model::{Job, Kind, PodId, TaskId, TaskState, Toast, toast::Level};
+use model::{Environment, Job, Kind, PodId, TaskId, TaskState, Toast, toast::Level};
 use process::Readiness;
-use runtime::{Completion, Context, Failure, Function, Host, HostConfig, WorkerContext};
+use runtime::{
+    Completion, Context, Failure, Function, Host, HostConfig, WorkerContext,
+    testing::{granted, verifier},
+};
 use scenarios::TestBackplane;
 use serde_json::{Value, json};
 use storage::{Storage, StorageConfig};
@@ -130,7 +133,11 @@ fn kind() -> Kind {
 }
 
 fn job() -> Job {
-    Job::new(TaskId::new(), kind(), "ada", "Nothing", json!({}))
+    granted(&prod(), Job::new(TaskId::new(), kind(), "ada", "Nothing", json!({})))
+}
+
+fn prod() -> Environment {
+    "prod".parse().unwrap()
 }
 
 fn backplane(url: &str, prefix: &str) -> Backplane {
@@ -158,8 +165,9 @@ impl Drop for Worker {
 
 async fn work(url: &str, prefix: &str) {
     let place = WorkerContext {
-        environment: "prod".parse().unwrap(),
+        environment: prod(),
         backplane: backplane(url, prefix),
+        verifier: verifier(&prod()),
         storage: Storage::open(&StorageConfig { url: "memory:".to_owned() }).unwrap(),
         database: None,
         pod: PodId::worker(),

@@ -8,6 +8,7 @@ mod coming_back;
 mod delivery;
 mod files;
 mod flowing;
+mod forging;
 mod functions;
 mod hostile;
 mod hub;

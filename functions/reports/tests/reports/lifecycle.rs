@@ -150,6 +150,7 @@ async fn a_file_goes_when_its_time_is_over_and_no_other_file_does() {
     let environment: model::Environment = "test".parse().unwrap();
     let worker = WorkerContext {
         backplane: Broker::new().environment(&environment),
+        verifier: testing::verifier(&environment),
         environment,
         storage: fixture.storage.clone(),
         database: None,

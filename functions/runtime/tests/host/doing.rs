@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use backplane::Settlement;
 use model::{Audience, Job, TaskId, TaskState};
+use runtime::testing;
 use serde_json::json;
 
 use crate::stage::{Stage, Step, settlements};
@@ -119,6 +120,7 @@ async fn a_step_of_a_workflow_ends_without_a_toast() {
     for trick in ["finish", "sour"] {
         let run = TaskId::new();
         let job = Job { parent: Some(run), ..stage.job(json!({ "trick": trick })) };
+        let job = testing::granted(&stage.environment, job);
         stage.deliver(Ok(job.clone()), 0).await;
         let ended = |step: &Step| step.task().is_some_and(|task| task.id == job.task && task.state.is_end());
         let steps = stage.until("its end", |steps| steps.iter().any(ended)).await;

@@ -12,7 +12,7 @@ use backplane::{
 };
 use model::{Audience, EncodedEvent, Environment, Event, Job, Kind, PodId, Task, TaskId, TaskState};
 use process::Readiness;
-use runtime::{Host, HostConfig, HostError, WorkerContext};
+use runtime::{Host, HostConfig, HostError, WorkerContext, testing};
 use serde_json::Value;
 use storage::{Storage, StorageConfig};
 use tokio::{
@@ -50,7 +50,7 @@ pub(crate) struct Stage {
     pub(crate) tricks: Tricks,
     pub(crate) config: HostConfig,
     pub(crate) storage: Storage,
-    environment: Environment,
+    pub(crate) environment: Environment,
     inner: Backplane,
     watched: Backplane,
     steps: watch::Receiver<Vec<Step>>,
@@ -108,6 +108,7 @@ impl Stage {
         let worker = WorkerContext {
             environment: self.environment.clone(),
             backplane: self.watched.clone(),
+            verifier: testing::verifier(&self.environment),
             storage: self.storage.clone(),
             database: None,
             pod: PodId::worker(),
@@ -117,7 +118,8 @@ impl Stage {
 
     pub(crate) fn job(&self, input: Value) -> Job {
         let traceparent = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned());
-        Job { traceparent, ..Job::new(TaskId::new(), "tricks".parse().unwrap(), "ada", "A trick", input) }
+        let job = Job::new(TaskId::new(), "tricks".parse().unwrap(), "ada", "A trick", input);
+        testing::granted(&self.environment, Job { traceparent, ..job })
     }
 
     pub(crate) async fn submit(&self, input: Value) -> TaskId {

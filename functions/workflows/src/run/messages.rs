@@ -209,6 +209,7 @@ pub(crate) fn job(run: &Run, index: ItemIndex, resolved: &Value) -> Option<Job> 
     Some(Job {
         groups: run.groups.clone(),
         parent: Some(run.id),
+        grant: run.grant.clone(),
         traceparent: run.traceparent.clone(),
         ..Job::new(run.current_task(index), kind, &run.owner, &shortened(&title, MAX_TITLE), input)
     })

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use model::{Environment, Kind, StepState, TaskError, TaskId, TaskState};
+use model::{
+    Environment, Kind, StepState, TaskError, TaskId, TaskState,
+    job::{Grant, WORKFLOWS},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -20,6 +23,9 @@ pub(crate) struct Run {
     pub(crate) parent: Option<TaskId>,
     /// The number of runs that it is nested in.
     pub(crate) depth: u32,
+    /// The gateway's grant of the job that began it, or of the run that it is nested in; for the jobs of its steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) grant: Option<Grant>,
     pub(crate) traceparent: Option<String>,
     pub(crate) created: Timestamp,
     pub(crate) input: Map<String, Value>,
@@ -264,5 +270,5 @@ impl Run {
 
 /// The kind of the job that starts a run.
 pub(crate) fn workflows_kind() -> Kind {
-    "workflows".parse().expect("it is a kind's name")
+    WORKFLOWS.parse().expect("it is a kind's name")
 }

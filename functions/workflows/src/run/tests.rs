@@ -32,6 +32,7 @@ fn start(steps: &str) -> TestRun {
         groups: Vec::new(),
         parent: None,
         depth: 0,
+        grant: None,
         traceparent: None,
         created: jiff::Timestamp::now(),
         input: Map::new(),
@@ -263,7 +264,15 @@ fn a_question_is_asked_again_and_the_first_answer_of_somebody_asked_decides() {
     let asking = "[[step]]\nid = 'ask'\nkind = 'approval'\nask = 'user:bob'\n";
     let answer = |by: &str, decision| {
         let (step, by) = ("ask".to_owned(), by.to_owned());
-        RunEvent::Answered(Answer { task: TaskId::new(), step, decision, by, groups: Vec::new(), comment: None })
+        RunEvent::Answered(Answer {
+            task: TaskId::new(),
+            step,
+            decision,
+            by,
+            groups: Vec::new(),
+            comment: None,
+            signature: String::new(),
+        })
     };
     let mut run = start(asking);
     run.resolved.insert("ask", Ok(Resolved::Ask(json!({}))));

@@ -1,6 +1,10 @@
 //! Questions and their answers.
 
-use model::{StepState, TaskState, approval::Decision};
+use model::{
+    Audience, StepState, TaskState,
+    approval::{Answer, Decision},
+};
+use runtime::testing;
 use serde_json::json;
 
 use crate::harness::Harness;
@@ -90,6 +94,31 @@ async fn who_was_not_asked_does_not_count_and_of_the_others_the_first_does() {
     let task = harness.end(run).await;
     assert_eq!(task.steps[1].note.as_deref(), Some("approved by bob: as agreed"), "{task:#?}");
     assert_eq!(task.state, TaskState::Succeeded);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_no_gateway_has_signed_moves_nothing() {
+    let harness = asking().await;
+    let _engine = harness.engine();
+    let run = harness.start("asking", json!({})).await;
+    harness.question(run).await;
+    harness.step(run, "approve", StepState::Asked).await;
+    let unsigned = Answer {
+        task: run,
+        step: "approve".to_owned(),
+        decision: Decision::Reject,
+        by: "bob".to_owned(),
+        groups: vec!["reviewers".to_owned()],
+        comment: None,
+        signature: String::new(),
+    };
+    let elsewhere = testing::gateway_key().sign_answer(&"prod".parse().unwrap(), unsigned.clone());
+    for forged in [unsigned, elsewhere] {
+        harness.publish(&forged.event(Audience::user("ada"))).await;
+    }
+    harness.answer(run, "approve", "cem", &["reviewers"], Decision::Approve).await;
+    let task = harness.end(run).await;
+    assert_eq!((task.state, task.steps[1].note.as_deref()), (TaskState::Succeeded, Some("approved by cem: as agreed")));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
