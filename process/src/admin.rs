@@ -7,8 +7,9 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, http::StatusCode, routing::get};
+use axum::{Router, extract::Query, http::StatusCode, routing::get};
 use metrics_exporter_prometheus::PrometheusHandle;
+use serde::Deserialize;
 use tokio::net::TcpListener;
 
 use crate::{prometheus, readiness::Readiness};
@@ -50,7 +51,7 @@ impl Admin {
         let (readiness, rendered) = (self.readiness, metrics.clone());
         let routes = Router::new()
             .route("/livez", get(async || "alive\n"))
-            .route("/readyz", get(move || ready(readyz(&readiness))))
+            .route("/readyz", get(move |Query(query): Query<ReadyQuery>| ready(readyz(&readiness, &query))))
             .route("/metrics", get(move || ready(rendered.render())));
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let stopped = async move { drop(stopped.await) };
@@ -79,9 +80,24 @@ impl Admin {
     }
 }
 
-fn readyz(readiness: &Readiness) -> (StatusCode, String) {
-    let status = if readiness.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, readiness.describe())
+/// The query of a probe.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReadyQuery {
+    /// Whether this one is served, rather than any.
+    environment: Option<String>,
+}
+
+fn readyz(readiness: &Readiness, query: &ReadyQuery) -> (StatusCode, String) {
+    let is_ready = match &query.environment {
+        Some(environment) => readiness.is_ready_for(environment),
+        None => Some(readiness.is_ready()),
+    };
+    match is_ready {
+        Some(true) => (StatusCode::OK, readiness.describe()),
+        Some(false) => (StatusCode::SERVICE_UNAVAILABLE, readiness.describe()),
+        None => (StatusCode::NOT_FOUND, "environment: this process serves no such one\n".to_owned()),
+    }
 }
 
 async fn upkeep(metrics: &PrometheusHandle) {
