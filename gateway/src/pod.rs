@@ -42,6 +42,17 @@ pub struct EnvironmentState {
     pub peers: PeerClient,
 }
 
+impl EnvironmentState {
+    /// A problem that names the environment while it cannot be served here, whatever becomes of others.
+    pub fn available(&self) -> Result<(), Problem> {
+        if self.dispatch.health.borrow().is_complete() {
+            return Ok(());
+        }
+        let detail = format!("the environment {} cannot be served here now: its log is not read; come back", self.name);
+        Err(Problem::unavailable(detail))
+    }
+}
+
 /// The shared state of the process; cheap to clone.
 pub type Pod = Arc<PodState>;
 

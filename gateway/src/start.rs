@@ -7,6 +7,7 @@ use backplane::{
     follow::{FollowTiming, Follower, ReadHealth},
 };
 use futures_util::FutureExt;
+use metrics::{Gauge, gauge};
 use model::{Environment, PodId};
 use process::{Condition, Readiness};
 use signing::Verifier;
@@ -81,8 +82,9 @@ pub fn start(
         let (dispatcher, dispatch) =
             Dispatcher::new(name.clone(), verifier, follower, config.bounds(), write_queue.clone());
         dispatchers.spawn(dispatcher.run());
-        let condition = readiness.condition(format!("log of {name}"));
-        background.spawn(report_health(condition, dispatch.health.clone()).map(Ok));
+        let condition = readiness.condition_of(name.to_string(), "log");
+        let is_ready = gauge!("bellwire_environment_ready", "environment" => name.to_string());
+        background.spawn(report_health(condition, is_ready, dispatch.health.clone()).map(Ok));
         let (environment, dispatcher, timing) = (name.clone(), dispatch.clone(), config.lost);
         let watch = LostWorkers { environment, dispatcher, log, timing };
         background.spawn(watch.run().map(Ok));
@@ -116,9 +118,11 @@ pub fn start(
 }
 
 /// Keeps a condition of readiness in step with how well the log is read.
-async fn report_health(condition: Condition, mut health: watch::Receiver<ReadHealth>) {
+async fn report_health(condition: Condition, is_ready: Gauge, mut health: watch::Receiver<ReadHealth>) {
     loop {
-        match &*health.borrow_and_update() {
+        let now = health.borrow_and_update().clone();
+        is_ready.set(f64::from(u8::from(now.is_complete())));
+        match now {
             ReadHealth::CaughtUp => condition.ready(),
             ReadHealth::CatchingUp => condition.not_ready("reading the log"),
             ReadHealth::Away(why) => condition.degraded(format!("serving what is known; {why}")),

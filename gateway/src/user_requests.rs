@@ -87,6 +87,7 @@ impl FromRequestParts<Pod> for CountedCaller {
 
     async fn from_request_parts(parts: &mut Parts, pod: &Pod) -> Result<Self, Problem> {
         let caller = Caller::from_request_parts(parts, pod).await?;
+        caller.environment.available()?;
         let permit = caller.environment.requests.begin(&caller.claims.sub)?;
         Ok(Self { caller, permit })
     }

@@ -55,6 +55,7 @@ pub async fn stream(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let after = start_cursor(&headers, &query)?;
+    caller.environment.available()?;
     let permit = pod.connection_permit()?;
     let subscription = caller.environment.dispatch.subscribe(caller.recipient.clone(), after, true).await?;
     let format = if version == Version::HTTP_10 { Format::Plain } else { Format::PlainChunked };

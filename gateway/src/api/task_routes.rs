@@ -85,7 +85,7 @@ fn accepted(task: Arc<Task>) -> Response {
     get, path = "/api/tasks", tag = "tasks",
     params(("parent" = Option<String>, Query, description = "a workflow's run: its steps")),
     responses(
-        (status = 200, body = Tasks, description = "of a result the fields that fit into 2 KiB, each whole; all of it is at `/api/tasks/{id}`"),
+        (status = 200, body = Tasks, description = "of a result the fields that fit into 2 KiB, each whole, and of a failure 1,000 characters; all of it is at `/api/tasks/{id}`"),
         (status = 400, body = Problem), (status = 401, body = Problem),
         (status = 429, body = Problem, description = "too many requests at once"),
     ),

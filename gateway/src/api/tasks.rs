@@ -25,6 +25,8 @@ const MAX_TITLE_CHARS: usize = 200;
 const MAX_LISTED: usize = 200;
 /// The size of a field of a result, and of all of them, in a list.
 const MAX_LISTED_RESULT: usize = 2 * 1024;
+/// The length of the reason of a failure in a list.
+const MAX_LISTED_MESSAGE: usize = 1000;
 /// Seconds after which a user with too many tasks may try again.
 const RETRY_TASKS: u32 = 10;
 
@@ -103,7 +105,7 @@ impl TaskView {
             created: task.created,
             updated: task.updated,
             result: task.result.as_ref().and_then(small_result),
-            error: task.error.clone(),
+            error: task.error.as_ref().map(short_error),
             parent: task.parent,
             steps: task.steps.clone(),
         }
@@ -273,6 +275,14 @@ fn title_of(new: &NewTask) -> Result<String, Problem> {
     Ok(if title.is_empty() { new.kind.to_string() } else { title.to_owned() })
 }
 
+fn short_error(error: &TaskError) -> TaskError {
+    let mut message: String = error.message.chars().take(MAX_LISTED_MESSAGE).collect();
+    if message.len() < error.message.len() {
+        message.push('…');
+    }
+    TaskError { reason: error.reason.clone(), message }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -289,5 +299,9 @@ mod tests {
         let many: Map<_, _> = (0..1000).map(|n| (format!("f{n}"), json!("some text"))).collect();
         let size = small_result(&Value::Object(many)).unwrap().to_string().len();
         assert!(size < 3 * MAX_LISTED_RESULT, "{size}");
+        let long = TaskError { reason: "input".to_owned(), message: "é".repeat(MAX_LISTED_MESSAGE + 1) };
+        assert_eq!(short_error(&long).message, "é".repeat(MAX_LISTED_MESSAGE) + "…");
+        let short = TaskError { message: "sour".to_owned(), ..long };
+        assert_eq!(short_error(&short), short);
     }
 }

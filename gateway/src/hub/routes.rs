@@ -80,6 +80,7 @@ fn upgrade(
     request: Request,
 ) -> Result<Response, Problem> {
     pod.config.origins.check(request.headers())?;
+    caller.environment.available()?;
     // A client that skips negotiation has no token; one that sends its token again starts anew with it.
     query.id.is_some().then(|| query.token(&caller)).transpose()?;
     let after = query.after()?;
@@ -98,6 +99,7 @@ fn stream_events(
     query: &HubQuery,
     version: Version,
 ) -> Result<Response, Problem> {
+    caller.environment.available()?;
     let token = query.token(&caller)?;
     let after = query.after()?;
     let format = match version {
