@@ -39,7 +39,8 @@ pub struct GatewayConfig {
     pub origins: Origins,
     /// `BELLWIRE_GATEWAY__CONNECTIONS`: most long-lived connections on this pod. `50000`.
     pub connections: usize,
-    /// `BELLWIRE_GATEWAY__CONNECTIONS_PER_USER`: most of one user in one environment on this pod. `64`.
+    /// `BELLWIRE_GATEWAY__CONNECTIONS_PER_USER`: most of one user in one environment on this pod, each from its first
+    /// request; and four times as many requests of hub clients at once. `64`.
     pub connections_per_user: usize,
     /// `BELLWIRE_GATEWAY__LARGEST_MESSAGE`: most bytes of a hub client's message. `32KiB`.
     #[serde(deserialize_with = "quantity::bytes")]
@@ -91,7 +92,6 @@ impl GatewayConfig {
             window: self.window,
             window_bytes: usize::try_from(self.window_bytes).unwrap_or(usize::MAX),
             outbox: self.outbox.max(1),
-            connections_per_user: self.connections_per_user,
         }
     }
 }

@@ -5,7 +5,8 @@
 //! - [`run`]: a process from its settings to its end; [`config`]: `[gateway]`
 //! - [`start`]: the tasks of each environment; [`pod`]: the state that requests see
 //! - [`server`]: the port and its connections; [`routes`]: all routes; [`origins`]: the pages that may use them
-//! - [`caller`]: the user of a request; [`token`]: the access token that proves it
+//! - [`caller`]: the user of a request; [`token`]: the access token that proves it; [`user_permits`]: how much of what is
+//!   there for all one user may have
 //! - [`api`]: publishing, tasks, approvals, files, and their description
 //! - [`hub`]: clients of SignalR
 //! - [`dispatch`]: one task per environment, which decides who gets an event
@@ -27,6 +28,7 @@ pub mod run;
 pub mod server;
 pub mod start;
 pub mod token;
+pub mod user_permits;
 pub mod write;
 
 pub use config::GatewayConfig;

@@ -11,7 +11,7 @@ use model::{Environment, PodId};
 use process::{Condition, Readiness};
 use storage::Storage;
 use tokio::{
-    sync::{Semaphore, mpsc, watch},
+    sync::{mpsc, watch},
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
@@ -31,8 +31,13 @@ use crate::{
     },
     pod::{EnvironmentState, Pod, PodState},
     token::Key,
+    user_permits::UserPermits,
     write::queue::WriteQueue,
 };
+
+/// Requests of hub clients that may wait at once, for each connection that a user may have: a poll and what is posted,
+/// also for connections that other pods hold.
+const HUB_REQUESTS: usize = 4;
 
 /// An environment to serve.
 pub struct ServedEnvironment {
@@ -88,7 +93,8 @@ pub fn start(
     let pod = Arc::new(PodState {
         id,
         environments,
-        connections: Arc::new(Semaphore::new(config.connections.min(Semaphore::MAX_PERMITS))),
+        connections: UserPermits::new(config.connections, config.connections_per_user),
+        hub_requests: UserPermits::new(usize::MAX, HUB_REQUESTS.saturating_mul(config.connections_per_user)),
         config,
         storage,
         issues_dev_tokens,

@@ -55,7 +55,7 @@ async fn resume(caller: &Caller, sends_cursors: bool, arguments: &[Value]) -> Re
     };
     let cursor = cursor.parse::<Cursor>().map_err(|error| format!("Resume: {error}"))?;
     let dispatch = &caller.environment.dispatch;
-    let subscribed = dispatch.subscribe(caller.recipient.clone(), Some(cursor), false).await;
+    let subscribed = dispatch.subscribe(caller.recipient.clone(), Some(cursor)).await;
     let mut feed = EventFeed::new(subscribed.map_err(|refusal| refusal.to_string())?, sends_cursors);
     match timeout(RESUME_TIMEOUT, feed.wait_for_replay()).await {
         Ok(Ok(gap)) => Ok((json!({ "gap": gap.map(GapReason::as_str) }), feed)),

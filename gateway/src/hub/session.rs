@@ -5,7 +5,7 @@ use std::time::Duration;
 use model::{Cursor, cursor::CursorError};
 use serde_json::Value;
 use signalr::{Encoding, Message, Outcome, ProtocolError, Reader, handshake};
-use tokio::{sync::OwnedSemaphorePermit, time::Instant};
+use tokio::time::Instant;
 
 use super::{close_reason::CloseReason, methods, rate_limit::RateLimit, transport::Transport};
 use crate::{
@@ -14,6 +14,7 @@ use crate::{
     dispatch::outbox::EndReason,
     pod::Pod,
     token::Claims,
+    user_permits::UserPermit,
     write::{feed::EventFeed, timer::ConnectionTimer},
 };
 
@@ -76,7 +77,7 @@ pub(super) struct Session {
     last_received: Instant,
     rate_limit: RateLimit,
     pub(super) timer: ConnectionTimer,
-    _permit: OwnedSemaphorePermit,
+    permit: UserPermit,
 }
 
 enum State {
@@ -90,7 +91,7 @@ impl Session {
     pub(super) fn new(pod: &Pod, caller: Caller, after: StartPosition) -> Result<Self, Problem> {
         let now = Instant::now();
         Ok(Self {
-            _permit: pod.connection_permit()?,
+            permit: pod.connection_permit(&caller)?,
             timer: ConnectionTimer::new(&pod.config, &pod.draining, caller.claims.expires()),
             pod: pod.clone(),
             caller,
@@ -99,6 +100,11 @@ impl Session {
             last_received: now,
             rate_limit: RateLimit::new(pod.config.messages, now),
         })
+    }
+
+    /// What is left of it when its client is no longer subscribed: the claims of its token, and its permit.
+    pub(super) fn into_parts(self) -> (Pod, Claims, UserPermit) {
+        (self.pod, self.caller.claims, self.permit)
     }
 
     /// Returns true once the handshake is done.
@@ -205,7 +211,7 @@ impl Session {
             return Err(CloseReason::HandshakeRefused(error));
         }
         let dispatch = &self.caller.environment.dispatch;
-        let subscribed = dispatch.subscribe(self.caller.recipient.clone(), self.after.cursor(), true).await;
+        let subscribed = dispatch.subscribe(self.caller.recipient.clone(), self.after.cursor()).await;
         let subscription = subscribed.map_err(|refusal| CloseReason::HandshakeRefused(refusal.to_string()))?;
         transport.send_handshake(handshake::response(None));
         transport.set_feed(EventFeed::new(subscription, self.sends_cursors()));

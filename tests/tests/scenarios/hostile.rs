@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 use signalr::{Encoding, Message, Outcome};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::polling::{Client, HANDSHAKE};
+
 over_both_backplanes! {
     bytes_that_are_no_message_end_their_connection_with_words,
     a_handshake_that_cannot_be_is_answered_with_the_reason,
@@ -21,6 +23,7 @@ over_both_backplanes! {
     whoever_asks_without_end_and_reads_nothing_is_read_no_more,
     asking_for_stateful_reconnect_changes_nothing,
     one_user_has_so_many_connections_and_a_pod_so_many_seats,
+    whoever_polls_without_a_handshake_takes_a_seat_with_the_first_poll,
     a_web_socket_from_a_foreign_page_is_refused,
     nobody_speaks_for_anothers_connection,
     a_socket_that_is_cut_in_a_frame_is_forgotten,
@@ -200,9 +203,11 @@ async fn one_user_has_so_many_connections_and_a_pod_so_many_seats(cluster: Clust
     let _second = connected(&pod, &cluster, DOORS[2]).await;
     for door in DOORS {
         let refused = Hub::try_connect(&pod.url, &token, door, "").await.map(|_| ()).unwrap_err();
-        assert!(refused.starts_with("2 connections of this user"), "{door:?}: {refused}");
+        assert!(refused.starts_with("HTTP 429"), "{door:?}: {refused}");
     }
-    assert_eq!(scenarios::EventStream::ask(&pod.url, &token, None).await.status(), 429);
+    let refused = scenarios::EventStream::ask(&pod.url, &token, None).await;
+    assert!(refused.status() == 429 && refused.headers().contains_key("retry-after"));
+    assert!(refused.text().await.unwrap().contains("2 connections of this user"));
     let resumed = first.invoke("Resume", vec![json!("00000000000000000000dead")]).await;
     assert_eq!(resumed, Outcome::Result(json!({ "gap": "lost" })), "who is there may move");
     drop(first);
@@ -214,6 +219,29 @@ async fn one_user_has_so_many_connections_and_a_pod_so_many_seats(cluster: Clust
         browsers.push((answer.status().as_u16(), answer.headers().get("retry-after").is_some(), answer));
     }
     assert!(browsers.iter().any(|(status, retry, _)| *status == 503 && *retry), "one connection too many was let in");
+}
+
+async fn whoever_polls_without_a_handshake_takes_a_seat_with_the_first_poll(cluster: Cluster) {
+    let config = GatewayConfig { connections_per_user: 3, ..GatewayConfig::default() };
+    let (one, two) = (cluster.pod_with(config.clone()).await, cluster.pod_with(config).await);
+    let mut clients = Vec::new();
+    for number in 0..6 {
+        clients.push(Client::negotiate(&one, &cluster, "").await);
+        let pod = if number % 2 == 0 { &one } else { &two };
+        let answer = clients[number].request(pod, "GET").send().await.unwrap();
+        assert_eq!(answer.status(), if number < 3 { 200 } else { 429 }, "{number}");
+        assert_eq!(answer.headers().contains_key("retry-after"), number >= 3);
+    }
+    assert_eq!(clients[4].post(&one, HANDSHAKE).await, 429, "nor does a handshake begin without a seat");
+    let bobs = Client::with_token(&one, cluster.token("bob", "prod"), "").await;
+    assert_eq!(bobs.poll(&one).await.0, 200);
+    let elsewhere = Client::with_token(&one, cluster.token("ada", "test"), "").await;
+    assert_eq!(elsewhere.poll(&one).await.0, 200, "ada of another environment is somebody else");
+    assert_eq!(clients[0].delete(&two).await, 202);
+    until("there is a seat again", async || {
+        (Client::negotiate(&one, &cluster, "").await.poll(&one).await.0 == 200).then_some(())
+    })
+    .await;
 }
 
 async fn a_web_socket_from_a_foreign_page_is_refused(cluster: Cluster) {
