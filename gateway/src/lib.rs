@@ -4,7 +4,7 @@
 //!
 //! - [`run`]: a process from its settings to its end; [`config`]: `[gateway]`
 //! - [`start`]: the tasks of each environment; [`pod`]: the state that requests see
-//! - [`server`]: the port and its connections; [`routes`]: all routes; [`origins`]: the pages that may use them
+//! - [`server`]: the port and its connections; [`sockets`]: how many of them; [`routes`]: all routes; [`origins`]: the pages that may use them
 //! - [`caller`]: the user of a request; [`token`]: the access token that proves it; [`user_permits`]: how much of what is
 //!   there for all one user may have
 //! - [`api`]: publishing, tasks, approvals, files, and their description
@@ -26,6 +26,7 @@ pub mod pod;
 pub mod routes;
 pub mod run;
 pub mod server;
+mod sockets;
 pub mod start;
 pub mod token;
 pub mod user_permits;

@@ -24,6 +24,8 @@ over_both_backplanes! {
     asking_for_stateful_reconnect_changes_nothing,
     one_user_has_so_many_connections_and_a_pod_so_many_seats,
     whoever_polls_without_a_handshake_takes_a_seat_with_the_first_poll,
+    half_a_head_keeps_nobody_out,
+    a_connection_that_was_answered_is_kept_while_there_is_room,
     a_web_socket_from_a_foreign_page_is_refused,
     nobody_speaks_for_anothers_connection,
     a_socket_that_is_cut_in_a_frame_is_forgotten,
@@ -242,6 +244,53 @@ async fn whoever_polls_without_a_handshake_takes_a_seat_with_the_first_poll(clus
         (Client::negotiate(&one, &cluster, "").await.poll(&one).await.0 == 200).then_some(())
     })
     .await;
+}
+
+async fn half_a_head_keeps_nobody_out(cluster: Cluster) {
+    let config = GatewayConfig { unauthenticated_connections: 8, ..GatewayConfig::default() };
+    let pod = cluster.pod_with(config).await;
+    let mut bystander = Bystander::on(&pod, &cluster).await;
+    let mut browser = pod.browser(&cluster, "bob", "prod").await;
+    let address = pod.url.strip_prefix("http://").unwrap();
+    let mut halves = Vec::new();
+    for _ in 0..50 {
+        let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
+        socket.write_all(b"GET /events HTTP/1.1\r\nhost: x\r\nauthor").await.unwrap();
+        halves.push(socket);
+        if halves.len() % 10 == 0 {
+            bystander.is_served(&pod, &cluster).await;
+            assert_eq!(browser.next().await.event, "test.said");
+        }
+    }
+    // Those that have waited longest were closed, and who listens was not.
+    for socket in &mut halves[..40] {
+        let closed = tokio::time::timeout(scenarios::TIMEOUT, socket.read(&mut [0; 16])).await.expect("it is closed");
+        assert!(closed.is_err() || closed.unwrap() == 0);
+    }
+    bystander.is_served(&pod, &cluster).await;
+    assert_eq!(browser.next().await.event, "test.said");
+}
+
+async fn a_connection_that_was_answered_is_kept_while_there_is_room(cluster: Cluster) {
+    let pod = cluster.pod_with(GatewayConfig { unauthenticated_connections: 2, ..GatewayConfig::default() }).await;
+    let token = cluster.token("ada", "prod");
+    let address = pod.url.strip_prefix("http://").unwrap();
+    let request = format!("GET /api/tasks HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\r\n");
+    let mut kept = tokio::net::TcpStream::connect(address).await.unwrap();
+    let mut answer = vec![0; 4096];
+    for _ in 0..20 {
+        // Another connection comes and goes in between.
+        assert_eq!(scenarios::cluster::answer(pod.request("GET", "/api/tasks", &token)).await.0, 200);
+        kept.write_all(request.as_bytes()).await.unwrap();
+        let read = kept.read(&mut answer).await.unwrap();
+        assert!(answer[..read].starts_with(b"HTTP/1.1 200"));
+    }
+    let _others = (
+        tokio::net::TcpStream::connect(address).await.unwrap(),
+        tokio::net::TcpStream::connect(address).await.unwrap(),
+    );
+    let closed = tokio::time::timeout(scenarios::TIMEOUT, kept.read(&mut answer)).await.expect("it is closed");
+    assert!(closed.is_err() || closed.unwrap() == 0, "an idle one makes room like any other");
 }
 
 async fn a_web_socket_from_a_foreign_page_is_refused(cluster: Cluster) {
