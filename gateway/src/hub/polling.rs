@@ -290,6 +290,10 @@ impl Transport for Buffer {
     fn unsent_bytes(&self) -> usize {
         self.outgoing().unsent()
     }
+
+    fn is_gone(&self) -> bool {
+        false
+    }
 }
 
 /// All frames as one; a single frame is not copied.

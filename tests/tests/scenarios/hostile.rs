@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::SinkExt;
 use gateway::GatewayConfig;
 use scenarios::{
     Cluster, Hub, Pod,
@@ -12,6 +13,13 @@ use scenarios::{
 use serde_json::{Value, json};
 use signalr::{Encoding, Message, Outcome};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_tungstenite::tungstenite::{
+    self,
+    protocol::frame::{
+        Frame,
+        coding::{Data, OpCode},
+    },
+};
 
 use crate::polling::{Client, HANDSHAKE};
 
@@ -20,6 +28,9 @@ over_both_backplanes! {
     a_handshake_that_cannot_be_is_answered_with_the_reason,
     whoever_says_nothing_is_ended_in_time,
     ten_thousand_pings_end_their_connection_alone,
+    what_is_no_message_counts_as_one,
+    whoever_posts_nothing_again_and_again_is_ended,
+    coming_back_to_what_was_lost_costs_more_than_a_ping,
     whoever_asks_without_end_and_reads_nothing_is_read_no_more,
     asking_for_stateful_reconnect_changes_nothing,
     one_user_has_so_many_connections_and_a_pod_so_many_seats,
@@ -151,6 +162,86 @@ async fn ten_thousand_pings_end_their_connection_alone(cluster: Cluster) {
             client.send(pings.clone()).await;
         }
         assert_eq!(client.closed().await, (Some("too-many-messages".to_owned()), true));
+    }
+    bystander.is_served(&pod, &cluster).await;
+}
+
+async fn what_is_no_message_counts_as_one(cluster: Cluster) {
+    let config = GatewayConfig { messages: 2.try_into().unwrap(), ..GatewayConfig::default() };
+    let pod = cluster.pod_with(config).await;
+    let mut bystander = Bystander::on(&pod, &cluster).await;
+    let fragment = |opcode, is_last| tungstenite::Message::Frame(Frame::message(vec![], OpCode::Data(opcode), is_last));
+    let unknown = |_| tungstenite::Message::text("{\"type\":99}\x1e".repeat(4));
+    let frames: [(&str, &dyn Fn(usize) -> tungstenite::Message); 6] = [
+        ("pings", &|_| tungstenite::Message::Ping(vec![].into())),
+        ("pongs", &|_| tungstenite::Message::Pong(vec![].into())),
+        ("empty texts", &|_| tungstenite::Message::text("")),
+        ("texts without an end", &|_| tungstenite::Message::text(" ")),
+        ("empty parts", &|at| fragment(if at == 0 { Data::Text } else { Data::Continue }, false)),
+        ("messages of a type that nobody knows", &unknown),
+    ];
+    for (what, frame) in frames {
+        let mut client = connected(&pod, &cluster, JSON).await;
+        let mut end = None;
+        for at in 0..20_000 {
+            let Link::WebSocket(socket) = client.link() else { panic!("it is a WebSocket") };
+            if socket.send(frame(at)).await.is_err() {
+                break;
+            }
+            // What it is told must be read before the socket breaks.
+            if at % 5 == 4
+                && let Ok(message) = tokio::time::timeout(Duration::from_millis(1), client.next()).await
+            {
+                end = message;
+                break;
+            }
+        }
+        let close = Message::Close { error: Some("too-many-messages".to_owned()), allow_reconnect: true };
+        let end = if end.is_some() { end } else { client.next().await };
+        assert_eq!(end, Some(close), "{what}");
+    }
+    bystander.is_served(&pod, &cluster).await;
+}
+
+async fn whoever_posts_nothing_again_and_again_is_ended(cluster: Cluster) {
+    let config = GatewayConfig { messages: 2.try_into().unwrap(), ..GatewayConfig::default() };
+    let (one, two) = (cluster.pod_with(config.clone()).await, cluster.pod_with(config).await);
+    for (pod, posted) in [(&one, ""), (&two, ""), (&one, "{\"type\":99}\u{1e}")] {
+        let client = Client::greeted(&one, &cluster, "").await;
+        let mut statuses = Vec::new();
+        while statuses.len() < 1000 && statuses.last().is_none_or(|status| *status == 200) {
+            statuses.push(client.post(pod, posted).await);
+        }
+        assert_eq!(statuses.last(), Some(&404), "{posted:?}: it was ended");
+        let (_, told) = client.poll(pod).await;
+        assert!(told.contains("too-many-messages"), "{told}");
+    }
+}
+
+async fn coming_back_to_what_was_lost_costs_more_than_a_ping(cluster: Cluster) {
+    let pod = cluster.pod().await;
+    let mut bystander = Bystander::on(&pod, &cluster).await;
+    for door in [JSON, BINARY] {
+        let mut client = connected(&pod, &cluster, door).await;
+        let resume = |number: u32| Message::Invocation {
+            id: Some(number.to_string()),
+            target: "Resume".to_owned(),
+            arguments: vec![json!("00000000000000000000dead")],
+            streams: vec![],
+        };
+        let burst: Vec<u8> = (0..100).flat_map(|number| door.1.write(&resume(number))).collect();
+        client.send(burst).await;
+        let mut resumed = 0;
+        let end = loop {
+            match client.next().await {
+                Some(Message::Completion { .. }) => resumed += 1,
+                Some(Message::Close { error, .. }) => break error,
+                Some(_) => {}
+                None => panic!("it ended without a word"),
+            }
+        };
+        assert_eq!(end.as_deref(), Some("too-many-messages"));
+        assert!((3..20).contains(&resumed), "{resumed} of a hundred");
     }
     bystander.is_served(&pod, &cluster).await;
 }
