@@ -39,8 +39,12 @@ pub struct GatewayConfig {
     pub origins: Origins,
     /// `BELLWIRE_GATEWAY__CONNECTIONS`: most long-lived connections on this pod. `50000`.
     pub connections: usize,
-    /// `BELLWIRE_GATEWAY__CONNECTIONS_PER_USER`: most of one user in one environment on this pod. `64`.
+    /// `BELLWIRE_GATEWAY__CONNECTIONS_PER_USER`: most of one user in one environment on this pod, each from its first
+    /// request; and four times as many requests of hub clients at once. `64`.
     pub connections_per_user: usize,
+    /// `BELLWIRE_GATEWAY__UNAUTHENTICATED_CONNECTIONS`: most sockets on which no request with a valid token is under way;
+    /// beyond it the one that has waited longest is closed. `1000`.
+    pub unauthenticated_connections: usize,
     /// `BELLWIRE_GATEWAY__LARGEST_MESSAGE`: most bytes of a hub client's message. `32KiB`.
     #[serde(deserialize_with = "quantity::bytes")]
     pub largest_message: u64,
@@ -87,6 +91,7 @@ impl Default for GatewayConfig {
             origins: Origins::default(),
             connections: 50_000,
             connections_per_user: 64,
+            unauthenticated_connections: 1000,
             largest_message: 32 << 10,
             messages: NonZeroU32::MIN.saturating_add(99),
             client_timeout: Duration::from_secs(30),
@@ -109,7 +114,6 @@ impl GatewayConfig {
             window: self.window,
             window_bytes: usize::try_from(self.window_bytes).unwrap_or(usize::MAX),
             outbox: self.outbox.max(1),
-            connections_per_user: self.connections_per_user,
         }
     }
 }

@@ -4,9 +4,10 @@
 //!
 //! - [`run`]: a process from its settings to its end; [`config`]: `[gateway]`
 //! - [`start`]: the tasks of each environment; [`pod`]: the state that requests see
-//! - [`server`]: the port and its connections; [`routes`]: all routes; [`origins`]: the pages that may use them;
-//!   `dev_host`: the hosts that `bellwire dev` answers to
-//! - [`caller`]: the user of a request; [`token`]: the access token that proves it; [`user_requests`]: how many at once
+//! - [`server`]: the port and its connections; [`sockets`]: how many of them; [`routes`]: all routes; [`origins`]: the
+//!   pages that may use them; `dev_host`: the hosts that `bellwire dev` answers to
+//! - [`caller`]: the user of a request; [`token`]: the access token that proves it; [`user_permits`]: how much of what is
+//!   there for all one user may have; [`user_requests`]: how many requests at once
 //! - [`api`]: publishing, tasks, approvals, files, and their description; `expiry`: removes old files
 //! - [`hub`]: clients of SignalR
 //! - [`dispatch`]: one task per environment, which decides who gets an event
@@ -28,9 +29,11 @@ pub mod pod;
 pub mod routes;
 pub mod run;
 pub mod server;
+mod sockets;
 pub mod start;
 pub mod token;
 pub mod user_requests;
+pub mod user_permits;
 pub mod write;
 
 pub use config::GatewayConfig;

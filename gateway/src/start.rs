@@ -34,12 +34,16 @@ use crate::{
     },
     pod::{EnvironmentState, Pod, PodState},
     token::Key,
+    user_permits::UserPermits,
     user_requests::UserRequests,
     write::queue::WriteQueue,
 };
 
 /// Large JSON that is read or written at once, a thread each.
 const LARGE_JSON_AT_ONCE: usize = 4;
+/// Requests of hub clients that may wait at once, for each connection that a user may have: a poll and what is posted,
+/// also for connections that other pods hold.
+const HUB_REQUESTS: usize = 4;
 
 /// An environment to serve.
 pub struct ServedEnvironment {
@@ -102,7 +106,8 @@ pub fn start(
     let pod = Arc::new(PodState {
         id,
         environments,
-        connections: Arc::new(Semaphore::new(config.connections.min(Semaphore::MAX_PERMITS))),
+        connections: UserPermits::new(config.connections, config.connections_per_user),
+        hub_requests: UserPermits::new(usize::MAX, HUB_REQUESTS.saturating_mul(config.connections_per_user)),
         large_json: Arc::new(Semaphore::new(LARGE_JSON_AT_ONCE)),
         config,
         storage,

@@ -66,6 +66,11 @@ impl Problem {
         self
     }
 
+    /// Returns true if this is its code.
+    pub fn has_code(&self, code: &str) -> bool {
+        self.problem.strip_prefix(TYPE_PREFIX) == Some(code)
+    }
+
     /// The same, naming the part of the request.
     pub fn within(mut self, part: &str) -> Self {
         self.detail = format!("{part}: {}", self.detail);
@@ -92,9 +97,6 @@ impl fmt::Display for Problem {
 impl From<SubscribeError> for Problem {
     fn from(error: SubscribeError) -> Self {
         match error {
-            SubscribeError::TooManyConnections(_) => {
-                Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-connections", error.to_string())
-            }
             SubscribeError::CatchingUp | SubscribeError::Stopping => Self::unavailable(error.to_string()),
         }
     }

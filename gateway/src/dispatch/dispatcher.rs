@@ -51,8 +51,6 @@ pub struct Bounds {
     pub window_bytes: usize,
     /// The number of items that may wait for one connection.
     pub outbox: usize,
-    /// The number of connections that one user may have on this pod.
-    pub connections_per_user: usize,
 }
 
 /// The task's state; `W` writes to sockets the items that it puts into outboxes.
@@ -294,9 +292,9 @@ impl<W: FlushOutboxes> Dispatcher<W> {
 
     fn handle(&mut self, command: Command) {
         match command {
-            Command::Subscribe { recipient, after, is_additional, reply } => {
+            Command::Subscribe { recipient, after, reply } => {
                 // This fails when the requester has gone, which needs no handling.
-                drop(reply.send(self.subscribe(recipient, after, is_additional)));
+                drop(reply.send(self.subscribe(recipient, after)));
             }
             Command::Unsubscribe(id) => {
                 if !self.registry.remove(id) {
@@ -308,17 +306,9 @@ impl<W: FlushOutboxes> Dispatcher<W> {
         }
     }
 
-    fn subscribe(
-        &mut self,
-        recipient: Arc<Recipient>,
-        after: Option<Cursor>,
-        is_additional: bool,
-    ) -> Result<Subscription, SubscribeError> {
+    fn subscribe(&mut self, recipient: Arc<Recipient>, after: Option<Cursor>) -> Result<Subscription, SubscribeError> {
         let last = self.window.last().ok_or(SubscribeError::CatchingUp)?;
         let commands = self.command_sender.upgrade().ok_or(SubscribeError::Stopping)?;
-        if is_additional && self.registry.connections_of(&recipient.user) >= self.bounds.connections_per_user {
-            return Err(SubscribeError::TooManyConnections(self.bounds.connections_per_user));
-        }
         let (sender, outbox) = outbox(self.bounds.outbox);
         let id = self.next_id;
         self.next_id += 1;

@@ -27,18 +27,16 @@ pub struct DispatcherHandle {
 pub struct DispatcherEnded;
 
 impl DispatcherHandle {
-    /// Subscribes a connection to the events after a cursor, or to those from now on. Unless it is additional, the
-    /// connection has a subscription already, which this replaces, and does not count once more for its user.
+    /// Subscribes a connection to the events after a cursor, or to those from now on.
     pub async fn subscribe(
         &self,
         recipient: Arc<Recipient>,
         after: Option<Cursor>,
-        is_additional: bool,
     ) -> Result<Subscription, SubscribeError> {
         if !self.health.borrow().is_complete() {
             return Err(SubscribeError::CatchingUp);
         }
-        let subscribe = |reply| Command::Subscribe { recipient, after, is_additional, reply };
+        let subscribe = |reply| Command::Subscribe { recipient, after, reply };
         self.request(subscribe).await.map_err(|DispatcherEnded| SubscribeError::Stopping)?
     }
 

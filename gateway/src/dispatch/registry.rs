@@ -89,11 +89,6 @@ impl Registry {
         self.connections.len()
     }
 
-    /// The number of a user's connections.
-    pub fn connections_of(&self, user: &str) -> usize {
-        self.by_term.get(&Term::User(user.to_owned())).map_or(0, Vec::len)
-    }
-
     /// Puts an item into the outbox of each connection that the audience names, once, and drops the slow ones; without an
     /// audience into every outbox.
     pub fn deliver(&mut self, audience: Option<&Audience>, item: &OutboxItem) -> Delivery {

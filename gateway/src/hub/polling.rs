@@ -46,14 +46,13 @@ pub(super) async fn run(mut session: Session, mut lease: Lease) {
         poll_timeout: config.poll_timeout,
     };
     let reason = serve(&mut polls, &mut session, &mut lease).await;
-    // Its connection permit and its subscription are for others now.
-    let (pod, claims) = (session.pod.clone(), session.caller.claims.clone());
-    drop(session);
+    // As long as it waits for a last poll it counts as a connection of its user.
+    let (pod, claims, _permit) = session.into_parts();
     drop(polls.buffer.outgoing().take_feed());
     send_close(&reason, &polls.buffer);
     if reason == CloseReason::ClientLeft {
         polls.close_open();
-    } else if let Some(_permit) = pod.poll_sessions.linger_permit() {
+    } else {
         drain_ended_client(&mut polls, &pod, &mut lease, &claims, &reason).await;
     }
     // Before the lease ends: the client's token may still be new.
@@ -290,6 +289,10 @@ impl Transport for Buffer {
 
     fn unsent_bytes(&self) -> usize {
         self.outgoing().unsent()
+    }
+
+    fn is_gone(&self) -> bool {
+        false
     }
 }
 

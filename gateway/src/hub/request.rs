@@ -55,6 +55,8 @@ pub enum Reply {
     Gone,
     /// The access token is older than one that this connection has had, and gives other rights.
     Outdated,
+    /// Its user has too many connections, which this says.
+    TooManyConnections(String),
     /// It cannot be done now, for this reason.
     Unavailable(String),
 }

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     api::{problem::Problem, request::Parameters, request::read_body},
     caller::Caller,
-    pod::Pod,
+    pod::{Pod, RETRY_USER, TOO_MANY_CONNECTIONS},
     token::TokenError,
     write::{format::Format, sse, takeover::Takeover},
 };
@@ -68,6 +68,7 @@ pub async fn connect(
     }
     query.after()?;
     let token = query.token(&caller)?;
+    let _permit = pod.hub_request_permit(&caller)?;
     let request = query.request(&caller, token, Operation::Poll);
     respond(routing::poll(&pod, caller, request).await?, StatusCode::OK)
 }
@@ -126,6 +127,7 @@ pub async fn post(
     body: Body,
 ) -> Result<Response, Problem> {
     let token = query.token(&caller)?;
+    let _permit = pod.hub_request_permit(&caller)?;
     let bytes = read_body(&pod, body, largest_message(&pod)).await?;
     let request = query.request(&caller, token, Operation::Post(bytes));
     respond(routing::post(&pod, caller, request).await?, StatusCode::OK)
@@ -138,6 +140,7 @@ pub async fn delete(
     Parameters(query): Parameters<HubQuery>,
 ) -> Result<Response, Problem> {
     let token = query.token(&caller)?;
+    let _permit = pod.hub_request_permit(&caller)?;
     let request = query.request(&caller, token, Operation::Delete);
     respond(routing::existing(&pod, caller, request).await?, StatusCode::ACCEPTED)
 }
@@ -152,6 +155,9 @@ fn respond(reply: Reply, done: StatusCode) -> Result<Response, Problem> {
         Reply::Over => Ok(StatusCode::NO_CONTENT.into_response()),
         Reply::Gone => Err(Problem::not_found("id: this connection is over; negotiate again")),
         Reply::Outdated => Err(TokenError::Outdated.into()),
+        Reply::TooManyConnections(reason) => {
+            Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, TOO_MANY_CONNECTIONS, reason).retry_after(RETRY_USER))
+        }
         Reply::Unavailable(reason) => Err(Problem::unavailable(reason)),
     }
 }

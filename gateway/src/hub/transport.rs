@@ -20,6 +20,8 @@ pub(super) trait Transport: Sync {
     fn set_feed(&self, feed: EventFeed);
     /// Bytes that the client has not taken yet.
     fn unsent_bytes(&self) -> usize;
+    /// True if the client is known to have gone.
+    fn is_gone(&self) -> bool;
 }
 
 /// Counts the end of a connection and sends the client its reason, unless the client closed it.
@@ -56,5 +58,9 @@ impl Transport for Arc<ConnectionWriter> {
 
     fn unsent_bytes(&self) -> usize {
         self.unsent()
+    }
+
+    fn is_gone(&self) -> bool {
+        ConnectionWriter::is_gone(self)
     }
 }

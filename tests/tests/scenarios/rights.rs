@@ -1,6 +1,24 @@
 //! What a token gives is what its holder gets: no longer, and nothing beyond it.
 
-use gateway::Claims;
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use gateway::{
+    Claims, GatewayConfig,
+    dispatch::{
+        outbox::{Outbox, OutboxItem, outbox},
+        outgoing_event::OutgoingEvent,
+        registry::{Recipient, Registry},
+        window::{Window, WindowEntry},
+    },
+};
+use jiff::Timestamp;
+use model::{Audience, Cursor, Event};
+use proptest::{collection::vec, prelude::*, sample::subsequence, strategy::ValueTree, test_runner::TestRunner};
 use reqwest::Response;
 use scenarios::{
     Cluster, EventStream, Pod,
@@ -24,6 +42,7 @@ over_both_backplanes! {
     a_token_that_comes_with_the_handshake_counts_from_the_beginning,
     events_of_tasks_take_a_scope_of_their_own,
     nobody_speaks_in_the_name_of_bellwire,
+    whatever_tokens_follow_each_other_nobody_gets_what_the_one_that_asks_does_not_give,
 }
 
 const CLOSE: &str = "rights-changed";
@@ -285,5 +304,238 @@ async fn nobody_speaks_in_the_name_of_bellwire(cluster: Cluster) {
         let mut said = event(event_type, "user:ada");
         said["type"] = json!(event_type);
         pod.publish(&token, &said).await;
+    }
+}
+
+const GROUPS: [&str; 3] = ["ops", "sales", "staff"];
+
+/// What a client does next, or what happens around it.
+#[derive(Debug, Clone)]
+enum Step {
+    /// It gets another token: its groups, whether it may start tasks, and how much older than the last it is.
+    Token { groups: Vec<&'static str>, has_tasks: bool, age: i64 },
+    /// Something is said to this audience.
+    Publish(Vec<String>),
+    /// It polls by way of this pod.
+    Poll(usize),
+    /// It asks for a task by way of this pod.
+    Start(usize),
+    /// It asks for everything after its last cursor again.
+    Resume(usize),
+    /// It begins again, after its last cursor.
+    Begin(usize),
+}
+
+fn groups() -> impl Strategy<Value = Vec<&'static str>> {
+    subsequence(GROUPS.to_vec(), 0..=GROUPS.len()).prop_shuffle()
+}
+
+fn audience() -> impl Strategy<Value = Vec<String>> {
+    let terms = ["user:ada", "user:bob", "group:ops", "group:sales", "group:staff", "environment"];
+    subsequence(terms.map(str::to_owned).to_vec(), 1..=2)
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        2 => (groups(), any::<bool>(), prop_oneof![3 => Just(0), 1 => Just(60_i64)])
+            .prop_map(|(groups, has_tasks, age)| Step::Token { groups, has_tasks, age }),
+        5 => audience().prop_map(Step::Publish),
+        5 => (0..2_usize).prop_map(Step::Poll),
+        1 => (0..2_usize).prop_map(Step::Start),
+        1 => (0..2_usize).prop_map(Step::Resume),
+        1 => (0..2_usize).prop_map(Step::Begin),
+    ]
+}
+
+fn is_for(audience: &[String], user: &str, groups: &[&str]) -> bool {
+    audience.iter().any(|term| match term.split_once(':') {
+        Some(("user", id)) => id == user,
+        Some((_, group)) => groups.contains(&group),
+        None => true,
+    })
+}
+
+/// A client that polls, and what it may have.
+struct Holder<'a> {
+    pods: [&'a Pod; 2],
+    cluster: &'a Cluster,
+    client: Client,
+    groups: Vec<&'static str>,
+    has_tasks: bool,
+    issued: i64,
+    cursor: String,
+    said: HashMap<String, Vec<String>>,
+    asked: usize,
+    allowed: Vec<String>,
+}
+
+impl Holder<'_> {
+    fn token(&self, age: i64) -> String {
+        let scope = if self.has_tasks { "tasks" } else { "" };
+        ada_with(self.cluster, &self.groups, scope, |claims| claims.iat = Some(self.issued - age))
+    }
+
+    async fn begin(&mut self, pod: usize) {
+        // Its newest token, which an older one may stand before.
+        let query = format!("after={}", self.cursor);
+        self.client = Client::with_token(self.pods[0], self.client.token.clone(), &query).await;
+        assert_eq!(self.client.poll(self.pods[pod]).await, (200, String::new()));
+        assert_eq!(self.client.post(self.pods[pod], HANDSHAKE).await, 200);
+        self.poll(pod).await;
+    }
+
+    /// Polls once; whatever comes must be for the token that it polled with.
+    async fn poll(&mut self, pod: usize) {
+        let (_, text) = self.client.poll(self.pods[pod]).await;
+        for message in text.split_terminator('\u{1e}').filter_map(|message| serde_json::from_str::<Value>(message).ok())
+        {
+            match message["target"].as_str() {
+                Some("event") => {
+                    let event = &message["arguments"][0];
+                    let id = event["id"].as_str().unwrap();
+                    if let Some(audience) = self.said.get(id) {
+                        assert!(is_for(audience, "ada", &self.groups), "{id} for {audience:?}: {:?}", self.groups);
+                    }
+                    self.cursor = event["cursor"].as_str().unwrap().to_owned();
+                }
+                Some("cursor") => self.cursor = message["arguments"][0].as_str().unwrap().to_owned(),
+                _ => {}
+            }
+        }
+    }
+
+    async fn take(&mut self, step: Step, witness: &mut EventStream) {
+        match step {
+            Step::Token { groups, has_tasks, age } => {
+                (self.groups, self.has_tasks) = (groups, has_tasks);
+                self.issued += 1;
+                self.client.token = self.token(age);
+            }
+            Step::Publish(audience) => {
+                let id = format!("{:x}", rand::random::<u64>());
+                self.said.insert(id.clone(), audience.clone());
+                let text = format!("{} user:witness", audience.join(" "));
+                self.pods[0].publish(&self.cluster.token("app", "prod"), &event(&id, &text)).await;
+                while witness.next().await.data["id"] != id {}
+            }
+            Step::Poll(pod) => self.poll(pod).await,
+            Step::Start(pod) => {
+                self.asked += 1;
+                let status = self.client.post(self.pods[pod], &start(self.asked)).await;
+                if self.has_tasks && status == 200 {
+                    self.allowed.push(format!("Task {}", self.asked));
+                }
+            }
+            Step::Resume(pod) => {
+                let resume = json!({ "type": 1, "target": "Resume", "arguments": [self.cursor] });
+                self.client.post(self.pods[pod], &format!("{resume}\u{1e}")).await;
+            }
+            Step::Begin(pod) => self.begin(pod).await,
+        }
+    }
+}
+
+async fn whatever_tokens_follow_each_other_nobody_gets_what_the_one_that_asks_does_not_give(cluster: Cluster) {
+    let config = GatewayConfig {
+        poll_timeout: Duration::from_millis(20),
+        heartbeat: Duration::from_millis(30),
+        connections_per_user: 1000,
+        ..GatewayConfig::default()
+    };
+    let (one, two) = (cluster.pod_with(config.clone()).await, cluster.pod_with(config).await);
+    let _worker = cluster.worker("prod", Patient::new()).await;
+    let all = ada(&cluster, &[], ALL);
+    let mut witness = one.browser(&cluster, "witness", "prod").await;
+    let mut runner = TestRunner::deterministic();
+    let mut allowed = Vec::new();
+    let mut asked = 0;
+    for _ in 0..16 {
+        let steps = vec(step(), 1..30).new_tree(&mut runner).unwrap().current();
+        let client = Client::with_token(&one, ada(&cluster, &[], ""), "after=now").await;
+        let mut holder = Holder {
+            pods: [&one, &two],
+            cluster: &cluster,
+            client,
+            groups: vec![],
+            has_tasks: false,
+            issued: Timestamp::now().as_second() - 100,
+            cursor: "now".to_owned(),
+            said: HashMap::new(),
+            asked,
+            allowed: std::mem::take(&mut allowed),
+        };
+        holder.begin(0).await;
+        for step in steps {
+            holder.take(step, &mut witness).await;
+        }
+        holder.poll(0).await;
+        holder.client.delete(&one).await;
+        (allowed, asked) = (holder.allowed, holder.asked);
+    }
+    // What was accepted may still be on its way; what was not allowed would be there by then.
+    until("all that was allowed was started", async || {
+        let tasks = tasks_of(&one, &all).await;
+        allowed.iter().all(|title| tasks.contains(title)).then_some(())
+    })
+    .await;
+    let tasks = tasks_of(&one, &all).await;
+    assert!(tasks.iter().all(|title| allowed.contains(title)), "{tasks:?} of {allowed:?}");
+}
+
+fn recipient(user: &str, groups: &[&str]) -> Arc<Recipient> {
+    Arc::new(Recipient { user: user.to_owned(), groups: groups.iter().map(|group| (*group).to_owned()).collect() })
+}
+
+fn taken(outbox: &mut Outbox) -> Vec<u64> {
+    let mut offsets = Vec::new();
+    while let Poll::Ready(Some(OutboxItem::Event(event))) = outbox.poll_next(&Context::from_waker(Waker::noop())) {
+        offsets.push(event.cursor.offset);
+    }
+    offsets
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    /// The two functions that decide who gets an event, against the audience's own words.
+    #[test]
+    fn each_gets_what_is_said_to_them_while_they_are_there_and_nothing_else(
+        holders in vec((prop_oneof![Just("ada"), Just("bob")], groups(), 0..20_usize, 0..40_usize), 1..8),
+        said in vec(audience(), 1..40),
+        after in 0..40_usize,
+    ) {
+        let (mut registry, mut window) = (Registry::default(), Window::new(Duration::from_secs(3600), 1 << 20));
+        let mut outboxes: Vec<_> = holders.iter().map(|_| None).collect();
+        for (at, audience) in said.iter().enumerate() {
+            for (id, (user, groups, from, stay)) in holders.iter().enumerate() {
+                if at == *from {
+                    let (sender, receiver) = outbox(100);
+                    registry.add(id as u64, recipient(user, groups), sender);
+                    outboxes[id] = Some(receiver);
+                }
+                if at == from + stay {
+                    registry.remove(id as u64);
+                }
+            }
+            let audience: Audience = audience.join(" ").parse().unwrap();
+            let cursor = Cursor::of(at as u64, b"x");
+            let event = Arc::new(Event::new("/test", "test.said", audience));
+            let identity = Some(event.identity());
+            let event = OutgoingEvent::stamp(event, &"prod".parse().unwrap(), cursor).unwrap();
+            registry.deliver(Some(&event.audience), &OutboxItem::Event(event.clone()));
+            window.push(WindowEntry { cursor, time: Timestamp::now(), identity, event: Some(event) });
+        }
+        for ((user, groups, from, stay), outbox) in holders.iter().zip(&mut outboxes) {
+            let expected = |range: std::ops::Range<usize>| -> Vec<u64> {
+                range.filter(|at| said.get(*at).is_some_and(|said| is_for(said, user, groups))).map(|at| at as u64).collect()
+            };
+            let got = outbox.as_mut().map(taken).unwrap_or_default();
+            let is_there = if *from < said.len() { expected(*from..from + stay) } else { vec![] };
+            prop_assert_eq!(got, is_there);
+            let groups: Vec<_> = groups.iter().map(|group| (*group).to_owned()).collect();
+            let replayed = window.replay(after, user, &groups, Timestamp::now());
+            let replayed: Vec<_> = replayed.iter().map(|event| event.cursor.offset).collect();
+            prop_assert_eq!(replayed, expected(after..said.len().max(after)));
+        }
     }
 }
