@@ -97,7 +97,7 @@ else
   # Cancelling is an event, so a worker reads the log of its environment.
   for kind in "$@"; do
     role "$base.worker.$kind" "$(password WORKER)" \
-      "$base.control.w-$pod" "$base(.jobs|.control(.w-$pod)?)?" "$base.(events|jobs.$kind|control(.w-$pod)?)"
+      "$base.control.w-$pod" "$base(.jobs|.control(.w-$pod)?)?" "$base.(events|jobs.$kind(.bulk.[1-3])?|control(.w-$pod)?)"
   done
 fi
 

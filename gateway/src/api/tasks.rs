@@ -19,6 +19,8 @@ const SOURCE: &str = "/gateway";
 /// The size of a job on the broker; the input of a larger one is stored as a file.
 const MAX_JOB_BYTES: usize = 64 * 1024;
 const MAX_TITLE_CHARS: usize = 200;
+/// The number of tasks that are counted to find the queue of the next; more of them do not change it.
+const MAX_COUNTED: usize = 32;
 /// The number of tasks in one list.
 const MAX_LISTED: usize = 200;
 
@@ -106,7 +108,9 @@ pub(crate) async fn start(
         return Ok(task);
     }
     let groups = caller.claims.groups.clone();
-    let job = Job { groups, traceparent, ..Job::new(id, new.kind.clone(), &caller.claims.sub, &title, new.input) };
+    let backlog = unfinished_tasks(caller).await?;
+    let job =
+        Job { groups, backlog, traceparent, ..Job::new(id, new.kind.clone(), &caller.claims.sub, &title, new.input) };
     let job = with_stored_input(job, &caller.files(pod)).await?;
     caller.environment.backplane.jobs.submit(&job).await.map_err(|error| match error {
         SendError::Unroutable(_) => {
@@ -118,6 +122,16 @@ pub(crate) async fn start(
     let task = Task::of(&job, TaskState::Queued);
     publish_queued(caller, &task, job.traceparent).await;
     Ok(task)
+}
+
+/// The number of the caller's tasks that have not ended, as far as it decides on the queue of the next. One that was
+/// cancelled before a worker took it still waits in its queue.
+async fn unfinished_tasks(caller: &Caller) -> Result<u32, Problem> {
+    let tasks = caller.environment.dispatch.list_tasks(caller.recipient.clone(), None, MAX_COUNTED).await?;
+    let is_own = |task: &&Task| task.owner.as_deref() == Some(caller.claims.sub.as_str());
+    let waits = |task: &&Task| !task.state.is_end() || (task.state == TaskState::Cancelled && task.attempt == 0);
+    let count = tasks.iter().filter(is_own).filter(waits).count();
+    Ok(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
 /// The tasks that the caller may see, newest first; with a parent only the steps of that run.

@@ -247,7 +247,7 @@ impl JobQueues for WatchedJobs {
     }
 
     fn consume(&self, kind: &Kind, at_once: u16) -> JobReader {
-        let JobReader { mut deliveries, link, task } = self.inner.consume(kind, at_once);
+        let JobReader { mut deliveries, link, wake, task } = self.inner.consume(kind, at_once);
         let (sender, taken) = mpsc::channel(1);
         let (record, injections) = (self.record.clone(), self.injections.clone());
         let task = tokio::spawn(async move {
@@ -263,7 +263,7 @@ impl JobQueues for WatchedJobs {
                 }
             }
         });
-        JobReader { deliveries: taken, link, task: AbortOnDropHandle::new(task) }
+        JobReader { deliveries: taken, link, wake, task: AbortOnDropHandle::new(task) }
     }
 }
 
