@@ -25,6 +25,8 @@ pub struct Context {
     pub owner: String,
     /// The groups of the owner when the task was submitted.
     pub groups: Vec<String>,
+    /// The number of the owner's other tasks that had not ended when it was submitted.
+    pub backlog: u32,
     /// The title that its owner gave it.
     pub title: String,
     /// The number of this attempt, from 1.

@@ -124,6 +124,7 @@ impl Runner {
             environment: self.worker.environment.clone(),
             owner: job.owner.clone(),
             groups: job.groups.clone(),
+            backlog: job.backlog,
             parent: job.parent,
             title: job.title.clone(),
             attempt: attempt_number,
