@@ -8,7 +8,7 @@ use model::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::log::Destination;
+use crate::{lane::Lane, log::Destination};
 
 /// The first word of every name on the broker: `[a-z][a-z0-9-]{0,31}`, `bellwire` unless configured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,9 +72,17 @@ impl Topology {
         format!("{}.jobs", self.exchange())
     }
 
-    /// The queue of a kind: `bellwire.<env>.jobs.<kind>`; its routing key is the kind.
+    /// The first queue of a kind: `bellwire.<env>.jobs.<kind>`; its routing key is the kind.
     pub fn job_queue(&self, kind: &Kind) -> String {
-        format!("{}.{kind}", self.jobs())
+        self.queue_of(&self.lane_key(kind, Lane::First))
+    }
+
+    /// The routing key of a lane: `<kind>`, and `<kind>.bulk.1` to `<kind>.bulk.3` behind it.
+    pub fn lane_key(&self, kind: &Kind, lane: Lane) -> String {
+        match lane.suffix() {
+            None => kind.to_string(),
+            Some(suffix) => format!("{kind}.{suffix}"),
+        }
     }
 
     /// The routing key of a retry queue, `<kind>.retry.<seconds>s`; see [`Topology::queue_of`] for the queue.

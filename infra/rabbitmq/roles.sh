@@ -99,7 +99,7 @@ else
   # Cancelling is an event, so a worker reads the log of its environment. Control messages are between gateways.
   for kind in "$@"; do
     role "$base.worker.$kind" "$(password WORKER)" \
-      '' "$base(.jobs)?" "$base.(events|jobs.$kind)"
+      '' "$base(.jobs)?" "$base.(events|jobs.$kind(.bulk.[1-3])?)"
   done
 fi
 

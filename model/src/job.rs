@@ -39,6 +39,9 @@ pub struct Job {
     /// Earlier attempts that ended in a retry; our own count, not the broker's.
     #[serde(default)]
     pub attempts: u32,
+    /// The number of its owner's other tasks that had not ended when it was submitted: it waits behind the first jobs of others.
+    #[serde(default)]
+    pub backlog: u32,
     /// The W3C trace context of the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
@@ -78,6 +81,7 @@ impl Job {
             parent: None,
             created: Timestamp::now(),
             attempts: 0,
+            backlog: 0,
             traceparent: None,
             grant: None,
         }

@@ -13,7 +13,7 @@ use lapin::{
 use model::environment::Kind;
 
 use super::connect::{Fault, fault};
-use crate::{jobs::RETRY_STEPS, link::SendError, topology::Topology};
+use crate::{jobs::RETRY_STEPS, lane::Lane, link::SendError, topology::Topology};
 
 /// Entries of the log are kept this long, and as many as fit; a policy of the operator's overrides both.
 const LOG_MAX_AGE: &str = "7D";
@@ -73,7 +73,7 @@ pub(super) async fn log(
     Ok(existence)
 }
 
-/// Declares the exchange of jobs and the queues of a kind: work, retries and dead jobs.
+/// Declares the exchange of jobs and the queues of a kind without those behind the first: work, retries and dead jobs.
 pub(super) async fn jobs(
     connection: &Connection,
     topology: &Topology,
@@ -89,6 +89,18 @@ pub(super) async fn jobs(
         job_queue(connection, topology, &key, retry_arguments(topology, kind, step), bindings).await?;
     }
     job_queue(connection, topology, kind.as_str(), work_arguments(topology, kind), bindings).await
+}
+
+/// Declares a lane of a kind that is behind the first.
+pub(super) async fn bulk(
+    connection: &Connection,
+    topology: &Topology,
+    kind: &Kind,
+    lane: Lane,
+    bindings: Bindings,
+) -> Result<(), SendError> {
+    let key = topology.lane_key(kind, lane);
+    job_queue(connection, topology, &key, work_arguments(topology, kind), bindings).await
 }
 
 /// Declares the fanout of control messages.

@@ -2,7 +2,10 @@
 
 use std::process::Command;
 
-use backplane::topology::{Prefix, Topology};
+use backplane::{
+    Lane,
+    topology::{Prefix, Topology},
+};
 use lapin::{
     BasicProperties, Confirmation, Connection, ConnectionProperties,
     options::{BasicPublishOptions, ConfirmSelectOptions, ExchangeDeleteOptions, QueueDeleteOptions},
@@ -60,6 +63,7 @@ pub async fn clean(prefix: &Prefix, environments: &[Environment], kinds: &[Kind]
         ]);
         for kind in kinds {
             queues.extend([topology.job_queue(kind), topology.queue_of(&topology.dead_key(kind))]);
+            queues.extend(Lane::BULK.map(|lane| topology.queue_of(&topology.lane_key(kind, lane))));
             queues.extend(backplane::jobs::RETRY_STEPS.map(|step| topology.queue_of(&topology.retry_key(kind, step))));
         }
     }

@@ -17,6 +17,7 @@ use crate::{
     broker,
     expect::{entry, ids, next, soon, up},
     fixtures::{event, job, long_ago},
+    jobs::job_of,
     world::Rabbit,
 };
 
@@ -174,6 +175,10 @@ async fn a_worker_does_its_work_and_is_refused_the_rest() {
         let retry = Settlement::Retry { job: again, after: std::time::Duration::ZERO };
         taken.settle.settle(retry).await.unwrap();
         next(&mut jobs).await.settle.settle(Settlement::Dead { reason: "a test".to_owned() }).await.unwrap();
+        for backlog in [1, 4, 32] {
+            users.open("gateway", "prod").jobs.submit(&job_of("ada", backlog)).await.unwrap();
+            next(&mut jobs).await.settle.settle(Settlement::Done).await.unwrap();
+        }
 
         refused_publish(&plane, Destination::Everywhere, &rabbit.topology("prod").everywhere()).await;
         refused_link(&mut plane.jobs.consume(&"reports".parse().unwrap(), 1).link).await;

@@ -27,6 +27,8 @@ pub struct Context {
     pub groups: Vec<String>,
     /// The gateway's grant of the job, which the jobs of a workflow's steps carry on.
     pub grant: Option<Grant>,
+    /// The number of the owner's other tasks that had not ended when it was submitted.
+    pub backlog: u32,
     /// The title that its owner gave it.
     pub title: String,
     /// The number of this attempt, from 1.

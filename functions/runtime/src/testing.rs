@@ -133,6 +133,7 @@ pub fn context(files: OwnerFiles) -> (Context, watch::Receiver<f64>) {
         environment: "test".parse().expect("it is a name"),
         owner: "ada".to_owned(),
         groups: Vec::new(),
+        backlog: 0,
         parent: None,
         grant: None,
         title: "A test".to_owned(),

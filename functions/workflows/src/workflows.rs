@@ -72,6 +72,7 @@ fn new_run(context: &Context, definition: Arc<Definition>, input: Map<String, Va
         title: context.title.clone(),
         owner: context.owner.clone(),
         groups: context.groups.clone(),
+        backlog: context.backlog,
         parent: context.parent,
         depth: 0,
         grant: context.grant.clone(),

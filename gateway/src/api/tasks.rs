@@ -139,13 +139,15 @@ pub(crate) async fn start(
     let title = title_of(&new)?;
     let max = pod.config.tasks_per_user;
     let dispatch = &caller.environment.dispatch;
-    let _unfinished: usize = match dispatch.admit_task(caller.recipient.clone(), id, max).await? {
+    let unfinished = match dispatch.admit_task(caller.recipient.clone(), id, max).await? {
         Admission::Known(task) => return Ok(task),
         Admission::Admitted { unfinished } => unfinished,
         Admission::Refused => return Err(too_many_tasks(max)),
     };
     let groups = caller.claims.groups.clone();
-    let job = Job { groups, traceparent, ..Job::new(id, new.kind.clone(), &caller.claims.sub, &title, new.input) };
+    let backlog = u32::try_from(unfinished).unwrap_or(u32::MAX);
+    let job =
+        Job { groups, backlog, traceparent, ..Job::new(id, new.kind.clone(), &caller.claims.sub, &title, new.input) };
     let job = caller.environment.key.signing.grant(&caller.environment.name, job);
     match submit(pod, caller, job).await {
         Ok(job) => {

@@ -126,6 +126,7 @@ impl Runner {
             environment: self.worker.environment.clone(),
             owner: job.owner.clone(),
             groups: job.groups.clone(),
+            backlog: job.backlog,
             parent: job.parent,
             grant: job.grant.clone(),
             title: job.title.clone(),

@@ -208,6 +208,7 @@ pub(crate) fn job(run: &Run, index: ItemIndex, resolved: &Value) -> Option<Job> 
     let kind = job_kind(run, index, operation)?;
     Some(Job {
         groups: run.groups.clone(),
+        backlog: run.backlog_before(index),
         parent: Some(run.id),
         grant: run.grant.clone(),
         traceparent: run.traceparent.clone(),

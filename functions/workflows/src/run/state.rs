@@ -20,6 +20,9 @@ pub(crate) struct Run {
     pub(crate) title: String,
     pub(crate) owner: String,
     pub(crate) groups: Vec<String>,
+    /// The number of the owner's other tasks that had not ended when it was started.
+    #[serde(default)]
+    pub(crate) backlog: u32,
     pub(crate) parent: Option<TaskId>,
     /// The number of runs that it is nested in.
     pub(crate) depth: u32,
@@ -226,6 +229,18 @@ impl Run {
         };
         let key = format!("{}/{}/{operation}/{attempt}", self.step_definition(index.step).id, index.item);
         TaskId::derived(&self.environment, &format!("run {}", self.id), &key)
+    }
+
+    /// The backlog of an item's job: the owner's earlier tasks, and the jobs of the items before it that have not ended.
+    pub(crate) fn backlog_before(&self, index: ItemIndex) -> u32 {
+        use ItemState::{Compensating, Retrying, Running, Stopping};
+        let is_before = |other: &ItemIndex| (other.step, other.item) < (index.step, index.item);
+        let is_job = |other: &ItemIndex| self.step_definition(other.step).step_type() == StepType::Job;
+        let is_unfinished =
+            |other: &ItemIndex| matches!(self.item(*other).state, Running | Retrying | Stopping | Compensating);
+        let items = self.all_items().into_iter();
+        let before = items.filter(is_before).filter(is_job).filter(is_unfinished).count();
+        self.backlog.saturating_add(u32::try_from(before).unwrap_or(u32::MAX))
     }
 
     /// The operation that an item is at now.
