@@ -32,8 +32,8 @@ pub mod server;
 mod sockets;
 pub mod start;
 pub mod token;
-pub mod user_requests;
 pub mod user_permits;
+pub mod user_requests;
 pub mod write;
 
 pub use config::GatewayConfig;

@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use backplane::Backplane;
 use model::{Environment, PodId};
 use storage::Storage;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -16,7 +17,6 @@ use crate::{
     hub::{peer_client::PeerClient, registry::ClientRegistry, sessions::PollSessions},
     token::Key,
     user_permits::{NoPermit, UserPermit, UserPermits},
-    user_requests::UserRequests,
     write::queue::WriteQueue,
 };
 
@@ -40,8 +40,6 @@ pub struct EnvironmentState {
     pub dispatch: DispatcherHandle,
     /// Its connections that have something to write.
     pub write_queue: WriteQueue,
-    /// The requests of each user that are worked on.
-    pub requests: UserRequests,
     /// The descriptions of its functions.
     pub functions: FunctionCache,
     /// Sends requests to the other pods that serve it.
@@ -80,6 +78,8 @@ pub struct PodState {
     pub connections: UserPermits,
     /// Permits for the requests of hub clients, which may wait long for an answer.
     pub hub_requests: UserPermits,
+    /// Permits for the requests that are worked on.
+    pub requests: UserPermits,
     /// Permits for reading and writing large JSON, which takes a thread.
     pub large_json: Arc<Semaphore>,
     /// The hub's clients on this pod whose requests come on connections of their own.
@@ -107,6 +107,14 @@ impl PodState {
     pub fn hub_request_permit(&self, caller: &Caller) -> Result<UserPermit, Problem> {
         self.hub_requests.take(&caller.environment.name, &caller.claims.sub).map_err(|_| {
             let detail = "too many requests of this user's hub clients wait for their answers on this pod";
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", detail).retry_after(RETRY_ELSEWHERE)
+        })
+    }
+    /// Takes a permit for one more request of a user; a problem when too many are worked on.
+    pub fn request_permit(&self, caller: &Caller) -> Result<UserPermit, Problem> {
+        self.requests.take(&caller.environment.name, &caller.claims.sub).map_err(|_| {
+            let most = self.config.requests_per_user;
+            let detail = format!("this pod works on {most} requests of yours, and on no more at once");
             Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", detail).retry_after(RETRY_ELSEWHERE)
         })
     }

@@ -145,13 +145,7 @@ impl Gateway {
     }
 }
 
-async fn serve(
-    socket: TcpStream,
-    place: OpenSocket,
-    routes: Router,
-    silence: Duration,
-    draining: CancellationToken,
-) {
+async fn serve(socket: TcpStream, place: OpenSocket, routes: Router, silence: Duration, draining: CancellationToken) {
     if let Err(error) = set_options(&socket) {
         debug!(%error, "a connection was gone before it was served");
         return;

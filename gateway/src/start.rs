@@ -35,7 +35,6 @@ use crate::{
     pod::{EnvironmentState, Pod, PodState},
     token::Key,
     user_permits::UserPermits,
-    user_requests::UserRequests,
     write::queue::WriteQueue,
 };
 
@@ -94,9 +93,7 @@ pub fn start(
         background.spawn(watch.run().map(Ok));
         let functions = FunctionCache::new(storage.catalogue(&name));
         let (peers, reader) = PeerClient::open(&id, &name, &key, backplane.control.clone());
-        let requests = UserRequests::new(config.requests_per_user);
-        let state =
-            Arc::new(EnvironmentState { name, key, backplane, dispatch, write_queue, requests, functions, peers });
+        let state = Arc::new(EnvironmentState { name, key, backplane, dispatch, write_queue, functions, peers });
         peer_readers.push((state.clone(), reader));
         environments.insert(state.name.clone(), state);
     }
@@ -108,6 +105,7 @@ pub fn start(
         environments,
         connections: UserPermits::new(config.connections, config.connections_per_user),
         hub_requests: UserPermits::new(usize::MAX, HUB_REQUESTS.saturating_mul(config.connections_per_user)),
+        requests: UserPermits::new(usize::MAX, config.requests_per_user),
         large_json: Arc::new(Semaphore::new(LARGE_JSON_AT_ONCE)),
         config,
         storage,

@@ -102,9 +102,14 @@ pub async fn download(
     responses(
         (status = 204, description = "it is gone"), (status = 400, body = Problem), (status = 401, body = Problem),
         (status = 403, body = Problem), (status = 404, body = Problem, description = "also for another's file"),
+        (status = 429, body = Problem),
     ),
 )]
-pub async fn delete(State(pod): State<Pod>, caller: Caller, Path(key): Path<String>) -> Result<StatusCode, Problem> {
+pub async fn delete(
+    State(pod): State<Pod>,
+    caller: CountedCaller,
+    Path(key): Path<String>,
+) -> Result<StatusCode, Problem> {
     caller.require(SCOPE)?;
     caller.files(&pod).delete(&key.parse()?).await?;
     Ok(StatusCode::NO_CONTENT)

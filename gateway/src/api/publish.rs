@@ -136,6 +136,11 @@ fn media_type(content_type: &str) -> String {
 fn check_rights(caller: &Caller, destination: Destination, event: &Event) -> Result<(), Problem> {
     let event_type = event.event_type.as_str();
     if event_type.starts_with(TASK_TYPES) {
+        if destination == Destination::Everywhere {
+            // No task is of every environment; readers drop what claims to be.
+            let detail = format!("type: {event_type} cannot be published everywhere");
+            return Err(Problem::new(StatusCode::FORBIDDEN, "event-reserved", detail));
+        }
         return caller.require(PUBLISH_TASKS);
     }
     if event.is_pulse() {
@@ -151,7 +156,7 @@ fn check_rights(caller: &Caller, destination: Destination, event: &Event) -> Res
         return Err(Problem::new(StatusCode::FORBIDDEN, "event-reserved", detail));
     }
     match destination {
-        Destination::Own => caller.require(PUBLISH),
+        Destination::Own | Destination::Publishers => caller.require(PUBLISH),
         Destination::Everywhere => Ok(()),
     }
 }
@@ -168,15 +173,6 @@ fn prepare(event: &mut Event) {
     // Stamped on delivery; a publisher's values are dropped.
     event.environment = None;
     event.cursor = None;
-}
-
-/// No task or workflow is of every environment; readers drop what claims to be.
-fn check_destination(event: &Event, destination: Destination) -> Result<(), Problem> {
-    if destination == Destination::Own || event.is_for_publishers() {
-        return Ok(());
-    }
-    let detail = format!("type: {} cannot be published everywhere", event.event_type);
-    Err(Problem::new(StatusCode::FORBIDDEN, "event-reserved", detail))
 }
 
 fn read_batch(body: &[u8]) -> Result<Vec<Event>, Problem> {

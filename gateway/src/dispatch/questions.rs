@@ -396,7 +396,7 @@ mod tests {
 
     #[test]
     fn whoever_asks_without_end_pushes_out_nobody_elses_question() {
-        let (mut questions, task, now) = (Questions::default(), TaskId::new(), Timestamp::now());
+        let (mut questions, task, now) = (no_questions(), TaskId::new(), Timestamp::now());
         let mut bobs = Question::of(&question(TaskId::new(), "publish", 0)).unwrap();
         bobs.owner = "bob".to_owned();
         questions.fold(&bobs.clone().event("group:finance".parse().unwrap(), None, 0), now, |_| false);
@@ -408,7 +408,7 @@ mod tests {
 
     #[test]
     fn a_question_to_several_groups_of_a_user_is_listed_once_in_order_of_time() {
-        let (mut questions, task, now) = (Questions::default(), TaskId::new(), Timestamp::now());
+        let (mut questions, task, now) = (no_questions(), TaskId::new(), Timestamp::now());
         let audiences = ["group:finance user:bob", "group:ops", "environment group:ops", "user:eve"];
         for (n, audience) in (0..).zip(audiences) {
             let mut event = question(task, &format!("s{n}"), 0);
@@ -423,7 +423,7 @@ mod tests {
 
     #[test]
     fn one_user_who_asks_again_and_again_does_not_keep_another_from_waiting() {
-        let (mut questions, task, now) = (Questions::default(), TaskId::new(), Timestamp::now());
+        let (mut questions, task, now) = (no_questions(), TaskId::new(), Timestamp::now());
         questions.fold(&question(task, "publish", 0), now, |_| false);
         let mut waiting = Vec::new();
         for _ in 0..100 {

@@ -172,9 +172,14 @@ fn keys(task: &Task, index: &TaskIndex) -> TaskKeys {
         parent: task.parent,
         created: task.created.unwrap_or_default(),
         updated: task.updated.unwrap_or_default(),
-        is_unfinished: !task.state.is_end(),
+        is_unfinished: !task.state.is_end() || waits_cancelled(task),
         next_by: task.next_by.filter(|_| task.state == TaskState::Running),
     }
+}
+
+/// Cancelled before a worker took its job, which waits in its queue until a worker has seen to it.
+fn waits_cancelled(task: &Task) -> bool {
+    task.state == TaskState::Cancelled && task.attempt == 0
 }
 
 fn merge(current: &mut Arc<Task>, mut update: Task) {
@@ -182,6 +187,10 @@ fn merge(current: &mut Arc<Task>, mut update: Task) {
         // An older event may still have what the newer ones left out.
         if current.owner != update.owner {
             Arc::make_mut(current).owner = update.owner;
+        }
+        // A worker has taken the job of a cancelled task from its queue.
+        if update.state == current.state && update.attempt > current.attempt {
+            Arc::make_mut(current).attempt = update.attempt;
         }
         // A cancelled run goes on to undo its steps.
         if update.state == current.state && update.sequence > current.sequence && !update.steps.is_empty() {
