@@ -151,9 +151,9 @@ cat <<WORDS
 
 Open both pods, and paste this token of ada's into each; bob's is that of a reviewer:
 
-$("$programs/bellwire" token --config "$BELLWIRE_TEST_CONFIG" --user ada --environment dev)
+$("$programs/bellwire" token --config "$BELLWIRE_TEST_CONFIG" --user ada --scope "tasks publish" --environment dev)
 
-$("$programs/bellwire" token --config "$BELLWIRE_TEST_CONFIG" --user bob --groups reviewers --environment dev)
+$("$programs/bellwire" token --config "$BELLWIRE_TEST_CONFIG" --user bob --groups reviewers --scope tasks --environment dev)
 
 Ctrl-C ends all.
 WORDS
