@@ -97,7 +97,9 @@ mod tests {
         let mut book = rust_xlsxwriter::Workbook::new();
         let sheet = book.add_worksheet();
         // Every other row, so that no number is a round one.
-        (0..20_000).for_each(|row| drop(sheet.write(row * 2, 0, row).unwrap()));
+        for row in 0..20_000 {
+            sheet.write(row * 2, 0, row).unwrap();
+        }
         let bytes = Bytes::from(book.save_to_buffer().unwrap());
         let stop = CancellationToken::new();
         let limit = UnpackLimit { max_bytes: 1 << 30 };
