@@ -190,7 +190,7 @@ async fn drop_table(
     run(connection, format!("LOCK TABLE {name} IN ACCESS EXCLUSIVE MODE")).await?;
     if let Some(words) = relation.attached(connection).await?.first() {
         let message = format!("the table {table} got {words} while it was replaced");
-        return Err(Failure::passing(message.clone(), std::io::Error::other(message)));
+        return Err(Failure::passing(message, anyhow::anyhow!("to drop it would lose that")));
     }
     Ok(run(connection, format!("DROP TABLE {name}")).await?)
 }

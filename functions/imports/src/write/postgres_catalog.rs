@@ -104,11 +104,16 @@ impl Schema {
         if !relation.is_table() {
             return Ok((ExistingTable::NotATable, None));
         }
+        let replaced = |cause| Failure::passing(format!("the table {name} was replaced by somebody else"), cause);
         let lock = format!("LOCK TABLE ONLY {} IN ROW EXCLUSIVE MODE", self.name(name));
-        run(connection, lock).await?;
+        match run(connection, lock).await {
+            Err(error) if error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("42P01")) => {
+                return Err(replaced(anyhow::Error::new(error)));
+            }
+            locked => locked?,
+        }
         if self.find(connection, name).await? != Some(relation) {
-            let message = format!("the table {name} was replaced by somebody else at this moment");
-            return Err(Failure::passing(message.clone(), std::io::Error::other(message)));
+            return Err(replaced(anyhow::anyhow!("its name means another relation than before the lock")));
         }
         Ok((self.existing(connection, name, relation).await?, Some(relation)))
     }
