@@ -26,5 +26,6 @@ mod upload;
 mod write;
 
 pub use config::ReportsConfig;
+pub use query::role::UnneededRight;
 pub use report::{OpenError, Reports};
 pub use runtime::DatabaseConfig;
