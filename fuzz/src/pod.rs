@@ -18,7 +18,10 @@ use process::Readiness;
 use serde_json::json;
 use socket2::SockRef;
 use storage::{Storage, StorageConfig};
-use tokio::runtime::Runtime;
+use tokio::{
+    runtime::Runtime,
+    signal::unix::{SignalKind, signal},
+};
 
 /// Whatever takes longer hangs.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -66,6 +69,8 @@ impl Pod {
             ..GatewayConfig::default()
         };
         let address = runtime.block_on(async {
+            // A program with libFuzzer's `main` would end where a client has gone; tokio handles it from here on.
+            drop(signal(SignalKind::pipe()).expect("a signal can be handled"));
             let storage = Storage::open(&StorageConfig { url: "memory:".to_owned() }).expect("it is an address");
             let readiness = Readiness::default();
             let gateway = Gateway::bind(config, served, storage, false, &readiness).await.expect("a port is free");

@@ -19,6 +19,8 @@ const FUEL: u64 = 50_000;
 const MAX_TEXT: usize = 64 * 1024;
 /// The most bytes of a step's input, as JSON.
 pub(crate) const MAX_INPUT: usize = 1024 * 1024;
+/// The most bytes of a list's items, as JSON.
+const MAX_ITEMS: usize = 8 * MAX_INPUT;
 
 /// The most characters of a value within a text for people: a longer one would hide what is written after it.
 const MAX_VALUE: usize = 200;
@@ -130,6 +132,7 @@ pub(crate) fn evaluate_list(expression: &str, scope: &Scope, max: usize) -> Resu
     if items.len() > max {
         return Err(format!("it gives more than the {max} items that are allowed (workflows.most_items)"));
     }
+    check_size(&items, MAX_ITEMS)?;
     items.iter().map(to_json).collect()
 }
 
@@ -194,7 +197,17 @@ fn evaluate(expression: &str, scope: &Scope) -> Result<Evaluated, String> {
 }
 
 fn to_json(value: &Evaluated) -> Result<Value, String> {
+    check_size(value, MAX_INPUT)?;
     serde_json::to_value(value).map_err(|error| format!("its value cannot be written as JSON: {error}"))
+}
+
+/// Refuses a value that has more bytes as JSON, before it is made: a list times a number is small until then.
+fn check_size(value: &impl Serialize, max: usize) -> Result<(), String> {
+    let mut left = Left(max);
+    serde_json::to_writer(&mut left, value).map_err(|error| match error.is_io() {
+        true => format!("its value has more than {max} bytes"),
+        false => format!("its value cannot be written as JSON: {error}"),
+    })
 }
 
 fn describe(error: &Error) -> String {
@@ -233,6 +246,20 @@ impl io::Write for Bounded {
         let taken = bytes.len().min(MAX_TEXT - self.0.len());
         self.0.extend_from_slice(&bytes[..taken]);
         if taken == 0 && !bytes.is_empty() { Err(io::ErrorKind::StorageFull.into()) } else { Ok(taken) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A writer that keeps nothing and takes so many bytes.
+struct Left(usize);
+
+impl io::Write for Left {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.checked_sub(bytes.len()).ok_or(io::ErrorKind::StorageFull)?;
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -290,6 +317,11 @@ mod tests {
         let long = format!("{{% for a in range(100) %}}{}{{% endfor %}}", "x".repeat(1000));
         assert!(render(&long, &scope()).unwrap_err().contains("longer than"));
         assert!(interpolate(&json!("{{ 'x' * 9999999999 }}"), &scope()).is_err());
+        // What it has in memory is one list; as JSON it would have gigabytes.
+        for huge in ["{{ [input.name] * 99999999 }}", "{{ [[input] * 9999] * 9999 }}"] {
+            assert!(interpolate(&json!(huge), &scope()).unwrap_err().contains("more than 1048576 bytes"), "{huge}");
+        }
+        assert!(evaluate_list("[[input] * 999999] * 9", &scope(), 9).unwrap_err().contains("more than 8388608 bytes"));
     }
 
     #[test]
