@@ -13,7 +13,7 @@ use crate::{
     caller::Caller,
     config::GatewayConfig,
     dispatch::handle::DispatcherHandle,
-    hub::{peer_client::PeerClient, registry::ClientRegistry, sessions::PollSessions},
+    hub::{known_rights::KnownRights, peer_client::PeerClient, registry::ClientRegistry, sessions::PollSessions},
     token::Key,
     user_permits::{NoPermit, UserPermit, UserPermits},
     write::queue::WriteQueue,
@@ -68,6 +68,8 @@ pub struct PodState {
     pub hub_requests: UserPermits,
     /// The hub's clients on this pod whose requests come on connections of their own.
     pub clients: ClientRegistry,
+    /// The rights of the hub's clients on other pods, as far as they are known.
+    pub known_rights: KnownRights,
     /// The sessions of clients that poll this pod.
     pub poll_sessions: PollSessions,
 }

@@ -24,6 +24,7 @@ use crate::{
         lost_workers::LostWorkers,
     },
     hub::{
+        known_rights::KnownRights,
         peer_client::PeerClient,
         peer_server::PeerServer,
         registry::ClientRegistry,
@@ -100,6 +101,7 @@ pub fn start(
         issues_dev_tokens,
         draining: CancellationToken::new(),
         clients: ClientRegistry::default(),
+        known_rights: KnownRights::default(),
         poll_sessions: sessions,
     });
     for (environment, reader) in peer_readers {
