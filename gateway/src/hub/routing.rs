@@ -14,8 +14,8 @@ use super::{
 };
 use crate::{
     api::problem::Problem,
-    caller::Caller,
-    pod::{Pod, TOO_MANY_CONNECTIONS},
+    caller::{Caller, TOO_MANY_CONNECTIONS},
+    pod::Pod,
 };
 
 /// The time to look for the stream of a client before it is taken for one that will poll: some send their handshake
