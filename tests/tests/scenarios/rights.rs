@@ -305,6 +305,11 @@ async fn nobody_speaks_in_the_name_of_bellwire(cluster: Cluster) {
         let encoded: String = event_type.bytes().map(|byte| format!("%{byte:02x}")).collect();
         assert_eq!(answer(binary.header("ce-type", encoded)).await.0, 403, "{event_type:?}");
     }
+    let mut buttons = event("x", "user:ada");
+    let question = json!({ "task": "01JDZZZZZZZZZZZZZZZZZZZZ01", "step": "approve" });
+    buttons["data"] = json!({ "toast": { "level": "info", "title": "You have won", "decision": question } });
+    let (status, problem) = pod.try_publish("/api/events", &token, &buttons).await;
+    assert!(status == 403 && problem["detail"].as_str().unwrap().contains("decision"), "{problem}");
     for event_type in ["bellwire.message", "bellwire", "bellwireless.x", "my.bellwire.task.x"] {
         let mut said = event(event_type, "user:ada");
         said["type"] = json!(event_type);
