@@ -14,7 +14,16 @@ use crate::{
     pod::{EnvironmentState, Pod},
     sockets::SocketUse,
     token::{Claims, TokenError, claimed_environment},
+    user_permits::{NoPermit, UserPermit},
 };
+
+/// Seconds after which a client that this pod has no room for may try again, on whichever pod it reaches.
+const RETRY_ELSEWHERE: u32 = 1;
+/// Seconds after which a user with too many connections may try again: some may have ended by then.
+pub const RETRY_USER: u32 = 5;
+
+/// The code of the problem of a user with too many connections.
+pub const TOO_MANY_CONNECTIONS: &str = "too-many-connections";
 
 /// A user with a valid token, and the environment that it is for.
 pub struct Caller {
@@ -47,6 +56,37 @@ impl Caller {
             return Err(TokenError::Expired.into());
         }
         Ok(())
+    }
+
+    /// Takes a permit for one more long-lived connection of this user; a problem when the user or the pod has no more.
+    pub fn connection_permit(&self, pod: &Pod) -> Result<UserPermit, Problem> {
+        pod.connections.take(&self.environment.name, &self.claims.sub).map_err(|refusal| match refusal {
+            NoPermit::UserHasMost(most) => {
+                let detail = format!("{most} connections of this user are on this pod, and more may not be");
+                Problem::new(StatusCode::TOO_MANY_REQUESTS, TOO_MANY_CONNECTIONS, detail).retry_after(RETRY_USER)
+            }
+            NoPermit::AllTaken(most) => {
+                let detail = format!("this pod has {most} connections, and takes no more");
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, "pod-full", detail).retry_after(RETRY_ELSEWHERE)
+            }
+        })
+    }
+
+    /// Takes a permit for one more request of this user's hub clients; a problem when too many wait for their answers.
+    pub fn hub_request_permit(&self, pod: &Pod) -> Result<UserPermit, Problem> {
+        pod.hub_requests.take(&self.environment.name, &self.claims.sub).map_err(|_| {
+            let detail = "too many requests of this user's hub clients wait for their answers on this pod";
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", detail).retry_after(RETRY_ELSEWHERE)
+        })
+    }
+
+    /// Takes a permit for one more request of this user; a problem when the pod works on too many.
+    pub fn request_permit(&self, pod: &Pod) -> Result<UserPermit, Problem> {
+        pod.requests.take(&self.environment.name, &self.claims.sub).map_err(|_| {
+            let most = pod.config.requests_per_user;
+            let detail = format!("this pod works on {most} requests of yours, and on no more at once");
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", detail).retry_after(RETRY_ELSEWHERE)
+        })
     }
 
     /// The caller's own files.

@@ -5,13 +5,14 @@
 //! - [`session`]: a client from its handshake to its end, over any [`transport`]; [`methods`]: what it may invoke;
 //!   [`rate_limit`]: how much it may send; [`close_reason`]: why it ends
 //! - [`request`]: the POSTs, polls and DELETEs of a client; [`routing`]: finds the pod that serves them, or serves
-//!   them for the clients in this pod's [`registry`]
+//!   them for the clients in this pod's [`registry`]; [`known_rights`]: spares passing on pings
 //! - [`polling`]: the session of a client that polls; [`sessions`]: all of them
 //! - [`peer_client`] and [`peer_server`]: send them to other pods and serve those of others, as [`peer_message`]s
 //!   that [`peer_seal`] seals
 
 mod close_reason;
 pub mod connection_token;
+pub mod known_rights;
 mod methods;
 pub mod negotiate;
 pub mod peer_client;

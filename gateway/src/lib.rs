@@ -7,7 +7,7 @@
 //! - [`server`]: the port and its connections; [`sockets`]: how many of them; [`routes`]: all routes; [`origins`]: the
 //!   pages that may use them; `dev_host`: the hosts that `bellwire dev` answers to
 //! - [`caller`]: the user of a request; [`token`]: the access token that proves it; [`user_permits`]: how much of what is
-//!   there for all one user may have; [`user_requests`]: how many requests at once
+//!   there for all one user may have; [`counted_caller`]: how many requests at once
 //! - [`api`]: publishing, tasks, approvals, files, and their description; `expiry`: removes old files
 //! - [`hub`]: clients of SignalR
 //! - [`dispatch`]: one task per environment, which decides who gets an event
@@ -33,7 +33,7 @@ mod sockets;
 pub mod start;
 pub mod token;
 pub mod user_permits;
-pub mod user_requests;
+pub mod counted_caller;
 pub mod write;
 
 pub use config::GatewayConfig;

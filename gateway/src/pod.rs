@@ -2,7 +2,6 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use axum::http::StatusCode;
 use backplane::Backplane;
 use model::{Environment, PodId};
 use storage::Storage;
@@ -11,22 +10,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     api::{function_cache::FunctionCache, problem::Problem},
-    caller::Caller,
     config::GatewayConfig,
     dispatch::handle::DispatcherHandle,
-    hub::{peer_client::PeerClient, registry::ClientRegistry, sessions::PollSessions},
+    hub::{known_rights::KnownRights, peer_client::PeerClient, registry::ClientRegistry, sessions::PollSessions},
     token::Key,
-    user_permits::{NoPermit, UserPermit, UserPermits},
+    user_permits::UserPermits,
     write::queue::WriteQueue,
 };
-
-/// Seconds after which a client that this pod has no room for may try again, on whichever pod it reaches.
-const RETRY_ELSEWHERE: u32 = 1;
-/// Seconds after which a user with too many connections may try again: some may have ended by then.
-pub const RETRY_USER: u32 = 5;
-
-/// The code of the problem of a user with too many connections.
-pub const TOO_MANY_CONNECTIONS: &str = "too-many-connections";
 
 /// One environment on this pod.
 pub struct EnvironmentState {
@@ -84,38 +74,8 @@ pub struct PodState {
     pub large_json: Arc<Semaphore>,
     /// The hub's clients on this pod whose requests come on connections of their own.
     pub clients: ClientRegistry,
+    /// The rights of the hub's clients on other pods, as far as they are known.
+    pub known_rights: KnownRights,
     /// The sessions of clients that poll this pod.
     pub poll_sessions: PollSessions,
-}
-
-impl PodState {
-    /// Takes a permit for one more long-lived connection of a user; a problem when the user or this pod has no more.
-    pub fn connection_permit(&self, caller: &Caller) -> Result<UserPermit, Problem> {
-        self.connections.take(&caller.environment.name, &caller.claims.sub).map_err(|refusal| match refusal {
-            NoPermit::UserHasMost(most) => {
-                let detail = format!("{most} connections of this user are on this pod, and more may not be");
-                Problem::new(StatusCode::TOO_MANY_REQUESTS, TOO_MANY_CONNECTIONS, detail).retry_after(RETRY_USER)
-            }
-            NoPermit::AllTaken(most) => {
-                let detail = format!("this pod has {most} connections, and takes no more");
-                Problem::new(StatusCode::SERVICE_UNAVAILABLE, "pod-full", detail).retry_after(RETRY_ELSEWHERE)
-            }
-        })
-    }
-
-    /// Takes a permit for one more request of a user's hub clients; a problem when too many wait for their answers.
-    pub fn hub_request_permit(&self, caller: &Caller) -> Result<UserPermit, Problem> {
-        self.hub_requests.take(&caller.environment.name, &caller.claims.sub).map_err(|_| {
-            let detail = "too many requests of this user's hub clients wait for their answers on this pod";
-            Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", detail).retry_after(RETRY_ELSEWHERE)
-        })
-    }
-    /// Takes a permit for one more request of a user; a problem when too many are worked on.
-    pub fn request_permit(&self, caller: &Caller) -> Result<UserPermit, Problem> {
-        self.requests.take(&caller.environment.name, &caller.claims.sub).map_err(|_| {
-            let most = self.config.requests_per_user;
-            let detail = format!("this pod works on {most} requests of yours, and on no more at once");
-            Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", detail).retry_after(RETRY_ELSEWHERE)
-        })
-    }
 }

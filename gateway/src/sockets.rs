@@ -253,7 +253,8 @@ mod tests {
         assert!(must_close(&busy[1]) && !must_close(&new));
         drop(busy);
         drop(new);
-        assert_eq!((lock(&sockets.0).open, lock(&sockets.0).waiting.len()), (0, 0));
+        let state = lock(&sockets.0);
+        assert_eq!((state.open, state.waiting.len()), (0, 0));
     }
 
     #[test]

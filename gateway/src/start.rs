@@ -27,6 +27,7 @@ use crate::{
     },
     expiry,
     hub::{
+        known_rights::KnownRights,
         peer_client::PeerClient,
         peer_server::PeerServer,
         registry::ClientRegistry,
@@ -112,6 +113,7 @@ pub fn start(
         issues_dev_tokens,
         draining: CancellationToken::new(),
         clients: ClientRegistry::default(),
+        known_rights: KnownRights::default(),
         poll_sessions: sessions,
     });
     for (environment, reader) in peer_readers {

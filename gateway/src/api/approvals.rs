@@ -24,7 +24,7 @@ use crate::{
     caller::Caller,
     dispatch::questions::AskedQuestion,
     pod::{Pod, PodState},
-    user_requests::CountedCaller,
+    counted_caller::CountedCaller,
 };
 
 const MAX_REQUEST_BYTES: usize = 16 * 1024;

@@ -56,7 +56,7 @@ pub async fn stream(
 ) -> Result<Response, Problem> {
     let after = start_cursor(&headers, &query)?;
     caller.environment.available()?;
-    let permit = pod.connection_permit(&caller)?;
+    let permit = caller.connection_permit(&pod)?;
     let subscription = caller.environment.dispatch.subscribe(caller.recipient.clone(), after).await?;
     let format = if version == Version::HTTP_10 { Format::Plain } else { Format::PlainChunked };
     let timer = ConnectionTimer::new(&pod.config, &pod.draining, caller.claims.expires());

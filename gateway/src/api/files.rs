@@ -15,7 +15,7 @@ use storage::{FileKey, FileName};
 use utoipa::ToSchema;
 
 use super::{problem::Problem, request::BodyReader, tasks::SCOPE};
-use crate::{pod::Pod, user_requests::CountedCaller};
+use crate::{pod::Pod, counted_caller::CountedCaller};
 
 /// A file that was stored.
 #[derive(Debug, Serialize, ToSchema)]

@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::problem::Problem;
-use crate::user_requests::CountedCaller;
+use crate::counted_caller::CountedCaller;
 
 /// The functions, each with the offers that the caller may start.
 #[derive(Debug, Serialize, ToSchema)]

@@ -22,7 +22,7 @@ use super::{
     problem::Problem,
     request::{Parameters, read_body, with_json},
 };
-use crate::{caller::Caller, pod::Pod, user_requests::CountedCaller};
+use crate::{caller::Caller, pod::Pod, counted_caller::CountedCaller};
 
 /// The scope for events of anything but tasks.
 const PUBLISH: &str = "publish";
@@ -135,6 +135,11 @@ fn media_type(content_type: &str) -> String {
 /// Checks that the caller may publish events of this type.
 fn check_rights(caller: &Caller, destination: Destination, event: &Event) -> Result<(), Problem> {
     let event_type = event.event_type.as_str();
+    // Under words of the publisher's choice people would answer a question that they do not see.
+    if event.toast()?.is_some_and(|toast| toast.decision.is_some()) {
+        let detail = "data.toast.decision: only the workflow that asks may put its question's buttons on a toast";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "event-reserved", detail));
+    }
     if event_type.starts_with(TASK_TYPES) {
         if destination == Destination::Everywhere {
             // No task is of every environment; readers drop what claims to be.

@@ -24,7 +24,7 @@ pub enum ClientCommand {
         /// The operation.
         operation: Operation,
         /// The claims of the access token that it came with.
-        claims: Claims,
+        claims: Box<Claims>,
         /// Dropped, if there is no such client, or nothing to poll for.
         reply: oneshot::Sender<Reply>,
     },
@@ -40,7 +40,7 @@ impl ClientHandle {
     /// Has a request served.
     pub async fn request(&self, operation: Operation, claims: Claims) -> Reply {
         let (reply, received) = oneshot::channel();
-        if self.0.send(ClientCommand::Request { operation, claims, reply }).await.is_err() {
+        if self.0.send(ClientCommand::Request { operation, claims: Box::new(claims), reply }).await.is_err() {
             return Reply::Gone;
         }
         received.await.unwrap_or(Reply::Gone)

@@ -18,8 +18,8 @@ use super::{
 };
 use crate::{
     api::{problem::Problem, request::Parameters, request::read_body},
-    caller::Caller,
-    pod::{Pod, RETRY_USER, TOO_MANY_CONNECTIONS},
+    caller::{Caller, RETRY_USER, TOO_MANY_CONNECTIONS},
+    pod::Pod,
     token::TokenError,
     write::{format::Format, sse, takeover::Takeover},
 };
@@ -68,7 +68,7 @@ pub async fn connect(
     }
     query.after()?;
     let token = query.token(&caller)?;
-    let _permit = pod.hub_request_permit(&caller)?;
+    let _permit = caller.hub_request_permit(&pod)?;
     let request = query.request(&caller, token, Operation::Poll);
     respond(routing::poll(&pod, caller, request).await?, StatusCode::OK)
 }
@@ -127,7 +127,7 @@ pub async fn post(
     body: Body,
 ) -> Result<Response, Problem> {
     let token = query.token(&caller)?;
-    let _permit = pod.hub_request_permit(&caller)?;
+    let _permit = caller.hub_request_permit(&pod)?;
     let bytes = read_body(&pod, body, largest_message(&pod)).await?;
     let request = query.request(&caller, token, Operation::Post(bytes));
     respond(routing::post(&pod, caller, request).await?, StatusCode::OK)
@@ -140,7 +140,7 @@ pub async fn delete(
     Parameters(query): Parameters<HubQuery>,
 ) -> Result<Response, Problem> {
     let token = query.token(&caller)?;
-    let _permit = pod.hub_request_permit(&caller)?;
+    let _permit = caller.hub_request_permit(&pod)?;
     let request = query.request(&caller, token, Operation::Delete);
     respond(routing::existing(&pod, caller, request).await?, StatusCode::ACCEPTED)
 }

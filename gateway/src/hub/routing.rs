@@ -14,8 +14,8 @@ use super::{
 };
 use crate::{
     api::problem::Problem,
-    caller::Caller,
-    pod::{Pod, TOO_MANY_CONNECTIONS},
+    caller::{Caller, TOO_MANY_CONNECTIONS},
+    pod::Pod,
 };
 
 /// The time to look for the stream of a client before it is taken for one that will poll: some send their handshake
@@ -30,7 +30,7 @@ pub(super) async fn post(pod: &Pod, caller: Caller, request: ClientRequest) -> R
         && is_only_pings(bytes)
         && pod.clients.find(&request.token.id).is_none()
     {
-        return Ok(Reply::Done);
+        return Ok(ping(pod, caller, request).await);
     }
     if pod.clients.find(&request.token.id).is_some()
         || pod.poll_sessions.has_ended(&request.token.id)
@@ -51,6 +51,21 @@ pub(super) async fn post(pod: &Pod, caller: Caller, request: ClientRequest) -> R
     }
     let owner = request.token.pod.clone();
     Ok(peers.request(Some(&owner), request, ACCEPT_TIMEOUT, REQUEST_TIMEOUT).await?.unwrap_or(Reply::Gone))
+}
+
+/// Answers pings of a client that this pod does not hold: they ask nothing of anybody. Only when the client is not known to
+/// have the rights that they come with they are passed on, for these may end it.
+async fn ping(pod: &Pod, caller: Caller, request: ClientRequest) -> Reply {
+    let (id, claims) = (request.token.id, request.claims.clone());
+    if !pod.known_rights.are(&id, &claims) {
+        match existing(pod, caller, request).await {
+            Ok(Reply::Done) => pod.known_rights.remember(id, &claims),
+            Ok(Reply::Outdated) => return Reply::Outdated,
+            // There is no such client, or no way to it.
+            Ok(_) | Err(_) => {}
+        }
+    }
+    Reply::Done
 }
 
 /// Routes a poll to the pod that is named in the client's token, and to no other.

@@ -98,7 +98,7 @@ impl Session {
     pub(super) fn new(pod: &Pod, caller: Caller, after: StartPosition) -> Result<Self, Problem> {
         let now = Instant::now();
         Ok(Self {
-            permit: pod.connection_permit(&caller)?,
+            permit: caller.connection_permit(pod)?,
             timer: ConnectionTimer::new(&pod.config, &pod.draining, caller.claims.expires()),
             pod: pod.clone(),
             caller,

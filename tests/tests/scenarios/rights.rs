@@ -170,14 +170,19 @@ async fn a_stream_ends_with_the_first_request_that_has_other_rights(cluster: Clu
     let _worker = cluster.worker("prod", Patient::new()).await;
     let all = ada(&cluster, &["ops"], ALL);
     let said = start(1);
-    for (round, (pod, said)) in [(&one, PING), (&one, said.as_str()), (&two, said.as_str())].into_iter().enumerate() {
+    // What pings ask is done wherever they land; what they come with counts all the same.
+    let rounds = [(&one, PING, 404), (&two, PING, 200), (&one, said.as_str(), 404), (&two, said.as_str(), 404)];
+    for (round, (pod, said, status)) in rounds.into_iter().enumerate() {
         let mut client = Client::with_token(&one, all.clone(), "after=now").await;
         let mut stream = client.request(&one, "GET").header("accept", "text/event-stream").send().await.unwrap();
         let mut seen = String::new();
         assert_eq!(client.post(pod, HANDSHAKE).await, 200);
         read_until(&mut stream, &mut seen, "\"cursor\"").await;
+        for _ in 0..2 {
+            assert_eq!(client.post(pod, PING).await, 200, "with the rights that it has it goes on");
+        }
         client.token = ada(&cluster, &[], "publish");
-        assert_eq!(client.post(pod, said).await, 404, "{said}");
+        assert_eq!(client.post(pod, said).await, status, "{said}");
         read_until(&mut stream, &mut seen, CLOSE).await;
         dispatch(&one, &cluster, &[(&format!("later {round}"), "group:ops")]).await;
         while let Some(chunk) = stream.chunk().await.unwrap() {
@@ -300,6 +305,11 @@ async fn nobody_speaks_in_the_name_of_bellwire(cluster: Cluster) {
         let encoded: String = event_type.bytes().map(|byte| format!("%{byte:02x}")).collect();
         assert_eq!(answer(binary.header("ce-type", encoded)).await.0, 403, "{event_type:?}");
     }
+    let mut buttons = event("x", "user:ada");
+    let question = json!({ "task": "01JDZZZZZZZZZZZZZZZZZZZZ01", "step": "approve" });
+    buttons["data"] = json!({ "toast": { "level": "info", "title": "You have won", "decision": question } });
+    let (status, problem) = pod.try_publish("/api/events", &token, &buttons).await;
+    assert!(status == 403 && problem["detail"].as_str().unwrap().contains("decision"), "{problem}");
     for event_type in ["bellwire.message", "bellwire", "bellwireless.x", "my.bellwire.task.x"] {
         let mut said = event(event_type, "user:ada");
         said["type"] = json!(event_type);

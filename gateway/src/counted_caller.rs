@@ -33,7 +33,7 @@ impl FromRequestParts<Pod> for CountedCaller {
     async fn from_request_parts(parts: &mut Parts, pod: &Pod) -> Result<Self, Problem> {
         let caller = Caller::from_request_parts(parts, pod).await?;
         caller.environment.available()?;
-        let permit = pod.request_permit(&caller)?;
+        let permit = caller.request_permit(pod)?;
         Ok(Self { caller, permit })
     }
 }
