@@ -28,7 +28,7 @@ use model::{Environment, PodId};
 use process::{Admin, AdminListen, Environments, Options, ProcessContext, Settings};
 use serde::Deserialize;
 use storage::{FilesConfig, Storage, StorageConfig};
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::{
     database::{Database, DatabaseConfig},
@@ -109,6 +109,9 @@ async fn serve<F: Function>(
     let environment = environments.select(chosen.as_ref())?.name.clone();
     let Worker { admin_listen, host, function } = build(&settings)?;
     let verifier = environments.verifier(&settings, &environment)?;
+    if let Some(until) = verifier.unsigned_until() {
+        warn!(%environment, %until, "accept_unsigned_until: until then whoever may write to the broker submits jobs for anybody");
+    }
     let storage = Storage::open(&settings.section::<StorageConfig>("storage")?)?;
     let storage = storage.with_limits(settings.section::<FilesConfig>("files")?);
     let database = database(&settings)?;
