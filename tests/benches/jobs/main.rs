@@ -1,6 +1,6 @@
 //! Jobs of an empty function: how many a second, and how long from submitting one to health of its end, with one
 //! worker process and with four, beside Celery on the same broker with the same promises (durable queue, confirmed
-//! publishing, late acknowledgement). `make bench` runs it.
+//! publishing, late acknowledgement). Then how fair they are. `make bench` runs it; with `fairness` as argument only that.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::{
@@ -22,6 +22,7 @@ use storage::{Storage, StorageConfig};
 use tokio::time::timeout;
 
 mod celery;
+mod fairness;
 
 /// Jobs in a queue before its workers start.
 const BACKLOG: usize = 4000;
@@ -47,6 +48,9 @@ async fn main() {
     if let [Ok(url), Ok(prefix)] = WORKER.map(env::var) {
         return work(&url, &prefix).await;
     }
+    if env::args().any(|argument| argument == "fairness") {
+        return fairness::measure().await;
+    }
     println!(
         "empty jobs: {BACKLOG} from a full queue; then {PACED} at {PER_SECOND}/s, submit to end; {AT_ONCE} at once in each worker"
     );
@@ -65,6 +69,7 @@ async fn main() {
             ours.p99 / theirs.p99,
         );
     }
+    fairness::measure().await;
 }
 
 async fn ours(workers: usize) -> Measured {
@@ -112,13 +117,18 @@ async fn ours(workers: usize) -> Measured {
 
 /// The next task that has succeeded.
 async fn ended(reader: &mut LogReader) -> TaskId {
+    next_in_state(reader, TaskState::Succeeded).await
+}
+
+/// The next task that comes to this state.
+async fn next_in_state(reader: &mut LogReader, state: TaskState) -> TaskId {
     loop {
         let item = timeout(TIMEOUT, reader.items.recv()).await.expect("the workers do their jobs").unwrap();
         let LogItem::Entry(entry) = item else { continue };
         let Ok(event) = &entry.event else { continue };
         if entry.origin == Destination::Own
             && let Ok(Some(task)) = event.task()
-            && task.state == TaskState::Succeeded
+            && task.state == state
         {
             return task.id;
         }
@@ -179,7 +189,8 @@ impl Function for Empty {
         kind()
     }
 
-    async fn run(&self, _: &Context, _: Value) -> Result<Completion<Value>, Failure> {
+    async fn run(&self, _: &Context, input: Value) -> Result<Completion<Value>, Failure> {
+        tokio::time::sleep(Duration::from_millis(input["milliseconds"].as_u64().unwrap_or(0))).await;
         Ok(Completion { output: json!({}), toast: Toast::new(Level::Success, "Nothing is done") })
     }
 }
