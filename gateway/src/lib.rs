@@ -18,6 +18,7 @@
 pub mod api;
 pub mod caller;
 pub mod config;
+pub mod counted_caller;
 mod dev_host;
 pub mod dispatch;
 mod expiry;
@@ -33,7 +34,6 @@ mod sockets;
 pub mod start;
 pub mod token;
 pub mod user_permits;
-pub mod counted_caller;
 pub mod write;
 
 pub use config::GatewayConfig;

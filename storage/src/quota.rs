@@ -17,6 +17,9 @@ use crate::{config::FilesConfig, error::StorageError};
 const FRESH: Duration = Duration::from_secs(5);
 /// Nobody is refused by an older listing: they may have deleted something on another pod.
 const FRESH_ENOUGH_TO_REFUSE: Duration = Duration::from_secs(1);
+/// A listing is used for at least so many times as long as it took, so that an owner of many files costs a twentieth of a
+/// thread at most.
+const TIMES_AS_LONG: u32 = 20;
 /// The most owners whose listings are remembered.
 const MAX_OWNERS: usize = 4096;
 const MAKE_ROOM: &str = "delete some, or wait until they expire";
@@ -31,8 +34,8 @@ pub(crate) struct Quotas {
 /// What an owner keeps.
 struct Owner {
     folder: Arc<str>,
-    /// When the listing that counts began; locked while there is a new one.
-    listed_at: tokio::sync::Mutex<Option<Instant>>,
+    /// When the listing that counts began, and how long it took; locked while there is a new one.
+    last_listing: tokio::sync::Mutex<Option<(Instant, Duration)>>,
     usage: Mutex<Usage>,
 }
 
@@ -130,14 +133,15 @@ impl Quotas {
             // What is under way is counted where it is; all else is found again by a listing.
             owners.retain(|_, owner| Arc::strong_count(owner) > 1);
         }
-        let owner = Owner { folder: folder.clone(), listed_at: tokio::sync::Mutex::new(None), usage: Mutex::default() };
+        let owner =
+            Owner { folder: folder.clone(), last_listing: tokio::sync::Mutex::new(None), usage: Mutex::default() };
         owners.entry(folder.clone()).or_insert(Arc::new(owner)).clone()
     }
 
     /// Lists an owner's files unless that was done within this time.
     async fn list(&self, owner: &Owner, fresh: Duration) -> Result<(), StorageError> {
-        let mut listed_at = owner.listed_at.lock().await;
-        if listed_at.is_some_and(|at| at.elapsed() < fresh) {
+        let mut last_listing = owner.last_listing.lock().await;
+        if last_listing.is_some_and(|(at, took)| at.elapsed() < fresh.max(took * TIMES_AS_LONG)) {
             return Ok(());
         }
         let (begun, before) = (Instant::now(), owner.usage().since);
@@ -151,7 +155,7 @@ impl Quotas {
         // What was stored while the list was made may be counted twice, until the next.
         usage.since.files = usage.since.files.saturating_sub(before.files);
         usage.since.bytes = usage.since.bytes.saturating_sub(before.bytes);
-        *listed_at = Some(begun);
+        *last_listing = Some((begun, begun.elapsed()));
         Ok(())
     }
 }

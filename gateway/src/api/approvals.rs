@@ -22,9 +22,9 @@ use utoipa::ToSchema;
 use super::{problem::Problem, request::read_json, tasks::SCOPE};
 use crate::{
     caller::Caller,
+    counted_caller::CountedCaller,
     dispatch::questions::AskedQuestion,
     pod::{Pod, PodState},
-    counted_caller::CountedCaller,
 };
 
 const MAX_REQUEST_BYTES: usize = 16 * 1024;

@@ -15,7 +15,7 @@ use storage::{FileKey, FileName};
 use utoipa::ToSchema;
 
 use super::{problem::Problem, request::BodyReader, tasks::SCOPE};
-use crate::{pod::Pod, counted_caller::CountedCaller};
+use crate::{counted_caller::CountedCaller, pod::Pod};
 
 /// A file that was stored.
 #[derive(Debug, Serialize, ToSchema)]

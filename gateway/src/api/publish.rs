@@ -22,7 +22,7 @@ use super::{
     problem::Problem,
     request::{Parameters, read_body, with_json},
 };
-use crate::{caller::Caller, pod::Pod, counted_caller::CountedCaller};
+use crate::{caller::Caller, counted_caller::CountedCaller, pod::Pod};
 
 /// The scope for events of anything but tasks.
 const PUBLISH: &str = "publish";

@@ -17,7 +17,7 @@ use super::{
     request::{Parameters, read_json},
     tasks::{self, NewTask, TaskView, Tasks},
 };
-use crate::{caller::Caller, pod::Pod, counted_caller::CountedCaller};
+use crate::{caller::Caller, counted_caller::CountedCaller, pod::Pod};
 
 /// The size of a request; larger input is a file that the request names.
 const MAX_REQUEST_BYTES: usize = 4 << 20;

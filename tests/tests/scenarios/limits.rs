@@ -101,6 +101,13 @@ async fn a_person_has_so_many_unfinished_tasks_and_others_start_theirs(cluster: 
     assert_eq!(start(&pod, &bob, None, Value::Null).await.0, 202);
     let id = ids[0].as_str().unwrap();
     assert_eq!(answer(pod.request("DELETE", &format!("/api/tasks/{id}"), &ada)).await.0, 202);
+    // Its job still takes a place in the queue, until a worker has taken it out.
+    until("it is cancelled", async || {
+        listed(&pod, &ada).await.iter().any(|task| task["state"] == "cancelled").then_some(())
+    })
+    .await;
+    assert_eq!(start(&pod, &ada, None, Value::Null).await.0, 429);
+    say(&cluster, &Task { id: id.parse().unwrap(), ..task("ada", TaskState::Cancelled) }, "user:ada").await;
     until("there is room again", async || (start(&pod, &ada, None, Value::Null).await.0 == 202).then_some(())).await;
 }
 

@@ -69,7 +69,15 @@ over_both! {
                 "SELECT set_config('transaction_read_only', 'off', true), wipe()",
             ]);
         } else {
-            writers.extend(["SELECT load_extension('x')", "SELECT * FROM pragma_journal_mode('delete')"]);
+            writers.extend([
+                "SELECT load_extension('x')",
+                "SELECT * FROM pragma_journal_mode('delete')",
+                "SELECT * FROM pragma_database_list",
+                "SELECT readfile('/etc/passwd')",
+                "SELECT writefile('/tmp/x', 'x')",
+                "SELECT edit('x')",
+                "SELECT fts3_tokenizer('x', x'00')",
+            ]);
         }
         for sql in writers {
             let message = fixture.permanent_error(sql).await;

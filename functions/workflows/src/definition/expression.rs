@@ -219,8 +219,9 @@ fn describe(error: &Error) -> String {
     }
 }
 
-fn in_one_line(value: &str) -> String {
-    // The characters of Unicode that change the direction of the text around them.
+/// What one person wrote, as a part of what another reads: one line of at most 200 characters, without characters that turn
+/// the direction of the text around them.
+pub(crate) fn in_one_line(value: &str) -> String {
     let turns =
         |c: char| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');

@@ -8,6 +8,8 @@ use model::{
 };
 use serde_json::{Map, Value, json};
 
+use crate::definition::expression::in_one_line;
+
 use super::state::{ItemIndex, ItemState, Operation, Phase, Run, workflows_kind};
 
 /// The source of a run's own events.
@@ -149,16 +151,17 @@ fn toast(run: &Run, task: &Task) -> Option<Toast> {
 pub(crate) fn question_event(run: &Run, index: ItemIndex, resolved: &Value) -> Option<Event> {
     let audience: Audience = resolved["audience"].as_str()?.parse().ok()?;
     let text = resolved["question"].as_str()?.to_owned();
-    let round = run.item(index).round;
+    let (round, title) = (run.item(index).round, in_one_line(&run.title));
     let question = Question {
         task: run.id,
         step: run.step_definition(index.step).id.clone(),
-        title: shortened(&run.title, MAX_TITLE),
+        title: shortened(&title, MAX_TITLE),
         question: text.clone(),
         owner: run.owner.clone(),
     };
     let toast = (round == 0).then(|| {
-        let title = format!("{} asks for approval: {}", shortened(&run.owner, 60), shortened(&run.title, 100));
+        let title =
+            format!("{} asks for approval: {}", shortened(&in_one_line(&run.owner), 60), shortened(&title, 100));
         Toast { body: Some(text), ..Toast::new(Level::Warning, title) }
     });
     let mut event = question.event(audience, toast, round);

@@ -4,13 +4,17 @@ use std::{collections::HashMap, sync::Arc};
 
 use model::{
     StepState, TaskId, TaskState,
-    approval::{Answer, Decision},
+    approval::{Answer, Decision, Question},
 };
 use serde_json::{Map, Value, json};
 
 use super::{
     event::{RunEvent, TaskOutcome},
+<<<<<<< HEAD
     messages,
+=======
+    messages::question_event,
+>>>>>>> files
     state::{ItemIndex, ItemState, Operation, Phase, Run, StepRun},
     transition::{Action, Limits, ResolveError, Resolved, Transition},
 };
@@ -369,4 +373,16 @@ fn progress_only_rises_and_a_task_that_is_cancelled_by_itself_fails_its_step() {
     assert_eq!(run.run.failure.as_ref().unwrap().message, "one: its task was cancelled");
     let end: Value = json!(run.run.phase);
     assert_eq!(end, json!({ "over": "failed" }));
+}
+
+#[test]
+fn a_question_has_a_title_that_reads_as_it_is_written() {
+    let mut test = start("[[step]]\nid = 'ask'\nkind = 'approval'\nask = 'user:bob'\n");
+    test.run.title = "Pay 1\u{202e}000 to mallory\u{2066}".to_owned();
+    let asked = json!({ "audience": "user:bob", "question": "Well?" });
+    test.resolved.insert("ask", Ok(Resolved::Ask(asked.clone())));
+    test.then(Vec::new());
+    let event = question_event(&test.run, ItemIndex { step: 0, item: 0 }, &asked).unwrap();
+    assert_eq!(event.toast().unwrap().unwrap().title, "ada asks for approval: Pay 1000 to mallory");
+    assert_eq!(Question::of(&event).unwrap().title, "Pay 1000 to mallory");
 }
