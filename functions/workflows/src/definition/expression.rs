@@ -93,7 +93,6 @@ fn interpolate_text(text: &str, scope: &Scope) -> Result<Value, String> {
 
 /// Renders a text with its references, as a text.
 pub(crate) fn render(text: &str, scope: &Scope) -> Result<String, String> {
-<<<<<<< HEAD
     render_with(&ENVIRONMENT, text, scope)
 }
 
@@ -104,10 +103,7 @@ pub(crate) fn render_for_people(text: &str, scope: &Scope) -> Result<String, Str
 }
 
 fn render_with(environment: &Environment<'static>, text: &str, scope: &Scope) -> Result<String, String> {
-    if !text.contains("{{") && !text.contains("{%") && !text.contains("{#") {
-=======
     if !has_references(text) {
->>>>>>> dev
         return Ok(text.to_owned());
     }
     let template = environment.template_from_str(text).map_err(|error| describe(&error))?;
@@ -164,7 +160,6 @@ pub(crate) fn references_in_text(text: &str) -> Result<BTreeSet<String>, String>
     }
 }
 
-<<<<<<< HEAD
 /// Evaluates an expression to its value, as JSON.
 pub(crate) fn value_of(expression: &str, scope: &Scope) -> Result<Value, String> {
     to_json(&evaluate(expression, scope)?)
@@ -176,6 +171,7 @@ pub(crate) fn leading_reference(text: &str) -> Result<(&str, &str), String> {
     let (mut from, mut first_error) = (0, None);
     // The first end may stand in a string.
     while let Some(at) = inner[from..].find("}}").map(|at| from + at) {
+        check_length(at)?;
         match ENVIRONMENT.compile_expression(&inner[..at]) {
             Ok(_) => return Ok((&inner[..at], &inner[at + 2..])),
             Err(error) => first_error = first_error.or(Some(describe(&error))),
@@ -184,7 +180,8 @@ pub(crate) fn leading_reference(text: &str) -> Result<(&str, &str), String> {
     }
     let shown: String = text.chars().take(60).collect();
     Err(first_error.unwrap_or_else(|| format!("{shown} has no end")))
-=======
+}
+
 fn has_references(text: &str) -> bool {
     ["{{", "{%", "{#"].iter().any(|start| text.contains(start))
 }
@@ -201,7 +198,6 @@ fn check_length(bytes: usize) -> Result<(), String> {
         return Err(format!("an expression has {bytes} bytes; {MAX_EXPRESSION} are allowed"));
     }
     Ok(())
->>>>>>> dev
 }
 
 /// The expression of a text that is exactly one `{{ … }}`.
