@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use crate::definition::expression::{Scope, evaluate_list, interpolate, is_true, references_in_text, render};
+use crate::definition::expression::{
+    Scope, evaluate_list, interpolate, is_true, references, references_in_text, render,
+};
 
 /// Most items of a list.
 const MOST_ITEMS: usize = 1000;
@@ -22,14 +24,16 @@ pub struct Evaluations {
     pub items: Result<Vec<Value>, String>,
 }
 
-/// Evaluates a text in each way, with this value as `input`.
+/// Evaluates a text in each way, with this value as `input`. What a definition would be refused for is not evaluated.
 pub fn inspect_expression(text: &str, input: &Value) -> Evaluations {
     let scope = Scope::default().with("input", input);
+    let in_text = references_in_text(text);
+    let in_expression = || references(text).map(drop);
     Evaluations {
-        references: references_in_text(text).map(|names| names.into_iter().collect()),
-        value: interpolate(&Value::String(text.to_owned()), &scope),
-        text: render(text, &scope),
-        is_true: is_true(text, &scope),
-        items: evaluate_list(text, &scope, MOST_ITEMS),
+        value: in_text.clone().and_then(|_| interpolate(&Value::String(text.to_owned()), &scope)),
+        text: in_text.clone().and_then(|_| render(text, &scope)),
+        is_true: in_expression().and_then(|()| is_true(text, &scope)),
+        items: in_expression().and_then(|()| evaluate_list(text, &scope, MOST_ITEMS)),
+        references: in_text.map(|names| names.into_iter().collect()),
     }
 }

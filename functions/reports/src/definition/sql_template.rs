@@ -3,6 +3,9 @@
 
 use runtime::definitions::line_of;
 
+/// The most parameters of a query, each counted once.
+const MAX_PARAMETERS: usize = 200;
+
 /// A query, cut at its parameters.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct SqlTemplate {
@@ -207,6 +210,9 @@ impl Scanner<'_> {
         let name = &self.text[from + 1..self.at];
         let index = match self.parameters.iter().position(|(known, _)| known == name) {
             Some(index) => index,
+            None if self.parameters.len() == MAX_PARAMETERS => {
+                return Err(self.error(from, &format!("a query has {MAX_PARAMETERS} parameters at most")));
+            }
             None => {
                 self.parameters.push((name.to_owned(), line_of(self.text, from)));
                 self.parameters.len() - 1
@@ -227,6 +233,13 @@ mod tests {
 
     fn names(text: &str) -> Vec<String> {
         SqlTemplate::parse(text).unwrap().parameters.into_iter().map(|(name, _)| name).collect()
+    }
+
+    #[test]
+    fn a_query_of_too_many_parameters_is_refused_and_each_counts_once() {
+        let query = |names: usize| (0..names).fold("SELECT ".to_owned(), |text, name| format!("{text}:a{name}, :a0, "));
+        assert_eq!(names(&query(200)).len(), 200);
+        assert_eq!(SqlTemplate::parse(&query(201)).unwrap_err().message, "a query has 200 parameters at most");
     }
 
     #[test]

@@ -19,6 +19,8 @@ const FUEL: u64 = 50_000;
 const MAX_TEXT: usize = 64 * 1024;
 /// The most bytes of a step's input, as JSON.
 pub(crate) const MAX_INPUT: usize = 1024 * 1024;
+/// The most bytes of an expression: a longer one could nest deeper than a thread's stack.
+const MAX_EXPRESSION: usize = 2048;
 /// The most bytes of a list's items, as JSON.
 const MAX_ITEMS: usize = 8 * MAX_INPUT;
 
@@ -101,7 +103,7 @@ pub(crate) fn render_for_people(text: &str, scope: &Scope) -> Result<String, Str
 }
 
 fn render_with(environment: &Environment<'static>, text: &str, scope: &Scope) -> Result<String, String> {
-    if !text.contains("{{") && !text.contains("{%") && !text.contains("{#") {
+    if !has_references(text) {
         return Ok(text.to_owned());
     }
     let template = environment.template_from_str(text).map_err(|error| describe(&error))?;
@@ -138,12 +140,17 @@ pub(crate) fn evaluate_list(expression: &str, scope: &Scope, max: usize) -> Resu
 
 /// The references of an expression: names with dots between them, such as `steps.load.output.rows`.
 pub(crate) fn references(expression: &str) -> Result<BTreeSet<String>, String> {
+    check_length(expression.len())?;
     let expression = ENVIRONMENT.compile_expression(without_braces(expression)).map_err(|error| describe(&error))?;
     Ok(expression.undeclared_variables(true).into_iter().collect())
 }
 
 /// The references of a text.
 pub(crate) fn references_in_text(text: &str) -> Result<BTreeSet<String>, String> {
+    if !has_references(text) {
+        return Ok(BTreeSet::new());
+    }
+    check_length(longest_expression(text))?;
     match only_expression(text) {
         Some(expression) => references(expression),
         None => {
@@ -164,6 +171,7 @@ pub(crate) fn leading_reference(text: &str) -> Result<(&str, &str), String> {
     let (mut from, mut first_error) = (0, None);
     // The first end may stand in a string.
     while let Some(at) = inner[from..].find("}}").map(|at| from + at) {
+        check_length(at)?;
         match ENVIRONMENT.compile_expression(&inner[..at]) {
             Ok(_) => return Ok((&inner[..at], &inner[at + 2..])),
             Err(error) => first_error = first_error.or(Some(describe(&error))),
@@ -172,6 +180,24 @@ pub(crate) fn leading_reference(text: &str) -> Result<(&str, &str), String> {
     }
     let shown: String = text.chars().take(60).collect();
     Err(first_error.unwrap_or_else(|| format!("{shown} has no end")))
+}
+
+fn has_references(text: &str) -> bool {
+    ["{{", "{%", "{#"].iter().any(|start| text.contains(start))
+}
+
+/// From each beginning to the last end before the next: what is quoted in between may look like an end.
+fn longest_expression(text: &str) -> usize {
+    let parts = text.split("{{").flat_map(|part| part.split("{%"));
+    parts.filter_map(|part| part.rfind("}}").max(part.rfind("%}"))).max().unwrap_or(0)
+}
+
+/// Checked when a definition is read, so that nothing longer is ever evaluated.
+fn check_length(bytes: usize) -> Result<(), String> {
+    if bytes > MAX_EXPRESSION {
+        return Err(format!("an expression has {bytes} bytes; {MAX_EXPRESSION} are allowed"));
+    }
+    Ok(())
 }
 
 /// The expression of a text that is exactly one `{{ … }}`.
@@ -323,6 +349,20 @@ mod tests {
             assert!(interpolate(&json!(huge), &scope()).unwrap_err().contains("more than 1048576 bytes"), "{huge}");
         }
         assert!(evaluate_list("[[input] * 999999] * 9", &scope(), 9).unwrap_err().contains("more than 8388608 bytes"));
+    }
+
+    #[test]
+    fn an_expression_that_would_nest_too_deep_is_refused_and_the_longest_is_evaluated() {
+        let sum = |terms: usize| format!("{{{{ 1{} }}}}", "+1".repeat(terms));
+        assert_eq!(interpolate(&json!(sum(1000)), &scope()).unwrap(), json!(1001));
+        assert!(references_in_text(&sum(1000)).is_ok());
+        let error = references_in_text(&sum(100_000)).unwrap_err();
+        assert!(error.contains("200003 bytes; 2048 are allowed"), "{error}");
+        let quoted = format!("{{{{ '}}}}' ~ 1{} }}}}", "+1".repeat(100_000));
+        assert!(references_in_text(&quoted).unwrap_err().contains("2048 are allowed"));
+        assert!(references(&"not ".repeat(100_000)).unwrap_err().contains("2048 are allowed"));
+        let long = format!("{{{{ input.n }}}}{}", "x".repeat(100_000));
+        assert_eq!(references_in_text(&long).unwrap().len(), 1, "a text may be long");
     }
 
     #[test]

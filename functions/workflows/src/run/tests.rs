@@ -10,11 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     event::{RunEvent, TaskOutcome},
-<<<<<<< HEAD
-    messages,
-=======
-    messages::question_event,
->>>>>>> files
+    messages::{self, question_event},
     state::{ItemIndex, ItemState, Operation, Phase, Run, StepRun},
     transition::{Action, Limits, ResolveError, Resolved, Transition},
 };
