@@ -24,6 +24,7 @@ pub mod dispatch;
 mod expiry;
 mod hmac;
 pub mod hub;
+mod json_size;
 mod lock;
 pub mod origins;
 pub mod pod;

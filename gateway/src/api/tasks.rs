@@ -12,8 +12,8 @@ use storage::{FileKey, OwnerFiles};
 use tracing::warn;
 use utoipa::ToSchema;
 
-use super::{json_size::fits, problem::Problem, request::with_json};
-use crate::{caller::Caller, dispatch::task_list::Admission, pod::Pod};
+use super::{problem::Problem, request::with_json};
+use crate::{caller::Caller, dispatch::task_list::Admission, json_size::fits, pod::Pod};
 
 /// The scope for starting, cancelling and answering.
 pub(crate) const SCOPE: &str = "tasks";

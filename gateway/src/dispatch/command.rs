@@ -1,9 +1,9 @@
 //! The commands of a dispatcher, and the subscription with which it answers a connection.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use model::Cursor;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::{
     outbox::Outbox,
@@ -11,6 +11,7 @@ use super::{
     registry::{ConnectionId, Recipient},
     task_list::TaskList,
 };
+use crate::lock::lock;
 
 /// Asks something of the tasks and questions.
 type Query = Box<dyn FnOnce(&mut TaskList, &mut Questions) + Send>;
@@ -22,7 +23,6 @@ pub(crate) enum Command {
         after: Option<Cursor>,
         reply: oneshot::Sender<Result<Subscription, SubscribeError>>,
     },
-    Unsubscribe(ConnectionId),
     Query(Query),
 }
 
@@ -42,13 +42,45 @@ pub struct Subscription {
 #[derive(Debug)]
 pub(crate) struct Unsubscribe {
     pub(crate) id: ConnectionId,
-    pub(crate) commands: mpsc::Sender<Command>,
+    pub(crate) departures: Arc<Departures>,
+    /// The dispatcher lives as long as its subscriptions.
+    pub(crate) _commands: mpsc::Sender<Command>,
+}
+
+/// Connections that have left and that the dispatcher still knows: each once, and so never more than there are.
+#[derive(Debug, Default)]
+pub(crate) struct Departures {
+    ids: Mutex<Vec<ConnectionId>>,
+    news: Notify,
+}
+
+impl Departures {
+    fn add(&self, id: ConnectionId) {
+        lock(&self.ids).push(id);
+        self.news.notify_one();
+    }
+
+    /// Returns once there are some.
+    pub(crate) async fn wait(&self) {
+        self.news.notified().await;
+    }
+
+    /// Takes at most `max` of them; the rest comes with the next wait.
+    pub(crate) fn take(&self, max: usize) -> Vec<ConnectionId> {
+        let mut ids = lock(&self.ids);
+        let rest = ids.len().saturating_sub(max);
+        let taken = ids.split_off(rest);
+        match rest {
+            0 => ids.shrink_to(max),
+            _ => self.news.notify_one(),
+        }
+        taken
+    }
 }
 
 impl Drop for Unsubscribe {
     fn drop(&mut self) {
-        // When too many commands wait, the dispatcher's sweep finds the closed outbox.
-        self.commands.try_send(Command::Unsubscribe(self.id)).ok();
+        self.departures.add(self.id);
     }
 }
 
@@ -61,4 +93,24 @@ pub enum SubscribeError {
     /// The pod stops.
     #[error("this pod is ending; come back, to any pod")]
     Stopping,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn however_many_leave_at_once_each_is_taken_once_a_few_at_a_time() {
+        let departures = Departures::default();
+        (0..2500).for_each(|id| departures.add(id));
+        let mut taken = Vec::new();
+        while taken.len() < 2500 {
+            departures.wait().await;
+            let some = departures.take(1000);
+            assert!(some.len() <= 1000);
+            taken.extend(some);
+        }
+        taken.sort_unstable();
+        assert!(taken.into_iter().eq(0..2500));
+    }
 }

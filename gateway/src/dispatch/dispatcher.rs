@@ -25,7 +25,7 @@ use tokio::{
 use tracing::warn;
 
 use super::{
-    command::{Command, SubscribeError, Subscription, Unsubscribe},
+    command::{Command, Departures, SubscribeError, Subscription, Unsubscribe},
     handle::DispatcherHandle,
     outbox::{FlushOutboxes, GapReason, OutboxItem, OutboxSender, outbox},
     outgoing_event::OutgoingEvent,
@@ -37,6 +37,8 @@ use super::{
 
 /// The pause between two evictions of what is too old.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
+/// The number of connections that are removed before others get their turn.
+const DEPARTURES_PER_TURN: usize = 1024;
 /// The number of commands that may wait.
 const COMMAND_QUEUE: usize = 1024;
 /// The number of entries that are handled before outboxes are flushed; fewer than an outbox holds.
@@ -69,6 +71,7 @@ pub struct Dispatcher<W> {
     /// Subscriptions whose cursor lies beyond the last entry.
     pending: HashMap<ConnectionId, PendingSubscription>,
     next_id: ConnectionId,
+    departures: Arc<Departures>,
     dispatched: watch::Sender<Option<Cursor>>,
     commands: mpsc::Receiver<Command>,
     /// For subscriptions to unsubscribe with; weak, so that the dispatcher ends with its last handle.
@@ -133,6 +136,7 @@ impl<W: FlushOutboxes> Dispatcher<W> {
             registry: Registry::default(),
             pending: HashMap::new(),
             next_id: 1,
+            departures: Arc::default(),
             dispatched: watch::Sender::new(None),
             commands,
             command_sender: sender.downgrade(),
@@ -159,6 +163,7 @@ impl<W: FlushOutboxes> Dispatcher<W> {
                     Some(command) => self.handle(command),
                     None => return Ok(()),
                 },
+                () = self.departures.wait() => self.remove_departed(),
                 _ = sweep.tick() => self.sweep(),
             }
             self.write_queue.flush().await;
@@ -296,12 +301,6 @@ impl<W: FlushOutboxes> Dispatcher<W> {
                 // This fails when the requester has gone, which needs no handling.
                 drop(reply.send(self.subscribe(recipient, after)));
             }
-            Command::Unsubscribe(id) => {
-                if !self.registry.remove(id) {
-                    self.pending.remove(&id);
-                }
-                self.count_connections();
-            }
             Command::Query(query) => query(&mut self.tasks, &mut self.questions),
         }
     }
@@ -325,7 +324,7 @@ impl<W: FlushOutboxes> Dispatcher<W> {
             }
         }
         let start = after.unwrap_or(last);
-        let guard = Unsubscribe { id, commands };
+        let guard = Unsubscribe { id, departures: self.departures.clone(), _commands: commands };
         Ok(Subscription { start, outbox, dispatched: self.dispatched.subscribe(), _guard: guard })
     }
 
@@ -335,8 +334,14 @@ impl<W: FlushOutboxes> Dispatcher<W> {
         let horizon = now - self.bounds.window;
         self.tasks.evict(horizon, Instant::now());
         self.questions.evict(horizon);
-        self.registry.sweep();
-        self.pending.retain(|_, pending| !pending.outbox.is_closed());
+    }
+
+    fn remove_departed(&mut self) {
+        for id in self.departures.take(DEPARTURES_PER_TURN) {
+            if !self.registry.remove(id) {
+                self.pending.remove(&id);
+            }
+        }
         self.count_connections();
     }
 

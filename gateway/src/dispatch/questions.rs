@@ -156,7 +156,7 @@ impl Questions {
         let age = (entry.updated, key.clone());
         self.updates.insert(age.clone());
         self.ages.entry(entry.owner.clone()).or_default().insert(age);
-        self.shares.add(&entry.owner);
+        self.shares.add(&entry.owner, 1);
         self.runs.entry(key.0).or_default().insert(key.1, entry);
     }
 
@@ -173,7 +173,7 @@ impl Questions {
         let age = (entry.updated, key);
         self.updates.remove(&age);
         remove_from(&mut self.ages, &entry.owner, &age);
-        self.shares.remove(&entry.owner);
+        self.shares.remove(&entry.owner, 1);
         Some(entry)
     }
 

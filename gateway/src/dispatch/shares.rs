@@ -1,41 +1,41 @@
-//! How many entries of a bounded list belong to each owner, and who has most: whoever fills a list loses their own.
+//! How much of a bounded list is each owner's, and who has most: whoever fills a list loses their own.
 
 use std::{
     collections::{BTreeSet, HashMap},
     sync::Arc,
 };
 
-/// The number of entries of each owner.
+/// The share of each owner, as a number of entries or of their bytes.
 #[derive(Debug, Default)]
 pub struct Shares {
     counts: HashMap<Arc<str>, usize>,
-    /// The same, by count.
+    /// The same, by size.
     ordered: BTreeSet<(usize, Arc<str>)>,
 }
 
 impl Shares {
-    /// Counts one more.
-    pub fn add(&mut self, owner: &str) {
+    /// Makes an owner's share larger.
+    pub fn add(&mut self, owner: &str, size: usize) {
         let (owner, count) = match self.counts.get_key_value(owner) {
             Some((owner, count)) => (owner.clone(), *count),
             None => (Arc::from(owner), 0),
         };
-        self.set(owner, count, count + 1);
+        self.set(owner, count, count + size);
     }
 
-    /// Counts one less.
-    pub fn remove(&mut self, owner: &str) {
+    /// Makes an owner's share smaller.
+    pub fn remove(&mut self, owner: &str, size: usize) {
         if let Some((owner, count)) = self.counts.get_key_value(owner) {
-            self.set(owner.clone(), *count, *count - 1);
+            self.set(owner.clone(), *count, count.saturating_sub(size));
         }
     }
 
-    /// The number of an owner's entries.
+    /// The share of an owner.
     pub fn of(&self, owner: &str) -> usize {
         self.counts.get(owner).copied().unwrap_or_default()
     }
 
-    /// The owner of most entries.
+    /// The owner of most.
     pub fn largest(&self) -> Option<Arc<str>> {
         self.ordered.last().map(|(_, owner)| owner.clone())
     }
@@ -60,17 +60,17 @@ mod tests {
         let mut shares = Shares::default();
         assert_eq!(shares.largest(), None);
         for owner in ["ada", "bob", "bob", "ada", "bob"] {
-            shares.add(owner);
+            shares.add(owner, 1);
         }
         assert_eq!((shares.largest().as_deref(), shares.of("bob"), shares.of("eve")), (Some("bob"), 3, 0));
-        shares.remove("bob");
-        shares.remove("bob");
-        shares.remove("eve");
+        shares.remove("bob", 1);
+        shares.remove("bob", 1);
+        shares.remove("eve", 1);
         assert_eq!(shares.largest().as_deref(), Some("ada"));
         for _ in 0..2 {
-            shares.remove("ada");
+            shares.remove("ada", 1);
         }
-        shares.remove("bob");
+        shares.remove("bob", 1);
         assert!(shares.counts.is_empty() && shares.ordered.is_empty());
     }
 }

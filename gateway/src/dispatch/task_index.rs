@@ -29,6 +29,8 @@ pub struct TaskKeys {
     pub is_unfinished: bool,
     /// The time by which its worker reports again, while it runs.
     pub next_by: Option<Timestamp>,
+    /// Its size in bytes, roughly.
+    pub bytes: usize,
 }
 
 /// The tasks of one owner.
@@ -46,7 +48,9 @@ struct OwnerTasks {
 #[derive(Debug, Default)]
 pub struct TaskIndex {
     owners: HashMap<Arc<str>, OwnerTasks>,
+    /// In bytes.
     shares: Shares,
+    bytes: usize,
     updates: BTreeSet<(Timestamp, TaskId)>,
     reports: BTreeSet<(Timestamp, TaskId)>,
 }
@@ -63,7 +67,8 @@ impl TaskIndex {
         owner.lists.entry(keys.parent).or_default().insert((keys.created, keys.id));
         owner.ages.insert((keys.is_unfinished, keys.updated, keys.id));
         owner.unfinished += usize::from(keys.is_unfinished && keys.parent.is_none());
-        self.shares.add(&keys.owner);
+        self.shares.add(&keys.owner, keys.bytes);
+        self.bytes += keys.bytes;
         self.updates.insert((keys.updated, keys.id));
         self.reports.extend(keys.next_by.map(|time| (time, keys.id)));
     }
@@ -83,7 +88,8 @@ impl TaskIndex {
                 self.owners.remove(&keys.owner);
             }
         }
-        self.shares.remove(&keys.owner);
+        self.shares.remove(&keys.owner, keys.bytes);
+        self.bytes -= keys.bytes;
         self.updates.remove(&(keys.updated, keys.id));
         if let Some(time) = keys.next_by {
             self.reports.remove(&(time, keys.id));
@@ -99,6 +105,11 @@ impl TaskIndex {
     /// The number of an owner's unfinished tasks; the steps of runs do not count.
     pub fn unfinished(&self, owner: &str) -> usize {
         self.owners.get(owner).map_or(0, |owner| owner.unfinished)
+    }
+
+    /// The size of all tasks in bytes.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The task to drop for a new one: of the owner of most, the oldest that has ended, or the oldest of all.
@@ -120,7 +131,7 @@ impl TaskIndex {
     /// True if nothing is left of any task.
     #[cfg(test)]
     pub fn is_empty(&self) -> bool {
-        let Self { owners, shares, updates, reports } = self;
-        owners.is_empty() && shares.largest().is_none() && updates.is_empty() && reports.is_empty()
+        let Self { owners, shares, bytes, updates, reports } = self;
+        *bytes == 0 && owners.is_empty() && shares.largest().is_none() && updates.is_empty() && reports.is_empty()
     }
 }

@@ -15,9 +15,14 @@ use super::{
     submissions::Submissions,
     task_index::{TaskIndex, TaskKeys},
 };
+use crate::json_size::fits;
 
 /// The number of tasks kept; beyond it whoever has most loses theirs, first those that have ended.
 const MAX_TASKS: usize = 100_000;
+/// The size of all tasks in bytes of JSON; beyond it the same.
+const MAX_BYTES: usize = 96 << 20;
+/// The size of a task beside its JSON, roughly.
+const ENTRY_BYTES: usize = 256;
 
 /// The tasks, and those that are on their way to the log.
 #[derive(Debug, Default)]
@@ -75,6 +80,11 @@ impl TaskList {
             }
             None => self.insert(task, event.audience.clone(), time),
         }
+        while (self.tasks.len() > MAX_TASKS || self.index.bytes() > MAX_BYTES)
+            && let Some(id) = self.index.to_evict()
+        {
+            self.remove(id);
+        }
         Ok(ended)
     }
 
@@ -97,11 +107,6 @@ impl TaskList {
         let keys = keys(&task, &self.index);
         self.index.insert(&keys);
         self.tasks.insert(task.id, TaskEntry { task: Arc::new(task), audience, keys });
-        while self.tasks.len() > MAX_TASKS
-            && let Some(id) = self.index.to_evict()
-        {
-            self.remove(id);
-        }
     }
 
     /// Drops the tasks without an event since.
@@ -174,6 +179,7 @@ fn keys(task: &Task, index: &TaskIndex) -> TaskKeys {
         updated: task.updated.unwrap_or_default(),
         is_unfinished: !task.state.is_end() || waits_cancelled(task),
         next_by: task.next_by.filter(|_| task.state == TaskState::Running),
+        bytes: ENTRY_BYTES + fits(task, usize::MAX).unwrap_or_default(),
     }
 }
 
@@ -370,6 +376,21 @@ mod tests {
         list.fold(&step, now).unwrap();
         assert!(list.list("eve", Some(run), 9).is_empty() && has(&adas, &list), "a step counts for its owner as well");
         assert_eq!(list.list("eve", None, 3).len(), 3);
+    }
+
+    #[test]
+    fn large_results_of_one_owner_push_out_nobody_elses_tasks() {
+        let (mut list, now) = (TaskList::default(), Timestamp::now());
+        let adas = of("ada", TaskState::Succeeded);
+        list.fold(&adas, now).unwrap();
+        let mut large = of("eve", TaskState::Succeeded);
+        large.data.as_mut().unwrap()["task"]["result"] = "x".repeat(8 << 20).into();
+        for _ in 0..20 {
+            large.data.as_mut().unwrap()["task"]["id"] = TaskId::new().to_string().into();
+            list.fold(&large, now + std::time::Duration::from_secs(1)).unwrap();
+        }
+        assert!(list.index.bytes() <= MAX_BYTES, "{}", list.index.bytes());
+        assert_eq!((list.list("ada", None, 9).len(), list.list("eve", None, 99).len()), (1, 11));
     }
 
     #[test]

@@ -42,7 +42,10 @@ pub(super) async fn invoke(
     name: &str,
     arguments: Vec<Value>,
 ) -> Result<(Value, Option<(EventFeed, u64)>), String> {
-    let begin = || caller.request_permit(pod).map_err(|problem| problem.to_string());
+    let begin = || {
+        caller.environment.available().map_err(|problem| problem.to_string())?;
+        caller.request_permit(pod).map_err(|problem| problem.to_string())
+    };
     let _permit;
     let result = match name.to_ascii_lowercase().as_str() {
         "resume" => {

@@ -169,7 +169,7 @@ mod tests {
     fn a_cursor_is_sent_only_after_every_event_before_it() {
         let (sender, outbox) = outbox(1000);
         let dispatched = watch::Sender::new(Some(cursor(100)));
-        let guard = Unsubscribe { id: 1, commands: mpsc::channel(1).0 };
+        let guard = Unsubscribe { id: 1, departures: Arc::default(), _commands: mpsc::channel(1).0 };
         let subscription = Subscription { start: cursor(0), outbox, dispatched: dispatched.subscribe(), _guard: guard };
         assert!(sender.push(OutboxItem::Replay { gap: None, events: Vec::new() }));
         (1..=100).for_each(|offset| assert!(sender.push(OutboxItem::Event(event(offset)))));
