@@ -43,7 +43,8 @@ pub struct StreamQuery {
     ),
     responses(
         (status = 200, description = "`id:` a cursor, `event:` a type, `data:` a CloudEvent; first an `id:` alone", content_type = "text/event-stream"),
-        (status = 400, body = Problem), (status = 401, body = Problem), (status = 503, body = Problem),
+        (status = 400, body = Problem), (status = 401, body = Problem), (status = 429, body = Problem),
+        (status = 503, body = Problem),
     ),
 )]
 pub async fn stream(
