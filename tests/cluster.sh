@@ -10,6 +10,7 @@
 #   BELLWIRE_TEST_SECRET         the HS256 secret of the environment `dev`
 #   BELLWIRE_TEST_CONFIG         the settings file of all
 #   BELLWIRE_TEST_WORKER_URL     the broker, as the imports worker's own user
+#   BELLWIRE_TEST_PUBLISHER_URL  the broker, as the user of plain publishers
 # The binaries are taken from where cargo puts them; build them first.
 set -euo pipefail
 
@@ -109,13 +110,15 @@ BELLWIRE_BACKPLANE__URL=$BELLWIRE_TEST_AMQP_URL \
   "$programs/bellwire" topology --config "$BELLWIRE_TEST_CONFIG" --environment dev \
   --kinds "$(IFS=,; printf %s "${kinds[*]}")" >&2
 # From here on nobody is an operator: what a role may not do, fails here as it would in production.
-gateway_password=$(random) worker_password=$(random)
+gateway_password=$(random) worker_password=$(random) publisher_password=$(random)
 BELLWIRE_GATEWAY_PASSWORD=$gateway_password BELLWIRE_WORKER_PASSWORD=$worker_password \
+  BELLWIRE_PUBLISHER_PASSWORD=$publisher_password \
   "$root/infra/rabbitmq/roles.sh" dev "${kinds[@]}" >"$folder/roles.json"
 "$BELLWIRE_TEST_RABBITMQCTL" --silent import_definitions "$folder/roles.json" >&2
 gateway_url=$(broker_as bellwire.dev.gateway "$gateway_password")
 BELLWIRE_TEST_WORKER_URL=$(broker_as bellwire.dev.worker.imports "$worker_password")
-export BELLWIRE_TEST_WORKER_URL
+BELLWIRE_TEST_PUBLISHER_URL=$(broker_as bellwire.dev.publisher "$publisher_password")
+export BELLWIRE_TEST_WORKER_URL BELLWIRE_TEST_PUBLISHER_URL
 
 first_admin=127.0.0.1:$(free_port) second_admin=127.0.0.1:$(free_port)
 declare -A worker_admins=()
@@ -148,9 +151,9 @@ cat <<WORDS
 
 Open both pods, and paste this token of ada's into each; bob's is that of a reviewer:
 
-$("$programs/bellwire" token --config "$BELLWIRE_TEST_CONFIG" --user ada --environment dev)
+$("$programs/bellwire" token --config "$BELLWIRE_TEST_CONFIG" --user ada --scope "tasks publish" --environment dev)
 
-$("$programs/bellwire" token --config "$BELLWIRE_TEST_CONFIG" --user bob --groups reviewers --environment dev)
+$("$programs/bellwire" token --config "$BELLWIRE_TEST_CONFIG" --user bob --groups reviewers --scope tasks --environment dev)
 
 Ctrl-C ends all.
 WORDS

@@ -61,7 +61,7 @@ pub(crate) fn no_queue(kind: &Kind) -> SendError {
 /// The number of jobs of a kind; those that a worker holds are not counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Depth {
-    /// In its queue.
+    /// In its queues.
     pub waiting: u64,
     /// In its retry queues.
     pub retrying: u64,

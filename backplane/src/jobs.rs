@@ -1,10 +1,10 @@
-//! The work queues of the functions: one queue per kind, delivered at least once.
+//! The work queues of the functions: a few queues per kind, delivered at least once.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use model::{environment::Kind, job::Job};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
@@ -60,12 +60,14 @@ pub struct JobDelivery {
     pub settle: Box<dyn Settle>,
 }
 
-/// A reader of one kind's queue; it reconnects by itself, and ends when dropped.
+/// A reader of one kind's queues; it reconnects by itself, and ends when dropped.
 pub struct JobReader {
     /// Jobs, at most `at_once` unsettled; closed only if its task has ended.
     pub deliveries: mpsc::Receiver<JobDelivery>,
-    /// The state of reading the queue.
+    /// The state of reading the queues.
     pub link: watch::Receiver<Link>,
+    /// To be notified when a job may have come: the queues that are not pushed are looked into at once, and else every second.
+    pub wake: Arc<Notify>,
     /// The task that reads; it ends with this value.
     pub task: AbortOnDropHandle<()>,
 }
@@ -73,13 +75,17 @@ pub struct JobReader {
 /// The job queues of one environment.
 #[async_trait]
 pub trait JobQueues: Send + Sync {
-    /// Puts a job into its kind's queue; `Unroutable` when there is no queue of that kind.
+    /// Puts a job into the lane of its kind that its backlog gives, or into the first where there is no such lane;
+    /// `Unroutable` when there is no queue of that kind, `Full` when the lane is full.
     async fn submit(&self, job: &Job) -> Result<(), SendError>;
 
-    /// Takes jobs of a kind, at most `at_once` unsettled at a time; declares the queue if it is missing and allowed.
+    /// Takes jobs of a kind, at most `at_once` unsettled at a time; declares its queues if they are missing and allowed.
+    ///
+    /// A job of the first lane waits for at most one other job of each reader, however many are in the lanes behind it.
     fn consume(&self, kind: &Kind, at_once: u16) -> JobReader;
 
-    /// The number of jobs of a kind; `Unroutable` when there is no queue of that kind. It needs no permission.
+    /// The number of jobs of a kind in all its lanes; `Unroutable` when there is no queue of that kind. It needs no
+    /// permission.
     async fn depth(&self, kind: &Kind) -> Result<Depth, SendError>;
 
     /// The jobs of a kind that were given up.

@@ -5,7 +5,8 @@
 //! - [`open`]: a backplane from its settings; [`backplane`]: its parts; [`topology`]: its names on the broker
 //! - [`log`]: the event log of one environment, published to and read; [`follow`]: reads it continuously, with pulses
 //!   that prove that nothing is missing
-//! - [`jobs`]: the work queues of the functions; [`dead`]: jobs that were given up
+//! - [`jobs`]: the work queues of the functions; [`lane`]: which of a kind's queues a job waits in; [`dead`]: jobs that
+//!   were given up
 //! - [`control`]: messages between gateway pods
 //! - [`link`]: the outcomes of sending, and the state of a connection
 //! - [`memory`] and [`rabbitmq`]: the two implementations
@@ -15,6 +16,7 @@ pub mod control;
 pub mod dead;
 pub mod follow;
 pub mod jobs;
+pub mod lane;
 pub mod link;
 pub mod log;
 pub mod memory;
@@ -26,6 +28,7 @@ pub use backplane::Backplane;
 pub use control::{Control, ControlMessage, ControlReader};
 pub use dead::{DeadJob, DeadJobs, Depth};
 pub use jobs::{JobDelivery, JobQueues, JobReader, Settlement};
+pub use lane::Lane;
 pub use link::{Link, SendError};
 pub use log::{Destination, DropReason, EventLog, Gap, LogEntry, LogItem, LogReader, ReadFrom};
 pub use open::BackplaneConfig;

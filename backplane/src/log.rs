@@ -12,12 +12,14 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::link::{Link, SendError};
 
-/// The exchange that an event is published to, or came through: it alone decides the environment.
+/// The exchange that an event is published to, or came through: it alone decides the environment, and what may be said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Destination {
-    /// This environment.
+    /// This environment; for gateways and workers, which may say everything.
     Own,
-    /// Every environment; a permission of operators.
+    /// This environment; for plain publishers, see [`Event::is_for_publishers`].
+    Publishers,
+    /// Every environment; a permission of operators, who may say what plain publishers may.
     Everywhere,
 }
 
@@ -44,6 +46,9 @@ pub enum DropReason {
     /// It came through an exchange that may not publish to this environment.
     #[error("it came through the exchange {0:?}")]
     ForeignExchange(String),
+    /// It came from a plain publisher, or through everywhere, and is of a type of gateways and workers.
+    #[error("its type is {0:?}, which only gateways and workers of the environment may publish")]
+    Reserved(String),
     /// Its bytes are not a valid event.
     #[error(transparent)]
     Malformed(#[from] EventError),
@@ -58,6 +63,19 @@ pub struct LogEntry {
     pub origin: Destination,
     /// The event, or why it is dropped; a dropped entry still has a position.
     pub event: Result<SharedEvent, DropReason>,
+}
+
+impl LogEntry {
+    /// An entry as every reader takes it: what came from an origin that may not say it is dropped.
+    pub(crate) fn new(cursor: Cursor, origin: Destination, event: Result<SharedEvent, DropReason>) -> Self {
+        let event = event.and_then(|event| match origin {
+            Destination::Publishers | Destination::Everywhere if !event.is_for_publishers() => {
+                Err(DropReason::Reserved(event.event_type.clone()))
+            }
+            _ => Ok(event),
+        });
+        Self { cursor, origin, event }
+    }
 }
 
 /// Why entries are missing between two that were read.

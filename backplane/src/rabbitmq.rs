@@ -7,15 +7,18 @@
 //! - `declare`: exchanges, queues and bindings
 //! - `publish_connection`: the connection for publishing; `publish`: one message over it, until it is confirmed
 //! - `log`: publishes events; `read` reads them over a consumer of the `stream`; `join`: where that consumer starts
-//! - `jobs`: submits jobs; `take` takes them; `settle` settles them; `dead`: jobs that were given up
+//! - `submit`: puts a job into a lane; `jobs`: the job queues; `job_consumer` takes them, `bulk_lanes` those behind the first lane, `job_slots` counts them;
+//!   `settle` settles them; `dead`: jobs that were given up
 //! - `control`: messages between pods
 
 mod backoff;
+mod bulk_lanes;
 mod connect;
 mod control;
 mod dead;
 mod declare;
 mod job_consumer;
+mod job_slots;
 mod jobs;
 mod log;
 mod log_consumer;
@@ -25,6 +28,7 @@ mod reconnect;
 mod settle;
 mod start_position;
 mod stream;
+mod submit;
 
 use std::sync::Arc;
 
@@ -40,7 +44,7 @@ use self::{
     log::RabbitLog,
     publish::Publisher,
 };
-use crate::{backplane::Backplane, link::SendError, topology::Topology};
+use crate::{backplane::Backplane, lane::Lane, link::SendError, topology::Topology};
 
 /// Opens an environment's backplane on the broker at this address; it connects in the background.
 ///
@@ -72,6 +76,9 @@ async fn declare_once(broker: &Broker, kinds: &[Kind]) -> Result<(), SendError> 
     await_answer(declare::control(&connection, &broker.topology)).await??;
     for kind in kinds {
         await_answer(declare::jobs(&connection, &broker.topology, kind, Bindings::All)).await??;
+        for lane in Lane::BULK {
+            await_answer(declare::bulk(&connection, &broker.topology, kind, lane, Bindings::All)).await??;
+        }
     }
     // Everything is declared, whether closing succeeds or not.
     await_answer(connection.close(200, "done".into())).await.ok();

@@ -8,7 +8,7 @@ use model::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::log::Destination;
+use crate::{lane::Lane, log::Destination};
 
 /// The first word of every name on the broker: `[a-z][a-z0-9-]{0,31}`, `bellwire` unless configured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +57,11 @@ impl Topology {
         format!("{}.{}", self.prefix.0, self.environment)
     }
 
+    /// The fanout of plain publishers: `bellwire.<env>.publish`. What comes through it is a publisher's, whoever it claims to be.
+    pub fn publishers(&self) -> String {
+        format!("{}.publish", self.exchange())
+    }
+
     /// The stream: `bellwire.<env>.events`.
     pub fn stream(&self) -> String {
         format!("{}.events", self.exchange())
@@ -67,9 +72,17 @@ impl Topology {
         format!("{}.jobs", self.exchange())
     }
 
-    /// The queue of a kind: `bellwire.<env>.jobs.<kind>`; its routing key is the kind.
+    /// The first queue of a kind: `bellwire.<env>.jobs.<kind>`; its routing key is the kind.
     pub fn job_queue(&self, kind: &Kind) -> String {
-        format!("{}.{kind}", self.jobs())
+        self.queue_of(&self.lane_key(kind, Lane::First))
+    }
+
+    /// The routing key of a lane: `<kind>`, and `<kind>.bulk.1` to `<kind>.bulk.3` behind it.
+    pub fn lane_key(&self, kind: &Kind, lane: Lane) -> String {
+        match lane.suffix() {
+            None => kind.to_string(),
+            Some(suffix) => format!("{kind}.{suffix}"),
+        }
     }
 
     /// The routing key of a retry queue, `<kind>.retry.<seconds>s`; see [`Topology::queue_of`] for the queue.
@@ -101,6 +114,7 @@ impl Topology {
     pub fn destination(&self, to: Destination) -> String {
         match to {
             Destination::Own => self.exchange(),
+            Destination::Publishers => self.publishers(),
             Destination::Everywhere => self.everywhere(),
         }
     }
@@ -110,6 +124,8 @@ impl Topology {
     pub fn origin(&self, exchange: &str) -> Option<Destination> {
         if exchange == self.exchange() {
             Some(Destination::Own)
+        } else if exchange == self.publishers() {
+            Some(Destination::Publishers)
         } else if exchange == self.everywhere() {
             Some(Destination::Everywhere)
         } else {
@@ -126,8 +142,11 @@ mod tests {
     fn only_its_own_exchange_and_everywhere_speak_to_an_environment() {
         let prod = Topology::new(Prefix::default(), "prod".parse().unwrap());
         assert_eq!(prod.origin("bellwire.prod"), Some(Destination::Own));
+        assert_eq!(prod.origin("bellwire.prod.publish"), Some(Destination::Publishers));
         assert_eq!(prod.origin("bellwire.everywhere"), Some(Destination::Everywhere));
-        for other in ["", "bellwire.test", "bellwire.prod.jobs", "bellwire", "prod", "Bellwire.prod"] {
+        for other in
+            ["", "bellwire.test", "bellwire.test.publish", "bellwire.prod.jobs", "bellwire", "prod", "Bellwire.prod"]
+        {
             assert_eq!(prod.origin(other), None, "{other:?}");
         }
     }

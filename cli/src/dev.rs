@@ -11,7 +11,8 @@ use model::{Environment, PodId};
 use process::{Admin, Options, ProcessContext, Readiness, Settings};
 use reports::{Reports, ReportsConfig};
 use runtime::{Database, DatabaseConfig, Host, WorkerContext};
-use storage::{Storage, StorageConfig};
+use signing::{SigningKey, Verifier};
+use storage::{FilesConfig, Storage, StorageConfig};
 use workflows::{Workflows, WorkflowsConfig};
 
 use crate::{terminal::print, welcome};
@@ -76,20 +77,25 @@ async fn work(context: ProcessContext, flags: Flags, unused: Option<String>) -> 
     let data = flags.data;
     fs::create_dir_all(&data).with_context(|| format!("--data: the folder {} cannot be made", data.display()))?;
     let storage = Storage::open(&settings.section::<StorageConfig>("storage")?)?;
+    let storage = storage.with_limits(settings.section::<FilesConfig>("files")?);
     let broker = Broker::new();
     let [dev, test] = ENVIRONMENTS.map(|name| name.parse::<Environment>().expect("it is a name"));
-    let served = [&dev, &test].map(|environment| {
-        // The key ends with this process.
-        let key = Key::hs256(&rand::random::<[u8; 32]>(), None, None);
+    // The keys end with this process.
+    let secrets = ENVIRONMENTS.map(|_| rand::random::<[u8; 32]>());
+    let verifiers = [0, 1].map(|at| Verifier::of([&dev, &test][at], &SigningKey::derived_from(&secrets[at])));
+    let served = [(&dev, &secrets[0]), (&test, &secrets[1])].map(|(environment, secret)| {
+        let key = Key::hs256(secret, None, None);
         ServedEnvironment { name: environment.clone(), key, backplane: broker.environment(environment) }
     });
     let mut hosts = Vec::new();
     // The test environment has tables of its own.
     let test_database = DatabaseConfig { url: format!("sqlite://{}/bellwire-test.db", data.display()) };
-    for (environment, database) in [(&dev, settings.section("database")?), (&test, test_database)] {
+    let databases = [settings.section("database")?, test_database];
+    for ((environment, database), verifier) in [&dev, &test].into_iter().zip(databases).zip(verifiers) {
         let context = WorkerContext {
             environment: environment.clone(),
             backplane: broker.environment(environment),
+            verifier,
             storage: storage.clone(),
             database: Some(Database::open(&database)?),
             pod: PodId::worker(),

@@ -3,6 +3,7 @@
 //! - [`dev`]: the gateway and all workers in one process, with nothing installed; [`welcome`]: its first lines
 //! - [`notify`] and [`tail`]: publish a message, and follow an environment's events, over the broker itself
 //! - [`jobs`]: lists, retries and drops the jobs that were given up
+//! - [`key`]: prints the public key of an environment's gateways
 //! - [`token`]: signs a user's token with an environment's key
 //! - [`topology`]: declares an environment on the broker
 //! - [`environment`]: the environment of a command; [`terminal`]: its output and its errors
@@ -10,6 +11,7 @@
 mod dev;
 mod environment;
 mod jobs;
+mod key;
 mod notify;
 mod tail;
 mod terminal;
@@ -36,6 +38,8 @@ enum Command {
     Notify(notify::Flags),
     /// List, show, retry and drop the jobs that were given up
     Jobs(jobs::Flags),
+    /// Print the public key of an environment's gateways, for the settings of its workers
+    Key(key::Flags),
     /// Show what is said in an environment, line by line, until Ctrl-C
     Tail(tail::Flags),
     /// Sign a token for somebody with an environment's key
@@ -49,6 +53,7 @@ fn main() -> ExitCode {
         Command::Dev(flags) => dev::run(flags),
         Command::Notify(flags) => terminal::run(&flags.options.clone(), |settings| notify::send(settings, flags)),
         Command::Jobs(flags) => terminal::run(&flags.options.clone(), |settings| jobs::run(settings, flags)),
+        Command::Key(flags) => terminal::run(&flags.options.clone(), |settings| key::print_public(settings, flags)),
         Command::Tail(flags) => terminal::run(&flags.options.clone(), |settings| tail::follow(settings, flags)),
         Command::Token(flags) => terminal::run(&flags.options.clone(), |settings| token::sign(settings, flags)),
         Command::Topology(flags) => {

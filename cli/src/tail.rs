@@ -107,7 +107,7 @@ fn show(entry: &LogEntry, environment: &Environment, json: bool) -> anyhow::Resu
 fn line(event: &Event, origin: Destination, environment: &Environment) -> String {
     let time = event.time.map_or_else(|| "-".to_owned(), |time| time.strftime("%F %TZ").to_string());
     let scope = match origin {
-        Destination::Own => environment.as_str(),
+        Destination::Own | Destination::Publishers => environment.as_str(),
         Destination::Everywhere => "everywhere",
     };
     let kind = event.event_type.strip_prefix("bellwire.").unwrap_or(&event.event_type);

@@ -27,8 +27,9 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     groups: Vec<String>,
 
-    /// The user's permissions: tasks, publish, publish:everywhere
-    #[arg(long, value_name = "WORDS", default_value = "tasks publish")]
+    /// The user's permissions beyond listening, separated by spaces: tasks (start, cancel, answer, keep files), publish,
+    /// publish:tasks (events of tasks, for workers), publish:everywhere. None, if it is left out
+    #[arg(long, value_name = "WORDS", default_value = "")]
     scope: String,
 
     /// Its lifetime, as in 30m, 1h, 7d
@@ -43,12 +44,14 @@ pub(crate) async fn sign(settings: Settings, flags: Flags) -> anyhow::Result<()>
     let environments = Environments::read(&settings)?;
     let environment = environments.select(flags.environment.as_ref())?;
     let secret = environments.key(&settings, &environment.name)?;
+    let now = Timestamp::now().as_second();
     let claims = Claims {
         sub: flags.user,
         env: environment.name.to_string(),
         groups: flags.groups,
         scope: flags.scope,
-        exp: Timestamp::now().as_second().saturating_add(i64::try_from(flags.expires.as_secs())?),
+        exp: now.saturating_add(i64::try_from(flags.expires.as_secs())?),
+        iat: Some(now),
         iss: environment.issuer.clone(),
         aud: environment.audience.clone(),
     };

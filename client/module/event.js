@@ -27,9 +27,13 @@
  * @property {StepRef} [decision] the approval that its buttons decide
  */
 
-/** The key that identifies an event. @param {BellwireEvent} event */
-export function eventKey(event) {
-  return `${event.source}\u0000${event.id}`;
+/**
+ * The key that identifies an event. What any publisher may say never has the key of what gateways and workers alone say.
+ * @param {BellwireEvent} event
+ */
+export function eventKey({ source, id, type }) {
+  const isReserved = type?.startsWith('bellwire.') && type !== 'bellwire.message';
+  return `${isReserved ? 'bellwire' : ''}\u0000${source}\u0000${id}`;
 }
 
 /** True once an event must not be shown any more. @param {BellwireEvent} event */

@@ -206,7 +206,8 @@ function toastName(toast, event) {
   const step = stepToDecide(toast, event);
   if (step) return approvalToastName(step);
   if (!event) return `own/${performance.now()}/${Math.random()}`;
-  const id = event.data?.task?.id;
+  // Only an event of the task itself takes the place of its toast.
+  const id = event.type.startsWith('bellwire.task.') ? event.data?.task?.id : undefined;
   return typeof id === 'string' ? `task/${id}` : eventKey(event);
 }
 

@@ -14,6 +14,7 @@ pub mod event_stream;
 pub mod files;
 pub mod function_cache;
 pub mod functions;
+mod json_size;
 pub mod openapi;
 pub mod page;
 pub mod problem;

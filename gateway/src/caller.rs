@@ -12,6 +12,7 @@ use crate::{
     api::problem::Problem,
     dispatch::registry::Recipient,
     pod::{EnvironmentState, Pod},
+    sockets::SocketUse,
     token::{Claims, TokenError, claimed_environment},
 };
 
@@ -40,6 +41,14 @@ impl Caller {
         Err(TokenError::Scope(scope).into())
     }
 
+    /// Checks that the token has not expired since the request began.
+    pub fn require_unexpired(&self) -> Result<(), Problem> {
+        if self.claims.has_expired() {
+            return Err(TokenError::Expired.into());
+        }
+        Ok(())
+    }
+
     /// The caller's own files.
     pub fn files(&self, pod: &Pod) -> OwnerFiles {
         pod.storage.files(&self.environment.name, &self.claims.sub)
@@ -54,6 +63,9 @@ impl FromRequestParts<Pod> for Caller {
         let name = claimed_environment(&token)?;
         let environment = pod.environments.get(&name).ok_or(TokenError::Foreign)?.clone();
         let claims = environment.key.verify(&token, &name)?;
+        if parts.extensions.get::<SocketUse>().is_some_and(|socket| !socket.begin_request()) {
+            return Err(Problem::unavailable("this connection is being closed to make room; connect again"));
+        }
         Ok(Self::from_claims(environment, claims))
     }
 }

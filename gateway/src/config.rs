@@ -39,8 +39,12 @@ pub struct GatewayConfig {
     pub origins: Origins,
     /// `BELLWIRE_GATEWAY__CONNECTIONS`: most long-lived connections on this pod. `50000`.
     pub connections: usize,
-    /// `BELLWIRE_GATEWAY__CONNECTIONS_PER_USER`: most of one user in one environment on this pod. `64`.
+    /// `BELLWIRE_GATEWAY__CONNECTIONS_PER_USER`: most of one user in one environment on this pod, each from its first
+    /// request; and four times as many requests of hub clients at once. `64`.
     pub connections_per_user: usize,
+    /// `BELLWIRE_GATEWAY__UNAUTHENTICATED_CONNECTIONS`: most sockets on which no request with a valid token is under way;
+    /// beyond it the one that has waited longest is closed. `1000`.
+    pub unauthenticated_connections: usize,
     /// `BELLWIRE_GATEWAY__LARGEST_MESSAGE`: most bytes of a hub client's message. `32KiB`.
     #[serde(deserialize_with = "quantity::bytes")]
     pub largest_message: u64,
@@ -55,6 +59,19 @@ pub struct GatewayConfig {
     /// `BELLWIRE_GATEWAY__POLL_TIMEOUT`: the time after which a long poll is answered with nothing; below what proxies allow. `30s`.
     #[serde(deserialize_with = "quantity::duration")]
     pub poll_timeout: Duration,
+    /// `BELLWIRE_GATEWAY__TASKS_PER_USER`: most unfinished tasks of one user in one environment. `1000`.
+    pub tasks_per_user: usize,
+    /// `BELLWIRE_GATEWAY__REQUESTS_PER_USER`: requests of one user that this pod works on at once. `32`.
+    pub requests_per_user: usize,
+    /// `BELLWIRE_GATEWAY__BODY_SILENCE`: how long a client may send nothing of a body, or read nothing of an answer. `30s`.
+    #[serde(deserialize_with = "quantity::duration")]
+    pub body_silence: Duration,
+    /// `BELLWIRE_GATEWAY__BODY_DEADLINE`: how long a request's whole body may take, unless it is an upload. `60s`.
+    #[serde(deserialize_with = "quantity::duration")]
+    pub body_deadline: Duration,
+    /// `BELLWIRE_GATEWAY__UPLOAD_RATE`: the fewest bytes a second of an upload, on average. `16KiB`.
+    #[serde(deserialize_with = "quantity::bytes")]
+    pub upload_rate: u64,
     /// The times of the watch for tasks whose worker is lost; no setting.
     #[serde(skip)]
     pub lost: LostWorkerTiming,
@@ -74,11 +91,17 @@ impl Default for GatewayConfig {
             origins: Origins::default(),
             connections: 50_000,
             connections_per_user: 64,
+            unauthenticated_connections: 1000,
             largest_message: 32 << 10,
             messages: NonZeroU32::MIN.saturating_add(99),
             client_timeout: Duration::from_secs(30),
             handshake_timeout: Duration::from_secs(15),
             poll_timeout: Duration::from_secs(30),
+            tasks_per_user: 1000,
+            requests_per_user: 32,
+            body_silence: Duration::from_secs(30),
+            body_deadline: Duration::from_secs(60),
+            upload_rate: 16 << 10,
             lost: LostWorkerTiming::default(),
         }
     }
@@ -91,7 +114,6 @@ impl GatewayConfig {
             window: self.window,
             window_bytes: usize::try_from(self.window_bytes).unwrap_or(usize::MAX),
             outbox: self.outbox.max(1),
-            connections_per_user: self.connections_per_user,
         }
     }
 }

@@ -4,6 +4,8 @@
 //!
 //! - [`handle`]: how the rest of the pod asks a dispatcher; [`command`]: what it can be asked
 //! - [`dispatcher`]: the task; it owns [`window`], [`registry`], [`task_list`] and [`questions`]
+//! - [`task_index`]: in which orders tasks are looked up; [`submissions`]: those on their way to the log
+//! - [`shares`]: who has most of what is bounded
 //! - [`outgoing_event`]: an event, encoded once for each format; [`outbox`]: the bounded queue of one connection
 //! - [`lost_workers`]: shows tasks as queued again whose worker has stopped reporting
 
@@ -15,5 +17,8 @@ pub mod outbox;
 pub mod outgoing_event;
 pub mod questions;
 pub mod registry;
+pub mod shares;
+pub mod submissions;
+pub mod task_index;
 pub mod task_list;
 pub mod window;

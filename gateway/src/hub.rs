@@ -8,6 +8,7 @@
 //!   them for the clients in this pod's [`registry`]
 //! - [`polling`]: the session of a client that polls; [`sessions`]: all of them
 //! - [`peer_client`] and [`peer_server`]: send them to other pods and serve those of others, as [`peer_message`]s
+//!   that [`peer_seal`] seals
 
 mod close_reason;
 pub mod connection_token;
@@ -15,6 +16,7 @@ mod methods;
 pub mod negotiate;
 pub mod peer_client;
 mod peer_message;
+mod peer_seal;
 pub mod peer_server;
 mod polling;
 mod rate_limit;

@@ -4,10 +4,11 @@
 //!
 //! - [`run`]: a process from its settings to its end; [`config`]: `[gateway]`
 //! - [`start`]: the tasks of each environment; [`pod`]: the state that requests see
-//! - [`server`]: the port and its connections; [`routes`]: all routes; [`origins`]: the pages that may use them;
-//!   `dev_host`: the hosts that `bellwire dev` answers to
-//! - [`caller`]: the user of a request; [`token`]: the access token that proves it
-//! - [`api`]: publishing, tasks, approvals, files, and their description
+//! - [`server`]: the port and its connections; [`sockets`]: how many of them; [`routes`]: all routes; [`origins`]: the
+//!   pages that may use them; `dev_host`: the hosts that `bellwire dev` answers to
+//! - [`caller`]: the user of a request; [`token`]: the access token that proves it; [`user_permits`]: how much of what is
+//!   there for all one user may have; [`user_requests`]: how many requests at once
+//! - [`api`]: publishing, tasks, approvals, files, and their description; `expiry`: removes old files
 //! - [`hub`]: clients of SignalR
 //! - [`dispatch`]: one task per environment, which decides who gets an event
 //! - [`write`](mod@write): writes events to a socket
@@ -19,6 +20,7 @@ pub mod caller;
 pub mod config;
 mod dev_host;
 pub mod dispatch;
+mod expiry;
 mod hmac;
 pub mod hub;
 mod lock;
@@ -27,8 +29,11 @@ pub mod pod;
 pub mod routes;
 pub mod run;
 pub mod server;
+mod sockets;
 pub mod start;
 pub mod token;
+pub mod user_permits;
+pub mod user_requests;
 pub mod write;
 
 pub use config::GatewayConfig;

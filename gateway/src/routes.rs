@@ -42,7 +42,7 @@ fn services() -> Router<Pod> {
         .route("/api/tasks/{id}", get(task_routes::show).delete(task_routes::cancel))
         .route("/api/tasks/{id}/steps/{step}", post(approvals::answer))
         .route("/api/approvals", get(approvals::list))
-        .route("/api/files/{*key}", put(files::upload).get(files::download))
+        .route("/api/files/{*key}", put(files::upload).get(files::download).delete(files::delete))
         .route("/api/functions", get(functions::list))
         .route("/api/openapi.json", get(openapi::document))
         .route("/hub", get(hub::connect).post(hub::post).delete(hub::delete))

@@ -2,22 +2,18 @@
 
 use backplane::Backplane;
 use process::{Admin, Environments, ExposeSecret, ProcessContext, Settings};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use storage::{Storage, StorageConfig};
-use tracing::{info, warn};
+use storage::{FilesConfig, Storage, StorageConfig};
+use tracing::info;
 
 use crate::{config::GatewayConfig, server::Gateway, start::ServedEnvironment, token::Key};
-
-/// Open files beside those of long-lived connections: requests, the broker, uploads.
-const OTHER_FILES: u64 = 1000;
 
 /// Serves all configured environments until the process is told to stop.
 pub async fn serve(context: ProcessContext) -> anyhow::Result<()> {
     let ProcessContext { settings, readiness, signals } = context;
     let config: GatewayConfig = settings.section("gateway")?;
     let storage = Storage::open(&settings.section::<StorageConfig>("storage")?)?;
+    let storage = storage.with_limits(settings.section::<FilesConfig>("files")?);
     let served = environments(&settings)?;
-    raise_file_limit(config.connections);
     let admin = Admin::open(&settings, config.admin_listen, readiness.clone()).await?;
     let gateway = Gateway::bind(config, served, storage, false, &readiness).await?;
     info!(address = %gateway.address()?, admin = %admin.address(), "serving");
@@ -28,19 +24,10 @@ fn environments(settings: &Settings) -> anyhow::Result<Vec<ServedEnvironment>> {
     let environments = Environments::read(settings)?;
     let served = environments.all().iter().map(|environment| {
         let secret = environments.key(settings, &environment.name)?;
-        let key = Key::hs256(secret.expose_secret(), environment.issuer.as_deref(), environment.audience.as_deref());
+        let key = Key::hs256(secret.expose_secret(), environment.issuer.as_deref(), environment.audience.as_deref())
+            .trusting(environment.gateway_key.clone());
         let backplane = Backplane::open(&environments.backplane(settings, &environment.name)?, &environment.name)?;
         Ok(ServedEnvironment { name: environment.name.clone(), key, backplane })
     });
     served.collect()
-}
-
-/// Each connection is an open file, and a process is often started with a low limit that it may raise.
-fn raise_file_limit(connections: usize) {
-    let limit = getrlimit(Resource::Nofile);
-    let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
-    let may_open = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    if raised.is_err() || may_open < connections as u64 + OTHER_FILES {
-        warn!(may_open, connections, "this process may open fewer files than gateway.connections asks for (ulimit -n)");
-    }
 }

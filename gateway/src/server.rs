@@ -1,11 +1,18 @@
 //! The gateway's port: accepts connections, serves them, and sends them away at the end.
 
-use std::{future::poll_fn, net::SocketAddr, pin::Pin, task::Poll, time::Duration};
+use std::{
+    future::poll_fn,
+    net::SocketAddr,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 
-use anyhow::Context;
+use anyhow::Context as _;
 use axum::{Router, http::Request};
+use bytes::Bytes;
 use hyper::{
-    body::Incoming,
+    body::{Body, Frame, Incoming, SizeHint},
     server::conn::http1,
     service::{Service, service_fn},
 };
@@ -24,6 +31,7 @@ use tracing::{debug, error, info, warn};
 use crate::{
     config::GatewayConfig,
     routes::routes,
+    sockets::{OpenSocket, SocketLimits, SocketUse, Sockets},
     start::{ServedEnvironment, Started, start},
     write::takeover::{HttpSocket, Takeover},
 };
@@ -40,6 +48,7 @@ const LAST_RESPONSES: Duration = Duration::from_secs(5);
 /// A gateway that is bound and not yet served.
 pub struct Gateway {
     listener: TcpListener,
+    sockets: Sockets,
     started: Started,
     ready: Condition,
 }
@@ -47,7 +56,7 @@ pub struct Gateway {
 impl Gateway {
     /// Binds the port and starts to follow the logs; it is ready as `readiness` says.
     pub async fn bind(
-        config: GatewayConfig,
+        mut config: GatewayConfig,
         served: Vec<ServedEnvironment>,
         storage: Storage,
         issues_dev_tokens: bool,
@@ -56,8 +65,10 @@ impl Gateway {
         let listener = TcpListener::bind(config.listen)
             .await
             .with_context(|| format!("gateway.listen (BELLWIRE_GATEWAY__LISTEN): {} cannot be used", config.listen))?;
+        let limits = SocketLimits::of_process(&config);
+        config.connections = limits.connections;
         let started = start(config, served, storage, issues_dev_tokens, readiness);
-        Ok(Self { listener, started, ready: readiness.condition("gateway") })
+        Ok(Self { listener, sockets: Sockets::new(limits), started, ready: readiness.condition("gateway") })
     }
 
     /// The address of the port.
@@ -75,7 +86,12 @@ impl Gateway {
         loop {
             tokio::select! {
                 accepted = self.listener.accept() => match accepted {
-                    Ok((stream, _)) => connections.spawn(serve(stream, routes.clone(), pod.draining.clone())),
+                    Ok((stream, _)) => match self.sockets.admit() {
+                        Some(socket) => {
+                            connections.spawn(serve(stream, socket, routes.clone(), pod.config.body_silence, pod.draining.clone()))
+                        }
+                        None => continue,
+                    },
                     Err(error) => {
                         // Out of file descriptors, most likely: the connections that exist go on.
                         error!(%error, "a connection could not be accepted");
@@ -129,46 +145,88 @@ impl Gateway {
     }
 }
 
-async fn serve(socket: TcpStream, routes: Router, draining: CancellationToken) {
+async fn serve(socket: TcpStream, place: OpenSocket, routes: Router, silence: Duration, draining: CancellationToken) {
     if let Err(error) = set_options(&socket) {
         debug!(%error, "a connection was gone before it was served");
         return;
     }
     let takeover = Takeover::default();
     let routes = TowerToHyperService::new(routes);
-    let extension = takeover.clone();
+    let (extension, socket_use) = (takeover.clone(), place.as_use().clone());
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(extension.clone());
-        routes.call(request)
+        request.extensions_mut().insert(socket_use.clone());
+        let (response, socket) = (routes.call(request), socket_use.clone());
+        async move { response.await.map(|response| response.map(|body| AnswerBody { body, socket })) }
     });
     let mut http = http1::Builder::new();
     http.max_buf_size(READ_BUFFER).timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-    let mut http = Box::pin(http.serve_connection(HttpSocket::new(socket, takeover.clone()), service));
+    let mut http = Box::pin(http.serve_connection(HttpSocket::new(socket, takeover.clone(), silence), service));
     let mut is_draining = false;
     let mut draining = Box::pin(draining.cancelled_owned());
     let ended = poll_fn(|cx| {
+        if place.as_use().must_close(cx) {
+            return Poll::Ready(None);
+        }
         if !is_draining && draining.as_mut().poll(cx).is_ready() {
             is_draining = true;
             http.as_mut().graceful_shutdown();
         }
         match http.as_mut().poll(cx) {
-            Poll::Pending if takeover.is_due() => Poll::Ready(Ok(())),
-            other => other,
+            Poll::Pending if takeover.is_due() => Poll::Ready(Some(Ok(()))),
+            other => other.map(Some),
         }
     });
-    if let Err(error) = ended.await {
-        debug!(%error, "a connection broke");
-        return;
+    match ended.await {
+        Some(Ok(())) => {}
+        Some(Err(error)) => return debug!(%error, "a connection broke"),
+        None => return debug!("a connection made room for others"),
     }
     let Some(handler) = takeover.take() else {
         return;
     };
     drop(draining);
+    // From here on it counts as a connection of its user, until its end.
+    if !place.as_use().take_over() {
+        return;
+    }
     let taken = {
         let parts = Pin::into_inner(http).into_parts();
         handler(parts.io.into_inner(), parts.read_buf)
     };
     taken.await;
+}
+
+/// The body of an answer; with its end the socket waits for the next request.
+struct AnswerBody {
+    body: axum::body::Body,
+    socket: SocketUse,
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for AnswerBody {
+    fn drop(&mut self) {
+        self.socket.end_request();
+    }
 }
 
 /// Events are small and must not wait for more; a client that acknowledges nothing for a while is gone.

@@ -7,8 +7,10 @@ use backplane::{
     follow::{FollowTiming, Follower, ReadHealth},
 };
 use futures_util::FutureExt;
+use metrics::{Gauge, gauge};
 use model::{Environment, PodId};
 use process::{Condition, Readiness};
+use signing::Verifier;
 use storage::Storage;
 use tokio::{
     sync::{Semaphore, mpsc, watch},
@@ -23,6 +25,7 @@ use crate::{
         dispatcher::{Dispatcher, FollowerEnded},
         lost_workers::LostWorkers,
     },
+    expiry,
     hub::{
         peer_client::PeerClient,
         peer_server::PeerServer,
@@ -31,8 +34,15 @@ use crate::{
     },
     pod::{EnvironmentState, Pod, PodState},
     token::Key,
+    user_permits::UserPermits,
     write::queue::WriteQueue,
 };
+
+/// Large JSON that is read or written at once, a thread each.
+const LARGE_JSON_AT_ONCE: usize = 4;
+/// Requests of hub clients that may wait at once, for each connection that a user may have: a poll and what is posted,
+/// also for connections that other pods hold.
+const HUB_REQUESTS: usize = 4;
 
 /// An environment to serve.
 pub struct ServedEnvironment {
@@ -71,24 +81,32 @@ pub fn start(
         let log = backplane.log.clone();
         let follower = Follower::start(log.clone(), &id, FollowTiming::with_horizon(config.window));
         let write_queue = WriteQueue::default();
-        let (dispatcher, dispatch) = Dispatcher::new(name.clone(), follower, config.bounds(), write_queue.clone());
+        let verifier = Verifier::new(name.clone(), key.trusted.clone());
+        let (dispatcher, dispatch) =
+            Dispatcher::new(name.clone(), verifier, follower, config.bounds(), write_queue.clone());
         dispatchers.spawn(dispatcher.run());
-        let condition = readiness.condition(format!("log of {name}"));
-        background.spawn(report_health(condition, dispatch.health.clone()).map(Ok));
+        let condition = readiness.condition_of(name.to_string(), "log");
+        let is_ready = gauge!("bellwire_environment_ready", "environment" => name.to_string());
+        background.spawn(report_health(condition, is_ready, dispatch.health.clone()).map(Ok));
         let (environment, dispatcher, timing) = (name.clone(), dispatch.clone(), config.lost);
         let watch = LostWorkers { environment, dispatcher, log, timing };
         background.spawn(watch.run().map(Ok));
         let functions = FunctionCache::new(storage.catalogue(&name));
-        let (peers, reader) = PeerClient::open(&id, backplane.control.clone());
+        let (peers, reader) = PeerClient::open(&id, &name, &key, backplane.control.clone());
         let state = Arc::new(EnvironmentState { name, key, backplane, dispatch, write_queue, functions, peers });
         peer_readers.push((state.clone(), reader));
         environments.insert(state.name.clone(), state);
     }
+    let names = environments.keys().cloned().collect();
+    background.spawn(expiry::remove_expired(storage.clone(), names).map(Ok));
     let (sessions, poll_sessions) = PollSessions::new();
     let pod = Arc::new(PodState {
         id,
         environments,
-        connections: Arc::new(Semaphore::new(config.connections.min(Semaphore::MAX_PERMITS))),
+        connections: UserPermits::new(config.connections, config.connections_per_user),
+        hub_requests: UserPermits::new(usize::MAX, HUB_REQUESTS.saturating_mul(config.connections_per_user)),
+        requests: UserPermits::new(usize::MAX, config.requests_per_user),
+        large_json: Arc::new(Semaphore::new(LARGE_JSON_AT_ONCE)),
         config,
         storage,
         issues_dev_tokens,
@@ -103,9 +121,11 @@ pub fn start(
 }
 
 /// Keeps a condition of readiness in step with how well the log is read.
-async fn report_health(condition: Condition, mut health: watch::Receiver<ReadHealth>) {
+async fn report_health(condition: Condition, is_ready: Gauge, mut health: watch::Receiver<ReadHealth>) {
     loop {
-        match &*health.borrow_and_update() {
+        let now = health.borrow_and_update().clone();
+        is_ready.set(f64::from(u8::from(now.is_complete())));
+        match now {
             ReadHealth::CaughtUp => condition.ready(),
             ReadHealth::CatchingUp => condition.not_ready("reading the log"),
             ReadHealth::Away(why) => condition.degraded(format!("serving what is known; {why}")),

@@ -1,5 +1,7 @@
 //! Access tokens: JWTs that are signed with the key of one environment and worthless in every other.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 use jsonwebtoken::{
     Algorithm, DecodingKey, EncodingKey, Header, Validation, crypto, dangerous::insecure_decode_claims, decode,
@@ -7,6 +9,7 @@ use jsonwebtoken::{
 };
 use model::{Environment, audience::is_id};
 use serde::{Deserialize, Serialize};
+use signing::{SigningKey, VerifyingKeys};
 
 use crate::hmac;
 
@@ -18,6 +21,10 @@ pub struct Key {
     validation: Validation,
     /// The key of what the gateway gives to clients of this environment and reads back itself.
     pub(crate) internal: InternalKey,
+    /// The key of what the gateway signs and workers verify.
+    pub(crate) signing: SigningKey,
+    /// The keys of gateways that this one believes.
+    pub(crate) trusted: VerifyingKeys,
 }
 
 /// Signs what the gateway gives to clients and reads back itself. It is derived from an environment's key and is another,
@@ -38,11 +45,14 @@ pub struct Claims {
     /// The user's groups.
     #[serde(default)]
     pub groups: Vec<String>,
-    /// Space-separated: `publish`, `publish:everywhere`, `tasks`.
+    /// Space-separated: `tasks`, `publish`, `publish:tasks`, `publish:everywhere`.
     #[serde(default)]
     pub scope: String,
     /// Its end, in seconds since 1970.
     pub exp: i64,
+    /// The time of issue, in seconds since 1970: it tells which of two tokens of a user is the older one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iat: Option<i64>,
     /// The issuer; checked where the environment names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iss: Option<String>,
@@ -66,6 +76,9 @@ pub enum TokenError {
     /// It is for an environment that is not served here, or was not signed with that environment's key.
     #[error("the token is not one of an environment served here")]
     Foreign,
+    /// It is older than one that the connection has had, and gives other rights.
+    #[error("this connection has had a newer token with other rights; send that one")]
+    Outdated,
     /// It lacks a scope.
     #[error("the token lacks the scope {0}")]
     Scope(&'static str),
@@ -79,6 +92,7 @@ impl TokenError {
             Self::Malformed => "token-malformed",
             Self::Expired => "token-expired",
             Self::Foreign => "token-foreign",
+            Self::Outdated => "token-outdated",
             Self::Scope(_) => "scope-missing",
         }
     }
@@ -102,7 +116,22 @@ impl Key {
             validation.required_spec_claims.insert("aud".to_owned());
         }
         let sign = EncodingKey::from_secret(secret);
-        Self { verify: DecodingKey::from_secret(secret), internal: InternalKey::derived_from(&sign), sign, validation }
+        let signing = SigningKey::derived_from(secret);
+        Self {
+            verify: DecodingKey::from_secret(secret),
+            internal: InternalKey::derived_from(&sign),
+            sign,
+            validation,
+            trusted: signing.verifying_key().into(),
+            signing,
+        }
+    }
+
+    /// The same key; answers that gateways with these keys have signed, such as an older secret's, are believed as well.
+    #[must_use]
+    pub fn trusting(self, others: VerifyingKeys) -> Self {
+        let trusted = others.with(self.signing.verifying_key());
+        Self { trusted, ..self }
     }
 
     /// Signs these claims.
@@ -170,6 +199,32 @@ impl Claims {
         self.scope.split_whitespace().any(|one| one == scope)
     }
 
+    /// Returns true if both give the same groups and scopes, in whatever order.
+    pub fn has_rights_of(&self, other: &Self) -> bool {
+        let is_same = self.groups == other.groups && self.scope == other.scope;
+        is_same
+            || self.has_groups_of(other)
+                && other.has_groups_of(self)
+                && self.scope.split_whitespace().all(|scope| other.has_scope(scope))
+                && other.scope.split_whitespace().all(|scope| self.has_scope(scope))
+    }
+
+    /// Returns true if it gives every group that the other gives.
+    pub fn has_groups_of(&self, other: &Self) -> bool {
+        let groups: HashSet<&String> = self.groups.iter().collect();
+        other.groups.iter().all(|group| groups.contains(group))
+    }
+
+    /// Returns true if it was issued before the other. Without the times of both nobody can tell, and it is not.
+    pub fn is_older_than(&self, other: &Self) -> bool {
+        self.iat.zip(other.iat).is_some_and(|(own, others)| own < others)
+    }
+
+    /// Returns true if it has ended.
+    pub fn has_expired(&self) -> bool {
+        self.expires() <= Timestamp::now()
+    }
+
     /// Its end.
     pub fn expires(&self) -> Timestamp {
         Timestamp::from_second(self.exp).unwrap_or(Timestamp::MAX)
@@ -193,6 +248,7 @@ mod tests {
             groups: vec!["ops".into()],
             scope: "publish tasks".into(),
             exp: Timestamp::now().as_second() + 60,
+            iat: None,
             iss: None,
             aud: None,
         }
@@ -206,6 +262,37 @@ mod tests {
         let read = key.verify(&token, &prod()).unwrap();
         assert_eq!(read, claims());
         assert!(read.has_scope("publish") && !read.has_scope("publish:everywhere") && !read.has_scope("pub"));
+    }
+
+    #[test]
+    fn rights_are_the_same_in_any_order_and_others_if_one_is_gone_or_new() {
+        let of = |groups: &[&str], scope: &str| Claims {
+            groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+            scope: scope.to_owned(),
+            ..claims()
+        };
+        let rights = of(&["ops", "sales"], "tasks publish");
+        assert!(rights.has_rights_of(&of(&["sales", "ops", "ops"], " publish  tasks publish")));
+        for other in [
+            of(&["ops"], "tasks publish"),
+            of(&["ops", "sales", "x"], "tasks publish"),
+            of(&["ops", "sales"], "tasks"),
+            of(&["ops", "sales"], "tasks publish publish:tasks"),
+            of(&["ops", "Sales"], "tasks publish"),
+        ] {
+            assert!(!rights.has_rights_of(&other) && !other.has_rights_of(&rights), "{other:?}");
+        }
+        assert!(rights.has_groups_of(&of(&["ops"], "")) && !of(&["ops"], "").has_groups_of(&rights));
+    }
+
+    #[test]
+    fn only_times_of_issue_tell_which_token_is_older() {
+        let issued = |iat, exp| Claims { iat, exp, ..claims() };
+        assert!(issued(Some(1), 9).is_older_than(&issued(Some(2), 5)));
+        assert!(!issued(Some(2), 5).is_older_than(&issued(Some(2), 9)));
+        assert!(
+            !issued(None, 5).is_older_than(&issued(Some(2), 9)) && !issued(Some(1), 5).is_older_than(&issued(None, 9))
+        );
     }
 
     #[test]

@@ -10,12 +10,13 @@
 #                                  but who declares the exchange bellwire.everywhere
 #   bellwire.prod.gateway          a gateway pod of prod: publishes events, submits jobs, reads the log
 #   bellwire.prod.worker.imports   a worker of one kind: publishes events, takes its own jobs, reads the log
+#   bellwire.prod.publisher        any other program: publishes events of its own and messages to people, and reads nothing
 #   bellwire.prod.operator         looks at the jobs that were given up, retries and drops them (`bellwire jobs`)
 #   bellwire.everywhere            may speak to every environment (`bellwire notify --everywhere`)
 #
 # Nobody of them has a right on the default exchange (amq.default): that one opens every queue of every environment.
 #
-# Each password is BELLWIRE_<ROLE>_PASSWORD (TOPOLOGY, GATEWAY, WORKER, OPERATOR, EVERYWHERE) where that is set,
+# Each password is BELLWIRE_<ROLE>_PASSWORD (TOPOLOGY, GATEWAY, WORKER, PUBLISHER, OPERATOR, EVERYWHERE) where that is set,
 # else a new one; what is printed holds them all, so it is a secret. Importing again replaces them.
 # BELLWIRE_PREFIX (bellwire) and BELLWIRE_VHOST (/) as configured.
 set -eu
@@ -78,7 +79,7 @@ check_text BELLWIRE_VHOST "$vhost"
 for kind in "$@"; do
   check_name kind "$kind"
 done
-for each in TOPOLOGY GATEWAY WORKER OPERATOR EVERYWHERE; do
+for each in TOPOLOGY GATEWAY WORKER PUBLISHER OPERATOR EVERYWHERE; do
   check_text "BELLWIRE_${each}_PASSWORD" "$(given "$each")"
 done
 
@@ -92,12 +93,13 @@ else
   role "$base.topology" "$(password TOPOLOGY)" "$base(.@)?" "$base(.@)?" "$prefix.($environment(.@)?|everywhere)"
   role "$base.gateway" "$(password GATEWAY)" \
     "$base.control.g-$pod" "$base(.jobs|.control(.g-$pod)?)?" "$base.(events|control(.g-$pod)?)"
+  role "$base.publisher" "$(password PUBLISHER)" '' "$base.publish" ''
   # Retrying is publishing to the jobs exchange; the dead are read, and no queue that works.
   role "$base.operator" "$(password OPERATOR)" '' "$base.jobs" "$base.jobs.[a-z0-9-]+.dead"
-  # Cancelling is an event, so a worker reads the log of its environment.
+  # Cancelling is an event, so a worker reads the log of its environment. Control messages are between gateways.
   for kind in "$@"; do
     role "$base.worker.$kind" "$(password WORKER)" \
-      "$base.control.w-$pod" "$base(.jobs|.control(.w-$pod)?)?" "$base.(events|jobs.$kind|control(.w-$pod)?)"
+      '' "$base(.jobs)?" "$base.(events|jobs.$kind(.bulk.[1-3])?)"
   done
 fi
 

@@ -11,8 +11,11 @@ use crate::{
 
 /// The type of a question's event.
 pub const ASKED: &str = "bellwire.approval.asked";
-/// The type of an answer's event. Only gateways publish it: they alone know the user who answers.
+/// The type of an answer's event. Only gateways can: they alone know the user who answers, and sign it.
 pub const DECIDED: &str = "bellwire.approval.decided";
+
+/// Letters of an answer's signature in the id of its event: 132 bits.
+const ID_LETTERS: usize = 22;
 
 /// Yes or no.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,7 +42,7 @@ pub struct Question {
     pub owner: String,
 }
 
-/// The answer; of several, the first in the log stands.
+/// The answer; of several that gateways have signed, the first in the log stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Answer {
     /// The workflow's run.
@@ -56,6 +59,9 @@ pub struct Answer {
     /// A comment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
+    /// The signature of the gateway that knows who answered, in base64url; without it the answer does not count.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub signature: String,
 }
 
 impl Question {
@@ -79,12 +85,13 @@ impl Question {
 }
 
 impl Answer {
-    /// The event that answers, for this audience. All answers to one question have one id, so only the first in the
-    /// log is delivered.
+    /// The event that answers, for this audience. Nobody knows its id before its signature is known, so that no other event
+    /// takes it first.
     pub fn event(&self, audience: Audience) -> Event {
         let data = serde_json::json!({ "answer": self });
         let event = Event::new("/gateway/approvals", DECIDED, audience).with_data(data);
-        let id = format!("{}.{}.decided", self.task, self.step);
+        let signature = self.signature.get(..ID_LETTERS).unwrap_or(&self.signature);
+        let id = format!("{}.{}.decided.{signature}", self.task, self.step);
         Event { id, subject: Some(format!("task/{}", self.task)), ..event }
     }
 

@@ -23,6 +23,9 @@ pub const MESSAGE: &str = "bellwire.message";
 /// The type of a pod's own heartbeat; nobody else may publish it, no browser sees it.
 pub const PULSE: &str = "bellwire.pulse";
 
+/// The first letters of every type that is Bellwire's own.
+const OWN_TYPES: &str = "bellwire.";
+
 /// Most characters of a library's error about an invalid event.
 const MAX_ERROR_CHARS: usize = 300;
 
@@ -226,14 +229,22 @@ impl Event {
         self.event_type == PULSE
     }
 
+    /// True if a plain publisher may say it: a message, or a type of the publisher's own. All other types of Bellwire's are
+    /// for gateways and workers.
+    pub fn is_for_publishers(&self) -> bool {
+        self.event_type == MESSAGE || !self.event_type.starts_with(OWN_TYPES)
+    }
+
     /// True if it must no longer be shown.
     pub fn has_expired(&self, now: Timestamp) -> bool {
         self.expirytime.is_some_and(|end| end <= now)
     }
 
-    /// A hash of source and id, equal for duplicates of an event.
+    /// A hash of source and id, equal for duplicates of an event. What a plain publisher may say is never a duplicate of
+    /// what it may not: so nobody takes the id of a task's end before the task ends.
     pub fn identity(&self) -> u128 {
-        let mut text = Vec::with_capacity(self.source.len() + self.id.len() + 1);
+        let mut text = Vec::with_capacity(self.source.len() + self.id.len() + 2);
+        text.push(u8::from(self.is_for_publishers()));
         text.extend_from_slice(self.source.as_bytes());
         text.push(0);
         text.extend_from_slice(self.id.as_bytes());
@@ -289,6 +300,26 @@ mod tests {
 
     fn parse(value: &Value) -> Result<Event, EventError> {
         Event::parse(&serde_json::to_vec(value).unwrap())
+    }
+
+    #[test]
+    fn of_our_own_types_a_publisher_may_say_a_message_alone() {
+        let of_type = |event_type: &str| Event::new("/x", event_type, Audience::user("ada"));
+        for event_type in [MESSAGE, "t", "order.shipped", "bellwireless.x", "bellwire"] {
+            assert!(of_type(event_type).is_for_publishers(), "{event_type}");
+        }
+        for event_type in ["bellwire.task.succeeded", "bellwire.approval.decided", PULSE, "bellwire.new", "bellwire."] {
+            assert!(!of_type(event_type).is_for_publishers(), "{event_type}");
+        }
+    }
+
+    #[test]
+    fn what_a_publisher_may_say_is_no_duplicate_of_what_it_may_not() {
+        let end = Event::new("/functions/imports", "bellwire.task.succeeded", Audience::user("ada"));
+        let taken = Event { event_type: MESSAGE.to_owned(), ..end.clone() };
+        assert_ne!(taken.identity(), end.identity());
+        let other_end = Event { event_type: "bellwire.task.failed".to_owned(), ..end.clone() };
+        assert_eq!(other_end.identity(), end.identity());
     }
 
     #[test]

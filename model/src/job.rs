@@ -9,6 +9,9 @@ use crate::{
     task::{Task, TaskId, TaskState},
 };
 
+/// The kind of the jobs that begin a workflow's run.
+pub const WORKFLOWS: &str = "workflows";
+
 /// A piece of work; its task id is its message id.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Job {
@@ -36,9 +39,32 @@ pub struct Job {
     /// Earlier attempts that ended in a retry; our own count, not the broker's.
     #[serde(default)]
     pub attempts: u32,
+    /// The number of its owner's other tasks that had not ended when it was submitted: it waits behind the first jobs of others.
+    #[serde(default)]
+    pub backlog: u32,
     /// The W3C trace context of the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
+    /// A gateway's word on whose job it is; without it no worker runs the job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<Grant>,
+}
+
+/// What a gateway has signed: that the owner of the job, with its groups, submitted a task. For a step of a workflow it is
+/// that of its run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Grant {
+    /// The task that was submitted.
+    pub task: TaskId,
+    /// Its kind.
+    pub kind: Kind,
+    /// The workflow run that it was a step of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<TaskId>,
+    /// The time it was submitted.
+    pub created: Timestamp,
+    /// The signature of all this with the environment, the owner and the groups, in base64url.
+    pub signature: String,
 }
 
 impl Job {
@@ -55,7 +81,9 @@ impl Job {
             parent: None,
             created: Timestamp::now(),
             attempts: 0,
+            backlog: 0,
             traceparent: None,
+            grant: None,
         }
     }
 }

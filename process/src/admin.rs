@@ -9,12 +9,13 @@ use std::{
 };
 
 use anyhow::Context;
-use axum::{Router, http::StatusCode, routing::get};
+use axum::{Router, extract::Query, http::StatusCode, routing::get};
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
+use serde::Deserialize;
 use tokio::{
     net::{TcpListener, TcpStream},
     task::{AbortHandle, JoinSet},
@@ -83,7 +84,7 @@ impl Admin {
         let (readiness, rendered) = (self.readiness, metrics.clone());
         let routes = Router::new()
             .route("/livez", get(async || "alive\n"))
-            .route("/readyz", get(move || ready(readyz(&readiness))))
+            .route("/readyz", get(move |Query(query): Query<ReadyQuery>| ready(readyz(&readiness, &query))))
             .route("/metrics", get(move || ready(rendered.render())));
         let mut connections = Connections::default();
         tokio::pin!(shutdown);
@@ -122,9 +123,24 @@ impl Admin {
     }
 }
 
-fn readyz(readiness: &Readiness) -> (StatusCode, String) {
-    let status = if readiness.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, readiness.describe())
+/// The query of a probe.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReadyQuery {
+    /// Whether this one is served, rather than any.
+    environment: Option<String>,
+}
+
+fn readyz(readiness: &Readiness, query: &ReadyQuery) -> (StatusCode, String) {
+    let is_ready = match &query.environment {
+        Some(environment) => readiness.is_ready_for(environment),
+        None => Some(readiness.is_ready()),
+    };
+    match is_ready {
+        Some(true) => (StatusCode::OK, readiness.describe()),
+        Some(false) => (StatusCode::SERVICE_UNAVAILABLE, readiness.describe()),
+        None => (StatusCode::NOT_FOUND, "environment: this process serves no such one\n".to_owned()),
+    }
 }
 
 /// The connections that are being served, the oldest first.

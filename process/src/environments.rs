@@ -6,9 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use jiff::Timestamp;
 use model::Environment;
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use serde::{Deserialize, de::DeserializeOwned};
+use signing::{SigningKey, Verifier, VerifyingKeys};
 
 use crate::{config_error::ConfigError, settings::Settings};
 
@@ -27,6 +29,12 @@ pub struct EnvironmentConfig {
     hs256_secret: Option<SecretString>,
     /// `BELLWIRE_ENVIRONMENT__0__HS256_SECRET_FILE`: a file with that key; one line end after it is cut off. None.
     hs256_secret_file: Option<PathBuf>,
+    /// `BELLWIRE_ENVIRONMENT__0__GATEWAY_KEY`: the public keys of its gateways, which workers believe; see `bellwire key`.
+    /// The one made from the secret.
+    #[serde(default)]
+    pub gateway_key: VerifyingKeys,
+    /// `BELLWIRE_ENVIRONMENT__0__ACCEPT_UNSIGNED_UNTIL`: until then workers take jobs that no gateway has signed. None.
+    accept_unsigned_until: Option<Timestamp>,
     /// `BELLWIRE_ENVIRONMENT__0__JWKS_URL`: not offered yet. None.
     jwks_url: Option<String>,
     /// `BELLWIRE_ENVIRONMENT__0__ISSUER`: what `iss` in a token must be. Not asked for.
@@ -87,11 +95,35 @@ impl Environments {
         }
     }
 
+    /// What a worker of an environment verifies jobs and answers with. It needs no secret where it has the gateways' key.
+    pub fn verifier(&self, settings: &Settings, name: &Environment) -> Result<Verifier, ConfigError> {
+        let environment = self.select(Some(name))?;
+        let has_secret = environment.hs256_secret.is_some() || environment.hs256_secret_file.is_some();
+        let keys = match environment.gateway_key.is_empty() {
+            false => environment.gateway_key.clone(),
+            true if has_secret => {
+                SigningKey::derived_from(self.key(settings, name)?.expose_secret()).verifying_key().into()
+            }
+            true => {
+                let reason = format!(
+                    "a worker of {name} needs the public key of its gateways; `bellwire key --environment {name}` prints it \
+                     where the secret is"
+                );
+                return Err(settings.invalid(&self.path(name, "gateway_key"), reason));
+            }
+        };
+        Ok(Verifier::new(name.clone(), keys).accept_unsigned_until(environment.accept_unsigned_until))
+    }
+
+    fn path(&self, name: &Environment, field: &str) -> String {
+        let index = self.0.iter().position(|environment| environment.name == *name).unwrap_or_default();
+        format!("environment[{index}].{field}")
+    }
+
     /// The key that signs and verifies an environment's tokens.
     pub fn key(&self, settings: &Settings, name: &Environment) -> Result<SecretSlice<u8>, ConfigError> {
         let environment = self.select(Some(name))?;
-        let index = self.0.iter().position(|environment| environment.name == *name).unwrap_or_default();
-        let path = |field: &str| format!("environment[{index}].{field}");
+        let path = |field: &str| self.path(name, field);
         if environment.jwks_url.is_some() {
             return Err(settings.invalid(&path("jwks_url"), "not offered yet; set hs256_secret or hs256_secret_file"));
         }
@@ -207,6 +239,40 @@ mod tests {
         let gone = key(&[("environment.0.hs256_secret_file", "/nowhere.key")]).unwrap_err();
         assert!(gone.starts_with("environment[0].hs256_secret_file (") && gone.contains("/nowhere.key"), "{gone}");
         assert!(key(&[("environment.0.jwks_url", "https://x")]).unwrap_err().contains("not offered yet"));
+    }
+
+    #[test]
+    fn a_worker_believes_the_gateways_whose_public_key_it_has_or_whose_secret() {
+        let verifier = |flags: &[(&str, &str)]| {
+            let settings = settings(&[&[("environment.0.name", "prod")], flags].concat());
+            let environments = Environments::read(&settings).map_err(|error| error.to_string())?;
+            environments.verifier(&settings, &"prod".parse().unwrap()).map_err(|error| error.to_string())
+        };
+        let [new, old] =
+            [KEY, "the secret that was before, long enough"].map(|key| SigningKey::derived_from(key.as_bytes()));
+        let kind: model::Kind = "imports".parse().unwrap();
+        let job = model::Job::new(model::TaskId::new(), kind, "ada", "A job", Default::default());
+        let is_believed = |verifier: &Verifier, key: &SigningKey| {
+            verifier.check_job(&key.grant(&"prod".parse().unwrap(), job.clone())).is_ok()
+        };
+        let shared = verifier(&[("environment.0.hs256_secret", KEY)]).unwrap();
+        assert!(is_believed(&shared, &new) && !is_believed(&shared, &old));
+        let public = new.verifying_key().to_string();
+        // A file of secrets that only the gateway's container has is not read.
+        let flags = [("environment.0.gateway_key", &*public), ("environment.0.hs256_secret_file", "/nowhere.key")];
+        assert!(is_believed(&verifier(&flags).unwrap(), &new));
+        let both = format!("{public},{}", old.verifying_key());
+        let rolling = verifier(&[("environment.0.gateway_key", &both)]).unwrap();
+        assert!(is_believed(&rolling, &new) && is_believed(&rolling, &old) && rolling.check_job(&job).is_err());
+        let later =
+            [("environment.0.gateway_key", &*public), ("environment.0.accept_unsigned_until", "2999-01-01T00:00:00Z")];
+        assert_eq!(verifier(&later).unwrap().check_job(&job), Ok(()));
+
+        let none = verifier(&[]).unwrap_err();
+        assert!(none.starts_with("environment[0].gateway_key (BELLWIRE_ENVIRONMENT__0__GATEWAY_KEY): "), "{none}");
+        assert!(none.contains("bellwire key --environment prod"), "{none}");
+        let wrong = verifier(&[("environment.0.gateway_key", "hunter2")]).unwrap_err();
+        assert!(wrong.contains("GATEWAY_KEY") && wrong.contains("no public key of gateways"), "{wrong}");
     }
 
     #[test]

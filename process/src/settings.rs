@@ -9,12 +9,13 @@ use crate::{config_error::ConfigError, layers};
 
 /// The known sections; any other is refused, for it is most likely a mistake. Below `functions` each function of a
 /// user's own has a section of its kind's name.
-const SECTIONS: [&str; 11] = [
+const SECTIONS: [&str; 12] = [
     "gateway",
     "backplane",
     "environment",
     "database",
     "storage",
+    "files",
     "imports",
     "reports",
     "workflows",

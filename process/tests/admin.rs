@@ -48,6 +48,27 @@ async fn it_is_alive_at_once_and_ready_when_its_conditions_hold() {
 }
 
 #[tokio::test]
+async fn an_environment_is_asked_for_by_name_and_an_unknown_one_is_not_found() {
+    let readiness = Readiness::default();
+    let admin = port(&readiness).await;
+    let address = admin.address();
+    admin
+        .serve_during(async {
+            let (prod, _test) = (readiness.condition_of("prod", "log"), readiness.condition_of("test", "log"));
+            prod.ready();
+            let status = async |path| get(address, path).await[9..12].to_owned();
+            assert_eq!(status("/readyz").await, "200");
+            assert_eq!(status("/readyz?environment=prod").await, "200");
+            assert_eq!(status("/readyz?environment=qa").await, "404");
+            assert_eq!(status("/readyz?enviroment=prod").await, "400", "a word misspelt is no yes");
+            let answer = get(address, "/readyz?environment=test").await;
+            assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("test: log: starting"), "{answer}");
+        })
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
 async fn two_of_them_in_one_program_show_the_same_metrics() {
     let (one, other) = (port(&Readiness::default()).await, port(&Readiness::default()).await);
     let addresses = [one.address(), other.address()];

@@ -13,13 +13,15 @@ pub struct Reader {
     start: usize,
     /// The end of the bytes searched for a separator, so that none is searched twice.
     searched: usize,
+    /// Messages of unknown types since the last call of [`Reader::take_ignored`].
+    ignored: usize,
     failed: Option<ProtocolError>,
 }
 
 impl Reader {
     /// A reader of messages of at most `largest` bytes each, frames not counted.
     pub fn new(encoding: Encoding, largest: usize) -> Self {
-        Self { encoding, largest, buffer: Vec::new(), start: 0, searched: 0, failed: None }
+        Self { encoding, largest, buffer: Vec::new(), start: 0, searched: 0, ignored: 0, failed: None }
     }
 
     /// Buffers the next bytes. After an error it ignores them.
@@ -41,6 +43,11 @@ impl Reader {
         })
     }
 
+    /// The number of messages that [`Reader::next`] has passed over since the last call, since their types are unknown.
+    pub fn take_ignored(&mut self) -> usize {
+        std::mem::take(&mut self.ignored)
+    }
+
     /// The size of its buffer in bytes.
     pub fn buffered(&self) -> usize {
         self.buffer.capacity()
@@ -55,7 +62,7 @@ impl Reader {
             };
             match read {
                 Read::Message(message) => return Ok(Some(message)),
-                Read::Ignored => {}
+                Read::Ignored => self.ignored += 1,
                 Read::Incomplete => {
                     self.discard_read();
                     return Ok(None);

@@ -7,7 +7,7 @@ use futures_util::{StreamExt, TryStreamExt};
 use model::Kind;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, path::Path};
 
-use crate::files::StorageError;
+use crate::error::StorageError;
 
 /// Most bytes of one description.
 pub const MAX_ENTRY_BYTES: u64 = 4 << 20;

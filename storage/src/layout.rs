@@ -29,7 +29,12 @@ pub(crate) fn owner_folder(environment: &Environment, owner: &str) -> String {
 
 /// The path of a file.
 pub(crate) fn file_path(folder: &str, key: &FileKey) -> String {
-    format!("{folder}/{}/{}", key.id(), segment(key.name()))
+    format!("{}/{}", id_folder(folder, key), segment(key.name()))
+}
+
+/// The folder of the files with a key's id.
+pub(crate) fn id_folder(folder: &str, key: &FileKey) -> String {
+    format!("{folder}/{}", key.id())
 }
 
 /// The folder of an environment's catalogue. It is no owner's: a segment that begins with '~' goes on with hexadecimal

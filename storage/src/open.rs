@@ -1,6 +1,10 @@
 //! Opens a storage from its settings.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use model::Environment;
 use object_store::{ObjectStore, local::LocalFileSystem, memory::InMemory};
@@ -8,8 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     catalogue::Catalogue,
+    config::FilesConfig,
     files::OwnerFiles,
     layout::{catalogue_folder, owner_folder},
+    quota::Quotas,
 };
 
 /// `[storage]`.
@@ -30,15 +36,23 @@ pub struct OpenError(String);
 #[derive(Clone)]
 pub struct Storage {
     pub(crate) store: Arc<dyn ObjectStore>,
+    pub(crate) quotas: Arc<Quotas>,
+    /// The folder of a local storage.
+    pub(crate) root: Option<Arc<Path>>,
 }
 
 impl Storage {
-    /// Opens the storage at an address; a local folder is created if it is missing.
+    /// Opens the storage at an address, with the default limits; a local folder is created if it is missing.
     pub fn open(config: &StorageConfig) -> Result<Self, OpenError> {
         let (scheme, rest) =
             config.url.split_once(':').ok_or_else(|| OpenError("write file:PATH for a local folder".to_owned()))?;
+        let mut root = None;
         let store: Arc<dyn ObjectStore> = match scheme {
-            "file" => Arc::new(local(rest)?),
+            "file" => {
+                let (store, folder) = local(rest)?;
+                root = Some(folder.into());
+                Arc::new(store)
+            }
             "memory" => Arc::new(InMemory::new()),
             "s3" | "az" | "gs" => {
                 let text = format!("this build has no cloud storage yet, so no {scheme}://; write file:PATH");
@@ -46,12 +60,25 @@ impl Storage {
             }
             _ => return Err(OpenError("it is neither file:PATH nor memory:".to_owned())),
         };
-        Ok(Self { store })
+        let quotas = Arc::new(Quotas::new(store.clone(), FilesConfig::default()));
+        Ok(Self { store, quotas, root })
+    }
+
+    /// The same files with these limits.
+    pub fn with_limits(mut self, limits: FilesConfig) -> Self {
+        self.quotas = Arc::new(Quotas::new(self.store.clone(), limits));
+        self
+    }
+
+    /// How much an owner may keep, and for how long.
+    pub fn limits(&self) -> &FilesConfig {
+        self.quotas.limits()
     }
 
     /// One owner's files.
     pub fn files(&self, environment: &Environment, owner: &str) -> OwnerFiles {
-        OwnerFiles::new(Arc::clone(&self.store), owner_folder(environment, owner))
+        let folder = owner_folder(environment, owner);
+        OwnerFiles::new(Arc::clone(&self.store), folder, self.quotas.clone(), self.root.clone())
     }
 
     /// The descriptions of an environment's functions.
@@ -60,7 +87,7 @@ impl Storage {
     }
 }
 
-fn local(address: &str) -> Result<LocalFileSystem, OpenError> {
+fn local(address: &str) -> Result<(LocalFileSystem, PathBuf), OpenError> {
     let path = address.strip_prefix("//").unwrap_or(address);
     if path.is_empty() || (path.len() < address.len() && !path.starts_with('/')) {
         return Err(OpenError("write file:PATH, file:/PATH or file:///PATH".to_owned()));
@@ -68,8 +95,9 @@ fn local(address: &str) -> Result<LocalFileSystem, OpenError> {
     let unusable = |reason: String| OpenError(format!("the folder {path} cannot be used: {reason}"));
     fs::create_dir_all(Path::new(path)).map_err(|error| unusable(error.to_string()))?;
     let store = LocalFileSystem::new_with_prefix(path).map_err(|error| unusable(error.to_string()))?;
-    // An upload that was confirmed survives a power cut.
-    Ok(store.with_fsync(true))
+    let folder = fs::canonicalize(path).map_err(|error| unusable(error.to_string()))?;
+    // An upload that was confirmed survives a power cut, and no empty folder is left of a file that was removed.
+    Ok((store.with_fsync(true).with_automatic_cleanup(true), folder))
 }
 
 #[cfg(test)]

@@ -213,3 +213,19 @@ async fn a_full_disk_is_named_and_nothing_of_the_file_remains() {
     assert!(matches!(error, StorageError::Full), "found at the end: {error:?}");
     assert_eq!(all_files(disk.0.path()), Vec::<PathBuf>::new());
 }
+
+#[tokio::test]
+async fn a_deleted_file_is_gone_and_another_owners_of_the_same_key_stays() {
+    let (folder, storages) = both();
+    for storage in storages {
+        let bob = storage.files(&"prod".parse().unwrap(), "bob");
+        put(&ada(&storage), "1/a.csv", "hers").await;
+        put(&bob, "1/a.csv", "his").await;
+        ada(&storage).delete(&key("1/a.csv")).await.unwrap();
+        assert!(matches!(get(&ada(&storage), "1/a.csv").await, Err(StorageError::NotFound(_))));
+        let again = ada(&storage).delete(&key("1/a.csv")).await;
+        assert!(matches!(&again, Err(StorageError::NotFound(gone)) if *gone == key("1/a.csv")), "{again:?}");
+        assert_eq!(get(&bob, "1/a.csv").await.unwrap(), b"his");
+    }
+    assert_eq!(all_files(folder.path()).len(), 1);
+}

@@ -7,14 +7,15 @@ import { circles, ofCrate, ofModules } from "./imports.js";
 const KNOWS = {
   model: [],
   backplane: ["model"],
-  process: ["model"],
-  storage: ["model"],
+  process: ["model", "signing"],
+  storage: ["model", "process"],
   signalr: [],
-  gateway: ["model", "backplane", "process", "storage", "signalr"],
-  "functions/runtime": ["model", "backplane", "process", "storage"],
+  signing: ["model"],
+  gateway: ["model", "backplane", "process", "storage", "signalr", "signing"],
+  "functions/runtime": ["model", "backplane", "process", "storage", "signing"],
   "functions/imports": ["model", "process", "storage", "runtime"],
   "functions/reports": ["model", "process", "storage", "runtime"],
-  "functions/workflows": ["model", "backplane", "process", "storage", "runtime"],
+  "functions/workflows": ["model", "backplane", "process", "storage", "signing", "runtime"],
   "functions/greetings": ["model", "backplane", "process", "storage", "runtime"],
 };
 const PARTS = new Set(Object.keys(KNOWS).map((part) => part.split("/").at(-1)));
@@ -22,7 +23,7 @@ const PARTS = new Set(Object.keys(KNOWS).map((part) => part.split("/").at(-1)));
 /** Libraries that only these parts may name. */
 const ONLY = [
   { why: "only backplane/ speaks to the broker", library: /^(deadpool-)?lapin$/, parts: ["backplane"] },
-  { why: "signalr/ and model/ are bytes and types: no socket, no runtime", library: /^(tokio|tokio-util|hyper|hyper-util|axum)$/, except: ["signalr", "model"] },
+  { why: "signalr/, signing/ and model/ are bytes and types: no socket, no runtime", library: /^(tokio|tokio-util|hyper|hyper-util|axum)$/, except: ["signalr", "signing", "model"] },
 ];
 
 /** Files of the first pattern may not use files of the second. */

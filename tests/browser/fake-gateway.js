@@ -180,7 +180,7 @@ export function approvalAsked({ task, step, title = 'Load airports', question = 
 
 /** A decided approval. */
 export function approvalDecided({ task, step, decision = 'approve', by = 'bob' }) {
-  return event({ type: 'bellwire.approval.decided', source: '/gateway/approvals', id: `${task}.${step}.decided`, data: { answer: { task, step, decision, by } } });
+  return event({ type: 'bellwire.approval.decided', source: '/gateway/approvals', id: `${task}.${step}.decided.signature`, data: { answer: { task, step, decision, by } } });
 }
 
 /** A frame of server-sent events. */

@@ -10,14 +10,14 @@ for part in say ports; do
   # shellcheck source=/dev/null
   . "$root/tests/services/$part.sh"
 done
-: "${BELLWIRE_TEST_PODS:?run it by tests/cluster.sh}" "${BELLWIRE_TEST_WORKER_URL:?run it by tests/cluster.sh}"
+: "${BELLWIRE_TEST_PODS:?run it by tests/cluster.sh}" "${BELLWIRE_TEST_PUBLISHER_URL:?run it by tests/cluster.sh}"
 
 folder=$(mktemp -d "${TMPDIR:-/tmp}/bellwire-publishers.XXXXXX")
 listener=
 trap 'stop_process "$listener" 5; rm -rf "$folder"' EXIT
 
 # What the examples read.
-export BELLWIRE=${BELLWIRE_TEST_PODS%%,*} AMQP_URL=$BELLWIRE_TEST_WORKER_URL TOKEN
+export BELLWIRE=${BELLWIRE_TEST_PODS%%,*} AMQP_URL=$BELLWIRE_TEST_PUBLISHER_URL TOKEN
 TOKEN=$("${CARGO_TARGET_DIR:-$root/target}/debug/bellwire" token --config "$BELLWIRE_TEST_CONFIG" \
   --environment dev --user ada --scope publish)
 

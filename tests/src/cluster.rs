@@ -1,12 +1,13 @@
 //! Environments with keys and files; pods and workers that can be stopped and killed.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, path::PathBuf, time::Duration};
 
 use gateway::{Claims, Gateway, GatewayConfig, Key, ServedEnvironment};
-use model::{Environment, PodId};
+use model::{Environment, Job, PodId};
 use process::Readiness;
 use runtime::{Function, Host, HostConfig, WorkerContext};
 use serde_json::{Value, json};
+use signing::{SigningKey, Verifier};
 use storage::{Storage, StorageConfig};
 use tempfile::TempDir;
 use tokio::{task::JoinHandle, time::timeout};
@@ -18,14 +19,14 @@ use crate::{
 };
 
 /// All scopes.
-pub const ALL: &str = "publish publish:everywhere tasks";
+pub const ALL: &str = "publish publish:tasks publish:everywhere tasks";
 
 /// Environments `prod`, `test` and `qa` over one test_backplane.
 pub struct Cluster {
     pub test_backplane: TestBackplane,
     pub storage: Storage,
     keys: HashMap<Environment, Key>,
-    _files: TempDir,
+    files: TempDir,
 }
 
 /// A running gateway.
@@ -46,11 +47,10 @@ impl Cluster {
     pub async fn new(test_backplane: TestBackplane) -> Self {
         let files = tempfile::tempdir().unwrap();
         let storage = Storage::open(&StorageConfig { url: format!("file:{}", files.path().display()) }).unwrap();
-        let keys = ENVIRONMENTS.map(|name| {
-            let secret = format!("the secret of {name}, which is long enough");
-            (name.parse().unwrap(), Key::hs256(secret.as_bytes(), None, None))
-        });
-        Self { test_backplane, storage, keys: keys.into(), _files: files }
+        let environments = ENVIRONMENTS.map(|name| name.parse::<Environment>().unwrap());
+        let key = |name: &Environment| (name.clone(), Key::hs256(secret(name).as_bytes(), None, None));
+        let keys = environments.iter().map(key).collect();
+        Self { test_backplane, storage, keys, files }
     }
 
     /// A ready pod that serves all environments, on a free port.
@@ -81,6 +81,22 @@ impl Cluster {
         Pod { url, readiness, stop, task }
     }
 
+    /// What is stored for whomever, without what functions say about themselves.
+    pub fn stored_files(&self) -> Vec<PathBuf> {
+        let (mut folders, mut files) = (vec![self.files.path().to_owned()], Vec::new());
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).into_iter().flatten() {
+                let path = entry.unwrap().path();
+                match path.is_dir() {
+                    true if path.ends_with("~functions") => {}
+                    true => folders.push(path),
+                    false => files.push(path),
+                }
+            }
+        }
+        files
+    }
+
     /// A worker of this function for an environment.
     pub async fn worker(&self, environment: &str, function: impl Function) -> Worker {
         let environment: Environment = environment.parse().unwrap();
@@ -88,6 +104,7 @@ impl Cluster {
         self.test_backplane.declare(&environment, std::slice::from_ref(&kind)).await;
         let place = WorkerContext {
             backplane: self.test_backplane.backplane(&environment, Role::Worker(&kind)),
+            verifier: verifier(&environment),
             environment,
             storage: self.storage.clone(),
             database: None,
@@ -112,6 +129,7 @@ impl Cluster {
             groups: vec![],
             scope: ALL.to_owned(),
             exp: jiff::Timestamp::now().as_second() + 600,
+            iat: None,
             iss: None,
             aud: None,
         };
@@ -169,6 +187,25 @@ impl Worker {
         self.stop.cancel();
         timeout(TIMEOUT, self.task).await.expect("it stops").unwrap().unwrap();
     }
+}
+
+fn secret(environment: &Environment) -> String {
+    format!("the secret of {environment}, which is long enough")
+}
+
+/// The key with which the gateways of an environment sign.
+pub fn signing_key(environment: &Environment) -> SigningKey {
+    SigningKey::derived_from(secret(environment).as_bytes())
+}
+
+/// The job as the gateways of an environment submit it.
+pub fn granted(environment: &Environment, job: Job) -> Job {
+    signing_key(environment).grant(environment, job)
+}
+
+/// Verifies what the gateways of an environment sign, for its workers.
+pub fn verifier(environment: &Environment) -> Verifier {
+    Verifier::of(environment, &signing_key(environment))
 }
 
 /// The status and JSON of an answer.

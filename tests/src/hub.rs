@@ -56,7 +56,7 @@ impl Hub {
         door: (Transport, Encoding),
         query: &str,
     ) -> Result<Self, String> {
-        let mut link = Link::open(base, token, door.0, query).await;
+        let mut link = Link::open(base, token, door.0, query).await?;
         let handshake = json!({ "protocol": door.1.as_str(), "version": 1 });
         link.send(format!("{handshake}\x1e").into_bytes(), false).await;
         let mut greeting = Vec::new();
@@ -169,7 +169,7 @@ impl Hub {
 }
 
 impl Link {
-    async fn open(base: &str, token: &str, transport: Transport, query: &str) -> Self {
+    async fn open(base: &str, token: &str, transport: Transport, query: &str) -> Result<Self, String> {
         let client = reqwest::Client::new();
         let negotiate = format!("{base}/hub/negotiate?negotiateVersion=1&{query}");
         let negotiated = client.post(negotiate).bearer_auth(token).send().await.unwrap();
@@ -177,19 +177,29 @@ impl Link {
         let negotiated: Value = negotiated.json().await.unwrap();
         let id = negotiated["connectionToken"].as_str().unwrap_or_else(|| panic!("{negotiated}"));
         let url = format!("{base}/hub?{query}&access_token={token}&id={id}");
-        match transport {
-            Transport::WebSockets => Self::web_socket(&url).await.unwrap(),
+        let accepted = async |answer: reqwest::Response| match answer.status().as_u16() {
+            200 => Ok(answer),
+            status => Err(format!("HTTP {status}: {}", answer.text().await.unwrap())),
+        };
+        Ok(match transport {
+            Transport::WebSockets => Self::web_socket(&url).await.map_err(|error| match error {
+                tungstenite::Error::Http(answer) => {
+                    let body = answer.body().as_deref().unwrap_or_default();
+                    format!("HTTP {}: {}", answer.status().as_u16(), String::from_utf8_lossy(body))
+                }
+                other => other.to_string(),
+            })?,
             Transport::ServerSentEvents => {
                 let answer = client.get(&url).header("accept", "text/event-stream").send().await.unwrap();
-                assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
+                let answer = accepted(answer).await?;
                 Self::Stream { url, bytes: Box::pin(answer.bytes_stream()), rest: Vec::new() }
             }
             Transport::LongPolling => {
-                let first = client.get(&url).send().await.unwrap();
-                assert_eq!((first.status().as_u16(), first.bytes().await.unwrap().len()), (200, 0));
+                let first = accepted(client.get(&url).send().await.unwrap()).await?;
+                assert_eq!(first.bytes().await.unwrap().len(), 0);
                 Self::Polls { url, is_over: false }
             }
-        }
+        })
     }
 
     /// A WebSocket at this URL, negotiated or not.

@@ -26,6 +26,7 @@ pub enum TestBackplane {
 pub enum Role<'a> {
     Gateway,
     Worker(&'a Kind),
+    Publisher,
     Everywhere,
 }
 
@@ -95,6 +96,7 @@ impl TestBackplane {
         let user = match role {
             Role::Gateway => format!("{prefix}.{environment}.gateway"),
             Role::Worker(kind) => format!("{prefix}.{environment}.worker.{kind}"),
+            Role::Publisher => format!("{prefix}.{environment}.publisher"),
             Role::Everywhere => format!("{prefix}.everywhere"),
         };
         let mut url = operator.clone();
@@ -126,7 +128,7 @@ fn roles(prefix: &str, environment: &str, kinds: &[&str]) -> Value {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/rabbitmq/roles.sh");
     let mut command = Command::new(script);
     command.arg(environment).args(kinds).env("BELLWIRE_PREFIX", prefix);
-    for role in ["TOPOLOGY", "GATEWAY", "WORKER", "EVERYWHERE"] {
+    for role in ["TOPOLOGY", "GATEWAY", "WORKER", "PUBLISHER", "EVERYWHERE"] {
         command.env(format!("BELLWIRE_{role}_PASSWORD"), PASSWORD);
     }
     let output = command.output().unwrap();

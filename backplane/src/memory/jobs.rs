@@ -1,7 +1,7 @@
-//! The job queues: a job that is taken and not settled is delivered again.
+//! The job queues: a job that is taken and not settled is delivered again. Owners take turns, whatever the lane.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, VecDeque, hash_map::Entry},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -17,10 +17,11 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::{
     dead::{self, DeadJob, DeadJobs, Depth, Retried},
     jobs::{JobDelivery, JobQueues, JobReader, Settle, Settlement, retry_step},
+    lane::Lane,
     link::{Link, SendError},
 };
 
-/// Most jobs that one queue holds, and most of its dead ones.
+/// Most jobs that one queue holds, and most of its dead ones; as many again for owners who have none yet.
 const MAX_QUEUED: usize = 100_000;
 
 #[derive(Clone, Default)]
@@ -36,14 +37,69 @@ struct Queue {
 
 #[derive(Default)]
 struct State {
-    ready: VecDeque<Waiting>,
+    ready: FairQueue,
     delayed: Vec<(Instant, Job)>,
     dead: VecDeque<DeadJob>,
+}
+
+/// Waiting jobs; their owners take turns.
+#[derive(Default)]
+struct FairQueue {
+    /// No queue is empty.
+    by_owner: HashMap<String, VecDeque<Waiting>>,
+    /// The owners of `by_owner`, the next one first.
+    turns: VecDeque<String>,
+    count: usize,
 }
 
 struct Waiting {
     job: Job,
     redeliveries: u32,
+}
+
+impl FairQueue {
+    fn push_back(&mut self, waiting: Waiting) {
+        self.count += 1;
+        match self.by_owner.entry(waiting.job.owner.clone()) {
+            Entry::Occupied(mut jobs) => jobs.get_mut().push_back(waiting),
+            Entry::Vacant(none) => {
+                self.turns.push_back(none.key().clone());
+                none.insert(VecDeque::from([waiting]));
+            }
+        }
+    }
+
+    /// Puts a job before all others.
+    fn push_front(&mut self, waiting: Waiting) {
+        self.count += 1;
+        let owner = waiting.job.owner.clone();
+        self.turns.retain(|other| *other != owner);
+        self.by_owner.entry(owner.clone()).or_default().push_front(waiting);
+        self.turns.push_front(owner);
+    }
+
+    fn pop_front(&mut self) -> Option<Waiting> {
+        let owner = self.turns.pop_front()?;
+        let Entry::Occupied(mut jobs) = self.by_owner.entry(owner) else { return None };
+        let waiting = jobs.get_mut().pop_front()?;
+        self.count -= 1;
+        if jobs.get().is_empty() {
+            jobs.remove();
+        } else {
+            self.turns.push_back(jobs.key().clone());
+        }
+        Some(waiting)
+    }
+}
+
+impl State {
+    /// Lets those wait whose delay is over.
+    fn end_delays(&mut self) {
+        let now = Instant::now();
+        let (due, later): (Vec<_>, Vec<_>) = self.delayed.drain(..).partition(|(at, _)| *at <= now);
+        self.delayed = later;
+        due.into_iter().for_each(|(_, job)| self.ready.push_back(Waiting { job, redeliveries: 0 }));
+    }
 }
 
 impl MemoryJobs {
@@ -71,10 +127,7 @@ impl Queue {
     /// The next job, or the time at which one will be due.
     fn next(&self) -> Result<Waiting, Option<Instant>> {
         let mut state = self.state();
-        let now = Instant::now();
-        let (due, later): (Vec<_>, Vec<_>) = state.delayed.drain(..).partition(|(at, _)| *at <= now);
-        state.delayed = later;
-        state.ready.extend(due.into_iter().map(|(_, job)| Waiting { job, redeliveries: 0 }));
+        state.end_delays();
         match state.ready.pop_front() {
             Some(waiting) => Ok(waiting),
             None => Err(state.delayed.iter().map(|(at, _)| *at).min()),
@@ -153,8 +206,9 @@ impl JobQueues for MemoryJobs {
         };
         {
             let mut state = queue.state();
-            if state.ready.len() >= MAX_QUEUED {
-                return Err(SendError::Full(format!("{MAX_QUEUED} jobs of kind {} wait", job.kind)));
+            let limit = if Lane::of(job) == Lane::First { 2 * MAX_QUEUED } else { MAX_QUEUED };
+            if state.ready.count >= limit {
+                return Err(SendError::Full(format!("{limit} jobs of kind {} wait", job.kind)));
             }
             state.ready.push_back(Waiting { job: job.clone(), redeliveries: 0 });
         }
@@ -184,13 +238,14 @@ impl JobQueues for MemoryJobs {
                 }
             }
         });
-        JobReader { deliveries, link, task: AbortOnDropHandle::new(task) }
+        JobReader { deliveries, link, wake: Arc::default(), task: AbortOnDropHandle::new(task) }
     }
 
     async fn depth(&self, kind: &Kind) -> Result<Depth, SendError> {
         let queue = self.queue(kind).ok_or_else(|| dead::no_queue(kind))?;
-        let state = queue.state();
-        let (waiting, retrying, dead) = (state.ready.len(), state.delayed.len(), state.dead.len());
+        let mut state = queue.state();
+        state.end_delays();
+        let (waiting, retrying, dead) = (state.ready.count, state.delayed.len(), state.dead.len());
         Ok(Depth { waiting: waiting as u64, retrying: retrying as u64, dead: dead as u64 })
     }
 

@@ -144,7 +144,7 @@ impl Shared {
             };
             position = last.cursor.offset + 1;
             for Entry { cursor, origin, event, .. } in batch {
-                items.send(LogItem::Entry(LogEntry { cursor, origin, event: Ok(event) })).await.ok()?;
+                items.send(LogItem::Entry(LogEntry::new(cursor, origin, Ok(event)))).await.ok()?;
             }
         }
     }
@@ -155,7 +155,7 @@ impl EventLog for MemoryLog {
     async fn publish_encoded(&self, to: Destination, encoded: &EncodedEvent<'_>) -> Result<(), SendError> {
         let (event, json) = (Arc::new(encoded.event().clone()), encoded.json());
         match to {
-            Destination::Own => self.shared.append(to, &event, json),
+            Destination::Own | Destination::Publishers => self.shared.append(to, &event, json),
             Destination::Everywhere => self.logs.all().iter().for_each(|log| log.append(to, &event, json)),
         }
         Ok(())

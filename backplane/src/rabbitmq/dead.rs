@@ -17,7 +17,8 @@ use model::environment::Kind;
 
 use super::{
     connect::{Broker, Fault, await_answer, fault},
-    publish::{Publication, Publisher},
+    publish::Publisher,
+    submit::submit,
 };
 use crate::{
     dead::{self, DeadJob, DeadJobs, Retried},
@@ -63,12 +64,10 @@ impl RabbitDeadJobs {
         Ok(Scan { connection, channel, queue, kind: self.kind.clone() })
     }
 
-    /// Puts the job back into its queue, and only then removes it here.
+    /// Puts the job back into its lane of this kind, whatever kind it names, and only then removes it here.
     async fn requeue(&self, scanned: &ScannedJob) -> Result<(), SendError> {
         let job = dead::for_retry(&scanned.dead)?;
-        // Into the queue of this kind, whatever kind the job names.
-        let publication = Publication::of_job(self.broker.topology.jobs(), self.kind.to_string(), &job)?;
-        self.publisher.send(&publication).await.map_err(|failure| failure.into_error(&publication))?;
+        submit(&self.broker, &self.publisher, &self.kind, &job).await?;
         scanned.acknowledge().await
     }
 }

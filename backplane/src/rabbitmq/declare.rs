@@ -13,7 +13,7 @@ use lapin::{
 use model::environment::Kind;
 
 use super::connect::{Fault, fault};
-use crate::{jobs::RETRY_STEPS, link::SendError, topology::Topology};
+use crate::{jobs::RETRY_STEPS, lane::Lane, link::SendError, topology::Topology};
 
 /// Entries of the log are kept this long, and as many as fit; a policy of the operator's overrides both.
 const LOG_MAX_AGE: &str = "7D";
@@ -36,7 +36,7 @@ pub(super) enum Bindings {
     All,
 }
 
-/// The existence of a queue before it was declared.
+/// The existence of an exchange or a queue before it was declared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Existence {
     /// It existed.
@@ -52,10 +52,20 @@ pub(super) async fn log(
     bindings: Bindings,
 ) -> Result<Existence, SendError> {
     let (everywhere, own, stream) = (topology.everywhere(), topology.exchange(), topology.stream());
+    let publishers = topology.publishers();
     exchange(connection, &everywhere, ExchangeKind::Fanout).await?;
     exchange(connection, &own, ExchangeKind::Fanout).await?;
+    let for_publishers = match exchange(connection, &publishers, ExchangeKind::Fanout).await {
+        // An environment from before plain publishers had an exchange of their own goes on without it.
+        Err(SendError::Refused(_)) if bindings == Bindings::NewOnly => None,
+        declared => Some(declared?),
+    };
     let existence = queue(connection, &stream, stream_arguments()).await?;
-    if existence == Existence::Created || bindings == Bindings::All {
+    let is_new = existence == Existence::Created || bindings == Bindings::All;
+    if for_publishers == Some(Existence::Created) || is_new && for_publishers.is_some() {
+        bind(connection, &stream, &publishers, "").await?;
+    }
+    if is_new {
         // Its own exchange last: a publish to it that is not returned proves both.
         bind(connection, &stream, &everywhere, "").await?;
         bind(connection, &stream, &own, "").await?;
@@ -63,7 +73,7 @@ pub(super) async fn log(
     Ok(existence)
 }
 
-/// Declares the exchange of jobs and the queues of a kind: work, retries and dead jobs.
+/// Declares the exchange of jobs and the queues of a kind without those behind the first: work, retries and dead jobs.
 pub(super) async fn jobs(
     connection: &Connection,
     topology: &Topology,
@@ -81,9 +91,21 @@ pub(super) async fn jobs(
     job_queue(connection, topology, kind.as_str(), work_arguments(topology, kind), bindings).await
 }
 
+/// Declares a lane of a kind that is behind the first.
+pub(super) async fn bulk(
+    connection: &Connection,
+    topology: &Topology,
+    kind: &Kind,
+    lane: Lane,
+    bindings: Bindings,
+) -> Result<(), SendError> {
+    let key = topology.lane_key(kind, lane);
+    job_queue(connection, topology, &key, work_arguments(topology, kind), bindings).await
+}
+
 /// Declares the fanout of control messages.
 pub(super) async fn control(connection: &Connection, topology: &Topology) -> Result<(), SendError> {
-    exchange(connection, &topology.control(), ExchangeKind::Fanout).await
+    exchange(connection, &topology.control(), ExchangeKind::Fanout).await.map(drop)
 }
 
 /// Binds a queue; idempotent.
@@ -112,16 +134,16 @@ async fn job_queue(
     Ok(())
 }
 
-async fn exchange(connection: &Connection, name: &str, kind: ExchangeKind) -> Result<(), SendError> {
+async fn exchange(connection: &Connection, name: &str, kind: ExchangeKind) -> Result<Existence, SendError> {
     let passive = ExchangeDeclareOptions { passive: true, ..Default::default() };
     let found =
         channel(connection).await?.exchange_declare(name.into(), kind.clone(), passive, FieldTable::default()).await;
     if !is_missing(found)? {
-        return Ok(());
+        return Ok(Existence::Existing);
     }
     let durable = ExchangeDeclareOptions { durable: true, ..Default::default() };
     let declared = channel(connection).await?.exchange_declare(name.into(), kind, durable, FieldTable::default()).await;
-    declared.map_err(|error| declare_error(&error, name))
+    declared.map(|()| Existence::Created).map_err(|error| declare_error(&error, name))
 }
 
 async fn queue(connection: &Connection, name: &str, arguments: FieldTable) -> Result<Existence, SendError> {

@@ -99,8 +99,7 @@ fn entry(topology: &Topology, cursor: Cursor, delivery: &Delivery) -> LogEntry {
     // The exchange decides the environment, never the body.
     let Some(origin) = topology.origin(delivery.exchange.as_str()) else {
         let foreign = DropReason::ForeignExchange(delivery.exchange.to_string());
-        return LogEntry { cursor, origin: Destination::Own, event: Err(foreign) };
+        return LogEntry::new(cursor, Destination::Own, Err(foreign));
     };
-    let event = Event::parse(&delivery.data).map(Arc::new).map_err(DropReason::Malformed);
-    LogEntry { cursor, origin, event }
+    LogEntry::new(cursor, origin, Event::parse(&delivery.data).map(Arc::new).map_err(DropReason::Malformed))
 }

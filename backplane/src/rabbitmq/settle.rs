@@ -19,10 +19,12 @@ use model::{environment::Kind, job::Job};
 use super::{
     dead::{ATTEMPTS, REASON, SINCE},
     declare::{self, Bindings},
+    job_slots::JobSlot,
     publish::{JOB, Publication, Publisher},
 };
 use crate::{
     jobs::{Settle, Settlement, retry_step},
+    lane::Lane,
     link::SendError,
     topology::Topology,
 };
@@ -46,6 +48,13 @@ impl Settler {
         let wait = step.mul_f64(rand::random_range(0.8..1.0));
         publication.properties = publication.properties.with_expiration(wait.as_millis().to_string().into());
         self.send(&publication).await
+    }
+
+    /// Publishes a job to its lane; then its delivery can be acknowledged.
+    pub(super) async fn move_to_lane(&self, job: &Job) -> Result<(), SendError> {
+        let key = self.topology.lane_key(&self.kind, Lane::of(job));
+        let publication = Publication::of_job(self.topology.jobs(), key, job)?;
+        self.publisher.send(&publication).await.map_err(|failure| failure.into_error(&publication))
     }
 
     async fn dead_letter(&self, delivery: &Delivery, attempt: u32, reason: &str) -> Result<(), SendError> {
@@ -78,6 +87,7 @@ pub(super) struct UnsettledJob {
     pub(super) delivery: Delivery,
     /// Counts the attempts at the job from 1.
     pub(super) attempt: u32,
+    pub(super) slot: JobSlot,
     /// Keeps the connection while the job runs, also when its reader is gone.
     pub(super) _channel: Channel,
 }
@@ -85,6 +95,14 @@ pub(super) struct UnsettledJob {
 #[async_trait]
 impl Settle for UnsettledJob {
     async fn settle(&self, settlement: Settlement) -> Result<(), SendError> {
+        let settled = self.settle_delivery(settlement).await;
+        self.slot.free();
+        settled
+    }
+}
+
+impl UnsettledJob {
+    async fn settle_delivery(&self, settlement: Settlement) -> Result<(), SendError> {
         let acker = &self.delivery.acker;
         // Its connection is gone and the broker has handed it out again: moving it now would double it.
         if !acker.usable() {

@@ -2,7 +2,10 @@
 
 use std::process::Command;
 
-use backplane::topology::{Prefix, Topology};
+use backplane::{
+    Lane,
+    topology::{Prefix, Topology},
+};
 use lapin::{
     BasicProperties, Confirmation, Connection, ConnectionProperties,
     options::{BasicPublishOptions, ConfirmSelectOptions, ExchangeDeleteOptions, QueueDeleteOptions},
@@ -51,9 +54,16 @@ pub async fn clean(prefix: &Prefix, environments: &[Environment], kinds: &[Kind]
     for environment in environments {
         let topology = Topology::new(prefix.clone(), environment.clone());
         queues.push(topology.stream());
-        exchanges.extend([topology.everywhere(), topology.exchange(), topology.jobs(), topology.control()]);
+        exchanges.extend([
+            topology.everywhere(),
+            topology.exchange(),
+            topology.publishers(),
+            topology.jobs(),
+            topology.control(),
+        ]);
         for kind in kinds {
             queues.extend([topology.job_queue(kind), topology.queue_of(&topology.dead_key(kind))]);
+            queues.extend(Lane::BULK.map(|lane| topology.queue_of(&topology.lane_key(kind, lane))));
             queues.extend(backplane::jobs::RETRY_STEPS.map(|step| topology.queue_of(&topology.retry_key(kind, step))));
         }
     }
@@ -65,6 +75,14 @@ pub async fn clean(prefix: &Prefix, environments: &[Environment], kinds: &[Kind]
     for exchange in exchanges {
         channel.exchange_delete(exchange.into(), ExchangeDeleteOptions::default()).await.unwrap();
     }
+    connection.close(200, "done".into()).await.unwrap();
+}
+
+/// Deletes an exchange.
+pub async fn delete_exchange(name: &str) {
+    let connection = connect().await;
+    let channel = connection.create_channel().await.unwrap();
+    channel.exchange_delete(name.into(), ExchangeDeleteOptions::default()).await.unwrap();
     connection.close(200, "done".into()).await.unwrap();
 }
 

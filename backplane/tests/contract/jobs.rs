@@ -25,8 +25,15 @@ over_both!(
     a_kind_has_its_own_queue,
 );
 
+/// One for each lane.
+const BACKLOGS: [u32; 4] = [0, 1, 4, 32];
 /// Long enough for a job to come that must not.
 const A_WHILE: Duration = Duration::from_millis(500);
+
+/// A job of somebody who has so many others.
+pub(crate) fn job_of(owner: &str, backlog: u32) -> Job {
+    Job { owner: owner.to_owned(), backlog, ..job("imports") }
+}
 
 async fn reader(plane: &backplane::Backplane, at_once: u16) -> JobReader {
     let mut reader = plane.jobs.consume(&"imports".parse().unwrap(), at_once);
@@ -68,59 +75,75 @@ async fn a_job_of_no_function_is_unroutable(world: World) {
 async fn a_job_that_was_dropped_comes_again(world: World) {
     let plane = world.environment("prod");
     let mut reader = reader(&plane, 1).await;
-    let submitted = job("imports");
-    plane.jobs.submit(&submitted).await.unwrap();
-    drop(next(&mut reader).await);
-    let again = next(&mut reader).await;
-    assert_eq!((again.job, again.redeliveries), (Ok(submitted), 1));
+    for backlog in BACKLOGS {
+        let submitted = job_of("ada", backlog);
+        plane.jobs.submit(&submitted).await.unwrap();
+        drop(next(&mut reader).await);
+        let again = next(&mut reader).await;
+        assert_eq!((again.job, again.redeliveries), (Ok(submitted), 1));
+        again.settle.settle(Settlement::Done).await.unwrap();
+    }
 }
 
 async fn a_job_that_was_put_back_comes_again(world: World) {
     let plane = world.environment("prod");
     let mut reader = reader(&plane, 1).await;
-    let submitted = job("imports");
-    plane.jobs.submit(&submitted).await.unwrap();
-    next(&mut reader).await.settle.settle(Settlement::Requeue).await.unwrap();
-    assert_eq!(next(&mut reader).await.job, Ok(submitted));
+    for backlog in BACKLOGS {
+        let submitted = job_of("ada", backlog);
+        plane.jobs.submit(&submitted).await.unwrap();
+        next(&mut reader).await.settle.settle(Settlement::Requeue).await.unwrap();
+        let again = next(&mut reader).await;
+        assert_eq!(again.job, Ok(submitted));
+        again.settle.settle(Settlement::Done).await.unwrap();
+    }
 }
 
 async fn a_job_of_a_reader_that_ended_comes_to_another(world: World) {
     let plane = world.environment("prod");
-    let mut ending = reader(&plane, 1).await;
-    let submitted = job("imports");
-    plane.jobs.submit(&submitted).await.unwrap();
-    let held = next(&mut ending).await;
-    let mut staying = reader(&plane, 1).await;
-    drop((ending, held));
-    assert_eq!(next(&mut staying).await.job, Ok(submitted));
+    for backlog in BACKLOGS {
+        let mut ending = reader(&plane, 1).await;
+        let submitted = job_of("ada", backlog);
+        plane.jobs.submit(&submitted).await.unwrap();
+        let held = next(&mut ending).await;
+        let mut staying = reader(&plane, 1).await;
+        drop((ending, held));
+        let again = next(&mut staying).await;
+        assert_eq!(again.job, Ok(submitted));
+        again.settle.settle(Settlement::Done).await.unwrap();
+    }
 }
 
 async fn a_job_taken_by_a_reader_that_ended_can_still_be_settled(world: World) {
     let plane = world.environment("prod");
-    let mut ending = reader(&plane, 1).await;
-    plane.jobs.submit(&job("imports")).await.unwrap();
-    let held = next(&mut ending).await;
-    drop(ending);
-    held.settle.settle(Settlement::Done).await.unwrap();
-    drop(held);
-    nothing_comes(&mut reader(&plane, 1).await).await;
+    for backlog in BACKLOGS {
+        let mut ending = reader(&plane, 1).await;
+        plane.jobs.submit(&job_of("ada", backlog)).await.unwrap();
+        let held = next(&mut ending).await;
+        drop(ending);
+        held.settle.settle(Settlement::Done).await.unwrap();
+        drop(held);
+        nothing_comes(&mut reader(&plane, 1).await).await;
+    }
 }
 
 async fn a_retry_comes_after_its_step_with_its_attempts(world: World) {
     let plane = world.environment("prod");
     let mut reader = reader(&plane, 1).await;
-    let submitted = job("imports");
-    plane.jobs.submit(&submitted).await.unwrap();
-    let first = next(&mut reader).await;
-    let retried = Job { attempts: 1, ..submitted };
-    let began = Instant::now();
-    // Below the first step: it waits for the first.
-    let retry = Settlement::Retry { job: retried.clone(), after: Duration::from_millis(10) };
-    first.settle.settle(retry).await.unwrap();
-    let second = next(&mut reader).await;
-    assert_eq!((second.job, second.redeliveries), (Ok(retried), 0));
-    // The broker's step has up to a fifth of jitter below it.
-    assert!(began.elapsed() >= Duration::from_millis(790), "{:?}", began.elapsed());
+    for backlog in BACKLOGS {
+        let submitted = job_of("ada", backlog);
+        plane.jobs.submit(&submitted).await.unwrap();
+        let first = next(&mut reader).await;
+        let retried = Job { attempts: 1, ..submitted };
+        let began = Instant::now();
+        // Below the first step: it waits for the first.
+        let retry = Settlement::Retry { job: retried.clone(), after: Duration::from_millis(10) };
+        first.settle.settle(retry).await.unwrap();
+        let second = next(&mut reader).await;
+        assert_eq!((second.job, second.redeliveries), (Ok(retried), 0));
+        // The broker's step has up to a fifth of jitter below it.
+        assert!(began.elapsed() >= Duration::from_millis(790), "{:?}", began.elapsed());
+        second.settle.settle(Settlement::Done).await.unwrap();
+    }
 }
 
 async fn a_buried_job_does_not_come_again(world: World) {
@@ -135,13 +158,15 @@ async fn a_buried_job_does_not_come_again(world: World) {
 async fn no_more_than_at_once_are_handed_out(world: World) {
     let plane = world.environment("prod");
     let mut reader = reader(&plane, 2).await;
-    for _ in 0..3 {
-        plane.jobs.submit(&job("imports")).await.unwrap();
+    for backlog in [0, 0, 1, 2, 4, 5, 32, 33] {
+        plane.jobs.submit(&job_of("ada", backlog)).await.unwrap();
     }
-    let (first, _second) = (next(&mut reader).await, next(&mut reader).await);
-    nothing_comes(&mut reader).await;
-    first.settle.settle(Settlement::Done).await.unwrap();
-    next(&mut reader).await;
+    let mut held = vec![next(&mut reader).await];
+    for _ in 1..8 {
+        held.push(next(&mut reader).await);
+        nothing_comes(&mut reader).await;
+        held.remove(0).settle.settle(Settlement::Done).await.unwrap();
+    }
 }
 
 async fn a_kind_has_its_own_queue(world: World) {

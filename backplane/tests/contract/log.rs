@@ -1,8 +1,11 @@
 //! The contract of the log.
 
-use backplane::{Destination, LogItem, ReadFrom, SendError};
+use backplane::{Destination, DropReason, LogItem, ReadFrom, SendError};
 use jiff::Timestamp;
-use model::{Audience, Event, event::MAX_EVENT_BYTES};
+use model::{
+    Audience, Event,
+    event::{MAX_EVENT_BYTES, MESSAGE, PULSE},
+};
 use serde_json::json;
 
 use crate::{
@@ -17,6 +20,7 @@ over_both!(
     going_on_after_any_entry_leaves_no_hole_and_no_double,
     a_cursor_is_the_same_for_every_reader,
     everywhere_reaches_all_and_an_environment_only_itself,
+    only_gateways_and_workers_of_the_environment_say_what_is_reserved_for_them,
     a_reader_that_begins_now_gets_what_comes,
     an_invalid_event_is_refused_by_name_and_never_read,
     an_event_of_the_largest_size_is_read_whole,
@@ -80,6 +84,31 @@ async fn everywhere_reaches_all_and_an_environment_only_itself(world: World) {
         let (first, second) = (entry(reader).await, entry(reader).await);
         assert_eq!((id(&first).as_str(), first.origin), (own, Destination::Own));
         assert_eq!((id(&second).as_str(), second.origin), ("for all", Destination::Everywhere));
+    }
+}
+
+async fn only_gateways_and_workers_of_the_environment_say_what_is_reserved_for_them(world: World) {
+    let plane = world.environment("prod");
+    let mut reader = plane.log.read(long_ago());
+    let mut word = event("word");
+    for destination in [Destination::Own, Destination::Publishers, Destination::Everywhere] {
+        for (event_type, is_reserved) in [
+            ("test.said", false),
+            (MESSAGE, false),
+            ("bellwire.approval.decided", true),
+            ("bellwire.x", true),
+            (PULSE, true),
+        ] {
+            word.event_type = event_type.to_owned();
+            plane.log.publish(destination, &word).await.unwrap();
+            let entry = entry(&mut reader).await;
+            assert_eq!(entry.origin, destination);
+            let wanted = match is_reserved && destination != Destination::Own {
+                true => Err(DropReason::Reserved(event_type.to_owned())),
+                false => Ok(event_type.to_owned()),
+            };
+            assert_eq!(entry.event.map(|event| event.event_type.clone()), wanted, "{destination:?}");
+        }
     }
 }
 

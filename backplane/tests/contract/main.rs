@@ -1,9 +1,9 @@
 //! The contract of a backplane, run over memory and RabbitMQ; and the behaviour of the real broker.
 //!
 //! - `world`: a fresh backplane of either kind; `fixtures`: events and jobs; `expect`: waiting with a deadline
-//! - `log`, `jobs`, `dead`, `control`: the contract, over both
+//! - `log`, `jobs`, `fairness`, `dead`, `control`: the contract, over both
 //! - `broker`: the broker these tests are given, and what its operator can do to it; `proxy`: a way to it that can be cut
-//! - `reconnecting`, `streams`, `publishing`, `dead_letters`, `roles`: over RabbitMQ alone
+//! - `reconnecting`, `streams`, `publishing`, `dead_letters`, `lanes`, `roles`: over RabbitMQ alone
 //!
 //! What changes the whole broker (an alarm) is a program of its own, so that it runs beside no other.
 
@@ -14,8 +14,10 @@ mod control;
 mod dead;
 mod dead_letters;
 mod expect;
+mod fairness;
 mod fixtures;
 mod jobs;
+mod lanes;
 mod log;
 mod network_proxy;
 mod publishing;

@@ -8,7 +8,8 @@ use model::PodId;
 use crate::{
     broker,
     expect::{down, entry, id, ids, item, next, soon, up},
-    fixtures::{event, job, long_ago, names, publish},
+    fixtures::{event, long_ago, names, publish},
+    jobs::job_of,
     network_proxy::{NetworkProxy, relay_to},
     world::Rabbit,
 };
@@ -114,19 +115,21 @@ async fn a_job_whose_taker_was_cut_off_comes_again_and_cannot_be_settled_by_the_
     Rabbit::run(async |rabbit| {
         let (direct, relayed, proxy) = two_ways(&rabbit).await;
         let mut reader = relayed.jobs.consume(&"imports".parse().unwrap(), 1);
-        up(&mut reader.link).await;
-        let submitted = job("imports");
-        direct.jobs.submit(&submitted).await.unwrap();
-        let held = next(&mut reader).await;
-        proxy.cut();
-        down(&mut reader.link).await;
-        let error = held.settle.settle(Settlement::Done).await.unwrap_err();
-        assert!(matches!(error, SendError::Unavailable(_)), "{error}");
-        proxy.restore();
-        let again = next(&mut reader).await;
-        assert_eq!(again.job, Ok(submitted));
-        assert!(again.redeliveries > 0, "the broker counts the lost connection");
-        again.settle.settle(Settlement::Done).await.unwrap();
+        for backlog in [0, 1, 4, 32] {
+            up(&mut reader.link).await;
+            let submitted = job_of("ada", backlog);
+            direct.jobs.submit(&submitted).await.unwrap();
+            let held = next(&mut reader).await;
+            proxy.cut();
+            down(&mut reader.link).await;
+            let error = held.settle.settle(Settlement::Done).await.unwrap_err();
+            assert!(matches!(error, SendError::Unavailable(_)), "{error}");
+            proxy.restore();
+            let again = next(&mut reader).await;
+            assert_eq!(again.job, Ok(submitted));
+            assert!(again.redeliveries > 0, "the broker counts the lost connection");
+            again.settle.settle(Settlement::Done).await.unwrap();
+        }
     })
     .await;
 }

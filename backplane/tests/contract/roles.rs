@@ -15,8 +15,9 @@ use tokio::sync::watch;
 
 use crate::{
     broker,
-    expect::{ids, next, soon, up},
+    expect::{entry, ids, next, soon, up},
     fixtures::{event, job, long_ago},
+    jobs::job_of,
     world::Rabbit,
 };
 
@@ -36,7 +37,7 @@ impl Users {
         if environment != "everywhere" {
             roles.args(["imports", "reports"]);
         }
-        for role in ["TOPOLOGY", "GATEWAY", "WORKER", "OPERATOR", "EVERYWHERE"] {
+        for role in ["TOPOLOGY", "GATEWAY", "WORKER", "PUBLISHER", "OPERATOR", "EVERYWHERE"] {
             roles.env(format!("BELLWIRE_{role}_PASSWORD"), PASSWORD);
         }
         let printed = roles.output().unwrap();
@@ -167,7 +168,6 @@ async fn a_worker_does_its_work_and_is_refused_the_rest() {
         let users = Users::of(&rabbit, "prod").await;
         let plane = users.open("worker.imports", "prod");
         let _reader = reads_own_log(&plane).await;
-        hears_its_words(&plane, &PodId::worker()).await;
         let mut jobs = plane.jobs.consume(&"imports".parse().unwrap(), 1);
         users.open("gateway", "prod").jobs.submit(&job("imports")).await.unwrap();
         let taken = next(&mut jobs).await;
@@ -175,11 +175,64 @@ async fn a_worker_does_its_work_and_is_refused_the_rest() {
         let retry = Settlement::Retry { job: again, after: std::time::Duration::ZERO };
         taken.settle.settle(retry).await.unwrap();
         next(&mut jobs).await.settle.settle(Settlement::Dead { reason: "a test".to_owned() }).await.unwrap();
+        for backlog in [1, 4, 32] {
+            users.open("gateway", "prod").jobs.submit(&job_of("ada", backlog)).await.unwrap();
+            next(&mut jobs).await.settle.settle(Settlement::Done).await.unwrap();
+        }
 
         refused_publish(&plane, Destination::Everywhere, &rabbit.topology("prod").everywhere()).await;
         refused_link(&mut plane.jobs.consume(&"reports".parse().unwrap(), 1).link).await;
-        refused_link(&mut plane.control.subscribe(&PodId::gateway()).link).await;
+        // Control messages are between gateways.
+        for pod in [PodId::gateway(), PodId::worker()] {
+            refused_link(&mut plane.control.subscribe(&pod).link).await;
+        }
+        let word = ControlMessage { from: PodId::gateway(), to: None, body: "not mine".into() };
+        assert!(matches!(plane.control.send(&word).await, Err(SendError::Refused(_))));
         in_another_environment_it_can_nothing(&users, "worker.imports").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_publisher_publishes_as_a_publisher_and_can_nothing_else() {
+    Rabbit::run(async |rabbit| {
+        declare(&rabbit, &["prod", "test"]).await;
+        let users = Users::of(&rabbit, "prod").await;
+        let plane = users.open("publisher", "prod");
+        plane.log.publish(Destination::Publishers, &event("mine")).await.unwrap();
+        let mut reader = users.open("gateway", "prod").log.read(long_ago());
+        let entry = entry(&mut reader).await;
+        assert_eq!((entry.origin, entry.event.unwrap().id.as_str()), (Destination::Publishers, "mine"));
+
+        let topology = rabbit.topology("prod");
+        refused_publish(&plane, Destination::Own, &topology.exchange()).await;
+        refused_publish(&plane, Destination::Everywhere, &topology.everywhere()).await;
+        refused_publish(
+            &users.open("publisher", "test"),
+            Destination::Publishers,
+            &rabbit.topology("test").publishers(),
+        )
+        .await;
+        let error = plane.jobs.submit(&job("imports")).await.unwrap_err();
+        assert!(matches!(error, SendError::Refused(_)), "{error}");
+        refused_link(&mut plane.log.read(long_ago()).link).await;
+        refused_link(&mut plane.jobs.consume(&"imports".parse().unwrap(), 1).link).await;
+        refused_link(&mut plane.control.subscribe(&PodId::gateway()).link).await;
+        in_another_environment_it_can_nothing(&users, "publisher").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_environment_without_an_exchange_for_publishers_goes_on_without_it() {
+    Rabbit::run(async |rabbit| {
+        declare(&rabbit, &["prod"]).await;
+        broker::delete_exchange(&rabbit.topology("prod").publishers()).await;
+        let users = Users::of(&rabbit, "prod").await;
+        let _gateway = reads_own_log(&users.open("gateway", "prod")).await;
+        declare(&rabbit, &["prod"]).await;
+        let publisher = users.open("publisher", "prod");
+        publisher.log.publish(Destination::Publishers, &event("mine")).await.unwrap();
     })
     .await;
 }

@@ -6,5 +6,6 @@ mod answers;
 mod broker;
 mod dev;
 mod jobs;
+mod key;
 mod running;
 mod token;

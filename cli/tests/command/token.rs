@@ -30,6 +30,19 @@ fn a_token_is_worth_something_in_its_environment_alone() {
 }
 
 #[test]
+fn a_token_gives_nothing_beyond_listening_unless_it_is_asked_for() {
+    let folder = Folder::with(SETTINGS);
+    let key = Key::hs256(b"the secret of prod, which is long enough", None, None);
+    for (arguments, scope) in [(&[][..], ""), (&["--scope", "tasks publish"], "tasks publish")] {
+        let output = folder.run(&[&["token", "--user", "ada", "--environment", "prod"], arguments].concat());
+        let token = String::from_utf8(output.stdout).unwrap();
+        let claims = key.verify(token.trim_end(), &"prod".parse().unwrap()).unwrap();
+        assert_eq!(claims.scope, scope);
+        assert!(claims.iat.is_some_and(|issued| issued < claims.exp));
+    }
+}
+
+#[test]
 fn who_names_no_environment_is_told_the_choice() {
     let line = Folder::with(SETTINGS).refusal(&["token", "--user", "ada"]);
     assert!(line.contains("--environment") && line.contains("prod, qa"), "{line}");

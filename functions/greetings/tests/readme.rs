@@ -11,7 +11,10 @@ use std::{
 use backplane::{Backplane, LogItem, ReadFrom, memory::Broker};
 use model::{Environment, Job, PodId, Task, TaskId, TaskState};
 use process::Readiness;
-use runtime::{Host, HostConfig, WorkerContext, testing::Harness};
+use runtime::{
+    Host, HostConfig, WorkerContext,
+    testing::{self, Harness},
+};
 use serde_json::json;
 use tokio::time::timeout;
 
@@ -47,8 +50,9 @@ async fn a_host_has_it_done_and_tells_its_owner() {
     let environment: Environment = "dev".parse().unwrap();
     let backplane = Broker::new().environment(&environment);
     let worker = WorkerContext {
-        environment,
+        environment: environment.clone(),
         backplane: backplane.clone(),
+        verifier: testing::verifier(&environment),
         storage: harness.storage().clone(),
         database: Some(harness.database().clone()),
         pod: PodId::worker(),
@@ -58,7 +62,7 @@ async fn a_host_has_it_done_and_tells_its_owner() {
     let host = tokio::spawn(host.run(std::future::pending()));
     timeout(PATIENCE, readiness.ready()).await.unwrap();
     let job = Job::new(TaskId::new(), Greetings.kind(), "ada", "A greeting", json!({ "name": "Ada" }));
-    backplane.jobs.submit(&job).await.unwrap();
+    backplane.jobs.submit(&testing::granted(&environment, job.clone())).await.unwrap();
     let end = timeout(PATIENCE, end_of(&backplane, job.task)).await.unwrap();
     assert_eq!((end.state, end.result), (TaskState::Succeeded, Some(json!(1))));
     host.abort();

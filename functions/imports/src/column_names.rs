@@ -1,6 +1,6 @@
 //! Makes column names of header fields that both databases accept.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// PostgreSQL cuts longer names, and two could become one.
 const MAX_BYTES: usize = 63;
@@ -11,14 +11,16 @@ const RESERVED: [&str; 6] = ["ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"]
 /// Makes a name of every field of a header: letters, digits and '_', no digit first, unique whatever the case.
 pub(crate) fn unique_names<'a>(header: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut taken: HashSet<String> = RESERVED.map(str::to_owned).into();
+    // The number to try next, so that very many fields of one name do not all try all numbers.
+    let mut numbers: HashMap<String, usize> = HashMap::new();
     let unique = |(at, field): (usize, &str)| {
         let name = column_name(field, at + 1);
         let mut candidate = name.clone();
-        let mut next = 2;
+        let next = numbers.entry(name.to_lowercase()).or_insert(2);
         while !taken.insert(candidate.to_lowercase()) {
             let suffix = format!("_{next}");
             candidate = format!("{}{suffix}", truncate(&name, MAX_BYTES - suffix.len()));
-            next += 1;
+            *next += 1;
         }
         candidate
     };

@@ -22,15 +22,26 @@ pub struct ImportsConfig {
     /// `BELLWIRE_IMPORTS__REJECTED_LIMIT`: rows that may be rejected before an import is given up; beyond 100, a
     /// tenth of all rows is too many as well. `10000`.
     pub rejected_limit: u64,
+    /// `BELLWIRE_IMPORTS__REJECTED_BYTES`: bytes that the file of rejected rows may have before an import is given up.
+    /// `64MiB`.
+    #[serde(deserialize_with = "quantity::bytes")]
+    pub rejected_bytes: u64,
     /// `BELLWIRE_IMPORTS__UNPACKED_LIMIT`: bytes that a packed file or a workbook may unpack to; beyond 64 MiB, 200
     /// times its size is too much as well. `8GiB`.
     #[serde(deserialize_with = "quantity::bytes")]
     pub unpacked_limit: u64,
+    /// `BELLWIRE_IMPORTS__VALUE_LIMIT`: bytes that the values of a file may come to; beyond 64 MiB, 200 times its size is
+    /// too much as well. `8GiB`.
+    #[serde(deserialize_with = "quantity::bytes")]
+    pub value_limit: u64,
     /// `BELLWIRE_IMPORTS__DEFINITIONS`: the folder with the definitions, `NAME.toml`; empty for none. ``.
     pub definitions: PathBuf,
     /// `BELLWIRE_IMPORTS__TABLES__0`, …: the tables into which imports without a definition may go; a `*` at the end
     /// stands for anything. `["*"]`.
     pub tables: Vec<TablePattern>,
+    /// `BELLWIRE_IMPORTS__SHARED_TABLES__0`, …: of these, the tables that any person's import may replace or add to; into
+    /// the others only their maker's may. `[]`.
+    pub shared_tables: Vec<TablePattern>,
 }
 
 impl Default for ImportsConfig {
@@ -40,9 +51,12 @@ impl Default for ImportsConfig {
             host: HostConfig::default(),
             deadline: Duration::from_secs(20 * 60),
             rejected_limit: 10_000,
+            rejected_bytes: 64 << 20,
             unpacked_limit: 8 << 30,
+            value_limit: 8 << 30,
             definitions: PathBuf::new(),
             tables: vec![TablePattern("*".to_owned())],
+            shared_tables: Vec::new(),
         }
     }
 }

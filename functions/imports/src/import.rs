@@ -14,7 +14,7 @@ use crate::{
     definition::{folder::Definitions, spec::ImportSpec},
     input::Input,
     output::{self, Output},
-    read::{source::FileSource, unpack::UnpackLimit},
+    read::{source::FileSource, unpack::UnpackLimit, values::ValueLimit},
     schema::plan::{Layout, Limits, Plan},
     write::{
         database::TableDatabase,
@@ -50,7 +50,11 @@ impl Imports {
     }
 
     fn limits(&self) -> Limits {
-        Limits { unpack: UnpackLimit { max_bytes: self.config.unpacked_limit }, columns: self.database.column_limit() }
+        Limits {
+            unpack: UnpackLimit { max_bytes: self.config.unpacked_limit },
+            columns: self.database.column_limit(),
+            values: ValueLimit { max_bytes: self.config.value_limit },
+        }
     }
 
     /// Reads the file once, from its beginning, into the table.
@@ -66,7 +70,8 @@ impl Imports {
             spec: spec.clone(),
             plan,
             source,
-            rejected: RejectedRowsWriter::new(context, self.config.rejected_limit),
+            values: ValueLimit { max_bytes: self.config.value_limit },
+            rejected: RejectedRowsWriter::new(context, self.config.rejected_limit, self.config.rejected_bytes),
             stop: context.stop.clone(),
             started,
         };
@@ -109,7 +114,7 @@ impl Function for Imports {
         if let Some(output) = self.database.earlier_output(context.task).await? {
             return Ok(output::completion(output));
         }
-        let spec = Arc::new(ImportSpec::resolve(input, &self.definitions, &self.config.tables, context)?);
+        let spec = Arc::new(ImportSpec::resolve(input, &self.definitions, &self.config, context)?);
         let mut plan = Plan::from_sample(context, &spec, self.limits()).await?;
         loop {
             match self.load(context, &spec, plan.clone(), started).await? {

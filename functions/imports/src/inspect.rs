@@ -8,7 +8,11 @@ use crate::{
     column::{Column, Value},
     definition::{parse::Definition, spec::ImportSpec},
     input::{Compression, Format},
-    read::{row::RowReader, unpack::UnpackLimit},
+    read::{
+        row::RowReader,
+        unpack::UnpackLimit,
+        values::{ValueCount, ValueLimit},
+    },
     schema::{
         mapping::{ColumnLimit, ColumnMapping},
         plan::{Layout, Limits, Plan, TextRows},
@@ -29,7 +33,8 @@ pub struct Inspection {
     pub value_bytes: u64,
 }
 
-/// Reads a whole file, detecting what is not given; it may unpack to so many bytes. Fails as an import would.
+/// Reads a whole file, detecting what is not given; what is unpacked, and its values, may come to so many bytes. Fails as
+/// an import would.
 pub fn inspect_file(
     content: Bytes,
     format: Option<Format>,
@@ -39,22 +44,24 @@ pub fn inspect_file(
     let limits = Limits {
         unpack: UnpackLimit { max_bytes: unpacked_limit },
         columns: ColumnLimit { max: 2000, database: "no database" },
+        values: ValueLimit { max_bytes: unpacked_limit },
     };
     let spec = ImportSpec::undefined(format, compression)?;
+    let values = || ValueCount::new(limits.values, content.len() as u64);
     let chunks = || Box::new(Some(content.clone()));
     let Plan { layout, mapping, .. } =
         Plan::of_file(content.len() as u64, chunks(), &spec, limits, CancellationToken::new())?;
     match layout {
         Layout::Sheet(workbook) => workbook.read(None, |sheet| {
             sheet.read_header(|_| Ok(()))?;
-            inspect_rows(sheet, mapping)
+            inspect_rows(sheet, mapping, values())
         }),
         Layout::Text(layout) => match layout.open(chunks(), &mapping, &spec, limits) {
             TextRows::Delimited(mut rows) => {
                 rows.read_header(|_| Ok(()))?;
-                inspect_rows(&mut *rows, mapping)
+                inspect_rows(&mut *rows, mapping, values())
             }
-            TextRows::Json(mut rows) => inspect_rows(&mut *rows, mapping),
+            TextRows::Json(mut rows) => inspect_rows(&mut *rows, mapping, values()),
         },
     }
 }
@@ -66,9 +73,14 @@ pub fn inspect_definition(text: &str) -> Result<(), String> {
     Definition::parse(&source).map(drop).map_err(faults)
 }
 
-fn inspect_rows(rows: &mut impl RowReader, mut mapping: ColumnMapping) -> Result<Inspection, Failure> {
+fn inspect_rows(
+    rows: &mut impl RowReader,
+    mut mapping: ColumnMapping,
+    mut values: ValueCount,
+) -> Result<Inspection, Failure> {
     let (mut written, mut rejected, mut counted) = (0, 0, CountedBytes::default());
     while let Some(row) = rows.next_row()? {
+        values.add(&row)?;
         match write_row(&row, &mapping, &mut counted)? {
             RowOutcome::Written => {
                 counted.end_row()?;

@@ -2,7 +2,7 @@
 //!
 //! - `source`: the chunks of a stored file, for a blocking thread; `unpack`: gzip and Zstandard; `text`: to UTF-8
 //! - `sniff`: format, compression and delimiter from the first bytes
-//! - `row`: the interface of the readers; `delimited` and `json_lines` read text
+//! - `row`: the interface of the readers; `delimited` and `json_lines` read text; `values` counts what they come to
 //! - `archive` with `xml` checks a workbook, `workbook` opens it, `sheet` reads its rows, `cell` its values
 
 pub(crate) mod archive;
@@ -15,5 +15,6 @@ pub(crate) mod sniff;
 pub(crate) mod source;
 pub(crate) mod text;
 pub(crate) mod unpack;
+pub(crate) mod values;
 pub(crate) mod workbook;
 pub(crate) mod xml;

@@ -3,14 +3,17 @@
 //! - `load`: reads the whole file into a row sink; `rejected`: the file of rows that do not fit
 //! - `strategy`: whether the table is created, emptied or extended; `sql`: statements that both databases share
 //! - `own_tables`: the record of tasks and tables
-//! - `database`: SQLite or PostgreSQL; `sqlite`, and `postgres` with `copy`, the text format of its COPY
+//! - `database`: SQLite or PostgreSQL; `sqlite` and `postgres` load a table, `sqlite_schema` and `postgres_catalog` tell
+//!   what is there, `copy` is the text format of PostgreSQL's COPY
 
 pub(crate) mod copy;
 pub(crate) mod database;
 pub(crate) mod load;
 pub(crate) mod own_tables;
 pub(crate) mod postgres;
+mod postgres_catalog;
 pub(crate) mod rejected;
 pub(crate) mod sql;
 pub(crate) mod sqlite;
+mod sqlite_schema;
 pub(crate) mod strategy;

@@ -21,6 +21,9 @@ pub struct ReportsConfig {
     pub definitions: PathBuf,
     /// `BELLWIRE_REPORTS__DATABASE_URL`: the database of the queries, with a role that may only read. Empty: `database.url`.
     pub database_url: String,
+    /// `BELLWIRE_REPORTS__ONLY_READERS`: whether the worker ends where the role of the queries may do more than read; else
+    /// it warns. `false`.
+    pub only_readers: bool,
     /// `BELLWIRE_REPORTS__STATEMENT_TIMEOUT`: the time limit of one report's query, its rows fetched. `5m`.
     #[serde(deserialize_with = "quantity::duration")]
     pub statement_timeout: Duration,
@@ -42,6 +45,7 @@ impl Default for ReportsConfig {
             deadline: Duration::from_secs(20 * 60),
             definitions: PathBuf::new(),
             database_url: String::new(),
+            only_readers: false,
             statement_timeout: Duration::from_secs(5 * 60),
             row_limit: 2_000_000,
             byte_limit: 1 << 30,
@@ -60,6 +64,7 @@ impl fmt::Debug for ReportsConfig {
             .field("deadline", &self.deadline)
             .field("definitions", &self.definitions)
             .field("database_url", &database_url)
+            .field("only_readers", &self.only_readers)
             .field("statement_timeout", &self.statement_timeout)
             .field("row_limit", &self.row_limit)
             .field("byte_limit", &self.byte_limit)

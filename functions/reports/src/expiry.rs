@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::input::Format;
 
-/// The prefix of the keys of reports' files and of no others: uploads have keys of their own.
+/// The prefix of the keys of reports' files and of no others. With a '-' in it they outlive `files.keep`.
 const PREFIX: &str = "report-";
 /// The pause between two removals is also the most that a file outlives its time.
 const MIN_PAUSE: Duration = Duration::from_millis(100);
@@ -28,7 +28,7 @@ pub(crate) async fn remove_expired(worker: &WorkerContext, keep: Duration, stop:
     loop {
         if let Some(before) = SystemTime::now().checked_sub(keep) {
             tokio::select! {
-                removed = worker.storage.remove_older(&worker.environment, PREFIX, before) => match removed {
+                removed = worker.storage.remove_older(&worker.environment, |id| id.starts_with(PREFIX), before) => match removed {
                     Ok(0) => {}
                     Ok(files) => tracing::info!(files, "reports have expired"),
                     Err(error) => tracing::warn!(%error, "expired reports were not all removed; they will be"),

@@ -29,5 +29,6 @@ mod write;
 
 pub use config::ReportsConfig;
 pub use inspect::inspect_definition;
+pub use query::role::UnneededRight;
 pub use report::{OpenError, Reports};
 pub use runtime::DatabaseConfig;

@@ -9,8 +9,8 @@ use std::{
 use async_trait::async_trait;
 use model::Kind;
 use runtime::{
-    Completion, Context, Database, DatabaseConfig, Failure, Function, WorkerContext, catalogue::Offer, database,
-    definitions::Faults, thread,
+    Completion, Context, Database, DatabaseConfig, DatabaseError, Failure, Function, WorkerContext, catalogue::Offer,
+    database, definitions::Faults, thread,
 };
 use storage::StoredFile;
 use tokio::sync::mpsc;
@@ -22,7 +22,12 @@ use crate::{
     expiry,
     input::{Format, Input},
     output::{self, Output},
-    query::{self, bound_query::BoundQuery, run::QueryRun},
+    query::{
+        self,
+        bound_query::BoundQuery,
+        role::{self, UnneededRight},
+        run::QueryRun,
+    },
     upload,
     write::file_writer::FileWriter,
 };
@@ -59,6 +64,11 @@ impl Reports {
         let database = Database::open_url(setting, url, "bellwire-reports")?;
         let definitions = folder::read(&config.definitions)?;
         Ok(Self { config, database, definitions })
+    }
+
+    /// What the role of the queries may do besides reading.
+    pub async fn unneeded_rights(&self) -> Result<Vec<UnneededRight>, DatabaseError> {
+        role::unneeded_rights(&self.database).await
     }
 
     fn definition(&self, context: &Context, name: &str) -> Result<Arc<ReportDefinition>, Failure> {
@@ -140,7 +150,16 @@ impl Function for Reports {
     }
 
     async fn background(&self, worker: &WorkerContext, stop: CancellationToken) -> anyhow::Result<()> {
-        expiry::remove_expired(worker, self.config.keep, stop).await;
-        Ok(())
+        let checked = async {
+            tokio::select! {
+                checked = role::check(&self.database, self.config.only_readers) => checked,
+                () = stop.cancelled() => Ok(()),
+            }
+        };
+        let expired = async {
+            expiry::remove_expired(worker, self.config.keep, stop.clone()).await;
+            Ok(())
+        };
+        tokio::try_join!(checked, expired).map(drop)
     }
 }

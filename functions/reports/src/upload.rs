@@ -87,6 +87,9 @@ pub(crate) async fn upload(mut reader: UploadReader, mut upload: Upload) -> Resu
 pub(crate) fn failure(error: StorageError) -> Failure {
     match error {
         StorageError::TooLarge(limit) => too_large(limit),
+        StorageError::QuotaFull(why) => {
+            Failure::Permanent { reason: "quota", message: format!("The report's file cannot be kept: {why}") }
+        }
         StorageError::Full => Failure::passing("The storage for results is full.", error),
         error => Failure::passing("The storage for results cannot be used now.", error),
     }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use model::{Environment, TaskId, catalogue::allows};
+use model::{Environment, TaskId, catalogue::allows, job::Grant};
 use serde::{Serialize, de::DeserializeOwned};
 use storage::OwnerFiles;
 use tokio::sync::watch;
@@ -25,6 +25,10 @@ pub struct Context {
     pub owner: String,
     /// The groups of the owner when the task was submitted.
     pub groups: Vec<String>,
+    /// The gateway's grant of the job, which the jobs of a workflow's steps carry on.
+    pub grant: Option<Grant>,
+    /// The number of the owner's other tasks that had not ended when it was submitted.
+    pub backlog: u32,
     /// The title that its owner gave it.
     pub title: String,
     /// The number of this attempt, from 1.

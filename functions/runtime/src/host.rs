@@ -179,6 +179,7 @@ impl Host {
                 Some(ended) = jobs.join_next() => log_panic(ended),
                 changed = health.changed() => changed.map_err(|_| HostError::LogEnded)?,
                 Ok(()) = queue.link.changed() => {}
+                () = self.runner.cancellations.queued.notified() => queue.wake.notify_one(),
                 delivery = queue.deliveries.recv(), if room && caught_up => match delivery {
                     Some(delivery) => { jobs.spawn(self.runner.clone().handle_delivery(delivery)); }
                     None => return Err(HostError::QueueEnded(self.runner.kind.clone())),

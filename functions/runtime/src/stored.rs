@@ -49,7 +49,8 @@ pub async fn write(
     let json = serde_json::to_vec(value).map_err(|error| StorageError::Failed(error.to_string()))?;
     let bytes = json.len();
     let put = async {
-        let mut upload = files.put(key.clone()).await?;
+        // Its task is accepted or has had its effect: a full quota is no reason to forget what belongs to it.
+        let mut upload = files.put_beyond_quota(key.clone()).await?;
         upload.write(Bytes::from(json)).await?;
         upload.finish().await
     };

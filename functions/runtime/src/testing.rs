@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
-use model::TaskId;
+use model::{Environment, Job, TaskId};
 use serde_json::Value;
+use signing::{SigningKey, Verifier};
 use storage::{FileKey, InvalidKey, OwnerFiles, Storage, StorageConfig, StorageError};
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -109,6 +110,21 @@ impl Harness {
     }
 }
 
+/// The job as the gateway of a test's environment submits it.
+pub fn granted(environment: &Environment, job: Job) -> Job {
+    gateway_key().grant(environment, job)
+}
+
+/// Verifies what [`granted`] has signed, for the [`crate::WorkerContext`] of a test.
+pub fn verifier(environment: &Environment) -> Verifier {
+    Verifier::of(environment, &gateway_key())
+}
+
+/// The key of the gateways of a test.
+pub fn gateway_key() -> SigningKey {
+    SigningKey::derived_from(b"the secret of a test's environments")
+}
+
 /// A first attempt at a new task of `ada` in `test`, and the receiver of its progress.
 pub fn context(files: OwnerFiles) -> (Context, watch::Receiver<f64>) {
     let (progress, receiver) = watch::channel(0.0);
@@ -117,7 +133,9 @@ pub fn context(files: OwnerFiles) -> (Context, watch::Receiver<f64>) {
         environment: "test".parse().expect("it is a name"),
         owner: "ada".to_owned(),
         groups: Vec::new(),
+        backlog: 0,
         parent: None,
+        grant: None,
         title: "A test".to_owned(),
         attempt: 1,
         deadline: Instant::now() + Duration::from_secs(60),

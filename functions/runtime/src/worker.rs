@@ -27,7 +27,7 @@ use clap::{Args, Command, FromArgMatches};
 use model::{Environment, PodId};
 use process::{Admin, AdminListen, Environments, Options, ProcessContext, Settings};
 use serde::Deserialize;
-use storage::{Storage, StorageConfig};
+use storage::{FilesConfig, Storage, StorageConfig};
 use tracing::info;
 
 use crate::{
@@ -108,11 +108,13 @@ async fn serve<F: Function>(
     let environments = Environments::read(&settings)?;
     let environment = environments.select(chosen.as_ref())?.name.clone();
     let Worker { admin_listen, host, function } = build(&settings)?;
+    let verifier = environments.verifier(&settings, &environment)?;
     let storage = Storage::open(&settings.section::<StorageConfig>("storage")?)?;
+    let storage = storage.with_limits(settings.section::<FilesConfig>("files")?);
     let database = database(&settings)?;
     let backplane = Backplane::open(&environments.backplane(&settings, &environment)?, &environment)?;
     let admin = Admin::open(&settings, admin_listen, readiness.clone()).await?;
-    let worker = WorkerContext { environment, backplane, storage, database, pod: PodId::worker() };
+    let worker = WorkerContext { environment, backplane, verifier, storage, database, pod: PodId::worker() };
     info!(environment = %worker.environment, pod = %worker.pod, admin = %admin.address(), "working");
     let host = Host::new(worker, host, function, &readiness)?;
     admin.serve_during(host.run(signals.stop().cancelled_owned())).await??;

@@ -2,6 +2,7 @@
 
 use backplane::Backplane;
 use model::{Environment, PodId};
+use signing::Verifier;
 use storage::Storage;
 
 use crate::database::Database;
@@ -13,6 +14,8 @@ pub struct WorkerContext {
     pub environment: Environment,
     /// The backplane of that environment.
     pub backplane: Backplane,
+    /// Verifies what the gateways of that environment have signed: jobs and answers.
+    pub verifier: Verifier,
     /// The files.
     pub storage: Storage,
     /// The database of `[database]`, if there is one.

@@ -92,6 +92,18 @@ fn what_a_step_must_or_may_not_have_is_named_with_its_line() {
         ("[[step]]\nid = 'x'\nkind = 'approval'", "it.toml:12: step \"x\": ask: say who is asked"),
         ("[[step]]\nid = 'x'\nkind = 'wait'", "it.toml:12: step \"x\": for: a wait has either"),
         (
+            "[[step]]\nid = 'x'\nkind = 'approval'\nask = '{{ input.file }}'",
+            "it.toml:15: step \"x\": ask: {{ input.file }} does not say what it is; write user:{{ input.file }} or group:",
+        ),
+        (
+            "[[step]]\nid = 'x'\nkind = 'approval'\nask = 'group:{{ input.fiel }}'",
+            "it.toml:15: step \"x\": ask: there is no [[input]] \"fiel\"",
+        ),
+        (
+            "[[step]]\nid = 'x'\nkind = 'approval'\nask = 'ada'",
+            "it.toml:15: step \"x\": ask: audience: \"ada\" is none",
+        ),
+        (
             "[[step]]\nid = 'x'\nkind = 'wait'\nfor = '1s'\nuntil = 'x'",
             "it.toml:15: step \"x\": for: a wait has either",
         ),

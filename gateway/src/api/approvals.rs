@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use axum::{Json, body::Body, extract::Path, http::StatusCode};
+use axum::{
+    Json,
+    body::Body,
+    extract::{Path, State},
+    http::StatusCode,
+};
 use backplane::Destination;
 use jiff::Timestamp;
 use model::{
@@ -15,7 +20,12 @@ use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use super::{problem::Problem, request::read_json, tasks::SCOPE};
-use crate::{caller::Caller, dispatch::questions::AskedQuestion};
+use crate::{
+    caller::Caller,
+    dispatch::questions::AskedQuestion,
+    pod::{Pod, PodState},
+    user_requests::CountedCaller,
+};
 
 const MAX_REQUEST_BYTES: usize = 16 * 1024;
 const MAX_COMMENT_CHARS: usize = 500;
@@ -89,9 +99,9 @@ impl From<AskedQuestion> for Approval {
 /// List the unanswered questions to the caller.
 #[utoipa::path(
     get, path = "/api/approvals", tag = "approvals",
-    responses((status = 200, body = Approvals), (status = 401, body = Problem)),
+    responses((status = 200, body = Approvals), (status = 401, body = Problem), (status = 429, body = Problem)),
 )]
-pub async fn list(caller: Caller) -> Result<Json<Approvals>, Problem> {
+pub async fn list(caller: CountedCaller) -> Result<Json<Approvals>, Problem> {
     let asked = caller.environment.dispatch.open_questions(caller.recipient.clone(), MAX_LISTED).await?;
     Ok(Json(Approvals { approvals: asked.into_iter().map(Approval::from).collect() }))
 }
@@ -105,23 +115,25 @@ pub async fn list(caller: Caller) -> Result<Json<Approvals>, Problem> {
         (status = 400, body = Problem), (status = 401, body = Problem),
         (status = 403, body = Problem, description = "the question is not for the caller"), (status = 404, body = Problem),
         (status = 409, body = Problem, description = "another user has answered before; the detail names them and the answer"),
-        (status = 503, body = Problem),
+        (status = 408, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem),
     ),
 )]
 pub async fn answer(
-    caller: Caller,
+    State(pod): State<Pod>,
+    caller: CountedCaller,
     Path((id, step)): Path<(String, String)>,
     body: Body,
 ) -> Result<Json<AcceptedAnswer>, Problem> {
     caller.require(SCOPE)?;
-    let NewAnswer { decision, comment } = read(body).await?;
+    let NewAnswer { decision, comment } = read(&pod, body).await?;
     let (task, asked) = find(&caller, &id, &step).await?;
     if !asked.audience.includes(&caller.claims.sub, &caller.claims.groups) {
         let detail = "this question is asked of others; only they can answer it";
         return Err(Problem::new(StatusCode::FORBIDDEN, "not-asked", detail));
     }
     let (by, groups) = (caller.claims.sub.clone(), caller.claims.groups.clone());
-    let mine = Answer { task, step, decision, by, groups, comment };
+    let mine = Answer { task, step, decision, by, groups, comment, signature: String::new() };
+    let mine = caller.environment.key.signing.sign_answer(&caller.environment.name, mine);
     match &asked.answer {
         // Sent again, because the client got no reply or the first pod's answer had not come through the log yet.
         Some(answer) if *answer == mine => return Ok(Json(mine.into())),
@@ -129,7 +141,8 @@ pub async fn answer(
         None => {}
     }
     // Registered before it is published: the run may end, and its question be dropped, as soon as it is read.
-    let first = caller.environment.dispatch.await_answer(task, mine.step.clone()).await?;
+    let dispatch = &caller.environment.dispatch;
+    let first = dispatch.await_answer(caller.recipient.clone(), task, mine.step.clone()).await?;
     caller.environment.backplane.log.publish(Destination::Own, &mine.event(audience(&asked))).await?;
     match timeout(LOG_TIMEOUT, first).await {
         Ok(Ok(first)) if first == mine => Ok(Json(mine.into())),
@@ -140,8 +153,8 @@ pub async fn answer(
     }
 }
 
-async fn read(body: Body) -> Result<NewAnswer, Problem> {
-    let mut answer: NewAnswer = read_json(body, MAX_REQUEST_BYTES, "invalid-decision", "decision").await?;
+async fn read(pod: &PodState, body: Body) -> Result<NewAnswer, Problem> {
+    let mut answer: NewAnswer = read_json(pod, body, MAX_REQUEST_BYTES, "invalid-decision", "decision").await?;
     let comment = answer.comment.as_deref().map(str::trim).unwrap_or_default();
     if comment.chars().count() > MAX_COMMENT_CHARS {
         let detail = format!("comment: it may have {MAX_COMMENT_CHARS} characters at most");

@@ -53,12 +53,14 @@ pub async fn issue(
     if !is_id(&query.user) || !groups.iter().all(|group| is_id(group)) {
         return Err(Problem::bad_request("invalid-parameter", "user, groups: no spaces, 1 to 256 bytes each"));
     }
+    let now = Timestamp::now().as_second();
     let claims = Claims {
         sub: query.user,
         env: query.env.to_string(),
         groups,
-        scope: "publish publish:everywhere tasks".to_owned(),
-        exp: Timestamp::now().as_second() + LIFETIME_SECONDS,
+        scope: "tasks publish publish:tasks publish:everywhere".to_owned(),
+        exp: now + LIFETIME_SECONDS,
+        iat: Some(now),
         iss: None,
         aud: None,
     };

@@ -55,8 +55,9 @@ pub async fn stream(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let after = start_cursor(&headers, &query)?;
-    let permit = pod.connection_permit()?;
-    let subscription = caller.environment.dispatch.subscribe(caller.recipient.clone(), after, true).await?;
+    caller.environment.available()?;
+    let permit = pod.connection_permit(&caller)?;
+    let subscription = caller.environment.dispatch.subscribe(caller.recipient.clone(), after).await?;
     let format = if version == Version::HTTP_10 { Format::Plain } else { Format::PlainChunked };
     let timer = ConnectionTimer::new(&pod.config, &pod.draining, caller.claims.expires());
     let queue = caller.environment.write_queue.clone();
@@ -85,6 +86,7 @@ async fn serve(writer: &Arc<ConnectionWriter>, format: Format, mut timer: Connec
             },
         }
     };
+    writer.drop_feed();
     counter!("bellwire_connections_ended_total", "reason" => reason.as_str()).increment(1);
     writer.send(format.wrap(sse::retry(rand::random_range(200..3000))));
     if format.is_chunked() {

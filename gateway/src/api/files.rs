@@ -1,4 +1,5 @@
-//! `/api/files`: streamed upload of tasks' inputs, and download of their results; each user has files of their own.
+//! `/api/files`: streamed upload of tasks' inputs, download of their results, and deletion of both; each user has files
+//! of their own.
 
 use axum::{
     Json,
@@ -10,11 +11,11 @@ use axum::{
 use futures_util::StreamExt;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
-use storage::{FileKey, FileName, StorageError};
+use storage::{FileKey, FileName};
 use utoipa::ToSchema;
 
-use super::{problem::Problem, tasks::SCOPE};
-use crate::{caller::Caller, pod::Pod};
+use super::{problem::Problem, request::BodyReader, tasks::SCOPE};
+use crate::{pod::Pod, user_requests::CountedCaller};
 
 /// A file that was stored.
 #[derive(Debug, Serialize, ToSchema)]
@@ -34,12 +35,14 @@ pub struct Uploaded {
     request_body(content_type = "application/octet-stream", content = Vec<u8>),
     responses(
         (status = 201, body = Uploaded), (status = 400, body = Problem), (status = 401, body = Problem),
-        (status = 403, body = Problem), (status = 413, body = Problem), (status = 507, body = Problem),
+        (status = 403, body = Problem), (status = 408, body = Problem, description = "the body came too slowly"),
+        (status = 413, body = Problem), (status = 429, body = Problem),
+        (status = 507, body = Problem, description = "the quota or the storage is full"),
     ),
 )]
 pub async fn upload(
     State(pod): State<Pod>,
-    caller: Caller,
+    caller: CountedCaller,
     Path(name): Path<String>,
     headers: HeaderMap,
     body: Body,
@@ -48,16 +51,13 @@ pub async fn upload(
     let key = FileKey::generate(name.parse::<FileName>()?);
     let max = pod.config.largest_file;
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|bytes| bytes > max) {
-        return Err(StorageError::TooLarge(max).into());
-    }
     // An upload that is dropped before it is finished leaves nothing behind.
     let mut upload = caller.files(&pod).put(key).await?.limit(max);
-    let mut content = body.into_data_stream();
-    while let Some(bytes) = content.next().await {
-        let interrupted =
-            |_| Problem::bad_request("request-broken", "the upload did not arrive whole; nothing was kept");
-        upload.write(bytes.map_err(interrupted)?).await?;
+    // Refused before it is sent.
+    upload.check_room(announced.unwrap_or(0)).await?;
+    let mut content = BodyReader::upload(&pod, body);
+    while let Some(bytes) = content.next().await? {
+        upload.write(bytes).await?;
     }
     let file = upload.finish().await?;
     let href = file.key.href();
@@ -68,15 +68,25 @@ pub async fn upload(
 /// Get one of one's own files.
 #[utoipa::path(
     get, path = "/api/files/{key}", tag = "files", params(("key" = String, Path, description = "`<id>/<name>`")),
-    responses((status = 200, content_type = "application/octet-stream"), (status = 401, body = Problem), (status = 404, body = Problem)),
+    responses((status = 200, content_type = "application/octet-stream"), (status = 401, body = Problem), (status = 404, body = Problem), (status = 429, body = Problem)),
 )]
-pub async fn download(State(pod): State<Pod>, caller: Caller, Path(key): Path<String>) -> Result<Response, Problem> {
+pub async fn download(
+    State(pod): State<Pod>,
+    caller: CountedCaller,
+    Path(key): Path<String>,
+) -> Result<Response, Problem> {
     let key: FileKey = key.parse()?;
     let file = caller.files(&pod).get(&key).await?;
     let name = utf8_percent_encode(key.name(), NON_ALPHANUMERIC);
     let disposition = HeaderValue::try_from(format!("attachment; filename*=UTF-8''{name}"))
         .map_err(|_| Problem::bad_request("invalid-file-key", "the file's name cannot be sent"))?;
-    let mut response = Body::from_stream(file.content).into_response();
+    // It counts until it was sent, or nobody reads it any more.
+    let permit = caller.into_permit();
+    let content = file.content.map(move |bytes| {
+        let _until_sent = &permit;
+        bytes
+    });
+    let mut response = Body::from_stream(content).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_LENGTH, file.bytes.into());
     headers.insert(header::CONTENT_DISPOSITION, disposition);
@@ -84,4 +94,23 @@ pub async fn download(State(pod): State<Pod>, caller: Caller, Path(key): Path<St
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
     Ok(response)
+}
+
+/// Delete one of one's own files, for good; a task that needs it will fail.
+#[utoipa::path(
+    delete, path = "/api/files/{key}", tag = "files", params(("key" = String, Path, description = "`<id>/<name>`")),
+    responses(
+        (status = 204, description = "it is gone"), (status = 400, body = Problem), (status = 401, body = Problem),
+        (status = 403, body = Problem), (status = 404, body = Problem, description = "also for another's file"),
+        (status = 429, body = Problem),
+    ),
+)]
+pub async fn delete(
+    State(pod): State<Pod>,
+    caller: CountedCaller,
+    Path(key): Path<String>,
+) -> Result<StatusCode, Problem> {
+    caller.require(SCOPE)?;
+    caller.files(&pod).delete(&key.parse()?).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::problem::Problem;
-use crate::caller::Caller;
+use crate::user_requests::CountedCaller;
 
 /// The functions, each with the offers that the caller may start.
 #[derive(Debug, Serialize, ToSchema)]
@@ -20,9 +20,9 @@ pub struct FunctionList {
 /// List what can be started.
 #[utoipa::path(
     get, path = "/api/functions", tag = "tasks",
-    responses((status = 200, body = FunctionList), (status = 401, body = Problem), (status = 503, body = Problem)),
+    responses((status = 200, body = FunctionList), (status = 401, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem)),
 )]
-pub async fn list(caller: Caller) -> Result<Json<FunctionList>, Problem> {
+pub async fn list(caller: CountedCaller) -> Result<Json<FunctionList>, Problem> {
     let mut functions = caller.environment.functions.all().await?.to_vec();
     for function in &mut functions {
         function.offers.retain(|offer| allows(&offer.allow, &caller.claims.sub, &caller.claims.groups));

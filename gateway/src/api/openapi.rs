@@ -21,8 +21,8 @@ use crate::{hub::negotiate, pod::Pod};
     info(title = "Bellwire", description = "Tells people in a browser, the moment it happens, what their background work has come to."),
     paths(
         event_stream::stream, publish::publish, task_routes::start, task_routes::list, task_routes::show,
-        task_routes::cancel, files::upload, files::download, functions::list, approvals::list, approvals::answer,
-        negotiate::negotiate,
+        task_routes::cancel, files::upload, files::download, files::delete, functions::list, approvals::list,
+        approvals::answer, negotiate::negotiate,
     ),
     modifiers(&Bearer),
 )]

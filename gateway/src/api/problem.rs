@@ -66,6 +66,11 @@ impl Problem {
         self
     }
 
+    /// Returns true if this is its code.
+    pub fn has_code(&self, code: &str) -> bool {
+        self.problem.strip_prefix(TYPE_PREFIX) == Some(code)
+    }
+
     /// The same, naming the part of the request.
     pub fn within(mut self, part: &str) -> Self {
         self.detail = format!("{part}: {}", self.detail);
@@ -92,9 +97,6 @@ impl fmt::Display for Problem {
 impl From<SubscribeError> for Problem {
     fn from(error: SubscribeError) -> Self {
         match error {
-            SubscribeError::TooManyConnections(_) => {
-                Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-connections", error.to_string())
-            }
             SubscribeError::CatchingUp | SubscribeError::Stopping => Self::unavailable(error.to_string()),
         }
     }
@@ -109,6 +111,10 @@ impl IntoResponse for Problem {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if status == StatusCode::REQUEST_TIMEOUT {
+            // What still comes belongs to the request that was given up.
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -152,6 +158,9 @@ impl From<StorageError> for Problem {
             StorageError::Full => {
                 error!(%error, "answered 507");
                 Self::new(StatusCode::INSUFFICIENT_STORAGE, "storage-full", "the storage is full; nothing was kept")
+            }
+            StorageError::QuotaFull(_) => {
+                Self::new(StatusCode::INSUFFICIENT_STORAGE, "quota-full", format!("{error}; nothing was kept"))
             }
             StorageError::Failed(_) => {
                 error!(%error, "answered 503");

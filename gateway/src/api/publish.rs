@@ -3,6 +3,7 @@
 use axum::{
     Json,
     body::Body,
+    extract::State,
     http::{HeaderMap, StatusCode, header},
 };
 use backplane::{Destination, SendError};
@@ -10,8 +11,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use model::{
     Event, EventError,
-    approval::{ASKED, DECIDED},
-    event::{CONTENT_TYPE, MAX_EVENT_BYTES},
+    event::{CONTENT_TYPE, MAX_EVENT_BYTES, MESSAGE},
 };
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
@@ -20,9 +20,20 @@ use utoipa::ToSchema;
 
 use super::{
     problem::Problem,
-    request::{Parameters, read_body},
+    request::{Parameters, read_body, with_json},
 };
-use crate::caller::Caller;
+use crate::{caller::Caller, pod::Pod, user_requests::CountedCaller};
+
+/// The scope for events of anything but tasks.
+const PUBLISH: &str = "publish";
+/// The scope for events of tasks, as workers publish them.
+const PUBLISH_TASKS: &str = "publish:tasks";
+/// The scope for every environment.
+const PUBLISH_EVERYWHERE: &str = "publish:everywhere";
+/// The first letters of the types of events of tasks.
+const TASK_TYPES: &str = "bellwire.task.";
+/// The first letters of the types that are Bellwire's own.
+const OWN_TYPES: &str = "bellwire.";
 
 /// The content type of several events at once.
 const BATCH_TYPE: &str = "application/cloudevents-batch+json";
@@ -52,23 +63,27 @@ pub struct Accepted {
     post, path = "/api/events", tag = "events",
     params(("to" = Option<String>, Query, description = "`everywhere` reaches every environment; scope `publish:everywhere`")),
     request_body(content_type = "application/cloudevents+json", content = Value,
-        description = "a CloudEvent 1.0 with `audience`: user:<id>, group:<name> or environment, separated by spaces"),
+        description = "a CloudEvent 1.0 with `audience`: user:<id>, group:<name> or environment, separated by spaces. The scope is `publish`; that of `bellwire.task.…` is `publish:tasks`; of other types that begin with `bellwire.` only `bellwire.message` is taken"),
     responses(
         (status = 202, body = Accepted, description = "the broker has confirmed all"),
         (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
-        (status = 413, body = Problem), (status = 503, body = Problem),
+        (status = 408, body = Problem), (status = 413, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem),
     ),
 )]
 pub async fn publish(
-    caller: Caller,
+    State(pod): State<Pod>,
+    caller: CountedCaller,
     Parameters(query): Parameters<PublishQuery>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
     let destination = destination(&caller, query.to.as_deref())?;
-    let body = read_body(body, MAX_REQUEST_BYTES).await?;
-    let mut events = read(&headers, &body)?;
-    events.iter_mut().try_for_each(prepare)?;
+    let body = read_body(&pod, body, MAX_REQUEST_BYTES).await?;
+    // The body may have taken longer than the token was valid.
+    caller.require_unexpired()?;
+    let mut events = with_json(&pod, body.len(), move || read(&headers, &body)).await?;
+    events.iter().try_for_each(|event| check_rights(&caller, destination, event))?;
+    events.iter_mut().for_each(prepare);
     // All of them are valid before the first is sent.
     let encoded: Vec<_> = events.iter().map(Event::encode).collect::<Result<_, _>>()?;
     for (done, event) in encoded.iter().enumerate() {
@@ -92,8 +107,10 @@ fn publish_problem(error: SendError, destination: Destination) -> Problem {
 
 fn destination(caller: &Caller, to: Option<&str>) -> Result<Destination, Problem> {
     match to {
-        None => caller.require("publish").map(|()| Destination::Own),
-        Some("everywhere") => caller.require("publish:everywhere").map(|()| Destination::Everywhere),
+        // Which of the two it takes depends on the events.
+        None if caller.claims.has_scope(PUBLISH_TASKS) => Ok(Destination::Own),
+        None => caller.require(PUBLISH).map(|()| Destination::Own),
+        Some("everywhere") => caller.require(PUBLISH_EVERYWHERE).map(|()| Destination::Everywhere),
         Some(_) => Err(Problem::bad_request("invalid-parameter", "to: it can only be `everywhere`")),
     }
 }
@@ -115,24 +132,47 @@ fn media_type(content_type: &str) -> String {
     content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-/// Refuses reserved types, and sets what a publisher cannot.
-fn prepare(event: &mut Event) -> Result<(), Problem> {
+/// Checks that the caller may publish events of this type.
+fn check_rights(caller: &Caller, destination: Destination, event: &Event) -> Result<(), Problem> {
+    let event_type = event.event_type.as_str();
+    if event_type.starts_with(TASK_TYPES) {
+        if destination == Destination::Everywhere {
+            // No task is of every environment; readers drop what claims to be.
+            let detail = format!("type: {event_type} cannot be published everywhere");
+            return Err(Problem::new(StatusCode::FORBIDDEN, "event-reserved", detail));
+        }
+        return caller.require(PUBLISH_TASKS);
+    }
     if event.is_pulse() {
         return Err(Problem::bad_request("invalid-event", "type: bellwire.pulse is for gateways alone"));
     }
-    if [ASKED, DECIDED].contains(&event.event_type.as_str()) {
-        // Only the gateway can vouch for the user who answers, and only a workflow's worker may ask.
+    if !event.is_for_publishers() || looks_reserved(event_type) && event_type != MESSAGE {
+        // Only the gateway can vouch for the user who answers a question, only a workflow's worker may ask, and a later
+        // version may give a meaning to the rest.
         let detail = format!(
-            "type: {} is for workflows and gateways alone; answer at /api/tasks/{{id}}/steps/{{step}}",
-            event.event_type
+            "type: {event_type} is reserved: of the types that begin with bellwire. a publisher may use bellwire.message, \
+             and with the scope {PUBLISH_TASKS} those of bellwire.task.; answers go to /api/tasks/{{id}}/steps/{{step}}"
         );
         return Err(Problem::new(StatusCode::FORBIDDEN, "event-reserved", detail));
     }
+    match destination {
+        Destination::Own | Destination::Publishers => caller.require(PUBLISH),
+        Destination::Everywhere => Ok(()),
+    }
+}
+
+/// Returns true if a type differs from one of ours at most in case, or in characters that cannot be seen.
+fn looks_reserved(event_type: &str) -> bool {
+    let visible = event_type.chars().filter(|letter| letter.is_ascii_graphic() || letter.is_alphanumeric());
+    visible.flat_map(char::to_lowercase).take(OWN_TYPES.len()).eq(OWN_TYPES.chars())
+}
+
+/// Sets what a publisher cannot.
+fn prepare(event: &mut Event) {
     event.time.get_or_insert_with(Timestamp::now);
     // Stamped on delivery; a publisher's values are dropped.
     event.environment = None;
     event.cursor = None;
-    Ok(())
 }
 
 fn read_batch(body: &[u8]) -> Result<Vec<Event>, Problem> {

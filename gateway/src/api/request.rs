@@ -1,17 +1,25 @@
 //! A request's query and body, or a problem that says what is wrong with them.
 
-use std::error::Error;
+use std::time::Duration;
 
 use axum::{
-    body::{Body, to_bytes},
+    body::{Body, BodyDataStream},
     extract::{FromRequestParts, Query},
     http::{StatusCode, request::Parts},
 };
-use bytes::Bytes;
-use http_body_util::LengthLimitError;
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
+use tokio::{
+    task::spawn_blocking,
+    time::{Instant, timeout},
+};
 
 use super::problem::Problem;
+use crate::pod::PodState;
+
+/// The size of JSON that is read or written where it is; the rest gets a thread, so that nobody else waits for it.
+const LARGE_JSON: usize = 64 * 1024;
 
 /// A request's query as `T`.
 pub struct Parameters<T>(pub T);
@@ -28,25 +36,96 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Parameters<T> {
     }
 }
 
-/// Reads a request's whole body, at most `max` bytes.
-pub async fn read_body(body: Body, max: usize) -> Result<Bytes, Problem> {
-    to_bytes(body, max).await.map_err(|error| {
-        if error.source().is_some_and(|cause| cause.is::<LengthLimitError>()) {
-            let detail = format!("the request may have {max} bytes at most");
-            return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "request-too-large", detail);
+/// A body as it arrives; a client that stalls or trickles is refused.
+pub struct BodyReader {
+    content: BodyDataStream,
+    silence: Duration,
+    /// The fewest bytes a second.
+    rate: u64,
+    bytes: u64,
+    waited: Duration,
+}
+
+impl BodyReader {
+    /// Reads an upload: no longer silence than allowed, and on average as many bytes a second as asked for.
+    pub fn upload(pod: &PodState, body: Body) -> Self {
+        let (silence, rate) = (pod.config.body_silence, pod.config.upload_rate);
+        Self { content: body.into_data_stream(), silence, rate, bytes: 0, waited: Duration::ZERO }
+    }
+
+    /// The next bytes; `None` at the end.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
+        let begun = Instant::now();
+        let Ok(next) = timeout(self.silence, self.content.next()).await else {
+            return Err(too_slow(format!("nothing of the body came for {:?}", self.silence)));
+        };
+        let broken = |_| Problem::bad_request("request-broken", "the request's body did not arrive whole");
+        let next = next.transpose().map_err(broken)?;
+        // Only the client's time: storing takes what it takes.
+        self.waited += begun.elapsed();
+        self.bytes += next.as_ref().map_or(0, |bytes| bytes.len() as u64);
+        let expected = self.waited.as_secs_f64() * self.rate as f64;
+        if next.is_some() && self.waited > self.silence && (self.bytes as f64) < expected {
+            return Err(too_slow(format!("the body must come with {} bytes a second at least", self.rate)));
         }
-        Problem::bad_request("request-broken", "the request's body did not arrive whole")
-    })
+        Ok(next)
+    }
+}
+
+fn too_slow(detail: String) -> Problem {
+    Problem::new(StatusCode::REQUEST_TIMEOUT, "request-too-slow", format!("{detail}; nothing was kept, send it again"))
+}
+
+/// Reads a request's whole body, at most `max` bytes, within the deadline.
+pub async fn read_body(pod: &PodState, body: Body, max: usize) -> Result<Bytes, Problem> {
+    let deadline = pod.config.body_deadline;
+    let mut reader = BodyReader { rate: 0, ..BodyReader::upload(pod, body) };
+    let read = async {
+        let mut all = BytesMut::new();
+        while let Some(bytes) = reader.next().await? {
+            if all.len() + bytes.len() > max {
+                let detail = format!("the request may have {max} bytes at most");
+                return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "request-too-large", detail));
+            }
+            all.extend_from_slice(&bytes);
+        }
+        Ok(all.freeze())
+    };
+    timeout(deadline, read)
+        .await
+        .unwrap_or_else(|_| Err(too_slow(format!("the whole body must come within {deadline:?}"))))
 }
 
 /// Reads JSON from a request's body; a problem of this code names the wrong field of this part.
-pub(crate) async fn read_json<T: DeserializeOwned>(
+pub(crate) async fn read_json<T: DeserializeOwned + Send + 'static>(
+    pod: &PodState,
     body: Body,
     max: usize,
-    code: &str,
-    part: &str,
+    code: &'static str,
+    part: &'static str,
 ) -> Result<T, Problem> {
-    let body = read_body(body, max).await?;
-    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(&body))
-        .map_err(|error| Problem::bad_request(code, format!("the {part} is invalid: {error}")))
+    let body = read_body(pod, body, max).await?;
+    with_json(pod, body.len(), move || {
+        serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(&body))
+            .map_err(|error| Problem::bad_request(code, format!("the {part} is invalid: {error}")))
+    })
+    .await
+}
+
+/// Reads or writes JSON of so many bytes: large JSON on a thread of its own, so that nobody else waits for it.
+pub(crate) async fn with_json<T: Send + 'static>(
+    pod: &PodState,
+    bytes: usize,
+    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    if bytes <= LARGE_JSON {
+        return work();
+    }
+    let ended = |_| Problem::unavailable("this pod is ending");
+    let permit = pod.large_json.clone().acquire_owned().await.map_err(ended)?;
+    let work = move || {
+        let _permit = permit;
+        work()
+    };
+    spawn_blocking(work).await.unwrap_or_else(|_| Err(Problem::unavailable("the request could not be read")))
 }

@@ -1,5 +1,7 @@
 //! `/api/tasks` over HTTP.
 
+use std::sync::Arc;
+
 use axum::{
     Json,
     body::Body,
@@ -15,7 +17,7 @@ use super::{
     request::{Parameters, read_json},
     tasks::{self, NewTask, TaskView, Tasks},
 };
-use crate::{caller::Caller, pod::Pod};
+use crate::{caller::Caller, pod::Pod, user_requests::CountedCaller};
 
 /// The size of a request; larger input is a file that the request names.
 const MAX_REQUEST_BYTES: usize = 4 << 20;
@@ -37,19 +39,22 @@ pub struct ListQuery {
     responses(
         (status = 202, body = TaskView, description = "`Location` is where to see it"),
         (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
+        (status = 408, body = Problem, description = "the body came too slowly"),
         (status = 413, body = Problem, description = "more than 4 MiB"),
-        (status = 422, body = Problem, description = "no function of that kind"), (status = 503, body = Problem),
+        (status = 422, body = Problem, description = "no function of that kind"),
+        (status = 429, body = Problem, description = "too many unfinished tasks, or too many requests at once"),
+        (status = 503, body = Problem),
         (status = 507, body = Problem, description = "a large input cannot be stored"),
     ),
 )]
 pub async fn start(
     State(pod): State<Pod>,
-    caller: Caller,
+    caller: CountedCaller,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     caller.require(tasks::SCOPE)?;
-    let new: NewTask = read_json(body, MAX_REQUEST_BYTES, "invalid-task", "task").await?;
+    let new: NewTask = read_json(&pod, body, MAX_REQUEST_BYTES, "invalid-task", "task").await?;
     let id = task_id(&headers, &caller)?;
     let traceparent = headers.get("traceparent").and_then(|value| value.to_str().ok()).map(str::to_owned);
     Ok(accepted(tasks::start(&pod, &caller, new, id, traceparent).await?))
@@ -61,13 +66,16 @@ fn task_id(headers: &HeaderMap, caller: &Caller) -> Result<TaskId, Problem> {
     };
     match key.to_str() {
         Ok(key) if !key.is_empty() && key.len() <= 256 => {
-            Ok(TaskId::derived(&caller.environment.name, &caller.claims.sub, key))
+            let environment = &caller.environment;
+            // Signed, so that nobody else can work it out from names.
+            let key = environment.key.internal.sign(format!("task {} {key}", caller.claims.sub).as_bytes());
+            Ok(TaskId::derived(&environment.name, &caller.claims.sub, &key))
         }
         _ => Err(Problem::bad_request("invalid-idempotency-key", "Idempotency-Key: it must have 1 to 256 characters")),
     }
 }
 
-fn accepted(task: Task) -> Response {
+fn accepted(task: Arc<Task>) -> Response {
     let location = format!("/api/tasks/{}", task.id);
     (StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(TaskView::from(task))).into_response()
 }
@@ -76,9 +84,13 @@ fn accepted(task: Task) -> Response {
 #[utoipa::path(
     get, path = "/api/tasks", tag = "tasks",
     params(("parent" = Option<String>, Query, description = "a workflow's run: its steps")),
-    responses((status = 200, body = Tasks), (status = 400, body = Problem), (status = 401, body = Problem)),
+    responses(
+        (status = 200, body = Tasks, description = "of a result the fields that fit into 2 KiB, each whole, and of a failure 1,000 characters; all of it is at `/api/tasks/{id}`"),
+        (status = 400, body = Problem), (status = 401, body = Problem),
+        (status = 429, body = Problem, description = "too many requests at once"),
+    ),
 )]
-pub async fn list(caller: Caller, Parameters(query): Parameters<ListQuery>) -> Result<Json<Tasks>, Problem> {
+pub async fn list(caller: CountedCaller, Parameters(query): Parameters<ListQuery>) -> Result<Json<Tasks>, Problem> {
     Ok(Json(tasks::list(&caller, query.parent).await?))
 }
 
@@ -87,7 +99,7 @@ pub async fn list(caller: Caller, Parameters(query): Parameters<ListQuery>) -> R
     get, path = "/api/tasks/{id}", tag = "tasks", operation_id = "see", params(("id" = String, Path)),
     responses((status = 200, body = TaskView), (status = 401, body = Problem), (status = 404, body = Problem)),
 )]
-pub async fn show(caller: Caller, Path(id): Path<String>) -> Result<Json<TaskView>, Problem> {
+pub async fn show(caller: CountedCaller, Path(id): Path<String>) -> Result<Json<TaskView>, Problem> {
     Ok(Json(tasks::find(&caller, &id).await?.into()))
 }
 
@@ -100,6 +112,6 @@ pub async fn show(caller: Caller, Path(id): Path<String>) -> Result<Json<TaskVie
         (status = 503, body = Problem),
     ),
 )]
-pub async fn cancel(caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
+pub async fn cancel(caller: CountedCaller, Path(id): Path<String>) -> Result<Response, Problem> {
     Ok(accepted(tasks::cancel(&caller, &id).await?))
 }

@@ -1,17 +1,19 @@
 //! Starting, listing, showing and cancelling a caller's tasks, over HTTP and over the hub.
 
+use std::sync::Arc;
+
 use axum::http::StatusCode;
 use backplane::{Destination, SendError};
 use jiff::Timestamp;
 use model::{Audience, Event, Job, Kind, Step, Task, TaskError, TaskId, TaskState};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use storage::{FileKey, OwnerFiles};
 use tracing::warn;
 use utoipa::ToSchema;
 
-use super::problem::Problem;
-use crate::{caller::Caller, pod::Pod};
+use super::{json_size::fits, problem::Problem, request::with_json};
+use crate::{caller::Caller, dispatch::task_list::Admission, pod::Pod};
 
 /// The scope for starting, cancelling and answering.
 pub(crate) const SCOPE: &str = "tasks";
@@ -21,6 +23,12 @@ const MAX_JOB_BYTES: usize = 64 * 1024;
 const MAX_TITLE_CHARS: usize = 200;
 /// The number of tasks in one list.
 const MAX_LISTED: usize = 200;
+/// The size of a field of a result, and of all of them, in a list.
+const MAX_LISTED_RESULT: usize = 2 * 1024;
+/// The length of the reason of a failure in a list.
+const MAX_LISTED_MESSAGE: usize = 1000;
+/// Seconds after which a user with too many tasks may try again.
+const RETRY_TASKS: u32 = 10;
 
 /// A task to start.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -61,7 +69,7 @@ pub struct TaskView {
     /// The time of its last event.
     #[schema(value_type = Option<String>, format = DateTime)]
     updated: Option<Timestamp>,
-    /// Its result.
+    /// Its result; in a list without its large fields.
     #[serde(skip_serializing_if = "Option::is_none")]
     result: Option<Value>,
     /// Why it failed: `reason` for programs, `message` for people.
@@ -84,6 +92,32 @@ pub struct Tasks {
     tasks: Vec<TaskView>,
 }
 
+impl TaskView {
+    /// The task in a list: without the large fields of its result.
+    fn listed(task: &Task) -> Self {
+        Self {
+            id: task.id,
+            kind: task.kind.clone(),
+            title: task.title.clone(),
+            state: task.state,
+            progress: task.progress,
+            attempt: task.attempt,
+            created: task.created,
+            updated: task.updated,
+            result: task.result.as_ref().and_then(small_result),
+            error: task.error.as_ref().map(short_error),
+            parent: task.parent,
+            steps: task.steps.clone(),
+        }
+    }
+}
+
+impl From<Arc<Task>> for TaskView {
+    fn from(task: Arc<Task>) -> Self {
+        Self::from(Arc::unwrap_or_clone(task))
+    }
+}
+
 impl From<Task> for TaskView {
     fn from(task: Task) -> Self {
         let Task { id, kind, title, state, progress, attempt, created, updated, result, error, parent, steps, .. } =
@@ -92,47 +126,98 @@ impl From<Task> for TaskView {
     }
 }
 
-/// Starts a task with this id, or returns the one that was started with it. The job is confirmed in its queue afterwards.
+/// Starts a task with this id, or returns the one that was started with it. The job is confirmed in its queue afterwards;
+/// one that is refused leaves nothing behind.
 pub(crate) async fn start(
     pod: &Pod,
     caller: &Caller,
     new: NewTask,
     id: TaskId,
     traceparent: Option<String>,
-) -> Result<Task, Problem> {
+) -> Result<Arc<Task>, Problem> {
     caller.require(SCOPE)?;
     let title = title_of(&new)?;
-    if let Some(task) = caller.environment.dispatch.find_task(caller.recipient.clone(), id).await? {
-        return Ok(task);
-    }
+    let max = pod.config.tasks_per_user;
+    let dispatch = &caller.environment.dispatch;
+    let unfinished = match dispatch.admit_task(caller.recipient.clone(), id, max).await? {
+        Admission::Known(task) => return Ok(task),
+        Admission::Admitted { unfinished } => unfinished,
+        Admission::Refused => return Err(too_many_tasks(max)),
+    };
     let groups = caller.claims.groups.clone();
-    let job = Job { groups, traceparent, ..Job::new(id, new.kind.clone(), &caller.claims.sub, &title, new.input) };
-    let job = with_stored_input(job, &caller.files(pod)).await?;
-    caller.environment.backplane.jobs.submit(&job).await.map_err(|error| match error {
+    let backlog = u32::try_from(unfinished).unwrap_or(u32::MAX);
+    let job =
+        Job { groups, backlog, traceparent, ..Job::new(id, new.kind.clone(), &caller.claims.sub, &title, new.input) };
+    let job = caller.environment.key.signing.grant(&caller.environment.name, job);
+    match submit(pod, caller, job).await {
+        Ok(job) => {
+            let task = Task::of(&job, TaskState::Queued);
+            publish_queued(caller, &task, job.traceparent).await;
+            Ok(Arc::new(task))
+        }
+        Err(problem) => {
+            dispatch.withdraw_task(id).await?;
+            Err(problem)
+        }
+    }
+}
+
+/// Puts a job into its queue; a large input is stored before, and removed again if the job is refused.
+async fn submit(pod: &Pod, caller: &Caller, job: Job) -> Result<Job, Problem> {
+    let files = caller.files(pod);
+    let key = input_key(&job)?;
+    // Submitted before with the same id, it may wait in its queue and needs its input, whatever becomes of this one.
+    let is_repeated = files.get(&key).await.is_ok();
+    let job = with_stored_input(pod, job, &files).await?;
+    let Err(error) = caller.environment.backplane.jobs.submit(&job).await else {
+        return Ok(job);
+    };
+    // An unconfirmed job may be in its queue all the same, and needs its input.
+    let is_lost = !is_repeated && !matches!(error, SendError::Unavailable(_));
+    if job.stored_input.is_some()
+        && is_lost
+        && let Err(error) = files.delete(&key).await
+    {
+        warn!(%error, "the input of a refused job stays in the storage");
+    }
+    Err(match error {
         SendError::Unroutable(_) => {
-            let detail = format!("kind: there is no function of kind {} here", new.kind);
+            let detail = format!("kind: there is no function of kind {} here", job.kind);
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown-kind", detail)
         }
         other => other.into(),
-    })?;
-    let task = Task::of(&job, TaskState::Queued);
-    publish_queued(caller, &task, job.traceparent).await;
-    Ok(task)
+    })
 }
 
-/// The tasks that the caller may see, newest first; with a parent only the steps of that run.
+fn too_many_tasks(max: usize) -> Problem {
+    let detail = format!("you have {max} unfinished tasks, and more may not be; wait until some have ended");
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-tasks", detail).retry_after(RETRY_TASKS)
+}
+
+/// The caller's tasks, newest first; with a parent only the steps of that run.
 pub(crate) async fn list(caller: &Caller, parent: Option<TaskId>) -> Result<Tasks, Problem> {
     let tasks = caller.environment.dispatch.list_tasks(caller.recipient.clone(), parent, MAX_LISTED).await?;
-    Ok(Tasks { tasks: tasks.into_iter().map(TaskView::from).collect() })
+    Ok(Tasks { tasks: tasks.iter().map(|task| TaskView::listed(task)).collect() })
+}
+
+/// The fields of a result that fit into a list, each whole.
+fn small_result(result: &Value) -> Option<Value> {
+    let Some(fields) = result.as_object() else {
+        return fits(result, MAX_LISTED_RESULT).map(|_| result.clone());
+    };
+    let mut left = MAX_LISTED_RESULT;
+    let small = fields.iter().filter_map(|(name, value)| {
+        let size = name.len() + fits(value, left)?;
+        left = left.checked_sub(size)?;
+        Some((name.clone(), value.clone()))
+    });
+    Some(Value::Object(small.collect::<Map<_, _>>()))
 }
 
 /// Cancels the caller's own task.
-pub(crate) async fn cancel(caller: &Caller, id: &str) -> Result<Task, Problem> {
+pub(crate) async fn cancel(caller: &Caller, id: &str) -> Result<Arc<Task>, Problem> {
     caller.require(SCOPE)?;
-    let mut task = find(caller, id).await?;
-    if task.owner.as_deref() != Some(caller.claims.sub.as_str()) {
-        return Err(Problem::not_found(format!("there is no task {id} of yours")));
-    }
+    let mut task = Arc::unwrap_or_clone(find(caller, id).await?);
     if task.state.is_end() {
         let detail = format!("the task has {} already", task.state.as_str());
         return Err(Problem::new(StatusCode::CONFLICT, "task-ended", detail));
@@ -141,28 +226,36 @@ pub(crate) async fn cancel(caller: &Caller, id: &str) -> Result<Task, Problem> {
     let mut event = Event::of_task(SOURCE, Audience::user(&caller.claims.sub), &task, None);
     event.id = format!("{}.cancelled", task.id);
     caller.environment.backplane.log.publish(Destination::Own, &event).await?;
-    Ok(task)
+    Ok(Arc::new(task))
 }
 
-/// One task that the caller may see.
-pub(crate) async fn find(caller: &Caller, id: &str) -> Result<Task, Problem> {
+/// One of the caller's tasks.
+pub(crate) async fn find(caller: &Caller, id: &str) -> Result<Arc<Task>, Problem> {
     let not_found = || Problem::not_found("there is no such task of yours");
     // An invalid id gets the same answer, so that nobody learns anything.
     let id: TaskId = id.parse().map_err(|_| not_found())?;
     caller.environment.dispatch.find_task(caller.recipient.clone(), id).await?.ok_or_else(not_found)
 }
 
+/// The file of a large input.
+fn input_key(job: &Job) -> Result<FileKey, Problem> {
+    Ok(FileKey::new(&job.task.to_string(), "input.json".parse()?)?)
+}
+
 /// The job as it goes to the broker: a large input is stored as a file of the owner's first.
-async fn with_stored_input(job: Job, files: &OwnerFiles) -> Result<Job, Problem> {
-    let invalid = |error: serde_json::Error| Problem::bad_request("invalid-task", error.to_string());
-    if serde_json::to_vec(&job).map_err(invalid)?.len() <= MAX_JOB_BYTES {
+async fn with_stored_input(pod: &Pod, mut job: Job, files: &OwnerFiles) -> Result<Job, Problem> {
+    if fits(&job, MAX_JOB_BYTES).is_some() {
         return Ok(job);
     }
-    let key = FileKey::new(&job.task.to_string(), "input.json".parse()?)?;
+    let input = std::mem::take(&mut job.input);
+    let write =
+        move || serde_json::to_vec(&input).map_err(|error| Problem::bad_request("invalid-task", error.to_string()));
+    let json = with_json(pod, usize::MAX, write).await?;
+    let key = input_key(&job)?;
     let mut upload = files.put(key.clone()).await?;
-    upload.write(serde_json::to_vec(&job.input).map_err(invalid)?.into()).await?;
+    upload.write(json.into()).await?;
     upload.finish().await?;
-    Ok(Job { input: Value::Null, stored_input: Some(key.to_string()), ..job })
+    Ok(Job { stored_input: Some(key.to_string()), ..job })
 }
 
 /// Publishes that a task is queued. Its job is confirmed, so a failure is only logged: the worker's own events follow.
@@ -182,4 +275,35 @@ fn title_of(new: &NewTask) -> Result<String, Problem> {
         return Err(Problem::bad_request("invalid-task", detail));
     }
     Ok(if title.is_empty() { new.kind.to_string() } else { title.to_owned() })
+}
+
+fn short_error(error: &TaskError) -> TaskError {
+    let mut message: String = error.message.chars().take(MAX_LISTED_MESSAGE).collect();
+    if message.len() < error.message.len() {
+        message.push('…');
+    }
+    TaskError { reason: error.reason.clone(), message }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_list_has_the_fields_of_a_result_that_are_small_each_whole() {
+        let long = "x".repeat(MAX_LISTED_RESULT);
+        let result = json!({ "columns": [1, 2], "log": long, "rejected": { "rows": 1 }, "rows": 7 });
+        let small = json!({ "columns": [1, 2], "rejected": { "rows": 1 }, "rows": 7 });
+        assert_eq!(small_result(&result), Some(small));
+        assert_eq!((small_result(&json!(long)), small_result(&json!(7))), (None, Some(json!(7))));
+        let many: Map<_, _> = (0..1000).map(|n| (format!("f{n}"), json!("some text"))).collect();
+        let size = small_result(&Value::Object(many)).unwrap().to_string().len();
+        assert!(size < 3 * MAX_LISTED_RESULT, "{size}");
+        let long = TaskError { reason: "input".to_owned(), message: "é".repeat(MAX_LISTED_MESSAGE + 1) };
+        assert_eq!(short_error(&long).message, "é".repeat(MAX_LISTED_MESSAGE) + "…");
+        let short = TaskError { message: "sour".to_owned(), ..long };
+        assert_eq!(short_error(&short), short);
+    }
 }

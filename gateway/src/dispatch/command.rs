@@ -13,15 +13,13 @@ use super::{
 };
 
 /// Asks something of the tasks and questions.
-type Query = Box<dyn FnOnce(&TaskList, &mut Questions) + Send>;
+type Query = Box<dyn FnOnce(&mut TaskList, &mut Questions) + Send>;
 
 /// A request to a dispatcher.
 pub(crate) enum Command {
     Subscribe {
         recipient: Arc<Recipient>,
         after: Option<Cursor>,
-        /// True if it counts as one more connection of its user's.
-        is_additional: bool,
         reply: oneshot::Sender<Result<Subscription, SubscribeError>>,
     },
     Unsubscribe(ConnectionId),
@@ -60,9 +58,6 @@ pub enum SubscribeError {
     /// The pod has not read the whole log yet.
     #[error("this pod is still reading the log; come back")]
     CatchingUp,
-    /// The user has as many connections as one may have.
-    #[error("{0} connections of this user are on this pod, and more may not be")]
-    TooManyConnections(usize),
     /// The pod stops.
     #[error("this pod is ending; come back, to any pod")]
     Stopping,

@@ -3,16 +3,21 @@
 //! Log entries and commands reach it one after another, so there are no locks, and replayed events join live ones in
 //! plain sequence. It knows no wire protocol.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use backplane::{
-    Destination, Gap, LogEntry,
+    Gap, LogEntry,
     follow::{FollowItem, Follower, PulseRequester},
 };
 use futures_util::FutureExt;
 use jiff::Timestamp;
 use metrics::{Counter, Gauge, counter, gauge};
 use model::{Cursor, Environment, Event};
+use signing::Verifier;
 use tokio::{
     sync::{mpsc, watch},
     time::{MissedTickBehavior, interval},
@@ -24,7 +29,7 @@ use super::{
     handle::DispatcherHandle,
     outbox::{FlushOutboxes, GapReason, OutboxItem, OutboxSender, outbox},
     outgoing_event::OutgoingEvent,
-    questions::Questions,
+    questions::{Folded, Questions},
     registry::{ConnectionId, Recipient, Registry},
     task_list::TaskList,
     window::{Position, Window, WindowEntry},
@@ -46,8 +51,6 @@ pub struct Bounds {
     pub window_bytes: usize,
     /// The number of items that may wait for one connection.
     pub outbox: usize,
-    /// The number of connections that one user may have on this pod.
-    pub connections_per_user: usize,
 }
 
 /// The task's state; `W` writes to sockets the items that it puts into outboxes.
@@ -64,7 +67,7 @@ pub struct Dispatcher<W> {
     registry: Registry,
     metrics: DispatchMetrics,
     /// Subscriptions whose cursor lies beyond the last entry.
-    pending: Vec<PendingSubscription>,
+    pending: HashMap<ConnectionId, PendingSubscription>,
     next_id: ConnectionId,
     dispatched: watch::Sender<Option<Cursor>>,
     commands: mpsc::Receiver<Command>,
@@ -80,6 +83,7 @@ struct DispatchMetrics {
     dropped: Counter,
     repeated: Counter,
     slow: Counter,
+    foreign: Counter,
 }
 
 impl DispatchMetrics {
@@ -90,7 +94,8 @@ impl DispatchMetrics {
             deliveries: counter!("bellwire_deliveries_total", "environment" => name.clone()),
             dropped: counter!("bellwire_events_dropped_total", "environment" => name.clone()),
             repeated: counter!("bellwire_events_repeated_total", "environment" => name.clone()),
-            slow: counter!("bellwire_connections_slow_total", "environment" => name),
+            slow: counter!("bellwire_connections_slow_total", "environment" => name.clone()),
+            foreign: counter!("bellwire_task_events_foreign_total", "environment" => name),
         }
     }
 }
@@ -108,6 +113,7 @@ impl<W: FlushOutboxes> Dispatcher<W> {
     /// A dispatcher over a follower of this environment's log, and the handle to it.
     pub fn new(
         environment: Environment,
+        verifier: Verifier,
         follower: Follower,
         bounds: Bounds,
         write_queue: W,
@@ -123,9 +129,9 @@ impl<W: FlushOutboxes> Dispatcher<W> {
             window: Window::new(bounds.window, bounds.window_bytes),
             delivered_before_gap: HashSet::new(),
             tasks: TaskList::default(),
-            questions: Questions::default(),
+            questions: Questions::new(verifier),
             registry: Registry::default(),
-            pending: Vec::new(),
+            pending: HashMap::new(),
             next_id: 1,
             dispatched: watch::Sender::new(None),
             commands,
@@ -184,10 +190,8 @@ impl<W: FlushOutboxes> Dispatcher<W> {
         let event = event.filter(|event| !event.is_pulse());
         let identity = event.as_ref().map(|event| event.identity());
         let event = event.filter(|_| !self.is_repeated(identity));
+        let event = event.filter(|event| self.fold(event, cursor, time));
         let identity = identity.filter(|_| event.is_some());
-        if let Some(event) = &event {
-            self.fold(event, entry.origin, time);
-        }
         let event = event.and_then(|event| OutgoingEvent::stamp(event, &self.environment, cursor).ok());
         self.window.push(WindowEntry { cursor, time, identity, event: event.clone() });
         if let Some(event) = event {
@@ -199,14 +203,31 @@ impl<W: FlushOutboxes> Dispatcher<W> {
         }
     }
 
-    fn fold(&mut self, event: &Event, origin: Destination, time: Timestamp) {
+    /// Folds an event into the lists; false if nobody may see it.
+    fn fold(&mut self, event: &Event, cursor: Cursor, time: Timestamp) -> bool {
         match self.tasks.fold(event, time) {
-            Some(ended) => self.questions.end(ended),
-            // What is published everywhere belongs to no workflow of this environment.
-            None if origin == Destination::Own => {
-                self.questions.fold(event, time, |task| self.tasks.has_ended(task));
+            Ok(Some(ended)) => {
+                self.questions.end(ended);
+                return true;
             }
-            None => {}
+            Ok(None) => {}
+            Err(error) => {
+                self.metrics.foreign.increment(1);
+                warn!(environment = %self.environment, source = event.source, %error, "a task's event is not folded");
+                return true;
+            }
+        }
+        match self.questions.fold(event, time, |task| self.tasks.has_ended(task)) {
+            Folded::Counts => true,
+            Folded::Late => {
+                self.metrics.repeated.increment(1);
+                false
+            }
+            Folded::Unsigned => {
+                self.metrics.dropped.increment(1);
+                warn!(environment = %self.environment, %cursor, "no gateway has signed an answer; it is dropped");
+                false
+            }
         }
     }
 
@@ -230,8 +251,8 @@ impl<W: FlushOutboxes> Dispatcher<W> {
     fn handle_gap(&mut self, gap: Gap) {
         warn!(environment = %self.environment, ?gap, "the log has a gap; the window is read again");
         self.delivered_before_gap.extend(self.window.clear());
-        self.tasks = TaskList::default();
-        self.questions = Questions::default();
+        self.tasks.clear();
+        self.questions.clear();
         self.dispatched.send_replace(None);
         let reason = match gap {
             Gap::Retention => GapReason::Retention,
@@ -242,14 +263,14 @@ impl<W: FlushOutboxes> Dispatcher<W> {
 
     fn handle_pulse(&mut self, pulse: u64) {
         self.delivered_before_gap = HashSet::new();
-        let complete: Vec<_> = self.pending.extract_if(.., |pending| pending.pulse <= pulse).collect();
-        complete.into_iter().for_each(|pending| self.join(pending));
+        let complete: Vec<_> = self.pending.extract_if(|_, pending| pending.pulse <= pulse).collect();
+        complete.into_iter().for_each(|(_, pending)| self.join(pending));
     }
 
     /// Joins the subscriptions whose cursor was reached.
     fn join_reached(&mut self, last: Cursor) {
-        let reached: Vec<_> = self.pending.extract_if(.., |pending| pending.after.offset <= last.offset).collect();
-        reached.into_iter().for_each(|pending| self.join(pending));
+        let reached: Vec<_> = self.pending.extract_if(|_, pending| pending.after.offset <= last.offset).collect();
+        reached.into_iter().for_each(|(_, pending)| self.join(pending));
     }
 
     fn join(&mut self, subscription: PendingSubscription) {
@@ -271,30 +292,23 @@ impl<W: FlushOutboxes> Dispatcher<W> {
 
     fn handle(&mut self, command: Command) {
         match command {
-            Command::Subscribe { recipient, after, is_additional, reply } => {
+            Command::Subscribe { recipient, after, reply } => {
                 // This fails when the requester has gone, which needs no handling.
-                drop(reply.send(self.subscribe(recipient, after, is_additional)));
+                drop(reply.send(self.subscribe(recipient, after)));
             }
             Command::Unsubscribe(id) => {
-                self.registry.remove(id);
-                self.pending.retain(|pending| pending.id != id);
+                if !self.registry.remove(id) {
+                    self.pending.remove(&id);
+                }
                 self.count_connections();
             }
-            Command::Query(query) => query(&self.tasks, &mut self.questions),
+            Command::Query(query) => query(&mut self.tasks, &mut self.questions),
         }
     }
 
-    fn subscribe(
-        &mut self,
-        recipient: Arc<Recipient>,
-        after: Option<Cursor>,
-        is_additional: bool,
-    ) -> Result<Subscription, SubscribeError> {
+    fn subscribe(&mut self, recipient: Arc<Recipient>, after: Option<Cursor>) -> Result<Subscription, SubscribeError> {
         let last = self.window.last().ok_or(SubscribeError::CatchingUp)?;
         let commands = self.command_sender.upgrade().ok_or(SubscribeError::Stopping)?;
-        if is_additional && self.registry.connections_of(&recipient.user) >= self.bounds.connections_per_user {
-            return Err(SubscribeError::TooManyConnections(self.bounds.connections_per_user));
-        }
         let (sender, outbox) = outbox(self.bounds.outbox);
         let id = self.next_id;
         self.next_id += 1;
@@ -304,7 +318,7 @@ impl<W: FlushOutboxes> Dispatcher<W> {
                 let pending = PendingSubscription { id, recipient, after, outbox: sender, pulse: 0 };
                 if self.window.find(after) == Position::Ahead {
                     let pulse = self.pulses.request();
-                    self.pending.push(PendingSubscription { pulse, ..pending });
+                    self.pending.insert(id, PendingSubscription { pulse, ..pending });
                 } else {
                     self.join(pending);
                 }
@@ -319,10 +333,10 @@ impl<W: FlushOutboxes> Dispatcher<W> {
         let now = Timestamp::now();
         self.window.evict(now);
         let horizon = now - self.bounds.window;
-        self.tasks.evict(horizon);
+        self.tasks.evict(horizon, Instant::now());
         self.questions.evict(horizon);
         self.registry.sweep();
-        self.pending.retain(|pending| !pending.outbox.is_closed());
+        self.pending.retain(|_, pending| !pending.outbox.is_closed());
         self.count_connections();
     }
 

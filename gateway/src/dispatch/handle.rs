@@ -1,6 +1,6 @@
 //! A handle that sends commands to a dispatcher.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use backplane::follow::ReadHealth;
 use jiff::Timestamp;
@@ -11,7 +11,7 @@ use super::{
     command::{Command, SubscribeError, Subscription},
     questions::{AskedQuestion, Questions},
     registry::Recipient,
-    task_list::TaskList,
+    task_list::{Admission, TaskList},
 };
 
 /// Sends commands to a dispatcher; cheap to clone. The dispatcher ends with its last handle.
@@ -27,38 +27,50 @@ pub struct DispatcherHandle {
 pub struct DispatcherEnded;
 
 impl DispatcherHandle {
-    /// Subscribes a connection to the events after a cursor, or to those from now on. Unless it is additional, the
-    /// connection has a subscription already, which this replaces, and does not count once more for its user.
+    /// Subscribes a connection to the events after a cursor, or to those from now on.
     pub async fn subscribe(
         &self,
         recipient: Arc<Recipient>,
         after: Option<Cursor>,
-        is_additional: bool,
     ) -> Result<Subscription, SubscribeError> {
         if !self.health.borrow().is_complete() {
             return Err(SubscribeError::CatchingUp);
         }
-        let subscribe = |reply| Command::Subscribe { recipient, after, is_additional, reply };
+        let subscribe = |reply| Command::Subscribe { recipient, after, reply };
         self.request(subscribe).await.map_err(|DispatcherEnded| SubscribeError::Stopping)?
     }
 
-    /// The tasks that a user may see, newest first, at most `max`; with a parent only the steps of that run.
+    /// A user's tasks, newest first, at most `max`; with a parent only the steps of that run.
     pub async fn list_tasks(
         &self,
         user: Arc<Recipient>,
         parent: Option<TaskId>,
         max: usize,
-    ) -> Result<Vec<Task>, DispatcherEnded> {
-        self.query(move |tasks, _| tasks.list(&user.user, &user.groups, parent, max)).await
+    ) -> Result<Vec<Arc<Task>>, DispatcherEnded> {
+        self.query(move |tasks, _| tasks.list(&user.user, parent, max)).await
     }
 
-    /// One task, if the user may see it.
-    pub async fn find_task(&self, user: Arc<Recipient>, id: TaskId) -> Result<Option<Task>, DispatcherEnded> {
-        self.query(move |tasks, _| tasks.find(id, &user.user, &user.groups).cloned()).await
+    /// Admits a task that a user starts, who may have `max` unfinished ones.
+    pub async fn admit_task(&self, user: Arc<Recipient>, id: TaskId, max: usize) -> Result<Admission, DispatcherEnded> {
+        self.query(move |tasks, _| tasks.admit(id, &user.user, max, Instant::now())).await
+    }
+
+    /// Counts a task no more that was admitted and then refused.
+    pub async fn withdraw_task(&self, id: TaskId) -> Result<(), DispatcherEnded> {
+        self.query(move |tasks, _| tasks.withdraw(id)).await
+    }
+
+    /// One task, if it is the user's.
+    pub async fn find_task(&self, user: Arc<Recipient>, id: TaskId) -> Result<Option<Arc<Task>>, DispatcherEnded> {
+        self.query(move |tasks, _| tasks.find(id, &user.user).cloned()).await
     }
 
     /// Running tasks whose next report is overdue, each with its audience; at most `max`.
-    pub async fn stalled_tasks(&self, now: Timestamp, max: usize) -> Result<Vec<(Task, Audience)>, DispatcherEnded> {
+    pub async fn stalled_tasks(
+        &self,
+        now: Timestamp,
+        max: usize,
+    ) -> Result<Vec<(Arc<Task>, Audience)>, DispatcherEnded> {
         self.query(move |tasks, _| tasks.stalled(now, max)).await
     }
 
@@ -76,16 +88,22 @@ impl DispatcherHandle {
         self.query(move |_, questions| questions.find(task, &step)).await
     }
 
-    /// Registers for the first answer to a step's question; the receiver closes without one if the question is dropped.
-    pub async fn await_answer(&self, task: TaskId, step: String) -> Result<oneshot::Receiver<Answer>, DispatcherEnded> {
+    /// Registers a user for the first answer to a step's question; the receiver closes without one if the question is
+    /// dropped.
+    pub async fn await_answer(
+        &self,
+        user: Arc<Recipient>,
+        task: TaskId,
+        step: String,
+    ) -> Result<oneshot::Receiver<Answer>, DispatcherEnded> {
         let (reply, answer) = oneshot::channel();
-        self.query(move |_, questions| questions.wait(task, &step, reply)).await?;
+        self.query(move |_, questions| questions.wait(task, &step, &user.user, reply)).await?;
         Ok(answer)
     }
 
     async fn query<T: Send + 'static>(
         &self,
-        query: impl FnOnce(&TaskList, &mut Questions) -> T + Send + 'static,
+        query: impl FnOnce(&mut TaskList, &mut Questions) -> T + Send + 'static,
     ) -> Result<T, DispatcherEnded> {
         self.request(|reply| Command::Query(Box::new(|tasks, questions| drop(reply.send(query(tasks, questions))))))
             .await

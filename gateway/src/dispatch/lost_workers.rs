@@ -72,7 +72,7 @@ impl LostWorkers {
         sleep(self.timing.delay.mul_f64(rand::random_range(0.0..1.0))).await;
         // Asked again: another pod may have published, or the worker reported.
         for (task, audience) in self.dispatcher.stalled_tasks(Timestamp::now(), MAX_PER_CHECK).await? {
-            let event = queued_again(task, audience);
+            let event = queued_again(Arc::unwrap_or_clone(task), audience);
             match self.log.publish(Destination::Own, &event).await {
                 Ok(()) => info!(environment = %self.environment, id = event.id, "a task's worker is lost"),
                 Err(error) => {

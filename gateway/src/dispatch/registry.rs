@@ -22,50 +22,71 @@ pub struct Recipient {
 struct Connection {
     recipient: Arc<Recipient>,
     outbox: OutboxSender,
+    /// Its place among the members of each of its terms, in their order.
+    places: Box<[u32]>,
     /// The number of the last delivery that it got: an audience may name it more than once.
     last_delivery: u64,
+}
+
+/// A connection among those of a term.
+#[derive(Debug, Clone, Copy)]
+struct Member {
+    id: ConnectionId,
+    /// Which of the connection's terms it is.
+    term: u32,
 }
 
 /// The connections of one environment on this pod.
 #[derive(Debug, Default)]
 pub struct Registry {
     connections: HashMap<ConnectionId, Connection>,
-    by_term: HashMap<Term, Vec<ConnectionId>>,
+    /// In no order: whoever leaves is replaced by the last, so that leaving costs the same however many there are.
+    by_term: HashMap<Term, Vec<Member>>,
     deliveries: u64,
 }
 
 impl Registry {
     /// Adds a connection; from now on it gets the events for its recipient.
     pub fn add(&mut self, id: ConnectionId, recipient: Arc<Recipient>, outbox: OutboxSender) {
-        for term in terms(&recipient) {
-            self.by_term.entry(term).or_default().push(id);
-        }
-        self.connections.insert(id, Connection { recipient, outbox, last_delivery: 0 });
+        let places = (0..).zip(terms(&recipient)).map(|(term, name)| {
+            let members = self.by_term.entry(name).or_default();
+            members.push(Member { id, term });
+            (members.len() - 1) as u32
+        });
+        let places = places.collect();
+        self.connections.insert(id, Connection { recipient, outbox, places, last_delivery: 0 });
     }
 
-    /// Removes a connection, if it is there.
-    pub fn remove(&mut self, id: ConnectionId) {
-        let Some(connection) = self.connections.remove(&id) else {
-            return;
+    /// Removes a connection; false if it is not there.
+    pub fn remove(&mut self, id: ConnectionId) -> bool {
+        let Some(mut connection) = self.connections.remove(&id) else {
+            return false;
         };
-        for term in terms(&connection.recipient) {
-            if let Some(ids) = self.by_term.get_mut(&term) {
-                ids.retain(|other| *other != id);
-                if ids.is_empty() {
-                    self.by_term.remove(&term);
+        let recipient = connection.recipient.clone();
+        for (at, term) in terms(&recipient).enumerate() {
+            let Some(members) = self.by_term.get_mut(&term) else {
+                continue;
+            };
+            let place = connection.places[at];
+            members.swap_remove(place as usize);
+            match members.get(place as usize) {
+                // A token may name a group twice: then it takes its own place.
+                Some(moved) if moved.id == id => connection.places[moved.term as usize] = place,
+                Some(moved) => {
+                    if let Some(other) = self.connections.get_mut(&moved.id) {
+                        other.places[moved.term as usize] = place;
+                    }
                 }
+                None if members.is_empty() => drop(self.by_term.remove(&term)),
+                None => {}
             }
         }
+        true
     }
 
     /// The number of connections.
     pub fn count(&self) -> usize {
         self.connections.len()
-    }
-
-    /// The number of a user's connections.
-    pub fn connections_of(&self, user: &str) -> usize {
-        self.by_term.get(&Term::User(user.to_owned())).map_or(0, Vec::len)
     }
 
     /// Puts an item into the outbox of each connection that the audience names, once, and drops the slow ones; without an
@@ -85,7 +106,7 @@ impl Registry {
         match audience.map(Audience::terms).filter(|terms| !terms.contains(&Term::Environment)) {
             None => self.connections.iter_mut().for_each(|(id, connection)| push(*id, connection)),
             Some(terms) => {
-                for id in terms.iter().filter_map(|term| self.by_term.get(term)).flatten() {
+                for Member { id, .. } in terms.iter().filter_map(|term| self.by_term.get(term)).flatten() {
                     if let Some(connection) = self.connections.get_mut(id) {
                         push(*id, connection);
                     }
@@ -93,7 +114,9 @@ impl Registry {
             }
         }
         let delivery = Delivery { reached, slow: slow.len() };
-        slow.into_iter().for_each(|id| self.remove(id));
+        for id in slow {
+            self.remove(id);
+        }
         delivery
     }
 
@@ -101,7 +124,9 @@ impl Registry {
     pub fn sweep(&mut self) {
         let closed = self.connections.iter().filter(|(_, connection)| connection.outbox.is_closed());
         let gone: Vec<_> = closed.map(|(id, _)| *id).collect();
-        gone.into_iter().for_each(|id| self.remove(id));
+        for id in gone {
+            self.remove(id);
+        }
     }
 }
 
@@ -174,6 +199,34 @@ mod tests {
         registry.add(1, recipient("ada", &["ops"]), ada);
         drop(adas);
         registry.sweep();
+        assert_eq!((registry.count(), registry.by_term.len()), (0, 0));
+    }
+
+    #[test]
+    fn whoever_leaves_in_whatever_order_everybody_else_is_still_reached_once() {
+        let mut registry = Registry::default();
+        let groups: [&[&str]; 4] = [&[], &["ops"], &["ops", "sales", "ops"], &["sales", "ops"]];
+        let mut outboxes = HashMap::new();
+        for id in 0..200 {
+            let (sender, outbox) = outbox(1000);
+            registry.add(id, recipient(&format!("u{}", id % 7), groups[id as usize % 4]), sender);
+            outboxes.insert(id, outbox);
+        }
+        let audience = "user:u1 user:u3 group:ops group:sales".parse().unwrap();
+        // 113 and 200 have no common factor, so that each leaves once.
+        for leaving in (0..200).map(|n| n * 113 % 200) {
+            assert!(registry.remove(leaving) && !registry.remove(leaving));
+            outboxes.remove(&leaving);
+            let named = |id: &u64| id % 4 != 0 || [1, 3].contains(&(id % 7));
+            let expected = outboxes.keys().filter(|id| named(id)).count();
+            assert_eq!(registry.deliver(Some(&audience), &ITEM), Delivery { reached: expected, slow: 0 });
+            for (id, connection) in &registry.connections {
+                for (at, term) in terms(&connection.recipient).enumerate() {
+                    let member = registry.by_term[&term][connection.places[at] as usize];
+                    assert_eq!((member.id, member.term as usize), (*id, at));
+                }
+            }
+        }
         assert_eq!((registry.count(), registry.by_term.len()), (0, 0));
     }
 }

@@ -3,122 +3,160 @@
 //! Gateway, worker and the next attempt all publish, so events come twice and out of order. The fold is therefore
 //! monotone: of two events of a task the later attempt wins, and within it the higher sequence; an end wins over all
 //! that is no end, and a success over everything, for its effect is there.
+//!
+//! A task is its owner's, whoever else hears of it: the first owner that an event names stays.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use jiff::Timestamp;
-use model::{Audience, Event, Task, TaskId, TaskState, Term};
+use model::{Audience, Event, Task, TaskId, TaskState};
 
-/// The number of tasks kept; beyond it those updated least recently are dropped.
+use super::{
+    submissions::Submissions,
+    task_index::{TaskIndex, TaskKeys},
+};
+
+/// The number of tasks kept; beyond it whoever has most loses theirs, first those that have ended.
 const MAX_TASKS: usize = 100_000;
 
-/// The tasks, indexed by who may see them.
+/// The tasks, and those that are on their way to the log.
 #[derive(Debug, Default)]
 pub struct TaskList {
     tasks: HashMap<TaskId, TaskEntry>,
-    /// The lists that they are in; the newest task has the greatest key.
-    lists: HashMap<ListKey, BTreeSet<(Timestamp, TaskId)>>,
-}
-
-/// The name of a list that a task is in.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum ListKey {
-    /// The tasks whose audience has this term.
-    Audience(Term),
-    /// The steps of a workflow's run; they are in no other list.
-    Steps(TaskId),
+    index: TaskIndex,
+    submissions: Submissions,
 }
 
 #[derive(Debug)]
 struct TaskEntry {
-    task: Task,
+    task: Arc<Task>,
     audience: Audience,
-    created: Timestamp,
-    parent: Option<TaskId>,
+    keys: TaskKeys,
+}
+
+/// An event of a task, or of a step of a run, that names another owner than the task has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the task {0} has another owner, and is not changed")]
+pub struct ForeignOwner(pub TaskId);
+
+/// Whether a user may start a task.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Admission {
+    /// It was started before.
+    Known(Arc<Task>),
+    /// It counts from now on.
+    Admitted {
+        /// The number of the user's other unfinished tasks.
+        unfinished: usize,
+    },
+    /// The user has as many unfinished tasks as one may have.
+    Refused,
 }
 
 impl TaskList {
     /// Folds an event's task in, if it has one; returns the task's id if the event ends it.
-    pub fn fold(&mut self, event: &Event, time: Timestamp) -> Option<TaskId> {
-        let mut task = event.task().ok().flatten()?;
-        let ended = task.state.is_end().then_some(task.id);
+    pub fn fold(&mut self, event: &Event, time: Timestamp) -> Result<Option<TaskId>, ForeignOwner> {
+        let Some(mut task) = event.task().ok().flatten() else {
+            return Ok(None);
+        };
+        task.owner = self.owner_of(&task)?;
         task.updated = Some(time);
+        self.submissions.remove(task.id);
+        let ended = task.state.is_end().then_some(task.id);
         match self.tasks.get_mut(&task.id) {
-            Some(entry) => entry.merge(task),
+            Some(entry) => {
+                merge(&mut entry.task, task);
+                let keys = keys(&entry.task, &self.index);
+                if keys != entry.keys {
+                    self.index.remove(&entry.keys);
+                    self.index.insert(&keys);
+                    entry.keys = keys;
+                }
+            }
             None => self.insert(task, event.audience.clone(), time),
         }
-        ended
+        Ok(ended)
+    }
+
+    /// The owner that a task has after an event: of a step without one, its run's.
+    fn owner_of(&self, update: &Task) -> Result<Option<String>, ForeignOwner> {
+        let known = |id: TaskId| self.tasks.get(&id).and_then(|entry| entry.task.owner.clone());
+        let named = update.owner.clone().filter(|owner| !owner.is_empty());
+        let parent = update.parent.filter(|parent| *parent != update.id);
+        let owners = [known(update.id), named, parent.and_then(known)];
+        let mut owners = owners.into_iter().flatten();
+        let owner = owners.next();
+        match owners.all(|other| Some(&other) == owner.as_ref()) {
+            true => Ok(owner),
+            false => Err(ForeignOwner(update.id)),
+        }
     }
 
     fn insert(&mut self, mut task: Task, audience: Audience, time: Timestamp) {
-        if self.tasks.len() >= MAX_TASKS {
-            self.evict_oldest_tenth();
+        task.created.get_or_insert(time);
+        let keys = keys(&task, &self.index);
+        self.index.insert(&keys);
+        self.tasks.insert(task.id, TaskEntry { task: Arc::new(task), audience, keys });
+        while self.tasks.len() > MAX_TASKS
+            && let Some(id) = self.index.to_evict()
+        {
+            self.remove(id);
         }
-        let created = *task.created.get_or_insert(time);
-        let entry = TaskEntry { audience, created, parent: task.parent, task };
-        for list in entry.lists() {
-            self.lists.entry(list).or_default().insert((created, entry.task.id));
-        }
-        self.tasks.insert(entry.task.id, entry);
     }
 
     /// Drops the tasks without an event since.
-    pub fn evict(&mut self, horizon: Timestamp) {
-        let old = |entry: &TaskEntry| entry.task.updated.is_none_or(|updated| updated < horizon);
-        let ids: Vec<_> = self.tasks.iter().filter(|(_, entry)| old(entry)).map(|(id, _)| *id).collect();
-        ids.into_iter().for_each(|id| self.remove(id));
-    }
-
-    fn evict_oldest_tenth(&mut self) {
-        let mut ages: Vec<_> = self.tasks.iter().map(|(id, entry)| (entry.task.updated, *id)).collect();
-        ages.sort_unstable();
-        ages.into_iter().take(MAX_TASKS / 10).for_each(|(_, id)| self.remove(id));
-    }
-
-    fn remove(&mut self, id: TaskId) {
-        let Some(entry) = self.tasks.remove(&id) else {
-            return;
-        };
-        for list in entry.lists() {
-            if let Some(ids) = self.lists.get_mut(&list) {
-                ids.remove(&(entry.created, id));
-                if ids.is_empty() {
-                    self.lists.remove(&list);
-                }
-            }
+    pub fn evict(&mut self, horizon: Timestamp, now: Instant) {
+        self.submissions.evict(now);
+        while let Some((_, id)) = self.index.oldest().filter(|(updated, _)| *updated < horizon) {
+            self.remove(id);
         }
     }
 
-    /// The tasks that a user may see, newest first, at most `max`; with a parent only the steps of that run.
-    pub fn list(&self, user: &str, groups: &[String], parent: Option<TaskId>, max: usize) -> Vec<Task> {
-        let terms = || {
-            let own = [Term::User(user.to_owned()), Term::Environment];
-            own.into_iter().chain(groups.iter().cloned().map(Term::Group)).map(ListKey::Audience).collect()
-        };
-        let lists: Vec<ListKey> = parent.map_or_else(terms, |run| vec![ListKey::Steps(run)]);
-        let mut keys: Vec<_> = lists
-            .iter()
-            .filter_map(|list| self.lists.get(list))
-            .flat_map(|ids| {
-                ids.iter().rev().filter(|(_, id)| self.find(*id, user, groups).is_some()).take(max).copied()
-            })
-            .collect();
-        keys.sort_unstable_by(|one, other| other.cmp(one));
-        keys.dedup();
-        keys.truncate(max);
-        keys.iter().filter_map(|(_, id)| self.tasks.get(id)).map(|entry| entry.task.clone()).collect()
+    fn remove(&mut self, id: TaskId) {
+        if let Some(entry) = self.tasks.remove(&id) {
+            self.index.remove(&entry.keys);
+        }
+    }
+
+    /// Forgets what the log says, which is read again; what was submitted still counts.
+    pub fn clear(&mut self) {
+        *self = Self { submissions: std::mem::take(&mut self.submissions), ..Self::default() };
+    }
+
+    /// A user's tasks, newest first, at most `max`; with a parent only the steps of that run.
+    pub fn list(&self, user: &str, parent: Option<TaskId>, max: usize) -> Vec<Arc<Task>> {
+        let newest = self.index.newest(user, parent).take(max);
+        newest.filter_map(|id| self.tasks.get(&id)).map(|entry| entry.task.clone()).collect()
     }
 
     /// Running tasks whose next report is overdue, each with its audience; at most `max`.
-    pub fn stalled(&self, now: Timestamp, max: usize) -> Vec<(Task, Audience)> {
-        let is_stalled = |task: &Task| task.state == TaskState::Running && task.next_by.is_some_and(|by| by < now);
-        let stalled = self.tasks.values().filter(|entry| is_stalled(&entry.task)).take(max);
+    pub fn stalled(&self, now: Timestamp, max: usize) -> Vec<(Arc<Task>, Audience)> {
+        let stalled = self.index.overdue(now).take(max).filter_map(|id| self.tasks.get(&id));
         stalled.map(|entry| (entry.task.clone(), entry.audience.clone())).collect()
     }
 
-    /// One task, if the user may see it.
-    pub fn find(&self, id: TaskId, user: &str, groups: &[String]) -> Option<&Task> {
-        self.tasks.get(&id).filter(|entry| entry.audience.includes(user, groups)).map(|entry| &entry.task)
+    /// One task, if it is the user's.
+    pub fn find(&self, id: TaskId, user: &str) -> Option<&Arc<Task>> {
+        self.tasks.get(&id).map(|entry| &entry.task).filter(|task| task.owner.as_deref() == Some(user))
+    }
+
+    /// Admits a task that a user starts; it counts until the log has it, or it is withdrawn.
+    pub fn admit(&mut self, id: TaskId, user: &str, max: usize, now: Instant) -> Admission {
+        if let Some(task) = self.find(id, user) {
+            return Admission::Known(task.clone());
+        }
+        let unfinished = self.index.unfinished(user) + self.submissions.of(user);
+        let unfinished = unfinished - usize::from(self.submissions.contains(id));
+        if unfinished >= max {
+            return Admission::Refused;
+        }
+        self.submissions.add(id, user, now);
+        Admission::Admitted { unfinished }
+    }
+
+    /// Forgets a task that was admitted and then refused.
+    pub fn withdraw(&mut self, id: TaskId) {
+        self.submissions.remove(id);
     }
 
     /// True if a task is known to have ended.
@@ -127,35 +165,52 @@ impl TaskList {
     }
 }
 
-impl TaskEntry {
-    fn lists(&self) -> Vec<ListKey> {
-        match self.parent {
-            Some(run) => vec![ListKey::Steps(run)],
-            None => self.audience.terms().iter().cloned().map(ListKey::Audience).collect(),
-        }
+fn keys(task: &Task, index: &TaskIndex) -> TaskKeys {
+    TaskKeys {
+        id: task.id,
+        owner: index.name(task.owner.as_deref().unwrap_or_default()),
+        parent: task.parent,
+        created: task.created.unwrap_or_default(),
+        updated: task.updated.unwrap_or_default(),
+        is_unfinished: !task.state.is_end() || waits_cancelled(task),
+        next_by: task.next_by.filter(|_| task.state == TaskState::Running),
     }
+}
 
-    fn merge(&mut self, update: Task) {
-        let current = &mut self.task;
-        if rank(&update) <= rank(current) {
-            // An older event may still have what the newer ones left out.
-            current.owner = current.owner.take().or(update.owner);
-            // A cancelled run goes on to undo its steps.
-            if update.state == current.state && update.sequence > current.sequence && !update.steps.is_empty() {
-                (current.steps, current.sequence) = (update.steps, update.sequence);
-            }
-            return;
+/// Cancelled before a worker took its job, which waits in its queue until a worker has seen to it.
+fn waits_cancelled(task: &Task) -> bool {
+    task.state == TaskState::Cancelled && task.attempt == 0
+}
+
+fn merge(current: &mut Arc<Task>, mut update: Task) {
+    if rank(&update) <= rank(current) {
+        // An older event may still have what the newer ones left out.
+        if current.owner != update.owner {
+            Arc::make_mut(current).owner = update.owner;
         }
-        let owner = update.owner.or(current.owner.take());
-        let progress = if update.state == TaskState::Running && update.attempt == current.attempt {
-            update.progress.max(current.progress)
-        } else {
-            update.progress
-        };
-        // The host's own events of a run have no steps.
-        let steps = if update.steps.is_empty() { std::mem::take(&mut current.steps) } else { update.steps };
-        *current = Task { created: Some(self.created), parent: self.parent, owner, progress, steps, ..update };
+        // A worker has taken the job of a cancelled task from its queue.
+        if update.state == current.state && update.attempt > current.attempt {
+            Arc::make_mut(current).attempt = update.attempt;
+        }
+        // A cancelled run goes on to undo its steps.
+        if update.state == current.state && update.sequence > current.sequence && !update.steps.is_empty() {
+            let current = Arc::make_mut(current);
+            (current.steps, current.sequence) = (update.steps, update.sequence);
+        }
+        return;
     }
+    if update.state == TaskState::Running && update.attempt == current.attempt {
+        update.progress = update.progress.max(current.progress);
+    }
+    // The host's own events of a run have no steps.
+    if update.steps.is_empty() {
+        // Somebody who lists it has it still; then it is copied.
+        update.steps = match Arc::get_mut(current) {
+            Some(current) => std::mem::take(&mut current.steps),
+            None => current.steps.clone(),
+        };
+    }
+    *current = Arc::new(Task { created: current.created, parent: current.parent, ..update });
 }
 
 /// The greater wins.
@@ -190,9 +245,9 @@ mod tests {
         for order in permutations(events.len()) {
             let mut list = TaskList::default();
             for at in order.iter().chain(&order) {
-                list.fold(&events[*at], Timestamp::now());
+                list.fold(&events[*at], Timestamp::now()).unwrap();
             }
-            let task = list.find(id, "ada", &[]).unwrap();
+            let task = list.find(id, "ada").unwrap();
             assert_eq!((task.state, task.attempt), (Succeeded, 2), "{order:?}");
         }
     }
@@ -200,9 +255,9 @@ mod tests {
     #[test]
     fn queued_after_started_changes_nothing() {
         let (id, mut list) = (TaskId::new(), TaskList::default());
-        list.fold(&event(id, TaskState::Running, 1, 3), Timestamp::now());
-        list.fold(&event(id, TaskState::Queued, 0, 0), Timestamp::now());
-        assert_eq!(list.find(id, "ada", &[]).unwrap().state, TaskState::Running);
+        list.fold(&event(id, TaskState::Running, 1, 3), Timestamp::now()).unwrap();
+        list.fold(&event(id, TaskState::Queued, 0, 0), Timestamp::now()).unwrap();
+        assert_eq!(list.find(id, "ada").unwrap().state, TaskState::Running);
     }
 
     #[test]
@@ -213,8 +268,8 @@ mod tests {
             let step =
                 |state: &&str| serde_json::json!({ "id": "load", "title": "Load", "kind": "imports", "state": state });
             update.data.as_mut().unwrap()["task"]["steps"] = steps.iter().map(step).collect();
-            list.fold(&update, Timestamp::now());
-            list.find(id, "ada", &[]).unwrap().steps.first().map(|step| step.state)
+            list.fold(&update, Timestamp::now()).unwrap();
+            list.find(id, "ada").unwrap().steps.first().map(|step| step.state)
         };
         assert_eq!(after(3, &["succeeded"]), Some(StepState::Succeeded));
         assert_eq!(after(5, &["compensated"]), Some(StepState::Compensated));
@@ -226,8 +281,8 @@ mod tests {
     fn an_end_absorbs_and_a_success_is_the_truth() {
         let (id, mut list) = (TaskId::new(), TaskList::default());
         let mut state_after = |state| {
-            list.fold(&event(id, state, 9, 9), Timestamp::now());
-            list.find(id, "ada", &[]).unwrap().state
+            list.fold(&event(id, state, 9, 9), Timestamp::now()).unwrap();
+            list.find(id, "ada").unwrap().state
         };
         assert_eq!(state_after(TaskState::Cancelled), TaskState::Cancelled);
         assert_eq!(state_after(TaskState::Running), TaskState::Cancelled);
@@ -242,30 +297,31 @@ mod tests {
         let now = Timestamp::now();
         let ids: Vec<_> = (0..5).map(|_| TaskId::new()).collect();
         for (at, id) in ids.iter().enumerate() {
-            list.fold(&event(*id, TaskState::Queued, 0, 0), now + std::time::Duration::from_secs(at as u64));
+            list.fold(&event(*id, TaskState::Queued, 0, 0), now + std::time::Duration::from_secs(at as u64)).unwrap();
         }
-        let listed: Vec<_> = list.list("ada", &[], None, 3).iter().map(|task| task.id).collect();
+        let listed: Vec<_> = list.list("ada", None, 3).iter().map(|task| task.id).collect();
         assert_eq!(listed, [ids[4], ids[3], ids[2]]);
-        assert!(list.list("bob", &["ada".into()], None, 9).is_empty() && list.find(ids[0], "bob", &[]).is_none());
-        list.evict(now + std::time::Duration::from_secs(4));
-        assert_eq!(list.list("ada", &[], None, 9).len(), 1);
-        assert_eq!(list.lists.values().map(BTreeSet::len).sum::<usize>(), 1);
+        assert!(list.list("bob", None, 9).is_empty() && list.find(ids[0], "bob").is_none());
+        list.evict(now + std::time::Duration::from_secs(4), Instant::now());
+        assert_eq!(list.list("ada", None, 9).len(), 1);
+        list.evict(now + std::time::Duration::from_secs(5), Instant::now());
+        assert!(list.tasks.is_empty() && list.index.is_empty());
     }
 
     #[test]
     fn a_runs_steps_are_listed_under_it_and_nowhere_else() {
         let (mut list, now) = (TaskList::default(), Timestamp::now());
         let (run, step) = (TaskId::new(), TaskId::new());
-        list.fold(&event(run, TaskState::Running, 1, 1), now);
+        list.fold(&event(run, TaskState::Running, 1, 1), now).unwrap();
         let mut of_step = event(step, TaskState::Succeeded, 1, 1);
         of_step.data.as_mut().unwrap()["task"]["parent"] = run.to_string().into();
-        assert_eq!(list.fold(&of_step, now), Some(step));
-        let ids = |parent| list.list("ada", &[], parent, 9).iter().map(|task| task.id).collect::<Vec<_>>();
+        assert_eq!(list.fold(&of_step, now), Ok(Some(step)));
+        let ids = |parent| list.list("ada", parent, 9).iter().map(|task| task.id).collect::<Vec<_>>();
         assert_eq!((ids(None), ids(Some(run))), (vec![run], vec![step]));
-        assert!(list.list("bob", &[], Some(run), 9).is_empty());
+        assert!(list.list("bob", Some(run), 9).is_empty());
         list.remove(run);
         list.remove(step);
-        assert!(list.lists.is_empty());
+        assert!(list.index.is_empty());
     }
 
     #[test]
@@ -278,12 +334,81 @@ mod tests {
             event
         };
         let stalled = TaskId::new();
-        list.fold(&next_by(stalled, TaskState::Running, -1), now);
-        list.fold(&next_by(TaskId::new(), TaskState::Running, 1), now);
-        list.fold(&next_by(TaskId::new(), TaskState::Succeeded, -1), now);
-        list.fold(&event(TaskId::new(), TaskState::Running, 1, 1), now);
+        list.fold(&next_by(stalled, TaskState::Running, -1), now).unwrap();
+        list.fold(&next_by(TaskId::new(), TaskState::Running, 1), now).unwrap();
+        list.fold(&next_by(TaskId::new(), TaskState::Succeeded, -1), now).unwrap();
+        list.fold(&event(TaskId::new(), TaskState::Running, 1, 1), now).unwrap();
         let found: Vec<_> = list.stalled(now, 9).into_iter().map(|(task, audience)| (task.id, audience)).collect();
         assert_eq!(found, [(stalled, Audience::user("ada"))]);
+    }
+
+    fn of(owner: &str, state: TaskState) -> Event {
+        let mut event = event(TaskId::new(), state, 1, 1);
+        event.data.as_mut().unwrap()["task"]["owner"] = owner.into();
+        event
+    }
+
+    #[test]
+    fn whoever_fills_the_list_loses_their_own_and_ended_ones_first() {
+        let (mut list, now) = (TaskList::default(), Timestamp::now());
+        let adas = of("ada", TaskState::Succeeded);
+        list.fold(&adas, now - std::time::Duration::from_secs(9)).unwrap();
+        let (running, ended) = (of("eve", TaskState::Running), of("eve", TaskState::Failed));
+        list.fold(&running, now).unwrap();
+        list.fold(&ended, now + std::time::Duration::from_secs(1)).unwrap();
+        let (run, mut step) = (TaskId::new(), of("eve", TaskState::Succeeded));
+        step.data.as_mut().unwrap()["task"]["parent"] = run.to_string().into();
+        let mut template = of("eve", TaskState::Running);
+        for _ in 0..MAX_TASKS {
+            template.data.as_mut().unwrap()["task"]["id"] = TaskId::new().to_string().into();
+            list.fold(&template, now + std::time::Duration::from_secs(2)).unwrap();
+        }
+        assert_eq!(list.tasks.len(), MAX_TASKS);
+        let has = |event: &Event, list: &TaskList| list.tasks.contains_key(&event.task().unwrap().unwrap().id);
+        assert!(has(&adas, &list), "the oldest of all, and nobody else's to push out");
+        assert!(!has(&ended, &list) && !has(&running, &list), "ended first, then the oldest");
+        list.fold(&step, now).unwrap();
+        assert!(list.list("eve", Some(run), 9).is_empty() && has(&adas, &list), "a step counts for its owner as well");
+        assert_eq!(list.list("eve", None, 3).len(), 3);
+    }
+
+    #[test]
+    fn a_task_keeps_its_first_owner_and_a_step_its_runs() {
+        let (mut list, now) = (TaskList::default(), Timestamp::now());
+        let (id, step) = (TaskId::new(), TaskId::new());
+        let with = |id: TaskId, owner: Option<&str>, parent: Option<TaskId>, sequence: u32| {
+            let mut event = event(id, TaskState::Running, 1, sequence);
+            let task = &mut event.data.as_mut().unwrap()["task"];
+            (task["owner"], task["parent"]) = (owner.into(), parent.map(|parent| parent.to_string()).into());
+            event
+        };
+        list.fold(&with(id, None, None, 1), now).unwrap();
+        assert!(list.find(id, "ada").is_none() && list.find(id, "").is_none(), "nobody's yet");
+        list.fold(&with(id, Some("ada"), None, 1), now).unwrap();
+        assert_eq!(list.fold(&with(id, Some("eve"), None, 5), now), Err(ForeignOwner(id)));
+        assert_eq!((list.find(id, "ada").unwrap().sequence, list.find(id, "eve")), (1, None));
+        assert_eq!(list.fold(&with(step, Some("eve"), Some(id), 1), now), Err(ForeignOwner(step)));
+        list.fold(&with(step, None, Some(id), 1), now).unwrap();
+        assert_eq!(list.list("ada", Some(id), 9).len(), 1);
+        assert_eq!(list.index.unfinished("ada"), 1, "a step is none that its owner has started");
+    }
+
+    #[test]
+    fn what_is_submitted_counts_until_the_log_has_it_or_it_is_withdrawn() {
+        let (mut list, now) = (TaskList::default(), Instant::now());
+        let ids: Vec<_> = (0..4).map(|_| TaskId::new()).collect();
+        let admit = |list: &mut TaskList, at: usize| list.admit(ids[at], "ada", 2, now);
+        assert_eq!(admit(&mut list, 0), Admission::Admitted { unfinished: 0 });
+        assert_eq!(admit(&mut list, 0), Admission::Admitted { unfinished: 0 }, "it counts once");
+        list.fold(&event(ids[0], TaskState::Queued, 0, 0), Timestamp::now()).unwrap();
+        assert!(matches!(admit(&mut list, 0), Admission::Known(_)));
+        assert_eq!(admit(&mut list, 1), Admission::Admitted { unfinished: 1 });
+        assert_eq!(admit(&mut list, 2), Admission::Refused);
+        assert_eq!(list.admit(ids[2], "bob", 2, now), Admission::Admitted { unfinished: 0 });
+        list.withdraw(ids[1]);
+        assert_eq!(admit(&mut list, 3), Admission::Admitted { unfinished: 1 });
+        list.clear();
+        assert_eq!(list.submissions.of("ada"), 1, "the log is read again, what is on its way still comes");
     }
 
     fn permutations(n: usize) -> Vec<Vec<usize>> {

@@ -18,6 +18,9 @@ pub(super) enum CloseReason {
 }
 
 impl CloseReason {
+    /// A later token of the client gives other rights than the one that its connection began with.
+    pub(super) const RIGHTS_CHANGED: Self = Self::Ended("rights-changed");
+
     /// The reason in logs and metrics.
     pub(super) fn as_str(&self) -> &'static str {
         match self {

@@ -129,6 +129,7 @@ mod tests {
             groups: vec![],
             scope: String::new(),
             exp: Timestamp::now().as_second() + 60,
+            iat: None,
             iss: None,
             aud: None,
         }

@@ -23,42 +23,64 @@ pub(super) fn is_known(name: &str) -> bool {
     ["resume", "starttask", "canceltask", "listtasks"].contains(&name.to_ascii_lowercase().as_str())
 }
 
+/// Returns true if a method of this name changes nothing but what its client is sent.
+pub(super) fn only_reads(name: &str) -> bool {
+    ["resume", "listtasks"].contains(&name.to_ascii_lowercase().as_str())
+}
+
 /// The error for a method that does not exist, as the reference server words it.
 pub(super) fn unknown(name: &str) -> String {
     format!("Unknown hub method '{}'", name.chars().take(80).collect::<String>())
 }
 
-/// Invokes a method for a client. Returns its result, and the client's events from now on where that has changed.
+/// Invokes a method for a client. Returns its result, and where that has changed the client's events from now on, with the
+/// number of the window's entries that were read for them.
 pub(super) async fn invoke(
     pod: &Pod,
     caller: &Caller,
     sends_cursors: bool,
     name: &str,
     arguments: Vec<Value>,
-) -> Result<(Value, Option<EventFeed>), String> {
+) -> Result<(Value, Option<(EventFeed, u64)>), String> {
+    let begin = || pod.request_permit(caller).map_err(|problem| problem.to_string());
+    let _permit;
     let result = match name.to_ascii_lowercase().as_str() {
         "resume" => {
-            let (gap, feed) = resume(caller, sends_cursors, &arguments).await?;
-            return Ok((gap, Some(feed)));
+            let (gap, feed, entries) = resume(caller, sends_cursors, &arguments).await?;
+            return Ok((gap, Some((feed, entries))));
         }
-        "starttask" => start(pod, caller, arguments).await?,
-        "canceltask" => cancel(caller, &arguments).await?,
-        "listtasks" => list(caller, &arguments).await?,
+        "starttask" => {
+            _permit = begin()?;
+            start(pod, caller, arguments).await?
+        }
+        "canceltask" => {
+            _permit = begin()?;
+            cancel(caller, &arguments).await?
+        }
+        "listtasks" => {
+            _permit = begin()?;
+            list(caller, &arguments).await?
+        }
         _ => return Err(unknown(name)),
     };
     Ok((result, None))
 }
 
-async fn resume(caller: &Caller, sends_cursors: bool, arguments: &[Value]) -> Result<(Value, EventFeed), String> {
+async fn resume(caller: &Caller, sends_cursors: bool, arguments: &[Value]) -> Result<(Value, EventFeed, u64), String> {
     let [Value::String(cursor)] = arguments else {
         return Err("Resume takes a cursor, a string".to_owned());
     };
     let cursor = cursor.parse::<Cursor>().map_err(|error| format!("Resume: {error}"))?;
     let dispatch = &caller.environment.dispatch;
-    let subscribed = dispatch.subscribe(caller.recipient.clone(), Some(cursor), false).await;
+    let subscribed = dispatch.subscribe(caller.recipient.clone(), Some(cursor)).await;
     let mut feed = EventFeed::new(subscribed.map_err(|refusal| refusal.to_string())?, sends_cursors);
     match timeout(RESUME_TIMEOUT, feed.wait_for_replay()).await {
-        Ok(Ok(gap)) => Ok((json!({ "gap": gap.map(GapReason::as_str) }), feed)),
+        Ok(Ok(gap)) => {
+            // After a gap the whole window was read.
+            let last = feed.dispatched().map_or(0, |last| last.offset);
+            let entries = if gap.is_some() { u64::MAX } else { last.saturating_sub(cursor.offset) };
+            Ok((json!({ "gap": gap.map(GapReason::as_str) }), feed, entries))
+        }
         Ok(Err(end)) => Err(end.map_or("this pod is ending", EndReason::as_str).to_owned()),
         Err(_) => Err("this pod has not read that far yet; resume again, or elsewhere".to_owned()),
     }

@@ -69,26 +69,28 @@ const TRANSPORTS: &[Transport] = &[
     ),
     responses(
         (status = 200, body = Negotiated), (status = 400, body = Problem), (status = 401, body = Problem),
+        (status = 503, body = Problem),
     ),
 )]
 pub async fn negotiate(
     State(pod): State<Pod>,
     caller: Caller,
     Parameters(query): Parameters<NegotiateQuery>,
-) -> Json<Negotiated> {
+) -> Result<Json<Negotiated>, Problem> {
+    caller.environment.available()?;
     let version = query.version.min(NEWEST_VERSION);
     if let Err(error) = StartPosition::read(query.after.as_deref()) {
         // Clients show this text, and of a problem its status alone.
-        return Json(Negotiated { negotiate_version: version, error: Some(error), ..Negotiated::default() });
+        return Ok(Json(Negotiated { negotiate_version: version, error: Some(error), ..Negotiated::default() }));
     }
     let token = ConnectionToken::issue(pod.id.clone());
     let text = token.sign(&caller.environment.key, &caller.claims);
     let (id, token) = if version == 0 { (text, None) } else { (token.id.to_string(), Some(text)) };
-    Json(Negotiated {
+    Ok(Json(Negotiated {
         negotiate_version: version,
         connection_id: Some(id),
         connection_token: token,
         available_transports: TRANSPORTS,
         error: None,
-    })
+    }))
 }

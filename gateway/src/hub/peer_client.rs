@@ -9,7 +9,7 @@ use std::{
 
 use backplane::{Control, ControlMessage, ControlReader, link::Link};
 use bytes::BytesMut;
-use model::PodId;
+use model::{Environment, PodId};
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, timeout_at},
@@ -17,9 +17,10 @@ use tokio::{
 
 use super::{
     peer_message::{MAX_PARTS, PeerMessage},
+    peer_seal::{ReceivedNumbers, Seal, SealFault},
     request::{ClientRequest, Reply},
 };
-use crate::{api::problem::Problem, lock::lock};
+use crate::{api::problem::Problem, lock::lock, token::Key};
 
 /// Most requests of this pod that wait for others, in one environment.
 const MAX_PENDING: usize = 10_000;
@@ -31,7 +32,7 @@ const MARGIN: Duration = Duration::from_secs(5);
 pub struct PeerClient(Arc<Inner>);
 
 struct Inner {
-    pod: PodId,
+    seal: Seal,
     control: Arc<dyn Control>,
     link: watch::Receiver<Link>,
     pending: Mutex<Pending>,
@@ -58,10 +59,11 @@ impl Drop for PendingRequest<'_> {
 
 impl PeerClient {
     /// The client of a pod in an environment, and the reader of what other pods send to it.
-    pub fn open(pod: &PodId, control: Arc<dyn Control>) -> (Self, ControlReader) {
+    pub fn open(pod: &PodId, environment: &Environment, key: &Key, control: Arc<dyn Control>) -> (Self, ControlReader) {
         let reader = control.subscribe(pod);
         let link = reader.link.clone();
-        (Self(Arc::new(Inner { pod: pod.clone(), control, link, pending: Mutex::default() })), reader)
+        let seal = Seal::new(key.internal.clone(), environment.clone(), pod.clone());
+        (Self(Arc::new(Inner { seal, control, link, pending: Mutex::default() })), reader)
     }
 
     /// Sends a request to a pod, or to all for the one that holds the client. Waits this long until it is accepted, and
@@ -78,7 +80,7 @@ impl PeerClient {
             return Err(unreachable());
         }
         let mut pending = self.begin()?;
-        self.send(to, &PeerMessage::Request { number: pending.number, request: Box::new(request) }).await?;
+        self.send(to, PeerMessage::Request { number: pending.number, request: Box::new(request) }).await?;
         tokio::select! {
             reply = pending.reply(accept_timeout, reply_timeout + MARGIN) => Ok(reply),
             // While the broker only takes nothing, a reply that was sent before may still arrive.
@@ -87,11 +89,19 @@ impl PeerClient {
     }
 
     /// Sends a message to a pod, or to all.
-    pub(super) async fn send(&self, to: Option<&PodId>, message: &PeerMessage) -> Result<(), Problem> {
-        let body = serde_json::to_value(message)
-            .map_err(|error| Problem::unavailable(format!("it cannot be passed on: {error}")))?;
-        let message = ControlMessage { from: self.0.pod.clone(), to: to.cloned(), body };
+    pub(super) async fn send(&self, to: Option<&PodId>, message: PeerMessage) -> Result<(), Problem> {
+        let sealed = self.0.seal.seal(to, message);
+        let message = sealed.map_err(|error| Problem::unavailable(format!("it cannot be passed on: {error}")))?;
         Ok(self.0.control.send(&message).await?)
+    }
+
+    /// The sender and content of a message that another pod has sealed, and whether it is for this pod alone.
+    pub(super) fn open_sealed(
+        &self,
+        message: &ControlMessage,
+        received: &mut ReceivedNumbers,
+    ) -> Result<(PodId, bool, PeerMessage), SealFault> {
+        self.0.seal.open(message, received)
     }
 
     /// Hands a message of another pod to the request that waits for it, if one still does.
@@ -134,7 +144,7 @@ impl PendingRequest<'_> {
                     whole.extend_from_slice(&bytes);
                     if is_last {
                         let confirmed = PeerMessage::Confirmed { number: self.number };
-                        self.client.send(Some(&from), &confirmed).await.ok()?;
+                        self.client.send(Some(&from), confirmed).await.ok()?;
                         return Some(Reply::Messages { is_text, bytes: whole.freeze() });
                     }
                 }

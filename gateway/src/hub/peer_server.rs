@@ -7,13 +7,15 @@ use std::{
 
 use backplane::{ControlMessage, ControlReader};
 use bytes::Bytes;
+use jiff::Timestamp;
+use metrics::counter;
 use model::PodId;
-use serde::Deserialize;
 use tokio::{sync::oneshot, task::JoinSet, time::timeout};
-use tracing::{debug, error};
+use tracing::{debug, error, warn};
 
 use super::{
     peer_message::{ACCEPT_TIMEOUT, MAX_PARTS, PART, PeerMessage},
+    peer_seal::ReceivedNumbers,
     request::{ClientRequest, Reply},
     routing::serve,
 };
@@ -33,12 +35,14 @@ pub struct PeerServer {
     reader: ControlReader,
     serving: JoinSet<()>,
     unconfirmed: Unconfirmed,
+    received: ReceivedNumbers,
 }
 
 impl PeerServer {
     /// The server of an environment on a pod.
     pub fn new(pod: Pod, environment: Arc<EnvironmentState>, reader: ControlReader) -> Self {
-        Self { pod, environment, reader, serving: JoinSet::new(), unconfirmed: Unconfirmed::default() }
+        let (serving, unconfirmed) = (JoinSet::new(), Unconfirmed::default());
+        Self { pod, environment, reader, serving, unconfirmed, received: ReceivedNumbers::default() }
     }
 
     /// Serves for as long as the pod lives; ends only with an error.
@@ -60,22 +64,34 @@ impl PeerServer {
 
     fn receive(&mut self, message: ControlMessage) {
         use PeerMessage::{Accepted, Confirmed, Part, Reply, Request};
-        let ControlMessage { from, to, body } = message;
-        match PeerMessage::deserialize(&body) {
-            Ok(Request { number, request }) => self.spawn(from, number, to.is_some(), *request),
-            Ok(message @ (Accepted { number } | Reply { number, .. } | Part { number, .. })) => {
+        let (from, is_for_this_pod, message) = match self.environment.peers.open_sealed(&message, &mut self.received) {
+            Ok(opened) => opened,
+            Err(fault) => {
+                let (environment, reason) = (self.environment.name.to_string(), fault.to_string());
+                // The content could be a client's; the sender is only claimed.
+                warn!(environment, reason, from = %message.from, "a control message is dropped");
+                counter!("bellwire_control_dropped_total", "environment" => environment, "reason" => reason)
+                    .increment(1);
+                return;
+            }
+        };
+        match message {
+            Request { number, request } => self.spawn(from, number, is_for_this_pod, *request),
+            Accepted { number } | Reply { number, .. } | Part { number, .. } => {
                 self.environment.peers.receive(number, from, message);
             }
-            Ok(Confirmed { number }) => {
+            Confirmed { number } => {
                 let waiting = lock(&self.unconfirmed).remove(&(from, number));
                 waiting.map(|waiting| waiting.send(()));
             }
-            // The text of the error could be a client's.
-            Err(_) => debug!(%from, "an invalid message of another pod"),
         }
     }
 
     fn spawn(&mut self, from: PodId, number: u64, is_for_this_pod: bool, request: ClientRequest) {
+        if request.claims.env != self.environment.name.as_str() || request.claims.expires() <= Timestamp::now() {
+            debug!(%from, "a request whose token has expired on the way");
+            return;
+        }
         let id = &request.token.id;
         let is_ours = is_for_this_pod || self.pod.clients.find(id).is_some() || self.pod.poll_sessions.has_ended(id);
         if is_ours && self.serving.len() < MAX_SERVED {
@@ -106,7 +122,7 @@ struct PeerRequest {
 impl PeerRequest {
     async fn serve(self, request: ClientRequest, may_start: bool) {
         let number = self.number;
-        if !self.send(&PeerMessage::Accepted { number }).await {
+        if !self.send(PeerMessage::Accepted { number }).await {
             return;
         }
         let id = request.token.id;
@@ -121,7 +137,7 @@ impl PeerRequest {
                 }
             }
             // If this is lost, it is as if no pod had accepted the request.
-            reply => drop(self.send(&PeerMessage::Reply { number, reply }).await),
+            reply => drop(self.send(PeerMessage::Reply { number, reply }).await),
         }
     }
 
@@ -146,14 +162,14 @@ impl PeerRequest {
         for index in 0..parts {
             let bytes = bytes.slice(index * PART..bytes.len().min((index + 1) * PART));
             let part = PeerMessage::Part { number: self.number, index, is_last: index + 1 == parts, is_text, bytes };
-            if !self.send(&part).await {
+            if !self.send(part).await {
                 return false;
             }
         }
         true
     }
 
-    async fn send(&self, message: &PeerMessage) -> bool {
+    async fn send(&self, message: PeerMessage) -> bool {
         self.environment.peers.send(Some(&self.from), message).await.is_ok()
     }
 }

@@ -19,13 +19,14 @@ use super::{
     close_reason::CloseReason,
     registry::{ClientCommand, Lease},
     request::{Operation, Reply},
-    session::Session,
-    transport::{Transport, send_close},
+    session::{Renewal, Session},
+    transport::{Transport, send_close, send_reason},
 };
 use crate::{
     dispatch::outbox::EndReason,
     lock::lock,
     pod::Pod,
+    token::Claims,
     write::{
         format::Format,
         timer::Tick,
@@ -45,15 +46,14 @@ pub(super) async fn run(mut session: Session, mut lease: Lease) {
         poll_timeout: config.poll_timeout,
     };
     let reason = serve(&mut polls, &mut session, &mut lease).await;
-    // Its connection permit and its subscription are for others now.
-    let pod = session.pod.clone();
-    drop(session);
-    polls.buffer.outgoing().drop_feed();
+    // As long as it waits for a last poll it counts as a connection of its user.
+    let (pod, claims, _permit) = session.into_parts();
+    drop(polls.buffer.outgoing().take_feed());
     send_close(&reason, &polls.buffer);
     if reason == CloseReason::ClientLeft {
         polls.close_open();
-    } else if let Some(_permit) = pod.poll_sessions.linger_permit() {
-        drain_ended_client(&mut polls, &pod, &mut lease).await;
+    } else {
+        drain_ended_client(&mut polls, &pod, &mut lease, &claims, &reason).await;
     }
     // Before the lease ends: the client's token may still be new.
     pod.poll_sessions.mark_ended(lease.id, pod.config.handshake_timeout.max(polls.client_timeout));
@@ -64,23 +64,34 @@ async fn serve(polls: &mut Polls, session: &mut Session, lease: &mut Lease) -> C
         let (deadline, silent_until) = (polls.deadline(), session.deadline());
         tokio::select! {
             command = lease.next() => match command {
-                Some(ClientCommand::Request { operation: Operation::Post(bytes), expires, reply }) => {
-                    session.timer.extend_expiry(expires);
-                    let received = session.receive(&bytes, &polls.buffer).await;
-                    // The client may be gone; its messages were handled all the same.
-                    reply.send(Reply::Done).ok();
-                    if let Err(reason) = received {
-                        return reason;
-                    }
-                }
-                Some(ClientCommand::Request { operation: Operation::Poll, expires, reply }) => {
-                    session.timer.extend_expiry(expires);
-                    polls.begin(reply);
-                }
                 Some(ClientCommand::Request { operation: Operation::Delete, reply, .. }) => {
                     reply.send(Reply::Done).ok();
                     return CloseReason::ClientLeft;
                 }
+                Some(ClientCommand::Request { operation, claims, reply }) => match session.renew(&claims) {
+                    Renewal::SameRights => match operation {
+                        Operation::Post(bytes) => {
+                            let received = session.receive(&bytes, &polls.buffer).await;
+                            // The client may be gone; its messages were handled all the same.
+                            reply.send(Reply::Done).ok();
+                            if let Err(reason) = received {
+                                return reason;
+                            }
+                        }
+                        Operation::Poll | Operation::Delete => polls.begin(reply),
+                    },
+                    Renewal::Outdated => drop(reply.send(Reply::Outdated)),
+                    Renewal::OtherRights => {
+                        if !claims.has_groups_of(&session.caller.claims) {
+                            polls.forget_messages();
+                        }
+                        // A poll is answered with the end; what was posted was not done, and its reply is dropped.
+                        if matches!(operation, Operation::Poll) {
+                            polls.begin(reply);
+                        }
+                        return CloseReason::RIGHTS_CHANGED;
+                    }
+                },
                 Some(ClientCommand::Abort) => {
                     // No 204, after which a client reconnects only if it is asked to.
                     polls.open = None;
@@ -109,8 +120,9 @@ async fn serve(polls: &mut Polls, session: &mut Session, lease: &mut Lease) -> C
     }
 }
 
-/// Gives an ended client what is left in the buffer, and then answers a poll with the end.
-async fn drain_ended_client(polls: &mut Polls, pod: &Pod, lease: &mut Lease) {
+/// Gives an ended client what is left in the buffer, and then answers a poll with the end. What is left was meant for the
+/// groups in `claims`, so that a poll without them gets the reason of the end alone.
+async fn drain_ended_client(polls: &mut Polls, pod: &Pod, lease: &mut Lease, claims: &Claims, reason: &CloseReason) {
     let until = Instant::now() + polls.client_timeout;
     loop {
         if polls.buffer.outgoing().unsent() > 0 {
@@ -119,7 +131,13 @@ async fn drain_ended_client(polls: &mut Polls, pod: &Pod, lease: &mut Lease) {
             return polls.close_open();
         }
         match timeout_at(until, lease.next()).await {
-            Ok(Some(ClientCommand::Request { operation: Operation::Poll, reply, .. })) => polls.begin(reply),
+            Ok(Some(ClientCommand::Request { operation: Operation::Poll, claims: newer, reply })) => {
+                if !newer.has_groups_of(claims) && polls.buffer.outgoing().unsent() > 0 {
+                    polls.forget_messages();
+                    send_reason(reason, &polls.buffer);
+                }
+                polls.begin(reply);
+            }
             // Its reply is dropped, as for any client that is gone.
             Ok(Some(ClientCommand::Request { operation: Operation::Post(_), .. } | ClientCommand::Abort)) => {}
             Ok(Some(ClientCommand::Request { operation: Operation::Delete, reply, .. })) => {
@@ -163,6 +181,11 @@ impl Polls {
             reply.send(Reply::Messages { is_text, bytes: Bytes::new() }).ok();
             self.idle_since = Instant::now();
         }
+    }
+
+    /// Drops the messages that the client has not polled for.
+    fn forget_messages(&mut self) {
+        self.buffer.outgoing().take();
     }
 
     /// Answers the open poll with the news that it is over.
@@ -266,6 +289,10 @@ impl Transport for Buffer {
 
     fn unsent_bytes(&self) -> usize {
         self.outgoing().unsent()
+    }
+
+    fn is_gone(&self) -> bool {
+        false
     }
 }
 

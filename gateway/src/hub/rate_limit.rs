@@ -5,8 +5,8 @@ use std::{num::NonZeroU32, time::Duration};
 
 use tokio::time::Instant;
 
-/// The burst, in seconds of the rate.
-const BURST: u32 = 10;
+/// The burst, as the time in which the rate gives as many.
+const BURST_TIME: Duration = Duration::from_secs(10);
 
 /// The rate limit of one client.
 #[derive(Debug, Clone, Copy)]
@@ -23,15 +23,21 @@ impl RateLimit {
         Self { interval: Duration::from_secs(1) / rate.get(), full: now }
     }
 
-    /// Takes one message; `false` when the bucket is empty, and then nothing is taken.
+    /// Takes what this many messages take; `false` when the bucket holds less, and then nothing is taken.
     #[must_use]
-    pub(super) fn take(&mut self, now: Instant) -> bool {
-        let full = self.full.max(now) + self.interval;
-        if full - now > Duration::from_secs(BURST.into()) {
+    pub(super) fn take(&mut self, now: Instant, messages: u32) -> bool {
+        let full = self.full.max(now) + self.interval.saturating_mul(messages).min(2 * BURST_TIME);
+        if full - now > BURST_TIME {
             return false;
         }
         self.full = full;
         true
+    }
+
+    /// Takes what this many messages take, or all that the bucket holds: for what was done already.
+    pub(super) fn charge(&mut self, now: Instant, messages: u32) {
+        let full = self.full.max(now) + self.interval.saturating_mul(messages).min(BURST_TIME);
+        self.full = full.min(now + BURST_TIME);
     }
 }
 
@@ -49,11 +55,23 @@ mod tests {
     fn ten_times_the_rate_may_come_at_once_and_then_the_rate() {
         let start = Instant::now();
         let mut limit = RateLimit::new(rate(100), start);
-        assert_eq!((0..5000).filter(|_| limit.take(start)).count(), 1000);
+        assert_eq!((0..5000).filter(|_| limit.take(start, 1)).count(), 1000);
         let later = start + Duration::from_millis(500);
-        assert_eq!((0..5000).filter(|_| limit.take(later)).count(), 50);
+        assert_eq!((0..5000).filter(|_| limit.take(later, 1)).count(), 50);
         let much_later = later + Duration::from_secs(3600);
-        assert_eq!((0..5000).filter(|_| limit.take(much_later)).count(), 1000, "it never holds more");
+        assert_eq!((0..5000).filter(|_| limit.take(much_later, 1)).count(), 1000, "it never holds more");
+    }
+
+    #[test]
+    fn what_costs_more_takes_more_and_what_was_done_empties_the_bucket_at_most() {
+        let start = Instant::now();
+        let mut limit = RateLimit::new(rate(100), start);
+        assert!(limit.take(start, 600) && !limit.take(start, 600) && limit.take(start, 400));
+        assert!(!limit.take(start, 1) && !limit.take(start, u32::MAX));
+        let mut limit = RateLimit::new(rate(100), start);
+        limit.charge(start, u32::MAX);
+        assert!(!limit.take(start, 1));
+        assert_eq!((0..5000).filter(|_| limit.take(start + Duration::from_millis(500), 1)).count(), 50);
     }
 
     #[test]
@@ -61,7 +79,7 @@ mod tests {
         let mut now = Instant::now();
         let mut limit = RateLimit::new(rate(7), now);
         for _ in 0..1000 {
-            assert!(limit.take(now));
+            assert!(limit.take(now, 1));
             now += Duration::from_secs(1) / 7 + Duration::from_nanos(1);
         }
     }
@@ -74,7 +92,7 @@ mod tests {
             let mut limit = RateLimit::new(rate(each), start);
             for pause in pauses {
                 now += Duration::from_millis(pause);
-                taken += f64::from(u8::from(limit.take(now)));
+                taken += f64::from(u8::from(limit.take(now, 1)));
             }
             let most = f64::from(each) * (10.0 + (now - start).as_secs_f64());
             prop_assert!(taken <= most + 0.001, "{taken} of {most}");

@@ -5,14 +5,13 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
     connection_token::HubId,
     request::{Operation, Reply},
 };
-use crate::lock::lock;
+use crate::{lock::lock, token::Claims};
 
 /// Most requests that wait for one client; clients send the next after the reply to the one before.
 const MAX_PENDING_REQUESTS: usize = 8;
@@ -24,8 +23,8 @@ pub enum ClientCommand {
     Request {
         /// The operation.
         operation: Operation,
-        /// The end of the access token that it came with.
-        expires: Timestamp,
+        /// The claims of the access token that it came with.
+        claims: Claims,
         /// Dropped, if there is no such client, or nothing to poll for.
         reply: oneshot::Sender<Reply>,
     },
@@ -39,9 +38,9 @@ pub struct ClientHandle(mpsc::Sender<ClientCommand>);
 
 impl ClientHandle {
     /// Has a request served.
-    pub async fn request(&self, operation: Operation, expires: Timestamp) -> Reply {
+    pub async fn request(&self, operation: Operation, claims: Claims) -> Reply {
         let (reply, received) = oneshot::channel();
-        if self.0.send(ClientCommand::Request { operation, expires, reply }).await.is_err() {
+        if self.0.send(ClientCommand::Request { operation, claims, reply }).await.is_err() {
             return Reply::Gone;
         }
         received.await.unwrap_or(Reply::Gone)

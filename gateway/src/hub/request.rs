@@ -53,6 +53,10 @@ pub enum Reply {
     Over,
     /// There is no such connection.
     Gone,
+    /// The access token is older than one that this connection has had, and gives other rights.
+    Outdated,
+    /// Its user has too many connections, which this says.
+    TooManyConnections(String),
     /// It cannot be done now, for this reason.
     Unavailable(String),
 }

@@ -19,7 +19,8 @@ use super::{
 use crate::{
     api::{problem::Problem, request::Parameters, request::read_body},
     caller::Caller,
-    pod::Pod,
+    pod::{Pod, RETRY_USER, TOO_MANY_CONNECTIONS},
+    token::TokenError,
     write::{format::Format, sse, takeover::Takeover},
 };
 
@@ -67,6 +68,7 @@ pub async fn connect(
     }
     query.after()?;
     let token = query.token(&caller)?;
+    let _permit = pod.hub_request_permit(&caller)?;
     let request = query.request(&caller, token, Operation::Poll);
     respond(routing::poll(&pod, caller, request).await?, StatusCode::OK)
 }
@@ -79,6 +81,7 @@ fn upgrade(
     request: Request,
 ) -> Result<Response, Problem> {
     pod.config.origins.check(request.headers())?;
+    caller.environment.available()?;
     // A client that skips negotiation has no token; one that sends its token again starts anew with it.
     query.id.is_some().then(|| query.token(&caller)).transpose()?;
     let after = query.after()?;
@@ -97,6 +100,7 @@ fn stream_events(
     query: &HubQuery,
     version: Version,
 ) -> Result<Response, Problem> {
+    caller.environment.available()?;
     let token = query.token(&caller)?;
     let after = query.after()?;
     let format = match version {
@@ -123,7 +127,8 @@ pub async fn post(
     body: Body,
 ) -> Result<Response, Problem> {
     let token = query.token(&caller)?;
-    let bytes = read_body(body, largest_message(&pod)).await?;
+    let _permit = pod.hub_request_permit(&caller)?;
+    let bytes = read_body(&pod, body, largest_message(&pod)).await?;
     let request = query.request(&caller, token, Operation::Post(bytes));
     respond(routing::post(&pod, caller, request).await?, StatusCode::OK)
 }
@@ -135,6 +140,7 @@ pub async fn delete(
     Parameters(query): Parameters<HubQuery>,
 ) -> Result<Response, Problem> {
     let token = query.token(&caller)?;
+    let _permit = pod.hub_request_permit(&caller)?;
     let request = query.request(&caller, token, Operation::Delete);
     respond(routing::existing(&pod, caller, request).await?, StatusCode::ACCEPTED)
 }
@@ -148,6 +154,10 @@ fn respond(reply: Reply, done: StatusCode) -> Result<Response, Problem> {
         }
         Reply::Over => Ok(StatusCode::NO_CONTENT.into_response()),
         Reply::Gone => Err(Problem::not_found("id: this connection is over; negotiate again")),
+        Reply::Outdated => Err(TokenError::Outdated.into()),
+        Reply::TooManyConnections(reason) => {
+            Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, TOO_MANY_CONNECTIONS, reason).retry_after(RETRY_USER))
+        }
         Reply::Unavailable(reason) => Err(Problem::unavailable(reason)),
     }
 }

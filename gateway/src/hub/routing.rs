@@ -12,7 +12,11 @@ use super::{
     request::{ClientRequest, Operation, Reply, is_only_pings},
     session::{Session, StartPosition},
 };
-use crate::{api::problem::Problem, caller::Caller, pod::Pod};
+use crate::{
+    api::problem::Problem,
+    caller::Caller,
+    pod::{Pod, TOO_MANY_CONNECTIONS},
+};
 
 /// The time to look for the stream of a client before it is taken for one that will poll: some send their handshake
 /// before they poll for the first time, and only the pod with the stream knows of it.
@@ -24,6 +28,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 pub(super) async fn post(pod: &Pod, caller: Caller, request: ClientRequest) -> Result<Reply, Problem> {
     if let Operation::Post(bytes) = &request.operation
         && is_only_pings(bytes)
+        && pod.clients.find(&request.token.id).is_none()
     {
         return Ok(Reply::Done);
     }
@@ -51,6 +56,7 @@ pub(super) async fn post(pod: &Pod, caller: Caller, request: ClientRequest) -> R
 /// Routes a poll to the pod that is named in the client's token, and to no other.
 pub(super) async fn poll(pod: &Pod, caller: Caller, request: ClientRequest) -> Result<Reply, Problem> {
     let owner = request.token.pod.clone();
+    let (environment, user) = (caller.environment.clone(), caller.claims.sub.clone());
     let reply = if owner == pod.id {
         serve(pod, caller, request, true).await
     } else {
@@ -64,7 +70,7 @@ pub(super) async fn poll(pod: &Pod, caller: Caller, request: ClientRequest) -> R
         }
     };
     if matches!(reply, Reply::Gone) {
-        pod.poll_sessions.delay_refusal().await;
+        pod.poll_sessions.delay_refusal(&environment.name, &user).await;
     }
     Ok(reply)
 }
@@ -83,9 +89,8 @@ pub(super) async fn existing(pod: &Pod, caller: Caller, request: ClientRequest) 
 
 /// Serves a request of a client that is held on this pod. If `may_start`, a client whose token is new and that is not held here starts to poll this pod.
 pub(super) async fn serve(pod: &Pod, caller: Caller, request: ClientRequest, may_start: bool) -> Reply {
-    let expires = caller.claims.expires();
     match find_or_start(pod, caller, &request, may_start).await {
-        Ok(client) => client.request(request.operation, expires).await,
+        Ok(client) => client.request(request.operation, request.claims).await,
         Err(reply) => reply,
     }
 }
@@ -106,7 +111,11 @@ async fn find_or_start(
         if pod.poll_sessions.has_ended(&id) {
             return Err(Reply::Gone);
         }
-        let session = Session::new(pod, caller, after).map_err(|problem| Reply::Unavailable(problem.to_string()))?;
+        let session =
+            Session::new(pod, caller, after).map_err(|problem| match problem.has_code(TOO_MANY_CONNECTIONS) {
+                true => Reply::TooManyConnections(problem.to_string()),
+                false => Reply::Unavailable(problem.to_string()),
+            })?;
         let session = Box::pin(polling::run(session, lease));
         pod.poll_sessions.spawn(session).await.map_err(Reply::Unavailable)?;
     }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use model::{Cursor, cursor::CursorError};
 use serde_json::Value;
-use signalr::{Encoding, Message, Outcome, ProtocolError, Reader, handshake};
-use tokio::{sync::OwnedSemaphorePermit, time::Instant};
+use signalr::{Encoding, Message, Outcome, Reader, handshake};
+use tokio::time::Instant;
 
 use super::{close_reason::CloseReason, methods, rate_limit::RateLimit, transport::Transport};
 use crate::{
@@ -13,11 +13,20 @@ use crate::{
     caller::Caller,
     dispatch::outbox::EndReason,
     pod::Pod,
+    token::Claims,
+    user_permits::UserPermit,
     write::{feed::EventFeed, timer::ConnectionTimer},
 };
 
 /// Bytes of answers that a client may leave unread before it is ended.
 const MAX_UNREAD: usize = 1 << 20;
+
+/// The cost of a replay in messages, in which nothing is read.
+const REPLAY_COST: u32 = 10;
+/// Entries of the window that are read for the price of a message.
+const ENTRIES_PER_MESSAGE: u64 = 100;
+/// The most that a replay costs, in seconds of the rate.
+const MAX_REPLAY_COST: u32 = 3;
 
 /// The parameter `after`: where a client's events begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +59,17 @@ impl StartPosition {
     }
 }
 
+/// The meaning of a later request's access token for a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Renewal {
+    /// It gives the rights that the session has.
+    SameRights,
+    /// It gives others, so the session must end before anything is done for the request. The client begins again with it.
+    OtherRights,
+    /// It gives others and is older than one that the session has had: the request is refused, and nothing changes.
+    Outdated,
+}
+
 /// Most bytes of a client's message.
 pub(super) fn largest_message(pod: &Pod) -> usize {
     usize::try_from(pod.config.largest_message).unwrap_or(usize::MAX)
@@ -64,7 +84,7 @@ pub(super) struct Session {
     last_received: Instant,
     rate_limit: RateLimit,
     pub(super) timer: ConnectionTimer,
-    _permit: OwnedSemaphorePermit,
+    permit: UserPermit,
 }
 
 enum State {
@@ -78,7 +98,7 @@ impl Session {
     pub(super) fn new(pod: &Pod, caller: Caller, after: StartPosition) -> Result<Self, Problem> {
         let now = Instant::now();
         Ok(Self {
-            _permit: pod.connection_permit()?,
+            permit: pod.connection_permit(&caller)?,
             timer: ConnectionTimer::new(&pod.config, &pod.draining, caller.claims.expires()),
             pod: pod.clone(),
             caller,
@@ -87,6 +107,11 @@ impl Session {
             last_received: now,
             rate_limit: RateLimit::new(pod.config.messages, now),
         })
+    }
+
+    /// What is left of it when its client is no longer subscribed: the claims of its token, and its permit.
+    pub(super) fn into_parts(self) -> (Pod, Claims, UserPermit) {
+        (self.pod, self.caller.claims, self.permit)
     }
 
     /// Returns true once the handshake is done.
@@ -119,6 +144,27 @@ impl Session {
         }
     }
 
+    /// Compares the access token of a later request. A session has one set of rights from its subscription to its end.
+    /// Of several tokens that give it, the longest-lived one counts.
+    pub(super) fn renew(&mut self, claims: &Claims) -> Renewal {
+        let own = &mut self.caller.claims;
+        if own.has_rights_of(claims) {
+            own.iat = own.iat.max(claims.iat);
+            self.timer.extend_expiry(claims.expires());
+            return Renewal::SameRights;
+        }
+        if claims.is_older_than(own) {
+            return Renewal::Outdated;
+        }
+        if self.is_open() {
+            return Renewal::OtherRights;
+        }
+        // Nothing was done for the client yet.
+        self.caller = Caller::from_claims(self.caller.environment.clone(), claims.clone());
+        self.timer.set_expiry(claims.expires());
+        Renewal::SameRights
+    }
+
     /// Notes a sign of life from the client.
     pub(super) fn keep_alive(&mut self) {
         if self.is_open() {
@@ -143,24 +189,45 @@ impl Session {
             }
             State::Open(reader) => reader.push(bytes),
         }
+        let mut has_message = false;
         while let Some(message) = self.next_message()? {
-            if !self.rate_limit.take(Instant::now()) {
-                return Err(CloseReason::Ended("too-many-messages"));
+            has_message = true;
+            if self.timer.has_expired() {
+                return Err(EndReason::Expired.into());
             }
+            self.take(1)?;
             // One frame may ask for many answers that the client never reads.
             if transport.unsent_bytes() >= MAX_UNREAD {
                 return Err(EndReason::Slow.into());
             }
             self.handle(message, transport).await?;
         }
-        Ok(())
+        // Empty frames, and messages in small parts.
+        if has_message { Ok(()) } else { self.take(1) }
     }
 
-    fn next_message(&mut self) -> Result<Option<Message>, ProtocolError> {
-        match &mut self.state {
-            State::Handshake(_) => Ok(None),
-            State::Open(reader) => reader.next(),
+    /// Takes so many messages from what the client may send; an error when that is too much.
+    pub(super) fn take(&mut self, messages: u32) -> Result<(), CloseReason> {
+        match self.rate_limit.take(Instant::now(), messages) {
+            true => Ok(()),
+            false => Err(CloseReason::Ended("too-many-messages")),
         }
+    }
+
+    /// The cost of reading so many entries of the window, in messages.
+    fn cost_of_replay(&self, entries: u64) -> u32 {
+        let most = MAX_REPLAY_COST.saturating_mul(self.pod.config.messages.get());
+        u32::try_from(entries / ENTRIES_PER_MESSAGE).unwrap_or(u32::MAX).saturating_add(REPLAY_COST).min(most)
+    }
+
+    fn next_message(&mut self) -> Result<Option<Message>, CloseReason> {
+        let State::Open(reader) = &mut self.state else {
+            return Ok(None);
+        };
+        let next = reader.next();
+        let ignored = reader.take_ignored();
+        self.take(u32::try_from(ignored).unwrap_or(u32::MAX))?;
+        Ok(next?)
     }
 
     async fn open(&mut self, encoding: Encoding, rest: &[u8], transport: &impl Transport) -> Result<(), CloseReason> {
@@ -169,7 +236,7 @@ impl Session {
             return Err(CloseReason::HandshakeRefused(error));
         }
         let dispatch = &self.caller.environment.dispatch;
-        let subscribed = dispatch.subscribe(self.caller.recipient.clone(), self.after.cursor(), true).await;
+        let subscribed = dispatch.subscribe(self.caller.recipient.clone(), self.after.cursor()).await;
         let subscription = subscribed.map_err(|refusal| CloseReason::HandshakeRefused(refusal.to_string()))?;
         transport.send_handshake(handshake::response(None));
         transport.set_feed(EventFeed::new(subscription, self.sends_cursors()));
@@ -182,6 +249,8 @@ impl Session {
 
     async fn handle(&mut self, message: Message, transport: &impl Transport) -> Result<(), CloseReason> {
         match message {
+            // Nobody is there to get what it reads.
+            Message::Invocation { target, .. } if methods::only_reads(&target) && transport.is_gone() => Ok(()),
             Message::Invocation { id, target, arguments, streams } => {
                 let invoked = match streams.is_empty() {
                     true => methods::invoke(&self.pod, &self.caller, self.sends_cursors(), &target, arguments).await,
@@ -191,8 +260,9 @@ impl Session {
                 if let Some(id) = id {
                     transport.send(&completion(id, result));
                 }
-                // StartPosition its result, so that the client knows what the events that follow belong to.
-                if let Some(feed) = feed {
+                // After its result, so that the client knows what the events that follow belong to.
+                if let Some((feed, entries)) = feed {
+                    self.rate_limit.charge(Instant::now(), self.cost_of_replay(entries));
                     transport.set_feed(feed);
                 }
                 Ok(())

@@ -3,22 +3,23 @@
 use std::{collections::HashMap, sync::Mutex, time::Duration};
 
 use futures_util::future::BoxFuture;
+use model::Environment;
 use tokio::{
-    sync::{Semaphore, SemaphorePermit, mpsc},
+    sync::mpsc,
     time::{Instant, sleep},
 };
 
 use super::connection_token::HubId;
-use crate::lock::lock;
+use crate::{lock::lock, user_permits::UserPermits};
 
 /// Sessions that wait to be started.
 const STARTING: usize = 64;
-/// Ended sessions that wait for a last poll.
-const MAX_LINGERING: usize = 10_000;
 /// Ids of ended sessions that are known; beyond it a client with a new token may start again.
 const MAX_ENDED: usize = 65_536;
 /// Refusals of a poll that are delayed at once; beyond it they are sent at once.
 const MAX_DELAYED: usize = 1000;
+/// Most of them of one user.
+const MAX_DELAYED_OF_USER: usize = 16;
 
 /// The session of a client that polls, to be run by the server like a connection.
 pub type PollSession = BoxFuture<'static, ()>;
@@ -27,8 +28,7 @@ pub type PollSession = BoxFuture<'static, ()>;
 #[derive(Debug)]
 pub struct PollSessions {
     starting: mpsc::Sender<PollSession>,
-    delayed: Semaphore,
-    lingering: Semaphore,
+    delayed: UserPermits,
     /// The ended sessions, and until when each is known.
     ended: Mutex<HashMap<HubId, Instant>>,
 }
@@ -37,19 +37,14 @@ impl PollSessions {
     /// No sessions yet, and the receiver of those that are spawned.
     pub fn new() -> (Self, mpsc::Receiver<PollSession>) {
         let (starting, sessions) = mpsc::channel(STARTING);
-        let (delayed, lingering) = (Semaphore::new(MAX_DELAYED), Semaphore::new(MAX_LINGERING));
-        (Self { starting, delayed, lingering, ended: Mutex::default() }, sessions)
+        let delayed = UserPermits::new(MAX_DELAYED, MAX_DELAYED_OF_USER);
+        (Self { starting, delayed, ended: Mutex::default() }, sessions)
     }
 
     /// Has a session run, unless the pod is stopping.
     pub async fn spawn(&self, session: PollSession) -> Result<(), String> {
         let stopping = "this pod is stopping; connect again, to any pod";
         self.starting.send(session).await.map_err(|_| stopping.to_owned())
-    }
-
-    /// A permit for an ended session to wait for a last poll, if there are not too many.
-    pub fn linger_permit(&self) -> Option<SemaphorePermit<'_>> {
-        self.lingering.try_acquire().ok()
     }
 
     /// Remembers for this long that a session has ended: its client must not start again while its token is new.
@@ -70,8 +65,8 @@ impl PollSessions {
     }
 
     /// Waits before a poll is refused: a client that does not know what 404 means polls again at once, without end.
-    pub async fn delay_refusal(&self) {
-        if let Ok(_permit) = self.delayed.try_acquire() {
+    pub async fn delay_refusal(&self, environment: &Environment, user: &str) {
+        if let Ok(_permit) = self.delayed.take(environment, user) {
             sleep(Duration::from_secs(1).mul_f64(rand::random_range(1.0..2.0))).await;
         }
     }

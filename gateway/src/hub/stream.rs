@@ -8,7 +8,7 @@ use super::{
     close_reason::CloseReason,
     registry::{ClientCommand, Lease},
     request::{Operation, Reply},
-    session::Session,
+    session::{Renewal, Session},
     transport::send_close,
 };
 use crate::write::{
@@ -23,6 +23,11 @@ pub(super) async fn run(socket: TcpStream, format: Format, mut session: Session,
     let queue = session.caller.environment.write_queue.clone();
     let writer = ConnectionWriter::open(socket, format, &queue);
     let reason = serve(&writer, &mut session, lease).await;
+    writer.drop_feed();
+    // What waits may be of rights that the client no longer has; it is told again after its cursor if it still has them.
+    if reason == CloseReason::RIGHTS_CHANGED && writer.unsent() > 0 {
+        return;
+    }
     send_close(&reason, &*writer);
     if format.is_chunked() {
         writer.send(LAST_CHUNK);
@@ -40,8 +45,21 @@ async fn serve(writer: &Arc<ConnectionWriter>, session: &mut Session, mut lease:
             },
             () = wait_for_eof(writer) => return CloseReason::ClientLeft,
             command = lease.next() => match command {
-                Some(ClientCommand::Request { operation: Operation::Post(bytes), expires, reply }) => {
-                    session.timer.extend_expiry(expires);
+                Some(ClientCommand::Request { operation: Operation::Delete, reply, .. }) => {
+                    reply.send(Reply::Done).ok();
+                    return CloseReason::ClientLeft;
+                }
+                Some(ClientCommand::Request { operation, claims, reply }) => {
+                    match session.renew(&claims) {
+                        Renewal::SameRights => {}
+                        Renewal::Outdated => {
+                            reply.send(Reply::Outdated).ok();
+                            continue;
+                        }
+                        Renewal::OtherRights => return CloseReason::RIGHTS_CHANGED,
+                    }
+                    // Its events come on the stream, so there is nothing to poll for.
+                    let Operation::Post(bytes) = operation else { continue };
                     let received = Box::pin(session.receive(&bytes, writer)).await;
                     // The client may be gone; its messages were handled all the same.
                     reply.send(Reply::Done).ok();
@@ -49,12 +67,8 @@ async fn serve(writer: &Arc<ConnectionWriter>, session: &mut Session, mut lease:
                         return reason;
                     }
                 }
-                // Its events come on the stream, so there is nothing to poll for.
-                Some(ClientCommand::Request { operation: Operation::Poll, .. } | ClientCommand::Abort) => {}
-                Some(ClientCommand::Request { operation: Operation::Delete, reply, .. }) => {
-                    reply.send(Reply::Done).ok();
-                    return CloseReason::ClientLeft;
-                }
+                // There is no poll whose reply could be lost.
+                Some(ClientCommand::Abort) => {}
                 None => return CloseReason::ClientLeft,
             },
             tick = session.timer.tick() => match tick {

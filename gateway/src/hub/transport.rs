@@ -20,11 +20,18 @@ pub(super) trait Transport: Sync {
     fn set_feed(&self, feed: EventFeed);
     /// Bytes that the client has not taken yet.
     fn unsent_bytes(&self) -> usize;
+    /// True if the client is known to have gone.
+    fn is_gone(&self) -> bool;
 }
 
 /// Counts the end of a connection and sends the client its reason, unless the client closed it.
 pub(super) fn send_close(reason: &CloseReason, transport: &impl Transport) {
     counter!("bellwire_connections_ended_total", "reason" => reason.as_str()).increment(1);
+    send_reason(reason, transport);
+}
+
+/// Sends the client the reason of its connection's end, unless the client closed it.
+pub(super) fn send_reason(reason: &CloseReason, transport: &impl Transport) {
     match reason {
         CloseReason::ClientLeft => {}
         CloseReason::HandshakeRefused(error) => transport.send_handshake(handshake::response(Some(error))),
@@ -51,5 +58,9 @@ impl Transport for Arc<ConnectionWriter> {
 
     fn unsent_bytes(&self) -> usize {
         self.unsent()
+    }
+
+    fn is_gone(&self) -> bool {
+        ConnectionWriter::is_gone(self)
     }
 }

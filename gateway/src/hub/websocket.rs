@@ -32,6 +32,8 @@ use crate::write::{
 const READ_BUFFER: usize = 512;
 /// Bytes of answers that a client may leave unread before nothing more is read from it.
 const MAX_UNREAD: usize = 64 * 1024;
+/// Reads of the buffer's size for one frame before the client pays for another.
+const READS_AT_ONCE: u8 = 8;
 /// Frames that are read before other tasks may run.
 const FRAMES_AT_ONCE: usize = 16;
 
@@ -49,13 +51,14 @@ pub(super) async fn run(socket: TcpStream, early: Bytes, mut session: Session) {
     // It is a part of HTTP's buffer, and would keep the whole.
     drop(early);
     let reason = serve(&writer, &mut frames, &mut session).await;
+    writer.drop_feed();
     send_close(&reason, &*writer);
     let code = match reason {
         CloseReason::HandshakeRefused(_) | CloseReason::ProtocolFault(_) => CloseCode::Policy,
         CloseReason::ClientLeft | CloseReason::Ended(_) => CloseCode::Normal,
     };
     let end = CloseFrame { code, reason: reason.as_str().into() };
-    frames.close(&mut Socket(&writer), Some(end)).ok();
+    frames.close(&mut Socket { writer: &writer, reads: 0 }, Some(end)).ok();
     close(&writer).await;
 }
 
@@ -104,7 +107,8 @@ async fn read(
         if writer.unsent() >= MAX_UNREAD {
             return Ok(());
         }
-        match frames.read(&mut Socket(writer)) {
+        let mut socket = Socket { writer, reads: 0 };
+        match frames.read(&mut socket) {
             Ok(Frame::Text(_)) if writer.format().encoding() == Some(Encoding::MessagePack) => {
                 return Err(CloseReason::ProtocolFault(
                     "binary was agreed in the handshake, and this is text".to_owned(),
@@ -114,11 +118,20 @@ async fn read(
             Ok(Frame::Binary(bytes)) => Box::pin(session.receive(&bytes, writer)).await?,
             Ok(Frame::Ping(_) | Frame::Pong(_)) => {
                 session.keep_alive();
+                session.take(1)?;
                 // The answer to a ping waits in the library until it is flushed.
-                frames.flush(&mut Socket(writer)).ok();
+                frames.flush(&mut socket).ok();
             }
             Ok(Frame::Close(_) | Frame::Frame(_)) => {}
-            Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                // Parts of a frame or of a message, and be they empty.
+                if socket.reads > 0 {
+                    session.take(1)?;
+                }
+                if socket.reads < READS_AT_ONCE {
+                    return Ok(());
+                }
+            }
             Err(Error::Capacity(_)) => {
                 let largest = largest_message(&session.pod);
                 return Err(CloseReason::ProtocolFault(ProtocolError::TooLarge(largest).to_string()));
@@ -137,17 +150,26 @@ async fn read(
 }
 
 /// The socket as the library sees it: its own answers to pings and closes are queued behind what was sent before.
-struct Socket<'a>(&'a Arc<ConnectionWriter>);
+struct Socket<'a> {
+    writer: &'a Arc<ConnectionWriter>,
+    /// Reads that have returned bytes.
+    reads: u8,
+}
 
 impl Read for Socket<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.0.socket.try_read(into)
+        if self.reads >= READS_AT_ONCE {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let read = self.writer.socket.try_read(into)?;
+        self.reads += 1;
+        Ok(read)
     }
 }
 
 impl Write for Socket<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.send(Bytes::copy_from_slice(bytes));
+        self.writer.send(Bytes::copy_from_slice(bytes));
         Ok(bytes.len())
     }
 

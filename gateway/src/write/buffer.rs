@@ -88,9 +88,9 @@ impl WriteBuffer {
         }
     }
 
-    /// Gives up the feed; the frames that were taken from it stay.
-    pub fn drop_feed(&mut self) {
-        self.feed = None;
+    /// Takes the feed out; the frames that were taken from it stay.
+    pub fn take_feed(&mut self) -> Option<Box<EventFeed>> {
+        self.feed.take()
     }
 
     /// Takes frames from the feed until it has none or the buffer holds enough. Ready when the connection must end once

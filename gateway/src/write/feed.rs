@@ -90,7 +90,7 @@ impl EventFeed {
     }
 
     /// Everything up to this cursor is in the outbox. Read it before emptying the outbox.
-    pub(super) fn dispatched(&self) -> Option<Cursor> {
+    pub(crate) fn dispatched(&self) -> Option<Cursor> {
         *self.subscription.dispatched.borrow()
     }
 

@@ -9,7 +9,8 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use axum::{
@@ -23,7 +24,10 @@ use hyper::{
     rt::{Read, ReadBufCursor, Write},
 };
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::{
+    net::TcpStream,
+    time::{Sleep, sleep},
+};
 
 use crate::{api::problem::Problem, lock::lock};
 
@@ -92,15 +96,29 @@ impl Body for NoBody {
     }
 }
 
-/// The socket while HTTP uses it; notes when the head is out, which hyper flushes once its own buffer is empty.
+/// The socket while HTTP uses it; notes when the head is out, which hyper flushes once its own buffer is empty. It breaks
+/// when the client reads nothing of an answer for too long: TCP itself would wait for ever.
 pub(crate) struct HttpSocket {
     io: TokioIo<TcpStream>,
     takeover: Takeover,
+    silence: Duration,
+    /// Runs while the socket takes nothing.
+    stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl HttpSocket {
-    pub(crate) fn new(socket: TcpStream, takeover: Takeover) -> Self {
-        Self { io: TokioIo::new(socket), takeover }
+    pub(crate) fn new(socket: TcpStream, takeover: Takeover, silence: Duration) -> Self {
+        Self { io: TokioIo::new(socket), takeover, silence, stalled: None }
+    }
+
+    fn in_time(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let silence = self.silence;
+        ready!(self.stalled.get_or_insert_with(|| Box::pin(sleep(silence))).as_mut().poll(cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
     pub(crate) fn into_inner(self) -> TcpStream {
@@ -116,7 +134,8 @@ impl Read for HttpSocket {
 
 impl Write for HttpSocket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, bytes)
+        let written = Pin::new(&mut self.io).poll_write(cx, bytes);
+        self.in_time(cx, written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -140,6 +159,7 @@ impl Write for HttpSocket {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, slices)
+        let written = Pin::new(&mut self.io).poll_write_vectored(cx, slices);
+        self.in_time(cx, written)
     }
 }

@@ -49,6 +49,18 @@ impl ConnectionTimer {
         }
     }
 
+    /// Replaces the token's expiry by that of another token, which takes its place.
+    pub fn set_expiry(&mut self, expires: Timestamp) {
+        if self.end.1 == EndReason::Expired {
+            self.end.0 = instant_of(expires);
+        }
+    }
+
+    /// Returns true if the token has expired.
+    pub fn has_expired(&self) -> bool {
+        self.end.1 == EndReason::Expired && Instant::now() >= self.end.0
+    }
+
     /// Waits for the next heartbeat or the end.
     pub async fn tick(&mut self) -> Tick {
         let next = self.next_heartbeat.min(self.end.0);

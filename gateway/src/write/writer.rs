@@ -14,8 +14,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::task::AtomicWaker;
-use tokio::net::TcpStream;
+use futures_util::{FutureExt, task::AtomicWaker};
+use tokio::{io::Interest, net::TcpStream};
 
 use super::{
     buffer::WriteBuffer,
@@ -113,6 +113,13 @@ impl ConnectionWriter {
         self.write(&mut state);
     }
 
+    /// Writes no more events; the frames that wait stay.
+    pub fn drop_feed(&self) {
+        let feed = self.state().buffer.take_feed();
+        // Outside of the lock: it unsubscribes.
+        drop(feed);
+    }
+
     /// Writes the client's cursor or a ping, unless the socket is blocked: heartbeats would only pile up.
     pub fn heartbeat(self: &Arc<Self>) {
         let mut state = self.state();
@@ -127,6 +134,13 @@ impl ConnectionWriter {
     /// The number of bytes that the socket has not taken yet.
     pub fn unsent(&self) -> usize {
         self.state().buffer.unsent()
+    }
+
+    /// True if nothing can be written any more, or the client has closed its side, whatever is still to be read.
+    pub fn is_gone(&self) -> bool {
+        let readiness = self.socket.ready(Interest::READABLE).now_or_never();
+        self.state().closed == Some(Closed::Broken)
+            || readiness.is_some_and(|ready| ready.is_err() || ready.is_ok_and(|ready| ready.is_read_closed()))
     }
 
     /// Waits until nothing more can be written, and meanwhile writes when a blocked socket takes more. Only for the

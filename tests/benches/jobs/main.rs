@@ -1,6 +1,6 @@
 //! Jobs of an empty function: how many a second, and how long from submitting one to health of its end, with one
 //! worker process and with four, beside Celery on the same broker with the same promises (durable queue, confirmed
-//! publishing, late acknowledgement). `make bench` runs it.
+//! publishing, late acknowledgement). Then how fair they are. `make bench` runs it; with `fairness` as argument only that.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::{
@@ -13,15 +13,19 @@ use std::{
 use async_trait::async_trait;
 use backplane::{Backplane, BackplaneConfig, Destination, LogItem, LogReader, ReadFrom};
 use futures_util::{StreamExt, stream};
-use model::{Job, Kind, PodId, TaskId, TaskState, Toast, toast::Level};
+use model::{Environment, Job, Kind, PodId, TaskId, TaskState, Toast, toast::Level};
 use process::Readiness;
-use runtime::{Completion, Context, Failure, Function, Host, HostConfig, WorkerContext};
+use runtime::{
+    Completion, Context, Failure, Function, Host, HostConfig, WorkerContext,
+    testing::{granted, verifier},
+};
 use scenarios::TestBackplane;
 use serde_json::{Value, json};
 use storage::{Storage, StorageConfig};
 use tokio::time::timeout;
 
 mod celery;
+mod fairness;
 
 /// Jobs in a queue before its workers start.
 const BACKLOG: usize = 4000;
@@ -47,6 +51,9 @@ async fn main() {
     if let [Ok(url), Ok(prefix)] = WORKER.map(env::var) {
         return work(&url, &prefix).await;
     }
+    if env::args().any(|argument| argument == "fairness") {
+        return fairness::measure().await;
+    }
     println!(
         "empty jobs: {BACKLOG} from a full queue; then {PACED} at {PER_SECOND}/s, submit to end; {AT_ONCE} at once in each worker"
     );
@@ -65,6 +72,7 @@ async fn main() {
             ours.p99 / theirs.p99,
         );
     }
+    fairness::measure().await;
 }
 
 async fn ours(workers: usize) -> Measured {
@@ -112,13 +120,18 @@ async fn ours(workers: usize) -> Measured {
 
 /// The next task that has succeeded.
 async fn ended(reader: &mut LogReader) -> TaskId {
+    next_in_state(reader, TaskState::Succeeded).await
+}
+
+/// The next task that comes to this state.
+async fn next_in_state(reader: &mut LogReader, state: TaskState) -> TaskId {
     loop {
         let item = timeout(TIMEOUT, reader.items.recv()).await.expect("the workers do their jobs").unwrap();
         let LogItem::Entry(entry) = item else { continue };
         let Ok(event) = &entry.event else { continue };
         if entry.origin == Destination::Own
             && let Ok(Some(task)) = event.task()
-            && task.state == TaskState::Succeeded
+            && task.state == state
         {
             return task.id;
         }
@@ -130,7 +143,11 @@ fn kind() -> Kind {
 }
 
 fn job() -> Job {
-    Job::new(TaskId::new(), kind(), "ada", "Nothing", json!({}))
+    granted(&prod(), Job::new(TaskId::new(), kind(), "ada", "Nothing", json!({})))
+}
+
+fn prod() -> Environment {
+    "prod".parse().unwrap()
 }
 
 fn backplane(url: &str, prefix: &str) -> Backplane {
@@ -158,8 +175,9 @@ impl Drop for Worker {
 
 async fn work(url: &str, prefix: &str) {
     let place = WorkerContext {
-        environment: "prod".parse().unwrap(),
+        environment: prod(),
         backplane: backplane(url, prefix),
+        verifier: verifier(&prod()),
         storage: Storage::open(&StorageConfig { url: "memory:".to_owned() }).unwrap(),
         database: None,
         pod: PodId::worker(),
@@ -179,7 +197,8 @@ impl Function for Empty {
         kind()
     }
 
-    async fn run(&self, _: &Context, _: Value) -> Result<Completion<Value>, Failure> {
+    async fn run(&self, _: &Context, input: Value) -> Result<Completion<Value>, Failure> {
+        tokio::time::sleep(Duration::from_millis(input["milliseconds"].as_u64().unwrap_or(0))).await;
         Ok(Completion { output: json!({}), toast: Toast::new(Level::Success, "Nothing is done") })
     }
 }

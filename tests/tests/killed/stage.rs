@@ -8,7 +8,7 @@ use process::Readiness;
 use runtime::{Database, Host, HostConfig, HostError, WorkerContext};
 use scenarios::{
     Cluster, EventStream, NetworkProxy, Pod, TIMEOUT, TestBackplane,
-    cluster::{answer, event},
+    cluster::{answer, event, verifier},
     test_backplane::Role,
     until,
 };
@@ -42,6 +42,7 @@ pub(crate) async fn work(
     let place = WorkerContext {
         backplane: watched(backplane, &function.watch),
         environment: prod(),
+        verifier: verifier(&prod()),
         storage: Storage::open(&StorageConfig { url: "memory:".to_owned() }).unwrap(),
         database: Some(place.database.clone()),
         pod: PodId::worker(),

@@ -5,17 +5,18 @@ use std::sync::atomic::{AtomicI32, Ordering::SeqCst};
 use backplane::Depth;
 use model::{Job, TaskId};
 use runtime::HostConfig;
+use scenarios::cluster::granted;
 use serde_json::json;
 
 use crate::{
     books::Books,
     ledger::{KIND, Ledger},
     phase::{Phase, Watch},
-    stage::{Checkpoint, Stage},
+    stage::{Checkpoint, Stage, prod},
 };
 
 fn job() -> Job {
-    Job::new(TaskId::new(), KIND.parse().unwrap(), "ada", "Twice", json!({}))
+    granted(&prod(), Job::new(TaskId::new(), KIND.parse().unwrap(), "ada", "Twice", json!({})))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

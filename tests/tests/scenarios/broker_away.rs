@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use gateway::GatewayConfig;
+use lapin::{Connection, ConnectionProperties, options::QueueDeleteOptions};
 use model::{Kind, Toast, toast::Level};
 use runtime::{Completion, Context, Failure, Function};
 use scenarios::{
@@ -67,6 +68,43 @@ async fn while_the_broker_is_away_a_pod_serves_what_it_knows_and_misses_nothing_
     })
     .await;
     assert_eq!(browser.next_ids(1).await, ["after"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_environment_whose_stream_is_gone_is_refused_by_name_and_another_is_served() {
+    let test_backplane = TestBackplane::rabbitmq().await;
+    delete_stream(&test_backplane, "test").await;
+    let cluster = Cluster::new(test_backplane.clone()).await;
+    let pod = cluster.unready_pod(GatewayConfig::default()).await;
+    until("prod and qa are served", async || {
+        let ready = ["prod", "qa"].map(|name| pod.readiness.is_ready_for(name));
+        (ready == [Some(true); 2]).then_some(())
+    })
+    .await;
+    assert!(pod.readiness.is_ready(), "{}", pod.readiness.describe());
+    assert_eq!(pod.readiness.is_ready_for("test"), Some(false), "{}", pod.readiness.describe());
+    let (ada, tests) = (cluster.token("ada", "prod"), cluster.token("ada", "test"));
+    let mut browser = pod.browser(&cluster, "ada", "prod").await;
+    pod.publish(&ada, &event("served", "user:ada")).await;
+    assert_eq!(browser.next_ids(1).await, ["served"]);
+    let requests = [("GET", "/events"), ("GET", "/api/tasks"), ("POST", "/api/tasks"), ("POST", "/api/events")];
+    for (method, path) in requests.into_iter().chain([("POST", "/hub/negotiate?negotiateVersion=1")]) {
+        let response = pod.request(method, path, &tests).body("{}").send().await.unwrap();
+        let (status, text) = (response.status().as_u16(), response.text().await.unwrap());
+        assert!(status == 503 && text.contains("the environment test"), "{method} {path}: {status} {text}");
+    }
+    // Made again, it is served like any other.
+    test_backplane.declare(&"test".parse().unwrap(), &[]).await;
+    timeout(TIMEOUT, pod.readiness.ready()).await.expect("all are served");
+    pod.publish(&tests, &event("again", "user:ada")).await;
+}
+
+async fn delete_stream(test_backplane: &TestBackplane, environment: &str) {
+    let TestBackplane::RabbitMq { operator, prefix } = test_backplane else { panic!("it is about RabbitMQ") };
+    let connection = Connection::connect(operator.as_str(), ConnectionProperties::default()).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    let stream = format!("{prefix}.{environment}.events");
+    channel.queue_delete(stream.into(), QueueDeleteOptions::default()).await.unwrap();
 }
 
 fn often() -> GatewayConfig {

@@ -10,8 +10,11 @@ use model::{Kind, PodId, TaskId, Toast, toast::Level};
 use process::Readiness;
 use runtime::{Completion, Context, Database, DatabaseConfig, Failure, Function, Host, HostConfig, WorkerContext};
 use scenarios::{
-    Cluster, EventStream, NetworkProxy, Pod, TestBackplane, cluster::answer, over_both_backplanes,
-    test_backplane::Role, until,
+    Cluster, EventStream, NetworkProxy, Pod, TestBackplane,
+    cluster::{answer, verifier},
+    over_both_backplanes,
+    test_backplane::Role,
+    until,
 };
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
@@ -178,6 +181,7 @@ impl Tables {
         cluster.test_backplane.declare(&environment, std::slice::from_ref(&kind)).await;
         let place = WorkerContext {
             backplane: cluster.test_backplane.backplane(&environment, Role::Worker(&kind)),
+            verifier: verifier(&environment),
             environment,
             storage: cluster.storage.clone(),
             database: Some(Database::open(&DatabaseConfig { url: url.to_owned() }).unwrap()),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::SinkExt;
 use gateway::GatewayConfig;
 use scenarios::{
     Cluster, Hub, Pod,
@@ -12,15 +13,30 @@ use scenarios::{
 use serde_json::{Value, json};
 use signalr::{Encoding, Message, Outcome};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_tungstenite::tungstenite::{
+    self,
+    protocol::frame::{
+        Frame,
+        coding::{Data, OpCode},
+    },
+};
+
+use crate::polling::{Client, HANDSHAKE};
 
 over_both_backplanes! {
     bytes_that_are_no_message_end_their_connection_with_words,
     a_handshake_that_cannot_be_is_answered_with_the_reason,
     whoever_says_nothing_is_ended_in_time,
     ten_thousand_pings_end_their_connection_alone,
+    what_is_no_message_counts_as_one,
+    whoever_posts_nothing_again_and_again_is_ended,
+    coming_back_to_what_was_lost_costs_more_than_a_ping,
     whoever_asks_without_end_and_reads_nothing_is_read_no_more,
     asking_for_stateful_reconnect_changes_nothing,
     one_user_has_so_many_connections_and_a_pod_so_many_seats,
+    whoever_polls_without_a_handshake_takes_a_seat_with_the_first_poll,
+    half_a_head_keeps_nobody_out,
+    a_connection_that_was_answered_is_kept_while_there_is_room,
     a_web_socket_from_a_foreign_page_is_refused,
     nobody_speaks_for_anothers_connection,
     a_socket_that_is_cut_in_a_frame_is_forgotten,
@@ -150,6 +166,86 @@ async fn ten_thousand_pings_end_their_connection_alone(cluster: Cluster) {
     bystander.is_served(&pod, &cluster).await;
 }
 
+async fn what_is_no_message_counts_as_one(cluster: Cluster) {
+    let config = GatewayConfig { messages: 2.try_into().unwrap(), ..GatewayConfig::default() };
+    let pod = cluster.pod_with(config).await;
+    let mut bystander = Bystander::on(&pod, &cluster).await;
+    let fragment = |opcode, is_last| tungstenite::Message::Frame(Frame::message(vec![], OpCode::Data(opcode), is_last));
+    let unknown = |_| tungstenite::Message::text("{\"type\":99}\x1e".repeat(4));
+    let frames: [(&str, &dyn Fn(usize) -> tungstenite::Message); 6] = [
+        ("pings", &|_| tungstenite::Message::Ping(vec![].into())),
+        ("pongs", &|_| tungstenite::Message::Pong(vec![].into())),
+        ("empty texts", &|_| tungstenite::Message::text("")),
+        ("texts without an end", &|_| tungstenite::Message::text(" ")),
+        ("empty parts", &|at| fragment(if at == 0 { Data::Text } else { Data::Continue }, false)),
+        ("messages of a type that nobody knows", &unknown),
+    ];
+    for (what, frame) in frames {
+        let mut client = connected(&pod, &cluster, JSON).await;
+        let mut end = None;
+        for at in 0..20_000 {
+            let Link::WebSocket(socket) = client.link() else { panic!("it is a WebSocket") };
+            if socket.send(frame(at)).await.is_err() {
+                break;
+            }
+            // What it is told must be read before the socket breaks.
+            if at % 5 == 4
+                && let Ok(message) = tokio::time::timeout(Duration::from_millis(1), client.next()).await
+            {
+                end = message;
+                break;
+            }
+        }
+        let close = Message::Close { error: Some("too-many-messages".to_owned()), allow_reconnect: true };
+        let end = if end.is_some() { end } else { client.next().await };
+        assert_eq!(end, Some(close), "{what}");
+    }
+    bystander.is_served(&pod, &cluster).await;
+}
+
+async fn whoever_posts_nothing_again_and_again_is_ended(cluster: Cluster) {
+    let config = GatewayConfig { messages: 2.try_into().unwrap(), ..GatewayConfig::default() };
+    let (one, two) = (cluster.pod_with(config.clone()).await, cluster.pod_with(config).await);
+    for (pod, posted) in [(&one, ""), (&two, ""), (&one, "{\"type\":99}\u{1e}")] {
+        let client = Client::greeted(&one, &cluster, "").await;
+        let mut statuses = Vec::new();
+        while statuses.len() < 1000 && statuses.last().is_none_or(|status| *status == 200) {
+            statuses.push(client.post(pod, posted).await);
+        }
+        assert_eq!(statuses.last(), Some(&404), "{posted:?}: it was ended");
+        let (_, told) = client.poll(pod).await;
+        assert!(told.contains("too-many-messages"), "{told}");
+    }
+}
+
+async fn coming_back_to_what_was_lost_costs_more_than_a_ping(cluster: Cluster) {
+    let pod = cluster.pod().await;
+    let mut bystander = Bystander::on(&pod, &cluster).await;
+    for door in [JSON, BINARY] {
+        let mut client = connected(&pod, &cluster, door).await;
+        let resume = |number: u32| Message::Invocation {
+            id: Some(number.to_string()),
+            target: "Resume".to_owned(),
+            arguments: vec![json!("00000000000000000000dead")],
+            streams: vec![],
+        };
+        let burst: Vec<u8> = (0..100).flat_map(|number| door.1.write(&resume(number))).collect();
+        client.send(burst).await;
+        let mut resumed = 0;
+        let end = loop {
+            match client.next().await {
+                Some(Message::Completion { .. }) => resumed += 1,
+                Some(Message::Close { error, .. }) => break error,
+                Some(_) => {}
+                None => panic!("it ended without a word"),
+            }
+        };
+        assert_eq!(end.as_deref(), Some("too-many-messages"));
+        assert!((3..20).contains(&resumed), "{resumed} of a hundred");
+    }
+    bystander.is_served(&pod, &cluster).await;
+}
+
 async fn whoever_asks_without_end_and_reads_nothing_is_read_no_more(cluster: Cluster) {
     let pod =
         cluster.pod_with(GatewayConfig { messages: 100_000.try_into().unwrap(), ..GatewayConfig::default() }).await;
@@ -200,9 +296,11 @@ async fn one_user_has_so_many_connections_and_a_pod_so_many_seats(cluster: Clust
     let _second = connected(&pod, &cluster, DOORS[2]).await;
     for door in DOORS {
         let refused = Hub::try_connect(&pod.url, &token, door, "").await.map(|_| ()).unwrap_err();
-        assert!(refused.starts_with("2 connections of this user"), "{door:?}: {refused}");
+        assert!(refused.starts_with("HTTP 429"), "{door:?}: {refused}");
     }
-    assert_eq!(scenarios::EventStream::ask(&pod.url, &token, None).await.status(), 429);
+    let refused = scenarios::EventStream::ask(&pod.url, &token, None).await;
+    assert!(refused.status() == 429 && refused.headers().contains_key("retry-after"));
+    assert!(refused.text().await.unwrap().contains("2 connections of this user"));
     let resumed = first.invoke("Resume", vec![json!("00000000000000000000dead")]).await;
     assert_eq!(resumed, Outcome::Result(json!({ "gap": "lost" })), "who is there may move");
     drop(first);
@@ -214,6 +312,76 @@ async fn one_user_has_so_many_connections_and_a_pod_so_many_seats(cluster: Clust
         browsers.push((answer.status().as_u16(), answer.headers().get("retry-after").is_some(), answer));
     }
     assert!(browsers.iter().any(|(status, retry, _)| *status == 503 && *retry), "one connection too many was let in");
+}
+
+async fn whoever_polls_without_a_handshake_takes_a_seat_with_the_first_poll(cluster: Cluster) {
+    let config = GatewayConfig { connections_per_user: 3, ..GatewayConfig::default() };
+    let (one, two) = (cluster.pod_with(config.clone()).await, cluster.pod_with(config).await);
+    let mut clients = Vec::new();
+    for number in 0..6 {
+        clients.push(Client::negotiate(&one, &cluster, "").await);
+        let pod = if number % 2 == 0 { &one } else { &two };
+        let answer = clients[number].request(pod, "GET").send().await.unwrap();
+        assert_eq!(answer.status(), if number < 3 { 200 } else { 429 }, "{number}");
+        assert_eq!(answer.headers().contains_key("retry-after"), number >= 3);
+    }
+    assert_eq!(clients[4].post(&one, HANDSHAKE).await, 429, "nor does a handshake begin without a seat");
+    let bobs = Client::with_token(&one, cluster.token("bob", "prod"), "").await;
+    assert_eq!(bobs.poll(&one).await.0, 200);
+    let elsewhere = Client::with_token(&one, cluster.token("ada", "test"), "").await;
+    assert_eq!(elsewhere.poll(&one).await.0, 200, "ada of another environment is somebody else");
+    assert_eq!(clients[0].delete(&two).await, 202);
+    until("there is a seat again", async || {
+        (Client::negotiate(&one, &cluster, "").await.poll(&one).await.0 == 200).then_some(())
+    })
+    .await;
+}
+
+async fn half_a_head_keeps_nobody_out(cluster: Cluster) {
+    let config = GatewayConfig { unauthenticated_connections: 8, ..GatewayConfig::default() };
+    let pod = cluster.pod_with(config).await;
+    let mut bystander = Bystander::on(&pod, &cluster).await;
+    let mut browser = pod.browser(&cluster, "bob", "prod").await;
+    let address = pod.url.strip_prefix("http://").unwrap();
+    let mut halves = Vec::new();
+    for _ in 0..50 {
+        let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
+        socket.write_all(b"GET /events HTTP/1.1\r\nhost: x\r\nauthor").await.unwrap();
+        halves.push(socket);
+        if halves.len() % 10 == 0 {
+            bystander.is_served(&pod, &cluster).await;
+            assert_eq!(browser.next().await.event, "test.said");
+        }
+    }
+    // Those that have waited longest were closed, and who listens was not.
+    for socket in &mut halves[..40] {
+        let closed = tokio::time::timeout(scenarios::TIMEOUT, socket.read(&mut [0; 16])).await.expect("it is closed");
+        assert!(closed.is_err() || closed.unwrap() == 0);
+    }
+    bystander.is_served(&pod, &cluster).await;
+    assert_eq!(browser.next().await.event, "test.said");
+}
+
+async fn a_connection_that_was_answered_is_kept_while_there_is_room(cluster: Cluster) {
+    let pod = cluster.pod_with(GatewayConfig { unauthenticated_connections: 2, ..GatewayConfig::default() }).await;
+    let token = cluster.token("ada", "prod");
+    let address = pod.url.strip_prefix("http://").unwrap();
+    let request = format!("GET /api/tasks HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\r\n");
+    let mut kept = tokio::net::TcpStream::connect(address).await.unwrap();
+    let mut answer = vec![0; 4096];
+    for _ in 0..20 {
+        // Another connection comes and goes in between.
+        assert_eq!(scenarios::cluster::answer(pod.request("GET", "/api/tasks", &token)).await.0, 200);
+        kept.write_all(request.as_bytes()).await.unwrap();
+        let read = kept.read(&mut answer).await.unwrap();
+        assert!(answer[..read].starts_with(b"HTTP/1.1 200"));
+    }
+    let _others = (
+        tokio::net::TcpStream::connect(address).await.unwrap(),
+        tokio::net::TcpStream::connect(address).await.unwrap(),
+    );
+    let closed = tokio::time::timeout(scenarios::TIMEOUT, kept.read(&mut answer)).await.expect("it is closed");
+    assert!(closed.is_err() || closed.unwrap() == 0, "an idle one makes room like any other");
 }
 
 async fn a_web_socket_from_a_foreign_page_is_refused(cluster: Cluster) {

@@ -6,7 +6,7 @@ use imports::{DatabaseConfig, Imports, ImportsConfig};
 use model::{Environment, Job};
 use scenarios::{
     Cluster, Pod,
-    cluster::{answer, event},
+    cluster::{answer, event, granted},
     over_both_backplanes,
     test_backplane::Role,
     until,
@@ -102,6 +102,7 @@ async fn imported_twice_is_there_once_and_shown_once(cluster: Cluster) {
     // The same job again, as a broker hands it out whose worker was lost right before it acknowledged.
     let prod: Environment = "prod".parse().unwrap();
     let again = Job::new(id.parse().unwrap(), "imports".parse().unwrap(), "ada", "An import", input);
+    let again = granted(&prod, again);
     cluster.test_backplane.backplane(&prod, Role::Gateway).jobs.submit(&again).await.unwrap();
     let next = upload(&pod, &token, "b.csv", b"n,word\n3,three\n".to_vec()).await;
     let next = start(&pod, &token, json!({ "file": next, "table": "words", "mode": "append" })).await;

@@ -8,7 +8,7 @@ use imports::{DatabaseConfig, ImportsConfig};
 use process::{AdminConfig, Environments, Settings, logs::LogConfig, settings::Layers};
 use reports::ReportsConfig;
 use serde::de::DeserializeOwned;
-use storage::StorageConfig;
+use storage::{FilesConfig, StorageConfig};
 use workflows::WorkflowsConfig;
 
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../bellwire.example.toml");
@@ -37,6 +37,7 @@ fn every_default_in_the_example_is_the_true_one() {
     is_default::<ReportsConfig>("reports");
     is_default::<WorkflowsConfig>("workflows");
     is_default::<AdminConfig>("admin");
+    is_default::<FilesConfig>("files");
     is_default::<LogConfig>("log");
 }
 
@@ -48,6 +49,7 @@ fn every_setting_is_in_the_example() {
         ("reports", fields::<ReportsConfig>()),
         ("workflows", fields::<WorkflowsConfig>()),
         ("admin", fields::<AdminConfig>()),
+        ("files", fields::<FilesConfig>()),
         ("log", fields::<LogConfig>()),
     ];
     for (section, fields) in sections {

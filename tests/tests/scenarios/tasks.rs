@@ -22,6 +22,7 @@ over_both_backplanes! {
     somebody_elses_task_cannot_be_seen_or_cancelled,
     a_function_that_panics_or_fails_tells_its_owner,
     a_killed_workers_task_is_done_by_the_next,
+    a_persons_first_task_passes_the_many_of_another,
     two_pods_and_a_new_one_show_the_same_list,
 }
 
@@ -246,6 +247,35 @@ async fn a_killed_workers_task_is_done_by_the_next(cluster: Cluster) {
     // Handed out once more to the one that was dying, it may be the third.
     assert!(task["attempt"].as_u64() >= Some(2), "{task}");
     assert_eq!(patient.effects.available_permits(), 1);
+}
+
+async fn a_persons_first_task_passes_the_many_of_another(cluster: Cluster) {
+    let pod = cluster.pod().await;
+    let patient = Patient::new();
+    let worker = cluster.worker("prod", patient.clone()).await;
+    let (mallory, ada) = (cluster.token("mallory", "prod"), cluster.token("ada", "prod"));
+    for _ in 0..20 {
+        let id = start(&pod, &mallory, "well").await;
+        // The pod counts what it has read from the log.
+        until("the task is listed", async || {
+            let (status, _) = answer(pod.request("GET", &format!("/api/tasks/{id}"), &mallory)).await;
+            (status == 200).then_some(())
+        })
+        .await;
+    }
+    let first = start(&pod, &ada, "well").await;
+    let running = async || {
+        let (_, listed) = answer(pod.request("GET", "/api/tasks", &mallory)).await;
+        let running = listed["tasks"].as_array()?.iter().filter(|task| task["state"] == "running");
+        (running.count() == 2).then_some(())
+    };
+    until("the worker has its hands full", running).await;
+    // As many as run at once end.
+    patient.go.add_permits(2);
+    in_state(&pod, &ada, &first, "running").await;
+    patient.go.add_permits(20);
+    in_state(&pod, &ada, &first, "succeeded").await;
+    worker.stop().await;
 }
 
 async fn two_pods_and_a_new_one_show_the_same_list(cluster: Cluster) {

@@ -48,17 +48,25 @@ fn is_same(one: &TableName, other: &TableName) -> bool {
     one.as_str().eq_ignore_ascii_case(other.as_str())
 }
 
-/// Definitions of one table must give it the same columns.
+/// A table belongs to one definition, or to several that say so and give it the same columns.
 fn contradictions(definitions: &BTreeMap<String, Arc<Definition>>) -> Vec<Fault> {
     let mut faults = Vec::new();
     let all: Vec<_> = definitions.values().collect();
     for (at, one) in all.iter().enumerate() {
-        if let Some(other) = all[..at].iter().find(|other| is_same(&one.table, &other.table))
-            && shape(&one.columns) != shape(&other.columns)
-        {
-            let reason = format!("{}.toml gives the table {} other columns", other.name, one.table.as_str());
-            faults.push(Fault { file: format!("{}.toml", one.name), line: None, reason });
-        }
+        let Some(other) = all[..at].iter().find(|other| is_same(&one.table, &other.table)) else { continue };
+        let (name, table) = (&other.name, one.table.as_str());
+        let reason = match () {
+            () if !(one.shared && other.shared) => {
+                format!(
+                    "the table {table} belongs to {name}.toml; if both are meant to fill it, write shared = true in both"
+                )
+            }
+            () if shape(&one.columns) != shape(&other.columns) => {
+                format!("{name}.toml gives the table {table} other columns")
+            }
+            () => continue,
+        };
+        faults.push(Fault { file: format!("{}.toml", one.name), line: None, reason });
     }
     faults
 }

@@ -29,6 +29,8 @@ pub(crate) struct Definition {
     pub(crate) title: String,
     pub(crate) description: String,
     pub(crate) table: TableName,
+    /// Set if other definitions may have the same table.
+    pub(crate) shared: bool,
     pub(crate) mode: Mode,
     /// Other modes that an input may choose.
     pub(crate) modes: Vec<Mode>,
@@ -58,6 +60,8 @@ struct DefinitionFile {
     #[serde(default)]
     description: String,
     table: TableName,
+    #[serde(default)]
+    shared: bool,
     #[serde(default)]
     mode: Mode,
     #[serde(default)]
@@ -102,6 +106,7 @@ impl Definition {
             title: file.title,
             description: file.description,
             table: file.table,
+            shared: file.shared,
             mode: file.mode,
             modes: file.modes,
             key,

@@ -7,7 +7,7 @@ use storage::FileKey;
 
 use crate::{
     column::ColumnType,
-    config::TablePattern,
+    config::{ImportsConfig, TablePattern},
     definition::{
         folder::Definitions,
         parse::{DeclaredColumn, Definition},
@@ -26,6 +26,10 @@ pub(crate) struct ImportSpec {
     pub(crate) columns: ColumnSpec,
     /// The name of the definition it follows.
     pub(crate) definition: Option<String>,
+    /// The user id of the task's owner.
+    pub(crate) owner: String,
+    /// Set if the settings let everybody write to the table, whoever made it.
+    pub(crate) shared: bool,
 }
 
 /// The columns as far as they are known before the file is read.
@@ -42,11 +46,11 @@ impl ImportSpec {
     pub(crate) fn resolve(
         input: Input,
         definitions: &Definitions,
-        tables: &[TablePattern],
+        config: &ImportsConfig,
         context: &Context,
     ) -> Result<Self, Failure> {
         let Some(name) = &input.definition else {
-            return Self::from_input(input, definitions, tables, context);
+            return Self::from_input(input, definitions, config, context);
         };
         let definition = definitions.get(name).ok_or_else(|| {
             let name: String = name.chars().take(64).collect();
@@ -59,7 +63,7 @@ impl ImportSpec {
         if !context.is_allowed(&definition.allow) {
             return Err(forbidden());
         }
-        Self::from_definition(definition, input)
+        Self::from_definition(definition, input, context)
     }
 
     /// An import of any file, of which only this much is known.
@@ -73,23 +77,25 @@ impl ImportSpec {
             options,
             columns: ColumnSpec::Types(BTreeMap::new()),
             definition: None,
+            owner: String::new(),
+            shared: false,
         })
     }
 
     fn from_input(
         input: Input,
         definitions: &Definitions,
-        tables: &[TablePattern],
+        config: &ImportsConfig,
         context: &Context,
     ) -> Result<Self, Failure> {
         let missing = || Failure::input("table: it is missing; name a table, or a definition");
         let table = input.table.clone().ok_or_else(missing)?;
-        // Otherwise leaving the definition out would get around its "allow".
-        if definitions.for_table(&table).any(|definition| !context.is_allowed(&definition.allow)) {
-            return Err(forbidden());
+        // Otherwise leaving the definition out would get around its "allow", its rules and its modes.
+        if definitions.for_table(&table).next().is_some() {
+            return Err(belongs_to_definition(&table, definitions, context));
         }
-        if !tables.iter().any(|pattern| pattern.matches(&table)) {
-            let patterns: Vec<_> = tables.iter().map(TablePattern::as_str).collect();
+        if !config.tables.iter().any(|pattern| pattern.matches(&table)) {
+            let patterns: Vec<_> = config.tables.iter().map(TablePattern::as_str).collect();
             let allowed = if patterns.is_empty() { "none".to_owned() } else { patterns.join(", ") };
             let table = table.as_str();
             return Err(Failure::Permanent {
@@ -107,10 +113,12 @@ impl ImportSpec {
         }?;
         let options = input.file_options();
         let columns = ColumnSpec::Types(input.columns);
-        Ok(Self { file: input.file, table, mode, key: input.key, options, columns, definition: None })
+        let shared = config.shared_tables.iter().any(|pattern| pattern.matches(&table));
+        let (key, owner) = (input.key, context.owner.clone());
+        Ok(Self { file: input.file, table, mode, key, options, columns, definition: None, owner, shared })
     }
 
-    fn from_definition(definition: &Arc<Definition>, input: Input) -> Result<Self, Failure> {
+    fn from_definition(definition: &Arc<Definition>, input: Input, context: &Context) -> Result<Self, Failure> {
         let name = &definition.name;
         let fixed = |field: &str| Failure::input(format!("{field}: the definition {name} says it; leave it out"));
         if input.table.is_some() {
@@ -133,7 +141,25 @@ impl ImportSpec {
         };
         let key = if mode == Mode::Upsert { definition.key.clone() } else { Vec::new() };
         let table = definition.table.clone();
-        Ok(Self { file: input.file, table, mode, key, options, columns, definition: Some(name.clone()) })
+        let (definition, owner) = (Some(name.clone()), context.owner.clone());
+        Ok(Self { file: input.file, table, mode, key, options, columns, definition, owner, shared: false })
+    }
+}
+
+/// Ends an import that leaves out the definition of its table.
+fn belongs_to_definition(table: &TableName, definitions: &Definitions, context: &Context) -> Failure {
+    let allowed = definitions.for_table(table).filter(|definition| context.is_allowed(&definition.allow));
+    let names: Vec<_> = allowed.map(|definition| definition.name.as_str()).collect();
+    match names.as_slice() {
+        [] => forbidden(),
+        names => Failure::Permanent {
+            reason: "table",
+            message: format!(
+                "the table {} belongs to the definition {}; name that instead of the table",
+                table.as_str(),
+                names.join(", ")
+            ),
+        },
     }
 }
 
@@ -172,6 +198,7 @@ pub(crate) mod tests {
         let options = input.file_options();
         let (table, mode) = (input.table.unwrap(), input.mode.unwrap_or_default());
         let columns = ColumnSpec::Types(input.columns);
-        ImportSpec { file: input.file, table, mode, key: input.key, options, columns, definition: None }
+        let (key, owner) = (input.key, "ada".to_owned());
+        ImportSpec { file: input.file, table, mode, key, options, columns, definition: None, owner, shared: false }
     }
 }

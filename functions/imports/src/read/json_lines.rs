@@ -48,6 +48,8 @@ pub(crate) struct JsonLinesReader {
 struct ObjectFields {
     unknown_keys: UnknownKeys,
     names: Vec<String>,
+    /// Bytes of all names.
+    name_bytes: usize,
     positions: HashMap<String, usize>,
     values: Vec<Span>,
     is_text: Vec<bool>,
@@ -71,7 +73,18 @@ impl JsonLinesReader {
         let positions = names.iter().enumerate().map(|(at, name)| (name.clone(), at)).collect();
         let (values, is_text) = (vec![Span::default(); names.len()], vec![false; names.len()]);
         let content = Vec::new();
-        let object = ObjectFields { unknown_keys, names, positions, values, is_text, content, number: 0, error: None };
+        let name_bytes = names.iter().map(String::len).sum();
+        let object = ObjectFields {
+            unknown_keys,
+            names,
+            name_bytes,
+            positions,
+            values,
+            is_text,
+            content,
+            number: 0,
+            error: None,
+        };
         Self {
             text,
             truncated,
@@ -163,6 +176,10 @@ impl RowReader for JsonLinesReader {
             let keys = format!("more than {max} keys, too many for a table");
             return Err(Failure::input(format!("with line {} there are {keys}", self.line)));
         }
+        if self.object.name_bytes > MAX_ROW_BYTES {
+            let keys = "the keys come to more than 1 MiB, more than a header may have";
+            return Err(Failure::input(format!("with line {} {keys}", self.line)));
+        }
         self.collect_fields();
         let raw = self.buffer[from..to].trim_ascii();
         let validity = match error {
@@ -214,6 +231,7 @@ impl ObjectFields {
             return None;
         }
         let at = self.names.len();
+        self.name_bytes += key.len();
         self.names.push(key.to_owned());
         self.positions.insert(key.to_owned(), at);
         self.values.push(Span::default());

@@ -59,6 +59,12 @@ impl<'a> Row<'a> {
         self.ends.len()
     }
 
+    /// Bytes of its values; one that is empty takes one as well.
+    pub(crate) fn bytes(&self) -> u64 {
+        let (fields, values) = (self.ends.last().copied().unwrap_or_default(), self.ends.len());
+        (fields + values.saturating_sub(self.gap * values)) as u64 + 1
+    }
+
     /// Its fields, unquoted.
     pub(crate) fn fields(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let (fields, gap, mut from) = (self.fields, self.gap, 0);

@@ -24,8 +24,10 @@ use crate::read::{
 /// Columns that a sheet can have.
 const MAX_COLUMNS: usize = 16_384;
 
-/// Rows between two checks for a stop.
-const CHECK_INTERVAL: u64 = 256;
+/// Cells between two checks for a stop: their rows may be numbered as they like, and one may hold very many.
+const CHECK_INTERVAL: u64 = 4096;
+/// Rows between two reports of progress.
+const REPORT_INTERVAL: u64 = 256;
 
 /// Reads the rows of a sheet, leaving out those without a value.
 pub(crate) struct SheetReader<'a> {
@@ -34,6 +36,7 @@ pub(crate) struct SheetReader<'a> {
     progress: Option<watch::Sender<f64>>,
     /// The number of rows that the sheet declares.
     total: u64,
+    cells_read: u64,
     /// The first cell of the next row.
     peeked: Option<Cell<DataRef<'a>>>,
     /// After its last cell the library may not be asked again.
@@ -62,6 +65,7 @@ impl<'a> SheetReader<'a> {
             stop,
             progress,
             total,
+            cells_read: 0,
             peeked: None,
             ended: false,
             names: Vec::new(),
@@ -123,6 +127,10 @@ impl<'a> SheetReader<'a> {
         if self.peeked.is_some() || self.ended {
             return Ok(self.peeked.take());
         }
+        self.cells_read += 1;
+        if self.cells_read.is_multiple_of(CHECK_INTERVAL) && self.stop.is_cancelled() {
+            return Err(Failure::Stopped);
+        }
         let cell = catch_panic(|| self.cells.next_cell())?;
         self.ended = cell.is_none();
         Ok(cell)
@@ -134,13 +142,10 @@ impl<'a> SheetReader<'a> {
             return Err(Failure::input(format!("the workbook is broken: row {line} comes after row {}", self.line)));
         }
         self.line = line;
-        if self.line / CHECK_INTERVAL != (self.line - 1) / CHECK_INTERVAL || self.line == 1 {
-            if self.stop.is_cancelled() {
-                return Err(Failure::Stopped);
-            }
-            if let Some(progress) = &self.progress {
-                source::report_progress(progress, self.line as f64 / self.total.max(self.line) as f64);
-            }
+        if (self.line.is_multiple_of(REPORT_INTERVAL) || self.line == 1)
+            && let Some(progress) = &self.progress
+        {
+            source::report_progress(progress, self.line as f64 / self.total.max(self.line) as f64);
         }
         self.fields.clear();
         self.ends.clear();

@@ -17,6 +17,7 @@ pub(crate) fn storage_failure(error: StorageError, doing: &str) -> Failure {
     match error {
         StorageError::NotFound(key) => Failure::input(format!("there is no file {key} of yours")),
         StorageError::Full => Failure::Permanent { reason: "full", message: format!("{doing}: the storage is full") },
+        StorageError::QuotaFull(why) => Failure::Permanent { reason: "quota", message: format!("{doing}: {why}") },
         error => Failure::passing(doing, error),
     }
 }

@@ -25,20 +25,27 @@ pub(crate) struct UnpackLimit {
     pub(crate) max_bytes: u64,
 }
 
-impl UnpackLimit {
-    /// Up to so many bytes the ratio does not count.
-    const RATIO_FREE_BYTES: u64 = 64 << 20;
-    /// Times its size that a file may unpack to; tables with long rows that are all alike come to 100.
-    const MAX_RATIO: u64 = 200;
+/// Up to so many bytes the ratio does not count.
+const RATIO_FREE_BYTES: u64 = 64 << 20;
+/// Times its size that a file may come to; tables with long rows that are all alike come to 100.
+pub(crate) const MAX_RATIO: u64 = 200;
 
+/// True if a file of so many bytes comes to more than a file does that is not made to harm.
+pub(crate) fn is_bomb(packed: u64, unpacked: u64) -> bool {
+    unpacked > RATIO_FREE_BYTES && unpacked / MAX_RATIO > packed
+}
+
+impl UnpackLimit {
     /// Refuses a file beyond the limit.
     pub(crate) fn check(self, packed: u64, unpacked: u64) -> Result<(), Failure> {
         if unpacked > self.max_bytes {
             let limit = self.max_bytes >> 20;
-            return Err(Failure::input(format!("the file unpacks to more than {limit} MiB, the most that is allowed")));
+            return Err(Failure::input(format!(
+                "the file unpacks to more than {limit} MiB, the most that is allowed (imports.unpacked_limit)"
+            )));
         }
-        if unpacked > Self::RATIO_FREE_BYTES && unpacked / Self::MAX_RATIO > packed {
-            let times = format!("{} times its size", Self::MAX_RATIO);
+        if is_bomb(packed, unpacked) {
+            let times = format!("{MAX_RATIO} times its size");
             return Err(Failure::input(format!(
                 "the file unpacks to more than {times}, so it is not unpacked further"
             )));

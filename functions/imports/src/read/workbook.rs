@@ -84,3 +84,32 @@ impl Workbook {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::read::row::RowReader;
+
+    #[test]
+    fn a_sheet_is_left_when_told_whatever_the_numbers_of_its_rows() {
+        let mut book = rust_xlsxwriter::Workbook::new();
+        let sheet = book.add_worksheet();
+        // Every other row, so that no number is a round one.
+        for row in 0..20_000 {
+            sheet.write(row * 2, 0, row).unwrap();
+        }
+        let bytes = Bytes::from(book.save_to_buffer().unwrap());
+        let stop = CancellationToken::new();
+        let limit = UnpackLimit { max_bytes: 1 << 30 };
+        let workbook = Workbook::copy(Some(bytes), None, limit, stop.clone()).unwrap();
+        let read = workbook.read(None, |sheet| {
+            sheet.read_header(|_| Ok(()))?;
+            stop.cancel();
+            while sheet.next_row()?.is_some() {}
+            Ok(())
+        });
+        assert!(matches!(read, Err(Failure::Stopped)), "{read:?}");
+    }
+}

@@ -2,24 +2,79 @@
 
 use runtime::Failure;
 
-use crate::column::{Column, ColumnType};
+use crate::{
+    column::{Column, ColumnType},
+    definition::spec::ImportSpec,
+};
 
 /// The table that exists under a name.
 pub(crate) enum ExistingTable {
     Missing,
     /// Something else of that name, such as a view.
     NotATable,
-    /// A table; `imported` has its columns as an import created them, if one did.
     Table {
         columns: Vec<ExistingColumn>,
-        imported: Option<Vec<Column>>,
+        /// Set if an import created it.
+        imported: Option<ImportedTable>,
+        /// What would be lost if it were dropped and created again, in words: views, indexes, privileges, …
+        attached: Vec<String>,
+        /// A foreign key by which rows of another table would go with its own, in words.
+        cascading: Option<String>,
     },
+}
+
+/// The record of a table that an import created.
+pub(crate) struct ImportedTable {
+    /// Its columns as they were created.
+    pub(crate) columns: Vec<Column>,
+    pub(crate) owner: TableOwner,
+}
+
+/// Whose a table is that an import created.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum TableOwner {
+    /// It was made before owners were recorded.
+    Unknown,
+    /// The person who created it without a definition.
+    Person(String),
+    /// A definition that was imported by.
+    Definition(String),
+}
+
+impl TableOwner {
+    /// The owner as it is recorded.
+    pub(crate) fn recorded(person: Option<String>, definition: Option<String>) -> Self {
+        match (definition, person) {
+            (Some(definition), _) => Self::Definition(definition),
+            (None, Some(person)) => Self::Person(person),
+            (None, None) => Self::Unknown,
+        }
+    }
+
+    pub(crate) fn person(&self) -> Option<&str> {
+        if let Self::Person(person) = self { Some(person) } else { None }
+    }
+
+    pub(crate) fn definition(&self) -> Option<&str> {
+        if let Self::Definition(definition) = self { Some(definition) } else { None }
+    }
 }
 
 impl ExistingTable {
     /// True for a table that no import created.
     pub(crate) fn is_foreign(&self) -> bool {
         matches!(self, Self::Table { imported: None, .. })
+    }
+
+    /// The owner to record after an import; `None` if nothing changes. What an import by a definition wrote to belongs to
+    /// that from then on, also when the definition is gone.
+    pub(crate) fn new_owner(&self, spec: &ImportSpec) -> Option<TableOwner> {
+        match (&spec.definition, self) {
+            (_, Self::NotATable | Self::Table { imported: None, .. }) => None,
+            (Some(definition), _) => Some(TableOwner::Definition(definition.clone())),
+            (None, Self::Missing) => Some(TableOwner::Person(spec.owner.clone())),
+            (None, Self::Table { .. }) => None,
+        }
     }
 }
 

@@ -13,7 +13,10 @@ use crate::{
         spec::{ColumnSpec, ImportSpec},
     },
     read::row::Row,
-    schema::{existing::ExistingColumn, inference::TypeInference},
+    schema::{
+        existing::{Accepts, ExistingColumn},
+        inference::TypeInference,
+    },
 };
 
 /// The number of columns that a table of a database can have.
@@ -209,11 +212,37 @@ impl ColumnMapping {
         self.fields.iter().filter(|column| !column.used).take(50).map(|column| column.field.clone()).collect()
     }
 
+    /// Takes over the names and types of a table that an import created, where all its columns are there and hold the
+    /// values so far; answers whether they are.
+    pub(crate) fn fit_existing(&mut self, created: &[ExistingColumn]) -> bool {
+        let columns = self.table_columns();
+        let holds = |column: &Column| {
+            let accepts = find_column(created, &column.name).map(|existing| existing.accepts);
+            matches!(accepts, Some(Accepts::Type(own)) if own.accepts(column.column_type))
+        };
+        if columns.len() != created.len() || !columns.iter().all(holds) {
+            return false;
+        }
+        for column in self.fields.iter_mut().filter(|column| column.used) {
+            let Some(existing) = find_column(created, &column.name) else { return false };
+            if let (TypeInference::Inferred(_) | TypeInference::Unknown, Accepts::Type(own)) =
+                (column.inference, existing.accepts)
+            {
+                column.inference = TypeInference::Inferred(own);
+            }
+            column.name.clone_from(&existing.name);
+        }
+        for DefaultColumn { column, .. } in &mut self.defaults {
+            let Some(existing) = find_column(created, &column.name) else { return false };
+            column.name.clone_from(&existing.name);
+        }
+        true
+    }
+
     /// Takes over the names and types of an existing table, after which a row that does not fit is rejected.
     pub(crate) fn match_existing(&mut self, table: &str, existing: &[ExistingColumn]) -> Result<(), Failure> {
         let find = |name: &str| {
-            let found = existing.iter().find(|known| known.name.eq_ignore_ascii_case(name));
-            found.ok_or_else(|| {
+            find_column(existing, name).ok_or_else(|| {
                 let names: Vec<_> = existing.iter().map(|column| column.name.as_str()).collect();
                 let names = names.join(", ");
                 Failure::input(format!("the file has a column {name} that the table {table} has not; it has: {names}"))
@@ -236,6 +265,12 @@ impl ColumnMapping {
         self.fixed = true;
         Ok(())
     }
+}
+
+/// The column of a name; where none is written so, one that differs by case.
+fn find_column<'a>(existing: &'a [ExistingColumn], name: &str) -> Option<&'a ExistingColumn> {
+    let exact = existing.iter().find(|known| known.name == name);
+    exact.or_else(|| existing.iter().find(|known| known.name.eq_ignore_ascii_case(name)))
 }
 
 fn declared_field(column: &DeclaredColumn, field: &str) -> MappedField {

@@ -17,6 +17,7 @@ use crate::{
         source::{Chunks, FileSource, Peeked},
         text::{TextEncoding, TextReader},
         unpack::{self, UnpackLimit},
+        values::{ValueCount, ValueLimit},
         workbook::Workbook,
     },
     schema::mapping::{ColumnLimit, ColumnMapping},
@@ -67,6 +68,7 @@ pub(crate) enum TextRows {
 pub(crate) struct Limits {
     pub(crate) unpack: UnpackLimit,
     pub(crate) columns: ColumnLimit,
+    pub(crate) values: ValueLimit,
 }
 
 impl Plan {
@@ -106,12 +108,12 @@ impl Plan {
             }
             Format::Xlsx => {
                 let workbook = Workbook::copy(file, spec.options.sheet.clone(), limits.unpack, stop)?;
-                let mapping = map_sheet(&workbook, spec, limits.columns)?;
+                let mapping = map_sheet(&workbook, spec, limits.columns, ValueCount::new(limits.values, bytes))?;
                 (Layout::Sheet(workbook), mapping)
             }
-            Format::Jsonl => plan_json(&Sample::read(file)?, spec, limits.columns).map(text_layout)?,
+            Format::Jsonl => plan_json(&Sample::read(file)?, spec, limits, bytes).map(text_layout)?,
             Format::Csv | Format::Tsv => {
-                plan_delimited(&Sample::read(file)?, format, spec, limits.columns).map(text_layout)?
+                plan_delimited(&Sample::read(file)?, format, spec, limits, bytes).map(text_layout)?
             }
         };
         Ok(Self { bytes, layout, mapping })
@@ -181,31 +183,40 @@ impl Sample {
 
 type TextPlan = (TextEncoding, TextFormat, ColumnMapping);
 
-fn plan_delimited(sample: &Sample, format: Format, spec: &ImportSpec, limit: ColumnLimit) -> Result<TextPlan, Failure> {
+fn plan_delimited(
+    sample: &Sample,
+    format: Format,
+    spec: &ImportSpec,
+    limits: Limits,
+    file_bytes: u64,
+) -> Result<TextPlan, Failure> {
     let (encoding, text) = sample.decode(&spec.options)?;
     let by_format = (format == Format::Tsv).then_some(Delimiter(b'\t'));
     let delimiter = spec.options.delimiter.or(by_format).unwrap_or_else(|| sniff::delimiter(&text, sample.truncated));
     let mut rows = DelimitedReader::new(TextReader::of_utf_8(text), delimiter.0, sample.truncated);
-    if !rows.read_header(|fields| limit.check(fields))? {
+    if !rows.read_header(|fields| limits.columns.check(fields))? {
         return Err(match sample.truncated {
             true => rows.too_long(),
             false => Failure::input("the file has no header, only empty lines"),
         });
     }
     let mut mapping = ColumnMapping::new(&rows.names, spec)?;
-    learn_types(&mut rows, &mut mapping, usize::MAX)?;
+    learn_types(&mut rows, &mut mapping, usize::MAX, ValueCount::new(limits.values, file_bytes))?;
     Ok((encoding, TextFormat::Delimited(delimiter), mapping))
 }
 
-fn plan_json(sample: &Sample, spec: &ImportSpec, limit: ColumnLimit) -> Result<TextPlan, Failure> {
+fn plan_json(sample: &Sample, spec: &ImportSpec, limits: Limits, file_bytes: u64) -> Result<TextPlan, Failure> {
     let (encoding, text) = sample.decode(&spec.options)?;
     let reader = |names: Vec<String>| {
-        JsonLinesReader::new(TextReader::of_utf_8(text.clone()), names, unknown_keys(spec, limit), sample.truncated)
+        let unknown_keys = unknown_keys(spec, limits.columns);
+        JsonLinesReader::new(TextReader::of_utf_8(text.clone()), names, unknown_keys, sample.truncated)
     };
     // Read twice: the columns are known only at the end.
     let mut rows = reader(Vec::new());
     let (mut objects, mut error) = (0, None);
+    let mut values = ValueCount::new(limits.values, file_bytes);
     while let Some(row) = rows.next_row()? {
+        values.add(&row)?;
         match row.error() {
             None => objects += 1,
             Some(reason) => drop(error.get_or_insert_with(|| format!("line {}: {reason}", row.line))),
@@ -216,24 +227,36 @@ fn plan_json(sample: &Sample, spec: &ImportSpec, limit: ColumnLimit) -> Result<T
         return Err(Failure::input(format!("the file is not JSON Lines, an object on each line; {reason}")));
     }
     let mut mapping = ColumnMapping::new(rows.names(), spec)?;
-    learn_types(&mut reader(rows.names().to_vec()), &mut mapping, usize::MAX)?;
+    let values = ValueCount::new(limits.values, file_bytes);
+    learn_types(&mut reader(rows.names().to_vec()), &mut mapping, usize::MAX, values)?;
     Ok((encoding, TextFormat::JsonLines, mapping))
 }
 
-fn map_sheet(workbook: &Workbook, spec: &ImportSpec, limit: ColumnLimit) -> Result<ColumnMapping, Failure> {
+fn map_sheet(
+    workbook: &Workbook,
+    spec: &ImportSpec,
+    limit: ColumnLimit,
+    values: ValueCount,
+) -> Result<ColumnMapping, Failure> {
     workbook.read(None, |sheet| {
         if !sheet.read_header(|fields| limit.check(fields))? {
             return Err(Failure::input("the sheet has no header, only empty cells"));
         }
         let mut mapping = ColumnMapping::new(&sheet.names, spec)?;
-        learn_types(sheet, &mut mapping, SAMPLE_ROWS)?;
+        learn_types(sheet, &mut mapping, SAMPLE_ROWS, values)?;
         Ok(mapping)
     })
 }
 
-fn learn_types(rows: &mut impl RowReader, mapping: &mut ColumnMapping, max_rows: usize) -> Result<(), Failure> {
+fn learn_types(
+    rows: &mut impl RowReader,
+    mapping: &mut ColumnMapping,
+    max_rows: usize,
+    mut values: ValueCount,
+) -> Result<(), Failure> {
     for _ in 0..max_rows {
         let Some(row) = rows.next_row()? else { break };
+        values.add(&row)?;
         mapping.widen_types(&row);
     }
     Ok(())
@@ -256,9 +279,13 @@ mod tests {
     fn plan(text: &[u8], truncated: bool) -> Result<TextPlan, String> {
         let spec =
             crate::definition::spec::tests::spec(json!({"file": "a/b", "table": "t", "columns": {"id": "text"}}));
-        let limit = ColumnLimit { max: 2000, database: "a test" };
+        let limits = Limits {
+            unpack: UnpackLimit { max_bytes: 1 << 30 },
+            columns: ColumnLimit { max: 2000, database: "a test" },
+            values: ValueLimit { max_bytes: 1 << 30 },
+        };
         let sample = Sample { bytes: Bytes::copy_from_slice(text), truncated };
-        plan_delimited(&sample, Format::Csv, &spec, limit).map_err(|error| error.to_string())
+        plan_delimited(&sample, Format::Csv, &spec, limits, text.len() as u64).map_err(|error| error.to_string())
     }
 
     fn columns(plan: &TextPlan) -> String {

@@ -13,6 +13,7 @@ use crate::{
     output::{Output, RejectedRows},
     read::{
         row::{Row, RowReader},
+        values::{ValueCount, ValueLimit},
         workbook::Workbook,
     },
     schema::{
@@ -29,6 +30,7 @@ pub(crate) struct LoadJob {
     pub(crate) spec: Arc<ImportSpec>,
     pub(crate) plan: Plan,
     pub(crate) source: RowSource,
+    pub(crate) values: ValueLimit,
     pub(crate) rejected: RejectedRowsWriter,
     pub(crate) stop: CancellationToken,
     /// The start of the import, moved on by the time that it waited for another one.
@@ -95,16 +97,17 @@ impl LoadJob {
 
     /// Reads the whole file into a sink.
     pub(crate) fn read(&mut self, sink: &mut impl RowSink) -> Result<ReadOutcome, Failure> {
-        let Self { source, plan: Plan { mapping, .. }, rejected, .. } = self;
+        let Self { source, plan: Plan { mapping, bytes, .. }, rejected, values, .. } = self;
+        let mut values = ValueCount::new(*values, *bytes);
         match source {
             RowSource::Text(TextRows::Delimited(rows)) => {
                 rows.read_header(|_| Ok(()))?;
-                read_rows(&mut **rows, mapping, rejected, sink)
+                read_rows(&mut **rows, mapping, &mut values, rejected, sink)
             }
-            RowSource::Text(TextRows::Json(rows)) => read_rows(&mut **rows, mapping, rejected, sink),
+            RowSource::Text(TextRows::Json(rows)) => read_rows(&mut **rows, mapping, &mut values, rejected, sink),
             RowSource::Sheet(workbook, progress) => workbook.read(Some(progress.clone()), |sheet| {
                 sheet.read_header(|_| Ok(()))?;
-                read_rows(sheet, mapping, rejected, sink)
+                read_rows(sheet, mapping, &mut values, rejected, sink)
             }),
         }
     }
@@ -113,11 +116,13 @@ impl LoadJob {
 fn read_rows(
     rows: &mut impl RowReader,
     mapping: &ColumnMapping,
+    values: &mut ValueCount,
     rejected: &mut RejectedRowsWriter,
     sink: &mut impl RowSink,
 ) -> Result<ReadOutcome, Failure> {
     let mut count = 0;
     while let Some(row) = rows.next_row()? {
+        values.add(&row)?;
         match write_row(&row, mapping, sink)? {
             RowOutcome::Written => {
                 sink.end_row()?;
@@ -132,6 +137,7 @@ fn read_rows(
                 mapping.widen_types(&row);
                 // The rest is read for its types alone, so that the load starts again only once.
                 while let Some(row) = rows.next_row()? {
+                    values.add(&row)?;
                     mapping.widen_types(&row);
                 }
                 return Ok(ReadOutcome::TypesChanged(mapping));

@@ -1,9 +1,10 @@
-//! Our own tables in the database: which tasks are done, and which tables an import created.
+//! Our own tables in the database: which tasks are done, and which tables an import created, and for whom.
 
 use runtime::database::Tables;
 
+/// Owners have a table of their own, so that workers from before it go on beside newer ones.
 pub(crate) const OWN_TABLES: Tables = Tables {
-    names: &["bellwire_imports", "bellwire_imported_tables"],
+    names: &["bellwire_imports", "bellwire_imported_tables", "bellwire_imported_owners"],
     sqlite: "
         CREATE TABLE IF NOT EXISTS bellwire_imports (
             task TEXT PRIMARY KEY,
@@ -14,6 +15,11 @@ pub(crate) const OWN_TABLES: Tables = Tables {
         CREATE TABLE IF NOT EXISTS bellwire_imported_tables (
             table_name TEXT PRIMARY KEY COLLATE NOCASE,
             columns TEXT NOT NULL
+        );
+        CREATE TABLE IF NOT EXISTS bellwire_imported_owners (
+            table_name TEXT PRIMARY KEY COLLATE NOCASE,
+            owner TEXT,
+            definition TEXT
         );",
     postgres: "
         CREATE TABLE IF NOT EXISTS bellwire_imports (
@@ -25,5 +31,10 @@ pub(crate) const OWN_TABLES: Tables = Tables {
         CREATE TABLE IF NOT EXISTS bellwire_imported_tables (
             table_name text PRIMARY KEY,
             columns json NOT NULL
+        );
+        CREATE TABLE IF NOT EXISTS bellwire_imported_owners (
+            table_name text PRIMARY KEY,
+            owner text,
+            definition text
         );",
 };

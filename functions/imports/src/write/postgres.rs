@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use model::TaskId;
 use runtime::{Failure, database::Postgres, thread};
-use sqlx::{AssertSqlSafe, Connection, PgConnection, PgTransaction, Row};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgTransaction};
 use tokio::sync::mpsc;
 
 use crate::{
@@ -12,16 +12,15 @@ use crate::{
     input::Mode,
     output::Output,
     schema::{
-        existing::{Accepts, ExistingColumn, ExistingTable},
+        existing::TableOwner,
         mapping::{ColumnLimit, ColumnMapping},
     },
     write::{
         copy::CopySink,
         load::{LoadJob, LoadOutcome, ReadOutcome},
         own_tables::OWN_TABLES,
-        sql::{
-            column_list, create_table, key_is_not_unique, key_list, no_unique_index, on_conflict, quoted, record_error,
-        },
+        postgres_catalog::{Relation, Schema, ensure_unique_index, run},
+        sql::{column_list, create_table, key_list, on_conflict, quoted, record_error, rows_are_kept},
         strategy::LoadStrategy,
     },
 };
@@ -39,8 +38,9 @@ const ROW_NUMBER: &str = "\"bellwire row\"";
 /// The result of an earlier run of a task, if one was completed.
 pub(crate) async fn earlier_output(database: &Postgres, task: TaskId) -> Result<Option<Output>, Failure> {
     let mut connection = database.pool().acquire().await?;
+    let schema = Schema::current(&mut connection).await?;
     OWN_TABLES.create_in_postgres(&mut connection).await?;
-    recorded_output(&mut connection, task).await
+    recorded_output(&mut connection, &schema, task).await
 }
 
 /// Loads a table of a database on a server, in the current schema.
@@ -75,28 +75,30 @@ async fn load_within(
     let spec = job.spec.clone();
     let table = spec.table.as_str();
     let waiting_since = Instant::now();
-    lock(transaction, table).await?;
+    let schema = Schema::current(transaction).await?;
+    lock(transaction, &schema, table).await?;
     job.started += waiting_since.elapsed();
     // Another run of this task may have ended first.
-    if let Some(output) = recorded_output(transaction, job.task).await? {
+    if let Some(output) = recorded_output(transaction, &schema, job.task).await? {
         return Ok(LoadOutcome::Done(output));
     }
-    let existing = existing_table(transaction, table).await?;
+    let (existing, relation) = schema.lock_table(transaction, table).await?;
     let strategy = LoadStrategy::choose(&existing, &spec, &mut job.plan.mapping)?;
     let mapping = &job.plan.mapping;
     COLUMN_LIMIT.check(mapping.table_columns().len())?;
     let upserts = spec.mode == Mode::Upsert;
     // A new table has another name at first, so that others read the old one until the commit.
     let new = format!("bellwire_load_{}", job.task).to_lowercase();
-    let name = if strategy == LoadStrategy::Create && !upserts { &new } else { table };
-    let target = quoted(name);
-    match strategy {
-        LoadStrategy::Create => run(transaction, create_table(name, &mapping.table_columns(), sql_type)).await?,
-        LoadStrategy::DeleteRows => run(transaction, format!("DELETE FROM {target}")).await?,
-        LoadStrategy::Append => {}
+    let creates = matches!(strategy, LoadStrategy::Create | LoadStrategy::Recreate);
+    let target = schema.name(if creates && !upserts { &new } else { table });
+    if creates {
+        run(transaction, create_table(&target, &mapping.table_columns(), sql_type)).await?;
+    }
+    if let (LoadStrategy::DeleteRows, Some(relation)) = (strategy, relation) {
+        delete_rows(transaction, &target, relation, table).await?;
     }
     if upserts {
-        ensure_unique_index(transaction, table, &mapping.key, !existing.is_foreign()).await?;
+        ensure_unique_index(transaction, &schema, table, &mapping.key, !existing.is_foreign(), job.task).await?;
         create_staging_table(transaction, &target, mapping).await?;
     }
     let into = if upserts { STAGED_ROWS } else { &target };
@@ -111,111 +113,86 @@ async fn load_within(
     if upserts {
         merge_staged_rows(transaction, &target, mapping).await?;
     }
-    if strategy == LoadStrategy::Create {
+    if let (LoadStrategy::Recreate, Some(relation)) = (strategy, relation) {
+        drop_table(transaction, &schema, relation, table).await?;
+    }
+    if creates {
         if !upserts {
-            replace_table(transaction, &target, table).await?;
+            run(transaction, format!("ALTER TABLE {target} RENAME TO {}", quoted(table))).await?;
         }
-        record_table(transaction, table, &mapping.table_columns()).await?;
+        record_table(transaction, &schema, table, &mapping.table_columns()).await?;
+    }
+    if let Some(owner) = existing.new_owner(&spec) {
+        record_owner(transaction, &schema, table, &owner).await?;
     }
     let output = job.output(summary);
-    record_output(transaction, job.task, &output).await?;
+    record_output(transaction, &schema, job.task, &output).await?;
     if job.stop.is_cancelled() { Err(Failure::Stopped) } else { Ok(LoadOutcome::Done(output)) }
 }
 
-async fn run(connection: &mut PgConnection, sql: String) -> sqlx::Result<()> {
-    sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(drop)
-}
-
 /// Has imports into one table, and attempts at one task, run one after the other.
-async fn lock(transaction: &mut PgTransaction<'_>, table: &str) -> sqlx::Result<()> {
-    let lock = "SELECT pg_advisory_xact_lock(hashtextextended('bellwire.' || current_schema() || '.' || $1, 0))";
-    sqlx::query(lock).bind(table).execute(&mut **transaction).await.map(drop)
+async fn lock(transaction: &mut PgTransaction<'_>, schema: &Schema, table: &str) -> sqlx::Result<()> {
+    let lock = "SELECT pg_advisory_xact_lock(hashtextextended('bellwire.' || $1 || '.' || $2, 0))";
+    sqlx::query(lock).bind(schema.as_str()).bind(table).execute(&mut **transaction).await.map(drop)
 }
 
-async fn recorded_output(connection: &mut PgConnection, task: TaskId) -> Result<Option<Output>, Failure> {
-    let sql = "SELECT result::text FROM bellwire_imports WHERE task = $1";
-    let result = sqlx::query_scalar::<_, String>(sql).bind(task.to_string()).fetch_optional(connection).await;
-    result?.map(|result| serde_json::from_str(&result).map_err(record_error)).transpose()
+async fn recorded_output(
+    connection: &mut PgConnection,
+    schema: &Schema,
+    task: TaskId,
+) -> Result<Option<Output>, Failure> {
+    let sql = format!("SELECT result::text FROM {} WHERE task = $1", schema.name("bellwire_imports"));
+    let result = sqlx::query_scalar::<_, String>(AssertSqlSafe(sql)).bind(task.to_string());
+    let result = result.fetch_optional(connection).await?;
+    result.map(|result| serde_json::from_str(&result).map_err(record_error)).transpose()
 }
 
-async fn record_output(connection: &mut PgConnection, task: TaskId, output: &Output) -> Result<(), Failure> {
-    let sql = "INSERT INTO bellwire_imports (task, table_name, result) VALUES ($1, $2, $3::json)";
+async fn record_output(
+    connection: &mut PgConnection,
+    schema: &Schema,
+    task: TaskId,
+    output: &Output,
+) -> Result<(), Failure> {
+    let records = schema.name("bellwire_imports");
+    let sql = format!("INSERT INTO {records} (task, table_name, result) VALUES ($1, $2, $3::json)");
     let result = serde_json::to_string(output).map_err(record_error)?;
-    let query = sqlx::query(sql).bind(task.to_string()).bind(&output.table).bind(result);
+    let query = sqlx::query(AssertSqlSafe(sql)).bind(task.to_string()).bind(&output.table).bind(result);
     query.execute(connection).await?;
     Ok(())
 }
 
-async fn existing_table(connection: &mut PgConnection, table: &str) -> Result<ExistingTable, Failure> {
-    let found = "
-        SELECT c.oid::int8, c.relkind IN ('r', 'p') FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE n.nspname = current_schema() AND c.relname = $1";
-    let found = sqlx::query_as::<_, (i64, bool)>(found).bind(table).fetch_optional(&mut *connection).await;
-    let oid = match found? {
-        None => return Ok(ExistingTable::Missing),
-        Some((_, false)) => return Ok(ExistingTable::NotATable),
-        Some((oid, true)) => oid,
-    };
-    let imported = "SELECT columns::text FROM bellwire_imported_tables WHERE table_name = $1";
-    let imported = sqlx::query_scalar::<_, String>(imported).bind(table).fetch_optional(&mut *connection).await;
-    let imported = imported?;
-    let imported = imported.map(|columns| serde_json::from_str(&columns).map_err(record_error)).transpose()?;
-    let columns = "
-        SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), t.typname::text
-        FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
-        WHERE a.attrelid = $1::int8::oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
-    let columns = sqlx::query_as::<_, (String, String, String)>(columns).bind(oid).fetch_all(connection).await;
-    let columns = columns?.into_iter().map(|(name, type_name, internal_name)| {
-        let accepts = accepts(&internal_name);
-        ExistingColumn { name, type_name, accepts }
-    });
-    Ok(ExistingTable::Table { columns: columns.collect(), imported })
-}
-
-fn accepts(type_name: &str) -> Accepts {
-    Accepts::Type(match type_name {
-        "bool" => ColumnType::Boolean,
-        "int2" | "int4" | "int8" => ColumnType::Integer,
-        "float4" | "float8" | "numeric" => ColumnType::Number,
-        "date" => ColumnType::Date,
-        "timestamp" => ColumnType::Timestamp,
-        "timestamptz" => ColumnType::Timestamptz,
-        "text" | "varchar" | "bpchar" | "name" | "citext" => ColumnType::Text,
-        _ => return Accepts::Unsupported,
-    })
-}
-
-/// Finds a unique index over the key, or creates one where the table `is_ours`.
-async fn ensure_unique_index(
+/// Deletes all rows, and not those of tables that inherit from it. TRUNCATE would have readers wait until the commit, and
+/// show an empty table to those with an older snapshot; a row that is deleted leaves its space to VACUUM instead.
+async fn delete_rows(
     connection: &mut PgConnection,
+    target: &str,
+    relation: Relation,
     table: &str,
-    key: &[String],
-    is_ours: bool,
 ) -> Result<(), Failure> {
-    let indexes = "
-        SELECT array_agg(a.attname::text) FROM pg_index i
-        JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-        JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey)
-        WHERE n.nspname = current_schema() AND c.relname = $1 AND i.indisunique AND i.indisvalid AND i.indimmediate
-            AND i.indpred IS NULL AND i.indexprs IS NULL AND i.indnkeyatts = i.indnatts
-        GROUP BY i.indexrelid";
-    let indexes = sqlx::query(indexes).bind(table).fetch_all(&mut *connection).await?;
-    for index in indexes {
-        let columns: Vec<String> = index.try_get(0)?;
-        if columns.len() == key.len() && key.iter().all(|key| columns.contains(key)) {
-            return Ok(());
-        }
+    let only = relation.only();
+    run(connection, format!("DELETE FROM {only}{target}")).await?;
+    let sql = format!("SELECT EXISTS (SELECT 1 FROM {only}{target})");
+    // A trigger or a rule may keep rows.
+    match sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(connection).await? {
+        true => Err(rows_are_kept(table)),
+        false => Ok(()),
     }
-    if !is_ours {
-        return Err(no_unique_index(table, key));
+}
+
+/// Drops the table that was looked up, unless something was attached to it since then.
+async fn drop_table(
+    connection: &mut PgConnection,
+    schema: &Schema,
+    relation: Relation,
+    table: &str,
+) -> Result<(), Failure> {
+    let name = schema.name(table);
+    run(connection, format!("LOCK TABLE {name} IN ACCESS EXCLUSIVE MODE")).await?;
+    if let Some(words) = relation.attached(connection).await?.first() {
+        let message = format!("the table {table} got {words} while it was replaced");
+        return Err(Failure::passing(message, anyhow::anyhow!("to drop it would lose that")));
     }
-    let create = format!("CREATE UNIQUE INDEX ON {} ({})", quoted(table), key_list(key));
-    run(connection, create).await.map_err(|error| {
-        match error.as_database_error().and_then(|error| error.code()).as_deref() {
-            Some("23505") => key_is_not_unique(table, key),
-            _ => error.into(),
-        }
-    })
+    Ok(run(connection, format!("DROP TABLE {name}")).await?)
 }
 
 async fn create_staging_table(
@@ -255,24 +232,35 @@ fn sql_type(column: &Column) -> &'static str {
     }
 }
 
-/// Gives the new table the name of the old one, on which no view or the like may depend.
-async fn replace_table(connection: &mut PgConnection, new: &str, table: &str) -> Result<(), Failure> {
-    let name = quoted(table);
-    let replaced = run(connection, format!("DROP TABLE IF EXISTS {name}; ALTER TABLE {new} RENAME TO {name}")).await;
-    replaced.map_err(|error| match error.as_database_error() {
-        Some(answer) if answer.code().as_deref() == Some("2BP01") => {
-            Failure::Permanent { reason: "table", message: format!("{answer}; nothing was changed") }
-        }
-        _ => error.into(),
-    })
+async fn record_table(
+    connection: &mut PgConnection,
+    schema: &Schema,
+    table: &str,
+    columns: &[Column],
+) -> Result<(), Failure> {
+    let record = format!(
+        "INSERT INTO {} (table_name, columns) VALUES ($1, $2::json)
+         ON CONFLICT (table_name) DO UPDATE SET columns = excluded.columns",
+        schema.name("bellwire_imported_tables")
+    );
+    let columns = serde_json::to_string(columns).map_err(record_error)?;
+    sqlx::query(AssertSqlSafe(record)).bind(table).bind(columns).execute(connection).await?;
+    Ok(())
 }
 
-async fn record_table(connection: &mut PgConnection, table: &str, columns: &[Column]) -> Result<(), Failure> {
-    let record = "
-        INSERT INTO bellwire_imported_tables (table_name, columns) VALUES ($1, $2::json)
-        ON CONFLICT (table_name) DO UPDATE SET columns = excluded.columns";
-    let columns = serde_json::to_string(columns).map_err(record_error)?;
-    sqlx::query(record).bind(table).bind(columns).execute(connection).await?;
+async fn record_owner(
+    connection: &mut PgConnection,
+    schema: &Schema,
+    table: &str,
+    owner: &TableOwner,
+) -> Result<(), Failure> {
+    let record = format!(
+        "INSERT INTO {} (table_name, owner, definition) VALUES ($1, $2, $3)
+         ON CONFLICT (table_name) DO UPDATE SET owner = excluded.owner, definition = excluded.definition",
+        schema.name("bellwire_imported_owners")
+    );
+    let query = sqlx::query(AssertSqlSafe(record)).bind(table).bind(owner.person()).bind(owner.definition());
+    query.execute(connection).await?;
     Ok(())
 }
 

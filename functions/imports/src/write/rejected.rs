@@ -23,6 +23,8 @@ pub(crate) struct RejectedRowsWriter {
     files: OwnerFiles,
     key: FileKey,
     limit: u64,
+    max_bytes: u64,
+    bytes: u64,
     runtime: Handle,
     rows: u64,
     first: Vec<RejectedRow>,
@@ -31,14 +33,16 @@ pub(crate) struct RejectedRowsWriter {
 }
 
 impl RejectedRowsWriter {
-    /// Creates a writer; more than `limit` rows end the import.
-    pub(crate) fn new(context: &Context, limit: u64) -> Self {
+    /// Creates a writer; more than `limit` rows or `max_bytes` end the import.
+    pub(crate) fn new(context: &Context, limit: u64, max_bytes: u64) -> Self {
         let name = "rejected.csv".parse().expect("it is a file name");
         Self {
             files: context.files.clone(),
             // By the task's id, so that a second attempt writes the same file.
             key: FileKey::new(&context.task.to_string(), name).expect("a task id is an id"),
             limit,
+            max_bytes,
+            bytes: 0,
             runtime: Handle::current(),
             rows: 0,
             first: Vec::new(),
@@ -55,11 +59,16 @@ impl RejectedRowsWriter {
         }
         let row = format!("{line},{},{}\n", quoted(&reason), quoted(&String::from_utf8_lossy(raw)));
         self.buffer.extend_from_slice(row.as_bytes());
+        self.bytes += row.len() as u64;
         if self.first.len() < FIRST_ROWS {
             self.first.push(RejectedRow { line, reason });
         }
         if self.rows > self.limit {
             return Err(self.too_many(format!("more than {} rows", self.limit)));
+        }
+        if self.bytes > self.max_bytes {
+            let limit = self.max_bytes >> 20;
+            return Err(self.too_many(format!("rows of more than {limit} MiB in all (imports.rejected_bytes)")));
         }
         if self.buffer.len() >= CHUNK_BYTES {
             self.write().map_err(write_failure)?;

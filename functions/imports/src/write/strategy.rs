@@ -6,7 +6,7 @@ use crate::{
     definition::spec::ImportSpec,
     input::Mode,
     schema::{
-        existing::{ExistingColumn, ExistingTable},
+        existing::{ExistingColumn, ExistingTable, ImportedTable, TableOwner},
         mapping::ColumnMapping,
     },
 };
@@ -14,9 +14,11 @@ use crate::{
 /// The treatment of the table by a load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LoadStrategy {
-    /// Creates it, in place of one that an import created.
+    /// Creates it where there is none.
     Create,
-    /// Keeps the table and deletes its rows.
+    /// Creates it in place of one that an import created, to which nobody attached anything.
+    Recreate,
+    /// Keeps the table with all that is attached to it, and deletes its rows.
     DeleteRows,
     /// Keeps its rows.
     Append,
@@ -34,27 +36,66 @@ impl LoadStrategy {
             let message = format!("the table {table} {reason}, so it was left alone; choose another name");
             Err(Failure::Permanent { reason: "table", message })
         };
-        let (columns, imported) = match existing {
+        let (columns, imported, attached, cascading) = match existing {
             ExistingTable::Missing => return Ok(Self::Create),
             ExistingTable::NotATable => return refused("is there already and is no table"),
-            ExistingTable::Table { columns, imported } => (columns, imported),
+            ExistingTable::Table { columns, imported, attached, cascading } => (columns, imported, attached, cascading),
         };
+        let delete_rows = || match cascading {
+            None => Ok(Self::DeleteRows),
+            Some(foreign_key) => {
+                let message = format!(
+                    "the table {table} was left alone: if its rows were replaced, {foreign_key} would delete or change \
+                     rows there as well"
+                );
+                Err(Failure::Permanent { reason: "table", message })
+            }
+        };
+        let names = columns.iter().map(|column| &column.name);
         match imported {
-            Some(imported)
-                if imported.iter().map(|column| &column.name).eq(columns.iter().map(|column| &column.name)) =>
-            {
-                if spec.mode == Mode::Replace {
-                    return Ok(Self::Create);
+            Some(ImportedTable { columns: created, owner }) if created.iter().map(|column| &column.name).eq(names) => {
+                if let Some(reason) = belongs_to_another(owner, spec) {
+                    return refused(reason);
                 }
-                let imported: Vec<_> = imported.iter().cloned().map(ExistingColumn::from).collect();
-                mapping.match_existing(table, &imported).map(|()| Self::Append)
+                let created: Vec<_> = created.iter().cloned().map(ExistingColumn::from).collect();
+                if spec.mode != Mode::Replace {
+                    return mapping.match_existing(table, &created).map(|()| Self::Append);
+                }
+                match attached.as_slice() {
+                    [] if cascading.is_none() => Ok(Self::Recreate),
+                    _ if mapping.fit_existing(&created) => delete_rows(),
+                    attached => Err(would_be_lost(table, &created, attached)),
+                }
             }
             None if spec.definition.is_none() => refused("is there already and no import made it"),
             Some(_) if spec.definition.is_none() => refused("was changed since an import made it"),
             _ => {
                 mapping.match_existing(table, columns)?;
-                Ok(if spec.mode == Mode::Replace { Self::DeleteRows } else { Self::Append })
+                if spec.mode == Mode::Replace { delete_rows() } else { Ok(Self::Append) }
             }
         }
     }
+}
+
+/// The reason why an import without a definition leaves a table of this owner alone.
+fn belongs_to_another(owner: &TableOwner, spec: &ImportSpec) -> Option<&'static str> {
+    match owner {
+        _ if spec.definition.is_some() || spec.shared => None,
+        TableOwner::Unknown => None,
+        TableOwner::Person(person) if *person == spec.owner => None,
+        TableOwner::Person(_) => Some("was made by an import of somebody else"),
+        TableOwner::Definition(_) => Some("was made by a definition"),
+    }
+}
+
+/// Ends a replacement by a file with other columns, where more than the table's own rows would go.
+fn would_be_lost(table: &str, columns: &[ExistingColumn], attached: &[String]) -> Failure {
+    let columns: Vec<_> = columns.iter().map(|column| format!("{} {}", column.name, column.type_name)).collect();
+    let message = format!(
+        "the table {table} was left alone: the file has other columns than it ({}), and to create it anew would lose \
+         what others attached to it: {}",
+        columns.join(", "),
+        attached.join(", ")
+    );
+    Failure::Permanent { reason: "table", message }
 }

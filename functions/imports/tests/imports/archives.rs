@@ -19,7 +19,7 @@ const SHEETS: &str = "<Relationships><Relationship Id=\"b\" Type=\"http://schema
 const ROWS: &str = "<worksheet><sheetData><row r=\"1\"><c r=\"A1\" t=\"str\"><v>a</v></c></row><row r=\"2\"><c r=\"A2\"><v>1</v></c></row></sheetData></worksheet>";
 
 /// A workbook, with these parts as well or instead.
-fn book(parts: &[(&str, &[u8])]) -> Vec<u8> {
+pub(crate) fn book(parts: &[(&str, &[u8])]) -> Vec<u8> {
     let all = [
         ("[Content_Types].xml", TYPES),
         ("_rels/.rels", RELATIONS),
@@ -40,7 +40,7 @@ fn book(parts: &[(&str, &[u8])]) -> Vec<u8> {
     archive.finish().unwrap().into_inner()
 }
 
-fn sheet(rows: &str) -> Vec<u8> {
+pub(crate) fn sheet(rows: &str) -> Vec<u8> {
     let text = format!("<worksheet><sheetData>{rows}</sheetData></worksheet>");
     book(&[("xl/worksheets/sheet1.xml", text.as_bytes())])
 }
@@ -139,10 +139,13 @@ async fn what_unpacks_to_more_than_the_limit_is_refused() {
     let csv = format!("a\n{}", "some text that is long enough\n".repeat(100_000));
     for packed in [gzip(csv.as_bytes()), zstd(csv.as_bytes())] {
         let told = world.refused(&packed).await;
-        assert_eq!(told, "the file unpacks to more than 1 MiB, the most that is allowed");
+        assert_eq!(told, "the file unpacks to more than 1 MiB, the most that is allowed (imports.unpacked_limit)");
     }
     let rows: String = (1..50_000).map(|row| format!("<row r=\"{row}\"><c r=\"A{row}\"><v>1</v></c></row>")).collect();
-    assert_eq!(world.refused(sheet(&rows)).await, "the file unpacks to more than 1 MiB, the most that is allowed");
+    assert_eq!(
+        world.refused(sheet(&rows)).await,
+        "the file unpacks to more than 1 MiB, the most that is allowed (imports.unpacked_limit)"
+    );
     assert_eq!(world.import(&csv).await["rows"], 100_000, "what is not packed may be large");
 }
 

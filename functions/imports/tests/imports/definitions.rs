@@ -149,7 +149,7 @@ over_both! {
         world.database.execute(theirs).await;
         let world = world.defining(&[("people", PEOPLE)]);
         let words = world.import_with("people", "id\n1\n", json!({})).await.unwrap_err().to_string();
-        assert!(words.starts_with("the table people is there already and no import made it"), "{words}");
+        assert_eq!(words, "the table people belongs to the definition people; name that instead of the table");
         world.import_by("people", "id,zip\n1,00501\n2,12345\n", json!({})).await.unwrap();
         let all = "SELECT serial, id, zip, country FROM people ORDER BY id";
         assert_eq!(world.rows(all).await, ["7|1|00501|USA", "NULL|2|12345|USA"]);
@@ -292,13 +292,22 @@ fn a_definition_that_is_wrong_is_named_by_file_and_line() {
 
 #[test]
 fn all_definitions_are_looked_at_and_two_of_one_table_agree() {
-    let one = "title = \"A\"\ntable = \"t\"\n[[column]]\nname = \"a\"\ntype = \"text\"\n";
-    let other = "title = \"B\"\ntable = \"T\"\n[[column]]\nname = \"a\"\ntype = \"integer\"\n";
+    let one = "title = \"A\"\ntable = \"t\"\nshared = true\n[[column]]\nname = \"a\"\ntype = \"text\"\n";
+    let other = "title = \"B\"\ntable = \"T\"\nshared = true\n[[column]]\nname = \"a\"\ntype = \"integer\"\n";
     assert!(
         faults(&[("one.toml", one), ("other.toml", other)])
             .contains("other.toml: one.toml gives the table T other columns")
     );
-    assert_eq!(faults(&[("one.toml", one), ("other.toml", &other.replace("integer", "text"))]), "");
+    let agreeing = other.replace("integer", "text");
+    assert_eq!(faults(&[("one.toml", one), ("other.toml", &agreeing)]), "");
+    for alone in [one, &agreeing] {
+        let told = faults(&[("one.toml", &one.replace("shared = true", "")), ("other.toml", alone)]);
+        assert!(
+            told.contains("other.toml: the table t belongs to one.toml; if both are meant to fill it")
+                || told.contains("the table T belongs to one.toml"),
+            "{told}"
+        );
+    }
     let both = faults(&[("bad.toml", "x = 1"), ("worse.toml", "y = 1"), ("good.toml", one), ("notes.txt", "x")]);
     assert!(both.contains("bad.toml:1: unknown field `x`") && both.contains("\n  worse.toml:1: "), "{both}");
     assert!(faults(&[("Bad Name.toml", one)]).contains("its name has 1 to 64 of a-z"));

@@ -2,13 +2,17 @@
 #![allow(clippy::unwrap_used)]
 
 mod archives;
+mod attached;
 mod bad_input;
+mod bombs;
 mod database;
 mod definitions;
 mod formats;
 mod once;
+mod owners;
 mod real_files;
 mod rejected;
+mod schemas;
 mod tables;
 mod text;
 mod types;

@@ -1,8 +1,9 @@
 //! Rows that are not imported, and too many of them.
 
-use serde_json::json;
-
 use model::toast::Level;
+use runtime::{Failure, testing};
+use serde_json::json;
+use storage::FilesConfig;
 
 use crate::world::over_both;
 
@@ -33,6 +34,16 @@ over_both! {
         assert!(done.toast.body.unwrap().starts_with("2 rows, 2 columns"));
         let action = done.toast.action.unwrap();
         assert_eq!((action.label.as_str(), action.href.as_str()), ("Download rejected rows", href));
+    }
+
+    async fn rejected_rows_that_do_not_fit_into_the_quota_end_the_import_in_words(world) {
+        let file = world.put("a,b\n1,2\n3\n").await;
+        let limits = FilesConfig { files_per_user: 1, ..FilesConfig::default() };
+        let files = world.storage.clone().with_limits(limits).files(&"test".parse().unwrap(), "ada");
+        let ended = world.run(&testing::context(files).0, json!({"file": file, "table": "t"})).await;
+        let Err(Failure::Permanent { reason, message }) = ended else { panic!("{ended:?}") };
+        assert!(reason == "quota" && message.contains("you have 1 files, and may have 1 (files.files_per_user)"), "{message}");
+        assert!(!world.database.has("t").await, "nothing was imported");
     }
 
     async fn an_import_without_rejected_rows_is_a_success(world) {

@@ -64,6 +64,13 @@ impl World {
         Self { database, imports: Arc::new(imports), storage, folder }
     }
 
+    /// The same storage with a worker whose database has another address.
+    pub(crate) fn at(&self, url: &str) -> Self {
+        let imports = Imports::open(ImportsConfig::default(), &DatabaseConfig { url: url.to_owned() }).unwrap();
+        let (database, storage, folder) = (self.database.clone(), self.storage.clone(), self.folder.clone());
+        Self { database, imports: Arc::new(imports), storage, folder }
+    }
+
     /// The same with a worker that has these definitions, by name.
     pub(crate) fn defining(&self, definitions: &[(&str, &str)]) -> Self {
         let folder = self.folder.path().join("definitions");
@@ -130,6 +137,24 @@ impl World {
         let mut input = json!({"file": self.put(content).await, "table": table});
         input.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
         self.run(&self.context().0, input).await
+    }
+
+    /// The same as somebody else; the words of a refusal.
+    pub(crate) async fn import_as(
+        &self,
+        owner: &str,
+        table: &str,
+        content: &str,
+        fields: Value,
+    ) -> Result<Completion<Value>, String> {
+        let mut input = json!({"file": self.put(content).await, "table": table});
+        input.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        let (mut context, _) = self.context();
+        context.owner = owner.to_owned();
+        self.run(&context, input).await.map_err(|failure| match failure {
+            Failure::Permanent { message, .. } => message,
+            other => panic!("not refused: {other:?}"),
+        })
     }
 
     /// Imports a file's content into the table `t`; the task's result.

@@ -11,12 +11,12 @@ use model::PodId;
 use reports::ReportsConfig;
 use runtime::{Failure, Function, WorkerContext, testing};
 use serde_json::json;
-use storage::FileKey;
+use storage::{FileKey, FilesConfig};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     database::Database,
-    fixture::{Fixture, over_both},
+    fixture::{Fixture, over_both, permanent_message},
 };
 
 over_both! {
@@ -46,6 +46,16 @@ over_both! {
         let second = testing::run(&reports, &context, input).await.unwrap();
         assert_eq!(first.output["href"], second.output["href"]);
         fixture.wait_for_files(1).await;
+    }
+
+    async fn a_report_that_does_not_fit_into_its_owners_quota_fails_in_words(fixture) {
+        fixture.define("numbers", "SELECT 1 AS n", "title = \"Numbers\"");
+        let limits = FilesConfig { quota_per_user: 3, ..FilesConfig::default() };
+        let files = fixture.storage.clone().with_limits(limits).files(&"test".parse().unwrap(), "ada");
+        let ended = testing::run(&fixture.open(), &testing::context(files).0, json!({"report": "numbers"})).await;
+        let message = permanent_message(ended);
+        assert!(message.starts_with("The report's file cannot be kept: your files have 0 bytes, and may have 3"), "{message}");
+        fixture.wait_for_files(0).await;
     }
 
     async fn a_stopped_report_leaves_nothing(fixture) {
@@ -140,6 +150,7 @@ async fn a_file_goes_when_its_time_is_over_and_no_other_file_does() {
     let environment: model::Environment = "test".parse().unwrap();
     let worker = WorkerContext {
         backplane: Broker::new().environment(&environment),
+        verifier: testing::verifier(&environment),
         environment,
         storage: fixture.storage.clone(),
         database: None,

@@ -9,3 +9,4 @@ mod fixture;
 mod hostile;
 mod lifecycle;
 mod parameters;
+mod rights;

@@ -1,6 +1,11 @@
 //! PostgreSQL: a pool of connections; a piece of work holds one on a thread of its own.
 
-use std::{str::FromStr, time::Duration};
+use std::{
+    collections::HashSet,
+    str::FromStr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use sqlx::{
     AssertSqlSafe, Column, Connection, Executor, PgConnection, PgPool, PgTransaction, Postgres as Server, Row as _,
@@ -33,6 +38,8 @@ const UNKNOWN: Oid = Oid(705);
 #[derive(Clone)]
 pub struct Postgres {
     pool: PgPool,
+    /// The names of tables that were found or created: they are looked for once, and again after a failure.
+    known: Arc<Mutex<HashSet<&'static [&'static str]>>>,
 }
 
 impl Postgres {
@@ -40,7 +47,8 @@ impl Postgres {
         // The error's own text could show a part of the address.
         let options = PgConnectOptions::from_str(url).map_err(|_| "it is no address of a PostgreSQL database")?;
         let pool = PgPoolOptions::new().max_connections(MAX_CONNECTIONS).acquire_timeout(CONNECT_TIMEOUT);
-        Ok(Self { pool: pool.connect_lazy_with(options.application_name(application)) })
+        let pool = pool.connect_lazy_with(options.application_name(application));
+        Ok(Self { pool, known: Arc::default() })
     }
 
     /// The connections, for work that [`Transaction`] cannot do.
@@ -84,7 +92,17 @@ impl Postgres {
             runtime.block_on(transaction.commit()).map_err(DatabaseError::from)?;
             Ok(done)
         };
-        thread::run(move || Ok::<_, DatabaseError>(work())).await?
+        let done = thread::run(move || Ok::<_, DatabaseError>(work())).await?;
+        if let (Err(_), Some(tables)) = (&done, tables) {
+            // It may have failed because one was dropped.
+            self.known().remove(tables.names);
+        }
+        done
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashSet<&'static [&'static str]>> {
+        // A panic elsewhere has not harmed a set of names.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn begin(&self, tables: Option<&'static Tables>) -> Result<PgTransaction<'static>, DatabaseError> {
@@ -92,7 +110,11 @@ impl Postgres {
         let Some(tables) = tables else {
             return Ok(transaction);
         };
+        if self.known().contains(tables.names) {
+            return Ok(transaction);
+        }
         if tables.exist_in_postgres(&mut transaction).await? {
+            self.known().insert(tables.names);
             return Ok(transaction);
         }
         // Not in this transaction: others would wait for its end.
@@ -100,6 +122,7 @@ impl Postgres {
         let mut connection = self.pool.acquire().await?;
         tables.create_in_postgres(&mut connection).await?;
         drop(connection);
+        self.known().insert(tables.names);
         Ok(self.pool.begin().await?)
     }
 }

@@ -41,7 +41,8 @@ impl Tables {
         Ok(())
     }
 
-    /// Creates what is missing, in a transaction of its own.
+    /// Creates what is missing in the current schema, in a transaction of its own: schemas of one database share no
+    /// records.
     ///
     /// PostgreSQL refuses one of two that create the same table at once, `IF NOT EXISTS` or not; here they wait for each
     /// other.
@@ -56,7 +57,9 @@ impl Tables {
     }
 
     pub(super) async fn exist_in_postgres(&self, connection: &mut PgConnection) -> Result<bool, DatabaseError> {
-        let sql = "SELECT coalesce(bool_and(to_regclass(name) IS NOT NULL), true) FROM unnest($1::text[]) AS name";
+        let sql = "
+            SELECT coalesce(bool_and(to_regclass(quote_ident(current_schema()) || '.' || quote_ident(name)) IS NOT NULL), true)
+            FROM unnest($1::text[]) AS name";
         Ok(sqlx::query_scalar(sql).bind(self.names).fetch_one(connection).await?)
     }
 }

@@ -1,4 +1,5 @@
-//! The host's one reader of the log: it notes cancelled tasks, and hands each item to the function.
+//! The host's one reader of the log: it notes cancelled tasks and tells of queued ones, and hands each item to the
+//! function.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -10,8 +11,8 @@ use backplane::{
     Destination, LogEntry,
     follow::{FollowItem, FollowTiming, Follower, ReadHealth},
 };
-use model::TaskId;
-use tokio::sync::watch;
+use model::{Task, TaskId};
+use tokio::sync::{Notify, watch};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{info, warn};
 
@@ -19,6 +20,8 @@ use crate::{json_function::JsonFunction, worker_context::WorkerContext};
 
 /// The event that cancels a task.
 const CANCELLED: &str = "bellwire.task.cancelled";
+/// The event that says that a task waits.
+const QUEUED: &str = "bellwire.task.queued";
 /// The most cancelled tasks that are remembered; the oldest are forgotten.
 const MAX_REMEMBERED: usize = 10_000;
 
@@ -28,6 +31,8 @@ pub(crate) struct Cancellations {
     /// The health of the log's reader; caught up only when all cancelled tasks of the log are known here.
     /// Closed only if the reader has ended.
     pub(crate) health: watch::Receiver<ReadHealth>,
+    /// Notified when a task of the function's kind was queued.
+    pub(crate) queued: Arc<Notify>,
     _reader: AbortOnDropHandle<()>,
 }
 
@@ -56,8 +61,9 @@ impl Cancellations {
         let timing = FollowTiming::with_horizon(horizon);
         let follower = Follower::start(worker.backplane.log.clone(), &worker.pod, timing);
         let (tasks, health) = (Arc::new(Tasks::default()), follower.health());
-        let reader = AbortOnDropHandle::new(tokio::spawn(read(follower, tasks.clone(), function)));
-        Self { tasks, health, _reader: reader }
+        let queued = Arc::new(Notify::new());
+        let reader = AbortOnDropHandle::new(tokio::spawn(read(follower, (tasks.clone(), queued.clone()), function)));
+        Self { tasks, health, queued, _reader: reader }
     }
 
     /// Registers a task that begins to run here.
@@ -102,12 +108,15 @@ impl Tasks {
     }
 }
 
-async fn read(mut follower: Follower, tasks: Arc<Tasks>, function: Arc<JsonFunction>) {
+async fn read(mut follower: Follower, (tasks, queued): (Arc<Tasks>, Arc<Notify>), function: Arc<JsonFunction>) {
+    let kind = function.kind();
     while let Some(item) = follower.next().await {
         match &item {
             FollowItem::Entry(entry) => {
-                if let Some(task) = cancelled_task(entry) {
-                    tasks.cancel(task);
+                if let Some(task) = task_of(entry, CANCELLED) {
+                    tasks.cancel(task.id);
+                } else if task_of(entry, QUEUED).is_some_and(|task| task.kind == kind) {
+                    queued.notify_one();
                 }
             }
             FollowItem::Gap(gap) => {
@@ -119,10 +128,11 @@ async fn read(mut follower: Follower, tasks: Arc<Tasks>, function: Arc<JsonFunct
     }
 }
 
-fn cancelled_task(entry: &LogEntry) -> Option<TaskId> {
+/// The task of an entry of this type.
+fn task_of(entry: &LogEntry, event_type: &str) -> Option<Task> {
     let event = entry.event.as_ref().ok()?;
-    if entry.origin != Destination::Own || event.event_type != CANCELLED {
+    if entry.origin != Destination::Own || event.event_type != event_type {
         return None;
     }
-    event.task().ok().flatten().map(|task| task.id)
+    event.task().ok().flatten()
 }

@@ -55,7 +55,8 @@ impl Runner {
                 self.run_job(job, attempt, redeliveries).instrument(span).await
             }
             Err(reason) => {
-                error!(kind = %self.kind, reason, "the delivery is no job of this queue; it is dead-lettered");
+                error!(kind = %self.kind, reason, "the delivery is no job to run here; it is dead-lettered");
+                counter!("bellwire_function_refused_total", "kind" => self.kind.to_string()).increment(1);
                 Settlement::Dead { reason }
             }
         };
@@ -64,7 +65,7 @@ impl Runner {
         }
     }
 
-    /// Checks the kind and the owner.
+    /// Checks the kind, the owner, and that a gateway has said that it is the owner's.
     fn check(&self, job: Job) -> Result<Job, String> {
         if job.kind != self.kind {
             return Err(format!("it is a job for {}, in the queue of {}", job.kind, self.kind));
@@ -72,6 +73,7 @@ impl Runner {
         if !audience::is_id(&job.owner) {
             return Err("its owner is no user id".to_owned());
         }
+        self.worker.verifier.check_job(&job).map_err(|fault| fault.to_string())?;
         Ok(job)
     }
 
@@ -124,7 +126,9 @@ impl Runner {
             environment: self.worker.environment.clone(),
             owner: job.owner.clone(),
             groups: job.groups.clone(),
+            backlog: job.backlog,
             parent: job.parent,
+            grant: job.grant.clone(),
             title: job.title.clone(),
             attempt: attempt_number,
             deadline: Instant::now() + self.function.deadline(),

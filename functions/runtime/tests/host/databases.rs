@@ -175,7 +175,35 @@ async fn tables_are_created_by_many_at_once(database: Database, dialect: Dialect
     }
     let drop = |transaction: &mut dyn runtime::database::Transaction| transaction.execute("DROP TABLE ours_too", &[]);
     database.transaction(drop).await.unwrap();
+    assert_eq!(insert().await, Ok(1));
+}
+
+#[tokio::test]
+async fn tables_of_postgresql_are_looked_for_once_and_again_after_a_failure() {
+    let database = open(&schema().await);
+    let insert = || {
+        database.transaction_with(&TABLES, |transaction| transaction.execute("INSERT INTO ours_too VALUES (1)", &[]))
+    };
+    assert_eq!(insert().await, Ok::<_, DatabaseError>(1));
+    let drop = |transaction: &mut dyn runtime::database::Transaction| transaction.execute("DROP TABLE ours_too", &[]);
+    database.transaction(drop).await.unwrap();
+    assert!(matches!(insert().await, Err(DatabaseError::Refused(_))), "it is not looked for each time");
     assert_eq!(insert().await, Ok(1), "what is missing is created again");
+}
+
+#[tokio::test]
+async fn schemas_of_one_search_path_share_no_tables_of_ours() {
+    let (one, other) = (schema().await, schema().await);
+    let count = |database: Database| async move {
+        let work = |transaction: &mut dyn runtime::database::Transaction| {
+            transaction.execute("INSERT INTO ours VALUES (1)", &[])?;
+            transaction.query("SELECT count(*) FROM ours", &[])
+        };
+        database.transaction_with(&TABLES, work).await.map(|rows: Vec<_>| rows[0].integer(0))
+    };
+    assert_eq!(count(open(&one)).await, Ok::<_, DatabaseError>(Some(1)));
+    let name = one.rsplit('=').next().unwrap();
+    assert_eq!(count(open(&format!("{other},{name}"))).await, Ok(Some(1)), "not those of the second schema");
 }
 
 async fn an_effect_comes_about_once(database: Database) {

@@ -3,10 +3,11 @@
 use std::collections::HashSet;
 
 use backplane::Settlement;
-use model::{Audience, Job, TaskId, TaskState};
+use model::{Audience, Event, Job, Task, TaskId, TaskState};
+use runtime::testing;
 use serde_json::json;
 
-use crate::stage::{Stage, Step, settlements};
+use crate::stage::{Stage, Step, settlements, within};
 
 #[tokio::test]
 async fn a_finished_job_is_announced_before_it_is_acknowledged() {
@@ -119,6 +120,7 @@ async fn a_step_of_a_workflow_ends_without_a_toast() {
     for trick in ["finish", "sour"] {
         let run = TaskId::new();
         let job = Job { parent: Some(run), ..stage.job(json!({ "trick": trick })) };
+        let job = testing::granted(&stage.environment, job);
         stage.deliver(Ok(job.clone()), 0).await;
         let ended = |step: &Step| step.task().is_some_and(|task| task.id == job.task && task.state.is_end());
         let steps = stage.until("its end", |steps| steps.iter().any(ended)).await;
@@ -126,4 +128,13 @@ async fn a_step_of_a_workflow_ends_without_a_toast() {
         assert_eq!(end.task().unwrap().unwrap().parent, Some(run));
         assert_eq!(end.toast(), Ok(None));
     }
+}
+
+#[tokio::test]
+async fn a_task_that_is_queued_makes_the_host_look_for_its_job() {
+    let stage = Stage::new();
+    let _host = stage.host().await;
+    let task = Task::of(&stage.job(json!({ "trick": "finish" })), TaskState::Queued);
+    stage.publish(&Event::of_task("/gateway", Audience::user("ada"), &task, None)).await;
+    within("a look", stage.wake.notified()).await;
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use backplane::Settlement;
-use model::{TaskState, toast::Level};
+use model::{Job, TaskState, toast::Level};
 use serde_json::json;
 
 use crate::{
@@ -102,11 +102,21 @@ async fn what_is_no_job_of_ours_is_put_beside_the_queue_with_the_reason() {
     let mut nobody = stage.job(json!({ "trick": "finish" }));
     nobody.owner = "a b".to_owned();
     stage.deliver(Ok(nobody), 0).await;
-    let steps = stage.until_settled(3).await;
+    let others = Job { owner: "bob".to_owned(), ..stage.job(json!({ "trick": "finish" })) };
+    stage.deliver(Ok(others), 0).await;
+    let ungranted = Job { grant: None, ..stage.job(json!({ "trick": "finish" })) };
+    stage.deliver(Ok(ungranted), 0).await;
+    let steps = stage.until_settled(5).await;
     for settlement in settlements(&steps) {
         assert!(matches!(settlement, Settlement::Dead { .. }), "{settlement:?}");
     }
-    assert_eq!(steps.len(), 3, "nobody is told anything: {steps:?}");
+    let reasons = format!("{steps:?}");
+    assert!(
+        reasons.contains("was not signed by a gateway") && reasons.contains("no gateway has signed it"),
+        "{reasons}"
+    );
+    assert_eq!(stage.tricks.running.borrow().1, 0);
+    assert_eq!(steps.len(), 5, "nobody is told anything: {steps:?}");
 }
 
 #[tokio::test]

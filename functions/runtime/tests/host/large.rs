@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::TryStreamExt;
 use model::{Job, TaskState};
 use serde_json::{Value, json};
-use storage::{OwnerFiles, Storage, StorageConfig};
+use storage::{FilesConfig, OwnerFiles, Storage, StorageConfig};
 use tempfile::TempDir;
 
 use crate::stage::{Stage, Step, settlements};
@@ -51,6 +51,17 @@ async fn a_result_larger_than_an_event_is_stored_and_linked_and_its_small_fields
     let bytes = whole.to_string().len();
     let stored = format!("{task}/result.json");
     assert_eq!(result, json!({ "attempt": 1, "href": href, "bytes": bytes, "stored": stored }));
+}
+
+#[tokio::test]
+async fn a_large_result_is_stored_although_its_owners_quota_is_full() {
+    let mut stage = Stage::new();
+    stage.storage = stage.storage.with_limits(FilesConfig { quota_per_user: 0, ..FilesConfig::default() });
+    let _host = stage.host().await;
+    let task = stage.submit(json!({ "trick": "much" })).await;
+    let steps = stage.until_settled(1).await;
+    let end = steps.iter().find(|step| step.publishes(task, TaskState::Succeeded)).unwrap();
+    assert!(get(&stage, &end.task().unwrap().result.unwrap()["stored"]).await["much"].is_string());
 }
 
 #[tokio::test]

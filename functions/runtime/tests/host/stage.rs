@@ -12,11 +12,11 @@ use backplane::{
 };
 use model::{Audience, EncodedEvent, Environment, Event, Job, Kind, PodId, Task, TaskId, TaskState};
 use process::Readiness;
-use runtime::{Host, HostConfig, HostError, WorkerContext};
+use runtime::{Host, HostConfig, HostError, WorkerContext, testing};
 use serde_json::Value;
 use storage::{Storage, StorageConfig};
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{Notify, mpsc, watch},
     task::JoinHandle,
     time::timeout,
 };
@@ -50,7 +50,7 @@ pub(crate) struct Stage {
     pub(crate) tricks: Tricks,
     pub(crate) config: HostConfig,
     pub(crate) storage: Storage,
-    environment: Environment,
+    pub(crate) environment: Environment,
     inner: Backplane,
     watched: Backplane,
     steps: watch::Receiver<Vec<Step>>,
@@ -58,6 +58,8 @@ pub(crate) struct Stage {
     pub(crate) refuses: watch::Sender<bool>,
     refused: watch::Receiver<u32>,
     injected: mpsc::Sender<JobDelivery>,
+    /// Notified when the host says that a job may have come.
+    pub(crate) wake: Arc<Notify>,
     record: Record,
 }
 
@@ -81,17 +83,19 @@ impl Stage {
         let refuses = watch::Sender::new(false);
         let (injected, injections) = mpsc::channel(8);
         let (refusals, refused) = watch::channel(0);
+        let wake = Arc::new(Notify::new());
         let log = WatchedLog { inner: inner.log.clone(), record: record.clone(), refuses: refuses.clone(), refusals };
         let jobs = WatchedJobs {
             inner: inner.jobs.clone(),
             record: record.clone(),
             injections: Arc::new(tokio::sync::Mutex::new(injections)),
+            wake: wake.clone(),
         };
         let watched = Backplane { log: Arc::new(log), jobs: Arc::new(jobs), control: inner.control.clone() };
         let steps = record.subscribe();
         let config = HostConfig { attempts: 3, grace: Duration::from_secs(20), ..HostConfig::default() };
         let storage = Storage::open(&StorageConfig { url: "memory:".to_owned() }).unwrap();
-        Self { tricks, config, storage, environment, inner, watched, steps, refuses, refused, injected, record }
+        Self { tricks, config, storage, environment, inner, watched, steps, refuses, refused, injected, wake, record }
     }
 
     /// Starts a host and waits until it is ready.
@@ -108,6 +112,7 @@ impl Stage {
         let worker = WorkerContext {
             environment: self.environment.clone(),
             backplane: self.watched.clone(),
+            verifier: testing::verifier(&self.environment),
             storage: self.storage.clone(),
             database: None,
             pod: PodId::worker(),
@@ -117,7 +122,8 @@ impl Stage {
 
     pub(crate) fn job(&self, input: Value) -> Job {
         let traceparent = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned());
-        Job { traceparent, ..Job::new(TaskId::new(), "tricks".parse().unwrap(), "ada", "A trick", input) }
+        let job = Job::new(TaskId::new(), "tricks".parse().unwrap(), "ada", "A trick", input);
+        testing::granted(&self.environment, Job { traceparent, ..job })
     }
 
     pub(crate) async fn submit(&self, input: Value) -> TaskId {
@@ -132,11 +138,16 @@ impl Stage {
         self.injected.send(watched(delivery, &self.record, None)).await.unwrap();
     }
 
+    /// Publishes an event as somebody else.
+    pub(crate) async fn publish(&self, event: &Event) {
+        self.inner.log.publish(Destination::Own, event).await.unwrap();
+    }
+
     /// The word that the gateway puts into the log.
     pub(crate) async fn take_back(&self, job: &Job) {
         let task = Task { sequence: 1, ..Task::of(job, TaskState::Cancelled) };
         let event = Event::of_task("/gateway", Audience::user(&job.owner), &task, None);
-        self.inner.log.publish(Destination::Own, &event).await.unwrap();
+        self.publish(&event).await;
     }
 
     /// Waits until what was done is so, and gives it.
@@ -230,6 +241,7 @@ struct WatchedJobs {
     inner: Arc<dyn JobQueues>,
     record: Record,
     injections: Arc<tokio::sync::Mutex<mpsc::Receiver<JobDelivery>>>,
+    wake: Arc<Notify>,
 }
 
 #[async_trait]
@@ -247,7 +259,7 @@ impl JobQueues for WatchedJobs {
     }
 
     fn consume(&self, kind: &Kind, at_once: u16) -> JobReader {
-        let JobReader { mut deliveries, link, task } = self.inner.consume(kind, at_once);
+        let JobReader { mut deliveries, link, task, .. } = self.inner.consume(kind, at_once);
         let (sender, taken) = mpsc::channel(1);
         let (record, injections) = (self.record.clone(), self.injections.clone());
         let task = tokio::spawn(async move {
@@ -263,7 +275,7 @@ impl JobQueues for WatchedJobs {
                 }
             }
         });
-        JobReader { deliveries: taken, link, task: AbortOnDropHandle::new(task) }
+        JobReader { deliveries: taken, link, wake: self.wake.clone(), task: AbortOnDropHandle::new(task) }
     }
 }
 

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use runtime::definitions::{Fault, Segment, Source, check_allow};
 
 use super::{
+    ask::Ask,
     dependencies,
-    document::{Compensation, Definition, HumanDuration, StepDefinition, StepType},
+    document::{Compensation, Definition, HumanDuration, MAX_DURATION, StepDefinition, StepType},
     expression,
     references::ReferenceCheck,
 };
@@ -15,8 +16,6 @@ const MAX_STEPS: usize = 100;
 /// In characters.
 const MAX_TITLE: usize = 180;
 const MAX_ATTEMPTS: u32 = 20;
-/// In seconds.
-const MAX_DURATION: u64 = 366 * 24 * 3600;
 
 /// The kinds that steps may name.
 pub(crate) struct Kinds {
@@ -158,6 +157,9 @@ impl Check<'_> {
                 add(key, format!("{key}: it is more than nothing and at most a year"));
             }
         }
+        if let Some(Err(error)) = step.ask.as_deref().map(Ask::parse) {
+            add("ask", format!("ask: {error}"));
+        }
         if let Some(Compensation { kind, .. }) = &step.compensate
             && !self.kinds.functions.contains(kind)
         {
@@ -170,7 +172,8 @@ impl Check<'_> {
         let ended = dependencies::ancestors(self.definition, index);
         let (definition, source) = (self.definition, self.source);
         let mut references = ReferenceCheck { definition, source, ended, has_item: false };
-        let texts = [("ask", &step.ask), ("question", &step.question), ("until", &step.until)];
+        let ask = step.ask.clone().filter(|ask| Ask::parse(ask).is_ok());
+        let texts = [("ask", &ask), ("question", &step.question), ("until", &step.until)];
         let texts = texts.map(|(key, text)| (key, text.as_deref().map(expression::references_in_text), false));
         let has_items = step.for_each.is_some();
         let expressions = [("when", &step.when, has_items), ("for_each", &step.for_each, false)];

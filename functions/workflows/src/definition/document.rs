@@ -6,6 +6,9 @@ use runtime::form::FormField;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+/// The longest duration of a timeout or a wait, in seconds.
+pub(crate) const MAX_DURATION: u64 = 366 * 24 * 3600;
+
 /// A workflow.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -70,7 +73,8 @@ pub struct StepDefinition {
     /// Undoes it when a later step fails or the run is cancelled.
     #[serde(default)]
     pub compensate: Option<Compensation>,
-    /// Of an approval: the audience that may answer; may hold references.
+    /// Of an approval: the audience that may answer. A reference fills a name in it, as in `group:{{ input.team }}-leads`.
+    /// Whoever is among them may answer, the run's owner too.
     #[serde(default)]
     pub ask: Option<String>,
     /// Of an approval: the question; may hold references.

@@ -24,12 +24,24 @@ const MAX_EXPRESSION: usize = 2048;
 /// The most bytes of a list's items, as JSON.
 const MAX_ITEMS: usize = 8 * MAX_INPUT;
 
-static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
+/// The most characters of a value within a text for people: a longer one would hide what is written after it.
+const MAX_VALUE: usize = 200;
+
+static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(environment);
+
+/// Where what is filled in comes from one person and is read by another.
+static FOR_PEOPLE: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut environment = environment();
+    environment.set_formatter(|output, _, value| Ok(output.write_str(&in_one_line(&value.to_string()))?));
+    environment
+});
+
+fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(FUEL));
     environment
-});
+}
 
 /// The names that references can use, with their values; cheap to clone.
 #[derive(Clone, Default)]
@@ -81,10 +93,20 @@ fn interpolate_text(text: &str, scope: &Scope) -> Result<Value, String> {
 
 /// Renders a text with its references, as a text.
 pub(crate) fn render(text: &str, scope: &Scope) -> Result<String, String> {
+    render_with(&ENVIRONMENT, text, scope)
+}
+
+/// Renders a text that somebody else reads: a value is one line of it, at most 200 characters, and cannot turn the
+/// direction of what follows.
+pub(crate) fn render_for_people(text: &str, scope: &Scope) -> Result<String, String> {
+    render_with(&FOR_PEOPLE, text, scope)
+}
+
+fn render_with(environment: &Environment<'static>, text: &str, scope: &Scope) -> Result<String, String> {
     if !has_references(text) {
         return Ok(text.to_owned());
     }
-    let template = ENVIRONMENT.template_from_str(text).map_err(|error| describe(&error))?;
+    let template = environment.template_from_str(text).map_err(|error| describe(&error))?;
     let mut rendered = Bounded(Vec::new());
     template.render_captured_to(scope.context(), &mut rendered).map_err(|error| match rendered.is_full() {
         true => format!("it becomes longer than {MAX_TEXT} bytes"),
@@ -156,6 +178,27 @@ fn check_length(bytes: usize) -> Result<(), String> {
     Ok(())
 }
 
+/// Evaluates an expression to its value, as JSON.
+pub(crate) fn value_of(expression: &str, scope: &Scope) -> Result<Value, String> {
+    to_json(&evaluate(expression, scope)?)
+}
+
+/// The expression of the `{{ … }}` with which a text begins, and the text after it.
+pub(crate) fn leading_reference(text: &str) -> Result<(&str, &str), String> {
+    let inner = text.strip_prefix("{{").unwrap_or(text);
+    let (mut from, mut first_error) = (0, None);
+    // The first end may stand in a string.
+    while let Some(at) = inner[from..].find("}}").map(|at| from + at).filter(|at| *at <= MAX_EXPRESSION) {
+        match ENVIRONMENT.compile_expression(&inner[..at]) {
+            Ok(_) => return Ok((&inner[..at], &inner[at + 2..])),
+            Err(error) => first_error = first_error.or(Some(describe(&error))),
+        }
+        from = at + 1;
+    }
+    let shown: String = text.chars().take(60).collect();
+    Err(first_error.unwrap_or_else(|| format!("{shown} has no end")))
+}
+
 /// The expression of a text that is exactly one `{{ … }}`.
 fn only_expression(text: &str) -> Option<&str> {
     let inner = text.trim().strip_prefix("{{")?.strip_suffix("}}")?;
@@ -199,6 +242,19 @@ fn describe(error: &Error) -> String {
         (kind, Some(detail)) => format!("{kind}: {detail}"),
         (kind, None) => kind.to_string(),
     }
+}
+
+fn in_one_line(value: &str) -> String {
+    // The characters of Unicode that change the direction of the text around them.
+    let turns =
+        |c: char| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    let mut characters = value.chars().filter(|c| !turns(*c)).map(|c| if breaks(c) { ' ' } else { c });
+    let mut line: String = characters.by_ref().take(MAX_VALUE).collect();
+    if characters.next().is_some() {
+        line.push('…');
+    }
+    line
 }
 
 /// A writer that takes [`MAX_TEXT`] bytes and no more.
@@ -316,6 +372,14 @@ mod tests {
         for none in ["input.n", "input.name", "input"] {
             assert!(evaluate_list(none, &scope, 9).unwrap_err().contains("not a list"), "{none}");
         }
+    }
+
+    #[test]
+    fn what_one_person_fills_in_is_one_short_line_of_what_another_reads() {
+        let scope = Scope::default().with("input", json!({ "a": "x\r\n\u{202e}y\u{2028}z", "long": "n".repeat(900) }));
+        assert_eq!(render_for_people("Load\n{{ input.a }}?", &scope).unwrap(), "Load\nx  y z?");
+        assert_eq!(render_for_people("{{ input.long }}?", &scope).unwrap(), format!("{}…?", "n".repeat(200)));
+        assert!(render_for_people("{{ input.none }}?", &scope).unwrap_err().contains("not there"));
     }
 
     #[test]

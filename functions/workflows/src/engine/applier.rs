@@ -1,6 +1,8 @@
 //! Applies the events of the log to runs, in order.
 
+use metrics::counter;
 use model::TaskId;
+use tracing::warn;
 
 use super::{
     event_queue::{EventQueue, QueuedItem},
@@ -15,6 +17,10 @@ use crate::run::event::RunEvent;
 pub(crate) async fn run(runs: &Runs, queue: &EventQueue) {
     while let Some(item) = queue.next().await {
         match item {
+            QueuedItem::Event(run, RunEvent::Answered(answer)) if !runs.worker.verifier.is_signed(&answer) => {
+                warn!(%run, step = answer.step, "no gateway has signed an answer; it does not count");
+                counter!("bellwire_workflow_answers_refused_total").increment(1);
+            }
             QueuedItem::Event(run, event) => apply(runs, queue, run, event).await,
             QueuedItem::Gap => apply_gap(runs, queue).await,
         }

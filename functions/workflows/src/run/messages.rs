@@ -208,7 +208,9 @@ pub(crate) fn job(run: &Run, index: ItemIndex, resolved: &Value) -> Option<Job> 
     let kind = job_kind(run, index, operation)?;
     Some(Job {
         groups: run.groups.clone(),
+        backlog: run.backlog_before(index),
         parent: Some(run.id),
+        grant: run.grant.clone(),
         traceparent: run.traceparent.clone(),
         ..Job::new(run.current_task(index), kind, &run.owner, &shortened(&title, MAX_TITLE), input)
     })

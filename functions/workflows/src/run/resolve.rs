@@ -1,8 +1,8 @@
 //! Resolves a step: its condition, its items and their inputs, with all references replaced.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
-use model::{Audience, StepState};
+use model::StepState;
 use runtime::DatabaseError;
 use serde_json::{Map, Value, json};
 use storage::FileKey;
@@ -12,13 +12,16 @@ use super::{
     transition::{ResolveError, Resolved},
 };
 use crate::definition::{
+    ask::Ask,
     dependencies,
-    document::{StepDefinition, StepType},
+    document::{HumanDuration, MAX_DURATION, StepDefinition, StepType},
     expression::{self, MAX_INPUT, Scope},
 };
 
 /// The most bytes of the inputs of all items of a step.
 const MAX_INPUTS: usize = 8 * MAX_INPUT;
+/// The longest wait until a time.
+const MAX_WAIT: HumanDuration = HumanDuration(Duration::from_secs(MAX_DURATION));
 /// In characters.
 const MAX_QUESTION: usize = 1500;
 
@@ -98,6 +101,9 @@ impl Resolver<'_> {
             let shown: String = text.chars().take(60).collect();
             format!("until: {shown:?} is no time; write it like 2026-11-22T05:00:00Z")
         })?;
+        if time.as_millisecond().saturating_sub(self.now) > MAX_WAIT.milliseconds() {
+            return Err(format!("until: {time} is more than a year away"));
+        }
         Ok(time.as_millisecond())
     }
 
@@ -216,14 +222,13 @@ fn job_input(input: &Map<String, Value>, scope: &Scope, item: Value) -> Result<V
 }
 
 fn question(step: &StepDefinition, scope: &Scope) -> Result<Resolved, String> {
-    let ask = step.ask.as_deref().unwrap_or_default();
-    let audience = expression::render(ask, scope).map_err(|error| format!("ask: {error}"))?;
-    let asked: Audience = audience.parse().map_err(|error| format!("ask: {error}"))?;
-    if asked.is_empty() {
-        return Err("ask: nobody is asked".to_owned());
-    }
+    // Parsed here as well: a run keeps the definition with which it was started.
+    let ask = Ask::parse(step.ask.as_deref().unwrap_or_default());
+    let audience = ask.and_then(|ask| ask.fill(scope)).map_err(|error| format!("ask: {error}"))?;
     let question = match &step.question {
-        Some(question) => expression::render(question, scope).map_err(|error| format!("question: {error}"))?,
+        Some(question) => {
+            expression::render_for_people(question, scope).map_err(|error| format!("question: {error}"))?
+        }
         None => step.display_title().to_owned(),
     };
     let question: String = question.chars().take(MAX_QUESTION).collect();

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use model::{Environment, Kind, StepState, TaskError, TaskId, TaskState};
+use model::{
+    Environment, Kind, StepState, TaskError, TaskId, TaskState,
+    job::{Grant, WORKFLOWS},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -17,9 +20,15 @@ pub(crate) struct Run {
     pub(crate) title: String,
     pub(crate) owner: String,
     pub(crate) groups: Vec<String>,
+    /// The number of the owner's other tasks that had not ended when it was started.
+    #[serde(default)]
+    pub(crate) backlog: u32,
     pub(crate) parent: Option<TaskId>,
     /// The number of runs that it is nested in.
     pub(crate) depth: u32,
+    /// The gateway's grant of the job that began it, or of the run that it is nested in; for the jobs of its steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) grant: Option<Grant>,
     pub(crate) traceparent: Option<String>,
     pub(crate) created: Timestamp,
     pub(crate) input: Map<String, Value>,
@@ -222,6 +231,18 @@ impl Run {
         TaskId::derived(&self.environment, &format!("run {}", self.id), &key)
     }
 
+    /// The backlog of an item's job: the owner's earlier tasks, and the jobs of the items before it that have not ended.
+    pub(crate) fn backlog_before(&self, index: ItemIndex) -> u32 {
+        use ItemState::{Compensating, Retrying, Running, Stopping};
+        let is_before = |other: &ItemIndex| (other.step, other.item) < (index.step, index.item);
+        let is_job = |other: &ItemIndex| self.step_definition(other.step).step_type() == StepType::Job;
+        let is_unfinished =
+            |other: &ItemIndex| matches!(self.item(*other).state, Running | Retrying | Stopping | Compensating);
+        let items = self.all_items().into_iter();
+        let before = items.filter(is_before).filter(is_job).filter(is_unfinished).count();
+        self.backlog.saturating_add(u32::try_from(before).unwrap_or(u32::MAX))
+    }
+
     /// The operation that an item is at now.
     pub(crate) fn operation(&self, index: ItemIndex) -> Operation {
         match self.item(index).state {
@@ -264,5 +285,5 @@ impl Run {
 
 /// The kind of the job that starts a run.
 pub(crate) fn workflows_kind() -> Kind {
-    "workflows".parse().expect("it is a kind's name")
+    WORKFLOWS.parse().expect("it is a kind's name")
 }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     event::{RunEvent, TaskOutcome},
+    messages,
     state::{ItemIndex, ItemState, Operation, Phase, Run, StepRun},
     transition::{Action, Limits, ResolveError, Resolved, Transition},
 };
@@ -30,8 +31,10 @@ fn start(steps: &str) -> TestRun {
         title: "T".to_owned(),
         owner: "ada".to_owned(),
         groups: Vec::new(),
+        backlog: 0,
         parent: None,
         depth: 0,
+        grant: None,
         traceparent: None,
         created: jiff::Timestamp::now(),
         input: Map::new(),
@@ -145,6 +148,25 @@ fn the_same_event_twice_and_an_event_of_an_unknown_task_change_nothing() {
     let before = run.run.clone();
     assert!(run.then(vec![event, RunEvent::TaskEnded(TaskId::new(), TaskOutcome::Cancelled)]).is_empty());
     assert!(run.run == before);
+}
+
+#[test]
+fn a_job_waits_behind_the_first_jobs_of_others_by_what_its_owner_has_unfinished() {
+    let mut run = start("[[step]]\nid = 'a'\nkind = 'k'\nfor_each = 'x'\n[[step]]\nid = 'b'\nkind = 'k'");
+    run.run.backlog = 5;
+    run.resolved.insert("a", Ok(Resolved::Jobs(vec![json!({}); 3])));
+    let backlogs = |run: &TestRun, actions: Vec<Action>| {
+        let jobs = actions.into_iter().filter_map(|action| match action {
+            Action::Submit(index) => messages::job(&run.run, index, &json!({})),
+            _ => None,
+        });
+        jobs.map(|job| job.backlog).collect::<Vec<_>>()
+    };
+    let actions = run.then(vec![]);
+    // Two of three items at once, and the other step.
+    assert_eq!(backlogs(&run, actions), [5, 6, 7]);
+    let next = run.then(vec![run.succeeded("a", 0)]);
+    assert_eq!(backlogs(&run, next), [6]);
 }
 
 #[test]
@@ -263,7 +285,15 @@ fn a_question_is_asked_again_and_the_first_answer_of_somebody_asked_decides() {
     let asking = "[[step]]\nid = 'ask'\nkind = 'approval'\nask = 'user:bob'\n";
     let answer = |by: &str, decision| {
         let (step, by) = ("ask".to_owned(), by.to_owned());
-        RunEvent::Answered(Answer { task: TaskId::new(), step, decision, by, groups: Vec::new(), comment: None })
+        RunEvent::Answered(Answer {
+            task: TaskId::new(),
+            step,
+            decision,
+            by,
+            groups: Vec::new(),
+            comment: None,
+            signature: String::new(),
+        })
     };
     let mut run = start(asking);
     run.resolved.insert("ask", Ok(Resolved::Ask(json!({}))));

@@ -1,6 +1,10 @@
 //! Questions and their answers.
 
-use model::{StepState, TaskState, approval::Decision};
+use model::{
+    Audience, StepState, TaskState,
+    approval::{Answer, Decision},
+};
+use runtime::testing;
 use serde_json::json;
 
 use crate::harness::Harness;
@@ -8,8 +12,8 @@ use crate::harness::Harness;
 const ASKING: &str = r#"
 title = "Asking"
 [[input]]
-name = "who"
-default = "group:reviewers"
+name = "team"
+default = "reviewers"
 [[step]]
 id = "load"
 kind = "work"
@@ -20,7 +24,7 @@ id = "approve"
 title = "Approve it"
 kind = "approval"
 needs = ["load"]
-ask = "{{ input.who }}"
+ask = "user:bob group:{{ input.team }}"
 question = "Is {{ steps.load.output.got.name }} right?"
 TIMEOUT
 [[step]]
@@ -48,7 +52,7 @@ async fn somebody_is_asked_and_the_run_goes_on_when_they_approve() {
         (question.step.as_str(), question.question.as_str(), question.owner.as_str()),
         ("approve", "Is load right?", "ada")
     );
-    assert_eq!(String::from(event.audience.clone()), "group:reviewers");
+    assert_eq!(String::from(event.audience.clone()), "user:bob group:reviewers");
     let toast = event.toast().unwrap().unwrap();
     assert_eq!(
         (toast.title.as_str(), toast.decision.unwrap().step.as_str()),
@@ -66,7 +70,7 @@ async fn somebody_is_asked_and_the_run_goes_on_when_they_approve() {
 async fn a_rejection_fails_the_run_and_what_was_done_is_undone() {
     let harness = asking().await;
     let _engine = harness.engine();
-    let run = harness.start("asking", json!({ "who": "user:bob group:finance" })).await;
+    let run = harness.start("asking", json!({ "team": "finance" })).await;
     harness.question(run).await;
     harness.answer(run, "approve", "bob", &[], Decision::Reject).await;
     let task = harness.end(run).await;
@@ -93,13 +97,60 @@ async fn who_was_not_asked_does_not_count_and_of_the_others_the_first_does() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_no_gateway_has_signed_moves_nothing() {
+    let harness = asking().await;
+    let _engine = harness.engine();
+    let run = harness.start("asking", json!({})).await;
+    harness.question(run).await;
+    harness.step(run, "approve", StepState::Asked).await;
+    let unsigned = Answer {
+        task: run,
+        step: "approve".to_owned(),
+        decision: Decision::Reject,
+        by: "bob".to_owned(),
+        groups: vec!["reviewers".to_owned()],
+        comment: None,
+        signature: String::new(),
+    };
+    let elsewhere = testing::gateway_key().sign_answer(&"prod".parse().unwrap(), unsigned.clone());
+    for forged in [unsigned, elsewhere] {
+        harness.publish(&forged.event(Audience::user("ada"))).await;
+    }
+    harness.answer(run, "approve", "cem", &["reviewers"], Decision::Approve).await;
+    let task = harness.end(run).await;
+    assert_eq!((task.state, task.steps[1].note.as_deref()), (TaskState::Succeeded, Some("approved by cem: as agreed")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_question_that_nobody_answers_in_time_fails() {
     let harness = asking().await;
     let _engine = harness.engine();
     let run = harness.start("hasty", json!({})).await;
     let task = harness.end(run).await;
     assert!(task.error.unwrap().message.contains("Approve it: nobody answered within"));
-    let run = harness.start("asking", json!({ "who": "everybody" })).await;
-    let words = harness.end(run).await.error.unwrap().message;
-    assert!(words.contains("ask: audience: \"everybody\" is none of"), "{words}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_starts_a_run_cannot_name_more_people_than_the_definition_asks() {
+    let harness = asking().await;
+    let _engine = harness.engine();
+    for team in ["reviewers user:ada", "reviewers\u{3000}user:ada", "reviewers\nenvironment", ""] {
+        let run = harness.start("asking", json!({ "team": team })).await;
+        // Where the run's owner is asked, they approve at once.
+        harness.answer(run, "approve", "ada", &[], Decision::Approve).await;
+        let words = harness.end(run).await.error.map(|error| error.message).unwrap_or_default();
+        assert!(words.contains("ask: {{ input.team }} gives") && words.contains("not one name"), "{team:?}: {words}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_starts_a_run_cannot_write_the_question_of_another() {
+    let harness = asking().await;
+    let question = "Is {{ input.team }} right? It deletes everything.";
+    harness
+        .define("loud", &ASKING.replace("TIMEOUT", "").replace("Is {{ steps.load.output.got.name }} right?", question));
+    let _engine = harness.engine();
+    let run = harness.start("loud", json!({ "team": "x".repeat(250) })).await;
+    let asked = harness.question(run).await.0.question;
+    assert_eq!(asked, format!("Is {}… right? It deletes everything.", "x".repeat(200)));
 }

@@ -75,4 +75,7 @@ async fn a_wait_ends_when_its_time_has_come() {
     let task = harness.end(harness.start("patience", json!({ "until": "tomorrow" })).await).await;
     let words = task.error.unwrap().message;
     assert!(words.contains("then: until: \"tomorrow\" is no time"), "{words}");
+    let task = harness.end(harness.start("patience", json!({ "until": "9000-01-01T00:00:00Z" })).await).await;
+    let words = task.error.unwrap().message;
+    assert!(words.contains("then: until: 9000-01-01T00:00:00Z is more than a year away"), "{words}");
 }

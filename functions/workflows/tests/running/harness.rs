@@ -16,7 +16,9 @@ use model::{
     toast::Level,
 };
 use process::Readiness;
-use runtime::{Completion, Context, Database, DatabaseConfig, Failure, Function, Host, HostConfig, WorkerContext};
+use runtime::{
+    Completion, Context, Database, DatabaseConfig, Failure, Function, Host, HostConfig, WorkerContext, testing,
+};
 use serde_json::{Map, Value, json};
 use storage::{Storage, StorageConfig};
 use tempfile::TempDir;
@@ -111,6 +113,7 @@ impl Harness {
         WorkerContext {
             environment: self.environment.clone(),
             backplane: self.backplane.clone(),
+            verifier: testing::verifier(&self.environment),
             storage: self.storage.clone(),
             database: with_database.then(|| self.database()),
             pod: PodId::worker(),
@@ -140,7 +143,7 @@ impl Harness {
     pub(crate) fn job(&self, workflow: &str, input: Value) -> Job {
         let input = json!({ "workflow": workflow, "input": input });
         let job = Job::new(TaskId::new(), kind("workflows"), "ada", "A run", input);
-        Job { groups: vec!["staff".to_owned()], ..job }
+        testing::granted(&self.environment, Job { groups: vec!["staff".to_owned()], ..job })
     }
 
     pub(crate) async fn submit(&self, job: &Job) {
@@ -190,7 +193,9 @@ impl Harness {
             by: by.to_owned(),
             groups: groups.iter().map(|group| (*group).to_owned()).collect(),
             comment: Some("as agreed".to_owned()),
+            signature: String::new(),
         };
+        let answer = testing::gateway_key().sign_answer(&self.environment, answer);
         self.publish(&answer.event(Audience::user("ada"))).await;
     }
 

@@ -1,6 +1,7 @@
 //! Starting runs: permissions and inputs.
 
 use model::{Job, TaskState};
+use runtime::testing;
 use serde_json::json;
 use workflows::{Workflows, WorkflowsConfig};
 
@@ -22,6 +23,7 @@ async fn a_run_that_cannot_start_fails_with_the_reason() {
         assert!(task.error.as_ref().unwrap().message.contains(words), "{task:#?}");
     }
     let job = Job { groups: vec!["guests".to_owned()], ..harness.job("one", json!({ "n": 1 })) };
+    let job = testing::granted(&harness.environment, job);
     harness.submit(&job).await;
     let error = harness.end(job.task).await.error.unwrap();
     assert_eq!(

@@ -77,6 +77,7 @@ fn token(key: &Key, number: usize) -> String {
         groups: vec![],
         scope: String::new(),
         exp: jiff::Timestamp::now().as_second() + 3600,
+        iat: None,
         iss: None,
         aud: None,
     };

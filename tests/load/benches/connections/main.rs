@@ -10,10 +10,12 @@ use std::{env, process::ExitCode};
 
 use load::{Wire, files};
 
+#[path = "../processes/child.rs"]
 mod child;
 mod floor;
 mod listening;
 mod measure;
+#[path = "../processes/pod.rs"]
 mod pod;
 mod publisher;
 

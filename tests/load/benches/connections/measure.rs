@@ -5,7 +5,13 @@ use std::time::{Duration, Instant};
 use load::Wire;
 use scenarios::TestBackplane;
 
-use crate::{child::Process, floor::Beside, listening::Audience, pod::Pod, publisher::Publisher};
+use crate::{
+    child::{Process, wait},
+    floor::Beside,
+    listening::Audience,
+    pod::Pod,
+    publisher::Publisher,
+};
 
 const ROUNDS: usize = 3;
 const PACE: Duration = Duration::from_millis(50);
@@ -57,7 +63,7 @@ pub(crate) fn measure(wire: Wire, idle: usize, listeners: usize) -> Measured {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let test_backplane = runtime.block_on(TestBackplane::rabbitmq());
     let mut publisher = Publisher::new(runtime, &test_backplane);
-    let pod = Pod::start(&test_backplane);
+    let pod = Pod::start(&test_backplane, "connections = 11000");
     let (idle, idle_written) = idle_bytes(&pod, wire, idle, &mut publisher);
 
     let mut audience = Audience::start(wire.name(), &pod.address, listeners, publisher.next);
@@ -112,10 +118,4 @@ fn own(floor: &mut Beside, work: impl FnOnce(&mut Beside)) -> Duration {
     let before = floor.process.processor();
     work(floor);
     floor.process.processor() - before
-}
-
-/// Waits where only time can pass: nothing tells that a process has come to rest.
-#[allow(clippy::disallowed_methods)]
-pub(crate) fn wait(time: Duration) {
-    std::thread::sleep(time);
 }

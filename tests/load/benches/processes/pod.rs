@@ -32,14 +32,14 @@ pub(crate) fn live(settings: &str) -> ExitCode {
 }
 
 impl Pod {
-    /// Starts one and waits until it is ready.
-    pub(crate) fn start(test_backplane: &TestBackplane) -> Self {
+    /// Starts one with these lines in `[gateway]`, and waits until it is ready.
+    pub(crate) fn start(test_backplane: &TestBackplane, lines: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let [address, admin] = free_addresses();
         let TestBackplane::RabbitMq { prefix, .. } = test_backplane else { panic!("it is about RabbitMQ") };
         let url = test_backplane.config(&"prod".parse().unwrap(), Role::Gateway).url;
         let settings = format!(
-            "[gateway]\nlisten = '{address}'\nadmin_listen = '{admin}'\nconnections = 11000\n[log]\nfilter = 'warn'\n\
+            "[gateway]\nlisten = '{address}'\nadmin_listen = '{admin}'\n{lines}\n[log]\nfilter = 'warn'\n\
              [backplane]\nurl = '{url}'\nprefix = '{prefix}'\n[storage]\nurl = 'file:{}'\n\
              [[environment]]\nname = 'prod'\nhs256_secret = '{SECRET}'\n",
             folder.path().join("files").display(),
@@ -50,7 +50,7 @@ impl Pod {
         let deadline = Instant::now() + READY;
         while !is_ready(&admin) {
             assert!(Instant::now() < deadline, "the gateway does not get ready");
-            crate::measure::wait(Duration::from_millis(20));
+            child::wait(Duration::from_millis(20));
         }
         Self { process, address, _folder: folder }
     }

@@ -77,3 +77,9 @@ pub(crate) fn end_with_parent() {
         std::process::exit(0);
     });
 }
+
+/// Waits where only time can pass: nothing tells that a process has come to rest.
+#[allow(clippy::disallowed_methods)]
+pub(crate) fn wait(time: Duration) {
+    thread::sleep(time);
+}

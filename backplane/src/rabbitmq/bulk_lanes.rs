@@ -1,0 +1,148 @@
+//! The lanes behind the first: looked into without taking anything, and asked for one job at a time, in turn.
+
+use std::{sync::Arc, time::Duration};
+
+use lapin::{
+    Channel, Connection,
+    message::{BasicGetMessage, Delivery},
+    options::{BasicGetOptions, QueueDeclareOptions},
+    types::FieldTable,
+};
+use tokio::time::Instant;
+use tracing::warn;
+
+use super::{
+    connect::{Fault, await_answer, fault},
+    declare::{self, Bindings},
+    reconnect::Ended,
+    settle::Settler,
+};
+use crate::{lane::Lane, link::SendError};
+
+/// The pause before a lane that was missing or refused is tried again.
+const REOPEN_PAUSE: Duration = Duration::from_secs(60);
+
+/// The lanes behind the first, over one connection.
+pub(super) struct BulkLanes {
+    settler: Arc<Settler>,
+    /// The next in turn first.
+    open: Vec<BulkLane>,
+    opened: Instant,
+    /// The operator was told of a lane that is missing or refused.
+    is_told: bool,
+}
+
+struct BulkLane {
+    lane: Lane,
+    queue: String,
+    /// Its own: a refusal closes the channel for all jobs that came over it.
+    channel: Channel,
+    may_have_jobs: bool,
+}
+
+/// A job of a lane behind the first.
+pub(super) struct BulkDelivery {
+    pub(super) delivery: Delivery,
+    /// What it came over, and is settled over.
+    pub(super) channel: Channel,
+}
+
+impl BulkLanes {
+    /// Opens those that are there or may be declared.
+    pub(super) async fn open(connection: &Connection, settler: Arc<Settler>) -> Result<Self, Ended> {
+        let mut lanes = Self { settler, open: Vec::new(), opened: Instant::now(), is_told: false };
+        lanes.open_missing(connection).await?;
+        Ok(lanes)
+    }
+
+    /// Whether one of them had jobs when it was last looked into or asked.
+    pub(super) fn may_have_jobs(&self) -> bool {
+        self.open.iter().any(|lane| lane.may_have_jobs)
+    }
+
+    /// Looks into all; the numbers are the leader's, so a job that was confirmed is seen.
+    pub(super) async fn look(&mut self, connection: &Connection) -> Result<(), Ended> {
+        if self.open.len() < Lane::BULK.len() && self.opened.elapsed() > REOPEN_PAUSE {
+            self.open_missing(connection).await?;
+        }
+        let mut index = 0;
+        while let Some(lane) = self.open.get_mut(index) {
+            match await_answer(ready(&lane.channel, &lane.queue)).await? {
+                Ok(ready) => {
+                    lane.may_have_jobs = ready > 0;
+                    index += 1;
+                }
+                Err(error) => self.close(index, error)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The next job of those that may have one.
+    pub(super) async fn get(&mut self) -> Result<Option<BulkDelivery>, Ended> {
+        while let Some(index) = self.open.iter().position(|lane| lane.may_have_jobs) {
+            match await_answer(get(&self.open[index].channel, &self.open[index].queue)).await? {
+                Ok(Some(delivery)) => {
+                    let got = BulkDelivery { delivery, channel: self.open[index].channel.clone() };
+                    self.open[index..].rotate_left(1);
+                    return Ok(Some(got));
+                }
+                Ok(None) => self.open[index].may_have_jobs = false,
+                Err(error) => self.close(index, error)?,
+            }
+        }
+        Ok(None)
+    }
+
+    async fn open_missing(&mut self, connection: &Connection) -> Result<(), Ended> {
+        self.opened = Instant::now();
+        for lane in Lane::BULK {
+            if self.open.iter().any(|open| open.lane == lane) {
+                continue;
+            }
+            let Settler { topology, kind, .. } = &*self.settler;
+            match declare::bulk(connection, topology, kind, lane, Bindings::NewOnly).await {
+                Ok(()) => {
+                    let queue = topology.queue_of(&topology.lane_key(kind, lane));
+                    let channel = connection.create_channel().await?;
+                    self.open.push(BulkLane { lane, queue, channel, may_have_jobs: false });
+                }
+                Err(SendError::Refused(reason)) => self.tell(&reason),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Does without a lane whose channel was closed by the broker; any other error is the session's end.
+    fn close(&mut self, index: usize, error: lapin::Error) -> Result<(), Ended> {
+        if fault(&error) == Fault::Other {
+            return Err(error.into());
+        }
+        self.open.remove(index);
+        self.tell(&error.to_string());
+        Ok(())
+    }
+
+    fn tell(&mut self, reason: &str) {
+        if !std::mem::replace(&mut self.is_told, true) {
+            let kind = &self.settler.kind;
+            warn!(
+                %kind, reason,
+                "a queue for jobs of owners with many cannot be read; declare the topology again, and the rights of this user"
+            );
+        }
+    }
+}
+
+/// The number of jobs that wait in a queue.
+pub(super) async fn ready(channel: &Channel, queue: &str) -> lapin::Result<u32> {
+    let passive = QueueDeclareOptions { passive: true, ..Default::default() };
+    Ok(channel.queue_declare(queue.into(), passive, FieldTable::default()).await?.message_count())
+}
+
+/// The first job of a queue.
+pub(super) async fn get(channel: &Channel, queue: &str) -> lapin::Result<Option<Delivery>> {
+    let got = channel.basic_get(queue.into(), BasicGetOptions::default()).await?;
+    Ok(got.map(|BasicGetMessage { delivery, .. }| delivery))
+}

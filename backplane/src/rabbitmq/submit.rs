@@ -1,0 +1,34 @@
+//! Puts a job into the lane of its kind.
+
+use model::{environment::Kind, job::Job};
+
+use super::{
+    connect::{Broker, await_answer},
+    declare,
+    publish::{Failure, Publication, Publisher},
+};
+use crate::{lane::Lane, link::SendError};
+
+/// Puts a job into its lane of this kind, whatever kind the job names; into the first where there is no such lane.
+pub(super) async fn submit(broker: &Broker, publisher: &Publisher, kind: &Kind, job: &Job) -> Result<(), SendError> {
+    for lane in [Lane::of(job), Lane::First] {
+        let key = broker.topology.lane_key(kind, lane);
+        let publication = Publication::of_job(broker.topology.jobs(), key, job)?;
+        match publisher.send(&publication).await {
+            Err(Failure::Returned | Failure::NoExchange) => {}
+            settled => return settled.map_err(|failure| failure.into_error(&publication)),
+        }
+        // A queue is declared by its worker or by the operator, never by the submitter; but a broker that starts knows its
+        // queues before it can reach them.
+        if ready(broker, publisher, &publication.key).await?.is_some() {
+            return Err(SendError::Unavailable(format!("the queue of {} cannot be reached yet", publication.key)));
+        }
+    }
+    Err(SendError::Unroutable(format!("no function of kind {kind}")))
+}
+
+/// The number of messages ready in the queue of this routing key; `None` if there is no such queue.
+pub(super) async fn ready(broker: &Broker, publisher: &Publisher, key: &str) -> Result<Option<u32>, SendError> {
+    let connection = publisher.connection().await?;
+    await_answer(declare::ready(connection.connection(), &broker.topology.queue_of(key))).await?
+}

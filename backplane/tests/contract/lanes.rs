@@ -1,0 +1,96 @@
+//! The queues behind a kind's first on a real broker: where they are missing, full or refused.
+
+use backplane::{Backplane, Depth, Lane, SendError, Settlement};
+use lapin::{
+    options::{QueueDeclareOptions, QueueDeleteOptions},
+    types::{AMQPValue, FieldTable},
+};
+
+use crate::{
+    broker,
+    dead::imports,
+    expect::{next, soon, up},
+    jobs::job_of,
+    world::Rabbit,
+};
+
+/// One for each lane behind the first.
+const BACKLOGS: [u32; 3] = [1, 4, 32];
+
+async fn delete_lanes(rabbit: &Rabbit) {
+    let (topology, channel) = (rabbit.topology("prod"), broker::connect().await.create_channel().await.unwrap());
+    for lane in Lane::BULK {
+        let queue = topology.queue_of(&topology.lane_key(&imports(), lane));
+        channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn where_a_kind_has_one_queue_its_jobs_all_go_there() {
+    Rabbit::run(async |rabbit| {
+        let plane = rabbit.open(&broker::url(), "prod");
+        let mut reader = plane.jobs.consume(&imports(), 4);
+        up(&mut reader.link).await;
+        // As an older version has declared it.
+        delete_lanes(&rabbit).await;
+        for backlog in BACKLOGS {
+            let job = job_of("ada", backlog);
+            plane.jobs.submit(&job).await.unwrap();
+            let taken = next(&mut reader).await;
+            assert_eq!(taken.job, Ok(job));
+            taken.settle.settle(Settlement::Done).await.unwrap();
+        }
+        assert!(reader.link.borrow().is_up());
+        assert_eq!(plane.jobs.depth(&imports()).await, Ok(Depth::default()));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_full_lane_refuses_those_in_it_and_nobody_else() {
+    Rabbit::run(async |rabbit| {
+        let plane = rabbit.open(&broker::url(), "prod");
+        let topology = rabbit.topology("prod");
+        let flood = topology.queue_of(&topology.lane_key(&imports(), Lane::Flood));
+        let mut arguments = FieldTable::default();
+        for (name, value) in [
+            ("x-queue-type", AMQPValue::LongString("quorum".into())),
+            ("x-overflow", AMQPValue::LongString("reject-publish".into())),
+            ("x-max-length", AMQPValue::LongLongInt(1)),
+        ] {
+            arguments.insert(name.into(), value);
+        }
+        let channel = broker::connect().await.create_channel().await.unwrap();
+        let options = QueueDeclareOptions { durable: true, ..Default::default() };
+        channel.queue_declare(flood.into(), options, arguments).await.unwrap();
+        let config = backplane::BackplaneConfig { url: broker::url(), prefix: rabbit.prefix.clone() };
+        Backplane::declare(&config, &"prod".parse().unwrap(), &[imports()]).await.unwrap();
+        let refused = soon("a refusal", async {
+            loop {
+                if let Err(error) = plane.jobs.submit(&job_of("mallory", 32)).await {
+                    break error;
+                }
+            }
+        });
+        let wanted = format!("{} with the key imports.bulk.3", topology.jobs());
+        assert_eq!(refused.await, SendError::Full(wanted));
+        for backlog in [0, 1, 4] {
+            plane.jobs.submit(&job_of("ada", backlog)).await.unwrap();
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_depth_counts_the_jobs_of_all_lanes() {
+    Rabbit::run(async |rabbit| {
+        let plane = rabbit.open(&broker::url(), "prod");
+        let config = backplane::BackplaneConfig { url: broker::url(), prefix: rabbit.prefix.clone() };
+        Backplane::declare(&config, &"prod".parse().unwrap(), &[imports()]).await.unwrap();
+        for backlog in [0, 1, 4, 32] {
+            plane.jobs.submit(&job_of("ada", backlog)).await.unwrap();
+        }
+        assert_eq!(plane.jobs.depth(&imports()).await, Ok(Depth { waiting: 4, ..Depth::default() }));
+    })
+    .await;
+}

@@ -1,0 +1,26 @@
+//! `bellwire key`: prints the public key of an environment's gateways.
+
+use model::Environment;
+use process::{Environments, ExposeSecret, Options, Settings};
+use signing::SigningKey;
+
+use crate::terminal::print;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Flags {
+    #[command(flatten)]
+    pub(crate) options: Options,
+
+    /// Of which environment; may be left out where the settings hold one
+    #[arg(long, value_name = "NAME")]
+    environment: Option<Environment>,
+}
+
+/// Prints the key alone, so that a script can take it; it is made from the environment's secret, and is none.
+pub(crate) async fn print_public(settings: Settings, flags: Flags) -> anyhow::Result<()> {
+    let environments = Environments::read(&settings)?;
+    let environment = environments.select(flags.environment.as_ref())?;
+    let secret = environments.key(&settings, &environment.name)?;
+    print(&SigningKey::derived_from(secret.expose_secret()).verifying_key().to_string())?;
+    Ok(())
+}

@@ -1,0 +1,159 @@
+//! What SQLite has under a table's name. An import works in `main` and names it everywhere: temporary tables come before
+//! it, and other files may be attached.
+
+use model::TaskId;
+use runtime::Failure;
+use rusqlite::{ErrorCode, OptionalExtension, Params, Transaction};
+
+use crate::{
+    column::{Column, ColumnType},
+    schema::existing::{Accepts, ExistingColumn, ExistingTable, ImportedTable, TableOwner},
+    write::sql::{self, INDEX_PREFIX, index_name, key_is_not_unique, key_list, no_unique_index, quoted, record_error},
+};
+
+/// What would be lost with the table if it were dropped, of objects that no import made; `?1` is its name, `?2` the
+/// beginning of the names of our indexes.
+const ATTACHED: &str = "
+    SELECT type || ' ' || name FROM main.sqlite_schema
+        WHERE tbl_name = ?1 COLLATE NOCASE AND type IN ('index', 'trigger') AND sql IS NOT NULL
+            AND substr(name, 1, length(?2)) <> ?2
+    UNION ALL SELECT 'a foreign key of table ' || other.name
+        FROM main.sqlite_schema other, pragma_foreign_key_list(other.name, 'main') foreign_key
+        WHERE other.type = 'table' AND other.name <> ?1 COLLATE NOCASE AND foreign_key.\"table\" = ?1 COLLATE NOCASE
+    LIMIT 3";
+
+/// Foreign keys of other tables that would delete or change rows there along with the table's.
+const CASCADING: &str = "
+    SELECT 'a foreign key of ' || other.name
+    FROM main.sqlite_schema other, pragma_foreign_key_list(other.name, 'main') foreign_key
+    WHERE other.type = 'table' AND other.name <> ?1 COLLATE NOCASE AND foreign_key.\"table\" = ?1 COLLATE NOCASE
+        AND foreign_key.on_delete IN ('CASCADE', 'SET NULL', 'SET DEFAULT') LIMIT 1";
+
+/// A name in `main` as SQL writes it.
+pub(super) fn qualified(name: &str) -> String {
+    format!("main.{}", quoted(name))
+}
+
+/// The table that exists under a name.
+pub(super) fn existing_table(transaction: &Transaction<'_>, table: &str) -> Result<ExistingTable, Failure> {
+    let found = "SELECT type, sql FROM main.sqlite_schema WHERE name = ?1 COLLATE NOCASE";
+    let found =
+        transaction.query_row(found, [table], |row| Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?)));
+    let statement = match found.optional()? {
+        None => return Ok(ExistingTable::Missing),
+        Some((kind, Some(statement))) if kind == "table" && !is_virtual(&statement) => statement,
+        Some(_) => return Ok(ExistingTable::NotATable),
+    };
+    let existing = |row: &rusqlite::Row<'_>| {
+        let type_name: String = row.get(1)?;
+        Ok(ExistingColumn { name: row.get(0)?, accepts: accepts(&type_name), type_name })
+    };
+    let mut columns = transaction.prepare("SELECT name, type FROM pragma_table_info(?1, 'main')")?;
+    let columns = columns.query_map([table], existing).and_then(Iterator::collect)?;
+    let imported = imported(transaction, table)?;
+    let mut attached = texts(transaction, ATTACHED, [table, INDEX_PREFIX])?;
+    if imported.as_ref().is_some_and(|imported| !is_as_created(&statement, table, &imported.columns)) {
+        attached.push("constraints".to_owned());
+    }
+    let cascading = texts(transaction, CASCADING, [table])?.pop();
+    Ok(ExistingTable::Table { columns, imported, attached, cascading })
+}
+
+fn imported(transaction: &Transaction<'_>, table: &str) -> Result<Option<ImportedTable>, Failure> {
+    let sql = "
+        SELECT t.columns, o.owner, o.definition FROM main.bellwire_imported_tables t
+        LEFT JOIN main.bellwire_imported_owners o ON o.table_name = t.table_name WHERE t.table_name = ?1";
+    let found = transaction
+        .query_row(sql, [table], |row| Ok((row.get::<_, String>(0)?, TableOwner::recorded(row.get(1)?, row.get(2)?))));
+    let Some((columns, owner)) = found.optional()? else { return Ok(None) };
+    Ok(Some(ImportedTable { columns: serde_json::from_str(&columns).map_err(record_error)?, owner }))
+}
+
+fn texts(transaction: &Transaction<'_>, sql: &str, values: impl Params) -> Result<Vec<String>, Failure> {
+    let mut statement = transaction.prepare(sql)?;
+    let texts = statement.query_map(values, |row| row.get(0)).and_then(Iterator::collect)?;
+    Ok(texts)
+}
+
+fn is_virtual(statement: &str) -> bool {
+    statement.trim_start().get(..14).is_some_and(|start| start.eq_ignore_ascii_case("CREATE VIRTUAL"))
+}
+
+/// True if a table's statement is the one that creates it for an import: SQLite keeps the text, without the schema.
+fn is_as_created(statement: &str, table: &str, columns: &[Column]) -> bool {
+    statement.eq_ignore_ascii_case(&sql::create_table(&quoted(table), columns, sql_type))
+}
+
+/// The views that can be read; those that cannot are left as they are.
+pub(super) fn readable_views(transaction: &Transaction<'_>) -> Result<Vec<String>, Failure> {
+    let mut views = texts(transaction, "SELECT name FROM main.sqlite_schema WHERE type = 'view'", [])?;
+    views.retain(|view| is_readable(transaction, view));
+    Ok(views)
+}
+
+pub(super) fn is_readable(transaction: &Transaction<'_>, view: &str) -> bool {
+    transaction.prepare(&format!("SELECT * FROM {}", qualified(view))).is_ok()
+}
+
+/// The values that a column keeps unchanged: SQLite goes by words in its type's name.
+fn accepts(type_name: &str) -> Accepts {
+    let name = type_name.to_ascii_uppercase();
+    let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
+    match () {
+        () if name.is_empty() || has(&["BLOB", "ANY"]) => Accepts::Any,
+        () if has(&["BOOL"]) => Accepts::Type(ColumnType::Boolean),
+        () if has(&["INT"]) => Accepts::Type(ColumnType::Integer),
+        () if has(&["CHAR", "CLOB", "TEXT"]) => Accepts::Type(ColumnType::Text),
+        () if has(&["DATETIME", "TIMESTAMP"]) => Accepts::Type(ColumnType::Timestamp),
+        () if has(&["DATE"]) => Accepts::Type(ColumnType::Date),
+        () if has(&["REAL", "FLOA", "DOUB", "NUM", "DEC"]) => Accepts::Type(ColumnType::Number),
+        () => Accepts::Unsupported,
+    }
+}
+
+/// The database's name of a column's type.
+pub(super) fn sql_type(column: &Column) -> &'static str {
+    match column.column_type {
+        ColumnType::Boolean => "BOOLEAN",
+        ColumnType::Integer => "INTEGER",
+        ColumnType::Number => "REAL",
+        // SQLite has no type for dates; as text they sort in order.
+        ColumnType::Date | ColumnType::Timestamp | ColumnType::Timestamptz | ColumnType::Text => "TEXT",
+    }
+}
+
+/// Finds a unique index over the key, or creates one where the table `is_ours`.
+pub(super) fn ensure_unique_index(
+    transaction: &Transaction<'_>,
+    table: &str,
+    key: &[String],
+    is_ours: bool,
+    task: TaskId,
+) -> Result<(), Failure> {
+    let indexes = "
+        SELECT list.name, info.name
+        FROM pragma_index_list(?1, 'main') list, pragma_index_info(list.name, 'main') info
+        WHERE list.\"unique\" = 1 AND list.partial = 0
+        UNION ALL SELECT '', name FROM pragma_table_info(?1, 'main') WHERE pk > 0";
+    let mut statement = transaction.prepare(indexes)?;
+    let rows = statement.query_map([table], |row| Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?)));
+    let rows: Vec<_> = rows.and_then(Iterator::collect)?;
+    let is_key = |index: &str| {
+        let columns: Vec<_> = rows.iter().filter(|(name, _)| name == index).map(|(_, column)| column).collect();
+        columns.len() == key.len()
+            && key.iter().all(|key| columns.iter().any(|column| column.as_deref() == Some(key.as_str())))
+    };
+    if rows.iter().any(|(index, _)| is_key(index)) {
+        return Ok(());
+    }
+    if !is_ours {
+        return Err(no_unique_index(table, key));
+    }
+    // An index's schema is that of its table, whose name stands alone here.
+    let name = qualified(&index_name(table, key, task));
+    let create = format!("CREATE UNIQUE INDEX {name} ON {} ({})", quoted(table), key_list(key));
+    transaction.execute_batch(&create).map_err(|error| match error.sqlite_error_code() {
+        Some(ErrorCode::ConstraintViolation) => key_is_not_unique(table, key),
+        _ => error.into(),
+    })
+}

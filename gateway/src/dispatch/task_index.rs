@@ -1,0 +1,126 @@
+//! The orders in which tasks are looked up: of their owner, by time, and by when their worker reports next.
+//!
+//! Each question costs what it answers, however many tasks there are.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use jiff::Timestamp;
+use model::TaskId;
+
+use super::shares::Shares;
+
+/// What a task is looked up by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskKeys {
+    /// Its id.
+    pub id: TaskId,
+    /// Its owner; empty until an event names one.
+    pub owner: Arc<str>,
+    /// The workflow's run that it is a step of.
+    pub parent: Option<TaskId>,
+    /// When it was started.
+    pub created: Timestamp,
+    /// The time of its last event.
+    pub updated: Timestamp,
+    /// False once it has ended.
+    pub is_unfinished: bool,
+    /// The time by which its worker reports again, while it runs.
+    pub next_by: Option<Timestamp>,
+}
+
+/// The tasks of one owner.
+#[derive(Debug, Default)]
+struct OwnerTasks {
+    /// By run, those of none under `None`; the newest has the greatest key.
+    lists: BTreeMap<Option<TaskId>, BTreeSet<(Timestamp, TaskId)>>,
+    /// Those that have ended first, then by their last event.
+    ages: BTreeSet<(bool, Timestamp, TaskId)>,
+    /// The number of unfinished ones that are no steps.
+    unfinished: usize,
+}
+
+/// The indexes.
+#[derive(Debug, Default)]
+pub struct TaskIndex {
+    owners: HashMap<Arc<str>, OwnerTasks>,
+    shares: Shares,
+    updates: BTreeSet<(Timestamp, TaskId)>,
+    reports: BTreeSet<(Timestamp, TaskId)>,
+}
+
+impl TaskIndex {
+    /// An owner's name, shared by all of their tasks.
+    pub fn name(&self, owner: &str) -> Arc<str> {
+        self.owners.get_key_value(owner).map_or_else(|| owner.into(), |(name, _)| name.clone())
+    }
+
+    /// Adds a task.
+    pub fn insert(&mut self, keys: &TaskKeys) {
+        let owner = self.owners.entry(keys.owner.clone()).or_default();
+        owner.lists.entry(keys.parent).or_default().insert((keys.created, keys.id));
+        owner.ages.insert((keys.is_unfinished, keys.updated, keys.id));
+        owner.unfinished += usize::from(keys.is_unfinished && keys.parent.is_none());
+        self.shares.add(&keys.owner);
+        self.updates.insert((keys.updated, keys.id));
+        self.reports.extend(keys.next_by.map(|time| (time, keys.id)));
+    }
+
+    /// Removes a task that was added with these keys.
+    pub fn remove(&mut self, keys: &TaskKeys) {
+        if let Some(owner) = self.owners.get_mut(&keys.owner) {
+            if let Some(list) = owner.lists.get_mut(&keys.parent) {
+                list.remove(&(keys.created, keys.id));
+                if list.is_empty() {
+                    owner.lists.remove(&keys.parent);
+                }
+            }
+            owner.ages.remove(&(keys.is_unfinished, keys.updated, keys.id));
+            owner.unfinished -= usize::from(keys.is_unfinished && keys.parent.is_none());
+            if owner.ages.is_empty() {
+                self.owners.remove(&keys.owner);
+            }
+        }
+        self.shares.remove(&keys.owner);
+        self.updates.remove(&(keys.updated, keys.id));
+        if let Some(time) = keys.next_by {
+            self.reports.remove(&(time, keys.id));
+        }
+    }
+
+    /// The tasks of an owner, newest first: the steps of a run, or those that are no steps.
+    pub fn newest(&self, owner: &str, parent: Option<TaskId>) -> impl Iterator<Item = TaskId> {
+        let list = self.owners.get(owner).and_then(|owner| owner.lists.get(&parent));
+        list.into_iter().flat_map(|list| list.iter().rev()).map(|(_, id)| *id)
+    }
+
+    /// The number of an owner's unfinished tasks; the steps of runs do not count.
+    pub fn unfinished(&self, owner: &str) -> usize {
+        self.owners.get(owner).map_or(0, |owner| owner.unfinished)
+    }
+
+    /// The task to drop for a new one: of the owner of most, the oldest that has ended, or the oldest of all.
+    pub fn to_evict(&self) -> Option<TaskId> {
+        let owner = self.shares.largest()?;
+        self.owners.get(&owner)?.ages.first().map(|(_, _, id)| *id)
+    }
+
+    /// The task whose last event is the oldest.
+    pub fn oldest(&self) -> Option<(Timestamp, TaskId)> {
+        self.updates.first().copied()
+    }
+
+    /// The tasks whose next report is due, the most overdue first.
+    pub fn overdue(&self, now: Timestamp) -> impl Iterator<Item = TaskId> {
+        self.reports.iter().take_while(move |(time, _)| *time < now).map(|(_, id)| *id)
+    }
+
+    /// True if nothing is left of any task.
+    #[cfg(test)]
+    pub fn is_empty(&self) -> bool {
+        let Self { owners, shares, updates, reports } = self;
+        owners.is_empty() && shares.largest().is_none() && updates.is_empty() && reports.is_empty()
+    }
+}

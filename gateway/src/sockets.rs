@@ -1,0 +1,271 @@
+//! The sockets of the gateway's port. All together stay below the process's limit of open files. Of those on which no
+//! authenticated request is under way (nobody has said yet who they are, or the last answer is out) only so many are kept
+//! open, and the one that has waited longest is closed for a new one.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::Context,
+};
+
+use futures_util::task::AtomicWaker;
+use metrics::counter;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tracing::{info, warn};
+
+use crate::{config::GatewayConfig, lock::lock};
+
+/// Most files beside sockets: uploads and downloads under way, the broker, the admin port.
+const OTHER_FILES: usize = 1000;
+
+/// The numbers of sockets that a pod may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SocketLimits {
+    /// Of all.
+    all: usize,
+    /// Of those that wait for an authenticated request.
+    waiting: usize,
+    /// Of long-lived connections.
+    pub(crate) connections: usize,
+}
+
+impl SocketLimits {
+    /// Raises the process's limit of open files as far as it may, and says what follows from it for these settings.
+    pub(crate) fn of_process(config: &GatewayConfig) -> Self {
+        let limit = getrlimit(Resource::Nofile);
+        // Often it is low at first, and the process may raise it.
+        setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).ok();
+        let files =
+            getrlimit(Resource::Nofile).current.map_or(usize::MAX, |files| files.try_into().unwrap_or(usize::MAX));
+        let limits = Self::within(files, config);
+        info!(
+            files,
+            sockets = limits.all,
+            waiting = limits.waiting,
+            connections = limits.connections,
+            "limits of sockets"
+        );
+        if limits.connections < config.connections {
+            warn!(
+                files,
+                connections = limits.connections,
+                "this process may open fewer files than gateway.connections ({}) asks for (ulimit -n)",
+                config.connections
+            );
+        }
+        limits
+    }
+
+    fn within(files: usize, config: &GatewayConfig) -> Self {
+        let all = files - OTHER_FILES.min(files / 4);
+        let waiting = config.unauthenticated_connections.clamp(1, (all / 4).max(1));
+        Self { all, waiting, connections: config.connections.min(all - waiting) }
+    }
+}
+
+/// The sockets that are open; cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Sockets(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    limits: SocketLimits,
+    open: usize,
+    /// The sockets that wait for an authenticated request, by the number of their turn: the first has waited longest.
+    waiting: BTreeMap<u64, Arc<Eviction>>,
+    next_turn: u64,
+}
+
+#[derive(Debug, Default)]
+struct Eviction {
+    is_evicted: AtomicBool,
+    task: AtomicWaker,
+}
+
+/// One socket; cheap to clone, so that its requests can say what they do.
+#[derive(Debug, Clone)]
+pub(crate) struct SocketUse {
+    sockets: Sockets,
+    eviction: Arc<Eviction>,
+    /// Changed only under the lock of `sockets`.
+    place: Arc<Mutex<Place>>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Place {
+    /// It waits for an authenticated request, at this turn.
+    Waiting(u64),
+    /// An authenticated request is under way.
+    #[default]
+    InUse,
+    /// It was taken from HTTP, and never waits again.
+    TakenOver,
+}
+
+/// A socket's place among the open ones, until dropped.
+#[derive(Debug)]
+pub(crate) struct OpenSocket(SocketUse);
+
+impl Sockets {
+    /// No sockets yet.
+    pub(crate) fn new(limits: SocketLimits) -> Self {
+        let state = State { limits, open: 0, waiting: BTreeMap::new(), next_turn: 0 };
+        Self(Arc::new(Mutex::new(state)))
+    }
+
+    /// Makes room for a socket that was accepted; `None` if there is none, since all are in use.
+    pub(crate) fn admit(&self) -> Option<OpenSocket> {
+        let mut state = lock(&self.0);
+        if state.open >= state.limits.all && !state.evict_first() {
+            counter!("bellwire_sockets_closed_total", "reason" => "full").increment(1);
+            return None;
+        }
+        let socket = SocketUse { sockets: self.clone(), eviction: Arc::default(), place: Arc::default() };
+        state.open += 1;
+        state.wait(&socket);
+        Some(OpenSocket(socket))
+    }
+}
+
+impl State {
+    fn wait(&mut self, socket: &SocketUse) {
+        let turn = self.next_turn;
+        self.next_turn += 1;
+        self.waiting.insert(turn, socket.eviction.clone());
+        *lock(&socket.place) = Place::Waiting(turn);
+        while self.waiting.len() > self.limits.waiting {
+            self.evict_first();
+        }
+    }
+
+    /// Has the socket closed that has waited longest; `false` if none waits.
+    fn evict_first(&mut self) -> bool {
+        let Some((_, eviction)) = self.waiting.pop_first() else {
+            return false;
+        };
+        self.open -= 1;
+        counter!("bellwire_sockets_closed_total", "reason" => "waiting").increment(1);
+        eviction.is_evicted.store(true, Ordering::Release);
+        eviction.task.wake();
+        true
+    }
+}
+
+impl SocketUse {
+    /// Notes that an authenticated request has begun; `false` if the socket is being closed.
+    pub(crate) fn begin_request(&self) -> bool {
+        self.leave(&mut lock(&self.sockets.0), Place::InUse)
+    }
+
+    /// Notes that it is taken from HTTP for a connection; `false` if the socket is being closed.
+    pub(crate) fn take_over(&self) -> bool {
+        self.leave(&mut lock(&self.sockets.0), Place::TakenOver)
+    }
+
+    fn leave(&self, state: &mut State, to: Place) -> bool {
+        if let Place::Waiting(turn) = std::mem::replace(&mut *lock(&self.place), to) {
+            state.waiting.remove(&turn);
+        }
+        !self.eviction.is_evicted.load(Ordering::Acquire)
+    }
+
+    /// Notes that the answer to a request is out: the socket waits for the next.
+    pub(crate) fn end_request(&self) {
+        let mut state = lock(&self.sockets.0);
+        let place = *lock(&self.place);
+        if place == Place::InUse && !self.eviction.is_evicted.load(Ordering::Acquire) {
+            state.wait(self);
+        }
+    }
+
+    /// True if it must be closed; if not, the task is woken when it must.
+    pub(crate) fn must_close(&self, cx: &Context<'_>) -> bool {
+        self.eviction.task.register(cx.waker());
+        self.eviction.is_evicted.load(Ordering::Acquire)
+    }
+}
+
+impl OpenSocket {
+    /// What its requests need of it.
+    pub(crate) fn as_use(&self) -> &SocketUse {
+        &self.0
+    }
+}
+
+impl Drop for OpenSocket {
+    fn drop(&mut self) {
+        let mut state = lock(&self.0.sockets.0);
+        self.0.leave(&mut state, Place::TakenOver);
+        if !self.0.eviction.is_evicted.swap(true, Ordering::AcqRel) {
+            state.open -= 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    fn sockets(all: usize, waiting: usize) -> Sockets {
+        Sockets::new(SocketLimits { all, waiting, connections: 1 })
+    }
+
+    fn must_close(socket: &OpenSocket) -> bool {
+        socket.as_use().must_close(&Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn the_one_that_has_waited_longest_makes_room_for_a_new_one() {
+        let sockets = sockets(100, 2);
+        let open: Vec<_> = (0..4).map(|_| sockets.admit().unwrap()).collect();
+        assert_eq!(open.iter().map(must_close).collect::<Vec<_>>(), [true, true, false, false]);
+        assert!(!open[0].as_use().begin_request() && open[2].as_use().begin_request());
+        let _newer = (sockets.admit().unwrap(), sockets.admit().unwrap());
+        assert!(!must_close(&open[2]) && must_close(&open[3]), "a request under way is not cut off");
+        open[2].as_use().end_request();
+        let _newest = (sockets.admit().unwrap(), sockets.admit().unwrap());
+        assert!(must_close(&open[2]), "after its answer it waits like any other");
+        let connection = sockets.admit().unwrap();
+        assert!(connection.as_use().take_over());
+        connection.as_use().end_request();
+        let _newest = (sockets.admit().unwrap(), sockets.admit().unwrap());
+        assert!(!must_close(&connection), "a connection does not");
+    }
+
+    #[test]
+    fn all_together_are_bounded_and_who_has_left_makes_room() {
+        let sockets = sockets(3, 2);
+        let busy: Vec<_> = (0..3)
+            .map(|_| {
+                let socket = sockets.admit().unwrap();
+                assert!(socket.as_use().begin_request());
+                socket
+            })
+            .collect();
+        assert!(sockets.admit().is_none());
+        busy[1].as_use().end_request();
+        let new = sockets.admit().unwrap();
+        assert!(must_close(&busy[1]) && !must_close(&new));
+        drop(busy);
+        drop(new);
+        assert_eq!((lock(&sockets.0).open, lock(&sockets.0).waiting.len()), (0, 0));
+    }
+
+    #[test]
+    fn limits_leave_room_for_other_files_and_for_those_who_wait() {
+        let config =
+            GatewayConfig { connections: 50_000, unauthenticated_connections: 1000, ..GatewayConfig::default() };
+        let many = SocketLimits { all: 1_047_576, waiting: 1000, connections: 50_000 };
+        assert_eq!(SocketLimits::within(1 << 20, &config), many);
+        assert_eq!(SocketLimits::within(1024, &config), SocketLimits { all: 768, waiting: 192, connections: 576 });
+        for files in 0..3000 {
+            let limits = SocketLimits::within(files.max(4), &config);
+            assert!(limits.waiting + limits.connections <= limits.all && limits.all <= files.max(4), "{files}");
+        }
+    }
+}

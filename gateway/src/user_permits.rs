@@ -1,0 +1,105 @@
+//! Permits of which each user may hold only so many at once, so that nobody alone takes what is there for all.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+
+use model::Environment;
+
+use crate::lock::lock;
+
+/// Permits of one sort; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct UserPermits(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    most: usize,
+    most_of_user: usize,
+    taken: Mutex<Taken>,
+}
+
+/// Only users who hold one are in the map.
+#[derive(Debug, Default)]
+struct Taken {
+    all: usize,
+    by_user: HashMap<Arc<str>, usize>,
+}
+
+/// A permit, until it is dropped.
+#[derive(Debug)]
+pub struct UserPermit {
+    permits: UserPermits,
+    user: Arc<str>,
+}
+
+/// Why there is no permit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoPermit {
+    /// The user holds as many as one may.
+    UserHasMost(usize),
+    /// All are taken.
+    AllTaken(usize),
+}
+
+impl UserPermits {
+    /// So many permits, and so many of them at most for one user of one environment.
+    pub fn new(most: usize, most_of_user: usize) -> Self {
+        Self(Arc::new(Inner { most, most_of_user, taken: Mutex::default() }))
+    }
+
+    /// Takes a permit for a user, if there is one.
+    pub fn take(&self, environment: &Environment, user: &str) -> Result<UserPermit, NoPermit> {
+        // An environment has no space, so no two users share a key.
+        let key = format!("{environment} {user}");
+        let mut taken = lock(&self.0.taken);
+        let of_user = taken.by_user.get_key_value(key.as_str());
+        if of_user.is_some_and(|(_, count)| *count >= self.0.most_of_user) || self.0.most_of_user == 0 {
+            return Err(NoPermit::UserHasMost(self.0.most_of_user));
+        }
+        if taken.all >= self.0.most {
+            return Err(NoPermit::AllTaken(self.0.most));
+        }
+        let user = of_user.map_or_else(|| Arc::from(key.as_str()), |(user, _)| user.clone());
+        taken.all += 1;
+        *taken.by_user.entry(user.clone()).or_default() += 1;
+        Ok(UserPermit { permits: self.clone(), user })
+    }
+}
+
+impl Drop for UserPermit {
+    fn drop(&mut self) {
+        let mut taken = lock(&self.permits.0.taken);
+        taken.all -= 1;
+        if let Some(count) = taken.by_user.get_mut(&self.user) {
+            *count -= 1;
+            if *count == 0 {
+                taken.by_user.remove(&self.user);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_user_gets_so_many_and_all_together_so_many_and_what_is_dropped_is_free_again() {
+        let [prod, test] = ["prod", "test"].map(|name| name.parse::<Environment>().unwrap());
+        let permits = UserPermits::new(4, 2);
+        let first = permits.take(&prod, "ada").unwrap();
+        let _second = permits.take(&prod, "ada").unwrap();
+        assert_eq!(permits.take(&prod, "ada").unwrap_err(), NoPermit::UserHasMost(2));
+        let _elsewhere = permits.take(&test, "ada").unwrap();
+        let _bobs = permits.take(&prod, "bob").unwrap();
+        assert_eq!(permits.take(&prod, "eve").unwrap_err(), NoPermit::AllTaken(4));
+        drop(first);
+        let eves = permits.take(&prod, "eve").unwrap();
+        assert_eq!(permits.take(&prod, "ada").unwrap_err(), NoPermit::AllTaken(4));
+        drop(eves);
+        let _again = permits.take(&prod, "ada").unwrap();
+        assert_eq!(lock(&permits.0.taken).by_user.len(), 3, "who has none is forgotten");
+    }
+}

@@ -1,0 +1,173 @@
+//! A file being written, at constant memory.
+
+use std::{fs, path::PathBuf};
+
+use bytes::Bytes;
+use object_store::{MultipartUpload, WriteMultipart};
+use serde::Serialize;
+use tokio::{runtime::Handle, task::spawn_blocking};
+
+use crate::{error::StorageError, key::FileKey, quota::Reservation};
+
+/// Size of an upload's parts in bytes; it holds at most [`IN_FLIGHT`] + 1 of them.
+const PART: usize = 1024 * 1024;
+const IN_FLIGHT: usize = 2;
+
+/// A stored file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StoredFile {
+    /// Its key in its owner's folder.
+    pub key: FileKey,
+    /// Its size in bytes.
+    pub bytes: u64,
+}
+
+/// A file being written; dropped before [`Upload::finish`], nothing remains of it.
+#[derive(Debug)]
+pub struct Upload {
+    key: FileKey,
+    bytes: u64,
+    limit: u64,
+    /// `None` after a failure, so that an incomplete file is never finished.
+    unfinished: Option<Unfinished>,
+}
+
+/// A file that is removed when this is dropped.
+#[derive(Debug)]
+struct Unfinished(Option<Staged>);
+
+/// What must go if the file is not finished.
+#[derive(Debug)]
+struct Staged {
+    parts: Option<WriteMultipart>,
+    room: Option<Reservation>,
+    /// The local folder of the key's id, which is removed where the file would have been the only one in it.
+    folder: Option<PathBuf>,
+}
+
+impl Upload {
+    pub(crate) fn new(
+        key: FileKey,
+        upload: Box<dyn MultipartUpload>,
+        room: Reservation,
+        folder: Option<PathBuf>,
+    ) -> Self {
+        let parts = Some(WriteMultipart::new_with_chunk_size(upload, PART));
+        let unfinished = Some(Unfinished(Some(Staged { parts, room: Some(room), folder })));
+        Self { key, bytes: 0, limit: u64::MAX, unfinished }
+    }
+
+    /// Limits the file's size in bytes; a write beyond it fails with [`StorageError::TooLarge`].
+    pub fn limit(mut self, bytes: u64) -> Self {
+        self.limit = bytes;
+        self
+    }
+
+    /// The number of bytes written so far.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Fails if a file of so many bytes would not fit, before any of them is written.
+    pub async fn check_room(&mut self, bytes: u64) -> Result<(), StorageError> {
+        if bytes > self.limit {
+            return Err(StorageError::TooLarge(self.limit));
+        }
+        let staged = self.unfinished.as_mut().and_then(|unfinished| unfinished.0.as_mut());
+        match staged.and_then(|staged| staged.room.as_mut()) {
+            Some(room) => room.check(bytes).await,
+            None => Err(already_over()),
+        }
+    }
+
+    /// Writes bytes; waits while the storage is slower than the sender.
+    ///
+    /// After an error, or if this future is dropped before its end, the upload is over and nothing remains of it.
+    pub async fn write(&mut self, bytes: Bytes) -> Result<(), StorageError> {
+        let mut unfinished = self.unfinished.take().ok_or_else(already_over)?;
+        let total = self.bytes + bytes.len() as u64;
+        let written = match total > self.limit {
+            true => Err(StorageError::TooLarge(self.limit)),
+            false => unfinished.write(&bytes, &self.key).await,
+        };
+        if let Err(error) = written {
+            unfinished.discard().await;
+            return Err(error);
+        }
+        self.bytes = total;
+        self.unfinished = Some(unfinished);
+        Ok(())
+    }
+
+    /// Makes the file visible, whole.
+    pub async fn finish(mut self) -> Result<StoredFile, StorageError> {
+        let mut unfinished = self.unfinished.take().ok_or_else(already_over)?;
+        match unfinished.finish(&self.key).await {
+            Ok(()) => Ok(StoredFile { key: self.key, bytes: self.bytes }),
+            Err(error) => {
+                unfinished.discard().await;
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Unfinished {
+    async fn write(&mut self, bytes: &Bytes, key: &FileKey) -> Result<(), StorageError> {
+        let Some(Staged { parts: Some(parts), room: Some(room), .. }) = &mut self.0 else {
+            return Err(already_over());
+        };
+        room.grow(bytes.len() as u64).await?;
+        for piece in bytes.chunks(PART) {
+            parts.wait_for_capacity(IN_FLIGHT).await.map_err(|error| StorageError::of(error, key))?;
+            parts.write(piece);
+        }
+        Ok(())
+    }
+
+    async fn finish(&mut self, key: &FileKey) -> Result<(), StorageError> {
+        let staged = self.0.as_mut().ok_or_else(already_over)?;
+        // Waited for here, because `finish` would hide the cause of a failed part behind a failed clean-up.
+        if let Some(parts) = &mut staged.parts {
+            parts.wait_for_capacity(0).await.map_err(|error| StorageError::of(error, key))?;
+        }
+        let parts = staged.parts.take().ok_or_else(already_over)?;
+        parts.finish().await.map_err(|error| StorageError::of(error, key))?;
+        if let Some(staged) = self.0.take() {
+            staged.room.into_iter().for_each(Reservation::stored);
+        }
+        Ok(())
+    }
+
+    async fn discard(mut self) {
+        if let Some(staged) = self.0.take() {
+            staged.discard().await;
+        }
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let (Some(staged), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
+            // A few calls of the file system: nobody waits for them.
+            drop(runtime.spawn(staged.discard()));
+        }
+    }
+}
+
+impl Staged {
+    async fn discard(self) {
+        if let Some(parts) = self.parts {
+            // The caller gets the failure that led here; a leftover file is never visible.
+            let _ = parts.abort().await;
+        }
+        if let Some(folder) = self.folder {
+            // It stays where another file lies in it; else aborted uploads alone would use up the file system.
+            let _ = spawn_blocking(move || fs::remove_dir(folder)).await;
+        }
+    }
+}
+
+fn already_over() -> StorageError {
+    StorageError::Failed("the upload has already ended".to_owned())
+}
