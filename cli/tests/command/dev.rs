@@ -1,6 +1,9 @@
 //! `bellwire dev`.
 
-use std::fs;
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use crate::running::{Dev, Folder};
 
@@ -56,7 +59,11 @@ fn dev_uses_nothing_of_a_deployment_on_the_same_machine_and_says_so() {
 #[test]
 fn dev_uses_a_settings_file_that_it_is_told_by_flag() {
     let dev = Dev::start_in(deployment(), &[], &["--config", "bellwire.toml"]);
-    assert!(functions(&dev).contains(SECRET_REPORT));
+    // Its worker writes into the catalogue what it offers, and a gateway looks there every few seconds.
+    let began = Instant::now();
+    while !functions(&dev).contains(SECRET_REPORT) {
+        assert!(began.elapsed() < Duration::from_secs(15), "the report is not offered");
+    }
     assert!(!dev.words.contains("not used"), "{}", dev.words);
     dev.stop();
 }
