@@ -11,7 +11,7 @@ use storage::OwnerFiles;
 use crate::{
     api::problem::Problem,
     dispatch::registry::Recipient,
-    pod::{EnvironmentState, Pod},
+    pod::{EnvironmentState, Pod, PodState},
     sockets::SocketUse,
     token::{Claims, TokenError, claimed_environment},
     user_permits::{NoPermit, UserPermit},
@@ -85,6 +85,16 @@ impl Caller {
         pod.requests.take(&self.environment.name, &self.claims.sub).map_err(|_| {
             let most = pod.config.requests_per_user;
             let detail = format!("this pod works on {most} requests of yours, and on no more at once");
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", detail).retry_after(RETRY_ELSEWHERE)
+        })
+    }
+
+    /// Takes a permit for one more request of this user whose JSON takes much memory; a problem when the user or the pod has
+    /// no more.
+    pub fn much_json_permit(&self, pod: &PodState) -> Result<UserPermit, Problem> {
+        pod.much_json.take(&self.environment.name, &self.claims.sub).map_err(|refusal| {
+            let whose = if matches!(refusal, NoPermit::UserHasMost(_)) { " of yours" } else { "" };
+            let detail = format!("this pod reads as many requests{whose} with much JSON as it may at once");
             Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", detail).retry_after(RETRY_ELSEWHERE)
         })
     }

@@ -70,6 +70,8 @@ pub struct PodState {
     pub hub_requests: UserPermits,
     /// Permits for the requests that are worked on.
     pub requests: UserPermits,
+    /// Permits for requests whose JSON takes much memory.
+    pub much_json: UserPermits,
     /// Permits for reading and writing large JSON, which takes a thread.
     pub large_json: Arc<Semaphore>,
     /// The hub's clients on this pod whose requests come on connections of their own.

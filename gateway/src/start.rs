@@ -41,6 +41,9 @@ use crate::{
 
 /// Large JSON that is read or written at once, a thread each.
 const LARGE_JSON_AT_ONCE: usize = 4;
+/// Requests whose JSON takes much memory, up to 32 MiB each: of all, and of one user.
+const MUCH_JSON_AT_ONCE: usize = 16;
+const MUCH_JSON_OF_USER: usize = 4;
 /// Requests of hub clients that may wait at once, for each connection that a user may have: a poll and what is posted,
 /// also for connections that other pods hold.
 const HUB_REQUESTS: usize = 4;
@@ -107,6 +110,7 @@ pub fn start(
         connections: UserPermits::new(config.connections, config.connections_per_user),
         hub_requests: UserPermits::new(usize::MAX, HUB_REQUESTS.saturating_mul(config.connections_per_user)),
         requests: UserPermits::new(usize::MAX, config.requests_per_user),
+        much_json: UserPermits::new(MUCH_JSON_AT_ONCE, MUCH_JSON_OF_USER),
         large_json: Arc::new(Semaphore::new(LARGE_JSON_AT_ONCE)),
         config,
         storage,

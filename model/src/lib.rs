@@ -6,7 +6,7 @@
 //! - [`catalogue`]: the functions that can be started, and their forms; [`job`]: a piece of work in a queue
 //! - [`event`]: a CloudEvent, with its [`audience`] and, inside it, [`task`], [`toast`] and [`approval`];
 //!   [`EncodedEvent`]: one that is ready to be published
-//! - [`cursor`]: a position in an environment's log; `text_form`: serde for types that are written as text
+//! - [`cursor`]: a position in an environment's log; `text_form`: serde for types that are written as text; [`json_memory`]: what JSON takes in memory
 
 pub mod approval;
 pub mod audience;
@@ -16,6 +16,7 @@ mod encoded_event;
 pub mod environment;
 pub mod event;
 pub mod job;
+pub mod json_memory;
 pub mod pod;
 pub mod task;
 mod text_form;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
-use model::{Job, TaskId};
+use model::{Job, TaskId, json_memory};
 use serde_json::{Map, Value};
 use storage::{FileKey, InvalidKey, OwnerFiles, StorageError};
 use tokio::time::timeout;
@@ -15,6 +15,8 @@ use crate::failure::Failure;
 const MAX_IN_JOB: usize = 64 * 1024;
 /// The most bytes of a stored input.
 const MAX_INPUT: u64 = 16 << 20;
+/// The most bytes of memory that stored JSON may take once it is read.
+const MAX_MEMORY: usize = 64 << 20;
 /// The time limit of reading or writing one file.
 const STORAGE_TIMEOUT: Duration = Duration::from_secs(60);
 /// The most bytes of the small fields that stay in the event.
@@ -26,6 +28,9 @@ pub enum StoredError {
     /// The storage failed, or has no such file, or the file is too large.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// It has too many values; the number is the memory that they would take, in MiB.
+    #[error("it has too many values: they would take {0} MiB of memory, and {most} are allowed", most = MAX_MEMORY >> 20)]
+    Memory(usize),
     /// The file is not JSON.
     #[error("it is no JSON: {0}")]
     Json(serde_json::Error),
@@ -34,6 +39,10 @@ pub enum StoredError {
 /// Reads a JSON file of at most so many bytes.
 pub async fn read(files: &OwnerFiles, key: &FileKey, most: u64) -> Result<Value, StoredError> {
     let bytes = timeout(STORAGE_TIMEOUT, get(files, key, most)).await.map_err(|_| no_answer())??;
+    let memory = json_memory::of_text(&bytes);
+    if memory > MAX_MEMORY {
+        return Err(StoredError::Memory(memory >> 20));
+    }
     serde_json::from_slice(&bytes).map_err(StoredError::Json)
 }
 
@@ -79,6 +88,7 @@ pub(crate) async fn read_input(files: &OwnerFiles, key: &str) -> Result<Value, F
         }
         StoredError::Storage(error) => Failure::passing("Its stored input cannot be read now.", error),
         StoredError::Json(error) => Failure::input(format!("its stored input {key} is no JSON: {error}")),
+        StoredError::Memory(_) => Failure::input(format!("its stored input {key}: {error}")),
     })
 }
 

@@ -125,7 +125,7 @@ pub async fn answer(
     body: Body,
 ) -> Result<Json<AcceptedAnswer>, Problem> {
     caller.require(SCOPE)?;
-    let NewAnswer { decision, comment } = read(&pod, body).await?;
+    let NewAnswer { decision, comment } = read(&caller, &pod, body).await?;
     let (task, asked) = find(&caller, &id, &step).await?;
     if !asked.audience.includes(&caller.claims.sub, &caller.claims.groups) {
         let detail = "this question is asked of others; only they can answer it";
@@ -153,8 +153,9 @@ pub async fn answer(
     }
 }
 
-async fn read(pod: &PodState, body: Body) -> Result<NewAnswer, Problem> {
-    let mut answer: NewAnswer = read_json(pod, body, MAX_REQUEST_BYTES, "invalid-decision", "decision").await?;
+async fn read(caller: &Caller, pod: &PodState, body: Body) -> Result<NewAnswer, Problem> {
+    let read = read_json::<NewAnswer>(caller, pod, body, MAX_REQUEST_BYTES, "invalid-decision", "decision");
+    let (mut answer, _permit) = read.await?;
     let comment = answer.comment.as_deref().map(str::trim).unwrap_or_default();
     if comment.chars().count() > MAX_COMMENT_CHARS {
         let detail = format!("comment: it may have {MAX_COMMENT_CHARS} characters at most");

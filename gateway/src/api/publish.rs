@@ -20,7 +20,7 @@ use utoipa::ToSchema;
 
 use super::{
     problem::Problem,
-    request::{Parameters, read_body, with_json},
+    request::{Parameters, admit_json, read_body, with_json},
 };
 use crate::{caller::Caller, counted_caller::CountedCaller, pod::Pod};
 
@@ -81,6 +81,7 @@ pub async fn publish(
     let body = read_body(&pod, body, MAX_REQUEST_BYTES).await?;
     // The body may have taken longer than the token was valid.
     caller.require_unexpired()?;
+    let _permit = admit_json(&caller, &pod, &body).await?;
     let mut events = with_json(&pod, body.len(), move || read(&headers, &body)).await?;
     events.iter().try_for_each(|event| check_rights(&caller, destination, event))?;
     events.iter_mut().for_each(prepare);

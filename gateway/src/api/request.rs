@@ -9,6 +9,7 @@ use axum::{
 };
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
+use model::json_memory;
 use serde::de::DeserializeOwned;
 use tokio::{
     task::spawn_blocking,
@@ -16,10 +17,14 @@ use tokio::{
 };
 
 use super::problem::Problem;
-use crate::pod::PodState;
+use crate::{caller::Caller, pod::PodState, user_permits::UserPermit};
 
 /// The size of JSON that is read or written where it is; the rest gets a thread, so that nobody else waits for it.
 const LARGE_JSON: usize = 64 * 1024;
+/// The memory that a request's JSON may take once it is read.
+const MAX_JSON_MEMORY: usize = 32 << 20;
+/// The memory beyond which only a few of one user's requests are read at once.
+const MUCH_JSON_MEMORY: usize = 4 << 20;
 
 /// A request's query as `T`.
 pub struct Parameters<T>(pub T);
@@ -96,20 +101,39 @@ pub async fn read_body(pod: &PodState, body: Body, max: usize) -> Result<Bytes, 
         .unwrap_or_else(|_| Err(too_slow(format!("the whole body must come within {deadline:?}"))))
 }
 
-/// Reads JSON from a request's body; a problem of this code names the wrong field of this part.
+/// Takes care that a request's JSON takes no more memory than allowed once it is read; the permit, where it is much, is to
+/// be held until what was read is dropped.
+pub(crate) async fn admit_json(caller: &Caller, pod: &PodState, body: &Bytes) -> Result<Option<UserPermit>, Problem> {
+    let text = body.clone();
+    let memory = with_json(pod, body.len(), move || Ok(json_memory::of_text(&text))).await?;
+    if memory > MAX_JSON_MEMORY {
+        let detail = format!(
+            "the JSON has too many values: it would take {} MiB of memory, and {} are allowed; large data are files",
+            memory >> 20,
+            MAX_JSON_MEMORY >> 20
+        );
+        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "request-too-large", detail));
+    }
+    (memory > MUCH_JSON_MEMORY).then(|| caller.much_json_permit(pod)).transpose()
+}
+
+/// Reads JSON from a request's body, with a permit as [`admit_json`] gives it; a problem of this code names the wrong
+/// field of this part.
 pub(crate) async fn read_json<T: DeserializeOwned + Send + 'static>(
+    caller: &Caller,
     pod: &PodState,
     body: Body,
     max: usize,
     code: &'static str,
     part: &'static str,
-) -> Result<T, Problem> {
+) -> Result<(T, Option<UserPermit>), Problem> {
     let body = read_body(pod, body, max).await?;
-    with_json(pod, body.len(), move || {
+    let permit = admit_json(caller, pod, &body).await?;
+    let read = with_json(pod, body.len(), move || {
         serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(&body))
             .map_err(|error| Problem::bad_request(code, format!("the {part} is invalid: {error}")))
-    })
-    .await
+    });
+    Ok((read.await?, permit))
 }
 
 /// Reads or writes JSON of so many bytes: large JSON on a thread of its own, so that nobody else waits for it.

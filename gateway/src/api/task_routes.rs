@@ -54,7 +54,7 @@ pub async fn start(
     body: Body,
 ) -> Result<Response, Problem> {
     caller.require(tasks::SCOPE)?;
-    let new: NewTask = read_json(&pod, body, MAX_REQUEST_BYTES, "invalid-task", "task").await?;
+    let (new, _permit) = read_json::<NewTask>(&caller, &pod, body, MAX_REQUEST_BYTES, "invalid-task", "task").await?;
     let id = task_id(&headers, &caller)?;
     let traceparent = headers.get("traceparent").and_then(|value| value.to_str().ok()).map(str::to_owned);
     Ok(accepted(tasks::start(&pod, &caller, new, id, traceparent).await?))

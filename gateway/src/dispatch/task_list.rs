@@ -9,7 +9,7 @@
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use jiff::Timestamp;
-use model::{Audience, Event, Task, TaskId, TaskState};
+use model::{Audience, Event, Task, TaskId, TaskState, json_memory};
 
 use super::{
     submissions::Submissions,
@@ -19,7 +19,7 @@ use crate::json_size::fits;
 
 /// The number of tasks kept; beyond it whoever has most loses theirs, first those that have ended.
 const MAX_TASKS: usize = 100_000;
-/// The size of all tasks in bytes of JSON; beyond it the same.
+/// The size of all tasks in bytes, their results as they lie in memory; beyond it the same.
 const MAX_BYTES: usize = 96 << 20;
 /// The size of a task beside its JSON, roughly.
 const ENTRY_BYTES: usize = 256;
@@ -179,7 +179,9 @@ fn keys(task: &Task, index: &TaskIndex) -> TaskKeys {
         updated: task.updated.unwrap_or_default(),
         is_unfinished: !task.state.is_end() || waits_cancelled(task),
         next_by: task.next_by.filter(|_| task.state == TaskState::Running),
-        bytes: ENTRY_BYTES + fits(task, usize::MAX).unwrap_or_default(),
+        bytes: ENTRY_BYTES
+            + fits(task, usize::MAX).unwrap_or_default()
+            + task.result.as_ref().map_or(0, json_memory::of_value),
     }
 }
 

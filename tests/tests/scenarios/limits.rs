@@ -28,6 +28,7 @@ over_both_backplanes! {
     a_body_that_stalls_or_trickles_is_refused_and_nothing_of_it_is_kept,
     a_download_that_nobody_reads_is_ended,
     a_person_has_so_many_requests_at_once_and_others_are_answered,
+    json_that_would_take_much_memory_is_refused_before_it_is_read,
 }
 
 const JSON: (Transport, Encoding) = (Transport::WebSockets, Encoding::Json);
@@ -312,4 +313,21 @@ async fn a_person_has_so_many_requests_at_once_and_others_are_answered(cluster: 
         assert_eq!(upload.await.unwrap().0, 201);
     }
     assert_eq!(answer(pod.request("GET", "/api/tasks", &ada)).await.0, 200);
+}
+
+async fn json_that_would_take_much_memory_is_refused_before_it_is_read(cluster: Cluster) {
+    let pod = cluster.pod().await;
+    with_queue(&cluster).await;
+    let ada = cluster.token("ada", "prod");
+    // Seven bytes of each are hundreds once they are read.
+    let objects = |count: usize| format!("{{\"kind\":\"patient\",\"input\":[{}0]}}", "{\"\":0},".repeat(count));
+    let (status, problem) = answer(pod.request("POST", "/api/tasks", &ada).body(objects(500_000))).await;
+    assert_eq!((status, &problem["type"]), (413, &json!("urn:bellwire:problem:request-too-large")), "{problem}");
+    assert_eq!(answer(pod.request("POST", "/api/tasks", &ada).body(objects(1000))).await.0, 202);
+    let long = json!({ "kind": "patient", "input": "x".repeat(3 << 20) }).to_string();
+    assert_eq!(answer(pod.request("POST", "/api/tasks", &ada).body(long)).await.0, 202);
+    let batch = format!("[{}0]", "{\"\":0},".repeat(140_000));
+    let request = pod.request("POST", "/api/events", &ada).body(batch);
+    let request = request.header("content-type", "application/cloudevents-batch+json");
+    assert_eq!(answer(request).await.0, 413);
 }

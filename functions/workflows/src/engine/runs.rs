@@ -80,9 +80,11 @@ impl Runs {
     async fn read(&self, output: &StoredOutput) -> Result<Option<Value>, StorageError> {
         match stored::read(&self.files(&output.owner), &output.key, MAX_OUTPUT).await {
             Ok(output) => Ok(Some(output)),
-            Err(StoredError::Storage(StorageError::NotFound(_) | StorageError::TooLarge(_)) | StoredError::Json(_)) => {
-                Ok(None)
-            }
+            Err(
+                StoredError::Storage(StorageError::NotFound(_) | StorageError::TooLarge(_))
+                | StoredError::Json(_)
+                | StoredError::Memory(_),
+            ) => Ok(None),
             Err(StoredError::Storage(error)) => Err(error),
         }
     }
