@@ -23,6 +23,9 @@ use crate::{
     log::{Destination, EventLog, Gap, LogEntry, LogItem, LogReader, ReadFrom},
 };
 
+/// Pulses that are published at most in the time after which silence asks for one: one a second by default.
+const PULSES: u32 = 15;
+
 /// The timing of a [`Follower`].
 #[derive(Debug, Clone, Copy)]
 pub struct FollowTiming {
@@ -221,6 +224,8 @@ impl FollowTask {
             Ok(()) => {
                 self.published = self.published.max(number);
                 self.last_received = Instant::now();
+                // Those who ask meanwhile share the next: each is an entry that every reader of the log gets.
+                self.next_pulse = Instant::now() + self.timing.pulse_after / PULSES;
             }
             Err(error) => {
                 warn!(pod = self.pod, %error, "a pulse was not published; it is tried again");
@@ -263,7 +268,7 @@ impl FollowTask {
         let link = self.reader.link.borrow_and_update().clone();
         match link {
             // A pulse must prove that everything published meanwhile is read.
-            Link::Up => self.request_pulse(),
+            Link::Up => self.request_pulse_now(),
             Link::Down(why) if self.health.borrow().is_complete() => {
                 self.health.send_replace(ReadHealth::Away(why));
             }
@@ -293,14 +298,14 @@ impl FollowTask {
             return; // The broker is away for everyone; the reader reconnects by itself.
         }
         if up && self.published <= self.received {
-            return self.request_pulse();
+            return self.request_pulse_now();
         }
         warn!(pod = self.pod, "no entries of the log arrive though the broker is reachable; reading it again");
         if *self.health.borrow() != ReadHealth::CatchingUp {
             self.health.send_replace(ReadHealth::Stalled);
         }
         self.restart_reader();
-        self.request_pulse();
+        self.request_pulse_now();
     }
 
     async fn after_reader_ended(&mut self) {
@@ -308,10 +313,11 @@ impl FollowTask {
         self.health.send_replace(ReadHealth::Stalled);
         sleep(jittered(Duration::from_secs(1))).await;
         self.restart_reader();
-        self.request_pulse();
+        self.request_pulse_now();
     }
 
-    fn request_pulse(&self) {
+    fn request_pulse_now(&mut self) {
+        self.next_pulse = Instant::now();
         self.wanted.send_modify(|wanted| *wanted += 1);
     }
 

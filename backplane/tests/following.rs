@@ -154,3 +154,16 @@ async fn a_pod_that_hears_nothing_says_so_and_reads_again_without_a_hole() {
     assert_eq!(events.iter().filter(|event| event.id == "1" && !event.is_pulse()).count(), 1);
     assert_eq!(*health.borrow_and_update(), ReadHealth::CaughtUp);
 }
+
+#[tokio::test(start_paused = true)]
+async fn whoever_asks_for_pulses_again_and_again_gets_one_a_second() {
+    let mut follower = Follower::start(memory_log(), &PodId::gateway(), FollowTiming::with_horizon(HOUR));
+    until_caught_up(&mut follower, 1).await;
+    let (begun, pulses) = (tokio::time::Instant::now(), follower.pulses());
+    for _ in 0..10 {
+        let asked = pulses.request();
+        until_caught_up(&mut follower, asked).await;
+    }
+    let seconds = begun.elapsed().as_secs();
+    assert!((9..=11).contains(&seconds), "{seconds} s of the paused clock");
+}

@@ -16,6 +16,8 @@
 #
 # Nobody of them has a right on the default exchange (amq.default): that one opens every queue of every environment.
 #
+# bellwire.conf beside this file belongs to the broker's own settings: no user's right bounds the size of a message.
+#
 # Each password is BELLWIRE_<ROLE>_PASSWORD (TOPOLOGY, GATEWAY, WORKER, PUBLISHER, OPERATOR, EVERYWHERE) where that is set,
 # else a new one; what is printed holds them all, so it is a secret. Importing again replaces them.
 # BELLWIRE_PREFIX (bellwire) and BELLWIRE_VHOST (/) as configured.

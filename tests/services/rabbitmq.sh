@@ -20,6 +20,8 @@ log.console = false
 log.file = node.log
 log.file.level = info
 CONF
+  # As operators are told to.
+  cat "${root:?}/infra/rabbitmq/bellwire.conf" >>"$home/rabbitmq.conf"
   write_environment >"$home/environment"
   write_rabbitmqctl >"$folder/rabbitmqctl"
   write_broker >"$folder/broker"

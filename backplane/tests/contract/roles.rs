@@ -224,6 +224,22 @@ async fn a_publisher_publishes_as_a_publisher_and_can_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_message_larger_than_any_of_ours_is_refused_by_the_broker() {
+    Rabbit::run(async |rabbit| {
+        declare(&rabbit, &["prod"]).await;
+        let (users, exchange) = (Users::of(&rabbit, "prod").await, rabbit.topology("prod").publishers());
+        let publish = |bytes: usize| {
+            let (url, exchange) = (users.url("publisher"), exchange.clone());
+            async move { broker::try_publish(&url, &exchange, "", &vec![b'x'; bytes]).await }
+        };
+        assert!(publish(200 * 1024).await.unwrap().is_ack());
+        let refused = publish(300 * 1024).await.unwrap_err().to_string();
+        assert!(refused.contains("message size"), "{refused}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_environment_without_an_exchange_for_publishers_goes_on_without_it() {
     Rabbit::run(async |rabbit| {
         declare(&rabbit, &["prod"]).await;
