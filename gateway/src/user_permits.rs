@@ -82,7 +82,7 @@ impl Inner {
     fn kept_for_others(&self, taken: &Taken, environment: &Environment) -> usize {
         let others = taken.by_environment.iter().filter(|(other, _)| *other != environment);
         let taken: usize = others.map(|(_, count)| self.share.min(*count)).sum();
-        (self.environments - 1) * self.share - taken
+        ((self.environments - 1) * self.share).saturating_sub(taken)
     }
 }
 

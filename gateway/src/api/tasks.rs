@@ -1,6 +1,6 @@
 //! Starting, listing, showing and cancelling a caller's tasks, over HTTP and over the hub.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::http::StatusCode;
 use backplane::{Destination, SendError};
@@ -9,6 +9,7 @@ use model::{Audience, Event, Job, Kind, Step, Task, TaskError, TaskId, TaskState
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use storage::{FileKey, OwnerFiles};
+use tokio::time::{Instant, sleep};
 use tracing::warn;
 use utoipa::ToSchema;
 
@@ -27,6 +28,9 @@ const MAX_LISTED: usize = 200;
 const MAX_LISTED_RESULT: usize = 2 * 1024;
 /// The length of the reason of a failure in a list.
 const MAX_LISTED_MESSAGE: usize = 1000;
+/// How long, and how often, the log is waited for that brings a task which another request starts.
+const LOG_TIMEOUT: Duration = Duration::from_secs(5);
+const LOG_PAUSE: Duration = Duration::from_millis(20);
 /// Seconds after which a user with too many tasks may try again.
 const RETRY_TASKS: u32 = 10;
 
@@ -139,10 +143,15 @@ pub(crate) async fn start(
     let title = title_of(&new)?;
     let max = pod.config.tasks_per_user;
     let dispatch = &caller.environment.dispatch;
-    let unfinished = match dispatch.admit_task(caller.recipient.clone(), id, max).await? {
-        Admission::Known(task) => return Ok(task),
-        Admission::Admitted { unfinished } => unfinished,
-        Admission::Refused => return Err(too_many_tasks(max)),
+    let patience = Instant::now() + LOG_TIMEOUT;
+    let unfinished = loop {
+        match dispatch.admit_task(caller.recipient.clone(), id, max).await? {
+            Admission::Known(task) => return Ok(task),
+            Admission::Admitted { unfinished } => break unfinished,
+            Admission::Starting if Instant::now() < patience => sleep(LOG_PAUSE).await,
+            Admission::Starting => return Err(Problem::unavailable("the same task is being started; send it again")),
+            Admission::Refused => return Err(too_many_tasks(max)),
+        }
     };
     let groups = caller.claims.groups.clone();
     let backlog = u32::try_from(unfinished).unwrap_or(u32::MAX);

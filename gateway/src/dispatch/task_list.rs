@@ -49,6 +49,8 @@ pub struct ForeignOwner(pub TaskId);
 pub enum Admission {
     /// It was started before.
     Known(Arc<Task>),
+    /// It is being started by another request with the same id.
+    Starting,
     /// It counts from now on.
     Admitted {
         /// The number of the user's other unfinished tasks.
@@ -150,8 +152,10 @@ impl TaskList {
         if let Some(task) = self.find(id, user) {
             return Admission::Known(task.clone());
         }
+        if self.submissions.contains(id) {
+            return Admission::Starting;
+        }
         let unfinished = self.index.unfinished(user) + self.submissions.of(user);
-        let unfinished = unfinished - usize::from(self.submissions.contains(id));
         if unfinished >= max {
             return Admission::Refused;
         }
@@ -422,7 +426,7 @@ mod tests {
         let ids: Vec<_> = (0..4).map(|_| TaskId::new()).collect();
         let admit = |list: &mut TaskList, at: usize| list.admit(ids[at], "ada", 2, now);
         assert_eq!(admit(&mut list, 0), Admission::Admitted { unfinished: 0 });
-        assert_eq!(admit(&mut list, 0), Admission::Admitted { unfinished: 0 }, "it counts once");
+        assert_eq!(admit(&mut list, 0), Admission::Starting, "it counts once");
         list.fold(&event(ids[0], TaskState::Queued, 0, 0), Timestamp::now()).unwrap();
         assert!(matches!(admit(&mut list, 0), Admission::Known(_)));
         assert_eq!(admit(&mut list, 1), Admission::Admitted { unfinished: 1 });

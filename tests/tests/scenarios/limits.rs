@@ -29,6 +29,7 @@ over_both_backplanes! {
     a_download_that_nobody_reads_is_ended,
     a_person_has_so_many_requests_at_once_and_others_are_answered,
     json_that_would_take_much_memory_is_refused_before_it_is_read,
+    one_key_sent_by_many_requests_at_once_starts_one_job,
 }
 
 const JSON: (Transport, Encoding) = (Transport::WebSockets, Encoding::Json);
@@ -330,4 +331,16 @@ async fn json_that_would_take_much_memory_is_refused_before_it_is_read(cluster: 
     let request = pod.request("POST", "/api/events", &ada).body(batch);
     let request = request.header("content-type", "application/cloudevents-batch+json");
     assert_eq!(answer(request).await.0, 413);
+}
+
+async fn one_key_sent_by_many_requests_at_once_starts_one_job(cluster: Cluster) {
+    let pod = cluster.pod().await;
+    with_queue(&cluster).await;
+    let ada = cluster.token("ada", "prod");
+    let backplane = cluster.test_backplane.backplane(&"prod".parse().unwrap(), Role::Gateway);
+    let waiting = async || backplane.jobs.depth(&kind()).await.unwrap().waiting;
+    let before = waiting().await;
+    let answers = join_all((0..24).map(|_| start(&pod, &ada, Some("once"), Value::Null))).await;
+    assert!(answers.iter().all(|(status, task)| *status == 202 && task["id"] == answers[0].1["id"]), "{answers:?}");
+    assert_eq!(waiting().await, before + 1);
 }
