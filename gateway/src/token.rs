@@ -70,6 +70,9 @@ pub enum TokenError {
     /// It is no JWT with the necessary claims.
     #[error("the token is no JWT with sub, env and exp")]
     Malformed,
+    /// Its `nbf` lies in the future.
+    #[error("the token is not valid yet")]
+    NotYetValid,
     /// It has expired.
     #[error("the token has expired; get a new one")]
     Expired,
@@ -90,6 +93,7 @@ impl TokenError {
         match self {
             Self::Missing => "token-missing",
             Self::Malformed => "token-malformed",
+            Self::NotYetValid => "token-not-yet-valid",
             Self::Expired => "token-expired",
             Self::Foreign => "token-foreign",
             Self::Outdated => "token-outdated",
@@ -105,6 +109,7 @@ impl Key {
         // The algorithm is ours and never the token's: `none` and all others are refused.
         let mut validation = Validation::new(Algorithm::HS256);
         validation.leeway = 0;
+        validation.validate_nbf = true;
         validation.validate_aud = audience.is_some();
         validation.set_required_spec_claims(&["exp", "sub"]);
         if let Some(issuer) = issuer {
@@ -144,6 +149,7 @@ impl Key {
         let claims = decode::<Claims>(token, &self.verify, &self.validation)
             .map_err(|error| match error.kind() {
                 ErrorKind::ExpiredSignature => TokenError::Expired,
+                ErrorKind::ImmatureSignature => TokenError::NotYetValid,
                 ErrorKind::InvalidSignature
                 | ErrorKind::InvalidAlgorithm
                 | ErrorKind::InvalidIssuer
@@ -316,6 +322,15 @@ mod tests {
         assert!(key.verify("x.y.z", &prod()).is_err());
         let hs512 = jsonwebtoken::encode(&Header::new(Algorithm::HS512), &claims(), &EncodingKey::from_secret(SECRET));
         assert_eq!(key.verify(&hs512.unwrap(), &prod()), Err(TokenError::Foreign));
+    }
+
+    #[test]
+    fn a_token_for_later_is_not_valid_yet() {
+        let key = Key::hs256(SECRET, None, None);
+        let mut later = serde_json::to_value(claims()).unwrap();
+        later["nbf"] = (Timestamp::now().as_second() + 30).into();
+        let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &later, &EncodingKey::from_secret(SECRET));
+        assert_eq!(key.verify(&token.unwrap(), &prod()), Err(TokenError::NotYetValid));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     audience::Audience,
+    json_memory,
     task::{Task, TaskState},
     toast::Toast,
 };
@@ -16,6 +17,9 @@ use crate::{
 pub const CONTENT_TYPE: &str = "application/cloudevents+json";
 /// Most bytes of an event as JSON; larger things are stored and linked.
 pub const MAX_EVENT_BYTES: usize = 64 * 1024;
+/// Most bytes of memory that an event's values take once it is read: small objects take a hundred times their text, in
+/// every process that reads the log.
+pub const MAX_EVENT_MEMORY: usize = 1 << 20;
 /// Most bytes of `id`, `source`, `type` and `subject`.
 pub const MAX_ATTRIBUTE_BYTES: usize = 512;
 /// The type of a message to people that belongs to no task.
@@ -35,6 +39,9 @@ pub enum EventError {
     /// More than [`MAX_EVENT_BYTES`] bytes.
     #[error("the event has {0} bytes; {MAX_EVENT_BYTES} are allowed, store what is larger and link it")]
     TooLarge(usize),
+    /// Its values would take more than [`MAX_EVENT_MEMORY`] bytes of memory, as many.
+    #[error("the event has too many values: they would take {0} bytes of memory, and {MAX_EVENT_MEMORY} are allowed")]
+    TooManyValues(usize),
     /// Not JSON, or a required attribute is missing or of the wrong type.
     #[error("the event is not a CloudEvent in JSON: {0}")]
     Shape(String),
@@ -52,6 +59,17 @@ pub enum EventError {
     /// An invalid `data.toast` or `data.task`.
     #[error("{0}")]
     Data(String),
+}
+
+fn check_size(json: &[u8]) -> Result<(), EventError> {
+    if json.len() > MAX_EVENT_BYTES {
+        return Err(EventError::TooLarge(json.len()));
+    }
+    let memory = json_memory::of_text(json);
+    if memory > MAX_EVENT_MEMORY {
+        return Err(EventError::TooManyValues(memory));
+    }
+    Ok(())
 }
 
 /// A CloudEvent with Bellwire's extension attributes.
@@ -156,9 +174,7 @@ impl Event {
 
     /// Reads an event from JSON and checks it.
     pub fn parse(bytes: &[u8]) -> Result<Self, EventError> {
-        if bytes.len() > MAX_EVENT_BYTES {
-            return Err(EventError::TooLarge(bytes.len()));
-        }
+        check_size(bytes)?;
         let mut json = serde_json::Deserializer::from_slice(bytes);
         let event: Self =
             serde_path_to_error::deserialize(&mut json).map_err(|error| EventError::Shape(shortened(&error)))?;
@@ -170,9 +186,7 @@ impl Event {
     /// The event as JSON; an error if it is larger than [`MAX_EVENT_BYTES`].
     pub fn to_json(&self) -> Result<Vec<u8>, EventError> {
         let json = serde_json::to_vec(self).map_err(|error| EventError::Shape(error.to_string()))?;
-        if json.len() > MAX_EVENT_BYTES {
-            return Err(EventError::TooLarge(json.len()));
-        }
+        check_size(&json)?;
         Ok(json)
     }
 

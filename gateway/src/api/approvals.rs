@@ -126,6 +126,7 @@ pub async fn answer(
 ) -> Result<Json<AcceptedAnswer>, Problem> {
     caller.require(SCOPE)?;
     let NewAnswer { decision, comment } = read(&caller, &pod, body).await?;
+    caller.require_unexpired()?;
     let (task, asked) = find(&caller, &id, &step).await?;
     if !asked.audience.includes(&caller.claims.sub, &caller.claims.groups) {
         let detail = "this question is asked of others; only they can answer it";

@@ -57,6 +57,8 @@ pub async fn upload(
     upload.check_room(announced.unwrap_or(0)).await?;
     let mut content = BodyReader::upload(&pod, body);
     while let Some(bytes) = content.next().await? {
+        // An upload may take days, and goes on for no longer than its token.
+        caller.require_unexpired()?;
         upload.write(bytes).await?;
     }
     let file = upload.finish().await?;

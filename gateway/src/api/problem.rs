@@ -126,7 +126,9 @@ impl IntoResponse for Problem {
 impl From<EventError> for Problem {
     fn from(error: EventError) -> Self {
         match error {
-            EventError::TooLarge(_) => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "event-too-large", error.to_string()),
+            EventError::TooLarge(_) | EventError::TooManyValues(_) => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "event-too-large", error.to_string())
+            }
             _ => Self::bad_request("invalid-event", error.to_string()),
         }
     }

@@ -55,6 +55,7 @@ pub async fn start(
 ) -> Result<Response, Problem> {
     caller.require(tasks::SCOPE)?;
     let (new, _permit) = read_json::<NewTask>(&caller, &pod, body, MAX_REQUEST_BYTES, "invalid-task", "task").await?;
+    caller.require_unexpired()?;
     let id = task_id(&headers, &caller)?;
     let traceparent = headers.get("traceparent").and_then(|value| value.to_str().ok()).map(str::to_owned);
     Ok(accepted(tasks::start(&pod, &caller, new, id, traceparent).await?))
@@ -108,7 +109,7 @@ pub async fn show(caller: CountedCaller, Path(id): Path<String>) -> Result<Json<
     delete, path = "/api/tasks/{id}", tag = "tasks", params(("id" = String, Path)),
     responses(
         (status = 202, body = TaskView), (status = 401, body = Problem), (status = 403, body = Problem),
-        (status = 404, body = Problem), (status = 409, body = Problem, description = "it has ended"),
+        (status = 404, body = Problem), (status = 409, body = Problem, description = "it has ended, or is a step of a workflow's run"),
         (status = 503, body = Problem),
     ),
 )]

@@ -227,6 +227,11 @@ fn small_result(result: &Value) -> Option<Value> {
 pub(crate) async fn cancel(caller: &Caller, id: &str) -> Result<Arc<Task>, Problem> {
     caller.require(SCOPE)?;
     let mut task = Arc::unwrap_or_clone(find(caller, id).await?);
+    if task.parent.is_some() {
+        // A step may be what undoes others; the run decides over its steps.
+        let detail = "the task is a step of a workflow's run: cancel the run";
+        return Err(Problem::new(StatusCode::CONFLICT, "task-is-step", detail));
+    }
     if task.state.is_end() {
         let detail = format!("the task has {} already", task.state.as_str());
         return Err(Problem::new(StatusCode::CONFLICT, "task-ended", detail));

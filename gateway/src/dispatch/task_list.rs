@@ -184,8 +184,7 @@ fn keys(task: &Task, index: &TaskIndex) -> TaskKeys {
         is_unfinished: !task.state.is_end() || waits_cancelled(task),
         next_by: task.next_by.filter(|_| task.state == TaskState::Running),
         bytes: ENTRY_BYTES
-            + fits(task, usize::MAX).unwrap_or_default()
-            + task.result.as_ref().map_or(0, json_memory::of_value),
+            + fits(task, usize::MAX).unwrap_or_default().max(task.result.as_ref().map_or(0, json_memory::of_value)),
     }
 }
 

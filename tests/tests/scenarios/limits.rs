@@ -327,6 +327,11 @@ async fn json_that_would_take_much_memory_is_refused_before_it_is_read(cluster: 
     assert_eq!(answer(pod.request("POST", "/api/tasks", &ada).body(objects(1000))).await.0, 202);
     let long = json!({ "kind": "patient", "input": "x".repeat(3 << 20) }).to_string();
     assert_eq!(answer(pod.request("POST", "/api/tasks", &ada).body(long)).await.0, 202);
+    // An event is read by every process of its environment, so it may have fewer.
+    let mut small = scenarios::cluster::event("small", "user:ada");
+    small["data"]["values"] = (0..8000).map(|_| json!({ "": 0 })).collect();
+    let (status, problem) = pod.try_publish("/api/events", &cluster.token("app", "prod"), &small).await;
+    assert_eq!((status, &problem["type"]), (413, &json!("urn:bellwire:problem:event-too-large")), "{problem}");
     let batch = format!("[{}0]", "{\"\":0},".repeat(140_000));
     let request = pod.request("POST", "/api/events", &ada).body(batch);
     let request = request.header("content-type", "application/cloudevents-batch+json");

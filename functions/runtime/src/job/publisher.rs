@@ -233,7 +233,7 @@ impl TaskPublisher {
 }
 
 fn is_too_large(event: &Event) -> bool {
-    matches!(event.to_json(), Err(EventError::TooLarge(_)))
+    matches!(event.to_json(), Err(EventError::TooLarge(_) | EventError::TooManyValues(_)))
 }
 
 /// The time of the next event that says the task still runs.
