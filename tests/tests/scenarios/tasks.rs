@@ -263,13 +263,13 @@ async fn a_persons_first_task_passes_the_many_of_another(cluster: Cluster) {
         })
         .await;
     }
-    let first = start(&pod, &ada, "well").await;
     let running = async || {
         let (_, listed) = answer(pod.request("GET", "/api/tasks", &mallory)).await;
         let running = listed["tasks"].as_array()?.iter().filter(|task| task["state"] == "running");
         (running.count() == 2).then_some(())
     };
     until("the worker has its hands full", running).await;
+    let first = start(&pod, &ada, "well").await;
     // As many as run at once end.
     patient.go.add_permits(2);
     in_state(&pod, &ada, &first, "running").await;
