@@ -4,6 +4,7 @@
 //!
 //! - [`handle`]: how the rest of the pod asks a dispatcher; [`command`]: what it can be asked
 //! - [`dispatcher`]: the task; it owns [`window`], [`registry`], [`task_list`] and [`questions`]
+//! - [`term_index`]: which events of the window are for whom
 //! - [`task_index`]: in which orders tasks are looked up; [`submissions`]: those on their way to the log
 //! - [`shares`]: who has most of what is bounded
 //! - [`outgoing_event`]: an event, encoded once for each format; [`outbox`]: the bounded queue of one connection
@@ -21,4 +22,5 @@ pub mod shares;
 pub mod submissions;
 pub mod task_index;
 pub mod task_list;
+pub mod term_index;
 pub mod window;
