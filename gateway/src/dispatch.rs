@@ -7,7 +7,7 @@
 //! - [`term_index`]: which events of the window are for whom
 //! - [`task_index`]: in which orders tasks are looked up; [`submissions`]: those on their way to the log
 //! - [`shares`]: who has most of what is bounded
-//! - [`outgoing_event`]: an event, encoded once for each format; [`outbox`]: the bounded queue of one connection
+//! - [`outgoing_event`]: an event, while it is delivered encoded once for each format; [`outbox`]: the bounded queue of one connection
 //! - [`lost_workers`]: shows tasks as queued again whose worker has stopped reporting
 
 pub mod command;

@@ -28,7 +28,7 @@ use super::{
     command::{Command, Departures, SubscribeError, Subscription, Unsubscribe},
     handle::DispatcherHandle,
     outbox::{FlushOutboxes, GapReason, OutboxItem, OutboxSender, outbox},
-    outgoing_event::OutgoingEvent,
+    outgoing_event::{LiveEvent, OutgoingEvent},
     questions::{Folded, Questions},
     registry::{ConnectionId, Recipient, Registry},
     task_list::TaskList,
@@ -248,7 +248,7 @@ impl<W: FlushOutboxes> Dispatcher<W> {
         if event.has_expired(now) || identity.is_some_and(|identity| self.delivered_before_gap.contains(&identity)) {
             return;
         }
-        let delivery = self.registry.deliver(Some(&event.audience), &OutboxItem::Event(event.clone()));
+        let delivery = self.registry.deliver(Some(&event.audience), &OutboxItem::Event(LiveEvent::new(event.clone())));
         self.metrics.deliveries.increment(delivery.reached as u64);
         self.metrics.slow.increment(delivery.slow as u64);
     }
