@@ -50,6 +50,9 @@ pub struct GatewayConfig {
     pub largest_message: u64,
     /// `BELLWIRE_GATEWAY__MESSAGES`: messages that a hub client may send each second, ten times as many at once. `100`.
     pub messages: NonZeroU32,
+    /// `BELLWIRE_GATEWAY__REPLAYED_EVENTS`: events that one user's connections may be sent again each second when they come
+    /// back with a cursor, fifty times as many at once; each time counts as 200 more. `20000`.
+    pub replayed_events: NonZeroU32,
     /// `BELLWIRE_GATEWAY__CLIENT_TIMEOUT`: how long a hub client may be silent. `30s`.
     #[serde(deserialize_with = "quantity::duration")]
     pub client_timeout: Duration,
@@ -94,6 +97,7 @@ impl Default for GatewayConfig {
             unauthenticated_connections: 1000,
             largest_message: 32 << 10,
             messages: NonZeroU32::MIN.saturating_add(99),
+            replayed_events: NonZeroU32::MIN.saturating_add(19_999),
             client_timeout: Duration::from_secs(30),
             handshake_timeout: Duration::from_secs(15),
             poll_timeout: Duration::from_secs(30),
@@ -114,6 +118,7 @@ impl GatewayConfig {
             window: self.window,
             window_bytes: usize::try_from(self.window_bytes).unwrap_or(usize::MAX),
             outbox: self.outbox.max(1),
+            replayed_events: self.replayed_events,
         }
     }
 }

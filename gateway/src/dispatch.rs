@@ -4,9 +4,10 @@
 //!
 //! - [`handle`]: how the rest of the pod asks a dispatcher; [`command`]: what it can be asked
 //! - [`dispatcher`]: the task; it owns [`window`], [`registry`], [`task_list`] and [`questions`]
+//! - [`term_index`]: which events of the window are for whom
 //! - [`task_index`]: in which orders tasks are looked up; [`submissions`]: those on their way to the log
-//! - [`shares`]: who has most of what is bounded
-//! - [`outgoing_event`]: an event, encoded once for each format; [`outbox`]: the bounded queue of one connection
+//! - [`shares`]: who has most of what is bounded; [`replay_limits`]: how much is sent again
+//! - [`outgoing_event`]: an event, while it is delivered encoded once for each format; [`outbox`]: the bounded queue of one connection
 //! - [`lost_workers`]: shows tasks as queued again whose worker has stopped reporting
 
 pub mod command;
@@ -17,8 +18,10 @@ pub mod outbox;
 pub mod outgoing_event;
 pub mod questions;
 pub mod registry;
+pub mod replay_limits;
 pub mod shares;
 pub mod submissions;
 pub mod task_index;
 pub mod task_list;
+pub mod term_index;
 pub mod window;

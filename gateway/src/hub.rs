@@ -3,7 +3,7 @@
 //! - [`negotiate`]: tells a client how to connect; [`connection_token`]: the token that it sends with each request
 //! - [`routes`]: `/hub`; a GET opens a [`websocket`], a [`stream`] of server-sent events, or is one of many polls
 //! - [`session`]: a client from its handshake to its end, over any [`transport`]; [`methods`]: what it may invoke;
-//!   [`rate_limit`]: how much it may send; [`close_reason`]: why it ends
+//!   [`close_reason`]: why it ends
 //! - [`request`]: the POSTs, polls and DELETEs of a client; [`routing`]: finds the pod that serves them, or serves
 //!   them for the clients in this pod's [`registry`]; [`known_rights`]: spares passing on pings
 //! - [`polling`]: the session of a client that polls; [`sessions`]: all of them
@@ -20,7 +20,6 @@ mod peer_message;
 mod peer_seal;
 pub mod peer_server;
 mod polling;
-mod rate_limit;
 pub mod registry;
 pub mod request;
 pub mod routes;

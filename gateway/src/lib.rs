@@ -7,7 +7,8 @@
 //! - [`server`]: the port and its connections; [`sockets`]: how many of them; [`routes`]: all routes; [`origins`]: the
 //!   pages that may use them; `dev_host`: the hosts that `bellwire dev` answers to
 //! - [`caller`]: the user of a request; [`token`]: the access token that proves it; [`user_permits`]: how much of what is
-//!   there for all one user may have; [`counted_caller`]: how many requests at once
+//!   there for all one user may have; [`counted_caller`]: how many requests at once;
+//!   `rate_limit`: how often
 //! - [`api`]: publishing, tasks, approvals, files, and their description; `expiry`: removes old files
 //! - [`hub`]: clients of SignalR
 //! - [`dispatch`]: one task per environment, which decides who gets an event
@@ -28,6 +29,7 @@ mod json_size;
 mod lock;
 pub mod origins;
 pub mod pod;
+mod rate_limit;
 pub mod routes;
 pub mod run;
 pub mod server;

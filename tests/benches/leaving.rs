@@ -1,4 +1,5 @@
-//! What a connection costs the dispatcher when it joins a group and when it leaves, in a small group and in a large one.
+//! What a connection costs the dispatcher when it joins a group and when it leaves, in a small group and in a large one, and
+//! when it comes back and nothing was for it, with a small window and with a large one.
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
 use std::{
@@ -8,12 +9,19 @@ use std::{
 
 use gateway::dispatch::{
     outbox::outbox,
+    outgoing_event::OutgoingEvent,
     registry::{ConnectionId, Recipient, Registry},
+    window::{Window, WindowEntry},
 };
+use jiff::Timestamp;
+use model::{Audience, Cursor, Event};
 use rand::seq::SliceRandom;
 
 const SMALL: u64 = 5_000;
 const LARGE: u64 = 50_000;
+const SMALL_WINDOW: u64 = 1_000;
+const LARGE_WINDOW: u64 = 100_000;
+const REPLAYS: u32 = 100;
 const ROUNDS: usize = 5;
 
 fn main() {
@@ -27,6 +35,37 @@ fn main() {
         ratio(large.joins, small.joins),
         ratio(large.leaves, small.leaves)
     );
+    let [small, large] = [SMALL_WINDOW, LARGE_WINDOW].map(|entries| {
+        let window = window(entries);
+        (0..ROUNDS).map(|_| replay(&window)).min().unwrap()
+    });
+    println!("a connection comes back and nothing was for it, best of {ROUNDS} runs, in ns each:");
+    println!("  window of {SMALL_WINDOW:>6} events {small:>9}");
+    println!("  window of {LARGE_WINDOW:>6} events {large:>9}   ratio {:>6.2}", ratio(large, small));
+}
+
+/// A window of so many events for others.
+fn window(entries: u64) -> Window {
+    let mut window = Window::new(Duration::from_secs(3600), usize::MAX);
+    let environment = "prod".parse().unwrap();
+    for offset in 0..entries {
+        let event = Arc::new(Event::new("/bench", "bench", Audience::user(&format!("user {}", offset % 1000))));
+        let (identity, cursor) = (Some(event.identity()), Cursor::of(offset, event.id.as_bytes()));
+        let event = OutgoingEvent::stamp(event, &environment, cursor).unwrap();
+        window.push(WindowEntry { cursor, time: Timestamp::now(), identity, event: Some(event) });
+    }
+    window
+}
+
+/// Replays the whole window to somebody whom no event names, in nanoseconds.
+fn replay(window: &Window) -> u128 {
+    let groups = ["everyone".to_owned(), "sales".to_owned()];
+    let now = Timestamp::now();
+    let begun = Instant::now();
+    for _ in 0..REPLAYS {
+        assert!(window.replay(0, "nobody", &groups, now).is_empty());
+    }
+    begun.elapsed().as_nanos() / u128::from(REPLAYS)
 }
 
 /// In nanoseconds for each connection.

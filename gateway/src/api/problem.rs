@@ -13,7 +13,10 @@ use storage::{InvalidKey, StorageError};
 use tracing::{error, warn};
 use utoipa::ToSchema;
 
-use crate::dispatch::{command::SubscribeError, handle::DispatcherEnded};
+use crate::dispatch::{
+    command::{SubscribeError, seconds},
+    handle::DispatcherEnded,
+};
 
 const TYPE_PREFIX: &str = "urn:bellwire:problem:";
 
@@ -98,6 +101,10 @@ impl From<SubscribeError> for Problem {
     fn from(error: SubscribeError) -> Self {
         match error {
             SubscribeError::CatchingUp | SubscribeError::Stopping => Self::unavailable(error.to_string()),
+            SubscribeError::TooManyReplays(wait) => {
+                let detail = "connections of yours come back with a cursor too often, or for too much at once";
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-replays", detail).retry_after(seconds(wait))
+            }
         }
     }
 }

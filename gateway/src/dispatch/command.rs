@@ -1,6 +1,9 @@
 //! The commands of a dispatcher, and the subscription with which it answers a connection.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use model::Cursor;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -93,6 +96,14 @@ pub enum SubscribeError {
     /// The pod stops.
     #[error("this pod is ending; come back, to any pod")]
     Stopping,
+    /// The user's connections were sent too much again; how long to wait.
+    #[error("too-many-replays: connections of this user come back too often, or for too much; wait {}s", seconds(*.0))]
+    TooManyReplays(Duration),
+}
+
+/// The whole seconds after which a time is over.
+pub(crate) fn seconds(wait: Duration) -> u32 {
+    u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    num::NonZeroU32,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -28,9 +29,10 @@ use super::{
     command::{Command, Departures, SubscribeError, Subscription, Unsubscribe},
     handle::DispatcherHandle,
     outbox::{FlushOutboxes, GapReason, OutboxItem, OutboxSender, outbox},
-    outgoing_event::OutgoingEvent,
+    outgoing_event::{LiveEvent, OutgoingEvent},
     questions::{Folded, Questions},
     registry::{ConnectionId, Recipient, Registry},
+    replay_limits::ReplayLimits,
     task_list::TaskList,
     window::{Position, Window, WindowEntry},
 };
@@ -53,6 +55,8 @@ pub struct Bounds {
     pub window_bytes: usize,
     /// The number of items that may wait for one connection.
     pub outbox: usize,
+    /// The number of events that one user's connections may be sent again each second, fifty times as many at once.
+    pub replayed_events: NonZeroU32,
 }
 
 /// The task's state; `W` writes to sockets the items that it puts into outboxes.
@@ -67,6 +71,7 @@ pub struct Dispatcher<W> {
     tasks: TaskList,
     questions: Questions,
     registry: Registry,
+    replay_limits: ReplayLimits,
     metrics: DispatchMetrics,
     /// Subscriptions whose cursor lies beyond the last entry.
     pending: HashMap<ConnectionId, PendingSubscription>,
@@ -134,6 +139,7 @@ impl<W: FlushOutboxes> Dispatcher<W> {
             tasks: TaskList::default(),
             questions: Questions::new(verifier),
             registry: Registry::default(),
+            replay_limits: ReplayLimits::new(bounds.replayed_events),
             pending: HashMap::new(),
             next_id: 1,
             departures: Arc::default(),
@@ -248,7 +254,7 @@ impl<W: FlushOutboxes> Dispatcher<W> {
         if event.has_expired(now) || identity.is_some_and(|identity| self.delivered_before_gap.contains(&identity)) {
             return;
         }
-        let delivery = self.registry.deliver(Some(&event.audience), &OutboxItem::Event(event.clone()));
+        let delivery = self.registry.deliver(Some(&event.audience), &OutboxItem::Event(LiveEvent::new(event.clone())));
         self.metrics.deliveries.increment(delivery.reached as u64);
         self.metrics.slow.increment(delivery.slow as u64);
     }
@@ -285,6 +291,7 @@ impl<W: FlushOutboxes> Dispatcher<W> {
             Position::Ahead | Position::Lost => (0, Some(GapReason::Lost)),
         };
         let events = self.window.replay(from, &recipient.user, &recipient.groups, Timestamp::now());
+        self.replay_limits.charge(&recipient.user, events.len(), tokio::time::Instant::now());
         self.register(id, recipient, outbox, OutboxItem::Replay { gap, events });
     }
 
@@ -308,6 +315,10 @@ impl<W: FlushOutboxes> Dispatcher<W> {
     fn subscribe(&mut self, recipient: Arc<Recipient>, after: Option<Cursor>) -> Result<Subscription, SubscribeError> {
         let last = self.window.last().ok_or(SubscribeError::CatchingUp)?;
         let commands = self.command_sender.upgrade().ok_or(SubscribeError::Stopping)?;
+        if after.is_some() {
+            let taken = self.replay_limits.take(&recipient.user, tokio::time::Instant::now());
+            taken.map_err(SubscribeError::TooManyReplays)?;
+        }
         let (sender, outbox) = outbox(self.bounds.outbox);
         let id = self.next_id;
         self.next_id += 1;

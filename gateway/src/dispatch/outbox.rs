@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use super::outgoing_event::OutgoingEvent;
+use super::outgoing_event::{LiveEvent, OutgoingEvent};
 use crate::lock::lock;
 
 /// Why events are missing between what the client has and what follows.
@@ -64,7 +64,7 @@ pub enum OutboxItem {
         events: Vec<Arc<OutgoingEvent>>,
     },
     /// The next event.
-    Event(Arc<OutgoingEvent>),
+    Event(Arc<LiveEvent>),
     /// Events were lost while connected.
     Gap(GapReason),
 }

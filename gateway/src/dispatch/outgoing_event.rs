@@ -1,4 +1,4 @@
-//! An event on its way to connections: stamped and encoded once, its bytes shared by all of them.
+//! An event on its way to connections: stamped once, and while it is delivered encoded once for each format.
 
 use std::sync::{Arc, OnceLock};
 
@@ -19,14 +19,19 @@ pub struct OutgoingEvent {
     pub expires: Option<Timestamp>,
     /// The CloudEvent as JSON.
     pub json: Bytes,
-    frames: Frames,
 }
 
-/// The number of formats that an event's bytes are kept in. Connections know what the formats are.
-pub const FORMATS: usize = 8;
+/// An event that is delivered as it comes. Its connections share its bytes in each format, which are gone with the last
+/// outbox that holds it: the window keeps the event alone.
+#[derive(Debug)]
+pub struct LiveEvent {
+    /// The event.
+    pub event: Arc<OutgoingEvent>,
+    frames: [OnceLock<Bytes>; FORMATS],
+}
 
-/// A slot for each format; most events are only kept for replay, and have none.
-type Frames = OnceLock<Box<[OnceLock<Bytes>; FORMATS]>>;
+/// The number of formats that a live event's bytes are shared in. Connections know what the formats are.
+pub const FORMATS: usize = 8;
 
 impl OutgoingEvent {
     /// Stamps an event with the environment it came through and its cursor, whatever its body claims.
@@ -41,19 +46,25 @@ impl OutgoingEvent {
             event_type: stamped.event_type.into(),
             audience: stamped.audience,
             expires: stamped.expirytime,
-            json: json.into(),
-            frames: Frames::default(),
+            // A vector's spare room would be kept as long as the event.
+            json: json.into_boxed_slice().into(),
         }))
-    }
-
-    /// Its bytes in a format, a number below [`FORMATS`]; encoded at the first call.
-    pub fn frame(&self, format: usize, encode: impl FnOnce(&Self) -> Bytes) -> Bytes {
-        let frames = self.frames.get_or_init(Box::default);
-        frames[format].get_or_init(|| encode(self)).clone()
     }
 
     /// True if it must not be shown any more.
     pub fn has_expired(&self, now: Timestamp) -> bool {
         self.expires.is_some_and(|expires| expires <= now)
+    }
+}
+
+impl LiveEvent {
+    /// An event that nobody has encoded yet.
+    pub fn new(event: Arc<OutgoingEvent>) -> Arc<Self> {
+        Arc::new(Self { event, frames: Default::default() })
+    }
+
+    /// Its bytes in a format, a number below [`FORMATS`]; encoded at the first call.
+    pub fn frame(&self, format: usize, encode: impl FnOnce(&OutgoingEvent) -> Bytes) -> Bytes {
+        self.frames[format].get_or_init(|| encode(&self.event)).clone()
     }
 }

@@ -7,9 +7,12 @@ use std::{
 };
 
 use jiff::Timestamp;
-use model::Cursor;
+use model::{Cursor, Term};
 
-use super::outgoing_event::OutgoingEvent;
+use super::{
+    outgoing_event::OutgoingEvent,
+    term_index::{TermIndex, text_bytes},
+};
 
 /// One entry of the log. Pulses, dropped and repeated entries are kept without an event, for their cursor alone.
 #[derive(Debug, Clone)]
@@ -39,6 +42,10 @@ pub enum Position {
 #[derive(Debug)]
 pub struct Window {
     entries: VecDeque<WindowEntry>,
+    /// The number of the first entry: they are numbered as they come.
+    first: u64,
+    /// The numbers of the events for each term.
+    index: TermIndex,
     /// The cursor evicted last: everything after it is still here.
     floor: Option<Cursor>,
     identities: HashSet<u128>,
@@ -47,13 +54,26 @@ pub struct Window {
     max_bytes: usize,
 }
 
-/// The size of an entry beside the event's bytes, roughly.
+/// The size of an entry beside its event, roughly.
 const ENTRY_BYTES: usize = 160;
+/// The size of an event beside its JSON and its texts, roughly.
+const EVENT_BYTES: usize = 240;
+/// The size of a term of its audience beside the text, roughly.
+const TERM_BYTES: usize = 48;
 
 impl Window {
     /// An empty window of this length in event time and at most about this many bytes.
     pub fn new(length: Duration, max_bytes: usize) -> Self {
-        Self { entries: VecDeque::new(), floor: None, identities: HashSet::new(), bytes: 0, length, max_bytes }
+        Self {
+            entries: VecDeque::new(),
+            first: 0,
+            index: TermIndex::default(),
+            floor: None,
+            identities: HashSet::new(),
+            bytes: 0,
+            length,
+            max_bytes,
+        }
     }
 
     /// True if it has an event of this identity.
@@ -65,8 +85,11 @@ impl Window {
     pub fn push(&mut self, entry: WindowEntry) {
         self.identities.extend(entry.identity);
         self.bytes += entry_bytes(&entry);
+        if let Some(event) = &entry.event {
+            self.index.push(self.first + self.entries.len() as u64, &event.audience);
+        }
         self.entries.push_back(entry);
-        while self.bytes > self.max_bytes && self.entries.len() > 1 {
+        while self.bytes + self.index.bytes() > self.max_bytes && self.entries.len() > 1 {
             self.evict_first();
         }
     }
@@ -82,6 +105,10 @@ impl Window {
     fn evict_first(&mut self) {
         if let Some(entry) = self.entries.pop_front() {
             self.bytes -= entry_bytes(&entry);
+            self.first += 1;
+            if let Some(event) = &entry.event {
+                self.index.pop(&event.audience);
+            }
             self.floor = Some(entry.cursor);
             if let Some(identity) = entry.identity {
                 self.identities.remove(&identity);
@@ -114,32 +141,45 @@ impl Window {
         }
     }
 
-    /// A user's events from an index on, in log order, without expired ones.
+    /// A user's events from an index on, in log order, without expired ones. Nobody else's are looked at.
     pub fn replay(&self, from: usize, user: &str, groups: &[String], now: Timestamp) -> Vec<Arc<OutgoingEvent>> {
-        self.entries
-            .range(from.min(self.entries.len())..)
-            .filter_map(|entry| entry.event.as_ref())
-            .filter(|event| event.audience.includes(user, groups) && !event.has_expired(now))
+        let groups = groups.iter().cloned().map(Term::Group);
+        let terms = [Term::User(user.to_owned()), Term::Environment].into_iter().chain(groups);
+        self.index
+            .numbers_from(self.first + from as u64, terms)
+            .filter_map(|number| self.entries[(number - self.first) as usize].event.as_ref())
+            .filter(|event| !event.has_expired(now))
             .cloned()
             .collect()
     }
 }
 
 fn entry_bytes(entry: &WindowEntry) -> usize {
-    ENTRY_BYTES + entry.event.as_ref().map_or(0, |event| 2 * event.json.len())
+    ENTRY_BYTES + entry.event.as_ref().map_or(0, |event| event_bytes(event))
+}
+
+fn event_bytes(event: &OutgoingEvent) -> usize {
+    let terms: usize = event.audience.terms().iter().map(|term| TERM_BYTES + text_bytes(term)).sum();
+    EVENT_BYTES + event.json.len() + event.event_type.len() + terms
 }
 
 #[cfg(test)]
 mod tests {
     use model::{Audience, Event};
+    use proptest::prelude::*;
 
     use super::*;
 
     const HOUR: Duration = Duration::from_secs(3600);
 
     fn entry(offset: u64, user: &str, time: Timestamp) -> WindowEntry {
-        let mut event = Event::new("/t", "t", Audience::user(user));
+        entry_for(offset, Audience::user(user), time, None)
+    }
+
+    fn entry_for(offset: u64, audience: Audience, time: Timestamp, expires: Option<Timestamp>) -> WindowEntry {
+        let mut event = Event::new("/t", "t", audience);
         event.id = offset.to_string();
+        event.expirytime = expires;
         let cursor = Cursor::of(offset, event.id.as_bytes());
         let identity = Some(event.identity());
         let event = OutgoingEvent::stamp(Arc::new(event), &"test".parse().unwrap(), cursor).unwrap();
@@ -196,5 +236,74 @@ mod tests {
         }
         assert!(window.entries.len() < 20 && window.identities.len() == window.entries.len());
         assert_eq!(window.last().map(|last| last.offset), Some(999));
+    }
+
+    /// What a replay must be: a walk over all entries.
+    fn walked(window: &Window, from: usize, user: &str, groups: &[String], now: Timestamp) -> Vec<u64> {
+        let entries = window.entries.iter().skip(from);
+        let events = entries.filter_map(|entry| entry.event.as_ref());
+        let own = events.filter(|event| event.audience.includes(user, groups) && !event.has_expired(now));
+        own.map(|event| event.cursor.offset).collect()
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Push { terms: Vec<usize>, minutes: i64, is_expired: bool, is_pulse: bool },
+        Evict { minutes: i64 },
+        Clear,
+    }
+
+    const TERMS: [&str; 6] = ["user:ada", "user:bob", "group:ops", "group:sales", "group:user", "environment"];
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let push = (
+            prop::collection::vec(0..TERMS.len(), 0..5),
+            0..90_i64,
+            prop::bool::weighted(0.2),
+            prop::bool::weighted(0.2),
+        )
+            .prop_map(|(terms, minutes, is_expired, is_pulse)| Step::Push {
+                terms,
+                minutes,
+                is_expired,
+                is_pulse,
+            });
+        let evict = (0..60_i64).prop_map(|minutes| Step::Evict { minutes });
+        prop::collection::vec(prop_oneof![20 => push, 2 => evict, 1 => Just(Step::Clear)], 1..120)
+    }
+
+    proptest! {
+        #[test]
+        fn a_replay_is_what_a_walk_over_the_window_finds(steps in steps(), max_bytes in 2000..40_000_usize) {
+            let now = Timestamp::now();
+            let ago = |minutes: i64| now - jiff::SignedDuration::from_mins(minutes);
+            let mut window = Window::new(HOUR, max_bytes);
+            let groups = ["ops", "sales", "ops", "none"].map(str::to_owned);
+            for (offset, step) in (0..).zip(steps) {
+                match step {
+                    Step::Push { is_pulse: true, minutes, .. } => {
+                        let cursor = Cursor::of(offset, b"pulse");
+                        window.push(WindowEntry { cursor, time: ago(minutes), identity: None, event: None });
+                    }
+                    Step::Push { terms, minutes, is_expired, .. } => {
+                        let terms: Vec<_> = terms.into_iter().map(|term| TERMS[term]).collect();
+                        let expires = is_expired.then(|| ago(1));
+                        window.push(entry_for(offset, terms.join(" ").parse().unwrap(), ago(minutes), expires));
+                    }
+                    Step::Evict { minutes } => window.evict(now + jiff::SignedDuration::from_mins(minutes)),
+                    Step::Clear => drop(window.clear()),
+                }
+                let length = window.entries.len();
+                for from in [0, length / 2, length.saturating_sub(1), length + 1] {
+                    for (user, groups) in [("ada", &groups[..]), ("bob", &groups[1..2]), ("eve", &[]), ("ops", &[])] {
+                        let replayed = window.replay(from, user, groups, now);
+                        let replayed: Vec<_> = replayed.iter().map(|event| event.cursor.offset).collect();
+                        prop_assert_eq!(replayed, walked(&window, from, user, groups, now));
+                    }
+                }
+            }
+            window.evict(now + 3 * HOUR);
+            prop_assert_eq!((window.bytes, window.index.bytes()), (0, 0), "nothing is left of what was evicted");
+        }
     }
 }

@@ -7,12 +7,13 @@ use serde_json::Value;
 use signalr::{Encoding, Message, Outcome, Reader, handshake};
 use tokio::time::Instant;
 
-use super::{close_reason::CloseReason, methods, rate_limit::RateLimit, transport::Transport};
+use super::{close_reason::CloseReason, methods, transport::Transport};
 use crate::{
     api::problem::Problem,
     caller::Caller,
     dispatch::outbox::EndReason,
     pod::Pod,
+    rate_limit::RateLimit,
     token::Claims,
     user_permits::UserPermit,
     write::{feed::EventFeed, timer::ConnectionTimer},
@@ -21,6 +22,8 @@ use crate::{
 /// Bytes of answers that a client may leave unread before it is ended.
 const MAX_UNREAD: usize = 1 << 20;
 
+/// The burst of messages, as the time in which the rate gives as many.
+const BURST_TIME: Duration = Duration::from_secs(10);
 /// The cost of a replay in messages, in which nothing is read.
 const REPLAY_COST: u32 = 10;
 /// Entries of the window that are read for the price of a message.
@@ -105,7 +108,7 @@ impl Session {
             after,
             state: State::Handshake(Vec::new()),
             last_received: now,
-            rate_limit: RateLimit::new(pod.config.messages, now),
+            rate_limit: RateLimit::new(pod.config.messages, BURST_TIME, now),
         })
     }
 

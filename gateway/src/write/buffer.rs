@@ -147,14 +147,14 @@ mod tests {
     use crate::dispatch::{
         command::{Subscription, Unsubscribe},
         outbox::{OutboxItem, outbox},
-        outgoing_event::OutgoingEvent,
+        outgoing_event::{LiveEvent, OutgoingEvent},
     };
 
-    fn event(offset: u64) -> Arc<OutgoingEvent> {
+    fn event(offset: u64) -> Arc<LiveEvent> {
         let mut event = Event::new("/t", "t", Audience::user("ada"));
         event.id = offset.to_string();
         event.data = Some(serde_json::Value::String("x".repeat(1000)));
-        OutgoingEvent::stamp(Arc::new(event), &"test".parse().unwrap(), cursor(offset)).unwrap()
+        LiveEvent::new(OutgoingEvent::stamp(Arc::new(event), &"test".parse().unwrap(), cursor(offset)).unwrap())
     }
 
     fn cursor(offset: u64) -> Cursor {

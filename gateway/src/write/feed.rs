@@ -66,10 +66,10 @@ impl EventFeed {
     pub(super) fn poll_frame(&mut self, format: Format, cx: &Context<'_>) -> Poll<Result<Bytes, Option<EndReason>>> {
         loop {
             let frame = if let Some(event) = self.replay.pop_front() {
-                self.event(format, &event)
+                self.event(&event, || format.replayed(&event))
             } else {
                 match ready!(self.subscription.outbox.poll_next(cx)) {
-                    Some(OutboxItem::Event(event)) => self.event(format, &event),
+                    Some(OutboxItem::Event(live)) => self.event(&live.event, || format.live(&live)),
                     Some(OutboxItem::Gap(reason)) => self.gap(format, reason),
                     Some(OutboxItem::Replay { gap, events }) => {
                         self.set_replay(gap, events);
@@ -117,12 +117,12 @@ impl EventFeed {
         self.replay = events.into();
     }
 
-    fn event(&mut self, format: Format, event: &OutgoingEvent) -> Option<Bytes> {
+    fn event(&mut self, event: &OutgoingEvent, frame: impl FnOnce() -> Bytes) -> Option<Bytes> {
         self.cursor = event.cursor;
         self.is_after_gap = false;
         // Few can expire, and the time is not read for the others.
         let has_expired = event.expires.is_some() && event.has_expired(Timestamp::now());
-        (!has_expired).then(|| format.event(event))
+        (!has_expired).then(frame)
     }
 
     fn gap(&mut self, format: Format, reason: GapReason) -> Option<Bytes> {

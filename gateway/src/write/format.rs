@@ -1,4 +1,4 @@
-//! The wire formats, and the bytes of each. An event is encoded once for each format and shared by all connections.
+//! The wire formats, and the bytes of each. A live event is encoded once for each format and shared by all connections.
 
 use bytes::Bytes;
 use model::Cursor;
@@ -11,7 +11,7 @@ use tungstenite::protocol::frame::{
 use super::sse;
 use crate::dispatch::{
     outbox::GapReason,
-    outgoing_event::{FORMATS, OutgoingEvent},
+    outgoing_event::{FORMATS, LiveEvent, OutgoingEvent},
 };
 
 /// The methods that a hub client is invoked with.
@@ -42,7 +42,7 @@ pub enum Format {
     HubJsonStream,
 }
 
-const _: () = assert!(Format::HubJsonStream as usize + 1 == FORMATS, "an event has a slot for each format");
+const _: () = assert!(Format::HubJsonStream as usize + 1 == FORMATS, "a live event has a slot for each format");
 
 impl Format {
     /// The hub's encoding; none for plain server-sent events.
@@ -75,12 +75,17 @@ impl Format {
         matches!(self, Self::PlainChunked | Self::HubJsonStreamChunked)
     }
 
-    /// An event; encoded at the first call for this format.
-    pub fn event(self, event: &OutgoingEvent) -> Bytes {
-        event.frame(self as usize, |event| match self.encoding() {
+    /// A live event; encoded at the first call for this format.
+    pub fn live(self, live: &LiveEvent) -> Bytes {
+        live.frame(self as usize, |event| self.replayed(event))
+    }
+
+    /// A replayed event, encoded for one connection: nothing of it is kept.
+    pub fn replayed(self, event: &OutgoingEvent) -> Bytes {
+        match self.encoding() {
             None => self.wrap(sse::event(event)),
             Some(encoding) => self.wrap(encoding.write_call(EVENT, &event.json)),
-        })
+        }
     }
 
     /// The client's cursor.
@@ -150,12 +155,22 @@ mod tests {
     }
 
     #[test]
-    fn an_event_is_encoded_once_for_each_format_and_shared_by_all() {
-        let event = sample(100);
+    fn a_live_event_is_encoded_once_for_each_format_and_shared_by_all() {
+        let live = LiveEvent::new(sample(100));
         for format in [Format::PlainChunked, Format::HubJsonWebSocket, Format::HubMessagePackWebSocket] {
-            assert_eq!(format.event(&event).as_ptr(), format.event(&event).as_ptr());
+            assert_eq!(format.live(&live).as_ptr(), format.live(&live).as_ptr());
+            assert_eq!(format.live(&live), format.replayed(&live.event));
         }
-        assert_ne!(Format::Plain.event(&event), Format::PlainChunked.event(&event));
+        assert_ne!(Format::Plain.live(&live), Format::PlainChunked.live(&live));
+    }
+
+    #[test]
+    fn nothing_of_an_event_that_was_sent_is_kept_but_the_event() {
+        let event = sample(100);
+        let live = LiveEvent::new(event.clone());
+        let frames = [Format::Plain.live(&live), Format::HubJson.live(&live), Format::HubJson.replayed(&event)];
+        drop(live);
+        assert!(frames.iter().all(Bytes::is_unique));
     }
 
     #[test]
@@ -164,8 +179,8 @@ mod tests {
             let event = sample(length);
             for encoding in [Encoding::Json, Encoding::MessagePack] {
                 let format = Format::HubJsonWebSocket.with(encoding).unwrap();
-                let bare = Format::HubJson.with(encoding).unwrap().event(&event);
-                let frame = format.event(&event);
+                let bare = Format::HubJson.with(encoding).unwrap().replayed(&event);
+                let frame = format.replayed(&event);
                 assert!(header.contains(&(frame.len() - bare.len())) && frame.ends_with(&bare));
                 let mut reader = Reader::new(encoding, 1 << 20);
                 reader.push(&bare);

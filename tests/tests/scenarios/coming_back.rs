@@ -3,7 +3,13 @@
 use std::time::Duration;
 
 use gateway::GatewayConfig;
-use scenarios::{Cluster, EventStream, cluster::event, over_both_backplanes};
+use scenarios::{
+    Cluster, EventStream,
+    cluster::event,
+    hub::{DOORS, Hub},
+    over_both_backplanes,
+};
+use serde_json::Value;
 
 over_both_backplanes! {
     a_browser_comes_back_to_the_other_pod_after_its_pod_was_killed,
@@ -13,6 +19,7 @@ over_both_backplanes! {
     a_cursor_older_than_the_window_or_of_another_log_gets_a_gap,
     a_cursor_ahead_of_a_pod_waits_for_it_or_gets_a_gap,
     a_heartbeat_carries_the_cursor_past_what_was_for_others,
+    whoever_comes_back_too_often_waits_and_others_do_not,
 }
 
 async fn a_browser_comes_back_to_the_other_pod_after_its_pod_was_killed(cluster: Cluster) {
@@ -146,4 +153,34 @@ async fn a_heartbeat_carries_the_cursor_past_what_was_for_others(cluster: Cluste
     pod.publish(&token, &event("at last", "user:ada")).await;
     let mut back = EventStream::connect(&pod.url, &cluster.token("ada", "prod"), Some(&ada.cursor)).await;
     assert_eq!(back.next_ids(1).await, ["at last"]);
+}
+
+async fn whoever_comes_back_too_often_waits_and_others_do_not(cluster: Cluster) {
+    // A rate of 4 is a burst of 200, which is what coming back costs once.
+    let few = GatewayConfig { replayed_events: 4.try_into().unwrap(), ..GatewayConfig::default() };
+    let pod = cluster.pod_with(few).await;
+    let ada = cluster.token("ada", "prod");
+    let lost = Some("000000000000000000000000");
+    let mut refused = None;
+    for _ in 0..100 {
+        let answer = EventStream::ask(&pod.url, &ada, lost).await;
+        if answer.status() != 200 {
+            refused = Some(answer);
+            break;
+        }
+    }
+    let refused = refused.expect("one of so many is refused");
+    assert_eq!(refused.status(), 429);
+    assert!(refused.headers().contains_key("retry-after"));
+    let problem: Value = refused.json().await.unwrap();
+    assert_eq!(problem["type"], "urn:bellwire:problem:too-many-replays");
+    for door in DOORS {
+        let query = format!("after={}", lost.unwrap());
+        let refused =
+            Hub::try_connect(&pod.url, &ada, door, &query).await.err().expect("it is one limit for all doors");
+        assert!(refused.contains("too-many-replays"), "{door:?}: {refused}");
+    }
+    // Events from now on cost nothing, and everybody has their own.
+    EventStream::connect(&pod.url, &ada, None).await;
+    EventStream::connect(&pod.url, &cluster.token("bob", "prod"), lost).await;
 }

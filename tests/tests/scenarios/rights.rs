@@ -11,7 +11,7 @@ use gateway::{
     Claims, GatewayConfig,
     dispatch::{
         outbox::{Outbox, OutboxItem, outbox},
-        outgoing_event::OutgoingEvent,
+        outgoing_event::{LiveEvent, OutgoingEvent},
         registry::{Recipient, Registry},
         window::{Window, WindowEntry},
     },
@@ -500,8 +500,8 @@ fn recipient(user: &str, groups: &[&str]) -> Arc<Recipient> {
 
 fn taken(outbox: &mut Outbox) -> Vec<u64> {
     let mut offsets = Vec::new();
-    while let Poll::Ready(Some(OutboxItem::Event(event))) = outbox.poll_next(&Context::from_waker(Waker::noop())) {
-        offsets.push(event.cursor.offset);
+    while let Poll::Ready(Some(OutboxItem::Event(live))) = outbox.poll_next(&Context::from_waker(Waker::noop())) {
+        offsets.push(live.event.cursor.offset);
     }
     offsets
 }
@@ -534,7 +534,7 @@ proptest! {
             let event = Arc::new(Event::new("/test", "test.said", audience));
             let identity = Some(event.identity());
             let event = OutgoingEvent::stamp(event, &"prod".parse().unwrap(), cursor).unwrap();
-            registry.deliver(Some(&event.audience), &OutboxItem::Event(event.clone()));
+            registry.deliver(Some(&event.audience), &OutboxItem::Event(LiveEvent::new(event.clone())));
             window.push(WindowEntry { cursor, time: Timestamp::now(), identity, event: Some(event) });
         }
         for ((user, groups, from, stay), outbox) in holders.iter().zip(&mut outboxes) {
