@@ -19,7 +19,7 @@ use crate::{
         copy::CopySink,
         load::{LoadJob, LoadOutcome, ReadOutcome},
         own_tables::OWN_TABLES,
-        postgres_catalog::{Relation, Schema, ensure_unique_index, run},
+        postgres_catalog::{Relation, Schema, check_hides_no_type, ensure_unique_index, run},
         sql::{column_list, create_table, key_list, on_conflict, quoted, record_error, rows_are_kept},
         strategy::LoadStrategy,
     },
@@ -84,6 +84,9 @@ async fn load_within(
     }
     let (existing, relation) = schema.lock_table(transaction, table).await?;
     let strategy = LoadStrategy::choose(&existing, &spec, &mut job.plan.mapping)?;
+    if strategy == LoadStrategy::Create {
+        check_hides_no_type(transaction, table).await?;
+    }
     let mapping = &job.plan.mapping;
     COLUMN_LIMIT.check(mapping.table_columns().len())?;
     let upserts = spec.mode == Mode::Upsert;
@@ -214,7 +217,7 @@ async fn merge_staged_rows(connection: &mut PgConnection, target: &str, mapping:
     let (names, key) = (column_list(&columns), key_list(&mapping.key));
     let conflict = on_conflict(&columns, &mapping.key);
     let merge = format!(
-        "INSERT INTO {target} ({names}) SELECT DISTINCT ON ({key}) {names} FROM {STAGED_ROWS}
+        "INSERT INTO {target} AS target ({names}) SELECT DISTINCT ON ({key}) {names} FROM {STAGED_ROWS}
          ORDER BY {key}, {ROW_NUMBER} DESC {conflict}"
     );
     run(connection, merge).await

@@ -18,7 +18,9 @@ use crate::{
         load::{LoadJob, LoadOutcome, ReadOutcome, RowSink},
         own_tables::OWN_TABLES,
         sql::{self, column_list, on_conflict, record_error, rows_are_kept},
-        sqlite_schema::{ensure_unique_index, existing_table, is_readable, qualified, readable_views, sql_type},
+        sqlite_schema::{
+            check_hides_nothing, ensure_unique_index, existing_table, is_readable, qualified, readable_views, sql_type,
+        },
         strategy::LoadStrategy,
     },
 };
@@ -78,6 +80,9 @@ fn load_with(mut connection: Connection, mut job: LoadJob) -> Result<LoadOutcome
     let table = spec.table.as_str();
     let existing = existing_table(&transaction, table)?;
     let strategy = LoadStrategy::choose(&existing, &spec, &mut job.plan.mapping)?;
+    if strategy == LoadStrategy::Create {
+        check_hides_nothing(&transaction, table)?;
+    }
     let mapping = &job.plan.mapping;
     COLUMN_LIMIT.check(mapping.table_columns().len())?;
     match strategy {
@@ -96,7 +101,8 @@ fn load_with(mut connection: Connection, mut job: LoadJob) -> Result<LoadOutcome
     }
     let columns = mapping.insert_columns();
     let (names, values) = (column_list(&columns), vec!["?"; columns.len()].join(", "));
-    let insert = format!("INSERT INTO {} ({names}) VALUES ({values}) {conflict}", qualified(table));
+    // By an alias, for a table may be called "excluded" as well.
+    let insert = format!("INSERT INTO {} AS target ({names}) VALUES ({values}) {conflict}", qualified(table));
     let mut insert = transaction.prepare(&insert)?;
     let outcome = job.read(&mut insert);
     drop(insert);

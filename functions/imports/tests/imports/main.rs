@@ -9,6 +9,7 @@ mod database;
 mod definitions;
 mod formats;
 mod once;
+mod names;
 mod owners;
 mod real_files;
 mod rejected;
