@@ -34,6 +34,12 @@ pub struct ImportsConfig {
     /// too much as well. `8GiB`.
     #[serde(deserialize_with = "quantity::bytes")]
     pub value_limit: u64,
+    /// `BELLWIRE_IMPORTS__QUOTA_PER_USER`: bytes that the values of one person's tables may come to, 32 more for each row;
+    /// tables that definitions fill do not count. `20GiB`.
+    #[serde(deserialize_with = "quantity::bytes")]
+    pub quota_per_user: u64,
+    /// `BELLWIRE_IMPORTS__TABLES_PER_USER`: tables that one person's imports without a definition may have made. `100`.
+    pub tables_per_user: u64,
     /// `BELLWIRE_IMPORTS__DEFINITIONS`: the folder with the definitions, `NAME.toml`; empty for none. ``.
     pub definitions: PathBuf,
     /// `BELLWIRE_IMPORTS__TABLES__0`, …: the tables into which imports without a definition may go; a `*` at the end
@@ -54,6 +60,8 @@ impl Default for ImportsConfig {
             rejected_bytes: 64 << 20,
             unpacked_limit: 8 << 30,
             value_limit: 8 << 30,
+            quota_per_user: 20 << 30,
+            tables_per_user: 100,
             definitions: PathBuf::new(),
             tables: vec![TablePattern("*".to_owned())],
             shared_tables: Vec::new(),

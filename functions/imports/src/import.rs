@@ -19,6 +19,7 @@ use crate::{
     write::{
         database::TableDatabase,
         load::{LoadJob, LoadOutcome, RowSource},
+        quota::{Quota, WrittenBytes},
         rejected::RejectedRowsWriter,
     },
 };
@@ -71,6 +72,8 @@ impl Imports {
             plan,
             source,
             values: ValueLimit { max_bytes: self.config.value_limit },
+            quota: Quota { bytes: self.config.quota_per_user, tables: self.config.tables_per_user },
+            written: WrittenBytes::default(),
             rejected: RejectedRowsWriter::new(context, self.config.rejected_limit, self.config.rejected_bytes),
             stop: context.stop.clone(),
             started,

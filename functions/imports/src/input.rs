@@ -146,7 +146,7 @@ impl TryFrom<String> for TableName {
             ));
         }
         let lower = name.to_ascii_lowercase();
-        match ["bellwire_", "sqlite_", "pg_"].iter().find(|prefix| lower.starts_with(**prefix)) {
+        match ["bellwire_", "sqlite_", "pg_", "pragma_"].iter().find(|prefix| lower.starts_with(**prefix)) {
             Some(prefix) => Err(format!("a table name may not begin with {prefix}; those tables are not yours")),
             None => Ok(Self(name)),
         }
@@ -224,7 +224,7 @@ mod tests {
         for bad in ["", "a b", "a\"; DROP TABLE users; --", "a.b", "1a", "é", "a\0", &"x".repeat(64)] {
             assert!(error("table", json!(bad)).contains("is no table name"), "{bad:?}");
         }
-        for bad in ["sqlite_master", "pg_class", "Bellwire_imports"] {
+        for bad in ["sqlite_master", "pg_class", "Bellwire_imports", "PRAGMA_table_info"] {
             assert!(error("table", json!(bad)).contains("may not begin with"), "{bad}");
         }
     }

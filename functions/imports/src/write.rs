@@ -2,7 +2,7 @@
 //!
 //! - `load`: reads the whole file into a row sink; `rejected`: the file of rows that do not fit
 //! - `strategy`: whether the table is created, emptied or extended; `sql`: statements that both databases share
-//! - `own_tables`: the record of tasks and tables
+//! - `own_tables`: the record of tasks and tables; `quota`: what one person may take
 //! - `database`: SQLite or PostgreSQL; `sqlite` and `postgres` load a table, `sqlite_schema` and `postgres_catalog` tell
 //!   what is there, `copy` is the text format of PostgreSQL's COPY
 
@@ -12,6 +12,7 @@ pub(crate) mod load;
 pub(crate) mod own_tables;
 pub(crate) mod postgres;
 mod postgres_catalog;
+pub(crate) mod quota;
 pub(crate) mod rejected;
 pub(crate) mod sql;
 pub(crate) mod sqlite;

@@ -21,7 +21,10 @@ use crate::{
         mapping::{ColumnMapping, MappedField},
         plan::{Plan, TextRows},
     },
-    write::rejected::RejectedRowsWriter,
+    write::{
+        quota::{Quota, WrittenBytes},
+        rejected::RejectedRowsWriter,
+    },
 };
 
 /// One load of a file into a database, whole or not at all.
@@ -31,6 +34,9 @@ pub(crate) struct LoadJob {
     pub(crate) plan: Plan,
     pub(crate) source: RowSource,
     pub(crate) values: ValueLimit,
+    pub(crate) quota: Quota,
+    /// What the load has written; begun once the table is known.
+    pub(crate) written: WrittenBytes,
     pub(crate) rejected: RejectedRowsWriter,
     pub(crate) stop: CancellationToken,
     /// The start of the import, moved on by the time that it waited for another one.
@@ -97,34 +103,42 @@ impl LoadJob {
 
     /// Reads the whole file into a sink.
     pub(crate) fn read(&mut self, sink: &mut impl RowSink) -> Result<ReadOutcome, Failure> {
-        let Self { source, plan: Plan { mapping, bytes, .. }, rejected, values, .. } = self;
-        let mut values = ValueCount::new(*values, *bytes);
+        let Self { source, plan: Plan { mapping, bytes, .. }, rejected, values, written, .. } = self;
+        let mut counts = Counts { values: ValueCount::new(*values, *bytes), written };
+        let counts = &mut counts;
         match source {
             RowSource::Text(TextRows::Delimited(rows)) => {
                 rows.read_header(|_| Ok(()))?;
-                read_rows(&mut **rows, mapping, &mut values, rejected, sink)
+                read_rows(&mut **rows, mapping, counts, rejected, sink)
             }
-            RowSource::Text(TextRows::Json(rows)) => read_rows(&mut **rows, mapping, &mut values, rejected, sink),
+            RowSource::Text(TextRows::Json(rows)) => read_rows(&mut **rows, mapping, counts, rejected, sink),
             RowSource::Sheet(workbook, progress) => workbook.read(Some(progress.clone()), |sheet| {
                 sheet.read_header(|_| Ok(()))?;
-                read_rows(sheet, mapping, &mut values, rejected, sink)
+                read_rows(sheet, mapping, counts, rejected, sink)
             }),
         }
     }
 }
 
+/// What a reading counts: all that the file comes to, and what of it is written.
+struct Counts<'a> {
+    values: ValueCount,
+    written: &'a mut WrittenBytes,
+}
+
 fn read_rows(
     rows: &mut impl RowReader,
     mapping: &ColumnMapping,
-    values: &mut ValueCount,
+    counts: &mut Counts<'_>,
     rejected: &mut RejectedRowsWriter,
     sink: &mut impl RowSink,
 ) -> Result<ReadOutcome, Failure> {
     let mut count = 0;
     while let Some(row) = rows.next_row()? {
-        values.add(&row)?;
+        counts.values.add(&row)?;
         match write_row(&row, mapping, sink)? {
             RowOutcome::Written => {
+                counts.written.add(&row)?;
                 sink.end_row()?;
                 count += 1;
             }
@@ -137,7 +151,7 @@ fn read_rows(
                 mapping.widen_types(&row);
                 // The rest is read for its types alone, so that the load starts again only once.
                 while let Some(row) = rows.next_row()? {
-                    values.add(&row)?;
+                    counts.values.add(&row)?;
                     mapping.widen_types(&row);
                 }
                 return Ok(ReadOutcome::TypesChanged(mapping));

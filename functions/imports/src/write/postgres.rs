@@ -19,7 +19,8 @@ use crate::{
         copy::CopySink,
         load::{LoadJob, LoadOutcome, ReadOutcome},
         own_tables::OWN_TABLES,
-        postgres_catalog::{Relation, Schema, ensure_unique_index, run},
+        postgres_catalog::{Relation, Schema, check_hides_no_type, ensure_unique_index, run},
+        quota::{self, Usage, WrittenBytes},
         sql::{column_list, create_table, key_list, on_conflict, quoted, record_error, rows_are_kept},
         strategy::LoadStrategy,
     },
@@ -84,8 +85,23 @@ async fn load_within(
     }
     let (existing, relation) = schema.lock_table(transaction, table).await?;
     let strategy = LoadStrategy::choose(&existing, &spec, &mut job.plan.mapping)?;
+    if strategy == LoadStrategy::Create {
+        check_hides_no_type(transaction, table).await?;
+    }
     let mapping = &job.plan.mapping;
     COLUMN_LIMIT.check(mapping.table_columns().len())?;
+    let keeps_rows = strategy == LoadStrategy::Append;
+    let person = quota::person(&spec);
+    let makes_table = quota::is_new_table(&existing, &spec);
+    let mut used = None;
+    if let Some(person) = person {
+        let counted = usage(transaction, &schema, person, table, keeps_rows).await?;
+        if makes_table {
+            job.quota.check_new_table(counted)?;
+        }
+        used = Some((job.quota, counted));
+    }
+    job.written = WrittenBytes::new(used, quota::width(&existing, strategy, mapping.table_columns().len()));
     let upserts = spec.mode == Mode::Upsert;
     // A new table has another name at first, so that others read the old one until the commit.
     let new = format!("bellwire_load_{}", job.task).to_lowercase();
@@ -125,6 +141,16 @@ async fn load_within(
     if let Some(owner) = existing.new_owner(&spec) {
         record_owner(transaction, &schema, table, &owner).await?;
     }
+    if let Some(person) = person {
+        // The last lock that is taken: other imports of this person may have ended meanwhile, and the next ones wait.
+        lock_person(transaction, &schema, person).await?;
+        let used = usage(transaction, &schema, person, table, keeps_rows).await?;
+        job.quota.check_bytes(used, job.written.bytes())?;
+        if makes_table {
+            job.quota.check_new_table(used)?;
+        }
+    }
+    record_bytes(transaction, &schema, table, person, keeps_rows, job.written.bytes()).await?;
     let output = job.output(summary);
     record_output(transaction, &schema, job.task, &output).await?;
     if job.stop.is_cancelled() { Err(Failure::Stopped) } else { Ok(LoadOutcome::Done(output)) }
@@ -134,6 +160,62 @@ async fn load_within(
 async fn lock(transaction: &mut PgTransaction<'_>, schema: &Schema, table: &str) -> sqlx::Result<()> {
     let lock = "SELECT pg_advisory_xact_lock(hashtextextended('bellwire.' || $1 || '.' || $2, 0))";
     sqlx::query(lock).bind(schema.as_str()).bind(table).execute(&mut **transaction).await.map(drop)
+}
+
+/// Has the ends of one person's imports come one after the other.
+async fn lock_person(transaction: &mut PgTransaction<'_>, schema: &Schema, person: &str) -> sqlx::Result<()> {
+    let lock = "SELECT pg_advisory_xact_lock(hashtextextended('bellwire_person.' || $1 || '.' || $2, 0))";
+    sqlx::query(lock).bind(schema.as_str()).bind(person).execute(&mut **transaction).await.map(drop)
+}
+
+/// What a person's imports hold besides what this one replaces; tables that are gone do not count.
+async fn usage(
+    connection: &mut PgConnection,
+    schema: &Schema,
+    person: &str,
+    table: &str,
+    keeps_rows: bool,
+) -> sqlx::Result<Usage> {
+    let exists = "EXISTS (
+        SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = $4 AND c.relname = known.table_name)";
+    let sql = format!(
+        "SELECT
+            (SELECT coalesce(sum(known.bytes), 0)::bigint FROM {} known
+             WHERE known.owner = $1 AND ($3 OR known.table_name <> $2) AND {exists}),
+            (SELECT count(*) FROM {} known
+             WHERE known.owner = $1 AND known.definition IS NULL AND known.table_name <> $2 AND {exists})",
+        schema.name("bellwire_imported_bytes"),
+        schema.name("bellwire_imported_owners"),
+    );
+    let query = sqlx::query_as::<_, (i64, i64)>(AssertSqlSafe(sql)).bind(person).bind(table).bind(keeps_rows);
+    let (bytes, tables) = query.bind(schema.as_str()).fetch_one(connection).await?;
+    Ok(Usage::counted(bytes, tables))
+}
+
+/// Records what was written for a person, or that a definition's table counts for nobody.
+async fn record_bytes(
+    connection: &mut PgConnection,
+    schema: &Schema,
+    table: &str,
+    person: Option<&str>,
+    keeps_rows: bool,
+    bytes: u64,
+) -> sqlx::Result<()> {
+    let records = schema.name("bellwire_imported_bytes");
+    if !keeps_rows || person.is_none() {
+        let delete = format!("DELETE FROM {records} WHERE table_name = $1");
+        sqlx::query(AssertSqlSafe(delete)).bind(table).execute(&mut *connection).await?;
+    }
+    if let Some(person) = person {
+        let record = format!(
+            "INSERT INTO {records} AS known (table_name, owner, bytes) VALUES ($1, $2, $3)
+             ON CONFLICT (table_name, owner) DO UPDATE SET bytes = known.bytes + excluded.bytes"
+        );
+        let query = sqlx::query(AssertSqlSafe(record)).bind(table).bind(person);
+        query.bind(i64::try_from(bytes).unwrap_or(i64::MAX)).execute(connection).await?;
+    }
+    Ok(())
 }
 
 async fn recorded_output(
@@ -214,7 +296,7 @@ async fn merge_staged_rows(connection: &mut PgConnection, target: &str, mapping:
     let (names, key) = (column_list(&columns), key_list(&mapping.key));
     let conflict = on_conflict(&columns, &mapping.key);
     let merge = format!(
-        "INSERT INTO {target} ({names}) SELECT DISTINCT ON ({key}) {names} FROM {STAGED_ROWS}
+        "INSERT INTO {target} AS target ({names}) SELECT DISTINCT ON ({key}) {names} FROM {STAGED_ROWS}
          ORDER BY {key}, {ROW_NUMBER} DESC {conflict}"
     );
     run(connection, merge).await

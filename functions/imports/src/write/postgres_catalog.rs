@@ -170,6 +170,20 @@ impl Relation {
     }
 }
 
+/// Refuses a name that is that of a type: each table brings a type of its own name, which in everybody's statements would
+/// come before one of a later schema of the search path.
+pub(super) async fn check_hides_no_type(connection: &mut PgConnection, table: &str) -> Result<(), Failure> {
+    // The type of an array gives way, and that of another table is that table's affair.
+    let sql = "
+        SELECT EXISTS (SELECT 1 FROM pg_type WHERE typname = $1 AND typrelid = 0 AND typcategory <> 'A'
+            AND typnamespace <> 'pg_catalog'::regnamespace AND pg_type_is_visible(oid))";
+    if sqlx::query_scalar(sql).bind(table).fetch_one(connection).await? {
+        let message = format!("the table {table} would hide a type of that name; choose another name");
+        return Err(Failure::Permanent { reason: "table", message });
+    }
+    Ok(())
+}
+
 /// Runs a statement.
 pub(super) async fn run(connection: &mut PgConnection, sql: String) -> sqlx::Result<()> {
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(drop)

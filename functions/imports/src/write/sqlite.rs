@@ -17,8 +17,11 @@ use crate::{
     write::{
         load::{LoadJob, LoadOutcome, ReadOutcome, RowSink},
         own_tables::OWN_TABLES,
+        quota::{self, Usage, WrittenBytes},
         sql::{self, column_list, on_conflict, record_error, rows_are_kept},
-        sqlite_schema::{ensure_unique_index, existing_table, is_readable, qualified, readable_views, sql_type},
+        sqlite_schema::{
+            check_hides_nothing, ensure_unique_index, existing_table, is_readable, qualified, readable_views, sql_type,
+        },
         strategy::LoadStrategy,
     },
 };
@@ -78,8 +81,19 @@ fn load_with(mut connection: Connection, mut job: LoadJob) -> Result<LoadOutcome
     let table = spec.table.as_str();
     let existing = existing_table(&transaction, table)?;
     let strategy = LoadStrategy::choose(&existing, &spec, &mut job.plan.mapping)?;
+    if strategy == LoadStrategy::Create {
+        check_hides_nothing(&transaction, table)?;
+    }
     let mapping = &job.plan.mapping;
     COLUMN_LIMIT.check(mapping.table_columns().len())?;
+    let keeps_rows = strategy == LoadStrategy::Append;
+    // Nobody else writes until the commit, so what is counted here holds then.
+    let used = quota::person(&spec).map(|person| usage(&transaction, person, table, keeps_rows)).transpose()?;
+    if let Some(used) = used.filter(|_| quota::is_new_table(&existing, &spec)) {
+        job.quota.check_new_table(used)?;
+    }
+    let width = quota::width(&existing, strategy, mapping.table_columns().len());
+    job.written = WrittenBytes::new(used.map(|used| (job.quota, used)), width);
     match strategy {
         LoadStrategy::Create => create_table(&transaction, table, &mapping.table_columns())?,
         LoadStrategy::Recreate => recreate_table(&transaction, table, &mapping.table_columns())?,
@@ -96,12 +110,14 @@ fn load_with(mut connection: Connection, mut job: LoadJob) -> Result<LoadOutcome
     }
     let columns = mapping.insert_columns();
     let (names, values) = (column_list(&columns), vec!["?"; columns.len()].join(", "));
-    let insert = format!("INSERT INTO {} ({names}) VALUES ({values}) {conflict}", qualified(table));
+    // By an alias, for a table may be called "excluded" as well.
+    let insert = format!("INSERT INTO {} AS target ({names}) VALUES ({values}) {conflict}", qualified(table));
     let mut insert = transaction.prepare(&insert)?;
     let outcome = job.read(&mut insert);
     drop(insert);
     match outcome? {
         ReadOutcome::Complete(summary) => {
+            record_bytes(&transaction, table, quota::person(&spec), keeps_rows, job.written.bytes())?;
             let output = job.output(summary);
             commit(transaction, &job, &output)?;
             Ok(LoadOutcome::Done(output))
@@ -147,6 +163,40 @@ fn record_owner(transaction: &Transaction<'_>, table: &str, owner: &TableOwner) 
     let record =
         "INSERT OR REPLACE INTO main.bellwire_imported_owners (table_name, owner, definition) VALUES (?1, ?2, ?3)";
     transaction.execute(record, (table, owner.person(), owner.definition()))?;
+    Ok(())
+}
+
+/// What a person's imports hold besides what this one replaces; tables that are gone do not count.
+fn usage(transaction: &Transaction<'_>, person: &str, table: &str, keeps_rows: bool) -> Result<Usage, Failure> {
+    let sql = "
+        SELECT
+            (SELECT coalesce(sum(b.bytes), 0) FROM main.bellwire_imported_bytes b
+             WHERE b.owner = ?1 AND (?3 OR b.table_name <> ?2) AND EXISTS (
+                SELECT 1 FROM main.sqlite_schema s WHERE s.type = 'table' AND s.name = b.table_name COLLATE NOCASE)),
+            (SELECT count(*) FROM main.bellwire_imported_owners o
+             WHERE o.owner = ?1 AND o.definition IS NULL AND o.table_name <> ?2 AND EXISTS (
+                SELECT 1 FROM main.sqlite_schema s WHERE s.type = 'table' AND s.name = o.table_name COLLATE NOCASE))";
+    let counted = |row: &rusqlite::Row<'_>| Ok(Usage::counted(row.get(0)?, row.get(1)?));
+    Ok(transaction.query_row(sql, (person, table, keeps_rows), counted)?)
+}
+
+/// Records what was written for a person, or that a definition's table counts for nobody.
+fn record_bytes(
+    transaction: &Transaction<'_>,
+    table: &str,
+    person: Option<&str>,
+    keeps_rows: bool,
+    bytes: u64,
+) -> Result<(), Failure> {
+    if !keeps_rows || person.is_none() {
+        transaction.execute("DELETE FROM main.bellwire_imported_bytes WHERE table_name = ?1", [table])?;
+    }
+    if let Some(person) = person {
+        let record = "
+            INSERT INTO main.bellwire_imported_bytes AS known (table_name, owner, bytes) VALUES (?1, ?2, ?3)
+            ON CONFLICT (table_name, owner) DO UPDATE SET bytes = known.bytes + excluded.bytes";
+        transaction.execute(record, (table, person, i64::try_from(bytes).unwrap_or(i64::MAX)))?;
+    }
     Ok(())
 }
 

@@ -17,17 +17,7 @@ const ATTACHED: &str = "
     SELECT type || ' ' || name FROM main.sqlite_schema
         WHERE tbl_name = ?1 COLLATE NOCASE AND type IN ('index', 'trigger') AND sql IS NOT NULL
             AND substr(name, 1, length(?2)) <> ?2
-    UNION ALL SELECT 'a foreign key of table ' || other.name
-        FROM main.sqlite_schema other, pragma_foreign_key_list(other.name, 'main') foreign_key
-        WHERE other.type = 'table' AND other.name <> ?1 COLLATE NOCASE AND foreign_key.\"table\" = ?1 COLLATE NOCASE
     LIMIT 3";
-
-/// Foreign keys of other tables that would delete or change rows there along with the table's.
-const CASCADING: &str = "
-    SELECT 'a foreign key of ' || other.name
-    FROM main.sqlite_schema other, pragma_foreign_key_list(other.name, 'main') foreign_key
-    WHERE other.type = 'table' AND other.name <> ?1 COLLATE NOCASE AND foreign_key.\"table\" = ?1 COLLATE NOCASE
-        AND foreign_key.on_delete IN ('CASCADE', 'SET NULL', 'SET DEFAULT') LIMIT 1";
 
 /// A name in `main` as SQL writes it.
 pub(super) fn qualified(name: &str) -> String {
@@ -45,18 +35,67 @@ pub(super) fn existing_table(transaction: &Transaction<'_>, table: &str) -> Resu
         Some(_) => return Ok(ExistingTable::NotATable),
     };
     let existing = |row: &rusqlite::Row<'_>| {
-        let type_name: String = row.get(1)?;
-        Ok(ExistingColumn { name: row.get(0)?, accepts: accepts(&type_name), type_name })
+        let type_name: String = row.get("type")?;
+        Ok(ExistingColumn { name: row.get("name")?, accepts: accepts(&type_name), type_name })
     };
-    let mut columns = transaction.prepare("SELECT name, type FROM pragma_table_info(?1, 'main')")?;
-    let columns = columns.query_map([table], existing).and_then(Iterator::collect)?;
+    let columns = pragma(transaction, "table_info", table, existing)?;
     let imported = imported(transaction, table)?;
     let mut attached = texts(transaction, ATTACHED, [table, INDEX_PREFIX])?;
     if imported.as_ref().is_some_and(|imported| !is_as_created(&statement, table, &imported.columns)) {
         attached.push("constraints".to_owned());
     }
-    let cascading = texts(transaction, CASCADING, [table])?.pop();
+    let foreign_keys = foreign_keys_to(transaction, table)?;
+    attached.extend(foreign_keys.iter().map(|key| format!("a foreign key of table {}", key.of)));
+    attached.truncate(3);
+    let changes_rows = |key: &&ForeignKey| matches!(key.on_delete.as_str(), "CASCADE" | "SET NULL" | "SET DEFAULT");
+    let cascading = foreign_keys.iter().find(changes_rows).map(|key| format!("a foreign key of {}", key.of));
     Ok(ExistingTable::Table { columns, imported, attached, cascading })
+}
+
+/// What a PRAGMA tells of a table or an index in `main`. The table-valued functions of the same names would do only as long
+/// as nobody has tables that are called so.
+fn pragma<T>(
+    transaction: &Transaction<'_>,
+    pragma: &str,
+    name: &str,
+    row: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Vec<T>, Failure> {
+    let mut statement = transaction.prepare(&format!("PRAGMA main.{pragma}({})", quoted(name)))?;
+    let rows = statement.query_map([], row).and_then(Iterator::collect)?;
+    Ok(rows)
+}
+
+/// A foreign key of another table.
+struct ForeignKey {
+    of: String,
+    to: String,
+    on_delete: String,
+}
+
+/// The foreign keys of other tables that refer to this one.
+fn foreign_keys_to(transaction: &Transaction<'_>, table: &str) -> Result<Vec<ForeignKey>, Failure> {
+    let others = "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name <> ?1 COLLATE NOCASE";
+    let mut found = Vec::new();
+    for other in texts(transaction, others, [table])? {
+        let keys = pragma(transaction, "foreign_key_list", &other, |row| {
+            Ok(ForeignKey { of: other.clone(), to: row.get("table")?, on_delete: row.get("on_delete")? })
+        })?;
+        found.extend(keys.into_iter().filter(|key| key.to.eq_ignore_ascii_case(table)));
+    }
+    Ok(found)
+}
+
+/// Refuses the name of a table to be created where it stands for something without it, such as `json_each`: the table would
+/// come before that in everybody's statements. SQLite lists only those of its modules that were in use, so it is asked.
+pub(super) fn check_hides_nothing(transaction: &Transaction<'_>, table: &str) -> Result<(), Failure> {
+    match transaction.prepare(&format!("SELECT 1 FROM {}", quoted(table))) {
+        Err(error) if error.to_string().starts_with("no such table") => return Ok(()),
+        Err(error) if error.sqlite_error_code() != Some(ErrorCode::Unknown) => return Err(error.into()),
+        // It is there, or fails for want of arguments.
+        _ => {}
+    }
+    let message = format!("the table {table} would hide what SQLite itself calls so; choose another name");
+    Err(Failure::Permanent { reason: "table", message })
 }
 
 fn imported(transaction: &Transaction<'_>, table: &str) -> Result<Option<ImportedTable>, Failure> {
@@ -130,21 +169,23 @@ pub(super) fn ensure_unique_index(
     is_ours: bool,
     task: TaskId,
 ) -> Result<(), Failure> {
-    let indexes = "
-        SELECT list.name, info.name
-        FROM pragma_index_list(?1, 'main') list, pragma_index_info(list.name, 'main') info
-        WHERE list.\"unique\" = 1 AND list.partial = 0
-        UNION ALL SELECT '', name FROM pragma_table_info(?1, 'main') WHERE pk > 0";
-    let mut statement = transaction.prepare(indexes)?;
-    let rows = statement.query_map([table], |row| Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?)));
-    let rows: Vec<_> = rows.and_then(Iterator::collect)?;
-    let is_key = |index: &str| {
-        let columns: Vec<_> = rows.iter().filter(|(name, _)| name == index).map(|(_, column)| column).collect();
+    let is_key = |columns: &[Option<String>]| {
         columns.len() == key.len()
             && key.iter().all(|key| columns.iter().any(|column| column.as_deref() == Some(key.as_str())))
     };
-    if rows.iter().any(|(index, _)| is_key(index)) {
+    let primary = pragma(transaction, "table_info", table, |row| {
+        Ok(row.get::<_, Option<String>>("name")?.filter(|_| row.get("pk").is_ok_and(|at: i64| at > 0)))
+    })?;
+    if is_key(&primary.into_iter().filter(Option::is_some).collect::<Vec<_>>()) {
         return Ok(());
+    }
+    let indexes = pragma(transaction, "index_list", table, |row| {
+        Ok((row.get::<_, String>("name")?, row.get::<_, bool>("unique")? && !row.get::<_, bool>("partial")?))
+    })?;
+    for (index, _) in indexes.into_iter().filter(|(_, tells_rows_apart)| *tells_rows_apart) {
+        if is_key(&pragma(transaction, "index_info", &index, |row| row.get("name"))?) {
+            return Ok(());
+        }
     }
     if !is_ours {
         return Err(no_unique_index(table, key));

@@ -144,3 +144,13 @@ async fn privileges_that_every_new_table_gets_do_not_keep_it_from_being_created_
     assert!(world.refused("c\n2\n").await.contains("privileges"), "it would be granted again");
     world.database.end().await;
 }
+
+#[tokio::test]
+async fn no_table_hides_a_type_of_another_schema() {
+    let (world, worker, first) = with_two_schemas().await;
+    world.database.execute("CREATE DOMAIN amount AS bigint").await;
+    let words = worker.import_with("amount", "a\n1\n", json!({})).await.unwrap_err().to_string();
+    assert_eq!(words, "the table amount would hide a type of that name; choose another name");
+    first.end().await;
+    world.database.end().await;
+}

@@ -1,6 +1,6 @@
 //! A database, a storage and the function: what every scenario begins with.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
@@ -73,12 +73,17 @@ impl World {
 
     /// The same with a worker that has these definitions, by name.
     pub(crate) fn defining(&self, definitions: &[(&str, &str)]) -> Self {
-        let folder = self.folder.path().join("definitions");
+        let folder = self.definitions();
         std::fs::create_dir_all(&folder).unwrap();
         for (name, text) in definitions {
             std::fs::write(folder.join(format!("{name}.toml")), text).unwrap();
         }
         self.with(ImportsConfig { definitions: folder, ..ImportsConfig::default() })
+    }
+
+    /// The folder of the definitions.
+    pub(crate) fn definitions(&self) -> PathBuf {
+        self.folder.path().join("definitions")
     }
 
     /// Imports a file's content by a definition, with these fields of the input as well.
