@@ -1,8 +1,8 @@
 //! Advances runs to their end. Any number of processes may do so at once: each update is a transaction that locks its
 //! run, and a message that is sent twice has the same id.
 //!
-//! - `event_queue`: the events of the log, from the host's reader; `applier` applies them
-//! - `scheduler`: updates the runs that are due by the clock
+//! - `event_queue`: the events of the log, from the host's reader, and the runs that are due by the clock, from the
+//!   `scheduler`; the `applier` moves their runs, whose owners take `turns`
 //! - `runs`: updates runs, in transactions (`update`) over their tables ([`store`]) and the `outbox`
 //! - `sender`: sends the outbox to the broker
 //! - `timing`: jitter, backoff and the clock
@@ -15,6 +15,7 @@ mod scheduler;
 mod sender;
 pub(crate) mod store;
 mod timing;
+mod turns;
 mod update;
 
 use runtime::{Database, WorkerContext};

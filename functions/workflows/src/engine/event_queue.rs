@@ -17,9 +17,15 @@ const CAPACITY: usize = 4096;
 /// The most runs whose progress waits, and the most early cancellations.
 const MAX_RUNS: usize = 10_000;
 
-/// An item of the log that must not be lost.
+/// The progress of the tasks of a run, and the owner in whose turn it is applied.
+type Progress = (String, HashMap<TaskId, f64>);
+
+/// An item of the log that must not be lost, or a run that is due.
 pub(crate) enum QueuedItem {
-    Event(TaskId, RunEvent),
+    /// In the turn of this owner.
+    Event(String, TaskId, RunEvent),
+    /// In the turn of this owner.
+    Due(String, TaskId, Vec<RunEvent>),
     Gap,
 }
 
@@ -27,7 +33,7 @@ pub(crate) enum QueuedItem {
 pub(crate) struct EventQueue {
     sender: mpsc::Sender<QueuedItem>,
     receiver: Mutex<mpsc::Receiver<QueuedItem>>,
-    progress: SyncMutex<HashMap<TaskId, HashMap<TaskId, f64>>>,
+    progress: SyncMutex<HashMap<TaskId, Progress>>,
     cancelled: SyncMutex<VecDeque<TaskId>>,
 }
 
@@ -44,8 +50,10 @@ impl EventQueue {
     pub(crate) async fn push(&self, item: &FollowItem) {
         let item = match item {
             FollowItem::Entry(entry) => match RunEvent::from_entry(entry) {
-                Some((run, RunEvent::TaskProgressed(task, progress))) => return self.add_progress(run, task, progress),
-                Some((run, event)) => QueuedItem::Event(run, event),
+                Some((owner, run, RunEvent::TaskProgressed(task, progress))) => {
+                    return self.add_progress(owner, run, task, progress);
+                }
+                Some((owner, run, event)) => QueuedItem::Event(owner, run, event),
                 None => return,
             },
             FollowItem::Gap(gap) => {
@@ -54,6 +62,15 @@ impl EventQueue {
             }
             FollowItem::CaughtUp(_) => return,
         };
+        self.send(item).await;
+    }
+
+    /// Adds a run that is to be moved, with events, in the turn of its owner; waits while the queue is full.
+    pub(crate) async fn add_due(&self, owner: String, run: TaskId, events: Vec<RunEvent>) {
+        self.send(QueuedItem::Due(owner, run, events)).await;
+    }
+
+    async fn send(&self, item: QueuedItem) {
         // It fails only if the receiver is gone, which lives as long.
         self.sender.send(item).await.ok();
     }
@@ -63,20 +80,20 @@ impl EventQueue {
         self.receiver.lock().await.recv().await
     }
 
-    fn add_progress(&self, run: TaskId, task: TaskId, progress: f64) {
+    fn add_progress(&self, owner: String, run: TaskId, task: TaskId, progress: f64) {
         let mut runs = lock(&self.progress);
         if runs.len() < MAX_RUNS || runs.contains_key(&run) {
-            runs.entry(run).or_default().insert(task, progress);
+            runs.entry(run).or_insert_with(|| (owner, HashMap::new())).1.insert(task, progress);
         }
     }
 
-    /// Takes the progress of all runs.
-    pub(crate) fn take_progress(&self) -> Vec<(TaskId, Vec<RunEvent>)> {
+    /// Takes the progress of all runs, with their owners.
+    pub(crate) fn take_progress(&self) -> Vec<(String, TaskId, Vec<RunEvent>)> {
         let runs = std::mem::take(&mut *lock(&self.progress));
         let events = |tasks: HashMap<_, _>| {
             tasks.into_iter().map(|(task, progress)| RunEvent::TaskProgressed(task, progress)).collect()
         };
-        runs.into_iter().map(|(run, tasks)| (run, events(tasks))).collect()
+        runs.into_iter().map(|(run, (owner, tasks))| (owner, run, events(tasks))).collect()
     }
 
     /// Remembers that a run was cancelled that may be starting at this moment.

@@ -1,15 +1,14 @@
-//! Updates the runs that are due by the clock, and removes old ones.
+//! Finds the runs that are due by the clock, and removes old ones.
 
 use std::time::Duration;
 
 use backon::Retryable;
-use model::TaskId;
 use runtime::DatabaseError;
 use tokio::{
     sync::Notify,
     time::{Instant, sleep_until},
 };
-use tracing::{error, warn};
+use tracing::warn;
 
 use super::{
     event_queue::EventQueue,
@@ -21,8 +20,6 @@ use crate::run::event::RunEvent;
 
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 const PURGE_INTERVAL: Duration = Duration::from_secs(600);
-/// The pause after a run could not be read, in milliseconds.
-const BROKEN_RUN_PAUSE: i64 = 600_000;
 
 /// Sweeps every second, and when a run was started here.
 pub(crate) async fn run(runs: &Runs, queue: &EventQueue, run_started: &Notify, keep: Duration) {
@@ -46,28 +43,16 @@ pub(crate) async fn run(runs: &Runs, queue: &EventQueue, run_started: &Notify, k
 }
 
 async fn sweep(runs: &Runs, queue: &EventQueue) -> Result<(), DatabaseError> {
-    for (run, events) in queue.take_progress() {
-        update(runs, run, events).await?;
+    for (owner, run, events) in queue.take_progress() {
+        queue.add_due(owner, run, events).await;
     }
     let (environment, now) = (runs.worker.environment.clone(), now());
     let due = runs.database.transaction(move |transaction| store::due(transaction, &environment, now)).await?;
-    for run in due {
+    for (run, owner) in due {
         let events = if queue.is_cancelled(run) { vec![RunEvent::Cancelled] } else { Vec::new() };
-        update(runs, run, events).await?;
+        queue.add_due(owner, run, events).await;
     }
     Ok(())
-}
-
-/// Updates a run; one that is broken must not hold up the others.
-async fn update(runs: &Runs, run: TaskId, events: Vec<RunEvent>) -> Result<(), DatabaseError> {
-    match runs.update(run, events).await {
-        Err(DatabaseError::Refused(reason)) => {
-            error!(%run, reason, "a run cannot be brought forward");
-            let due = now() + BROKEN_RUN_PAUSE;
-            runs.database.transaction(move |transaction| store::postpone(transaction, run, due)).await
-        }
-        updated => updated.map(drop),
-    }
 }
 
 async fn purge(runs: &Runs, keep: Duration) {

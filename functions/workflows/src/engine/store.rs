@@ -7,7 +7,7 @@ use runtime::{
     DatabaseError,
     database::{Dialect, Row, Tables, Transaction, Value as Sql},
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::run::state::{Item, ItemIndex, Run, StepRun};
@@ -28,6 +28,13 @@ pub(crate) const TABLES: Tables = Tables::portable(
 const STEP_ROW: i64 = -1;
 /// The most runs that are removed at once.
 const PURGE_BATCH: i64 = 100;
+
+/// What tells whose a run is.
+#[derive(Deserialize)]
+struct Owned {
+    owner: String,
+}
+
 /// Inserts a new run, due at once; false if it is there already.
 pub(crate) fn insert(transaction: &mut dyn Transaction, run: &Run) -> Result<bool, DatabaseError> {
     let sql = "INSERT INTO bellwire_workflow_runs (id, environment, due, ended, body, definition) \
@@ -159,23 +166,23 @@ pub(crate) fn load_input(
     rows.first().and_then(|row| row.text(0)).map_or(Ok(Value::Null), |text| from_json(Some(text)))
 }
 
-/// The runs of an environment that are due, the longest due first.
+/// The runs of an environment that are due, with their owners, the longest due first.
 pub(crate) fn due(
     transaction: &mut dyn Transaction,
     environment: &Environment,
     now: i64,
-) -> Result<Vec<TaskId>, DatabaseError> {
-    let sql = "SELECT id FROM bellwire_workflow_runs WHERE environment = $1 AND due <= $2 ORDER BY due LIMIT 100";
-    ids(transaction.query(sql, &[environment.as_str().into(), now.into()])?)
+) -> Result<Vec<(TaskId, String)>, DatabaseError> {
+    let sql = "SELECT id, body FROM bellwire_workflow_runs WHERE environment = $1 AND due <= $2 ORDER BY due LIMIT 100";
+    ids_and_owners(&transaction.query(sql, &[environment.as_str().into(), now.into()])?)
 }
 
-/// The runs of an environment that have not ended.
+/// The runs of an environment that have not ended, with their owners.
 pub(crate) fn unfinished(
     transaction: &mut dyn Transaction,
     environment: &Environment,
-) -> Result<Vec<TaskId>, DatabaseError> {
-    let sql = "SELECT id FROM bellwire_workflow_runs WHERE environment = $1 AND ended IS NULL";
-    ids(transaction.query(sql, &[environment.as_str().into()])?)
+) -> Result<Vec<(TaskId, String)>, DatabaseError> {
+    let sql = "SELECT id, body FROM bellwire_workflow_runs WHERE environment = $1 AND ended IS NULL";
+    ids_and_owners(&transaction.query(sql, &[environment.as_str().into()])?)
 }
 
 /// Postpones the next update of a run.
@@ -191,7 +198,7 @@ pub(crate) fn purge(
     before: i64,
 ) -> Result<bool, DatabaseError> {
     let sql = "SELECT id FROM bellwire_workflow_runs WHERE environment = $1 AND ended < $2 ORDER BY ended LIMIT $3";
-    let old = ids(transaction.query(sql, &[environment.as_str().into(), before.into(), PURGE_BATCH.into()])?)?;
+    let old = ids(&transaction.query(sql, &[environment.as_str().into(), before.into(), PURGE_BATCH.into()])?)?;
     for id in &old {
         transaction.execute("DELETE FROM bellwire_workflow_steps WHERE run = $1", &[id.to_string().into()])?;
         transaction.execute("DELETE FROM bellwire_workflow_runs WHERE id = $1", &[id.to_string().into()])?;
@@ -199,7 +206,13 @@ pub(crate) fn purge(
     Ok(old.len() as i64 == PURGE_BATCH)
 }
 
-fn ids(rows: Vec<Row>) -> Result<Vec<TaskId>, DatabaseError> {
+/// A run whose body cannot be read is nobody's; its update says so.
+fn ids_and_owners(rows: &[Row]) -> Result<Vec<(TaskId, String)>, DatabaseError> {
+    let owner = |row: &Row| from_json::<Owned>(row.text(1)).map(|run| run.owner).unwrap_or_default();
+    Ok(ids(rows)?.into_iter().zip(rows.iter().map(owner)).collect())
+}
+
+fn ids(rows: &[Row]) -> Result<Vec<TaskId>, DatabaseError> {
     let id = |row: &Row| row.text(0).and_then(|id| id.parse().ok());
     rows.iter().map(|row| id(row).ok_or_else(|| DatabaseError::Refused("a run's id is none".to_owned()))).collect()
 }

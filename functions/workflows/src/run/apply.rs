@@ -12,6 +12,8 @@ use super::{
     transition::{Action, Transition},
 };
 
+/// The most times that what undoes a step is submitted again after it was cancelled.
+const MAX_UNDONE_AGAIN: u32 = 20;
 /// In characters.
 const MAX_COMMENT: usize = 500;
 
@@ -48,6 +50,11 @@ impl Transition<'_> {
             (ItemState::Compensating, TaskOutcome::Succeeded(_)) => item.enter(ItemState::Compensated, None),
             (ItemState::Compensating, TaskOutcome::Failed(error)) => {
                 item.enter(ItemState::CompensationFailed, Some(error));
+            }
+            // That a run undoes what it did is its promise, and not its owner's to take back.
+            (ItemState::Compensating, TaskOutcome::Cancelled) if item.undone_again < MAX_UNDONE_AGAIN => {
+                (item.attempt, item.undone_again) = (item.attempt + 1, item.undone_again + 1);
+                self.actions.push(Action::Submit(index));
             }
             (ItemState::Compensating, TaskOutcome::Cancelled) => {
                 item.enter(ItemState::CompensationFailed, Some("it was taken back".to_owned()));

@@ -34,27 +34,29 @@ pub(crate) enum TaskOutcome {
 }
 
 impl RunEvent {
-    /// The run that a log entry is about, and its event.
-    pub(crate) fn from_entry(entry: &LogEntry) -> Option<(TaskId, Self)> {
+    /// The run that a log entry is about, and its event, after the person in whose turn it is applied: the owner of
+    /// the task, or who has answered.
+    pub(crate) fn from_entry(entry: &LogEntry) -> Option<(String, TaskId, Self)> {
         let event = entry.event.as_ref().ok().filter(|_| entry.origin == Destination::Own)?;
         if let Some(answer) = Answer::of(event) {
-            return Some((answer.task, Self::Answered(answer)));
+            return Some((answer.by.clone(), answer.task, Self::Answered(answer)));
         }
         let task = event.task().ok().flatten()?;
+        let owner = task.owner.clone().unwrap_or_default();
         let is_from_function = event.source.starts_with("/functions/");
         if task.state == TaskState::Cancelled && !is_from_function {
             // By its owner, or by the run that it is nested in; the task of a step publishes its own end.
-            return (task.kind == workflows_kind()).then_some((task.id, Self::Cancelled));
+            return (task.kind == workflows_kind()).then_some((owner, task.id, Self::Cancelled));
         }
         let outcome = match task.state {
             TaskState::Queued => return None,
-            TaskState::Running => return Some((task.parent?, Self::TaskProgressed(task.id, task.progress))),
+            TaskState::Running => return Some((owner, task.parent?, Self::TaskProgressed(task.id, task.progress))),
             TaskState::Succeeded => TaskOutcome::Succeeded(task.result.unwrap_or(Value::Null)),
             TaskState::Failed => {
                 TaskOutcome::Failed(task.error.map_or_else(|| "it failed".to_owned(), |error| error.message))
             }
             TaskState::Cancelled => TaskOutcome::Cancelled,
         };
-        Some((task.parent?, Self::TaskEnded(task.id, outcome)))
+        Some((owner, task.parent?, Self::TaskEnded(task.id, outcome)))
     }
 }

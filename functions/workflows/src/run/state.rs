@@ -101,6 +101,9 @@ pub(crate) struct Item {
     pub(crate) progress: f64,
     /// The number of times its question was repeated.
     pub(crate) round: u32,
+    /// The number of times that what undoes it was cancelled and submitted again.
+    #[serde(default)]
+    pub(crate) undone_again: u32,
     pub(crate) note: Option<String>,
     pub(crate) href: Option<String>,
     /// True once its stored output was fetched into the database, or is known to be gone.
@@ -157,6 +160,7 @@ impl Item {
             deadline: None,
             progress: 0.0,
             round: 0,
+            undone_again: 0,
             note: None,
             href: None,
             fetched: false,

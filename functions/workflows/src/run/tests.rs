@@ -185,6 +185,26 @@ fn a_failure_undoes_what_was_done_the_last_first_one_step_at_a_time() {
 }
 
 #[test]
+fn what_undoes_a_step_is_submitted_again_when_it_is_cancelled_but_not_for_ever() {
+    let mut run = start(CHAIN);
+    run.then(vec![]);
+    run.then(vec![run.succeeded("one", 0)]);
+    assert_eq!(run.submits(vec![run.failed("two", 0)]), ["one"]);
+    let cancelled = |run: &TestRun| RunEvent::TaskEnded(run.task("one", 0), TaskOutcome::Cancelled);
+    let first = run.task("one", 0);
+    let again = cancelled(&run);
+    assert_eq!(run.submits(vec![again.clone()]), ["one"]);
+    assert!(run.task("one", 0) != first, "a cancelled task is not run");
+    assert!(run.submits(vec![again]).is_empty(), "the same event twice");
+    let mut submitted = 2;
+    while !run.submits(vec![cancelled(&run)]).is_empty() {
+        submitted += 1;
+    }
+    assert_eq!((submitted, run.run.phase), (21, Phase::Ended(TaskState::Failed)));
+    assert_eq!(run.run.steps[0].note.as_deref(), Some("it could not be undone: it was taken back"));
+}
+
+#[test]
 fn what_is_not_undone_in_time_does_not_hold_up_the_rest() {
     let mut run = start(CHAIN);
     run.then(vec![]);
