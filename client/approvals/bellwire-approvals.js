@@ -141,7 +141,7 @@ export class BellwireApprovals extends GatewayElement {
   /** @param {Approval} approval @param {Decision} decision @param {string} [comment] */
   async #decide(approval, decision, comment) {
     try {
-      await this.connection?.api.decide(approval.task, approval.step, decision, comment);
+      await this.connection?.api.decide(approval.task, approval.step, decision, comment, approval.digest);
       this.#closed.add(approval);
       this.#notice.clear();
     } catch (error) {

@@ -82,12 +82,12 @@ export class Api {
   /**
    * Decides an approval. Refused with 403 if another person was asked, with 409 if it is decided already.
    * @param {string} task @param {string} step
-   * @param {Decision} decision @param {string} [comment]
+   * @param {Decision} decision @param {string} [comment] @param {string} [digest] of the question, if the step may ask several
    */
-  async decide(task, step, decision, comment) {
+  async decide(task, step, decision, comment, digest) {
     // An event may name anything: only a valid name may be part of a path.
     if (!isStepRef({ task, step })) throw new ApiError('this names no step of a workflow', 0);
-    await this.#call('POST', `api/tasks/${task}/steps/${step}`, { decision, comment });
+    await this.#call('POST', `api/tasks/${task}/steps/${step}`, { decision, comment, digest });
   }
 
   /**

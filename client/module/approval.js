@@ -6,23 +6,25 @@ import { isEnd } from './task.js';
 
 const TASK = /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/;
 const STEP = /^[a-z0-9_-]{1,64}$/;
+const DIGEST = /^[A-Za-z0-9_-]{43}$/;
 /** The most closed approvals that are remembered, so that a late event does not open one again. */
 const MAX_CLOSED = 1000;
 
-/** @typedef {{ task: string, step: string }} StepRef a step that waits for a decision */
+/** @typedef {{ task: string, step: string, digest?: string }} StepRef a step that waits for a decision; the digest names its question */
 /** @typedef {'approve' | 'reject'} Decision */
 /** @typedef {StepRef & { title: string, question: string, owner: string, asked?: string }} Approval */
 /** @typedef {StepRef & { decision: Decision, by: string, comment?: string }} ApprovalDecision */
 
 /** True for a step that is named as the API names one: only then may it be part of a path. @param {unknown} value @returns {value is StepRef} */
 export function isStepRef(value) {
-  const { task, step } = /** @type {Partial<Record<keyof StepRef, unknown>>} */ (value ?? {});
-  return typeof task === 'string' && TASK.test(task) && typeof step === 'string' && STEP.test(step);
+  const { task, step, digest } = /** @type {Partial<Record<keyof StepRef, unknown>>} */ (value ?? {});
+  const isNamed = typeof task === 'string' && TASK.test(task) && typeof step === 'string' && STEP.test(step);
+  return isNamed && (digest === undefined || (typeof digest === 'string' && DIGEST.test(digest)));
 }
 
-/** The key that identifies a step. @param {StepRef} step */
-export function stepKey({ task, step }) {
-  return `${task}/${step}`;
+/** The key that identifies the question of a step. @param {StepRef} step */
+export function stepKey({ task, step, digest }) {
+  return digest ? `${task}/${step}/${digest}` : `${task}/${step}`;
 }
 
 /**
@@ -32,13 +34,14 @@ export function stepKey({ task, step }) {
  */
 export function readApproval(value, asked) {
   if (!isStepRef(value)) return null;
-  const { task, step, title, question, owner, asked: at } = /** @type {StepRef & Partial<Record<keyof Approval, unknown>>} */ (value);
-  return { task, step, title: text(title), question: text(question) || text(title), owner: text(owner), asked: text(at ?? asked) };
+  const { task, step, digest, title, question, owner, asked: at } = /** @type {StepRef & Partial<Record<keyof Approval, unknown>>} */ (value);
+  return { task, step, digest, title: text(title), question: text(question) || text(title), owner: text(owner), asked: text(at ?? asked) };
 }
 
-/** The approval that an event asks for, or null. @param {BellwireEvent} event */
+/** The approval that an event asks for, or null; an answer must be able to name it by its digest. @param {BellwireEvent} event */
 export function approvalOf({ type, time, data }) {
-  return type === 'bellwire.approval.asked' ? readApproval(data?.question, time) : null;
+  const isAsked = type === 'bellwire.approval.asked' && data?.digest !== undefined;
+  return isAsked ? readApproval({ ...data.question, digest: data.digest }, time) : null;
 }
 
 /** The decision that an event reports, or null. @param {BellwireEvent} event @returns {ApprovalDecision | null} */

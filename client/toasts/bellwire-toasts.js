@@ -5,7 +5,7 @@ import { GatewayElement } from '../element/gateway-element.js';
 import { eventKey } from '../module/event.js';
 import { Announcer, topModal } from './announcer.js';
 import { ToastBursts } from './bursts.js';
-import { approvalToastName, stepToDecide, ToastDecisions } from './decisions.js';
+import { approvalToastName, questionText, stepToDecide, ToastDecisions } from './decisions.js';
 import { TOAST_LABELS } from './labels.js';
 import { ToastStack } from './stack.js';
 import { style } from './style.js';
@@ -102,8 +102,10 @@ export class BellwireToasts extends GatewayElement {
     if (typeof toast?.title !== 'string' || !toast.title.trim()) return;
     const level = LEVELS.includes(toast.level) ? toast.level : 'info';
     const body = typeof toast.body === 'string' ? toast.body : undefined;
+    const decision = stepToDecide(toast, event);
+    const text = decision ? questionText({ ...toast, body }, event, this.labels) : { body };
     /** @type {Toast} */
-    const checked = { ...toast, level, body, decision: stepToDecide(toast, event) };
+    const checked = { ...toast, ...text, level, decision };
     // A toast that asks for a decision is never folded into a burst.
     const shown = checked.decision ? { name, toast: checked, replaces: [] } : this.#bursts.add(name, checked, event);
     if (this.#stack.show(shown.name, shown.toast)) this.#announce(shown.name, shown.toast);

@@ -41,7 +41,8 @@ export class ToastDecisions {
     try {
       const api = connection()?.api;
       if (!api) throw new Error(labels().unconnected);
-      await api.decide(toast.decision.task, toast.decision.step, decision);
+      const { task, step, digest } = toast.decision;
+      await api.decide(task, step, decision, undefined, digest);
       announce(name, labels().decided(decision, toast.title));
       dismiss(name);
     } catch (error) {
@@ -86,13 +87,25 @@ export class ToastDecisions {
 /**
  * The step that a toast's buttons decide. A toast of an event must name the step that the event itself asks for, so
  * that nobody approves one thing while reading of another.
- * @param {Toast} [toast] @param {BellwireEvent} [event]
+ * @param {Toast} [toast] @param {BellwireEvent} [event] @returns {StepRef | undefined}
  */
 export function stepToDecide(toast, event) {
   const step = toast?.decision;
   if (!isStepRef(step)) return undefined;
+  if (!event) return step;
+  const approval = approvalOf(event);
+  return approval && approval.task === step.task && approval.step === step.step ? approval : undefined;
+}
+
+/**
+ * What a toast says that asks for a decision: the question itself, whatever its event would have it say.
+ * @param {Toast} toast @param {BellwireEvent | undefined} event @param {typeof TOAST_LABELS} labels
+ */
+export function questionText({ title, body }, event, labels) {
   const approval = event && approvalOf(event);
-  return !event || (approval && stepKey(approval) === stepKey(step)) ? step : undefined;
+  if (!approval) return { title, body };
+  if (title === approval.question) return { title, body: undefined };
+  return { title: labels.asking(approval.owner, approval.title), body: approval.question };
 }
 
 /** The name of an approval's toast. @param {StepRef} step */

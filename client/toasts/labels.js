@@ -12,6 +12,8 @@ export const TOAST_LABELS = {
   /** The full name of a button. @param {string} verb @param {string} title */
   decide: (verb, title) => `${verb}: ${title}`,
   asks: 'Approve or reject',
+  /** @param {string} owner @param {string} title */
+  asking: (owner, title) => `${owner} asks for approval: ${title}`,
   /** @param {'approve' | 'reject'} decision @param {string} title */
   decided: (decision, title) => `${decision === 'approve' ? 'Approved' : 'Rejected'}: ${title}`,
   unconnected: 'not connected to the gateway',

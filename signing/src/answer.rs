@@ -30,6 +30,7 @@ fn text(environment: &Environment, answer: &Answer) -> SignedText {
         .field(environment.as_str())
         .field(&answer.task.to_string())
         .field(&answer.step)
+        .field(&answer.digest)
         .field(decision)
         .field(&answer.by)
         .sorted(&answer.groups)
@@ -48,6 +49,7 @@ mod tests {
         let answer = Answer {
             task: TaskId::new(),
             step: "publish".to_owned(),
+            digest: "of what was asked".to_owned(),
             decision: Decision::Reject,
             by: "bob".to_owned(),
             groups: vec!["finance".to_owned()],
@@ -61,6 +63,7 @@ mod tests {
         let changed = [
             Answer { task: TaskId::new(), ..signed.clone() },
             Answer { step: "other".to_owned(), ..signed.clone() },
+            Answer { digest: "of what was not".to_owned(), ..signed.clone() },
             Answer { decision: Decision::Approve, ..signed.clone() },
             Answer { by: "eve".to_owned(), ..signed.clone() },
             Answer { groups: vec![], ..signed.clone() },

@@ -172,15 +172,18 @@ export function taskEvent(task, toast) {
   return event({ type: `bellwire.task.${name}`, subject: `task/${task.id}`, data: { task: { progress: 0, ...task }, ...(toast && { toast }) } });
 }
 
+/** The digest of a question. */
+export const DIGEST = 'A'.repeat(43);
+
 /** An approval asked for, with its toast. */
-export function approvalAsked({ task, step, title = 'Load airports', question = 'Publish 3,376 airports?', owner = 'carol' }, more = {}) {
+export function approvalAsked({ task, step, title = 'Load airports', question = 'Publish 3,376 airports?', owner = 'carol', digest = DIGEST }, more = {}) {
   const toast = { level: 'info', title: question, decision: { task, step } };
-  return event({ type: 'bellwire.approval.asked', id: `${task}.${step}.asked.0`, data: { question: { task, step, title, question, owner }, toast }, ...more });
+  return event({ type: 'bellwire.approval.asked', id: `${task}.${step}.asked.0.${digest}`, data: { question: { task, step, title, question, owner }, digest, toast }, ...more });
 }
 
 /** A decided approval. */
-export function approvalDecided({ task, step, decision = 'approve', by = 'bob' }) {
-  return event({ type: 'bellwire.approval.decided', source: '/gateway/approvals', id: `${task}.${step}.decided.signature`, data: { answer: { task, step, decision, by } } });
+export function approvalDecided({ task, step, digest = DIGEST, decision = 'approve', by = 'bob' }) {
+  return event({ type: 'bellwire.approval.decided', source: '/gateway/approvals', id: `${task}.${step}.decided.${digest}`, data: { answer: { task, step, digest, decision, by } } });
 }
 
 /** A frame of server-sent events. */

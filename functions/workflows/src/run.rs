@@ -9,7 +9,7 @@
 //! - [`messages`]: the events and jobs that a run sends
 
 mod advance;
-mod apply;
+pub(crate) mod apply;
 mod compensate;
 pub(crate) mod event;
 pub(crate) mod messages;

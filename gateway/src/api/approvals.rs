@@ -23,7 +23,7 @@ use super::{problem::Problem, request::read_json, tasks::SCOPE};
 use crate::{
     caller::Caller,
     counted_caller::CountedCaller,
-    dispatch::questions::AskedQuestion,
+    dispatch::questions::{AskedQuestion, Found},
     pod::{Pod, PodState},
 };
 
@@ -45,6 +45,8 @@ pub struct Approval {
     title: String,
     /// The question.
     question: String,
+    /// The digest of all of it and of the people who are asked; an answer names it.
+    digest: String,
     /// The user who started the run.
     owner: String,
     /// The time of the question.
@@ -68,6 +70,9 @@ pub struct NewAnswer {
     decision: Decision,
     /// A comment, 500 characters at most.
     comment: Option<String>,
+    /// The digest of the question that is answered, as `GET /api/approvals` and the event have it. Without it the step must
+    /// ask the caller one question alone.
+    digest: Option<String>,
 }
 
 /// The accepted answer.
@@ -92,7 +97,7 @@ pub struct AcceptedAnswer {
 impl From<AskedQuestion> for Approval {
     fn from(asked: AskedQuestion) -> Self {
         let Question { task, step, title, question, owner, .. } = asked.question;
-        Self { task, step, title, question, owner, asked: asked.asked_at }
+        Self { task, step, title, question, owner, digest: asked.digest, asked: asked.asked_at }
     }
 }
 
@@ -114,7 +119,7 @@ pub async fn list(caller: CountedCaller) -> Result<Json<Approvals>, Problem> {
         (status = 200, body = AcceptedAnswer, description = "the caller's answer is accepted"),
         (status = 400, body = Problem), (status = 401, body = Problem),
         (status = 403, body = Problem, description = "the question is not for the caller"), (status = 404, body = Problem),
-        (status = 409, body = Problem, description = "another user has answered before; the detail names them and the answer"),
+        (status = 409, body = Problem, description = "another user has answered before; the detail names them and the answer. Or the step asks several questions, and the body has no digest"),
         (status = 408, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem),
     ),
 )]
@@ -125,15 +130,12 @@ pub async fn answer(
     body: Body,
 ) -> Result<Json<AcceptedAnswer>, Problem> {
     caller.require(SCOPE)?;
-    let NewAnswer { decision, comment } = read(&caller, &pod, body).await?;
+    let NewAnswer { decision, comment, digest } = read(&caller, &pod, body).await?;
     caller.require_unexpired()?;
-    let (task, asked) = find(&caller, &id, &step).await?;
-    if !asked.audience.includes(&caller.claims.sub, &caller.claims.groups) {
-        let detail = "this question is asked of others; only they can answer it";
-        return Err(Problem::new(StatusCode::FORBIDDEN, "not-asked", detail));
-    }
+    let (task, asked) = find(&caller, &id, &step, digest).await?;
     let (by, groups) = (caller.claims.sub.clone(), caller.claims.groups.clone());
-    let mine = Answer { task, step, decision, by, groups, comment, signature: String::new() };
+    let digest = asked.digest.clone();
+    let mine = Answer { task, step, digest, decision, by, groups, comment, signature: String::new() };
     let mine = caller.environment.key.signing.sign_answer(&caller.environment.name, mine);
     match &asked.answer {
         // Sent again, because the client got no reply or the first pod's answer had not come through the log yet.
@@ -143,7 +145,7 @@ pub async fn answer(
     }
     // Registered before it is published: the run may end, and its question be dropped, as soon as it is read.
     let dispatch = &caller.environment.dispatch;
-    let first = dispatch.await_answer(caller.recipient.clone(), task, mine.step.clone()).await?;
+    let first = dispatch.await_answer(caller.recipient.clone(), task, mine.step.clone(), mine.digest.clone()).await?;
     caller.environment.backplane.log.publish(Destination::Own, &mine.event(audience(&asked))).await?;
     match timeout(LOG_TIMEOUT, first).await {
         Ok(Ok(first)) if first == mine => Ok(Json(mine.into())),
@@ -166,14 +168,30 @@ async fn read(caller: &Caller, pod: &PodState, body: Body) -> Result<NewAnswer, 
     Ok(answer)
 }
 
-async fn find(caller: &Caller, id: &str, step: &str) -> Result<(TaskId, AskedQuestion), Problem> {
+async fn find(
+    caller: &Caller,
+    id: &str,
+    step: &str,
+    digest: Option<String>,
+) -> Result<(TaskId, AskedQuestion), Problem> {
     let not_found = || Problem::not_found("there is no such question, or the run has ended");
     let task: TaskId = id.parse().map_err(|_| not_found())?;
     if !is_step_id(step) {
         return Err(not_found());
     }
-    let asked = caller.environment.dispatch.find_question(task, step.to_owned()).await?.ok_or_else(not_found)?;
-    Ok((task, asked))
+    let dispatch = &caller.environment.dispatch;
+    match dispatch.find_question(caller.recipient.clone(), task, step.to_owned(), digest).await? {
+        Found::One(asked) => Ok((task, *asked)),
+        Found::Nothing => Err(not_found()),
+        Found::NotAsked => {
+            let detail = "this question is asked of others; only they can answer it";
+            Err(Problem::new(StatusCode::FORBIDDEN, "not-asked", detail))
+        }
+        Found::Several => {
+            let detail = "digest: the step asks you more than one question; give the digest of the one that you answer";
+            Err(Problem::new(StatusCode::CONFLICT, "several-questions", detail))
+        }
+    }
 }
 
 /// The people who were asked, and the user who started the run.

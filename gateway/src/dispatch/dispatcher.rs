@@ -239,6 +239,11 @@ impl<W: FlushOutboxes> Dispatcher<W> {
                 warn!(environment = %self.environment, %cursor, "no gateway has signed an answer; it is dropped");
                 false
             }
+            Folded::Untrue => {
+                self.metrics.dropped.increment(1);
+                warn!(environment = %self.environment, %cursor, "a question is not what it claims to be; it is dropped");
+                false
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     command::{Command, SubscribeError, Subscription},
-    questions::{AskedQuestion, Questions},
+    questions::{AskedQuestion, Found, Questions},
     registry::Recipient,
     task_list::{Admission, TaskList},
 };
@@ -83,21 +83,28 @@ impl DispatcherHandle {
         self.query(move |_, questions| questions.open(&user.user, &user.groups, max)).await
     }
 
-    /// The question of a step, answered or not.
-    pub async fn find_question(&self, task: TaskId, step: String) -> Result<Option<AskedQuestion>, DispatcherEnded> {
-        self.query(move |_, questions| questions.find(task, &step)).await
+    /// The question of a step to a user, answered or not: the one of this digest, or else the only one.
+    pub async fn find_question(
+        &self,
+        user: Arc<Recipient>,
+        task: TaskId,
+        step: String,
+        digest: Option<String>,
+    ) -> Result<Found, DispatcherEnded> {
+        self.query(move |_, questions| questions.find(task, &step, digest.as_deref(), &user.user, &user.groups)).await
     }
 
-    /// Registers a user for the first answer to a step's question; the receiver closes without one if the question is
+    /// Registers a user for the first answer to the question of this digest; the receiver closes without one if the question is
     /// dropped.
     pub async fn await_answer(
         &self,
         user: Arc<Recipient>,
         task: TaskId,
         step: String,
+        digest: String,
     ) -> Result<oneshot::Receiver<Answer>, DispatcherEnded> {
         let (reply, answer) = oneshot::channel();
-        self.query(move |_, questions| questions.wait(task, &step, &user.user, reply)).await?;
+        self.query(move |_, questions| questions.wait(task, &step, &digest, &user.user, reply)).await?;
         Ok(answer)
     }
 

@@ -10,7 +10,7 @@ use std::{
 use jiff::Timestamp;
 use model::{
     Audience, Event, TaskId, Term,
-    approval::{Answer, DECIDED, Question},
+    approval::{ASKED, Answer, DECIDED, Question},
 };
 use signing::Verifier;
 use tokio::sync::oneshot;
@@ -29,6 +29,8 @@ const MAX_WAITERS: usize = 1024;
 pub struct AskedQuestion {
     /// The question.
     pub question: Question,
+    /// Its digest: see [`Question::digest`].
+    pub digest: String,
     /// The people who may answer.
     pub audience: Audience,
     /// The time of its first event.
@@ -37,11 +39,27 @@ pub struct AskedQuestion {
     pub answer: Option<Answer>,
 }
 
-/// A step of a run.
-type StepKey = (TaskId, Arc<str>);
+/// What a step asks: the step's id and the question's digest. Every worker may ask in the name of every step, so that there
+/// may be several; a run counts the answer to its own alone.
+type StepQuestion = (Arc<str>, Arc<str>);
+/// A question of a run.
+type QuestionKey = (TaskId, StepQuestion);
+
+/// The question that somebody means to answer.
+#[derive(Debug)]
+pub enum Found {
+    /// There is none.
+    Nothing,
+    /// It is put to others.
+    NotAsked,
+    /// It.
+    One(Box<AskedQuestion>),
+    /// The step asks them several, and it was not said which is meant.
+    Several,
+}
 
 #[derive(Debug)]
-struct StepEntry {
+struct QuestionEntry {
     question: Option<(Question, Audience, Timestamp)>,
     answer: Option<Answer>,
     updated: Timestamp,
@@ -59,19 +77,21 @@ pub enum Folded {
     Late,
     /// It claims to be an answer, and no gateway has signed it.
     Unsigned,
+    /// It claims to be a question, and is none or claims the digest of another.
+    Untrue,
 }
 
 /// The questions of runs that have not ended.
 #[derive(Debug)]
 pub struct Questions {
     verifier: Verifier,
-    runs: HashMap<TaskId, BTreeMap<Arc<str>, StepEntry>>,
+    runs: HashMap<TaskId, BTreeMap<StepQuestion, QuestionEntry>>,
     /// The unanswered ones, by whom they are put to; the newest has the greatest key.
-    open: HashMap<Term, BTreeSet<(Timestamp, StepKey)>>,
-    updates: BTreeSet<(Timestamp, StepKey)>,
+    open: HashMap<Term, BTreeSet<(Timestamp, QuestionKey)>>,
+    updates: BTreeSet<(Timestamp, QuestionKey)>,
     shares: Shares,
     /// By owner, the oldest first.
-    ages: HashMap<String, BTreeSet<(Timestamp, StepKey)>>,
+    ages: HashMap<String, BTreeSet<(Timestamp, QuestionKey)>>,
 }
 
 impl Questions {
@@ -96,9 +116,15 @@ impl Questions {
                 None => Folded::Unsigned,
             };
         }
-        if let Some(question) = Question::of(event).filter(|question| !has_ended(question.task)) {
-            let (task, step) = (question.task, question.step.clone());
-            self.change(task, &step, time, |entry| {
+        if event.event_type != ASKED {
+            return Folded::Counts;
+        }
+        let Some((question, digest)) = Question::with_digest(event) else {
+            return Folded::Untrue;
+        };
+        if !has_ended(question.task) {
+            let (task, name) = (question.task, (question.step.as_str().into(), digest.into()));
+            self.change(task, name, time, |entry| {
                 // Asked again it is the same question, to the same people.
                 if entry.question.is_none() {
                     entry.owner.clone_from(&question.owner);
@@ -110,12 +136,12 @@ impl Questions {
     }
 
     fn answer(&mut self, answer: Answer, time: Timestamp) -> Folded {
-        let (task, step) = (answer.task, answer.step.clone());
-        let entry = self.runs.get(&task).and_then(|steps| steps.get(step.as_str()));
+        let (task, name) = (answer.task, named(&answer.step, &answer.digest));
+        let entry = self.runs.get(&task).and_then(|asked| asked.get(&name));
         if entry.is_some_and(|entry| entry.answer.is_some()) {
             return Folded::Late;
         }
-        self.change(task, &step, time, |entry| {
+        self.change(task, name, time, |entry| {
             entry.waiters.drain(..).for_each(|(_, waiter)| drop(waiter.send(answer.clone())));
             entry.answer = Some(answer);
         });
@@ -127,9 +153,9 @@ impl Questions {
         *self = Self::new(self.verifier.clone());
     }
 
-    fn change(&mut self, task: TaskId, step: &str, time: Timestamp, change: impl FnOnce(&mut StepEntry)) {
-        let entry = self.take(task, step);
-        let mut entry = entry.unwrap_or_else(|| StepEntry {
+    fn change(&mut self, task: TaskId, name: StepQuestion, time: Timestamp, change: impl FnOnce(&mut QuestionEntry)) {
+        let entry = self.take(task, &name);
+        let mut entry = entry.unwrap_or_else(|| QuestionEntry {
             question: None,
             answer: None,
             updated: time,
@@ -138,18 +164,18 @@ impl Questions {
         });
         entry.updated = entry.updated.max(time);
         change(&mut entry);
-        self.put((task, step.into()), entry);
+        self.put((task, name), entry);
         while self.updates.len() > MAX_QUESTIONS {
             let owner = self.shares.largest();
             let oldest = owner.and_then(|owner| self.ages.get(&*owner)?.first().cloned());
-            let Some((_, (task, step))) = oldest else {
+            let Some((_, (task, name))) = oldest else {
                 return;
             };
-            self.take(task, &step);
+            self.take(task, &name);
         }
     }
 
-    fn put(&mut self, key: StepKey, entry: StepEntry) {
+    fn put(&mut self, key: QuestionKey, entry: QuestionEntry) {
         for (term, asked) in entry.open_terms() {
             self.open.entry(term.clone()).or_default().insert((asked, key.clone()));
         }
@@ -160,13 +186,13 @@ impl Questions {
         self.runs.entry(key.0).or_default().insert(key.1, entry);
     }
 
-    fn take(&mut self, task: TaskId, step: &str) -> Option<StepEntry> {
-        let steps = self.runs.get_mut(&task)?;
-        let (step, entry) = steps.remove_entry(step)?;
-        if steps.is_empty() {
+    fn take(&mut self, task: TaskId, name: &StepQuestion) -> Option<QuestionEntry> {
+        let asked = self.runs.get_mut(&task)?;
+        let (name, entry) = asked.remove_entry(name)?;
+        if asked.is_empty() {
             self.runs.remove(&task);
         }
-        let key = (task, step);
+        let key = (task, name);
         for (term, asked) in entry.open_terms() {
             remove_from(&mut self.open, term, &(asked, key.clone()));
         }
@@ -179,14 +205,14 @@ impl Questions {
 
     /// Drops the questions of a run that has ended.
     pub fn end(&mut self, task: TaskId) {
-        let steps: Vec<_> = self.runs.get(&task).into_iter().flat_map(BTreeMap::keys).cloned().collect();
-        steps.iter().for_each(|step| drop(self.take(task, step)));
+        let asked: Vec<_> = self.runs.get(&task).into_iter().flat_map(BTreeMap::keys).cloned().collect();
+        asked.iter().for_each(|name| drop(self.take(task, name)));
     }
 
     /// Drops the questions without an event since.
     pub fn evict(&mut self, horizon: Timestamp) {
-        while let Some((_, (task, step))) = self.updates.first().filter(|(updated, _)| *updated < horizon).cloned() {
-            self.take(task, &step);
+        while let Some((_, (task, name))) = self.updates.first().filter(|(updated, _)| *updated < horizon).cloned() {
+            self.take(task, &name);
         }
     }
 
@@ -204,21 +230,39 @@ impl Questions {
             newest.extend(Newest::of(rest));
             // Asked of several terms of the user it comes once from each.
             if last.replace(first) != Some(first) {
-                asked.extend(self.find(first.1.0, &first.1.1));
+                let (task, name) = &first.1;
+                asked.extend(self.runs.get(task).and_then(|asked| asked.get(name)?.question(name)));
             }
         }
         asked
     }
 
-    /// The question of a step.
-    pub fn find(&self, task: TaskId, step: &str) -> Option<AskedQuestion> {
-        self.runs.get(&task)?.get(step)?.question()
+    /// The question of a step to a user, answered or not: the one of this digest, or else the only one.
+    pub fn find(&self, task: TaskId, step: &str, digest: Option<&str>, user: &str, groups: &[String]) -> Found {
+        let Some(asked) = self.runs.get(&task) else {
+            return Found::Nothing;
+        };
+        let from = named(step, digest.unwrap_or_default());
+        let of_step = asked.range(from..).take_while(|((of, _), _)| **of == *step);
+        let meant = of_step.filter(|((_, other), _)| digest.is_none_or(|digest| **other == *digest));
+        let mut found = Found::Nothing;
+        for question in meant.filter_map(|(name, entry)| entry.question(name)) {
+            found = match found {
+                found if !question.audience.includes(user, groups) => match found {
+                    Found::Nothing => Found::NotAsked,
+                    found => found,
+                },
+                Found::One(_) => return Found::Several,
+                _ => Found::One(Box::new(question)),
+            };
+        }
+        found
     }
 
     /// Replies to a user with the first answer as soon as there is one; drops `reply` if there is no such question, or no
     /// more, or too many wait for it.
-    pub fn wait(&mut self, task: TaskId, step: &str, user: &str, reply: oneshot::Sender<Answer>) {
-        let Some(step) = self.runs.get_mut(&task).and_then(|steps| steps.get_mut(step)) else {
+    pub fn wait(&mut self, task: TaskId, step: &str, digest: &str, user: &str, reply: oneshot::Sender<Answer>) {
+        let Some(step) = self.runs.get_mut(&task).and_then(|asked| asked.get_mut(&named(step, digest))) else {
             return;
         };
         step.waiters.retain(|(_, waiter)| !waiter.is_closed());
@@ -233,13 +277,17 @@ impl Questions {
     }
 }
 
+fn named(step: &str, digest: &str) -> StepQuestion {
+    (step.into(), digest.into())
+}
+
 /// A list of questions from some place on, compared by the first.
 struct Newest<'a, L> {
-    first: &'a (Timestamp, StepKey),
+    first: &'a (Timestamp, QuestionKey),
     rest: L,
 }
 
-impl<'a, L: Iterator<Item = &'a (Timestamp, StepKey)>> Newest<'a, L> {
+impl<'a, L: Iterator<Item = &'a (Timestamp, QuestionKey)>> Newest<'a, L> {
     fn of(mut list: L) -> Option<Self> {
         list.next().map(|first| Self { first, rest: list })
     }
@@ -274,10 +322,10 @@ fn remove_from<K: Eq + Hash, V: Ord>(lists: &mut HashMap<K, BTreeSet<V>>, name: 
     }
 }
 
-impl StepEntry {
-    fn question(&self) -> Option<AskedQuestion> {
+impl QuestionEntry {
+    fn question(&self, (_, digest): &StepQuestion) -> Option<AskedQuestion> {
         let (question, audience, asked_at) = self.question.clone()?;
-        Some(AskedQuestion { question, audience, asked_at, answer: self.answer.clone() })
+        Some(AskedQuestion { question, digest: digest.to_string(), audience, asked_at, answer: self.answer.clone() })
     }
 
     /// The terms of its audience while it is unanswered, each with the time of the question.
@@ -311,9 +359,21 @@ mod tests {
     }
 
     fn answer(task: TaskId, step: &str, by: &str, decision: Decision) -> Event {
-        let (by, step) = (by.to_owned(), step.to_owned());
-        let unsigned = Answer { task, step, decision, by, groups: vec![], comment: None, signature: String::new() };
+        let (by, step, digest) = (by.to_owned(), step.to_owned(), digest(task, step));
+        let unsigned =
+            Answer { task, step, digest, decision, by, groups: vec![], comment: None, signature: String::new() };
         key().sign_answer(&"prod".parse().unwrap(), unsigned).event(Audience::user("ada"))
+    }
+
+    fn digest(task: TaskId, step: &str) -> String {
+        Question::with_digest(&question(task, step, 0)).unwrap().1
+    }
+
+    fn find(questions: &Questions, task: TaskId) -> AskedQuestion {
+        match questions.find(task, "publish", None, "bob", &finance()) {
+            Found::One(question) => *question,
+            other => panic!("{other:?}"),
+        }
     }
 
     fn finance() -> Vec<String> {
@@ -329,12 +389,12 @@ mod tests {
         assert_eq!((open.len(), open[0].asked_at), (1, now));
         assert!(questions.open("bob", &[], 9).is_empty());
         let (reply, mut received) = oneshot::channel();
-        questions.wait(task, "publish", "bob", reply);
+        questions.wait(task, "publish", &digest(task, "publish"), "bob", reply);
         questions.fold(&answer(task, "publish", "bob", Decision::Approve), now, |_| false);
         questions.fold(&answer(task, "publish", "eve", Decision::Reject), now, |_| false);
         assert_eq!(received.try_recv().unwrap().by, "bob");
         assert!(questions.open("bob", &finance(), 9).is_empty());
-        assert_eq!(questions.find(task, "publish").unwrap().answer.unwrap().by, "bob");
+        assert_eq!(find(&questions, task).answer.unwrap().by, "bob");
         // Asked again by a worker that had not read the answer.
         questions.fold(&question(task, "publish", 2), now, |_| false);
         assert!(questions.open("bob", &finance(), 9).is_empty());
@@ -357,7 +417,34 @@ mod tests {
         }
         assert_eq!(questions.fold(&signed, now, |_| false), Folded::Counts);
         assert_eq!(questions.fold(&answer(task, "publish", "amy", Decision::Approve), now, |_| false), Folded::Late);
-        assert_eq!(questions.find(task, "publish").unwrap().answer.unwrap().by, "bob");
+        assert_eq!(find(&questions, task).answer.unwrap().by, "bob");
+    }
+
+    #[test]
+    fn another_question_in_the_name_of_a_step_is_another_with_an_answer_of_its_own() {
+        let (mut questions, task, now) = (no_questions(), TaskId::new(), Timestamp::now());
+        let asked = Question::of(&question(task, "publish", 0)).unwrap();
+        let pizza = Question { question: "Pizza?".to_owned(), ..asked.clone() };
+        let (finance_asked, bob_asked) = ("group:finance".parse().unwrap(), Audience::user("bob"));
+        let forged = [pizza.event(finance_asked, None, 0), asked.event(bob_asked, None, 0)];
+        for event in forged.iter().chain([&question(task, "publish", 0)]) {
+            assert_eq!(questions.fold(event, now, |_| false), Folded::Counts);
+        }
+        let mut misleading = pizza.event("group:finance".parse().unwrap(), None, 1);
+        misleading.data.as_mut().unwrap()["digest"] = digest(task, "publish").into();
+        assert_eq!(questions.fold(&misleading, now, |_| false), Folded::Untrue);
+        assert_eq!(questions.open("bob", &finance(), 9).len(), 3);
+        assert!(matches!(questions.find(task, "publish", None, "bob", &finance()), Found::Several));
+        assert!(matches!(questions.find(task, "publish", None, "eve", &[]), Found::NotAsked));
+        assert!(matches!(questions.find(task, "publish", Some("x"), "bob", &finance()), Found::Nothing));
+        questions.fold(&answer(task, "publish", "bob", Decision::Approve), now, |_| false);
+        let open = questions.open("bob", &finance(), 9);
+        assert!(open.len() == 2 && open.iter().all(|open| open.digest != digest(task, "publish")), "{open:?}");
+        let Found::One(mine) = questions.find(task, "publish", Some(&digest(task, "publish")), "bob", &finance())
+        else {
+            panic!("it is answered");
+        };
+        assert_eq!(mine.answer.unwrap().by, "bob");
     }
 
     #[test]
@@ -366,7 +453,7 @@ mod tests {
         questions.fold(&question(task, "one", 0), now, |_| false);
         questions.fold(&question(task, "two", 0), now + Duration::from_secs(2), |_| false);
         let (reply, mut received) = oneshot::channel();
-        questions.wait(task, "one", "bob", reply);
+        questions.wait(task, "one", &digest(task, "one"), "bob", reply);
         questions.evict(now + Duration::from_secs(1));
         assert_eq!((questions.updates.len(), questions.open("bob", &finance(), 9).len()), (1, 1));
         assert!(received.try_recv().is_err());
@@ -403,7 +490,7 @@ mod tests {
         for n in 0..MAX_QUESTIONS + 10 {
             questions.fold(&question(task, &format!("s{n}"), 0), now + Duration::from_secs(1), |_| false);
         }
-        assert!(questions.find(bobs.task, "publish").is_some(), "the oldest of all");
+        assert_eq!(find(&questions, bobs.task).question, bobs, "the oldest of all");
     }
 
     #[test]
@@ -411,8 +498,8 @@ mod tests {
         let (mut questions, task, now) = (no_questions(), TaskId::new(), Timestamp::now());
         let audiences = ["group:finance user:bob", "group:ops", "environment group:ops", "user:eve"];
         for (n, audience) in (0..).zip(audiences) {
-            let mut event = question(task, &format!("s{n}"), 0);
-            event.audience = audience.parse().unwrap();
+            let asked = Question::of(&question(task, &format!("s{n}"), 0)).unwrap();
+            let event = asked.event(audience.parse().unwrap(), None, 0);
             questions.fold(&event, now + Duration::from_secs(n), |_| false);
         }
         let groups = ["finance".to_owned(), "ops".to_owned()];
@@ -428,11 +515,11 @@ mod tests {
         let mut waiting = Vec::new();
         for _ in 0..100 {
             let (reply, received) = oneshot::channel();
-            questions.wait(task, "publish", "eve", reply);
+            questions.wait(task, "publish", &digest(task, "publish"), "eve", reply);
             waiting.push(received);
         }
         let (reply, mut bobs) = oneshot::channel();
-        questions.wait(task, "publish", "bob", reply);
+        questions.wait(task, "publish", &digest(task, "publish"), "bob", reply);
         questions.fold(&answer(task, "publish", "bob", Decision::Approve), now, |_| false);
         assert_eq!(bobs.try_recv().unwrap().by, "bob");
         assert_eq!(waiting.iter_mut().filter_map(|one| one.try_recv().ok()).count(), MAX_WAITERS_PER_USER);

@@ -3,7 +3,7 @@ import { after, afterEach, before, beforeEach, test } from 'node:test';
 
 import { isStepRef } from '../../../client/module/approval.js';
 import { inState, launch, listen, pageErrors, setHidden, until } from '../browser.js';
-import { approvalAsked, approvalDecided, event, FakeGateway, problem, taskEvent, toast, token } from '../fake-gateway.js';
+import { approvalAsked, approvalDecided, DIGEST, event, FakeGateway, problem, taskEvent, toast, token } from '../fake-gateway.js';
 
 const [RUN, OTHER] = ['01JD0000000000000000000001', '01JD0000000000000000000002'];
 let browser, context, page, gateway, errors;
@@ -39,7 +39,7 @@ async function open(tab = page) {
   return tab;
 }
 
-const question = (more) => ({ task: RUN, step: 'approve', question: 'Publish 3,376 airports?', ...more });
+const question = (more) => ({ task: RUN, step: 'approve', digest: DIGEST, question: 'Publish 3,376 airports?', ...more });
 const titles = async (tab = page) => (await tab.locator('bellwire-toasts .toast:not([inert]) .title').allInnerTexts()).map((text) => text.replace(/^\w+:\s+/, ''));
 const inToast = (name) => page.locator('bellwire-toasts').getByRole('button', { name });
 const inList = (name) => page.locator('bellwire-approvals').getByRole('button', { name });
@@ -56,7 +56,7 @@ test('a toast that asks has two buttons, stays, and answers through the API', as
   await inToast('Reject: Publish 3,376 airports?').waitFor();
   await inToast('Approve: Publish 3,376 airports?').click();
   await until(() => gateway.decisions, (all) => all.length === 1);
-  assert.deepEqual(gateway.decisions, [{ task: RUN, step: 'approve', decision: 'approve' }]);
+  assert.deepEqual(gateway.decisions, [{ task: RUN, step: 'approve', digest: DIGEST, decision: 'approve' }]);
   assert.ok(gateway.requests.includes(`POST /api/tasks/${RUN}/steps/approve`));
   await until(titles, (all) => all.length === 0);
 });
@@ -182,12 +182,38 @@ test('buttons are only on the event that asks, and only for a step that has a pr
     gateway.send(toast('no question', { toast: { decision }, event: { type: 'bellwire.approval.asked' } }));
   }
   gateway.send(toast('a message', { toast: { decision: { task: RUN, step: 'approve' } } }));
-  gateway.send(approvalAsked(question({ step: 'two' }), { data: { question: { task: RUN, step: 'two', question: 'two?' }, toast: { level: 'info', title: 'another', decision: { task: OTHER, step: 'two' } } } }));
+  gateway.send(approvalAsked(question({ step: 'two' }), { data: { question: { task: RUN, step: 'two', question: 'two?' }, digest: DIGEST, toast: { level: 'info', title: 'another', decision: { task: OTHER, step: 'two' } } } }));
   gateway.send(toast('the last', { toast: { level: 'error' } }));
   await until(titles, (all) => all.includes('the last'));
   assert.equal(await page.locator('bellwire-toasts .decide').count(), 0);
   await assert.rejects(page.evaluate(() => connection.api.decide('../events', 'x', 'approve')), /names no step/);
   assert.equal(gateway.requests.some((request) => request.startsWith('POST')), false);
+});
+
+test('two questions in the name of one step are two, and each answer names its own', async () => {
+  const pizza = 'B'.repeat(43);
+  gateway.approvals = [question({ digest: pizza, question: 'Pizza?' })];
+  await open();
+  gateway.send(approvalAsked(question({ digest: pizza, question: 'Pizza?' })));
+  gateway.send(approvalAsked(question()));
+  await until(titles, (all) => all.length === 2);
+  await until(listed, (all) => all.join() === 'Pizza?,Publish 3,376 airports?');
+  await inList('Approve: Pizza?').click();
+  await until(titles, (all) => all.join() === 'Publish 3,376 airports?');
+  await inToast('Reject: Publish 3,376 airports?').click();
+  await until(listed, (all) => all.length === 0);
+  assert.deepEqual(gateway.decisions.map(({ digest, decision }) => [digest, decision]), [[pizza, 'approve'], [DIGEST, 'reject']]);
+});
+
+test('a toast with buttons says what is asked, whatever its event would have it say', async () => {
+  await open();
+  const asks = { level: 'info', title: 'Lunch', body: 'Pizza?', decision: { task: RUN, step: 'approve' } };
+  gateway.send(approvalAsked(question({ step: 'two' }), { id: 'undigested', data: { question: question({ step: 'two' }), toast: { ...asks, title: 'without a digest', decision: { task: RUN, step: 'two' } } } }));
+  gateway.send(approvalAsked(question(), { data: { question: question({ title: 'Load airports', owner: 'carol' }), digest: DIGEST, toast: asks } }));
+  await until(titles, (all) => all.includes('carol asks for approval: Load airports'));
+  assert.equal((await titles()).includes('Lunch'), false);
+  await page.locator('bellwire-toasts .body').getByText('Publish 3,376 airports?').waitFor();
+  assert.equal(await page.locator('bellwire-toasts .decide').count(), 2);
 });
 
 test('questions do not fold into a burst', async () => {
@@ -204,7 +230,7 @@ test('the list shows what waits at the start, and what is asked and answered lat
   assert.equal(await isEmpty(), false);
   gateway.send(approvalAsked(question({ task: OTHER, question: '<b>second</b>' })));
   await until(listed, (all) => all.join() === 'Publish 3,376 airports?,<b>second</b>');
-  gateway.send(approvalAsked(question(), { id: 'asked again', data: { question: question() } }));
+  gateway.send(approvalAsked(question(), { id: 'asked again', data: { question: question(), digest: DIGEST } }));
   gateway.send(approvalDecided(question({ task: OTHER })));
   gateway.send(approvalDecided(question()));
   await until(listed, (all) => all.length === 0);
@@ -220,7 +246,7 @@ test('one answers in the list, with a comment, and what was being written elsewh
   await first.fill(' looks right ');
   await inList('Approve: Publish 3,376 airports?').click();
   await until(listed, (all) => all.join() === 'Second?');
-  assert.deepEqual(gateway.decisions, [{ task: RUN, step: 'approve', decision: 'approve', comment: 'looks right' }]);
+  assert.deepEqual(gateway.decisions, [{ task: RUN, step: 'approve', digest: DIGEST, decision: 'approve', comment: 'looks right' }]);
   assert.equal(await page.locator('bellwire-approvals .comment').inputValue(), 'half a sen');
 });
 

@@ -23,6 +23,7 @@ over_both_backplanes! {
     a_job_that_no_gateway_granted_is_given_up_and_its_claimed_owner_hears_nothing,
     a_retried_job_is_still_its_owners,
     a_forged_answer_neither_decides_nor_keeps_the_true_one_away,
+    a_forged_question_neither_hides_the_true_one_nor_takes_its_answer,
     a_publisher_says_nothing_that_only_gateways_and_workers_say,
     nobody_takes_the_id_of_a_tasks_end_before_it_ends,
     no_task_is_of_every_environment,
@@ -139,6 +140,7 @@ async fn a_forged_answer_neither_decides_nor_keeps_the_true_one_away(cluster: Cl
     assert_eq!(browser.next().await.data["type"], "bellwire.approval.asked");
     let forged = Answer {
         task,
+        digest: asked.digest(&Audience::user("ada")),
         step,
         decision: Decision::Approve,
         by: "ada".to_owned(),
@@ -161,6 +163,58 @@ async fn a_forged_answer_neither_decides_nor_keeps_the_true_one_away(cluster: Cl
     let (status, accepted) = answer(pod.request("POST", &path, &token).body(body)).await;
     assert_eq!((status, &accepted["decision"]), (200, &json!("reject")), "{accepted}");
     assert_eq!(browser.next().await.data["data"]["answer"]["decision"], "reject");
+}
+
+async fn a_forged_question_neither_hides_the_true_one_nor_takes_its_answer(cluster: Cluster) {
+    let pod = cluster.pod().await;
+    let (task, step) = (TaskId::new(), "publish".to_owned());
+    let (bob, mal) = (cluster.token("bob", "prod"), cluster.token("mal", "prod"));
+    let asked = |question: &str, audience: &str| {
+        let (step, title, question) = (step.clone(), "Airports".to_owned(), question.to_owned());
+        Question { task, step, title, question, owner: "ada".to_owned() }.event(audience.parse().unwrap(), None, 0)
+    };
+    let (pizza, pay) = ("Shall we order pizza?", "Pay 1,000,000?");
+    let worker = kind("imports");
+    for forged in [asked(pizza, "user:bob"), asked(pay, "user:mal")] {
+        publish(&cluster, Role::Worker(&worker), &forged).await;
+    }
+    publish(&cluster, Role::Worker(&kind(WORKFLOWS)), &asked(pay, "user:bob")).await;
+    let listed = async |token: &str, questions: &[&str]| {
+        until(&format!("these are open: {questions:?}"), async || {
+            let (_, list) = answer(pod.request("GET", "/api/approvals", token)).await;
+            let open = list["approvals"].as_array().unwrap().clone();
+            let mut texts: Vec<_> = open.iter().map(|one| one["question"].as_str().unwrap()).collect();
+            texts.sort_unstable();
+            (texts == questions).then(|| open.clone())
+        })
+        .await
+    };
+    let open = listed(&bob, &[pay, pizza]).await;
+    let digest = |open: &[Value], question: &str| {
+        open.iter().find(|one| one["question"] == question).map(|one| one["digest"].clone()).unwrap()
+    };
+    let (true_one, forged) = (digest(&open, pay), digest(&open, pizza));
+    let mals = digest(&listed(&mal, &[pay]).await, pay);
+    let path = format!("/api/tasks/{task}/steps/publish");
+    let decide = async |token: &str, digest: Option<&Value>| {
+        let mut body = json!({ "decision": "approve" });
+        if let Some(digest) = digest {
+            body["digest"] = digest.clone();
+        }
+        answer(pod.request("POST", &path, token).body(body.to_string())).await
+    };
+    let (status, problem) = decide(&bob, None).await;
+    assert_eq!((status, &problem["type"]), (409, &json!("urn:bellwire:problem:several-questions")), "{problem}");
+    assert_eq!(decide(&bob, Some(&json!("of no question"))).await.0, 404);
+    assert_eq!(decide(&mal, Some(&true_one)).await.0, 403, "the same text, put to others");
+    for (token, digest) in [(&bob, &forged), (&mal, &mals)] {
+        assert_eq!(decide(token, Some(digest)).await.0, 200);
+    }
+    listed(&bob, &[pay]).await;
+    // Sent again without a word on which, it is not taken for an answer to the other.
+    assert_eq!(decide(&bob, None).await.0, 409);
+    assert_eq!(decide(&bob, Some(&true_one)).await.0, 200);
+    listed(&bob, &[]).await;
 }
 
 async fn a_publisher_says_nothing_that_only_gateways_and_workers_say(cluster: Cluster) {

@@ -2,7 +2,7 @@
 //! the messages that follow.
 
 use jiff::Timestamp;
-use model::{Audience, TaskId, TaskState};
+use model::{TaskId, TaskState};
 use runtime::{DatabaseError, database::Transaction};
 use serde_json::{Map, Value};
 use storage::FileKey;
@@ -14,6 +14,7 @@ use super::{
 use crate::{
     definition::expression,
     run::{
+        apply::Asked,
         event::RunEvent,
         messages,
         resolve::{self, Resolver},
@@ -74,8 +75,8 @@ impl Update {
         let mut run = before.clone();
         let mut transition = Transition { run: &mut run, now: self.now, limits: self.limits, actions: Vec::new() };
         for event in events {
-            let audience = audience_of(transaction, transition.run, &event)?;
-            transition.apply(event, &audience);
+            let asked = asked(transaction, transition.run, &event)?;
+            transition.apply(event, asked.as_ref());
         }
         let (now, most_items) = (self.now, self.limits.most_items);
         let mut load_items = |run: &Run, step: usize| store::load_items(transaction, run, step);
@@ -151,17 +152,17 @@ impl Update {
     }
 }
 
-/// The audience of the question that an answer is to; empty for other events.
-fn audience_of(transaction: &mut dyn Transaction, run: &Run, event: &RunEvent) -> Result<Audience, DatabaseError> {
+/// What the run asks at the step of an answer; none for other events.
+fn asked(transaction: &mut dyn Transaction, run: &Run, event: &RunEvent) -> Result<Option<Asked>, DatabaseError> {
     let RunEvent::Answered(answer) = event else {
-        return Ok(Audience::default());
+        return Ok(None);
     };
     let step = run.definition.step_index(&answer.step).filter(|step| !run.steps[*step].items.is_empty());
     let Some(step) = step else {
-        return Ok(Audience::default());
+        return Ok(None);
     };
-    let question = store::load_input(transaction, run, ItemIndex { step, item: 0 })?;
-    Ok(question["audience"].as_str().and_then(|audience| audience.parse().ok()).unwrap_or_default())
+    let question = messages::question(run, step, &store::load_input(transaction, run, ItemIndex { step, item: 0 })?);
+    Ok(question.map(|(question, audience)| Asked { digest: question.digest(&audience), audience }))
 }
 
 /// The message of an action, with its id in the outbox.

@@ -17,9 +17,17 @@ const MAX_UNDONE_AGAIN: u32 = 20;
 /// In characters.
 const MAX_COMMENT: usize = 500;
 
+/// What a run asks at a step.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) audience: Audience,
+    /// The digest of the question.
+    pub(crate) digest: String,
+}
+
 impl Transition<'_> {
-    /// Applies an event; `audience` is the audience of the question that it answers.
-    pub(crate) fn apply(&mut self, event: RunEvent, audience: &Audience) {
+    /// Applies an event; `asked` is the run's own question at the step of an answer.
+    pub(crate) fn apply(&mut self, event: RunEvent, asked: Option<&Asked>) {
         match event {
             RunEvent::TaskProgressed(task, progress) => {
                 if let Some((index, _)) = self.run.find(task) {
@@ -37,7 +45,7 @@ impl Transition<'_> {
                     self.task_ended(index, attempt, outcome);
                 }
             }
-            RunEvent::Answered(answer) => self.answered(answer, audience),
+            RunEvent::Answered(answer) => self.answered(answer, asked),
             RunEvent::Cancelled => self.run.cancelled = true,
             RunEvent::LogGap => self.submit_again(),
         }
@@ -78,15 +86,19 @@ impl Transition<'_> {
         }
     }
 
-    fn answered(&mut self, answer: Answer, audience: &Audience) {
-        let Answer { step, decision, by, groups, comment, .. } = answer;
+    fn answered(&mut self, answer: Answer, asked: Option<&Asked>) {
+        let Answer { step, digest, decision, by, groups, comment, .. } = answer;
         let Some(index) = self.run.definition.step_index(&step).map(|step| ItemIndex { step, item: 0 }) else {
             return;
         };
         if self.run.steps[index.step].items.first().is_none_or(|item| item.state != ItemState::Asked) {
             return;
         }
-        if !audience.includes(&by, &groups) {
+        let Some(asked) = asked.filter(|asked| asked.digest == digest) else {
+            tracing::warn!(run = %self.run.id, step, by, "another question than the run's was answered; it does not count");
+            return;
+        };
+        if !asked.audience.includes(&by, &groups) {
             tracing::warn!(run = %self.run.id, step, by, "somebody who was not asked has answered; it does not count");
             return;
         }

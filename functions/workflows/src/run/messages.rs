@@ -147,18 +147,22 @@ fn toast(run: &Run, task: &Task) -> Option<Toast> {
     }
 }
 
-/// The question of an approval, with its resolved audience and text.
-pub(crate) fn question_event(run: &Run, index: ItemIndex, resolved: &Value) -> Option<Event> {
-    let audience: Audience = resolved["audience"].as_str()?.parse().ok()?;
-    let text = resolved["question"].as_str()?.to_owned();
-    let (round, title) = (run.item(index).round, in_one_line(&run.title));
+/// The question of an approval and its audience, of their resolved texts.
+pub(crate) fn question(run: &Run, step: usize, resolved: &Value) -> Option<(Question, Audience)> {
     let question = Question {
         task: run.id,
-        step: run.step_definition(index.step).id.clone(),
-        title: shortened(&title, MAX_TITLE),
-        question: text.clone(),
+        step: run.step_definition(step).id.clone(),
+        title: shortened(&in_one_line(&run.title), MAX_TITLE),
+        question: resolved["question"].as_str()?.to_owned(),
         owner: run.owner.clone(),
     };
+    Some((question, resolved["audience"].as_str()?.parse().ok()?))
+}
+
+/// The event that asks the question of an approval.
+pub(crate) fn question_event(run: &Run, index: ItemIndex, resolved: &Value) -> Option<Event> {
+    let (question, audience) = question(run, index.step, resolved)?;
+    let (round, title, text) = (run.item(index).round, in_one_line(&run.title), question.question.clone());
     let toast = (round == 0).then(|| {
         let title =
             format!("{} asks for approval: {}", shortened(&in_one_line(&run.owner), 60), shortened(&title, 100));

@@ -9,6 +9,7 @@ use model::{
 use serde_json::{Map, Value, json};
 
 use super::{
+    apply::Asked,
     event::{RunEvent, TaskOutcome},
     messages::{self, question_event},
     state::{ItemIndex, ItemState, Operation, Phase, Run, StepRun},
@@ -59,9 +60,9 @@ impl TestRun {
         let limits = Limits { most_items: 100, items_at_once: 2, step_timeout: 60_000 };
         let resolved = &self.resolved;
         let mut transition = Transition { run: &mut self.run, now: self.now, limits, actions: Vec::new() };
-        let audience = "user:bob group:reviewers".parse().unwrap();
+        let asked = Asked { audience: "user:bob group:reviewers".parse().unwrap(), digest: "of it".to_owned() };
         for event in events {
-            transition.apply(event, &audience);
+            transition.apply(event, Some(&asked));
         }
         let resolve = &mut |run: &Run, step: usize, operation: Operation| {
             let id = run.step_definition(step).id.as_str();
@@ -303,11 +304,12 @@ fn items_are_begun_as_others_end_and_one_that_fails_stops_the_others() {
 #[test]
 fn a_question_is_asked_again_and_the_first_answer_of_somebody_asked_decides() {
     let asking = "[[step]]\nid = 'ask'\nkind = 'approval'\nask = 'user:bob'\n";
-    let answer = |by: &str, decision| {
+    let answer_to = |digest: &str, by: &str, decision| {
         let (step, by) = ("ask".to_owned(), by.to_owned());
         RunEvent::Answered(Answer {
             task: TaskId::new(),
             step,
+            digest: digest.to_owned(),
             decision,
             by,
             groups: Vec::new(),
@@ -315,6 +317,7 @@ fn a_question_is_asked_again_and_the_first_answer_of_somebody_asked_decides() {
             signature: String::new(),
         })
     };
+    let answer = |by: &str, decision| answer_to("of it", by, decision);
     let mut run = start(asking);
     run.resolved.insert("ask", Ok(Resolved::Ask(json!({}))));
     let index = ItemIndex { step: 0, item: 0 };
@@ -323,7 +326,7 @@ fn a_question_is_asked_again_and_the_first_answer_of_somebody_asked_decides() {
     run.now += 12 * 3_600_000;
     assert_eq!(run.then(vec![]), [Action::Ask(index)]);
     assert_eq!(run.run.steps[0].items[0].round, 1);
-    run.then(vec![answer("eve", Decision::Approve)]);
+    run.then(vec![answer("eve", Decision::Approve), answer_to("of another", "bob", Decision::Approve)]);
     assert_eq!(run.states(), [StepState::Asked]);
     run.then(vec![answer("bob", Decision::Reject), answer("bob", Decision::Approve)]);
     assert_eq!(run.run.failure.as_ref().unwrap().message, "ask: rejected by bob");

@@ -2,7 +2,7 @@
 
 use model::{
     Audience, StepState, TaskState,
-    approval::{Answer, Decision},
+    approval::{Answer, Decision, Question},
 };
 use runtime::testing;
 use serde_json::json;
@@ -101,11 +101,13 @@ async fn an_answer_that_no_gateway_has_signed_moves_nothing() {
     let harness = asking().await;
     let _engine = harness.engine();
     let run = harness.start("asking", json!({})).await;
-    harness.question(run).await;
+    let (question, event) = harness.question(run).await;
+    let digest = question.digest(&event.audience);
     harness.step(run, "approve", StepState::Asked).await;
     let unsigned = Answer {
         task: run,
         step: "approve".to_owned(),
+        digest,
         decision: Decision::Reject,
         by: "bob".to_owned(),
         groups: vec!["reviewers".to_owned()],
@@ -115,6 +117,22 @@ async fn an_answer_that_no_gateway_has_signed_moves_nothing() {
     let elsewhere = testing::gateway_key().sign_answer(&"prod".parse().unwrap(), unsigned.clone());
     for forged in [unsigned, elsewhere] {
         harness.publish(&forged.event(Audience::user("ada"))).await;
+    }
+    harness.answer(run, "approve", "cem", &["reviewers"], Decision::Approve).await;
+    let task = harness.end(run).await;
+    assert_eq!((task.state, task.steps[1].note.as_deref()), (TaskState::Succeeded, Some("approved by cem: as agreed")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_to_another_question_than_the_runs_moves_nothing() {
+    let harness = asking().await;
+    let _engine = harness.engine();
+    let run = harness.start("asking", json!({})).await;
+    let (question, event) = harness.question(run).await;
+    harness.step(run, "approve", StepState::Asked).await;
+    let pizza = Question { question: "Shall we order pizza?".to_owned(), ..question.clone() };
+    for digest in [pizza.digest(&event.audience), question.digest(&Audience::user("bob")), String::new()] {
+        harness.answer_to(&digest, run, "approve", "bob", &["reviewers"], Decision::Reject).await;
     }
     harness.answer(run, "approve", "cem", &["reviewers"], Decision::Approve).await;
     let task = harness.end(run).await;

@@ -186,9 +186,25 @@ impl Harness {
 
     /// Answers a question, as a gateway does.
     pub(crate) async fn answer(&self, run: TaskId, step: &str, by: &str, groups: &[&str], decision: Decision) {
+        let asked = |event: &Event| Some(Question::with_digest(event).filter(|(asked, _)| asked.task == run)?.1);
+        let digest = self.events().iter().find_map(asked).unwrap_or_default();
+        self.answer_to(&digest, run, step, by, groups, decision).await;
+    }
+
+    /// Answers the question of this digest.
+    pub(crate) async fn answer_to(
+        &self,
+        digest: &str,
+        run: TaskId,
+        step: &str,
+        by: &str,
+        groups: &[&str],
+        decision: Decision,
+    ) {
         let answer = Answer {
             task: run,
             step: step.to_owned(),
+            digest: digest.to_owned(),
             decision,
             by: by.to_owned(),
             groups: groups.iter().map(|group| (*group).to_owned()).collect(),
