@@ -41,7 +41,7 @@ export function readApproval(value, asked) {
 /** The approval that an event asks for, or null; an answer must be able to name it by its digest. @param {BellwireEvent} event */
 export function approvalOf({ type, time, data }) {
   const isAsked = type === 'bellwire.approval.asked' && data?.digest !== undefined;
-  return isAsked ? readApproval({ ...data.question, digest: data.digest }, time) : null;
+  return isAsked ? readApproval({ .../** @type {object} */ (data.question ?? {}), digest: data.digest }, time) : null;
 }
 
 /** The decision that an event reports, or null. @param {BellwireEvent} event @returns {ApprovalDecision | null} */

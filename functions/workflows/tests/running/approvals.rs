@@ -132,7 +132,7 @@ async fn an_answer_to_another_question_than_the_runs_moves_nothing() {
     harness.step(run, "approve", StepState::Asked).await;
     let pizza = Question { question: "Shall we order pizza?".to_owned(), ..question.clone() };
     for digest in [pizza.digest(&event.audience), question.digest(&Audience::user("bob")), String::new()] {
-        harness.answer_to(&digest, run, "approve", "bob", &["reviewers"], Decision::Reject).await;
+        harness.answer_to((run, "approve", &digest), "bob", &["reviewers"], Decision::Reject).await;
     }
     harness.answer(run, "approve", "cem", &["reviewers"], Decision::Approve).await;
     let task = harness.end(run).await;

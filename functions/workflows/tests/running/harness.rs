@@ -188,15 +188,13 @@ impl Harness {
     pub(crate) async fn answer(&self, run: TaskId, step: &str, by: &str, groups: &[&str], decision: Decision) {
         let asked = |event: &Event| Some(Question::with_digest(event).filter(|(asked, _)| asked.task == run)?.1);
         let digest = self.events().iter().find_map(asked).unwrap_or_default();
-        self.answer_to(&digest, run, step, by, groups, decision).await;
+        self.answer_to((run, step, &digest), by, groups, decision).await;
     }
 
-    /// Answers the question of this digest.
+    /// Answers the question of a run, a step and a digest.
     pub(crate) async fn answer_to(
         &self,
-        digest: &str,
-        run: TaskId,
-        step: &str,
+        (run, step, digest): (TaskId, &str, &str),
         by: &str,
         groups: &[&str],
         decision: Decision,
