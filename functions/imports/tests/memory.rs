@@ -53,7 +53,8 @@ async fn import(files: &OwnerFiles, url: &str) -> (Result<Value, String>, u64) {
     let before = generated::peak_memory();
     let done = testing::run(&imports, &context, json!({"file": "a/large.csv", "table": "large"})).await;
     let output = done.map(|done| done.output).map_err(|failure| failure.to_string());
-    (output, generated::peak_memory() - before)
+    // The kernel counts roughly when it resets the peak, exactly when it is asked: the peak can fall.
+    (output, generated::peak_memory().saturating_sub(before))
 }
 
 #[tokio::test]

@@ -30,7 +30,8 @@ async fn make(folder: &TempDir, files: &OwnerFiles, url: &str, formats: &[&str])
         orders::reset_peak_memory();
         let before = orders::peak_memory();
         let done = testing::run(&reports, &context, json!({"report": "orders", "format": format})).await.unwrap();
-        let memory = orders::peak_memory() - before;
+        // The kernel counts roughly when it resets the peak, exactly when it is asked: the peak can fall.
+        let memory = orders::peak_memory().saturating_sub(before);
         assert_eq!(done.output["rows"], ROWS);
         assert!(memory < MAX_MIB, "{format} of {database} took {memory} MiB");
     }
