@@ -62,20 +62,18 @@ impl OwnerFiles {
     /// the owner has as many files as they may.
     pub async fn put(&self, key: FileKey) -> Result<Upload, StorageError> {
         let room = self.quotas.reserve(&self.folder).await?;
-        self.begin(key, room).await
+        self.begin(key, room)
     }
 
     /// The same for what a task has to leave behind because its effect is there: it counts, and is stored although the
     /// quota is full.
     pub async fn put_beyond_quota(&self, key: FileKey) -> Result<Upload, StorageError> {
-        self.begin(key, self.quotas.exceed(&self.folder)).await
+        self.begin(key, self.quotas.exceed(&self.folder))
     }
 
-    async fn begin(&self, key: FileKey, room: Reservation) -> Result<Upload, StorageError> {
-        let upload = self.store.put_multipart(&self.path(&key)?).await;
-        let upload = upload.map_err(|error| StorageError::of(error, &key))?;
+    fn begin(&self, key: FileKey, room: Reservation) -> Result<Upload, StorageError> {
         let folder = self.root.as_ref().map(|root| root.join(id_folder(&self.folder, &key)));
-        Ok(Upload::new(key, upload, room, folder))
+        Ok(Upload::new(key.clone(), self.store.clone(), self.path(&key)?, room, folder))
     }
 
     /// Opens a file.

@@ -1,11 +1,14 @@
 //! A file being written, at constant memory.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, sync::Arc};
 
-use bytes::Bytes;
-use object_store::{MultipartUpload, WriteMultipart};
+use bytes::{Bytes, BytesMut};
+use object_store::{ObjectStore, ObjectStoreExt, WriteMultipart, path::Path};
 use serde::Serialize;
-use tokio::{runtime::Handle, task::spawn_blocking};
+use tokio::{
+    runtime::Handle,
+    task::{JoinHandle, spawn_blocking},
+};
 
 use crate::{error::StorageError, key::FileKey, quota::Reservation};
 
@@ -39,21 +42,35 @@ struct Unfinished(Option<Staged>);
 /// What must go if the file is not finished.
 #[derive(Debug)]
 struct Staged {
-    parts: Option<WriteMultipart>,
+    store: Arc<dyn ObjectStore>,
+    path: Path,
+    content: Content,
     room: Option<Reservation>,
     /// The local folder of the key's id, which is removed where the file would have been the only one in it.
     folder: Option<PathBuf>,
 }
 
+/// Where the content is. Nothing is created in the store before a whole part is there: an upload that stalls costs no file,
+/// and a small file is stored by one call.
+#[derive(Debug)]
+enum Content {
+    Held(BytesMut),
+    /// The parts are being created, and what was held is written to the first.
+    Beginning(JoinHandle<object_store::Result<WriteMultipart>>),
+    Parts(WriteMultipart),
+    Finished,
+}
+
 impl Upload {
     pub(crate) fn new(
         key: FileKey,
-        upload: Box<dyn MultipartUpload>,
+        store: Arc<dyn ObjectStore>,
+        path: Path,
         room: Reservation,
         folder: Option<PathBuf>,
     ) -> Self {
-        let parts = Some(WriteMultipart::new_with_chunk_size(upload, PART));
-        let unfinished = Some(Unfinished(Some(Staged { parts, room: Some(room), folder })));
+        let content = Content::Held(BytesMut::new());
+        let unfinished = Some(Unfinished(Some(Staged { store, path, content, room: Some(room), folder })));
         Self { key, bytes: 0, limit: u64::MAX, unfinished }
     }
 
@@ -114,10 +131,18 @@ impl Upload {
 
 impl Unfinished {
     async fn write(&mut self, bytes: &Bytes, key: &FileKey) -> Result<(), StorageError> {
-        let Some(Staged { parts: Some(parts), room: Some(room), .. }) = &mut self.0 else {
+        let Some(Staged { store, path, content, room: Some(room), .. }) = &mut self.0 else {
             return Err(already_over());
         };
         room.grow(bytes.len() as u64).await?;
+        if let Content::Held(held) = content {
+            if held.len() + bytes.len() < PART {
+                held.extend_from_slice(bytes);
+                return Ok(());
+            }
+            *content = Content::begin(store.clone(), path.clone(), std::mem::take(held).freeze());
+        }
+        let parts = content.parts(key).await?;
         for piece in bytes.chunks(PART) {
             parts.wait_for_capacity(IN_FLIGHT).await.map_err(|error| StorageError::of(error, key))?;
             parts.write(piece);
@@ -127,12 +152,7 @@ impl Unfinished {
 
     async fn finish(&mut self, key: &FileKey) -> Result<(), StorageError> {
         let staged = self.0.as_mut().ok_or_else(already_over)?;
-        // Waited for here, because `finish` would hide the cause of a failed part behind a failed clean-up.
-        if let Some(parts) = &mut staged.parts {
-            parts.wait_for_capacity(0).await.map_err(|error| StorageError::of(error, key))?;
-        }
-        let parts = staged.parts.take().ok_or_else(already_over)?;
-        parts.finish().await.map_err(|error| StorageError::of(error, key))?;
+        staged.store_content(key).await?;
         if let Some(staged) = self.0.take() {
             staged.room.into_iter().for_each(Reservation::stored);
         }
@@ -155,10 +175,58 @@ impl Drop for Unfinished {
     }
 }
 
+impl Content {
+    fn begin(store: Arc<dyn ObjectStore>, path: Path, held: Bytes) -> Self {
+        let runtime = Handle::current();
+        // The store of local files would create, and sync, a folder and a file on the thread that asks for it.
+        Self::Beginning(spawn_blocking(move || {
+            let upload = runtime.block_on(store.put_multipart(&path))?;
+            let mut parts = WriteMultipart::new_with_chunk_size(upload, PART);
+            parts.write(&held);
+            Ok(parts)
+        }))
+    }
+
+    /// The parts, once they are created; if this future is dropped they are not lost.
+    async fn parts(&mut self, key: &FileKey) -> Result<&mut WriteMultipart, StorageError> {
+        if let Self::Beginning(beginning) = self {
+            let begun = beginning.await;
+            *self = Self::Finished;
+            let begun = begun.map_err(|error| StorageError::Failed(error.to_string()))?;
+            *self = Self::Parts(begun.map_err(|error| StorageError::of(error, key))?);
+        }
+        match self {
+            Self::Parts(parts) => Ok(parts),
+            Self::Held(_) | Self::Beginning(_) | Self::Finished => Err(already_over()),
+        }
+    }
+}
+
 impl Staged {
+    async fn store_content(&mut self, key: &FileKey) -> Result<(), StorageError> {
+        let stored = if let Content::Held(held) = &mut self.content {
+            let content = std::mem::take(held).freeze();
+            self.store.put(&self.path, content.into()).await
+        } else {
+            // Waited for here, because `finish` would hide the cause of a failed part behind a failed clean-up.
+            let all_written = self.content.parts(key).await?.wait_for_capacity(0).await;
+            all_written.map_err(|error| StorageError::of(error, key))?;
+            let Content::Parts(parts) = std::mem::replace(&mut self.content, Content::Finished) else {
+                return Err(already_over());
+            };
+            parts.finish().await
+        };
+        stored.map(drop).map_err(|error| StorageError::of(error, key))
+    }
+
     async fn discard(self) {
-        if let Some(parts) = self.parts {
-            // The caller gets the failure that led here; a leftover file is never visible.
+        // The caller gets the failure that led here; a leftover file is never visible.
+        let begun = match self.content {
+            Content::Parts(parts) => Some(parts),
+            Content::Beginning(beginning) => beginning.await.ok().and_then(Result::ok),
+            Content::Held(_) | Content::Finished => None,
+        };
+        if let Some(parts) = begun {
             let _ = parts.abort().await;
         }
         if let Some(folder) = self.folder {
