@@ -14,7 +14,12 @@ use tracing::warn;
 use utoipa::ToSchema;
 
 use super::{problem::Problem, request::with_json};
-use crate::{caller::Caller, dispatch::task_list::Admission, json_size::fits, pod::Pod};
+use crate::{
+    caller::Caller,
+    dispatch::{handle::AdmittedTask, task_list::Admission},
+    json_size::fits,
+    pod::Pod,
+};
 
 /// The scope for starting, cancelling and answering.
 pub(crate) const SCOPE: &str = "tasks";
@@ -144,10 +149,11 @@ pub(crate) async fn start(
     let max = pod.config.tasks_per_user;
     let dispatch = &caller.environment.dispatch;
     let patience = Instant::now() + LOG_TIMEOUT;
-    let unfinished = loop {
-        match dispatch.admit_task(caller.recipient.clone(), id, max).await? {
+    let (unfinished, place) = loop {
+        let (admission, place) = dispatch.admit_task(caller.recipient.clone(), id, max).await?;
+        match admission {
             Admission::Known(task) => return Ok(task),
-            Admission::Admitted { unfinished } => break unfinished,
+            Admission::Admitted { unfinished } => break (unfinished, place),
             Admission::Starting if Instant::now() < patience => sleep(LOG_PAUSE).await,
             Admission::Starting => return Err(Problem::unavailable("the same task is being started; send it again")),
             Admission::Refused => return Err(too_many_tasks(max)),
@@ -158,17 +164,25 @@ pub(crate) async fn start(
     let job =
         Job { groups, backlog, traceparent, ..Job::new(id, new.kind.clone(), &caller.claims.sub, &title, new.input) };
     let job = caller.environment.key.signing.grant(&caller.environment.name, job);
-    match submit(pod, caller, job).await {
-        Ok(job) => {
-            let task = Task::of(&job, TaskState::Queued);
-            publish_queued(caller, &task, job.traceparent).await;
-            Ok(Arc::new(task))
-        }
-        Err(problem) => {
-            dispatch.withdraw_task(id).await?;
-            Err(problem)
-        }
+    // It goes on if the client leaves: whoever sends the same again finds the task, and not one that was half submitted.
+    let submitted = tokio::spawn(submit_admitted(pod.clone(), caller.clone(), job, place));
+    submitted.await.map_err(|_| Problem::unavailable("this pod is ending"))?
+}
+
+/// Submits the job of a task that was admitted, and tells its owner; a task that is refused counts no more.
+async fn submit_admitted(
+    pod: Pod,
+    caller: Caller,
+    job: Job,
+    place: Option<AdmittedTask>,
+) -> Result<Arc<Task>, Problem> {
+    let job = submit(&pod, &caller, job).await?;
+    if let Some(place) = place {
+        place.submitted();
     }
+    let task = Task::of(&job, TaskState::Queued);
+    publish_queued(&caller, &task, job.traceparent).await;
+    Ok(Arc::new(task))
 }
 
 /// Puts a job into its queue; a large input is stored before, and removed again if the job is refused.

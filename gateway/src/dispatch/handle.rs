@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Instant};
 use backplane::follow::ReadHealth;
 use jiff::Timestamp;
 use model::{Audience, Cursor, Task, TaskId, approval::Answer};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, oneshot, watch},
+};
 
 use super::{
     command::{Command, SubscribeError, Subscription},
@@ -25,6 +28,34 @@ pub struct DispatcherHandle {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("this pod is ending")]
 pub struct DispatcherEnded;
+
+/// The place of a task among its user's unfinished ones. Dropped before its job is submitted, it is free again, since who
+/// asked for it may leave at any time.
+pub struct AdmittedTask {
+    id: TaskId,
+    dispatch: DispatcherHandle,
+    is_submitted: bool,
+}
+
+impl AdmittedTask {
+    /// Keeps the place until the log has the task.
+    pub fn submitted(mut self) {
+        self.is_submitted = true;
+    }
+}
+
+impl Drop for AdmittedTask {
+    fn drop(&mut self) {
+        if self.is_submitted {
+            return;
+        }
+        let (dispatch, id) = (self.dispatch.clone(), self.id);
+        if let Ok(runtime) = Handle::try_current() {
+            // The dispatcher ends with the process, and all places with it.
+            runtime.spawn(async move { dispatch.query(move |tasks, _| tasks.withdraw(id)).await.ok() });
+        }
+    }
+}
 
 impl DispatcherHandle {
     /// Subscribes a connection to the events after a cursor, or to those from now on.
@@ -50,14 +81,20 @@ impl DispatcherHandle {
         self.query(move |tasks, _| tasks.list(&user.user, parent, max)).await
     }
 
-    /// Admits a task that a user starts, who may have `max` unfinished ones.
-    pub async fn admit_task(&self, user: Arc<Recipient>, id: TaskId, max: usize) -> Result<Admission, DispatcherEnded> {
-        self.query(move |tasks, _| tasks.admit(id, &user.user, max, Instant::now())).await
-    }
-
-    /// Counts a task no more that was admitted and then refused.
-    pub async fn withdraw_task(&self, id: TaskId) -> Result<(), DispatcherEnded> {
-        self.query(move |tasks, _| tasks.withdraw(id)).await
+    /// Admits a task that a user starts, who may have `max` unfinished ones; with it, if it is admitted, its place.
+    pub async fn admit_task(
+        &self,
+        user: Arc<Recipient>,
+        id: TaskId,
+        max: usize,
+    ) -> Result<(Admission, Option<AdmittedTask>), DispatcherEnded> {
+        let dispatch = self.clone();
+        let admit = move |tasks: &mut TaskList, _: &mut Questions| {
+            let admission = tasks.admit(id, &user.user, max, Instant::now());
+            let is_admitted = matches!(admission, Admission::Admitted { .. });
+            (admission, is_admitted.then(|| AdmittedTask { id, dispatch, is_submitted: false }))
+        };
+        self.query(admit).await
     }
 
     /// One task, if it is the user's.

@@ -16,6 +16,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     sync::oneshot,
+    time::timeout,
 };
 
 over_both_backplanes! {
@@ -30,6 +31,7 @@ over_both_backplanes! {
     a_person_has_so_many_requests_at_once_and_others_are_answered,
     json_that_would_take_much_memory_is_refused_before_it_is_read,
     one_key_sent_by_many_requests_at_once_starts_one_job,
+    a_client_that_leaves_while_it_starts_a_task_finds_it_with_its_key,
 }
 
 const JSON: (Transport, Encoding) = (Transport::WebSockets, Encoding::Json);
@@ -348,4 +350,23 @@ async fn one_key_sent_by_many_requests_at_once_starts_one_job(cluster: Cluster) 
     let answers = join_all((0..24).map(|_| start(&pod, &ada, Some("once"), Value::Null))).await;
     assert!(answers.iter().all(|(status, task)| *status == 202 && task["id"] == answers[0].1["id"]), "{answers:?}");
     assert_eq!(waiting().await, before + 1);
+}
+
+async fn a_client_that_leaves_while_it_starts_a_task_finds_it_with_its_key(cluster: Cluster) {
+    let pod = cluster.pod().await;
+    with_queue(&cluster).await;
+    let ada = cluster.token("ada", "prod");
+    let backplane = cluster.test_backplane.backplane(&"prod".parse().unwrap(), Role::Gateway);
+    let waiting = async || backplane.jobs.depth(&kind()).await.unwrap().waiting;
+    let (before, keys) = (waiting().await, 60_u32);
+    // Whatever the pod is doing when the client leaves.
+    let starts = async |key: u32| start(&pod, &ada, Some(&key.to_string()), Value::Null).await;
+    for key in 0..keys {
+        timeout(Duration::from_micros(100) * key, starts(key)).await.ok();
+    }
+    for key in 0..keys {
+        let (status, answer) = starts(key).await;
+        assert_eq!(status, 202, "{key}: {answer}");
+    }
+    assert_eq!(waiting().await, before + u64::from(keys));
 }
