@@ -103,7 +103,7 @@ async fn work(context: ProcessContext, flags: Flags, unused: Option<String>) -> 
         hosts.extend(workers(&settings, &context, &database, &readiness)?);
     }
     let admin = Admin::open(&settings, config.admin_listen, readiness.clone()).await?;
-    let gateway = Gateway::bind(config, served.into(), storage, true, &readiness).await?;
+    let gateway = Gateway::bind(config, served.into(), storage, true, &readiness)?;
     let text = welcome::prepare(&data, gateway.address()?, unused.as_deref())?;
     let stop = || signals.stop().cancelled_owned();
     let workers = try_join_all(hosts.into_iter().map(|host| host.run(stop())));

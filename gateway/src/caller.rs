@@ -7,10 +7,12 @@ use axum::{
     http::{HeaderMap, StatusCode, Uri, header, request::Parts},
 };
 use storage::OwnerFiles;
+use tokio::time::{Instant, sleep};
 
 use crate::{
     api::problem::Problem,
     dispatch::registry::Recipient,
+    lock::lock,
     pod::{EnvironmentState, Pod, PodState},
     sockets::SocketUse,
     token::{Claims, TokenError, claimed_environment},
@@ -26,6 +28,7 @@ pub const RETRY_USER: u32 = 5;
 pub const TOO_MANY_CONNECTIONS: &str = "too-many-connections";
 
 /// A user with a valid token, and the environment that it is for.
+#[derive(Clone)]
 pub struct Caller {
     /// The environment.
     pub environment: Arc<EnvironmentState>,
@@ -97,6 +100,20 @@ impl Caller {
             let detail = format!("this pod reads as many requests{whose} with much JSON as it may at once");
             Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", detail).retry_after(RETRY_ELSEWHERE)
         })
+    }
+
+    /// Counts bytes of this user's request bodies or files, and waits until the rate allows more.
+    pub async fn throttle(&self, pod: &PodState, bytes: usize) {
+        let (now, key) = (Instant::now(), format!("{} {}", self.environment.name, self.claims.sub));
+        let wait = {
+            let mut rates = lock(&pod.byte_rates);
+            let limit = rates.of(&key, now);
+            limit.owe(now, u32::try_from(bytes).unwrap_or(u32::MAX));
+            limit.wait(now, 0)
+        };
+        if !wait.is_zero() {
+            sleep(wait).await;
+        }
     }
 
     /// The caller's own files.

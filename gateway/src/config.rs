@@ -45,6 +45,8 @@ pub struct GatewayConfig {
     /// `BELLWIRE_GATEWAY__UNAUTHENTICATED_CONNECTIONS`: most sockets on which no request with a valid token is under way;
     /// beyond it the one that has waited longest is closed. `1000`.
     pub unauthenticated_connections: usize,
+    /// `BELLWIRE_GATEWAY__ACCEPTS`: new sockets that are accepted each second; the others wait their turn. `2000`.
+    pub accepts: NonZeroU32,
     /// `BELLWIRE_GATEWAY__LARGEST_MESSAGE`: most bytes of a hub client's message. `32KiB`.
     #[serde(deserialize_with = "quantity::bytes")]
     pub largest_message: u64,
@@ -66,6 +68,10 @@ pub struct GatewayConfig {
     pub tasks_per_user: usize,
     /// `BELLWIRE_GATEWAY__REQUESTS_PER_USER`: requests of one user that this pod works on at once. `32`.
     pub requests_per_user: usize,
+    /// `BELLWIRE_GATEWAY__BYTES_PER_USER`: bytes a second that are read of one user's request bodies and sent of their files,
+    /// all together; what comes faster waits. `32MiB`.
+    #[serde(deserialize_with = "quantity::bytes")]
+    pub bytes_per_user: u64,
     /// `BELLWIRE_GATEWAY__BODY_SILENCE`: how long a client may send nothing of a body, or read nothing of an answer. `30s`.
     #[serde(deserialize_with = "quantity::duration")]
     pub body_silence: Duration,
@@ -95,6 +101,7 @@ impl Default for GatewayConfig {
             connections: 50_000,
             connections_per_user: 64,
             unauthenticated_connections: 1000,
+            accepts: NonZeroU32::MIN.saturating_add(1_999),
             largest_message: 32 << 10,
             messages: NonZeroU32::MIN.saturating_add(99),
             replayed_events: NonZeroU32::MIN.saturating_add(19_999),
@@ -103,6 +110,7 @@ impl Default for GatewayConfig {
             poll_timeout: Duration::from_secs(30),
             tasks_per_user: 1000,
             requests_per_user: 32,
+            bytes_per_user: 32 << 20,
             body_silence: Duration::from_secs(30),
             body_deadline: Duration::from_secs(60),
             upload_rate: 16 << 10,

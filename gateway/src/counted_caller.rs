@@ -9,14 +9,7 @@ use crate::{api::problem::Problem, caller::Caller, pod::Pod, user_permits::UserP
 /// The user of a request that counts until it is answered.
 pub struct CountedCaller {
     caller: Caller,
-    permit: UserPermit,
-}
-
-impl CountedCaller {
-    /// The permit, for an answer that goes on after the handler.
-    pub fn into_permit(self) -> UserPermit {
-        self.permit
-    }
+    _permit: UserPermit,
 }
 
 impl Deref for CountedCaller {
@@ -34,6 +27,6 @@ impl FromRequestParts<Pod> for CountedCaller {
         let caller = Caller::from_request_parts(parts, pod).await?;
         caller.environment.available()?;
         let permit = caller.request_permit(pod)?;
-        Ok(Self { caller, permit })
+        Ok(Self { caller, _permit: permit })
     }
 }

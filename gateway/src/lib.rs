@@ -8,7 +8,7 @@
 //!   pages that may use them; `dev_host`: the hosts that `bellwire dev` answers to
 //! - [`caller`]: the user of a request; [`token`]: the access token that proves it; [`user_permits`]: how much of what is
 //!   there for all one user may have; [`counted_caller`]: how many requests at once;
-//!   `rate_limit`: how often
+//!   `rate_limit`, `user_rates`: how often, and how many bytes a second
 //! - [`api`]: publishing, tasks, approvals, files, and their description; `expiry`: removes old files
 //! - [`hub`]: clients of SignalR
 //! - [`dispatch`]: one task per environment, which decides who gets an event
@@ -37,6 +37,7 @@ mod sockets;
 pub mod start;
 pub mod token;
 pub mod user_permits;
+mod user_rates;
 pub mod write;
 
 pub use config::GatewayConfig;

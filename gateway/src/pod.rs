@@ -1,6 +1,9 @@
 //! The state of a gateway process, as every request sees it: its environments, settings, files and connected clients.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
 
 use backplane::Backplane;
 use model::{Environment, PodId};
@@ -15,6 +18,7 @@ use crate::{
     hub::{known_rights::KnownRights, peer_client::PeerClient, registry::ClientRegistry, sessions::PollSessions},
     token::Key,
     user_permits::UserPermits,
+    user_rates::UserRates,
     write::queue::WriteQueue,
 };
 
@@ -70,6 +74,8 @@ pub struct PodState {
     pub hub_requests: UserPermits,
     /// Permits for the requests that are worked on.
     pub requests: UserPermits,
+    /// The bytes a second of each user's request bodies and files.
+    pub byte_rates: Mutex<UserRates>,
     /// Permits for requests whose JSON takes much memory.
     pub much_json: UserPermits,
     /// Permits for reading and writing large JSON, which takes a thread.

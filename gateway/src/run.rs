@@ -15,7 +15,7 @@ pub async fn serve(context: ProcessContext) -> anyhow::Result<()> {
     let storage = storage.with_limits(settings.section::<FilesConfig>("files")?);
     let served = environments(&settings)?;
     let admin = Admin::open(&settings, config.admin_listen, readiness.clone()).await?;
-    let gateway = Gateway::bind(config, served, storage, false, &readiness).await?;
+    let gateway = Gateway::bind(config, served, storage, false, &readiness)?;
     info!(address = %gateway.address()?, admin = %admin.address(), "serving");
     admin.serve_during(gateway.run(signals.stop().cancelled_owned())).await?
 }

@@ -21,15 +21,16 @@ use process::{Condition, Readiness};
 use socket2::SockRef;
 use storage::Storage;
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     task::{JoinError, JoinSet},
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use crate::{
     config::GatewayConfig,
+    rate_limit::RateLimit,
     routes::routes,
     sockets::{OpenSocket, SocketLimits, SocketUse, Sockets},
     start::{ServedEnvironment, Started, start},
@@ -42,12 +43,16 @@ const READ_BUFFER: usize = 8192;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// A connection whose bytes stay unacknowledged for this long is ended.
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Sockets that may wait to be accepted; the kernel may allow fewer (`net.core.somaxconn`).
+const BACKLOG: u32 = 4096;
+/// The time in which the rate gives as many sockets as may be accepted at once.
+const ACCEPT_BURST: Duration = Duration::from_millis(50);
 /// The time that requests under way may take after the grace.
 const LAST_RESPONSES: Duration = Duration::from_secs(5);
 
 /// A gateway that is bound and not yet served.
 pub struct Gateway {
-    listener: TcpListener,
+    acceptor: Acceptor,
     sockets: Sockets,
     started: Started,
     ready: Condition,
@@ -55,25 +60,24 @@ pub struct Gateway {
 
 impl Gateway {
     /// Binds the port and starts to follow the logs; it is ready as `readiness` says.
-    pub async fn bind(
+    pub fn bind(
         mut config: GatewayConfig,
         served: Vec<ServedEnvironment>,
         storage: Storage,
         issues_dev_tokens: bool,
         readiness: &Readiness,
     ) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind(config.listen)
-            .await
+        let acceptor = Acceptor::bind(&config)
             .with_context(|| format!("gateway.listen (BELLWIRE_GATEWAY__LISTEN): {} cannot be used", config.listen))?;
         let limits = SocketLimits::of_process(&config);
         config.connections = limits.connections;
         let started = start(config, served, storage, issues_dev_tokens, readiness);
-        Ok(Self { listener, sockets: Sockets::new(limits), started, ready: readiness.condition("gateway") })
+        Ok(Self { acceptor, sockets: Sockets::new(limits), started, ready: readiness.condition("gateway") })
     }
 
     /// The address of the port.
     pub fn address(&self) -> std::io::Result<SocketAddr> {
-        self.listener.local_addr()
+        self.acceptor.listener.local_addr()
     }
 
     /// Serves until `shutdown`, then sends its connections away over the grace.
@@ -85,8 +89,8 @@ impl Gateway {
         tokio::pin!(shutdown);
         loop {
             tokio::select! {
-                accepted = self.listener.accept() => match accepted {
-                    Ok((stream, _)) => match self.sockets.admit() {
+                accepted = self.acceptor.accept() => match accepted {
+                    Ok(stream) => match self.sockets.admit() {
                         Some(socket) => {
                             connections.spawn(serve(stream, socket, routes.clone(), pod.config.body_silence, pod.draining.clone()))
                         }
@@ -130,7 +134,7 @@ impl Gateway {
         let grace = pod.config.grace;
         info!(connections = connections.len(), ?grace, "sending connections away");
         // Nothing new from here on; requests and streams under way end in their time.
-        drop(self.listener);
+        drop(self.acceptor);
         drop(poll_sessions);
         pod.draining.cancel();
         let all_ended = async {
@@ -142,6 +146,39 @@ impl Gateway {
             warn!(connections = connections.len(), "the grace is over; the rest is cut");
         }
         background.shutdown().await;
+    }
+}
+
+/// Accepts sockets at a bounded rate. What the first steps of new ones cost would otherwise come before the events that
+/// all others wait for.
+struct Acceptor {
+    listener: TcpListener,
+    limit: RateLimit,
+}
+
+impl Acceptor {
+    fn bind(config: &GatewayConfig) -> std::io::Result<Self> {
+        let socket = if config.listen.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(config.listen)?;
+        let listener = socket.listen(BACKLOG)?;
+        // Never less than one.
+        let burst = ACCEPT_BURST.max(Duration::from_secs(1) / config.accepts.get());
+        Ok(Self { listener, limit: RateLimit::new(config.accepts, burst, Instant::now()) })
+    }
+
+    /// The next socket; nothing is lost when this future is dropped.
+    async fn accept(&mut self) -> std::io::Result<TcpStream> {
+        loop {
+            let wait = self.limit.wait(Instant::now(), 1);
+            if wait.is_zero() {
+                break;
+            }
+            sleep(wait).await;
+        }
+        let (stream, _) = self.listener.accept().await?;
+        self.limit.charge(Instant::now(), 1);
+        Ok(stream)
     }
 }
 
@@ -238,5 +275,38 @@ fn set_options(socket: &TcpStream) -> std::io::Result<()> {
 fn log_panic(ended: Result<(), JoinError>) {
     if let Err(error) = ended {
         error!(%error, "a connection's task has panicked");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net;
+
+    use super::*;
+
+    /// The time, as the runtime counts it, in which an acceptor of this rate accepts so many sockets that wait.
+    async fn time_to_accept(accepts: u32, sockets: usize) -> Duration {
+        let config = GatewayConfig {
+            listen: ([127, 0, 0, 1], 0).into(),
+            accepts: accepts.try_into().unwrap(),
+            ..GatewayConfig::default()
+        };
+        let mut acceptor = Acceptor::bind(&config).unwrap();
+        let address = acceptor.listener.local_addr().unwrap();
+        let _clients: Vec<_> = (0..sockets).map(|_| net::TcpStream::connect(address).unwrap()).collect();
+        let begun = Instant::now();
+        for _ in 0..sockets {
+            acceptor.accept().await.unwrap();
+        }
+        begun.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn sockets_are_accepted_at_the_rate_and_a_few_at_once() {
+        assert!(time_to_accept(100, 5).await.is_zero());
+        let many = time_to_accept(100, 105).await;
+        assert!((Duration::from_millis(900)..Duration::from_millis(1200)).contains(&many), "{many:?}");
+        let slow = time_to_accept(1, 4).await;
+        assert!((Duration::from_millis(2900)..Duration::from_millis(3100)).contains(&slow), "{slow:?}");
     }
 }

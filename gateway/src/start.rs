@@ -1,6 +1,11 @@
 //! Starts a pod: its state, and the tasks that serve each environment.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    num::NonZeroU32,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use backplane::{
     Backplane,
@@ -36,6 +41,7 @@ use crate::{
     pod::{EnvironmentState, Pod, PodState},
     token::Key,
     user_permits::UserPermits,
+    user_rates::UserRates,
     write::queue::WriteQueue,
 };
 
@@ -110,6 +116,7 @@ pub fn start(
         connections: UserPermits::new(config.connections, config.connections_per_user, count),
         hub_requests: UserPermits::new(usize::MAX, HUB_REQUESTS.saturating_mul(config.connections_per_user), count),
         requests: UserPermits::new(usize::MAX, config.requests_per_user, count),
+        byte_rates: Mutex::new(UserRates::new(bytes_per_second(&config), Duration::from_secs(1))),
         much_json: UserPermits::new(MUCH_JSON_AT_ONCE, MUCH_JSON_OF_USER, count),
         large_json: Arc::new(Semaphore::new(LARGE_JSON_AT_ONCE)),
         config,
@@ -124,6 +131,11 @@ pub fn start(
         background.spawn(PeerServer::new(pod.clone(), environment, reader).run());
     }
     Started { pod, dispatchers, background, poll_sessions }
+}
+
+fn bytes_per_second(config: &GatewayConfig) -> NonZeroU32 {
+    // Beyond four GiB a second the rate is no bound of anything.
+    NonZeroU32::new(u32::try_from(config.bytes_per_user).unwrap_or(u32::MAX)).unwrap_or(NonZeroU32::MIN)
 }
 
 /// Keeps a condition of readiness in step with how well the log is read.

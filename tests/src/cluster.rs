@@ -74,7 +74,7 @@ impl Cluster {
         });
         let config = GatewayConfig { listen: ([127, 0, 0, 1], 0).into(), grace: Duration::from_secs(1), ..config };
         let readiness = Readiness::default();
-        let gateway = Gateway::bind(config, served.collect(), self.storage.clone(), false, &readiness).await.unwrap();
+        let gateway = Gateway::bind(config, served.collect(), self.storage.clone(), false, &readiness).unwrap();
         let url = format!("http://{}", gateway.address().unwrap());
         let stop = CancellationToken::new();
         let task = tokio::spawn(gateway.run(stop.clone().cancelled_owned()));

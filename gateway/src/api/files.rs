@@ -1,6 +1,8 @@
 //! `/api/files`: streamed upload of tasks' inputs, download of their results, and deletion of both; each user has files
 //! of their own.
 
+use std::sync::Arc;
+
 use axum::{
     Json,
     body::Body,
@@ -8,7 +10,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use futures_util::StreamExt;
+use futures_util::TryStreamExt;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use storage::{FileKey, FileName};
@@ -55,7 +57,7 @@ pub async fn upload(
     let mut upload = caller.files(&pod).put(key).await?.limit(max);
     // Refused before it is sent.
     upload.check_room(announced.unwrap_or(0)).await?;
-    let mut content = BodyReader::upload(&pod, body);
+    let mut content = BodyReader::upload(&caller, &pod, body);
     while let Some(bytes) = content.next().await? {
         // An upload may take days, and goes on for no longer than its token.
         caller.require_unexpired()?;
@@ -82,11 +84,15 @@ pub async fn download(
     let name = utf8_percent_encode(key.name(), NON_ALPHANUMERIC);
     let disposition = HeaderValue::try_from(format!("attachment; filename*=UTF-8''{name}"))
         .map_err(|_| Problem::bad_request("invalid-file-key", "the file's name cannot be sent"))?;
-    // It counts until it was sent, or nobody reads it any more.
-    let permit = caller.into_permit();
-    let content = file.content.map(move |bytes| {
-        let _until_sent = &permit;
-        bytes
+    // The request counts until it was sent, or nobody reads it any more.
+    let request = Arc::new((caller, pod));
+    let content = file.content.and_then(move |bytes| {
+        let request = request.clone();
+        async move {
+            let (caller, pod) = &*request;
+            caller.throttle(pod, bytes.len()).await;
+            Ok(bytes)
+        }
     });
     let mut response = Body::from_stream(content).into_response();
     let headers = response.headers_mut();

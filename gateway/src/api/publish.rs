@@ -78,7 +78,7 @@ pub async fn publish(
     body: Body,
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
     let destination = destination(&caller, query.to.as_deref())?;
-    let body = read_body(&pod, body, MAX_REQUEST_BYTES).await?;
+    let body = read_body(&caller, &pod, body, MAX_REQUEST_BYTES).await?;
     // The body may have taken longer than the token was valid.
     caller.require_unexpired()?;
     let _permit = admit_json(&caller, &pod, &body).await?;

@@ -42,7 +42,9 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Parameters<T> {
 }
 
 /// A body as it arrives; a client that stalls or trickles is refused.
-pub struct BodyReader {
+pub struct BodyReader<'a> {
+    caller: &'a Caller,
+    pod: &'a PodState,
     content: BodyDataStream,
     silence: Duration,
     /// The fewest bytes a second.
@@ -51,11 +53,12 @@ pub struct BodyReader {
     waited: Duration,
 }
 
-impl BodyReader {
-    /// Reads an upload: no longer silence than allowed, and on average as many bytes a second as asked for.
-    pub fn upload(pod: &PodState, body: Body) -> Self {
+impl<'a> BodyReader<'a> {
+    /// Reads an upload: no longer silence than allowed, on average as many bytes a second as asked for, and no more of all
+    /// of the user's than allowed.
+    pub fn upload(caller: &'a Caller, pod: &'a PodState, body: Body) -> Self {
         let (silence, rate) = (pod.config.body_silence, pod.config.upload_rate);
-        Self { content: body.into_data_stream(), silence, rate, bytes: 0, waited: Duration::ZERO }
+        Self { caller, pod, content: body.into_data_stream(), silence, rate, bytes: 0, waited: Duration::ZERO }
     }
 
     /// The next bytes; `None` at the end.
@@ -68,11 +71,13 @@ impl BodyReader {
         let next = next.transpose().map_err(broken)?;
         // Only the client's time: storing takes what it takes.
         self.waited += begun.elapsed();
-        self.bytes += next.as_ref().map_or(0, |bytes| bytes.len() as u64);
+        let bytes = next.as_ref().map_or(0, Bytes::len);
+        self.bytes += bytes as u64;
         let expected = self.waited.as_secs_f64() * self.rate as f64;
         if next.is_some() && self.waited > self.silence && (self.bytes as f64) < expected {
             return Err(too_slow(format!("the body must come with {} bytes a second at least", self.rate)));
         }
+        self.caller.throttle(self.pod, bytes).await;
         Ok(next)
     }
 }
@@ -82,9 +87,9 @@ fn too_slow(detail: String) -> Problem {
 }
 
 /// Reads a request's whole body, at most `max` bytes, within the deadline.
-pub async fn read_body(pod: &PodState, body: Body, max: usize) -> Result<Bytes, Problem> {
+pub async fn read_body(caller: &Caller, pod: &PodState, body: Body, max: usize) -> Result<Bytes, Problem> {
     let deadline = pod.config.body_deadline;
-    let mut reader = BodyReader { rate: 0, ..BodyReader::upload(pod, body) };
+    let mut reader = BodyReader { rate: 0, ..BodyReader::upload(caller, pod, body) };
     let read = async {
         let mut all = BytesMut::new();
         while let Some(bytes) = reader.next().await? {
@@ -127,7 +132,7 @@ pub(crate) async fn read_json<T: DeserializeOwned + Send + 'static>(
     code: &'static str,
     part: &'static str,
 ) -> Result<(T, Option<UserPermit>), Problem> {
-    let body = read_body(pod, body, max).await?;
+    let body = read_body(caller, pod, body, max).await?;
     let permit = admit_json(caller, pod, &body).await?;
     let read = with_json(pod, body.len(), move || {
         serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(&body))

@@ -1,36 +1,34 @@
 //! How much of the window each user of an environment may be sent again: a rate of events, and a burst of fifty seconds of
 //! it. Everything that comes back with a cursor is counted, over whichever door.
 
-use std::{collections::HashMap, num::NonZeroU32, time::Duration};
+use std::{num::NonZeroU32, time::Duration};
 
 use tokio::time::Instant;
 
-use crate::rate_limit::RateLimit;
+use crate::user_rates::UserRates;
 
 /// The burst, as the time in which the rate gives as many: a user's connections all come back at once when a pod ends.
 const BURST_TIME: Duration = Duration::from_secs(50);
 /// The cost of coming back in events, in which nothing is sent again.
 const REPLAY_COST: u32 = 200;
-/// Users who are remembered. Beyond it those who are nearest to their whole burst are forgotten, which gives it to them.
-const MAX_USERS: usize = 16_384;
 
 /// The replays of the users of one environment on this pod.
 #[derive(Debug)]
 pub struct ReplayLimits {
     rate: NonZeroU32,
-    by_user: HashMap<String, RateLimit>,
+    rates: UserRates,
 }
 
 impl ReplayLimits {
     /// So many events a second for each user, and fifty times as many at once.
     pub fn new(rate: NonZeroU32) -> Self {
-        Self { rate, by_user: HashMap::new() }
+        Self { rate, rates: UserRates::new(rate, BURST_TIME) }
     }
 
     /// Takes what one replay costs before anything is sent; an error with the time after which it may be tried again.
     pub fn take(&mut self, user: &str, now: Instant) -> Result<(), Duration> {
         let cost = REPLAY_COST.min(self.rate.get().saturating_mul(BURST_TIME.as_secs() as u32));
-        let limit = self.of(user, now);
+        let limit = self.rates.of(user, now);
         match limit.take(now, cost) {
             true => Ok(()),
             false => Err(limit.wait(now, cost)),
@@ -40,28 +38,7 @@ impl ReplayLimits {
     /// Takes what the events cost that are sent again; what is not there yet is owed.
     pub fn charge(&mut self, user: &str, events: usize, now: Instant) {
         if events > 0 {
-            self.of(user, now).owe(now, u32::try_from(events).unwrap_or(u32::MAX));
-        }
-    }
-
-    fn of(&mut self, user: &str, now: Instant) -> &mut RateLimit {
-        if !self.by_user.contains_key(user) {
-            if self.by_user.len() >= MAX_USERS {
-                self.forget(now);
-            }
-            self.by_user.insert(user.to_owned(), RateLimit::new(self.rate, BURST_TIME, now));
-        }
-        self.by_user.get_mut(user).expect("it was inserted")
-    }
-
-    /// Forgets who has the whole burst, and at least half of all, so that this is rarely done.
-    fn forget(&mut self, now: Instant) {
-        self.by_user.retain(|_, limit| limit.full_at() > now);
-        if self.by_user.len() > MAX_USERS / 2 {
-            let mut times: Vec<_> = self.by_user.values().map(RateLimit::full_at).collect();
-            let (_, middle, _) = times.select_nth_unstable(self.by_user.len() - MAX_USERS / 2);
-            let middle = *middle;
-            self.by_user.retain(|_, limit| limit.full_at() > middle);
+            self.rates.of(user, now).owe(now, u32::try_from(events).unwrap_or(u32::MAX));
         }
     }
 }
@@ -116,16 +93,5 @@ mod tests {
             }
         }
         assert!(replays <= 4 + 600 * 20_000 / 280_000 + 1, "{replays}");
-    }
-
-    #[test]
-    fn what_is_remembered_is_bounded_and_who_owes_most_is_forgotten_last() {
-        let (mut limits, now) = (limits(), Instant::now());
-        limits.charge("ada", usize::MAX, now);
-        for user in 0..5 * MAX_USERS {
-            assert_eq!(limits.take(&user.to_string(), now), Ok(()));
-            assert!(limits.by_user.len() <= MAX_USERS);
-        }
-        assert!(limits.take("ada", now).is_err());
     }
 }

@@ -128,7 +128,7 @@ pub async fn post(
 ) -> Result<Response, Problem> {
     let token = query.token(&caller)?;
     let _permit = caller.hub_request_permit(&pod)?;
-    let bytes = read_body(&pod, body, largest_message(&pod)).await?;
+    let bytes = read_body(&caller, &pod, body, largest_message(&pod)).await?;
     let request = query.request(&caller, token, Operation::Post(bytes));
     respond(routing::post(&pod, caller, request).await?, StatusCode::OK)
 }

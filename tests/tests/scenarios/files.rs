@@ -1,8 +1,12 @@
 //! Files over HTTP: each person has their own, as many as they may, for as long as they are kept.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
-use futures_util::{future::join_all, stream};
+use futures_util::{
+    future::{Either, join_all, select},
+    stream,
+};
+use gateway::GatewayConfig;
 use reqwest::Body;
 use scenarios::{Cluster, Pod, cluster::answer, over_both_backplanes, until};
 use serde_json::{Value, json};
@@ -14,6 +18,7 @@ over_both_backplanes! {
     uploads_of_one_person_at_once_do_not_exceed_the_quota,
     a_task_whose_input_does_not_fit_into_the_quota_is_refused_and_leaves_nothing,
     an_upload_expires,
+    what_one_person_moves_faster_than_allowed_waits_and_nobody_else_does,
 }
 
 async fn put(pod: &Pod, token: &str, bytes: usize) -> (u16, Value) {
@@ -93,4 +98,26 @@ async fn an_upload_expires(mut cluster: Cluster) {
     let (_, file) = put(&pod, &ada, 10).await;
     let href = file["href"].as_str().unwrap();
     until("the upload to expire", async || (status(&pod, "GET", href, &ada).await == 404).then_some(())).await;
+}
+
+async fn what_one_person_moves_faster_than_allowed_waits_and_nobody_else_does(cluster: Cluster) {
+    let pod = cluster.pod_with(GatewayConfig { bytes_per_user: 8 << 10, ..GatewayConfig::default() }).await;
+    let (ada, bob) = (cluster.token("ada", "prod"), cluster.token("bob", "prod"));
+    let bob_does_some = async || {
+        for _ in 0..5 {
+            assert_eq!(put(&pod, &bob, 10).await.0, 201);
+        }
+    };
+    let (ada_puts, bobs) = (pin!(put(&pod, &ada, 32 << 10)), pin!(bob_does_some()));
+    let Either::Right(((), ada_puts)) = select(ada_puts, bobs).await else {
+        panic!("an upload of four seconds' bytes was over first");
+    };
+    let (status, file) = ada_puts.await;
+    assert_eq!(status, 201);
+    let get = async || pod.request("GET", file["href"].as_str().unwrap(), &ada).send().await.unwrap().bytes().await;
+    let (ada_gets, bobs) = (pin!(get()), pin!(bob_does_some()));
+    let Either::Right(((), ada_gets)) = select(ada_gets, bobs).await else {
+        panic!("a download of four seconds' bytes was over first");
+    };
+    assert_eq!(ada_gets.await.unwrap().len(), 32 << 10);
 }

@@ -3,7 +3,7 @@
 //! `make bench` runs it; names of attacks after `--` choose some.
 //!
 //! Gateway and attacker are processes of their own: this program again, with a first argument that says which. The attacker
-//! has the lowest priority, since elsewhere it would not be on the gateway's machine.
+//! runs when nothing else does (`SCHED_IDLE`), since elsewhere it would not be on the gateway's machine.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::{env, process::ExitCode};

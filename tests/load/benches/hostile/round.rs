@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// How long the others are looked at, each time.
-const SECONDS: u32 = 8;
+const SECONDS: u32 = 20;
 /// From the beginning of an attack until it is looked at, and from its end until the next.
 const SETTLING: Duration = Duration::from_secs(2);
 
