@@ -4,7 +4,7 @@
 use axum::{
     Json,
     body::Body,
-    extract::{Path, State},
+    extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -14,7 +14,11 @@ use serde::Serialize;
 use storage::{FileKey, FileName};
 use utoipa::ToSchema;
 
-use super::{problem::Problem, request::BodyReader, tasks::SCOPE};
+use super::{
+    problem::Problem,
+    request::{BodyReader, PathParameters},
+    tasks::SCOPE,
+};
 use crate::{counted_caller::CountedCaller, pod::Pod};
 
 /// A file that was stored.
@@ -43,7 +47,7 @@ pub struct Uploaded {
 pub async fn upload(
     State(pod): State<Pod>,
     caller: CountedCaller,
-    Path(name): Path<String>,
+    PathParameters(name): PathParameters<String>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -75,7 +79,7 @@ pub async fn upload(
 pub async fn download(
     State(pod): State<Pod>,
     caller: CountedCaller,
-    Path(key): Path<String>,
+    PathParameters(key): PathParameters<String>,
 ) -> Result<Response, Problem> {
     let key: FileKey = key.parse()?;
     let file = caller.files(&pod).get(&key).await?;
@@ -110,7 +114,7 @@ pub async fn download(
 pub async fn delete(
     State(pod): State<Pod>,
     caller: CountedCaller,
-    Path(key): Path<String>,
+    PathParameters(key): PathParameters<String>,
 ) -> Result<StatusCode, Problem> {
     caller.require(SCOPE)?;
     caller.files(&pod).delete(&key.parse()?).await?;
