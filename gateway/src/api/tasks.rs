@@ -48,6 +48,15 @@ pub struct NewTask {
     pub(crate) input: Value,
 }
 
+/// Which task a request starts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum TaskKey {
+    /// A new one.
+    New,
+    /// The one of an idempotency key, which another request may have started.
+    Idempotent(TaskId),
+}
+
 /// A task as clients see it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ShownTask)]
@@ -136,17 +145,28 @@ pub(crate) async fn start(
     pod: &Pod,
     caller: &Caller,
     new: NewTask,
-    id: TaskId,
+    key: TaskKey,
     traceparent: Option<String>,
 ) -> Result<Arc<Task>, Problem> {
     caller.require(SCOPE)?;
     let title = title_of(&new)?;
+    let (id, new, request) = match key {
+        TaskKey::New => (TaskId::new(), new, None),
+        TaskKey::Idempotent(id) => {
+            let (new, digest) = with_digest(pod, caller, new).await?;
+            (id, new, Some(digest))
+        }
+    };
     let max = pod.config.tasks_per_user;
     let dispatch = &caller.environment.dispatch;
     let patience = Instant::now() + LOG_TIMEOUT;
     let unfinished = loop {
         match dispatch.admit_task(caller.recipient.clone(), id, max).await? {
-            Admission::Known(task) => return Ok(task),
+            Admission::Known(task) if is_of(&task, &new, &title, request.as_deref()) => return Ok(task),
+            Admission::Known(_) => {
+                let detail = "Idempotency-Key: it was used for another task; use a new key for each";
+                return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused", detail));
+            }
             Admission::Admitted { unfinished } => break unfinished,
             Admission::Starting if Instant::now() < patience => sleep(LOG_PAUSE).await,
             Admission::Starting => return Err(Problem::unavailable("the same task is being started; send it again")),
@@ -160,7 +180,7 @@ pub(crate) async fn start(
     let job = caller.environment.key.signing.grant(&caller.environment.name, job);
     match submit(pod, caller, job).await {
         Ok(job) => {
-            let task = Task::of(&job, TaskState::Queued);
+            let task = Task { request, ..Task::of(&job, TaskState::Queued) };
             publish_queued(caller, &task, job.traceparent).await;
             Ok(Arc::new(task))
         }
@@ -168,6 +188,29 @@ pub(crate) async fn start(
             dispatch.withdraw_task(id).await?;
             Err(problem)
         }
+    }
+}
+
+/// The task to start, and a digest of it that nobody else can make.
+async fn with_digest(pod: &Pod, caller: &Caller, new: NewTask) -> Result<(NewTask, String), Problem> {
+    let key = caller.environment.key.internal.clone();
+    let size = fits(&new.input, MAX_JOB_BYTES).unwrap_or(usize::MAX);
+    with_json(pod, size, move || {
+        let request = ("request", &new.kind, new.title.as_deref().map(str::trim), &new.input);
+        let text =
+            serde_json::to_vec(&request).map_err(|error| Problem::bad_request("invalid-task", error.to_string()))?;
+        Ok((new, key.sign(&text)))
+    })
+    .await
+}
+
+/// True if a task was started by this request, as far as is known: of one that an older gateway started, only what the log
+/// says of it.
+fn is_of(task: &Task, new: &NewTask, title: &str, request: Option<&str>) -> bool {
+    match (&task.request, request) {
+        (Some(known), Some(request)) => known == request,
+        (None, Some(_)) => task.kind == new.kind && task.title == title,
+        (_, None) => true,
     }
 }
 
