@@ -3,20 +3,28 @@
  *
  * A browser opens six HTTP/1.1 connections to a host; with six streams every other request would hang. So tabs share
  * a few slots and take turns when there are not enough. A slot is a Web Lock, held as long as the stream, so that a
- * crashed tab frees it. A hidden tab gives its slot up as soon as another waits, a visible one after a while; the
- * cursor makes that lose nothing.
+ * crashed tab frees it; on plain http, where there are none, a lease. A hidden tab gives its slot up as soon as another
+ * waits, a visible one after a while; the cursor makes that lose nothing.
  */
+
+import { TabLeases } from './tab-leases.js';
 
 /** Milliseconds that a visible tab keeps its slot while another waits. */
 const MIN_HOLD = 3_000;
 const CHECK_INTERVAL = 500;
 
 /** @typedef {{ release: () => void }} Slot */
+/** @typedef {Slot & { isWanted: () => boolean | Promise<boolean> }} SharedSlot */
+
+/** Where a page may use neither locks nor the storage there is nothing to share. @type {SharedSlot} */
+const UNSHARED = { release() {}, isWanted: () => false };
 
 /** The slots of one gateway. */
 export class StreamSlots {
   #names;
   #url;
+  /** @type {TabLeases | null | undefined} */
+  #leases;
 
   /** @param {URL} url of the events @param {number} count the most streams over all tabs */
   constructor(url, count) {
@@ -32,13 +40,12 @@ export class StreamSlots {
    * @returns {Promise<Slot>}
    */
   async take(signal, onContention, isVisible) {
-    if (!('locks' in navigator) || isMultiplexed(this.#url)) return { release() {} };
-    const slot = await firstFreeLock(this.#names, signal);
+    if (isMultiplexed(this.#url)) return { release() {} };
+    const slot = await this.#first(signal);
     const since = performance.now();
     const timer = setInterval(async () => {
       if (isVisible() && performance.now() - since < MIN_HOLD) return;
-      const { pending } = await navigator.locks.query();
-      if (pending?.some((lock) => lock.name === slot.name)) onContention();
+      if (await slot.isWanted()) onContention();
     }, CHECK_INTERVAL * (1 + Math.random()));
     const release = () => {
       clearInterval(timer);
@@ -46,12 +53,19 @@ export class StreamSlots {
     };
     return { release };
   }
+
+  /** The slot that is free first. @param {AbortSignal} signal @returns {Promise<SharedSlot>} */
+  #first(signal) {
+    if ('locks' in navigator) return firstFreeLock(this.#names, signal);
+    this.#leases ??= TabLeases.areOffered ? new TabLeases(this.#names) : null;
+    return this.#leases?.take(signal) ?? Promise.resolve(UNSHARED);
+  }
 }
 
 /**
  * Takes whichever of these locks is free first.
  * @param {string[]} names @param {AbortSignal} signal
- * @returns {Promise<Slot & { name: string }>}
+ * @returns {Promise<SharedSlot>}
  */
 function firstFreeLock(names, signal) {
   const others = new AbortController();
@@ -65,13 +79,19 @@ function firstFreeLock(names, signal) {
         taken = true;
         signal.removeEventListener('abort', forward);
         others.abort();
-        return new Promise((release) => resolve({ name, release: () => release(undefined) }));
+        return new Promise((release) => resolve({ release: () => release(undefined), isWanted: () => isPending(name) }));
       }),
     );
     // All fail only when aborted, or where a page may not use locks: then there is nothing to share.
-    Promise.allSettled(requests).then(() => (signal.aborted ? reject(signal.reason) : resolve({ name: '', release() {} })));
+    Promise.allSettled(requests).then(() => (signal.aborted ? reject(signal.reason) : resolve(UNSHARED)));
     if (signal.aborted) forward();
   });
+}
+
+/** True if another tab waits for this lock. @param {string} name */
+async function isPending(name) {
+  const { pending } = await navigator.locks.query();
+  return pending?.some((lock) => lock.name === name) ?? false;
 }
 
 /**

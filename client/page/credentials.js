@@ -37,6 +37,11 @@ export function clearCredentials() {
   history.replaceState(null, '', address);
 }
 
+/** Beside the modules, wherever a proxy serves them. @param {Record<string, string>} query */
+function tokenUrl(query) {
+  return new URL(`../../dev/token?${new URLSearchParams(query)}`, import.meta.url);
+}
+
 /**
  * A valid token.
  * @param {Credentials} credentials
@@ -44,7 +49,7 @@ export function clearCredentials() {
  */
 export async function fetchToken({ user = '', environment = '', groups = '', token }) {
   if (token) return token;
-  const answer = await fetch(`/dev/token?${new URLSearchParams({ user, env: environment, groups })}`);
+  const answer = await fetch(tokenUrl({ user, env: environment, groups }));
   if (answer.ok) return (await answer.json()).token;
   const problem = await answer.json().catch(() => ({}));
   throw new TokenError(problem.detail ?? problem.title ?? `the gateway hands out no token here (${answer.status})`);
@@ -70,7 +75,7 @@ export async function requestCredentials(error = '') {
 
 /** @param {string} error @returns {Promise<Credentials>} */
 async function askUser(error) {
-  const development = (await fetch('/dev/token?user=anybody&env=dev').catch(() => null))?.ok ?? false;
+  const development = (await fetch(tokenUrl({ user: 'anybody', env: 'dev' })).catch(() => null))?.ok ?? false;
   const shown = form(development ? 'by-name' : 'by-token');
   byId('identity').hidden = shown.hidden = false;
   byId('identity-error').textContent = error;

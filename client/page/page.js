@@ -30,7 +30,7 @@ signIn();
 /** @param {string} [error] the reason why the last credentials were refused */
 async function signIn(error) {
   const credentials = await requestCredentials(error);
-  connection = connect({ url: '/', token: () => fetchToken(credentials) });
+  connection = connect({ token: () => fetchToken(credentials) });
   connection.addEventListener('state', () => stateChanged(credentials));
   showState(connection);
   for (const element of document.querySelectorAll(ELEMENTS)) Object.assign(element, { connection });

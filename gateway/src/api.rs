@@ -1,6 +1,7 @@
 //! The HTTP API for programs and pages.
 //!
-//! In order of a request: [`request`] reads its query and body, [`problem`] is the answer when it fails. Then:
+//! In order of a request: [`content_encoding`] inflates its body, [`request`] reads its path, query and body, [`problem`] is
+//! the answer when it fails. Then:
 //!
 //! - [`publish`]: publishes events; [`event_stream`]: sends them to a client as they come
 //! - [`files`]: uploads and results; [`functions`]: the functions that can be started, kept by [`function_cache`]
@@ -9,6 +10,7 @@
 //! - [`openapi`]: the description of the API; [`page`] and [`dev_token`]: the page, and tokens for it in `bellwire dev`
 
 pub mod approvals;
+pub mod content_encoding;
 pub mod dev_token;
 pub mod event_stream;
 pub mod files;

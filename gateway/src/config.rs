@@ -2,11 +2,13 @@
 
 use std::{net::SocketAddr, num::NonZeroU32, time::Duration};
 
+use axum::http::HeaderName;
 use process::{AdminListen, quantity};
 use serde::Deserialize;
 
 use crate::{
     dispatch::{dispatcher::Bounds, lost_workers::LostWorkerTiming},
+    list,
     origins::Origins,
 };
 
@@ -81,6 +83,14 @@ pub struct GatewayConfig {
     /// `BELLWIRE_GATEWAY__UPLOAD_RATE`: the fewest bytes a second of an upload, on average. `16KiB`.
     #[serde(deserialize_with = "quantity::bytes")]
     pub upload_rate: u64,
+    /// `BELLWIRE_GATEWAY__KEEP_ALIVE`: how long a socket may wait for its next request, or take for a head; longer than the
+    /// proxies in front keep theirs, which otherwise answer 502. `75s`.
+    #[serde(deserialize_with = "quantity::duration")]
+    pub keep_alive: Duration,
+    /// `BELLWIRE_GATEWAY__ALLOWED_HEADERS`, separated by commas: request headers that the pages of `origins` may send,
+    /// besides the usual ones. None.
+    #[serde(deserialize_with = "list::list")]
+    pub allowed_headers: Vec<HeaderName>,
     /// The times of the watch for tasks whose worker is lost; no setting.
     #[serde(skip)]
     pub lost: LostWorkerTiming,
@@ -114,6 +124,8 @@ impl Default for GatewayConfig {
             body_silence: Duration::from_secs(30),
             body_deadline: Duration::from_secs(60),
             upload_rate: 16 << 10,
+            keep_alive: Duration::from_secs(75),
+            allowed_headers: Vec::new(),
             lost: LostWorkerTiming::default(),
         }
     }

@@ -18,14 +18,27 @@ use crate::api::problem::Problem;
 /// The time for which a browser may cache the answer; browsers take two hours at most.
 const MAX_AGE: Duration = Duration::from_secs(2 * 3600);
 const METHODS: [Method; 4] = [Method::GET, Method::POST, Method::PUT, Method::DELETE];
-const REQUEST_HEADERS: [HeaderName; 7] = [
+const REQUEST_HEADERS: [HeaderName; 19] = [
     header::AUTHORIZATION,
+    header::CACHE_CONTROL,
     header::CONTENT_TYPE,
+    header::CONTENT_ENCODING,
     HeaderName::from_static("x-requested-with"),
     HeaderName::from_static("x-signalr-user-agent"),
     HeaderName::from_static("last-event-id"),
     HeaderName::from_static("idempotency-key"),
+    // What browsers' observability adds to every request: W3C, Sentry, Zipkin, Datadog, and ids for logs.
     HeaderName::from_static("traceparent"),
+    HeaderName::from_static("tracestate"),
+    HeaderName::from_static("baggage"),
+    HeaderName::from_static("sentry-trace"),
+    HeaderName::from_static("b3"),
+    HeaderName::from_static("x-datadog-trace-id"),
+    HeaderName::from_static("x-datadog-parent-id"),
+    HeaderName::from_static("x-datadog-origin"),
+    HeaderName::from_static("x-datadog-sampling-priority"),
+    HeaderName::from_static("x-request-id"),
+    HeaderName::from_static("x-correlation-id"),
 ];
 
 /// Scheme, host and port of a page, as a browser writes them.
@@ -37,8 +50,9 @@ struct Origin(String);
 pub struct Origins(BTreeSet<Origin>);
 
 impl Origins {
-    /// The CORS headers: they answer a browser's preflight, and let the page read the answer.
-    pub fn cors(&self) -> CorsLayer {
+    /// The CORS headers: they answer a browser's preflight, which may ask for the usual headers and for `more`, and let the
+    /// page read the answer.
+    pub fn cors(&self, more: &[HeaderName]) -> CorsLayer {
         let listed: Vec<_> =
             self.0.iter().filter_map(|origin| HeaderValue::from_str(&origin.to_string()).ok()).collect();
         CorsLayer::new()
@@ -46,8 +60,8 @@ impl Origins {
             // SignalR's client sends credentials unless it is told not to.
             .allow_credentials(true)
             .allow_methods(METHODS)
-            .allow_headers(REQUEST_HEADERS)
-            .expose_headers([header::RETRY_AFTER, header::LOCATION])
+            .allow_headers(REQUEST_HEADERS.iter().chain(more).cloned().collect::<Vec<_>>())
+            .expose_headers([header::RETRY_AFTER, header::LOCATION, header::DATE])
             .max_age(MAX_AGE)
             .vary([header::ORIGIN])
     }

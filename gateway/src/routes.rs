@@ -3,17 +3,19 @@
 use axum::{
     Router,
     http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header},
-    middleware::{from_fn_with_state, map_response},
+    middleware::{from_fn, from_fn_with_state, map_request, map_response},
     response::Response,
     routing::{get, post, put},
 };
 
 use crate::{
     api::{
-        approvals, dev_token, event_stream, files, functions, openapi, page, problem::Problem, publish, task_routes,
+        approvals, content_encoding, dev_token, event_stream, files, functions, openapi, page, problem::Problem,
+        publish, task_routes,
     },
     dev_host,
     hub::{negotiate, routes as hub},
+    path,
     pod::Pod,
 };
 
@@ -26,12 +28,14 @@ pub fn routes(pod: Pod) -> Router {
         .route("/client/{*path}", get(page::client))
         .route("/dev/token", get(dev_token::issue))
         .method_not_allowed_fallback(method_not_allowed);
-    let cors = pod.config.origins.cors();
-    let mut all = services().layer(cors).merge(pages);
+    let cors = pod.config.origins.cors(&pod.config.allowed_headers);
+    let mut all = services().layer(from_fn(content_encoding::inflate)).layer(cors).merge(pages);
     if pod.issues_dev_tokens {
         all = all.layer(from_fn_with_state(pod.clone(), dev_host::check));
     }
-    all.layer(map_response(add_security_headers)).with_state(pod)
+    let all = all.layer(map_response(add_security_headers)).with_state(pod);
+    // Before a route is chosen.
+    Router::new().fallback_service(all).layer(map_request(path::with_usual_path))
 }
 
 fn services() -> Router<Pod> {

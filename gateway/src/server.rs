@@ -25,22 +25,21 @@ use tokio::{
     task::{JoinError, JoinSet},
     time::{Instant, sleep, timeout},
 };
-use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use crate::{
     config::GatewayConfig,
+    pod::Pod,
     rate_limit::RateLimit,
     routes::routes,
     sockets::{OpenSocket, SocketLimits, SocketUse, Sockets},
     start::{ServedEnvironment, Started, start},
-    write::takeover::{HttpSocket, Takeover},
+    write::{
+        close::linger,
+        takeover::{HttpSocket, LARGEST_HEAD, Takeover},
+    },
 };
 
-/// Bytes of hyper's buffer for a connection that speaks HTTP: the smallest it allows.
-const READ_BUFFER: usize = 8192;
-/// The time limit for the head of a request.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// A connection whose bytes stay unacknowledged for this long is ended.
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Sockets that may wait to be accepted; the kernel may allow fewer (`net.core.somaxconn`).
@@ -92,7 +91,7 @@ impl Gateway {
                 accepted = self.acceptor.accept() => match accepted {
                     Ok(stream) => match self.sockets.admit() {
                         Some(socket) => {
-                            connections.spawn(serve(stream, socket, routes.clone(), pod.config.body_silence, pod.draining.clone()))
+                            connections.spawn(serve(stream, socket, routes.clone(), pod.clone()))
                         }
                         None => continue,
                     },
@@ -182,7 +181,7 @@ impl Acceptor {
     }
 }
 
-async fn serve(socket: TcpStream, place: OpenSocket, routes: Router, silence: Duration, draining: CancellationToken) {
+async fn serve(socket: TcpStream, place: OpenSocket, routes: Router, pod: Pod) {
     if let Err(error) = set_options(&socket) {
         debug!(%error, "a connection was gone before it was served");
         return;
@@ -197,10 +196,16 @@ async fn serve(socket: TcpStream, place: OpenSocket, routes: Router, silence: Du
         async move { response.await.map(|response| response.map(|body| AnswerBody { body, socket })) }
     });
     let mut http = http1::Builder::new();
-    http.max_buf_size(READ_BUFFER).timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-    let mut http = Box::pin(http.serve_connection(HttpSocket::new(socket, takeover.clone(), silence), service));
+    // hyper has one limit for a head and for the wait before it.
+    http.max_buf_size(LARGEST_HEAD)
+        .max_header_size(LARGEST_HEAD)
+        .timer(TokioTimer::new())
+        .header_read_timeout(pod.config.keep_alive);
+    let socket = HttpSocket::new(socket, takeover.clone(), pod.config.body_silence);
+    let mut http = Box::pin(http.serve_connection(socket, service));
     let mut is_draining = false;
-    let mut draining = Box::pin(draining.cancelled_owned());
+    let mut draining = Box::pin(pod.draining.clone().cancelled_owned());
+    drop(pod);
     let ended = poll_fn(|cx| {
         if place.as_use().must_close(cx) {
             return Poll::Ready(None);
@@ -216,7 +221,13 @@ async fn serve(socket: TcpStream, place: OpenSocket, routes: Router, silence: Du
     });
     match ended.await {
         Some(Ok(())) => {}
-        Some(Err(error)) => return debug!(%error, "a connection broke"),
+        Some(Err(error)) => {
+            debug!(%error, "a connection broke");
+            if error.is_parse_too_large() {
+                linger(Pin::into_inner(http).into_parts().io.into_inner()).await;
+            }
+            return;
+        }
         None => return debug!("a connection made room for others"),
     }
     let Some(handler) = takeover.take() else {

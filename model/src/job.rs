@@ -107,6 +107,7 @@ impl Task {
             parent: job.parent,
             steps: Vec::new(),
             next_by: None,
+            request: None,
         }
     }
 }

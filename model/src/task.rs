@@ -146,6 +146,9 @@ pub struct Task {
     /// The time by which its worker reports again; a running task without a report by then is lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_by: Option<Timestamp>,
+    /// A digest of the request that started it, if that had an idempotency key: the same key with another is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
 }
 
 /// True if a text can be a step's id: 1 to 64 of a-z, 0-9, '_' and '-'.

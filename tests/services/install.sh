@@ -6,7 +6,7 @@ has() {
   case $1 in
     rabbitmq-server) [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] ;;
     postgresql) [ -n "$(postgresql_programs)" ] ;;
-    haproxy) [ -x /usr/sbin/haproxy ] ;; # not in everybody's PATH
+    haproxy | nginx) [ -x "/usr/sbin/$1" ] ;; # not in everybody's PATH
     python3-venv) python3 -c 'import ensurepip' 2>/dev/null ;;
     *) command -v "$1" >/dev/null ;;
   esac

@@ -32,7 +32,15 @@ pub struct EventStream {
 impl EventStream {
     /// Connects and waits for the first cursor.
     pub async fn connect(base: &str, token: &str, after: Option<&str>) -> Self {
-        let response = Self::ask(base, token, after).await;
+        Self::read_first(Self::ask(base, token, after).await).await
+    }
+
+    /// Connects to an address as it is written, and waits for the first cursor.
+    pub async fn open(url: &str, token: &str) -> Self {
+        Self::read_first(reqwest::Client::new().get(url).bearer_auth(token).send().await.unwrap()).await
+    }
+
+    async fn read_first(response: reqwest::Response) -> Self {
         assert_eq!(response.status(), 200, "{}", response.text().await.unwrap());
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         let mut browser =

@@ -9,6 +9,7 @@ use lapin::{
     uri::AMQPUri,
 };
 use tokio::time::timeout;
+use url::{Host, Position, Url};
 
 use crate::{link::SendError, topology::Topology};
 
@@ -30,7 +31,7 @@ pub(super) struct Broker {
 impl Broker {
     /// Parses the address; an error never repeats it.
     pub(super) fn new(url: &str, topology: Topology) -> Result<Self, String> {
-        let mut uri: AMQPUri = url.parse().map_err(|_| "it is no amqp://user:password@host:port/vhost".to_owned())?;
+        let mut uri = parse(url)?;
         uri.query.heartbeat.get_or_insert(HEARTBEAT);
         uri.query.connection_timeout.get_or_insert(CONNECT_TIMEOUT.as_millis() as u64);
         Ok(Self { url: uri.to_string().into(), topology: Arc::new(topology) })
@@ -60,6 +61,25 @@ impl Broker {
             .build()
             .map_err(|error| error.to_string())
     }
+}
+
+/// The library's reading of an address, which takes `localhost` for a host that it does not understand.
+fn parse(text: &str) -> Result<AMQPUri, String> {
+    let no_address = "it is no amqp://user:password@host:port/vhost".to_owned();
+    let url = Url::parse(text).map_err(|_| no_address.clone())?;
+    let mut uri: AMQPUri = text.parse().map_err(|_| no_address)?;
+    if url.fragment().is_some() || url[Position::BeforePath..].contains('@') {
+        // Else `amqp://user:12#3@broker` would be the host `user`.
+        return Err("a `#`, `?`, `/` or `@` of a user, password or vhost must be percent-encoded, as in %23".to_owned());
+    }
+    match url.host() {
+        None => return Err("it names no host".to_owned()),
+        // Written so that it is read back as a name: as an address in brackets it would be lost.
+        Some(Host::Ipv6(address)) => uri.authority.host = address.to_string().replace(':', "%3A"),
+        Some(Host::Ipv4(address)) => uri.authority.host = address.to_string(),
+        Some(Host::Domain(_)) => {}
+    }
+    Ok(uri)
 }
 
 fn properties(topology: &Topology, purpose: &str) -> ConnectionProperties {
@@ -108,14 +128,67 @@ fn is_queue_unavailable(message: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use tokio::{io::AsyncReadExt, net::TcpListener};
+
     use super::*;
 
     #[test]
     fn a_wrong_address_is_refused_without_its_password_being_shown() {
         let topology = Topology::new(Default::default(), "prod".parse().unwrap());
-        for url in ["amqp:ada:secret@host", "http://ada:secret@host", "amqp://ada:secret@host/?heartbeat=secret"] {
+        for url in [
+            "amqp:ada:secret@host",
+            "http://ada:secret@host",
+            "amqp://ada:secret@host/?heartbeat=secret",
+            "amqp://ada:secret@[fe80::1%25eth0]/",
+        ] {
             let error = Broker::new(url, topology.clone()).err().unwrap();
             assert!(!error.contains("secret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_the_one_that_was_written_or_refused() {
+        let topology = Topology::new(Default::default(), "prod".parse().unwrap());
+        for (url, host, port) in [
+            ("amqp://ada:secret@[2001:db8::5]/%2f", "2001:db8::5", 5672),
+            ("amqps://ada:secret@[::1]:5673/%2f", "::1", 5673),
+            ("amqp://ada:secret@[::ffff:10.0.0.7]/", "::ffff:10.0.0.7", 5672),
+            ("amqp://ada:secret@10.0.0.7:5673/%2f", "10.0.0.7", 5673),
+            ("amqp://ada:sec%23ret@broker.example/%2f", "broker.example", 5672),
+        ] {
+            let written = Broker::new(url, topology.clone()).ok().unwrap().url;
+            let read: AMQPUri = written.parse().unwrap();
+            assert_eq!((&*read.authority.host, read.authority.port), (host, port), "{url}");
+            assert!(read.authority.userinfo.password.starts_with("sec"), "{url}");
+        }
+        for url in [
+            "amqp:///%2f",
+            "amqp://",
+            "amqp://ada:12#3@broker/%2f",
+            "amqp://ada:12?3@broker/%2f",
+            "amqp://ada:12/3@broker/%2f",
+        ] {
+            assert!(Broker::new(url, topology.clone()).is_err(), "{url}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_broker_with_an_address_of_ipv6_is_reached() {
+        let Ok(listener) = TcpListener::bind("[::1]:0").await else {
+            return; // A machine without IPv6.
+        };
+        let topology = Topology::new(Default::default(), "prod".parse().unwrap());
+        let url = format!("amqp://ada:secret@{}/%2f", listener.local_addr().unwrap());
+        let broker = Broker::new(&url, topology).ok().unwrap();
+        let reached = async {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut greeting = [0; 4];
+            socket.read_exact(&mut greeting).await.unwrap();
+            greeting
+        };
+        tokio::select! {
+            greeting = reached => assert_eq!(&greeting, b"AMQP"),
+            connected = broker.connect("events") => panic!("it was another's: {:?}", connected.err()),
         }
     }
 }

@@ -2,12 +2,7 @@
 
 use std::time::Duration;
 
-use axum::{
-    Json,
-    body::Body,
-    extract::{Path, State},
-    http::StatusCode,
-};
+use axum::{Json, body::Body, extract::State, http::StatusCode};
 use backplane::Destination;
 use jiff::Timestamp;
 use model::{
@@ -19,7 +14,11 @@ use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
-use super::{problem::Problem, request::read_json, tasks::SCOPE};
+use super::{
+    problem::Problem,
+    request::{PathParameters, read_json},
+    tasks::SCOPE,
+};
 use crate::{
     caller::Caller,
     counted_caller::CountedCaller,
@@ -126,7 +125,7 @@ pub async fn list(caller: CountedCaller) -> Result<Json<Approvals>, Problem> {
 pub async fn answer(
     State(pod): State<Pod>,
     caller: CountedCaller,
-    Path((id, step)): Path<(String, String)>,
+    PathParameters((id, step)): PathParameters<(String, String)>,
     body: Body,
 ) -> Result<Json<AcceptedAnswer>, Problem> {
     caller.require(SCOPE)?;

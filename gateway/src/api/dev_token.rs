@@ -22,6 +22,7 @@ const LIFETIME_SECONDS: i64 = 12 * 3600;
 
 /// The query of a request for a token.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TokenQuery {
     user: String,
     env: Environment,

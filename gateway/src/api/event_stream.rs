@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     extract::State,
-    http::{HeaderMap, Version},
+    http::{HeaderMap, HeaderValue, Method, Version},
     response::{IntoResponse, Response},
 };
 use metrics::counter;
@@ -26,11 +26,29 @@ use crate::{
     },
 };
 
+const LAST_EVENT_ID: &str = "last-event-id";
+
 /// The query of a request for events.
 #[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct StreamQuery {
     /// A cursor; without one, or with `now`, only new events are sent.
     after: Option<String>,
+    /// The last cursor, under the names that replacements of `EventSource` give it where they cannot set a header. They
+    /// keep the URL of the beginning, so that it wins over `after`.
+    #[serde(
+        rename = "lastEventId",
+        alias = "lastEventID",
+        alias = "Last-Event-ID",
+        alias = "Last-Event-Id",
+        alias = "last-event-id",
+        alias = "last_event_id",
+        alias = "evs_last_event_id"
+    )]
+    last_event_id: Option<String>,
+    /// Read by [`Caller`].
+    #[serde(rename = "access_token")]
+    _access_token: Option<String>,
 }
 
 /// Follow the events that are meant for the caller.
@@ -38,7 +56,8 @@ pub struct StreamQuery {
     get, path = "/events", tag = "events", operation_id = "listen",
     params(
         ("after" = Option<String>, Query, description = "a cursor to resume after, or `now`"),
-        ("Last-Event-ID" = Option<String>, Header, description = "a cursor to resume after; wins over `after`"),
+        ("Last-Event-ID" = Option<String>, Header, description = "a cursor to resume after; wins over those in the query"),
+        ("lastEventId" = Option<String>, Query, description = "the same, as replacements of `EventSource` send it; wins over `after`"),
         ("access_token" = Option<String>, Query, description = "the token, where no header can be set"),
     ),
     responses(
@@ -51,12 +70,17 @@ pub async fn stream(
     State(pod): State<Pod>,
     caller: Caller,
     takeover: Takeover,
+    method: Method,
     version: Version,
     Parameters(query): Parameters<StreamQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let after = start_cursor(&headers, &query)?;
     caller.environment.available()?;
+    if method == Method::HEAD {
+        // The head of the answer and nothing after it: nobody listens.
+        return Ok(sse::headers().into_response());
+    }
     let permit = caller.connection_permit(&pod)?;
     let subscription = caller.environment.dispatch.subscribe(caller.recipient.clone(), after).await?;
     let format = if version == Version::HTTP_10 { Format::Plain } else { Format::PlainChunked };
@@ -97,11 +121,19 @@ async fn serve(writer: &Arc<ConnectionWriter>, format: Format, mut timer: Connec
 }
 
 fn start_cursor(headers: &HeaderMap, query: &StreamQuery) -> Result<Option<Cursor>, Problem> {
-    let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
-    match last.filter(|last| !last.is_empty()).or(query.after.as_deref()) {
-        None | Some("" | "now") => Ok(None),
-        Some(text) => text.parse().map(Some).map_err(|error: CursorError| {
-            Problem::bad_request("invalid-cursor", format!("after, or Last-Event-ID: {error}"))
-        }),
+    let header = match headers.get(LAST_EVENT_ID).map(HeaderValue::to_str) {
+        Some(Err(_)) => return Err(Problem::bad_request("invalid-cursor", "Last-Event-ID: it is no text")),
+        Some(Ok(text)) => Some(("Last-Event-ID", text)),
+        None => None,
+    };
+    let last = query.last_event_id.as_deref().map(|text| ("lastEventId", text));
+    let after = query.after.as_deref().map(|text| ("after", text));
+    // The first that says something: a client that has no cursor yet may send an empty one.
+    match [header, last, after].into_iter().flatten().find(|(_, text)| !text.is_empty()) {
+        None | Some((_, "now")) => Ok(None),
+        Some((name, text)) => text
+            .parse()
+            .map(Some)
+            .map_err(|error: CursorError| Problem::bad_request("invalid-cursor", format!("{name}: {error}"))),
     }
 }

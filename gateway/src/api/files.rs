@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::{
     Json,
     body::Body,
-    extract::{Path, State},
+    extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -16,7 +16,11 @@ use serde::Serialize;
 use storage::{FileKey, FileName};
 use utoipa::ToSchema;
 
-use super::{problem::Problem, request::BodyReader, tasks::SCOPE};
+use super::{
+    problem::Problem,
+    request::{BodyReader, PathParameters},
+    tasks::SCOPE,
+};
 use crate::{counted_caller::CountedCaller, pod::Pod};
 
 /// A file that was stored.
@@ -45,7 +49,7 @@ pub struct Uploaded {
 pub async fn upload(
     State(pod): State<Pod>,
     caller: CountedCaller,
-    Path(name): Path<String>,
+    PathParameters(name): PathParameters<String>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -77,7 +81,7 @@ pub async fn upload(
 pub async fn download(
     State(pod): State<Pod>,
     caller: CountedCaller,
-    Path(key): Path<String>,
+    PathParameters(key): PathParameters<String>,
 ) -> Result<Response, Problem> {
     let key: FileKey = key.parse()?;
     let file = caller.files(&pod).get(&key).await?;
@@ -116,7 +120,7 @@ pub async fn download(
 pub async fn delete(
     State(pod): State<Pod>,
     caller: CountedCaller,
-    Path(key): Path<String>,
+    PathParameters(key): PathParameters<String>,
 ) -> Result<StatusCode, Problem> {
     caller.require(SCOPE)?;
     caller.files(&pod).delete(&key.parse()?).await?;

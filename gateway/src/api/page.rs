@@ -3,7 +3,6 @@
 use std::{collections::HashMap, sync::LazyLock};
 
 use axum::{
-    extract::Path,
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -12,7 +11,7 @@ use data_encoding::BASE64URL_NOPAD;
 use include_dir::{Dir, include_dir};
 use sha2::{Digest, Sha256};
 
-use crate::api::problem::Problem;
+use super::{problem::Problem, request::PathParameters};
 
 static CLIENT: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../client");
 static FILES: LazyLock<HashMap<&str, File>> = LazyLock::new(|| files(&CLIENT).collect());
@@ -32,7 +31,7 @@ pub async fn index(headers: HeaderMap) -> Result<Response, Problem> {
 }
 
 /// A file of the browser module.
-pub async fn client(Path(path): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
+pub async fn client(PathParameters(path): PathParameters<String>, headers: HeaderMap) -> Result<Response, Problem> {
     respond(&path, &headers)
 }
 
@@ -105,7 +104,8 @@ fn files(folder: &'static Dir<'static>) -> Box<dyn Iterator<Item = (&'static str
     Box::new(here.chain(folder.dirs().flat_map(files)))
 }
 
-/// The page with a `modulepreload` link for each module, so that the browser asks for all of them at once.
+/// The page with a `modulepreload` link for each module, so that the browser asks for all of them at once. Its addresses are
+/// relative, as are those in the modules: a proxy may serve all of it below a path.
 fn page(html: &str) -> Bytes {
     let mut modules = vec![PAGE_MODULE.to_owned()];
     let mut next = 0;
@@ -115,7 +115,7 @@ fn page(html: &str) -> Bytes {
         modules.extend(imported);
         next += 1;
     }
-    let link = |module: &String| format!("  <link rel=\"modulepreload\" href=\"/client/{module}\">\n");
+    let link = |module: &String| format!("  <link rel=\"modulepreload\" href=\"client/{module}\">\n");
     let links: String = modules.iter().map(link).collect();
     html.replacen("</head>", &format!("{links}</head>"), 1).into()
 }

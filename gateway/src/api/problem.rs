@@ -18,6 +18,9 @@ use crate::dispatch::{
     handle::DispatcherEnded,
 };
 
+/// The code of the problem of a body whose encoding is not understood.
+pub const UNKNOWN_ENCODING: &str = "content-encoding";
+
 const TYPE_PREFIX: &str = "urn:bellwire:problem:";
 
 /// An error answer; `application/problem+json`.
@@ -122,6 +125,9 @@ impl IntoResponse for Problem {
         if status == StatusCode::REQUEST_TIMEOUT {
             // What still comes belongs to the request that was given up.
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        if self.has_code(UNKNOWN_ENCODING) {
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip, identity"));
         }
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));

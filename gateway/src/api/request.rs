@@ -1,10 +1,10 @@
-//! A request's query and body, or a problem that says what is wrong with them.
+//! A request's path, query and body, or a problem that says what is wrong with them.
 
 use std::time::Duration;
 
 use axum::{
     body::{Body, BodyDataStream},
-    extract::{FromRequestParts, Query},
+    extract::{FromRequestParts, Path, Query, rejection::PathRejection},
     http::{StatusCode, request::Parts},
 };
 use bytes::{Bytes, BytesMut};
@@ -41,6 +41,20 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Parameters<T> {
     }
 }
 
+/// The parameters in a request's path as `T`, percent-decoded.
+pub struct PathParameters<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for PathParameters<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Path(parameters) = Path::from_request_parts(parts, state)
+            .await
+            .map_err(|error: PathRejection| Problem::bad_request("invalid-path", error.body_text()))?;
+        Ok(Self(parameters))
+    }
+}
+
 /// A body as it arrives; a client that stalls or trickles is refused.
 pub struct BodyReader<'a> {
     caller: &'a Caller,
@@ -67,7 +81,12 @@ impl<'a> BodyReader<'a> {
         let Ok(next) = timeout(self.silence, self.content.next()).await else {
             return Err(too_slow(format!("nothing of the body came for {:?}", self.silence)));
         };
-        let broken = |_| Problem::bad_request("request-broken", "the request's body did not arrive whole");
+        let broken = |_| {
+            Problem::bad_request(
+                "request-broken",
+                "the request's body did not arrive whole, or is not what content-encoding says",
+            )
+        };
         let next = next.transpose().map_err(broken)?;
         // Only the client's time: storing takes what it takes.
         self.waited += begun.elapsed();

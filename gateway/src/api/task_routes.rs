@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{
     Json,
     body::Body,
-    extract::{Path, State},
+    extract::State,
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -14,8 +14,8 @@ use serde::Deserialize;
 
 use super::{
     problem::Problem,
-    request::{Parameters, read_json},
-    tasks::{self, NewTask, TaskView, Tasks},
+    request::{Parameters, PathParameters, read_json},
+    tasks::{self, NewTask, TaskKey, TaskView, Tasks},
 };
 use crate::{caller::Caller, counted_caller::CountedCaller, pod::Pod};
 
@@ -35,13 +35,13 @@ pub struct ListQuery {
 /// Start a task; it is in its queue, confirmed, when this answers.
 #[utoipa::path(
     post, path = "/api/tasks", tag = "tasks", request_body = NewTask,
-    params(("Idempotency-Key" = Option<String>, Header, description = "the same key starts the same task once")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "the same key starts the same task once; 422 with another task")),
     responses(
         (status = 202, body = TaskView, description = "`Location` is where to see it"),
         (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
         (status = 408, body = Problem, description = "the body came too slowly"),
         (status = 413, body = Problem, description = "more than 4 MiB"),
-        (status = 422, body = Problem, description = "no function of that kind"),
+        (status = 422, body = Problem, description = "no function of that kind; or the `Idempotency-Key` was used for another task"),
         (status = 429, body = Problem, description = "too many unfinished tasks, or too many requests at once"),
         (status = 503, body = Problem),
         (status = 507, body = Problem, description = "a large input cannot be stored"),
@@ -56,21 +56,21 @@ pub async fn start(
     caller.require(tasks::SCOPE)?;
     let (new, _permit) = read_json::<NewTask>(&caller, &pod, body, MAX_REQUEST_BYTES, "invalid-task", "task").await?;
     caller.require_unexpired()?;
-    let id = task_id(&headers, &caller)?;
+    let key = task_key(&headers, &caller)?;
     let traceparent = headers.get("traceparent").and_then(|value| value.to_str().ok()).map(str::to_owned);
-    Ok(accepted(tasks::start(&pod, &caller, new, id, traceparent).await?))
+    Ok(accepted(tasks::start(&pod, &caller, new, key, traceparent).await?))
 }
 
-fn task_id(headers: &HeaderMap, caller: &Caller) -> Result<TaskId, Problem> {
+fn task_key(headers: &HeaderMap, caller: &Caller) -> Result<TaskKey, Problem> {
     let Some(key) = headers.get("idempotency-key") else {
-        return Ok(TaskId::new());
+        return Ok(TaskKey::New);
     };
     match key.to_str() {
         Ok(key) if !key.is_empty() && key.len() <= 256 => {
             let environment = &caller.environment;
             // Signed, so that nobody else can work it out from names.
             let key = environment.key.internal.sign(format!("task {} {key}", caller.claims.sub).as_bytes());
-            Ok(TaskId::derived(&environment.name, &caller.claims.sub, &key))
+            Ok(TaskKey::Idempotent(TaskId::derived(&environment.name, &caller.claims.sub, &key)))
         }
         _ => Err(Problem::bad_request("invalid-idempotency-key", "Idempotency-Key: it must have 1 to 256 characters")),
     }
@@ -100,7 +100,10 @@ pub async fn list(caller: CountedCaller, Parameters(query): Parameters<ListQuery
     get, path = "/api/tasks/{id}", tag = "tasks", operation_id = "see", params(("id" = String, Path)),
     responses((status = 200, body = TaskView), (status = 401, body = Problem), (status = 404, body = Problem)),
 )]
-pub async fn show(caller: CountedCaller, Path(id): Path<String>) -> Result<Json<TaskView>, Problem> {
+pub async fn show(
+    caller: CountedCaller,
+    PathParameters(id): PathParameters<String>,
+) -> Result<Json<TaskView>, Problem> {
     Ok(Json(tasks::find(&caller, &id).await?.into()))
 }
 
@@ -113,6 +116,6 @@ pub async fn show(caller: CountedCaller, Path(id): Path<String>) -> Result<Json<
         (status = 503, body = Problem),
     ),
 )]
-pub async fn cancel(caller: CountedCaller, Path(id): Path<String>) -> Result<Response, Problem> {
+pub async fn cancel(caller: CountedCaller, PathParameters(id): PathParameters<String>) -> Result<Response, Problem> {
     Ok(accepted(tasks::cancel(&caller, &id).await?))
 }

@@ -53,6 +53,15 @@ pub struct NewTask {
     pub(crate) input: Value,
 }
 
+/// Which task a request starts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum TaskKey {
+    /// A new one.
+    New,
+    /// The one of an idempotency key, which another request may have started.
+    Idempotent(TaskId),
+}
+
 /// A task as clients see it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ShownTask)]
@@ -141,18 +150,29 @@ pub(crate) async fn start(
     pod: &Pod,
     caller: &Caller,
     new: NewTask,
-    id: TaskId,
+    key: TaskKey,
     traceparent: Option<String>,
 ) -> Result<Arc<Task>, Problem> {
     caller.require(SCOPE)?;
     let title = title_of(&new)?;
+    let (id, new, request) = match key {
+        TaskKey::New => (TaskId::new(), new, None),
+        TaskKey::Idempotent(id) => {
+            let (new, digest) = with_digest(pod, caller, new).await?;
+            (id, new, Some(digest))
+        }
+    };
     let max = pod.config.tasks_per_user;
     let dispatch = &caller.environment.dispatch;
     let patience = Instant::now() + LOG_TIMEOUT;
     let (unfinished, place) = loop {
         let (admission, place) = dispatch.admit_task(caller.recipient.clone(), id, max).await?;
         match admission {
-            Admission::Known(task) => return Ok(task),
+            Admission::Known(task) if is_of(&task, &new, &title, request.as_deref()) => return Ok(task),
+            Admission::Known(_) => {
+                let detail = "Idempotency-Key: it was used for another task; use a new key for each";
+                return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused", detail));
+            }
             Admission::Admitted { unfinished } => break (unfinished, place),
             Admission::Starting if Instant::now() < patience => sleep(LOG_PAUSE).await,
             Admission::Starting => return Err(Problem::unavailable("the same task is being started; send it again")),
@@ -165,7 +185,7 @@ pub(crate) async fn start(
         Job { groups, backlog, traceparent, ..Job::new(id, new.kind.clone(), &caller.claims.sub, &title, new.input) };
     let job = caller.environment.key.signing.grant(&caller.environment.name, job);
     // It goes on if the client leaves: whoever sends the same again finds the task, and not one that was half submitted.
-    let submitted = tokio::spawn(submit_admitted(pod.clone(), caller.clone(), job, place));
+    let submitted = tokio::spawn(submit_admitted(pod.clone(), caller.clone(), job, request, place));
     submitted.await.map_err(|_| Problem::unavailable("this pod is ending"))?
 }
 
@@ -174,15 +194,39 @@ async fn submit_admitted(
     pod: Pod,
     caller: Caller,
     job: Job,
+    request: Option<String>,
     place: Option<AdmittedTask>,
 ) -> Result<Arc<Task>, Problem> {
     let job = submit(&pod, &caller, job).await?;
     if let Some(place) = place {
         place.submitted();
     }
-    let task = Task::of(&job, TaskState::Queued);
+    let task = Task { request, ..Task::of(&job, TaskState::Queued) };
     publish_queued(&caller, &task, job.traceparent).await;
     Ok(Arc::new(task))
+}
+
+/// The task to start, and a digest of it that nobody else can make.
+async fn with_digest(pod: &Pod, caller: &Caller, new: NewTask) -> Result<(NewTask, String), Problem> {
+    let key = caller.environment.key.internal.clone();
+    let size = fits(&new.input, MAX_JOB_BYTES).unwrap_or(usize::MAX);
+    with_json(pod, size, move || {
+        let request = ("request", &new.kind, new.title.as_deref().map(str::trim), &new.input);
+        let text =
+            serde_json::to_vec(&request).map_err(|error| Problem::bad_request("invalid-task", error.to_string()))?;
+        Ok((new, key.sign(&text)))
+    })
+    .await
+}
+
+/// True if a task was started by this request, as far as is known: of one that an older gateway started, only what the log
+/// says of it.
+fn is_of(task: &Task, new: &NewTask, title: &str, request: Option<&str>) -> bool {
+    match (&task.request, request) {
+        (Some(known), Some(request)) => known == request,
+        (None, Some(_)) => task.kind == new.kind && task.title == title,
+        (_, None) => true,
+    }
 }
 
 /// Puts a job into its queue; a large input is stored before, and removed again if the job is refused.

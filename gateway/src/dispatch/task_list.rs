@@ -199,6 +199,9 @@ fn merge(current: &mut Arc<Task>, mut update: Task) {
         if current.owner != update.owner {
             Arc::make_mut(current).owner = update.owner;
         }
+        if current.request.is_none() && update.request.is_some() {
+            Arc::make_mut(current).request = update.request;
+        }
         // A worker has taken the job of a cancelled task from its queue.
         if update.state == current.state && update.attempt > current.attempt {
             Arc::make_mut(current).attempt = update.attempt;
@@ -221,7 +224,9 @@ fn merge(current: &mut Arc<Task>, mut update: Task) {
             None => current.steps.clone(),
         };
     }
-    *current = Arc::new(Task { created: current.created, parent: current.parent, ..update });
+    // Only the gateway that started it tells the request.
+    let request = current.request.clone().or(update.request);
+    *current = Arc::new(Task { created: current.created, parent: current.parent, request, ..update });
 }
 
 /// The greater wins.
@@ -245,6 +250,22 @@ mod tests {
         let job = model::Job::new(id, kind, "ada", "x", serde_json::Value::Null);
         let task = Task { created: None, updated: None, progress, attempt, sequence, ..Task::of(&job, state) };
         Event::of_task("/t", Audience::user("ada"), &task, None)
+    }
+
+    #[test]
+    fn the_request_of_a_task_is_known_whichever_event_comes_first() {
+        let id = TaskId::new();
+        let mut queued = event(id, TaskState::Queued, 0, 0);
+        queued.data.as_mut().unwrap()["task"]["request"] = "digest".into();
+        let running = event(id, TaskState::Running, 1, 1);
+        for events in [[&queued, &running], [&running, &queued]] {
+            let mut list = TaskList::default();
+            for event in events {
+                list.fold(event, Timestamp::now()).unwrap();
+            }
+            let task = list.find(id, "ada").unwrap();
+            assert_eq!((task.state, task.request.as_deref()), (TaskState::Running, Some("digest")));
+        }
     }
 
     #[test]

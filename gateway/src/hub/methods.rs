@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use model::{Cursor, TaskId};
+use model::Cursor;
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::{
-    api::tasks::{self, NewTask, TaskView},
+    api::tasks::{self, NewTask, TaskKey, TaskView},
     caller::Caller,
     dispatch::outbox::{EndReason, GapReason},
     pod::Pod,
@@ -104,7 +104,7 @@ async fn start(pod: &Pod, caller: &Caller, arguments: Vec<Value>) -> Result<Valu
     };
     let kind = kind.parse().map_err(|error| format!("StartTask: kind: {error}"))?;
     let new = NewTask { kind, title, input: input.unwrap_or_default() };
-    let task = tasks::start(pod, caller, new, TaskId::new(), None).await.map_err(|problem| problem.to_string())?;
+    let task = tasks::start(pod, caller, new, TaskKey::New, None).await.map_err(|problem| problem.to_string())?;
     to_value(TaskView::from(task))
 }
 

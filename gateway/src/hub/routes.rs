@@ -3,7 +3,7 @@
 use axum::{
     body::Body,
     extract::{Request, State},
-    http::{HeaderMap, StatusCode, Version, header},
+    http::{HeaderMap, Method, StatusCode, Version, header},
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
@@ -60,7 +60,12 @@ pub async fn connect(
     Parameters(query): Parameters<HubQuery>,
     request: Request,
 ) -> Result<Response, Problem> {
-    if request.headers().contains_key(header::UPGRADE) {
+    if request.method() == Method::HEAD {
+        // It would take a client's messages and throw them away, or register a stream that nobody reads.
+        let detail = "/hub cannot be used with HEAD: a client connects by GET";
+        return Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail));
+    }
+    if asks_for_websocket(request.headers()) {
         return upgrade(&pod, caller, &takeover, &query, request);
     }
     if accepts_events(request.headers()) {
@@ -112,6 +117,12 @@ fn stream_events(
     let lease = pod.clients.register(token.id);
     takeover.on_socket(move |socket, _| stream::run(socket, format, session, lease));
     Ok((sse::headers(), takeover.body()).into_response())
+}
+
+/// True if `Upgrade` names WebSockets. Clients that offer HTTP/2 or something else are served without it.
+fn asks_for_websocket(headers: &HeaderMap) -> bool {
+    let offered = headers.get_all(header::UPGRADE).iter().filter_map(|value| value.to_str().ok());
+    offered.flat_map(|value| value.split(',')).any(|name| name.trim().eq_ignore_ascii_case("websocket"))
 }
 
 fn accepts_events(headers: &HeaderMap) -> bool {

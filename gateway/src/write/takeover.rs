@@ -17,7 +17,7 @@ use axum::{
     extract::FromRequestParts,
     http::{StatusCode, request::Parts},
 };
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use futures_util::future::BoxFuture;
 use hyper::{
     body::{Body, Frame},
@@ -30,6 +30,10 @@ use tokio::{
 };
 
 use crate::{api::problem::Problem, lock::lock};
+
+/// Bytes of the largest head of a request, with its token, cookies and traces. hyper's buffer begins with 8 KiB, grows to
+/// this only for a head or body that needs it, and is freed where a connection is taken from HTTP.
+pub(crate) const LARGEST_HEAD: usize = 32 << 10;
 
 /// Gets the socket, and the bytes that the client sent beyond its request.
 type Handler = Box<dyn FnOnce(TcpStream, Bytes) -> BoxFuture<'static, ()> + Send>;
@@ -104,11 +108,16 @@ pub(crate) struct HttpSocket {
     silence: Duration,
     /// Runs while the socket takes nothing.
     stalled: Option<Pin<Box<Sleep>>>,
+    /// What is left to write of the answer that stands in for hyper's own.
+    refusal: Bytes,
 }
+
+/// The beginning of hyper's own answer to a head that is too large, after the version. No route answers so.
+const HEAD_TOO_LARGE: &[u8] = b" 431 ";
 
 impl HttpSocket {
     pub(crate) fn new(socket: TcpStream, takeover: Takeover, silence: Duration) -> Self {
-        Self { io: TokioIo::new(socket), takeover, silence, stalled: None }
+        Self { io: TokioIo::new(socket), takeover, silence, stalled: None, refusal: Bytes::new() }
     }
 
     fn in_time(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -124,6 +133,31 @@ impl HttpSocket {
     pub(crate) fn into_inner(self) -> TcpStream {
         self.io.into_inner()
     }
+
+    fn poll_refusal(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.refusal.is_empty() {
+            let written = Pin::new(&mut self.io).poll_write(cx, &self.refusal);
+            let count = ready!(self.in_time(cx, written))?;
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.refusal.advance(count);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// The answer to a head that is too large; hyper's own has no body.
+fn head_refused() -> Bytes {
+    let detail = format!(
+        "the request's head may have {LARGEST_HEAD} bytes and 100 headers; a shorter token, fewer cookies or a shorter \
+         address makes it smaller"
+    );
+    let problem = Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "head-too-large", detail);
+    let body = serde_json::to_string(&problem).unwrap_or_default();
+    let head = "HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/problem+json\r\n\
+                x-content-type-options: nosniff\r\nconnection: close\r\n";
+    format!("{head}content-length: {}\r\n\r\n{body}", body.len()).into()
 }
 
 impl Read for HttpSocket {
@@ -143,10 +177,12 @@ impl Write for HttpSocket {
         if slot.is_head_written.load(Ordering::Acquire) {
             slot.is_head_sent.store(true, Ordering::Release);
         }
+        ready!(self.poll_refusal(cx))?;
         Pin::new(&mut self.io).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_refusal(cx))?;
         Pin::new(&mut self.io).poll_shutdown(cx)
     }
 
@@ -159,6 +195,13 @@ impl Write for HttpSocket {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        let first = slices.first().map_or(&[][..], |slice| slice);
+        if first.get(b"HTTP/1.1".len()..).is_some_and(|rest| rest.starts_with(HEAD_TOO_LARGE))
+            && first.starts_with(b"HTTP/")
+        {
+            self.refusal = head_refused();
+            return Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()));
+        }
         let written = Pin::new(&mut self.io).poll_write_vectored(cx, slices);
         self.in_time(cx, written)
     }

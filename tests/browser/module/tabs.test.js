@@ -136,12 +136,31 @@ for (const [name, breakIt] of [
   });
 }
 
-test('without Web Locks, as on plain http, every tab holds its stream', async () => {
+test('without Web Locks, as on plain http, seven tabs that are all seen take turns, and none hangs', async () => {
   await context.addInitScript(() => delete Navigator.prototype.locks);
   const tabs = [];
-  for (let n = 0; n < 5; n++) tabs.push(await openTab());
-  for (const tab of tabs) await inState(tab, 'live');
-  assert.equal(gateway.streams.size, 5);
+  for (let n = 0; n < 7; n++) tabs.push(await openTab());
+  for (const tab of tabs) await until(() => tab.evaluate(() => connection.cursor), Boolean, 30_000);
+  assert.ok(gateway.streams.size <= 4, `${gateway.streams.size} streams`);
+  for (let n = 0; n < 20; n++) gateway.send(toast(`toast ${n}`));
+  await Promise.all(tabs.map((tab) => tab.evaluate(() => connection.api.listTasks())));
+  await until(() => Promise.all(tabs.map(async (tab) => (await heard(tab)).event.length)), (counts) => counts.every((count) => count === 20), 40_000);
+  assert.equal((await shownAnywhere(tabs)).length, 20);
+});
+
+test('without Web Locks, what a tab held is free after it has crashed', async () => {
+  await context.addInitScript(() => delete Navigator.prototype.locks);
+  const [first] = [await openTab({ streams: 1 })];
+  await inState(first, 'live');
+  const second = await openTab({ streams: 1 });
+  // A tab that has crashed renews nothing and removes nothing.
+  await first.evaluate(() => {
+    const lease = Object.entries(localStorage).find(([name]) => name.startsWith('bellwire:stream:'));
+    connection.close();
+    window.stop();
+    localStorage.setItem(...lease);
+  });
+  await until(() => second.evaluate(() => connection.state.state), (state) => state === 'live', 20_000);
 });
 
 test('a toast dismissed in one tab is dismissed in the others', async () => {

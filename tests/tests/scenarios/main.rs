@@ -11,6 +11,7 @@ mod flowing;
 mod forging;
 mod functions;
 mod hostile;
+mod http;
 mod hub;
 mod importing;
 mod isolation;

@@ -97,7 +97,10 @@ async fn who_has_no_valid_token_cannot_negotiate(cluster: Cluster) {
 
 async fn listing(cluster: &Cluster) -> Pod {
     let layers = Layers {
-        flags: vec![("gateway.origins".into(), format!("http://localhost:5173,{PAGE}"))],
+        flags: vec![
+            ("gateway.origins".into(), format!("http://localhost:5173,{PAGE}")),
+            ("gateway.allowed_headers".into(), "X-Tenant, x-other".into()),
+        ],
         ..Layers::default()
     };
     let config: GatewayConfig = Settings::read(layers).unwrap().section("gateway").unwrap();
@@ -127,8 +130,20 @@ async fn a_browser_may_ask_from_a_listed_page(cluster: Cluster) {
     for method in ["GET", "POST", "PUT", "DELETE"] {
         assert!(header(headers, "access-control-allow-methods").contains(method));
     }
-    for name in ["authorization", "x-requested-with", "x-signalr-user-agent", "last-event-id", "idempotency-key"] {
-        assert!(header(headers, "access-control-allow-headers").contains(name), "{name}");
+    for name in [
+        "authorization",
+        "x-requested-with",
+        "x-signalr-user-agent",
+        "last-event-id",
+        "idempotency-key",
+        "traceparent",
+        "tracestate",
+        "baggage",
+        "sentry-trace",
+        "x-tenant",
+    ] {
+        let allowed = header(headers, "access-control-allow-headers");
+        assert!(allowed.split(',').any(|allowed| allowed.trim() == name), "{name}");
     }
     let with_token = pod.request("POST", "/hub/negotiate", &cluster.token("ada", "prod"));
     let without = reqwest::Client::new().post(format!("{}/hub/negotiate", pod.url));
@@ -137,7 +152,7 @@ async fn a_browser_may_ask_from_a_listed_page(cluster: Cluster) {
         let answered = request.header("origin", PAGE).send().await.unwrap();
         assert_eq!(answered.status(), status);
         assert_eq!(header(answered.headers(), "access-control-allow-origin"), PAGE, "errors can be read, too");
-        assert_eq!(header(answered.headers(), "access-control-expose-headers"), "retry-after,location");
+        assert_eq!(header(answered.headers(), "access-control-expose-headers"), "retry-after,location,date");
         assert!(header(answered.headers(), "vary").eq_ignore_ascii_case("origin"));
     }
 }

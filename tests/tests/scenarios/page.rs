@@ -74,7 +74,8 @@ async fn the_page_preloads_every_module_that_it_imports() {
     let page = Url::parse(&pod.url).unwrap();
     let html = get(page.as_str(), None).await.text().await.unwrap();
     let paths = |start: &str| -> BTreeSet<String> {
-        html.split(start).skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()).collect()
+        let links = html.split(start).skip(1).map(|rest| rest.split('"').next().unwrap());
+        links.map(|link| page.join(link).unwrap().path().to_owned()).collect()
     };
     let mut imported = paths("<script type=\"module\" src=\"");
     assert_eq!(imported.len(), 1);
@@ -92,6 +93,25 @@ async fn the_page_preloads_every_module_that_it_imports() {
     }
     assert!(imported.len() > 40, "the page's own module imports others: {imported:?}");
     assert_eq!(paths("<link rel=\"modulepreload\" href=\""), imported);
+}
+
+#[tokio::test]
+async fn the_page_names_nothing_that_a_path_before_it_would_break() {
+    let cluster = Cluster::new(TestBackplane::memory()).await;
+    let pod = cluster.pod().await;
+    let html = get(&pod.url, None).await.text().await.unwrap();
+    let below = Url::parse("http://site.example/notify/").unwrap();
+    let mut links = 0;
+    for attribute in ["href=\"", "src=\""] {
+        for link in html.split(attribute).skip(1).map(|rest| rest.split('"').next().unwrap()) {
+            let there = below.join(link).unwrap();
+            let rest = there.as_str().strip_prefix(below.as_str());
+            let rest = rest.unwrap_or_else(|| panic!("{link} leads to {there}"));
+            assert_eq!(get(&format!("{}/{rest}", pod.url), None).await.status(), 200, "{link}");
+            links += 1;
+        }
+    }
+    assert!(links > 40, "{links}");
 }
 
 /// Every quoted relative path of a module that stands outside comments.

@@ -44,6 +44,13 @@ pub struct Postgres {
 
 impl Postgres {
     pub(super) fn open(url: &str, application: &str) -> Result<Self, &'static str> {
+        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+        let after_host = rest.find(['/', '?', '#']).map_or("", |at| &rest[at..]);
+        let path = after_host.split('?').next().unwrap_or_default();
+        // Else `postgres://user:12#3@server` would be the server `user`.
+        if after_host.contains('#') || path.contains('@') {
+            return Err("a `#`, `/` or `@` of a user, password or name must be written as %23, %2F or %40");
+        }
         // The error's own text could show a part of the address.
         let options = PgConnectOptions::from_str(url).map_err(|_| "it is no address of a PostgreSQL database")?;
         let pool = PgPoolOptions::new().max_connections(MAX_CONNECTIONS).acquire_timeout(CONNECT_TIMEOUT);
