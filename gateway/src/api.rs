@@ -2,7 +2,7 @@
 //!
 //! In order of a request: [`request`] reads its query and body, [`problem`] is the answer when it fails. Then:
 //!
-//! - [`publish`]: publishes events; [`event_stream`]: sends them to a client as they come
+//! - [`publish`]: publishes events, which [`event_request`] reads; [`event_stream`]: sends them to a client as they come
 //! - [`files`]: uploads and results; [`functions`]: the functions that can be started, kept by [`function_cache`]
 //! - [`tasks`]: starts, lists, shows and cancels tasks; [`task_routes`]: the same over HTTP
 //! - [`approvals`]: the questions that workflows ask people, and their answers
@@ -10,6 +10,7 @@
 
 pub mod approvals;
 pub mod dev_token;
+pub mod event_request;
 pub mod event_stream;
 pub mod files;
 pub mod function_cache;

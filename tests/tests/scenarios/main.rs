@@ -20,5 +20,6 @@ mod page;
 mod polling;
 mod reporting;
 mod rights;
+mod senders;
 mod settings;
 mod tasks;
