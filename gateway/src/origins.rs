@@ -47,7 +47,8 @@ impl Origins {
             .allow_credentials(true)
             .allow_methods(METHODS)
             .allow_headers(REQUEST_HEADERS)
-            .expose_headers([header::RETRY_AFTER, header::LOCATION])
+            // A page judges by `Date` whether an event has expired.
+            .expose_headers([header::RETRY_AFTER, header::LOCATION, header::DATE])
             .max_age(MAX_AGE)
             .vary([header::ORIGIN])
     }
