@@ -30,5 +30,5 @@ pub use dead::{DeadJob, DeadJobs, Depth};
 pub use jobs::{JobDelivery, JobQueues, JobReader, Settlement};
 pub use lane::Lane;
 pub use link::{Link, SendError};
-pub use log::{Destination, DropReason, EventLog, Gap, LogEntry, LogItem, LogReader, ReadFrom};
+pub use log::{Destination, DropReason, DroppedMessage, EventLog, Gap, LogEntry, LogItem, LogReader, ReadFrom};
 pub use open::BackplaneConfig;

@@ -52,6 +52,24 @@ pub enum DropReason {
     /// Its bytes are not a valid event.
     #[error(transparent)]
     Malformed(#[from] EventError),
+    /// Its encoding, its format or a header is not understood.
+    #[error("{0}")]
+    Unreadable(String),
+}
+
+/// What was sent, where it is dropped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DroppedMessage {
+    /// The exchange that it came through; empty for the default exchange, and in memory.
+    pub exchange: String,
+    /// The broker's user who sent it, if the sender said so and the broker has checked it.
+    pub user: Option<String>,
+    /// Its content type.
+    pub content_type: Option<String>,
+    /// Its content encoding.
+    pub content_encoding: Option<String>,
+    /// Its bytes, as they were sent.
+    pub body: Vec<u8>,
 }
 
 /// One entry of the log.
@@ -63,18 +81,26 @@ pub struct LogEntry {
     pub origin: Destination,
     /// The event, or why it is dropped; a dropped entry still has a position.
     pub event: Result<SharedEvent, DropReason>,
+    /// What was sent, if it is dropped.
+    pub dropped: Option<Box<DroppedMessage>>,
 }
 
 impl LogEntry {
     /// An entry as every reader takes it: what came from an origin that may not say it is dropped.
-    pub(crate) fn new(cursor: Cursor, origin: Destination, event: Result<SharedEvent, DropReason>) -> Self {
+    pub(crate) fn new(
+        cursor: Cursor,
+        origin: Destination,
+        event: Result<SharedEvent, DropReason>,
+        message: impl FnOnce() -> DroppedMessage,
+    ) -> Self {
         let event = event.and_then(|event| match origin {
             Destination::Publishers | Destination::Everywhere if !event.is_for_publishers() => {
                 Err(DropReason::Reserved(event.event_type.clone()))
             }
             _ => Ok(event),
         });
-        Self { cursor, origin, event }
+        let dropped = event.is_err().then(|| Box::new(message()));
+        Self { cursor, origin, event, dropped }
     }
 }
 
@@ -123,6 +149,11 @@ pub trait EventLog: Send + Sync {
 
     /// Reads the log until the reader is dropped; it reconnects by itself.
     fn read(&self, from: ReadFrom) -> LogReader;
+
+    /// The offset of an entry that is in the log now, near its end; none if it is empty, or cannot tell.
+    async fn near_end(&self) -> Result<Option<u64>, SendError> {
+        Ok(None)
+    }
 
     /// The state of publishing.
     fn publishing(&self) -> watch::Receiver<Link>;

@@ -17,6 +17,7 @@ mod connect;
 mod control;
 mod dead;
 mod declare;
+mod event_message;
 mod job_consumer;
 mod job_slots;
 mod jobs;

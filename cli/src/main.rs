@@ -2,6 +2,7 @@
 //!
 //! - [`dev`]: the gateway and all workers in one process, with nothing installed; [`welcome`]: its first lines
 //! - [`notify`] and [`tail`]: publish a message, and follow an environment's events, over the broker itself
+//! - [`events`]: shows the entries of the log that are for nobody
 //! - [`jobs`]: lists, retries and drops the jobs that were given up
 //! - [`key`]: prints the public key of an environment's gateways
 //! - [`token`]: signs a user's token with an environment's key
@@ -10,6 +11,7 @@
 
 mod dev;
 mod environment;
+mod events;
 mod jobs;
 mod key;
 mod notify;
@@ -36,6 +38,8 @@ enum Command {
     Dev(dev::Flags),
     /// Say something to a person, a group, an environment or everywhere
     Notify(notify::Flags),
+    /// Show what was published and is for nobody, with the reason
+    Events(events::Flags),
     /// List, show, retry and drop the jobs that were given up
     Jobs(jobs::Flags),
     /// Print the public key of an environment's gateways, for the settings of its workers
@@ -52,6 +56,7 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Dev(flags) => dev::run(flags),
         Command::Notify(flags) => terminal::run(&flags.options.clone(), |settings| notify::send(settings, flags)),
+        Command::Events(flags) => terminal::run(&flags.options.clone(), |settings| events::run(settings, flags)),
         Command::Jobs(flags) => terminal::run(&flags.options.clone(), |settings| jobs::run(settings, flags)),
         Command::Key(flags) => terminal::run(&flags.options.clone(), |settings| key::print_public(settings, flags)),
         Command::Tail(flags) => terminal::run(&flags.options.clone(), |settings| tail::follow(settings, flags)),

@@ -142,7 +142,12 @@ mod tests {
     #[test]
     fn what_was_said_before_is_left_out_at_the_start_and_shown_when_it_comes_late() {
         let event = Event::message("/x", Audience::user("ada"), &Toast::new(Level::Info, "Hello"));
-        let entry = LogEntry { cursor: Cursor::of(1, b""), origin: Destination::Own, event: Ok(Arc::new(event)) };
+        let entry = LogEntry {
+            cursor: Cursor::of(1, b""),
+            origin: Destination::Own,
+            event: Ok(Arc::new(event)),
+            dropped: None,
+        };
         let since = Timestamp::now() + Duration::from_secs(60);
         assert!(Start { since, first: None }.is_before(&entry));
         assert!(!Start { since, first: Instant::now().checked_sub(BURST) }.is_before(&entry));

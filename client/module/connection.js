@@ -4,6 +4,7 @@ import { Api } from './api.js';
 import { CursorStore } from './cursor-store.js';
 import { EventFilter } from './event-filter.js';
 import { RetryPolicy } from './retry-policy.js';
+import { ServerClock } from './server-clock.js';
 import { StreamSlots } from './stream-slots.js';
 import { readStream } from './stream.js';
 import { TabVisibility } from './tab-visibility.js';
@@ -65,6 +66,7 @@ export class Connection extends EventTarget {
   #slots;
   #watchdog;
   #retry = new RetryPolicy();
+  #clock = new ServerClock();
   #tokenRefreshed = false;
   #showsToasts = false;
   #closed = new AbortController();
@@ -128,6 +130,11 @@ export class Connection extends EventTarget {
     this.#toasts?.dismiss(name);
   }
 
+  /** The time on the gateway's clock, by which events expire, in milliseconds since 1970. */
+  now() {
+    return this.#clock.now();
+  }
+
   #visibilityChanged() {
     const { active, visible } = this.#visibility;
     if (!active) this.#attempt.abort();
@@ -179,12 +186,14 @@ export class Connection extends EventTarget {
   async #readStream(token, signal) {
     this.#setState({ state: 'connecting' });
     let start = 0;
+    this.#clock.ask();
     const end = await readStream({
       url: this.#url,
       token,
       cursor: this.cursor,
       signal,
       watchdog: this.#watchdog,
+      onDate: (date) => this.#clock.answer(date),
       onFrame: (frame) => {
         start ||= performance.now();
         this.#setLive();
@@ -234,10 +243,11 @@ export class Connection extends EventTarget {
     }
     if (this.identity) return;
     this.identity = identity;
-    this.#filter = new EventFilter(environment);
+    this.#filter = new EventFilter(environment, () => this.now());
     this.#cursors = new CursorStore(this.#url, identity);
     this.cursor ??= this.#cursors.load();
     this.#toasts = new ToastDelivery(identity, {
+      now: () => this.now(),
       isVisible: () => this.#visibility.visible && this.#showsToasts,
       show: (toast, event) => this.#emit('toast', { toast, event }),
       onDismissed: (name) => this.#emit('dismissed', { name }),

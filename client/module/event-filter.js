@@ -15,9 +15,12 @@ export class EventFilter {
   /** @type {Set<string>} */
   #seen = new Set();
 
-  /** @param {string} environment the only one whose events pass */
-  constructor(environment) {
+  #now;
+
+  /** @param {string} environment the only one whose events pass @param {() => number} now the time by which events expire */
+  constructor(environment, now) {
     this.#environment = environment;
+    this.#now = now;
   }
 
   /** @param {string} data a frame's data @returns {FilterResult} */
@@ -26,7 +29,7 @@ export class EventFilter {
     if (!event) return { dropped: 'malformed' };
     // Every other layer checks this too; production, test and QA share user ids, so it is checked here again.
     if (event.environment !== this.#environment) return { dropped: 'environment' };
-    if (isExpired(event)) return { dropped: 'expired' };
+    if (isExpired(event, this.#now())) return { dropped: 'expired' };
     const key = eventKey(event);
     if (this.#seen.has(key)) return { dropped: 'repeated' };
     this.#seen.add(key);

@@ -36,7 +36,7 @@ export function eventKey({ source, id, type }) {
   return `${isReserved ? 'bellwire' : ''}\u0000${source}\u0000${id}`;
 }
 
-/** True once an event must not be shown any more. @param {BellwireEvent} event */
-export function isExpired(event, now = Date.now()) {
+/** True once an event must not be shown any more. @param {BellwireEvent} event @param {number} now on the gateway's clock */
+export function isExpired(event, now) {
   return event.expirytime !== undefined && Date.parse(event.expirytime) <= now;
 }

@@ -22,6 +22,7 @@ import { SseParser } from './sse.js';
  * @property {AbortSignal} signal ends the stream
  * @property {Watchdog} watchdog ends a silent stream
  * @property {(frame: Frame) => void} onFrame
+ * @property {(date: string | null) => void} [onDate] the time on the gateway's clock when it answered, if it says so
  */
 
 /**
@@ -37,6 +38,7 @@ export async function readStream(request) {
   request.watchdog.start(() => stop.abort('silent'));
   try {
     const response = await open(request, stop.signal);
+    request.onDate?.(response.headers.get('date'));
     return isStream(response) ? await readFrames(response, request) : await readRefusal(response);
   } catch (error) {
     if (stop.signal.aborted) return { reason: stop.signal.reason };

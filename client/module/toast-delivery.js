@@ -12,6 +12,7 @@ const MAX_WAITING = 200;
 
 /**
  * @typedef {object} ToastTarget
+ * @property {() => number} now the time by which events expire
  * @property {() => boolean} isVisible true while the tab is visible and shows toasts
  * @property {(toast: Toast, event: BellwireEvent) => void} show
  * @property {(name: string) => void} onDismissed a toast was dismissed in another tab
@@ -51,7 +52,7 @@ export class ToastDelivery {
     this.#claiming = true;
     // All waiting events are claimed at once: a burst costs one transaction.
     while (this.#waiting.length > 0 && this.#target.isVisible()) {
-      const batch = this.#waiting.splice(0).filter((event) => !isExpired(event) && this.#isOpen(event));
+      const batch = this.#waiting.splice(0).filter((event) => !isExpired(event, this.#target.now()) && this.#isOpen(event));
       const claimed = await this.#claims.claim(batch.map(eventKey));
       for (const event of batch) {
         const toast = event.data?.toast;

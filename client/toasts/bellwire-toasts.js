@@ -122,7 +122,7 @@ export class BellwireToasts extends GatewayElement {
 
   /** @param {string} name @param {number} end */
   #removeAt(name, end) {
-    const left = end - Date.now();
+    const left = end - (this.connection?.now?.() ?? Date.now());
     if (left < MAX_TIMER) setTimeout(() => this.#stack.remove(name), left);
   }
 

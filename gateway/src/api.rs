@@ -3,7 +3,7 @@
 //! In order of a request: [`content_encoding`] inflates its body, [`request`] reads its path, query and body, [`problem`] is
 //! the answer when it fails. Then:
 //!
-//! - [`publish`]: publishes events; [`event_stream`]: sends them to a client as they come
+//! - [`publish`]: publishes events, which [`event_request`] reads; [`event_stream`]: sends them to a client as they come
 //! - [`files`]: uploads and results; [`functions`]: the functions that can be started, kept by [`function_cache`]
 //! - [`tasks`]: starts, lists, shows and cancels tasks; [`task_routes`]: the same over HTTP
 //! - [`approvals`]: the questions that workflows ask people, and their answers
@@ -12,6 +12,7 @@
 pub mod approvals;
 pub mod content_encoding;
 pub mod dev_token;
+pub mod event_request;
 pub mod event_stream;
 pub mod files;
 pub mod function_cache;

@@ -61,6 +61,7 @@ impl Origins {
             .allow_credentials(true)
             .allow_methods(METHODS)
             .allow_headers(REQUEST_HEADERS.iter().chain(more).cloned().collect::<Vec<_>>())
+            // A page judges by `Date` whether an event has expired.
             .expose_headers([header::RETRY_AFTER, header::LOCATION, header::DATE])
             .max_age(MAX_AGE)
             .vary([header::ORIGIN])

@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 
 use crate::{
     audience::Audience,
-    json_memory,
+    event_data::{self, EventData},
+    event_time, json_memory,
     task::{Task, TaskState},
     toast::Toast,
 };
@@ -20,6 +21,8 @@ pub const MAX_EVENT_BYTES: usize = 64 * 1024;
 /// Most bytes of memory that an event's values take once it is read: small objects take a hundred times their text, in
 /// every process that reads the log.
 pub const MAX_EVENT_MEMORY: usize = 1 << 20;
+/// The deepest nesting of lists and objects, the event itself included: as deep as most readers of JSON go.
+pub const MAX_EVENT_DEPTH: usize = 127;
 /// Most bytes of `id`, `source`, `type` and `subject`.
 pub const MAX_ATTRIBUTE_BYTES: usize = 512;
 /// The type of a message to people that belongs to no task.
@@ -42,6 +45,12 @@ pub enum EventError {
     /// Its values would take more than [`MAX_EVENT_MEMORY`] bytes of memory, as many.
     #[error("the event has too many values: they would take {0} bytes of memory, and {MAX_EVENT_MEMORY} are allowed")]
     TooManyValues(usize),
+    /// Its lists and objects are nested deeper than [`MAX_EVENT_DEPTH`].
+    #[error("the event's lists and objects are nested more than {MAX_EVENT_DEPTH} deep")]
+    TooDeep,
+    /// Attributes or data in binary mode are not what they must be.
+    #[error("{0}")]
+    Binary(String),
     /// Not JSON, or a required attribute is missing or of the wrong type.
     #[error("the event is not a CloudEvent in JSON: {0}")]
     Shape(String),
@@ -69,6 +78,9 @@ fn check_size(json: &[u8]) -> Result<(), EventError> {
     if memory > MAX_EVENT_MEMORY {
         return Err(EventError::TooManyValues(memory));
     }
+    if json_memory::depth_of_text(json) > MAX_EVENT_DEPTH {
+        return Err(EventError::TooDeep);
+    }
     Ok(())
 }
 
@@ -88,7 +100,7 @@ pub struct Event {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
     /// The time of the event.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "event_time::deserialize", skip_serializing_if = "Option::is_none")]
     pub time: Option<Timestamp>,
     /// The type of `data`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -103,14 +115,15 @@ pub struct Event {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
     /// After this time it is not shown, replay included.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "event_time::deserialize", skip_serializing_if = "Option::is_none")]
     pub expirytime: Option<Timestamp>,
     /// The W3C trace context of the request that caused it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
-    /// The payload: `data.task` updates task lists, `data.toast` is shown, the rest is the user's own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub data: Option<Value>,
+    /// The payload: `data.task` updates task lists, `data.toast` is shown, the rest is the user's own. It is passed on as
+    /// it came.
+    #[serde(default, deserialize_with = "event_data::deserialize_present", skip_serializing_if = "Option::is_none")]
+    pub data: Option<EventData>,
     /// Further extension attributes, passed through.
     #[serde(flatten)]
     pub extensions: Map<String, Value>,
@@ -168,7 +181,7 @@ impl Event {
     /// The event with this JSON as `data`.
     pub fn with_data(mut self, data: Value) -> Self {
         self.datacontenttype = Some("application/json".to_owned());
-        self.data = Some(data);
+        self.data = Some(data.into());
         self
     }
 
@@ -266,11 +279,10 @@ impl Event {
     }
 
     fn part<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<Option<T>, EventError> {
-        match self.data.as_ref().and_then(|data| data.get(name)) {
-            None | Some(Value::Null) => Ok(None),
-            Some(part) => T::deserialize(part)
-                .map(Some)
-                .map_err(|error| EventError::Data(format!("data.{name}: {}", shortened(&error)))),
+        let Some(data) = &self.data else { return Ok(None) };
+        match data.member::<Option<T>>(name) {
+            Ok(part) => Ok(part.flatten()),
+            Err(error) => Err(EventError::Data(format!("data.{name}: {}", shortened(&error)))),
         }
     }
 }
@@ -343,6 +355,27 @@ mod tests {
         value["data"] = json!({ "any": [1, 2] });
         let event = parse(&value).unwrap();
         assert_eq!(serde_json::to_value(&event).unwrap(), value);
+    }
+
+    #[test]
+    fn data_that_no_number_of_ours_can_hold_are_written_as_they_were_read() {
+        let json = r#"{"specversion":"1.0","id":"1","source":"/x","type":"t","audience":"user:ada","data":{"b":12345678901234567890123,"a":[1e400,1.10]}}"#;
+        let event = Event::parse(json.as_bytes()).unwrap();
+        assert_eq!(String::from_utf8(event.to_json().unwrap()).unwrap(), json);
+        let nothing = Event::parse(json.replace("{\"b\":", "null,\"x\":[").replace("]}}", "]]}").as_bytes());
+        assert!(nothing.is_err(), "an extension is a value of our own");
+    }
+
+    #[test]
+    fn data_may_be_nested_as_deep_as_readers_go() {
+        let nested = |depth: usize| {
+            let data = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+            let json = serde_json::to_string(&minimal()).unwrap();
+            Event::parse(format!("{},\"data\":{data}}}", &json[..json.len() - 1]).as_bytes())
+        };
+        assert!(nested(MAX_EVENT_DEPTH - 1).is_ok());
+        assert_eq!(nested(MAX_EVENT_DEPTH), Err(EventError::TooDeep));
+        assert!(nested(MAX_EVENT_DEPTH - 1).unwrap().encode().is_ok());
     }
 
     #[test]

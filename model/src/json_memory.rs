@@ -16,25 +16,42 @@ const OBJECT_PLACE: usize = 2 * (VALUE + size_of::<String>());
 
 /// The bytes of memory for a JSON text, whether it is valid or not.
 pub fn of_text(json: &[u8]) -> usize {
-    let (mut bytes, mut is_string, mut is_escaped) = (VALUE + json.len(), false, false);
-    for byte in json {
-        if is_string {
-            (is_string, is_escaped) = (is_escaped || *byte != b'"', !is_escaped && *byte == b'\\');
-            continue;
-        }
+    let places = outside_of_texts(json).map(|byte| match byte {
+        b'"' => 16,
+        b'{' => OBJECT,
+        b'[' => LIST,
+        b':' => OBJECT_PLACE,
+        b',' => LIST_PLACE,
+        _ => 0,
+    });
+    VALUE + json.len() + places.sum::<usize>()
+}
+
+/// The deepest nesting of lists and objects in a JSON text, whether it is valid or not.
+pub fn depth_of_text(json: &[u8]) -> usize {
+    let (mut depth, mut deepest) = (0usize, 0);
+    for byte in outside_of_texts(json) {
         match byte {
-            b'"' => {
-                is_string = true;
-                bytes += 16;
-            }
-            b'{' => bytes += OBJECT,
-            b'[' => bytes += LIST,
-            b':' => bytes += OBJECT_PLACE,
-            b',' => bytes += LIST_PLACE,
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
             _ => {}
         }
+        deepest = deepest.max(depth);
     }
-    bytes
+    deepest
+}
+
+/// The bytes of a JSON text that are not within a string; of each string its first quotation mark.
+fn outside_of_texts(json: &[u8]) -> impl Iterator<Item = u8> {
+    let (mut is_string, mut is_escaped) = (false, false);
+    json.iter().copied().filter(move |byte| {
+        if is_string {
+            (is_string, is_escaped) = (is_escaped || *byte != b'"', !is_escaped && *byte == b'\\');
+            return false;
+        }
+        is_string = *byte == b'"';
+        true
+    })
 }
 
 /// The bytes of memory for a value.
@@ -71,5 +88,7 @@ mod tests {
         let text = json!({ "a\\": "{[,:\"{[,:\\\"" }).to_string();
         let plain = json!({ "a": "" }).to_string();
         assert!(of_text(text.as_bytes()) - of_text(plain.as_bytes()) < 32, "{text}");
+        assert_eq!(depth_of_text(text.as_bytes()), 1);
+        assert_eq!(depth_of_text(br#"[{"a":[]},[[{}]]]"#), 4);
     }
 }

@@ -4,29 +4,36 @@
 //!
 //! - [`environment`]: names of environments and of kinds of function; [`pod`]: names of processes
 //! - [`catalogue`]: the functions that can be started, and their forms; [`job`]: a piece of work in a queue
-//! - [`event`]: a CloudEvent, with its [`audience`] and, inside it, [`task`], [`toast`] and [`approval`];
+//! - [`event`]: a CloudEvent, with its [`audience`], its [`event_time`] and, inside its [`event_data`], [`task`], [`toast`] and
+//!   [`approval`]; [`binary_event`]: one whose attributes stand beside its data; [`misspelling`]: names that are nearly ours;
 //!   [`EncodedEvent`]: one that is ready to be published
 //! - [`cursor`]: a position in an environment's log; `text_form`: serde for types that are written as text; [`json_memory`]: what JSON takes in memory
 
 pub mod approval;
 pub mod audience;
+pub mod binary_event;
 pub mod catalogue;
 pub mod cursor;
 mod encoded_event;
 pub mod environment;
 pub mod event;
+pub mod event_data;
+pub mod event_time;
 pub mod job;
 pub mod json_memory;
+pub mod misspelling;
 pub mod pod;
 pub mod task;
 mod text_form;
 pub mod toast;
 
 pub use audience::{Audience, Term};
+pub use binary_event::BinaryEvent;
 pub use cursor::Cursor;
 pub use encoded_event::EncodedEvent;
 pub use environment::{Environment, InvalidName, Kind};
 pub use event::{Event, EventError};
+pub use event_data::EventData;
 pub use job::Job;
 pub use pod::PodId;
 pub use task::{Step, StepState, Task, TaskError, TaskId, TaskState};

@@ -1,10 +1,10 @@
 //! Messages in MessagePack: arrays, each with its length before it.
 
 mod items;
+mod json_values;
 mod values;
 
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::{
     length,
@@ -12,6 +12,7 @@ use crate::{
     protocol_error::ProtocolError,
 };
 use items::{ERROR, Items, RESULT, VOID};
+use json_values::JsonValue;
 
 /// Reads the body of one message, without its frame; `None` for a type that is to be ignored.
 pub fn read(body: &[u8]) -> Result<Option<Message>, ProtocolError> {
@@ -82,9 +83,11 @@ pub fn write(message: &Message) -> Vec<u8> {
     }
 }
 
-/// Writes an invocation without an id whose only argument is given as JSON. Invalid JSON becomes nil.
+/// Writes an invocation without an id whose only argument is given as JSON. Whole numbers of 64 bits are whole numbers
+/// here too; all others are the nearest of 64 bits with a fraction, infinity where there is none, as in a browser that reads
+/// JSON. Half a surrogate pair becomes U+FFFD, for text is UTF-8 here, and invalid JSON nil.
 pub fn write_call(target: &str, argument: &[u8]) -> Vec<u8> {
-    let argument: Value = serde_json::from_slice(argument).unwrap_or_default();
+    let argument = JsonValue::read(argument);
     framed(&(kind::INVOCATION, NO_HEADERS, None::<&str>, target, [argument], NO_STREAMS))
 }
 

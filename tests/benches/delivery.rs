@@ -48,7 +48,7 @@ async fn main() {
         pace.tick().await;
         let mut event = Event::new("/bench", "bench.event", Audience::user("ada"));
         event.id = number.to_string();
-        event.data = Some(serde_json::json!({ "text": "x".repeat(400) }));
+        event.data = Some(serde_json::json!({ "text": "x".repeat(400) }).into());
         sent.insert(number, Instant::now());
         log.publish(Destination::Own, &event).await.unwrap();
     }

@@ -44,6 +44,8 @@ export class FakeGateway {
   decisions = [];
   /** The headers and body of every start. */
   starts = [];
+  /** Milliseconds that its clock is ahead. */
+  clock = 0;
   /** Milliseconds between two heartbeats. */
   heartbeat = 15_000;
   /** Hands out development tokens. */
@@ -108,7 +110,8 @@ export class FakeGateway {
   /** Opens a stream as a real gateway does. */
   open(request, response) {
     const after = request.headers['last-event-id'];
-    response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
+    const date = new Date(Date.now() + this.clock).toUTCString();
+    response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', date });
     response.write(`id: ${after ?? this.cursor}\n\n`);
     if (after) for (const { position, text } of this.log) if (position > Number(after.slice(1))) response.write(text);
     this.streams.add(response);

@@ -7,13 +7,17 @@ use std::{
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use model::{EncodedEvent, cursor::Cursor, event::SharedEvent};
+use model::{
+    EncodedEvent, Event,
+    cursor::Cursor,
+    event::{CONTENT_TYPE, SharedEvent},
+};
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     link::{Link, SendError},
-    log::{Destination, EventLog, Gap, LogEntry, LogItem, LogReader, ReadFrom},
+    log::{Destination, DroppedMessage, EventLog, Gap, LogEntry, LogItem, LogReader, ReadFrom},
 };
 
 /// Most bytes of events that are kept; the oldest go first.
@@ -144,7 +148,8 @@ impl Shared {
             };
             position = last.cursor.offset + 1;
             for Entry { cursor, origin, event, .. } in batch {
-                items.send(LogItem::Entry(LogEntry::new(cursor, origin, Ok(event)))).await.ok()?;
+                let entry = LogEntry::new(cursor, origin, Ok(event.clone()), || dropped(&event));
+                items.send(LogItem::Entry(entry)).await.ok()?;
             }
         }
     }
@@ -170,7 +175,23 @@ impl EventLog for MemoryLog {
         LogReader { items, link: self.publishing(), task: AbortOnDropHandle::new(task) }
     }
 
+    async fn near_end(&self) -> Result<Option<u64>, SendError> {
+        let entries = self.shared.lock();
+        Ok(entries.list.back().map(|entry| entry.cursor.offset))
+    }
+
     fn publishing(&self) -> watch::Receiver<Link> {
         self.shared.publishing.subscribe()
+    }
+}
+
+/// An event that its publisher may not say, as it was published.
+fn dropped(event: &Event) -> DroppedMessage {
+    DroppedMessage {
+        exchange: String::new(),
+        user: None,
+        content_type: Some(CONTENT_TYPE.to_owned()),
+        content_encoding: None,
+        body: event.to_json().unwrap_or_default(),
     }
 }

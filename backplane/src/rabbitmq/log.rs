@@ -8,11 +8,12 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    connect::Broker,
+    connect::{Broker, await_answer},
     declare::{self, Bindings},
     log_consumer::StreamReader,
     publish::{Publication, Publisher},
-    reconnect,
+    reconnect::{self, Ended, await_start},
+    start_position,
 };
 use crate::{
     link::{Link, SendError},
@@ -51,6 +52,16 @@ impl EventLog for RabbitLog {
         let reader = StreamReader { topology: self.broker.topology.clone(), from, items: item_sender };
         let task = tokio::spawn(reconnect::run_sessions(self.broker.clone(), "events", link_sender, reader));
         LogReader { items, link, task: AbortOnDropHandle::new(task) }
+    }
+
+    async fn near_end(&self) -> Result<Option<u64>, SendError> {
+        let connection = self.broker.connect("events").await.map_err(SendError::Unavailable)?;
+        let last = await_start(start_position::near_end(&connection, &self.broker.topology.stream())).await;
+        await_answer(connection.close(200, "done".into())).await.ok();
+        last.map_err(|ended| match ended {
+            Ended::Lost(why) => SendError::Unavailable(why),
+            Ended::ReaderDropped => SendError::Unavailable("the reader has ended".to_owned()),
+        })
     }
 
     fn publishing(&self) -> watch::Receiver<Link> {

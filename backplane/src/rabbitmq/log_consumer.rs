@@ -5,11 +5,12 @@ use std::{convert::Infallible, sync::Arc};
 use futures_util::StreamExt;
 use jiff::Timestamp;
 use lapin::{Connection, message::Delivery, options::BasicAckOptions};
-use model::{cursor::Cursor, event::Event};
+use model::cursor::Cursor;
 use tokio::sync::{mpsc, watch};
 
 use super::{
     declare::{self, Bindings, Existence},
+    event_message,
     reconnect::{Ended, Session, await_start},
     start_position::{self, StartedConsumer},
     stream::{Start, consume, offset},
@@ -96,10 +97,11 @@ impl Session for StreamReader {
 }
 
 fn entry(topology: &Topology, cursor: Cursor, delivery: &Delivery) -> LogEntry {
+    let exchange = delivery.exchange.as_str();
     // The exchange decides the environment, never the body.
-    let Some(origin) = topology.origin(delivery.exchange.as_str()) else {
-        let foreign = DropReason::ForeignExchange(delivery.exchange.to_string());
-        return LogEntry::new(cursor, Destination::Own, Err(foreign));
+    let (origin, event) = match topology.origin(exchange) {
+        Some(origin) => (origin, event_message::read(&delivery.properties, &delivery.data).map(Arc::new)),
+        None => (Destination::Own, Err(DropReason::ForeignExchange(exchange.to_owned()))),
     };
-    LogEntry::new(cursor, origin, Event::parse(&delivery.data).map(Arc::new).map_err(DropReason::Malformed))
+    LogEntry::new(cursor, origin, event, || event_message::dropped(exchange, &delivery.properties, &delivery.data))
 }

@@ -75,6 +75,12 @@ pub(super) async fn after(
     Ok(StartedConsumer { gap: Some(gap), ..at_time(connection, stream, horizon).await? })
 }
 
+/// The offset of an entry near the end of the stream; `None` if it has none.
+pub(super) async fn near_end(connection: &Connection, stream: &str) -> Result<Option<u64>, Ended> {
+    let mut probe = consume(connection, stream, Start::Last).await?;
+    first_within(LAST_ENTRY_TIMEOUT, &mut probe).await?.map(|last| offset(&last)).transpose()
+}
+
 async fn first_within(limit: Duration, consumer: &mut Consumer) -> Result<Option<Delivery>, Ended> {
     match timeout(limit, consumer.next()).await {
         Err(_) => Ok(None),

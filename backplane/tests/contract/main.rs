@@ -3,7 +3,7 @@
 //! - `world`: a fresh backplane of either kind; `fixtures`: events and jobs; `expect`: waiting with a deadline
 //! - `log`, `jobs`, `fairness`, `dead`, `control`: the contract, over both
 //! - `broker`: the broker these tests are given, and what its operator can do to it; `proxy`: a way to it that can be cut
-//! - `reconnecting`, `streams`, `publishing`, `dead_letters`, `lanes`, `roles`: over RabbitMQ alone
+//! - `messages`: events as other people's programs send them; `reconnecting`, `streams`, `publishing`, `dead_letters`, `lanes`, `roles`: over RabbitMQ alone
 //!
 //! What changes the whole broker (an alarm) is a program of its own, so that it runs beside no other.
 
@@ -19,6 +19,7 @@ mod fixtures;
 mod jobs;
 mod lanes;
 mod log;
+mod messages;
 mod network_proxy;
 mod publishing;
 mod reconnecting;

@@ -118,7 +118,7 @@ async fn what_retention_has_removed_is_a_gap() {
         let connection = broker::connect().await;
         declare_small(&connection, &rabbit.topology("prod")).await;
         let first = fill(&plane, 1).await;
-        let big = Event { data: Some("x".repeat(20_000).into()), ..event("big") };
+        let big = Event { data: Some(serde_json::Value::from("x".repeat(20_000)).into()), ..event("big") };
         for _ in 0..40 {
             plane.log.publish(backplane::Destination::Own, &big).await.unwrap();
         }

@@ -61,7 +61,7 @@ pub struct StreamQuery {
         ("access_token" = Option<String>, Query, description = "the token, where no header can be set"),
     ),
     responses(
-        (status = 200, description = "`id:` a cursor, `event:` a type, `data:` a CloudEvent; first an `id:` alone", content_type = "text/event-stream"),
+        (status = 200, description = "`id:` a cursor, `event:` a type (`event.` before those that are names of the stream's own: gap, cursor, open, error, message), `data:` a CloudEvent; first an `id:` alone", content_type = "text/event-stream"),
         (status = 400, body = Problem), (status = 401, body = Problem), (status = 429, body = Problem),
         (status = 503, body = Problem),
     ),

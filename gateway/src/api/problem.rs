@@ -35,8 +35,20 @@ pub struct Problem {
     status: u16,
     /// The fault, and the part of the request that has it.
     detail: String,
+    /// Of a batch, each event that is wrong; twenty at most.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<EventFault>,
     #[serde(skip)]
     retry_after: Option<u32>,
+}
+
+/// What is wrong with one event of a batch.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct EventFault {
+    /// Its place in the batch, from 0 on.
+    pub event: usize,
+    /// The fault, and the part of the event that has it.
+    pub detail: String,
 }
 
 impl Problem {
@@ -47,6 +59,7 @@ impl Problem {
             title: status.canonical_reason().unwrap_or("Error").to_owned(),
             status: status.as_u16(),
             detail: detail.into(),
+            errors: Vec::new(),
             retry_after: None,
         }
     }
@@ -80,6 +93,12 @@ impl Problem {
     /// The same, naming the part of the request.
     pub fn within(mut self, part: &str) -> Self {
         self.detail = format!("{part}: {}", self.detail);
+        self
+    }
+
+    /// The same, with what is wrong with each event of a batch.
+    pub fn of_events(mut self, errors: Vec<EventFault>) -> Self {
+        self.errors = errors;
         self
     }
 

@@ -4,21 +4,16 @@ use axum::{
     Json,
     body::Body,
     extract::State,
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, StatusCode},
 };
 use backplane::{Destination, SendError};
-use bytes::Bytes;
 use jiff::Timestamp;
-use model::{
-    Event, EventError,
-    event::{CONTENT_TYPE, MAX_EVENT_BYTES, MESSAGE},
-};
-use percent_encoding::percent_decode_str;
+use model::{Event, event::MESSAGE};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, value::RawValue};
 use utoipa::ToSchema;
 
 use super::{
+    event_request::EventRequest,
     problem::Problem,
     request::{Parameters, admit_json, read_body, with_json},
 };
@@ -35,10 +30,6 @@ const TASK_TYPES: &str = "bellwire.task.";
 /// The first letters of the types that are Bellwire's own.
 const OWN_TYPES: &str = "bellwire.";
 
-/// The content type of several events at once.
-const BATCH_TYPE: &str = "application/cloudevents-batch+json";
-/// The number of events in one batch.
-const MAX_BATCH: usize = 100;
 const MAX_REQUEST_BYTES: usize = 1 << 20;
 
 /// The query of a request to publish.
@@ -56,14 +47,17 @@ pub struct PublishQuery {
 pub struct Accepted {
     /// All that were sent.
     accepted: usize,
+    /// What has no effect, though it looks as if it should: names that are nearly one of ours.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
 }
 
 /// Publish one event or a batch into one's own environment, or everywhere.
 #[utoipa::path(
     post, path = "/api/events", tag = "events",
     params(("to" = Option<String>, Query, description = "`everywhere` reaches every environment; scope `publish:everywhere`")),
-    request_body(content_type = "application/cloudevents+json", content = Value,
-        description = "a CloudEvent 1.0 with `audience`: user:<id>, group:<name> or environment, separated by spaces. The scope is `publish`; that of `bellwire.task.…` is `publish:tasks`; of other types that begin with `bellwire.` only `bellwire.message` is taken"),
+    request_body(content_type = "application/cloudevents+json", content = serde_json::Value,
+        description = "a CloudEvent 1.0 with `audience`: user:<id>, group:<name> or environment, separated by spaces. The scope is `publish`; that of `bellwire.task.…` is `publish:tasks`; of other types that begin with `bellwire.` only `bellwire.message` is taken. A batch (`application/cloudevents-batch+json`) has 100 events at most and is taken as a whole; in binary mode attributes are `ce-` headers and the body is `data`"),
     responses(
         (status = 202, body = Accepted, description = "the broker has confirmed all"),
         (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
@@ -82,8 +76,17 @@ pub async fn publish(
     // The body may have taken longer than the token was valid.
     caller.require_unexpired()?;
     let _permit = admit_json(&caller, &pod, &body).await?;
-    let mut events = with_json(&pod, body.len(), move || read(&headers, &body)).await?;
-    events.iter().try_for_each(|event| check_rights(&caller, destination, event))?;
+    let body_bytes = body.len();
+    let read = move || {
+        let request = EventRequest::read(&headers, &body)?;
+        let warnings = request.warnings();
+        Ok((request, warnings))
+    };
+    let (EventRequest { mut events, is_batch }, warnings) = with_json(&pod, body_bytes, read).await?;
+    for (at, event) in events.iter().enumerate() {
+        let checked = check_rights(&caller, destination, event);
+        checked.map_err(|problem| if is_batch { problem.within(&format!("event {at}")) } else { problem })?;
+    }
     events.iter_mut().for_each(prepare);
     // All of them are valid before the first is sent.
     let encoded: Vec<_> = events.iter().map(Event::encode).collect::<Result<_, _>>()?;
@@ -91,7 +94,7 @@ pub async fn publish(
         let sent = caller.environment.backplane.log.publish_encoded(destination, event).await;
         sent.map_err(|error| publish_problem(error, destination).after(done, events.len()))?;
     }
-    Ok((StatusCode::ACCEPTED, Json(Accepted { accepted: events.len() })))
+    Ok((StatusCode::ACCEPTED, Json(Accepted { accepted: events.len(), warnings })))
 }
 
 /// A problem for a failed publish. To publish everywhere, a gateway's broker user needs a right of its own.
@@ -114,23 +117,6 @@ fn destination(caller: &Caller, to: Option<&str>) -> Result<Destination, Problem
         Some("everywhere") => caller.require(PUBLISH_EVERYWHERE).map(|()| Destination::Everywhere),
         Some(_) => Err(Problem::bad_request("invalid-parameter", "to: it can only be `everywhere`")),
     }
-}
-
-fn read(headers: &HeaderMap, body: &Bytes) -> Result<Vec<Event>, Problem> {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    match media_type(content_type).as_str() {
-        BATCH_TYPE => read_batch(body),
-        _ if headers.contains_key("ce-specversion") => Ok(vec![read_binary(headers, content_type, body)?]),
-        CONTENT_TYPE | "application/json" => Ok(vec![Event::parse(body)?]),
-        _ => {
-            let detail = format!("content-type must be {CONTENT_TYPE}, {BATCH_TYPE}, or any with ce- headers");
-            Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content-type", detail))
-        }
-    }
-}
-
-fn media_type(content_type: &str) -> String {
-    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 /// Checks that the caller may publish events of this type.
@@ -179,49 +165,4 @@ fn prepare(event: &mut Event) {
     // Stamped on delivery; a publisher's values are dropped.
     event.environment = None;
     event.cursor = None;
-}
-
-fn read_batch(body: &[u8]) -> Result<Vec<Event>, Problem> {
-    // Without the library's text, which may repeat everything that was sent.
-    let parts: Vec<&RawValue> = serde_json::from_slice(body).map_err(|error| {
-        EventError::Shape(format!("a batch is a JSON array (line {}, column {})", error.line(), error.column()))
-    })?;
-    if parts.len() > MAX_BATCH {
-        let detail = format!("a batch may have {MAX_BATCH} events at most, this has {}", parts.len());
-        return Err(Problem::bad_request("batch-too-large", detail));
-    }
-    let numbered = parts.iter().enumerate();
-    numbered
-        .map(|(at, part)| {
-            Event::parse(part.get().as_bytes()).map_err(|error| Problem::from(error).within(&format!("event {at}")))
-        })
-        .collect()
-}
-
-/// Binary mode: attributes in `ce-` headers, the body is `data`.
-fn read_binary(headers: &HeaderMap, content_type: &str, body: &[u8]) -> Result<Event, Problem> {
-    if body.len() > MAX_EVENT_BYTES {
-        return Err(EventError::TooLarge(body.len()).into());
-    }
-    let mut event = Map::new();
-    for (name, value) in headers {
-        let Some(attribute) = name.as_str().strip_prefix("ce-") else {
-            continue;
-        };
-        let text = std::str::from_utf8(value.as_bytes())
-            .map_err(|_| Problem::bad_request("invalid-event", format!("the header {name} is not text")))?;
-        event.insert(attribute.to_owned(), Value::String(percent_decode_str(text).decode_utf8_lossy().into()));
-    }
-    if !body.is_empty() {
-        let media = media_type(content_type);
-        if !(media == "application/json" || media.ends_with("+json")) {
-            let detail = "in binary mode the data must be JSON: content-type application/json";
-            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content-type", detail));
-        }
-        let data = serde_json::from_slice(body).map_err(|error| EventError::Shape(format!("data: {error}")))?;
-        event.insert("data".to_owned(), data);
-        event.insert("datacontenttype".to_owned(), Value::String(content_type.to_owned()));
-    }
-    let json = serde_json::to_vec(&event).map_err(|error| EventError::Shape(error.to_string()))?;
-    Ok(Event::parse(&json)?)
 }

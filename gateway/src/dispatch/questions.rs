@@ -406,9 +406,9 @@ mod tests {
         questions.fold(&question(task, "publish", 0), now, |_| false);
         let signed = answer(task, "publish", "bob", Decision::Reject);
         let forge = |name: &str, value: &str| {
-            let mut forged = signed.clone();
-            forged.data.as_mut().unwrap()["answer"][name] = value.into();
-            forged
+            let mut data = signed.data.as_ref().unwrap().to_value().unwrap();
+            data["answer"][name] = value.into();
+            signed.clone().with_data(data)
         };
         let no_answer = signed.clone().with_data(serde_json::json!({}));
         for forged in [forge("decision", "approve"), forge("by", "eve"), forge("signature", ""), no_answer] {
@@ -430,8 +430,10 @@ mod tests {
         for event in forged.iter().chain([&question(task, "publish", 0)]) {
             assert_eq!(questions.fold(event, now, |_| false), Folded::Counts);
         }
-        let mut misleading = pizza.event("group:finance".parse().unwrap(), None, 1);
-        misleading.data.as_mut().unwrap()["digest"] = digest(task, "publish").into();
+        let misleading = pizza.event("group:finance".parse().unwrap(), None, 1);
+        let mut data = misleading.data.as_ref().unwrap().to_value().unwrap();
+        data["digest"] = digest(task, "publish").into();
+        let misleading = misleading.with_data(data);
         assert_eq!(questions.fold(&misleading, now, |_| false), Folded::Untrue);
         assert_eq!(questions.open("bob", &finance(), 9).len(), 3);
         assert!(matches!(questions.find(task, "publish", None, "bob", &finance()), Found::Several));

@@ -244,6 +244,13 @@ mod tests {
 
     use super::*;
 
+    /// Changes the task in an event.
+    fn change(event: &mut Event, change: impl FnOnce(&mut serde_json::Value)) {
+        let mut data = event.data.take().unwrap().to_value().unwrap();
+        change(&mut data["task"]);
+        event.data = Some(data.into());
+    }
+
     fn event(id: TaskId, state: TaskState, attempt: u32, sequence: u32) -> Event {
         let kind = "imports".parse().unwrap();
         let progress = f64::from(sequence) / 10.0;
@@ -299,7 +306,7 @@ mod tests {
             let mut update = event(id, TaskState::Cancelled, 1, sequence);
             let step =
                 |state: &&str| serde_json::json!({ "id": "load", "title": "Load", "kind": "imports", "state": state });
-            update.data.as_mut().unwrap()["task"]["steps"] = steps.iter().map(step).collect();
+            change(&mut update, |task| task["steps"] = steps.iter().map(step).collect());
             list.fold(&update, Timestamp::now()).unwrap();
             list.find(id, "ada").unwrap().steps.first().map(|step| step.state)
         };
@@ -346,7 +353,7 @@ mod tests {
         let (run, step) = (TaskId::new(), TaskId::new());
         list.fold(&event(run, TaskState::Running, 1, 1), now).unwrap();
         let mut of_step = event(step, TaskState::Succeeded, 1, 1);
-        of_step.data.as_mut().unwrap()["task"]["parent"] = run.to_string().into();
+        change(&mut of_step, |task| task["parent"] = run.to_string().into());
         assert_eq!(list.fold(&of_step, now), Ok(Some(step)));
         let ids = |parent| list.list("ada", parent, 9).iter().map(|task| task.id).collect::<Vec<_>>();
         assert_eq!((ids(None), ids(Some(run))), (vec![run], vec![step]));
@@ -361,8 +368,8 @@ mod tests {
         let (mut list, now) = (TaskList::default(), Timestamp::now());
         let next_by = |id, state, seconds: i64| {
             let mut event = event(id, state, 1, 1);
-            event.data.as_mut().unwrap()["task"]["next_by"] =
-                (now + jiff::SignedDuration::from_secs(seconds)).to_string().into();
+            let next_by = (now + jiff::SignedDuration::from_secs(seconds)).to_string();
+            change(&mut event, |task| task["next_by"] = next_by.into());
             event
         };
         let stalled = TaskId::new();
@@ -376,7 +383,7 @@ mod tests {
 
     fn of(owner: &str, state: TaskState) -> Event {
         let mut event = event(TaskId::new(), state, 1, 1);
-        event.data.as_mut().unwrap()["task"]["owner"] = owner.into();
+        change(&mut event, |task| task["owner"] = owner.into());
         event
     }
 
@@ -389,10 +396,10 @@ mod tests {
         list.fold(&running, now).unwrap();
         list.fold(&ended, now + std::time::Duration::from_secs(1)).unwrap();
         let (run, mut step) = (TaskId::new(), of("eve", TaskState::Succeeded));
-        step.data.as_mut().unwrap()["task"]["parent"] = run.to_string().into();
+        change(&mut step, |task| task["parent"] = run.to_string().into());
         let mut template = of("eve", TaskState::Running);
         for _ in 0..MAX_TASKS {
-            template.data.as_mut().unwrap()["task"]["id"] = TaskId::new().to_string().into();
+            change(&mut template, |task| task["id"] = TaskId::new().to_string().into());
             list.fold(&template, now + std::time::Duration::from_secs(2)).unwrap();
         }
         assert_eq!(list.tasks.len(), MAX_TASKS);
@@ -410,9 +417,9 @@ mod tests {
         let adas = of("ada", TaskState::Succeeded);
         list.fold(&adas, now).unwrap();
         let mut large = of("eve", TaskState::Succeeded);
-        large.data.as_mut().unwrap()["task"]["result"] = "x".repeat(8 << 20).into();
+        change(&mut large, |task| task["result"] = "x".repeat(8 << 20).into());
         for _ in 0..20 {
-            large.data.as_mut().unwrap()["task"]["id"] = TaskId::new().to_string().into();
+            change(&mut large, |task| task["id"] = TaskId::new().to_string().into());
             list.fold(&large, now + std::time::Duration::from_secs(1)).unwrap();
         }
         assert!(list.index.bytes() <= MAX_BYTES, "{}", list.index.bytes());
@@ -425,8 +432,9 @@ mod tests {
         let (id, step) = (TaskId::new(), TaskId::new());
         let with = |id: TaskId, owner: Option<&str>, parent: Option<TaskId>, sequence: u32| {
             let mut event = event(id, TaskState::Running, 1, sequence);
-            let task = &mut event.data.as_mut().unwrap()["task"];
-            (task["owner"], task["parent"]) = (owner.into(), parent.map(|parent| parent.to_string()).into());
+            change(&mut event, |task| {
+                (task["owner"], task["parent"]) = (owner.into(), parent.map(|parent| parent.to_string()).into());
+            });
             event
         };
         list.fold(&with(id, None, None, 1), now).unwrap();

@@ -153,7 +153,7 @@ mod tests {
     fn event(offset: u64) -> Arc<LiveEvent> {
         let mut event = Event::new("/t", "t", Audience::user("ada"));
         event.id = offset.to_string();
-        event.data = Some(serde_json::Value::String("x".repeat(1000)));
+        event.data = Some(serde_json::Value::String("x".repeat(1000)).into());
         LiveEvent::new(OutgoingEvent::stamp(Arc::new(event), &"test".parse().unwrap(), cursor(offset)).unwrap())
     }
 

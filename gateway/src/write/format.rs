@@ -150,7 +150,7 @@ mod tests {
 
     fn sample(length: usize) -> Arc<OutgoingEvent> {
         let mut event = Event::new("/t", "t", Audience::user("ada"));
-        event.data = Some(serde_json::Value::String("x".repeat(length)));
+        event.data = Some(serde_json::Value::String("x".repeat(length)).into());
         OutgoingEvent::stamp(Arc::new(event), &"test".parse().unwrap(), Cursor { offset: 1, fingerprint: 2 }).unwrap()
     }
 

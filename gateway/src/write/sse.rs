@@ -5,6 +5,11 @@ use model::Cursor;
 
 use crate::dispatch::{outbox::GapReason, outgoing_event::OutgoingEvent};
 
+/// Names that a client of server-sent events dispatches for itself, or that are ours.
+const OWN_NAMES: [&str; 5] = ["gap", "cursor", "open", "error", "message"];
+/// Stands before the type of a publisher's event that is one of those, where the frame names it.
+const NAME_PREFIX: &str = "event.";
+
 /// The headers of every stream of server-sent events.
 pub(crate) fn headers() -> [(HeaderName, &'static str); 3] {
     [
@@ -15,11 +20,13 @@ pub(crate) fn headers() -> [(HeaderName, &'static str); 3] {
     ]
 }
 
-/// An event: `id:` its cursor, `event:` its type, `data:` the CloudEvent.
+/// An event: `id:` its cursor, `event:` its type, `data:` the CloudEvent. A type that is a name of the stream's own gets
+/// `event.` before it, so that no publisher's `gap` is taken for one of ours; in the CloudEvent it is as it was published.
 pub fn event(event: &OutgoingEvent) -> Vec<u8> {
     // JSON has no line end of its own, and a type with one is refused where events are read.
     let mut frame = Vec::with_capacity(event.json.len() + 80);
-    frame.extend_from_slice(format!("id: {}\nevent: {}\ndata: ", event.cursor, event.event_type).as_bytes());
+    let prefix = if OWN_NAMES.contains(&&*event.event_type) { NAME_PREFIX } else { "" };
+    frame.extend_from_slice(format!("id: {}\nevent: {prefix}{}\ndata: ", event.cursor, event.event_type).as_bytes());
     frame.extend_from_slice(&event.json);
     frame.extend_from_slice(b"\n\n");
     frame

@@ -78,6 +78,24 @@ fn a_call_is_written_from_json() {
 }
 
 #[test]
+fn a_call_keeps_each_number_and_text_as_near_as_messagepack_can() {
+    for (json, expected) in [
+        ("9007199254740993", &b"\xcf\0\x20\0\0\0\0\0\x01"[..]),
+        ("-9223372036854775808", b"\xd3\x80\0\0\0\0\0\0\0"),
+        ("18446744073709551616", b"\xcb\x43\xf0\0\0\0\0\0\0"),
+        ("1e400", b"\xcb\x7f\xf0\0\0\0\0\0\0"),
+        ("-1e400", b"\xcb\xff\xf0\0\0\0\0\0\0"),
+        ("-0", b"\xcb\x80\0\0\0\0\0\0\0"),
+        (r#""\ud800a""#, b"\xa4\xef\xbf\xbda"),
+        (r#"{"a":1,"a":2}"#, b"\x81\xa1a\x02"),
+        ("nonsense", b"\xc0"),
+    ] {
+        let written = encoding::write_call("x", json.as_bytes());
+        assert_eq!(written[1..], [&b"\x96\x01\x80\xc0\xa1x\x91"[..], expected, b"\x90"].concat(), "{json}");
+    }
+}
+
+#[test]
 fn an_invocation_id_that_is_empty_is_none_and_headers_may_be_nil() {
     assert_eq!(encoding::read(b"\x96\x01\xc0\xa0\xa6method\x90\x90"), Ok(Some(call(None, "method", &[]))));
 }

@@ -56,6 +56,24 @@ test('an event that comes twice is told once', async () => {
   assert.deepEqual((await heard(page)).dropped, [{ why: 'repeated' }]);
 });
 
+test('an event expires by the clock of the gateway, whatever that of the browser says', async () => {
+  const hours = (count) => new Date(Date.now() + count * 3_600_000).toISOString();
+  for (const [clock, good, expired] of [[-2, -1, -3], [2, 3, 1]]) {
+    gateway.clock = clock * 3_600_000;
+    await listen(page, { token: token() });
+    await inState(page, 'live');
+    gateway.send(toast('over', { event: { id: `over ${clock}`, expirytime: hours(expired) } }));
+    gateway.send(toast('not over', { event: { id: `not over ${clock}`, expirytime: hours(good) } }));
+    assert.deepEqual(await events(1), [`not over ${clock}`]);
+    const seen = await heard(page);
+    assert.deepEqual(seen.dropped, [{ why: 'expired' }]);
+    await until(async () => (await heard(page)).toast.length, (count) => count === 1);
+    await page.evaluate(() => connection.close());
+    gateway.endStreams();
+    await page.evaluate(() => sessionStorage.clear());
+  }
+});
+
 test('an event of another environment is dropped and reported, whatever else it says', async () => {
   await listen(page, { token: token({ env: 'prod' }) });
   await inState(page, 'live');

@@ -21,5 +21,6 @@ mod page;
 mod polling;
 mod reporting;
 mod rights;
+mod senders;
 mod settings;
 mod tasks;
