@@ -23,7 +23,7 @@ tests/cluster.sh bash -euo pipefail -c '
   npm --prefix tests/browser run --silent test:pods
 '
 
-step "SignalR's clients on two pods, directly and through HAProxy"
+step "SignalR's clients and those of server-sent events on two pods, directly and through HAProxy"
 tests/clients/run.sh
 
 printf '\nAll tests passed, in %d minutes and %d seconds.\n' $((SECONDS / 60)) $((SECONDS % 60))
