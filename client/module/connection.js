@@ -66,7 +66,8 @@ export class Connection extends EventTarget {
   #watchdog;
   #retry = new RetryPolicy();
   #tokenRefreshed = false;
-  #showsToasts = false;
+  /** Without one, toasts are left to other tabs. @type {Set<EventListenerOrEventListenerObject>} */
+  #toastListeners = new Set();
   #closed = new AbortController();
   /** Stops the current attempt. */
   #attempt = new AbortController();
@@ -81,7 +82,7 @@ export class Connection extends EventTarget {
   constructor(options) {
     super();
     if (typeof options?.token !== 'function') throw new TypeError('connect: `token` must be a function that gives a token');
-    const { url = new URL('../../', import.meta.url), after = null, heartbeat = 15_000, hiddenAfter = 60_000, streams = 4 } = options;
+    const { url = servedFrom(import.meta.url), after = null, heartbeat = 15_000, hiddenAfter = 60_000, streams = 4 } = options;
     const base = new URL(url, document.baseURI);
     if (!base.pathname.endsWith('/')) base.pathname += '/';
     this.#options = options;
@@ -104,9 +105,21 @@ export class Connection extends EventTarget {
    */
   addEventListener(type, listener, options) {
     super.addEventListener(type, /** @type {EventListener} */ (listener), options);
-    if (type !== 'toast') return;
-    this.#showsToasts = true;
+    const signal = typeof options === 'object' ? options.signal : undefined;
+    if (type !== 'toast' || !listener || signal?.aborted) return;
+    const added = /** @type {EventListener} */ (listener);
+    this.#toastListeners.add(added);
+    signal?.addEventListener('abort', () => this.#toastListeners.delete(added), { once: true });
     this.#toasts?.flush();
+  }
+
+  /**
+   * Removes a listener.
+   * @param {string} type @param {EventListenerOrEventListenerObject | null} listener @param {EventListenerOptions | boolean} [options]
+   */
+  removeEventListener(type, listener, options) {
+    super.removeEventListener(type, listener, options);
+    if (type === 'toast' && listener) this.#toastListeners.delete(listener);
   }
 
   /** Closes the connection for good. */
@@ -238,7 +251,7 @@ export class Connection extends EventTarget {
     this.#cursors = new CursorStore(this.#url, identity);
     this.cursor ??= this.#cursors.load();
     this.#toasts = new ToastDelivery(identity, {
-      isVisible: () => this.#visibility.visible && this.#showsToasts,
+      isVisible: () => this.#visibility.visible && this.#toastListeners.size > 0,
       show: (toast, event) => this.#emit('toast', { toast, event }),
       onDismissed: (name) => this.#emit('dismissed', { name }),
     });
@@ -291,6 +304,15 @@ export class Connection extends EventTarget {
   #emit(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
+}
+
+/**
+ * The gateway that served this module. Installed from npm or bundled it comes from elsewhere, and its place says nothing.
+ * @param {string | undefined} module
+ */
+function servedFrom(module) {
+  if (module?.endsWith('/client/module/connection.js') && !module.includes('/node_modules/')) return new URL('../../', module);
+  throw new TypeError('connect: `url` must name the gateway, since this module was not served by one');
 }
 
 /** @param {string} data */
