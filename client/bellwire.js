@@ -24,6 +24,8 @@ import { Connection } from './module/connection.js';
 export { ApiError } from './module/api.js';
 export { Connection } from './module/connection.js';
 export { fold, isEnd } from './module/task.js';
+export { watchTask } from './module/task-watch.js';
+export { toastName } from './module/toast-name.js';
 export { TokenError } from './module/token.js';
 
 /**

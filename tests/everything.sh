@@ -24,7 +24,7 @@ tests/cluster.sh bash -euo pipefail -c '
   node --test --test-concurrency=1 tests/proxies/*.test.js
 '
 
-step "SignalR's clients on two pods, directly and through HAProxy"
+step "SignalR's clients and those of server-sent events on two pods, directly and through HAProxy"
 tests/clients/run.sh
 
 printf '\nAll tests passed, in %d minutes and %d seconds.\n' $((SECONDS / 60)) $((SECONDS % 60))

@@ -2,11 +2,11 @@
 
 import { errorMessage, make } from '../element/dom.js';
 import { GatewayElement } from '../element/gateway-element.js';
-import { ListLoader } from '../element/list-loader.js';
 import { Notice } from '../element/notice.js';
 import { baseStyle } from '../element/style.js';
 import { ApiError } from '../module/api.js';
 import { approvalOf, ClosedApprovals, readApproval, stepKey } from '../module/approval.js';
+import { ListLoader } from '../module/list-loader.js';
 import { APPROVAL_LABELS } from './labels.js';
 import { ApprovalRow } from './row.js';
 import { style } from './style.js';

@@ -48,7 +48,20 @@ export class Api {
 
   /** The user's own tasks, newest first. @returns {Promise<Task[]>} */
   async listTasks() {
-    return (await this.#json('GET', 'api/tasks')).tasks;
+    return (await this.readTasks()).tasks;
+  }
+
+  /** The same, and the cursor up to which they are complete. @returns {Promise<{ tasks: Task[], cursor?: string }>} */
+  readTasks() {
+    return this.#json('GET', 'api/tasks');
+  }
+
+  /**
+   * One of the user's tasks with all of its result, and the cursor up to which it is complete.
+   * @param {string} id @returns {Promise<Task & { cursor?: string }>}
+   */
+  readTask(id) {
+    return this.#json('GET', `api/tasks/${encodeURIComponent(id)}`);
   }
 
   /**

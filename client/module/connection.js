@@ -68,7 +68,8 @@ export class Connection extends EventTarget {
   #retry = new RetryPolicy();
   #clock = new ServerClock();
   #tokenRefreshed = false;
-  #showsToasts = false;
+  /** Without one, toasts are left to other tabs. @type {Set<EventListenerOrEventListenerObject>} */
+  #toastListeners = new Set();
   #closed = new AbortController();
   /** Stops the current attempt. */
   #attempt = new AbortController();
@@ -83,7 +84,7 @@ export class Connection extends EventTarget {
   constructor(options) {
     super();
     if (typeof options?.token !== 'function') throw new TypeError('connect: `token` must be a function that gives a token');
-    const { url = new URL('../../', import.meta.url), after = null, heartbeat = 15_000, hiddenAfter = 60_000, streams = 4 } = options;
+    const { url = servedFrom(import.meta.url), after = null, heartbeat = 15_000, hiddenAfter = 60_000, streams = 4 } = options;
     const base = new URL(url, document.baseURI);
     if (!base.pathname.endsWith('/')) base.pathname += '/';
     this.#options = options;
@@ -106,9 +107,21 @@ export class Connection extends EventTarget {
    */
   addEventListener(type, listener, options) {
     super.addEventListener(type, /** @type {EventListener} */ (listener), options);
-    if (type !== 'toast') return;
-    this.#showsToasts = true;
+    const signal = typeof options === 'object' ? options.signal : undefined;
+    if (type !== 'toast' || !listener || signal?.aborted) return;
+    const added = /** @type {EventListener} */ (listener);
+    this.#toastListeners.add(added);
+    signal?.addEventListener('abort', () => this.#toastListeners.delete(added), { once: true });
     this.#toasts?.flush();
+  }
+
+  /**
+   * Removes a listener.
+   * @param {string} type @param {EventListenerOrEventListenerObject | null} listener @param {EventListenerOptions | boolean} [options]
+   */
+  removeEventListener(type, listener, options) {
+    super.removeEventListener(type, listener, options);
+    if (type === 'toast' && listener) this.#toastListeners.delete(listener);
   }
 
   /** Closes the connection for good. */
@@ -248,7 +261,7 @@ export class Connection extends EventTarget {
     this.cursor ??= this.#cursors.load();
     this.#toasts = new ToastDelivery(identity, {
       now: () => this.now(),
-      isVisible: () => this.#visibility.visible && this.#showsToasts,
+      isVisible: () => this.#visibility.visible && this.#toastListeners.size > 0,
       show: (toast, event) => this.#emit('toast', { toast, event }),
       onDismissed: (name) => this.#emit('dismissed', { name }),
     });
@@ -301,6 +314,15 @@ export class Connection extends EventTarget {
   #emit(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
+}
+
+/**
+ * The gateway that served this module. Installed from npm or bundled it comes from elsewhere, and its place says nothing.
+ * @param {string | undefined} module
+ */
+function servedFrom(module) {
+  if (module?.endsWith('/client/module/connection.js') && !module.includes('/node_modules/')) return new URL('../../', module);
+  throw new TypeError('connect: `url` must name the gateway, since this module was not served by one');
 }
 
 /** @param {string} data */

@@ -3,10 +3,10 @@
 import { errorMessage, make } from '../element/dom.js';
 import { GatewayElement } from '../element/gateway-element.js';
 import { icon } from '../element/icon.js';
-import { ListLoader } from '../element/list-loader.js';
 import { Notice } from '../element/notice.js';
 import { baseStyle } from '../element/style.js';
 import { ApiError } from '../module/api.js';
+import { ListLoader } from '../module/list-loader.js';
 import { StartForm } from './form.js';
 import { START_LABELS } from './labels.js';
 import { style } from './style.js';

@@ -2,9 +2,9 @@
 
 import { errorMessage, make, makeButton } from '../element/dom.js';
 import { GatewayElement } from '../element/gateway-element.js';
-import { ListLoader } from '../element/list-loader.js';
 import { Notice } from '../element/notice.js';
 import { baseStyle } from '../element/style.js';
+import { ListLoader } from '../module/list-loader.js';
 import { fold } from '../module/task.js';
 import { graphStyle } from './graph-style.js';
 import { TASK_LABELS } from './labels.js';
@@ -90,8 +90,9 @@ export class BellwireTasks extends GatewayElement {
     const duringLoad = new Map();
     this.#duringLoad = duringLoad;
     try {
-      const tasks = await connection.api.listTasks();
+      const { tasks, cursor } = await connection.api.readTasks();
       if (!signal.aborted) this.#setTasks([...tasks.filter(({ parent }) => !parent), ...duringLoad.values()]);
+      return cursor;
     } finally {
       if (this.#duringLoad === duringLoad) this.#duringLoad = null;
     }

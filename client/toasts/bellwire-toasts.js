@@ -2,7 +2,7 @@
 
 import { make } from '../element/dom.js';
 import { GatewayElement } from '../element/gateway-element.js';
-import { eventKey } from '../module/event.js';
+import { toastName } from '../module/toast-name.js';
 import { Announcer, topModal } from './announcer.js';
 import { ToastBursts } from './bursts.js';
 import { approvalToastName, questionText, stepToDecide, ToastDecisions } from './decisions.js';
@@ -98,7 +98,7 @@ export class BellwireToasts extends GatewayElement {
    * @param {Toast} toast
    * @param {{ name?: string, event?: BellwireEvent }} [options]
    */
-  show(toast, { event, name = toastName(toast, event) } = {}) {
+  show(toast, { event, name = nameOf(toast, event) } = {}) {
     if (typeof toast?.title !== 'string' || !toast.title.trim()) return;
     const level = LEVELS.includes(toast.level) ? toast.level : 'info';
     const body = typeof toast.body === 'string' ? toast.body : undefined;
@@ -204,13 +204,11 @@ export class BellwireToasts extends GatewayElement {
 }
 
 /** The name of a toast: one per task, for progress and end, and one per approval. @param {Toast} toast @param {BellwireEvent} [event] */
-function toastName(toast, event) {
+function nameOf(toast, event) {
   const step = stepToDecide(toast, event);
   if (step) return approvalToastName(step);
   if (!event) return `own/${performance.now()}/${Math.random()}`;
-  // Only an event of the task itself takes the place of its toast.
-  const id = event.type.startsWith('bellwire.task.') ? event.data?.task?.id : undefined;
-  return typeof id === 'string' ? `task/${id}` : eventKey(event);
+  return toastName(event);
 }
 
 customElements.define('bellwire-toasts', BellwireToasts);

@@ -37,6 +37,8 @@ export class FakeGateway {
   /** Every other request, as `METHOD path`. */
   requests = [];
   tasks = [];
+  /** The cursor up to which the answers of tasks are complete, if this gateway tells one. */
+  listCursor = undefined;
   /** The answers of `GET /api/functions` and `GET /api/approvals`. */
   functions = [];
   approvals = [];
@@ -137,7 +139,9 @@ export class FakeGateway {
       if (!searchParams.get('user')) return problem(response, 400, 'user is missing');
       return json(response, 200, { token: token({ sub: searchParams.get('user'), env: searchParams.get('env'), groups: searchParams.get('groups')?.split(',') }) });
     }
-    if (pathname === '/api/tasks' && request.method === 'GET') return json(response, 200, { tasks: this.tasks });
+    if (pathname === '/api/tasks' && request.method === 'GET') return json(response, 200, { tasks: this.tasks, cursor: this.listCursor });
+    const shown = request.method === 'GET' && this.tasks.find(({ id }) => pathname === `/api/tasks/${id}`);
+    if (shown) return json(response, 200, { ...shown, cursor: this.listCursor });
     if (pathname === '/api/tasks') {
       this.starts.push({ key: request.headers['idempotency-key'], ...JSON.parse(body) });
       return this.#startTask(JSON.parse(body), response);

@@ -1,4 +1,4 @@
-/** SignalR's clients for Python, each connection as a program of its own. */
+/** Clients for Python, each connection as a program of its own. */
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

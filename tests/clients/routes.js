@@ -30,6 +30,11 @@ export class Direct {
     return this.#line.stopListening();
   }
 
+  /** Cuts a connection once, in the middle of what a pod says: before this text. */
+  tear(text) {
+    this.#line.tear(text);
+  }
+
   /** There again, and leading to the other pod. */
   async otherPod() {
     this.#now = 1 - this.#now;
@@ -101,7 +106,7 @@ export class Haproxy {
 
   /** Where the connection is: its stream, or for polls its negotiation. */
   #holder() {
-    const made = this.transport === 'LongPolling' ? 'POST /hub/negotiate' : 'GET /hub';
+    const made = { LongPolling: 'POST /hub/negotiate', EventStream: 'GET /events' }[this.transport] ?? 'GET /hub';
     const last = this.passed.findLast(({ asked, status }) => asked === made && status < 400);
     if (!last) throw new Error(`nobody has connected through HAProxy: ${JSON.stringify(this.passed)}`);
     return last.pod;

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# SignalR's own clients against two pods, directly and through HAProxy; tests/services.sh runs it. Arguments go to node --test.
+# SignalR's own clients and those of server-sent events against two pods, directly and through HAProxy; tests/services.sh runs it. Arguments go to node --test.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

@@ -7,13 +7,21 @@ import { fileURLToPath } from 'node:url';
 
 import { signToken } from '../browser/pods/pods.js';
 
-const MODULES = fileURLToPath(new URL('node_modules/@microsoft/', import.meta.url));
+const MODULES = fileURLToPath(new URL('node_modules/', import.meta.url));
+const PROGRAMS = fileURLToPath(new URL('programs/', import.meta.url));
 const FILES = {
-  '/signalr.js': `${MODULES}signalr/dist/browser/signalr.js`,
-  '/signalr-protocol-msgpack.js': `${MODULES}signalr-protocol-msgpack/dist/browser/signalr-protocol-msgpack.js`,
-  '/javascript.js': fileURLToPath(new URL('programs/javascript.js', import.meta.url)),
+  '/signalr.js': `${MODULES}@microsoft/signalr/dist/browser/signalr.js`,
+  '/signalr-protocol-msgpack.js': `${MODULES}@microsoft/signalr-protocol-msgpack/dist/browser/signalr-protocol-msgpack.js`,
+  '/javascript.js': `${PROGRAMS}javascript.js`,
+  '/event-source-polyfill.js': `${MODULES}event-source-polyfill/src/eventsource.js`,
+  // Its modules name each other without `.js`.
+  '/fetch-event-source/index': `${MODULES}@microsoft/fetch-event-source/lib/esm/index.js`,
+  '/fetch-event-source/fetch': `${MODULES}@microsoft/fetch-event-source/lib/esm/fetch.js`,
+  '/fetch-event-source/parse': `${MODULES}@microsoft/fetch-event-source/lib/esm/parse.js`,
+  '/streams.js': `${PROGRAMS}streams.js`,
 };
-const PAGE = '<!doctype html><title>a site</title><script src="/signalr.js"></script><script src="/signalr-protocol-msgpack.js"></script>';
+const SCRIPTS = ['/signalr.js', '/signalr-protocol-msgpack.js', '/event-source-polyfill.js'];
+const PAGE = `<!doctype html><title>a site</title>${SCRIPTS.map((src) => `<script src="${src}"></script>`).join('')}`;
 
 export class Site {
   /** Whose tokens end early, and when. */

@@ -263,7 +263,7 @@ mod tests {
     fn the_request_of_a_task_is_known_whichever_event_comes_first() {
         let id = TaskId::new();
         let mut queued = event(id, TaskState::Queued, 0, 0);
-        queued.data.as_mut().unwrap()["task"]["request"] = "digest".into();
+        change(&mut queued, |task| task["request"] = "digest".into());
         let running = event(id, TaskState::Running, 1, 1);
         for events in [[&queued, &running], [&running, &queued]] {
             let mut list = TaskList::default();

@@ -76,6 +76,21 @@ test('newest are first, and what came while the list was on its way is in it', a
   await until(states, (now) => now.join() === 'Waiting,Done,Done');
 });
 
+test('a list from a pod that has read less of the log than the events’ pod is loaded again', async () => {
+  gateway.tasks = [task('a', 'running')];
+  gateway.listCursor = 'c3';
+  for (let n = 0; n < 5; n++) gateway.send(taskEvent(task(`elsewhere${n}`, 'queued', { parent: 'x' }))); // the stream begins at c5
+  await open();
+  await until(states, (now) => now.join() === 'Running 0 %');
+  gateway.tasks = [task('a', 'succeeded', { sequence: 2 })];
+  gateway.listCursor = 'c5';
+  await until(states, (now) => now.join() === 'Done');
+  const asked = gateway.requests.length;
+  gateway.send(taskEvent(task('last', 'queued', { created: at(9) })));
+  await until(titles, (all) => all.join() === 'last.csv,a.csv');
+  assert.equal(gateway.requests.length, asked, 'and then no more');
+});
+
 test('after a gap the list is loaded again', async () => {
   await open();
   gateway.send(taskEvent(task('gone', 'queued')));

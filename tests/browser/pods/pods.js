@@ -4,6 +4,7 @@ import { createHmac, randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { once } from 'node:events';
+import { Transform } from 'node:stream';
 
 import { until } from '../browser.js';
 
@@ -113,6 +114,7 @@ export const toastsOf = (page) => page.locator('bellwire-toasts .toast:not([iner
 export class Balancer {
   #sockets = new Set();
   #target;
+  #tear = null;
 
   static async start(pod) {
     const balancer = new Balancer();
@@ -126,6 +128,11 @@ export class Balancer {
   /** Sets the pod of new connections. */
   setTarget(pod) {
     this.#target = new URL(pod);
+  }
+
+  /** Closes a connection once, in the middle of what a pod says: before this text. */
+  tear(text) {
+    this.#tear = text;
   }
 
   /** Closes all connections. */
@@ -152,14 +159,25 @@ export class Balancer {
 
   #pass(browser) {
     const pod = connect(Number(this.#target.port), this.#target.hostname);
+    browser.pipe(pod);
+    pod.pipe(this.#tearing(browser)).pipe(browser);
     for (const [from, to] of [[browser, pod], [pod, browser]]) {
       this.#sockets.add(from);
-      from.pipe(to);
       from.on('error', () => to.destroy());
       from.on('close', () => {
         to.destroy();
         this.#sockets.delete(from);
       });
     }
+  }
+  #tearing(browser) {
+    return new Transform({
+      transform: (bytes, _, pass) => {
+        const at = this.#tear === null ? -1 : bytes.indexOf(this.#tear);
+        if (at < 0) return pass(null, bytes);
+        this.#tear = null;
+        browser.write(bytes.subarray(0, at), () => browser.destroy());
+      },
+    });
   }
 }

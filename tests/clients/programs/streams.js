@@ -1,0 +1,100 @@
+/** What somebody writes against JavaScript's clients of server-sent events; the same text runs in Node and in a page. */
+
+/** An EventSource has no listener for all types. */
+const TYPES = ['tests.number', 'bellwire.message'];
+
+/**
+ * Opens a stream by the client of this name, tells what it hears, and answers how to stop it.
+ * `libraries` is what the client's package exports; `after` a cursor, where one is known already.
+ */
+export function open(name, libraries, { events, tokens, after }, tell) {
+  const token = () => fetch(tokens).then((answer) => answer.text());
+  const stream = { events, token, after, tell };
+  return name === 'fetch-event-source' ? byFetch(libraries, stream) : byEventSource(makers[name](libraries, token), stream);
+}
+
+const makers = {
+  // Its own way back asks for a fresh token too.
+  eventsource: ({ EventSource }, token) => async (url) => new EventSource(url, {
+    fetch: async (input, init) => fetch(input, { ...init, headers: { ...init.headers, authorization: `Bearer ${await token()}` } }),
+  }),
+  'event-source-polyfill': ({ EventSourcePolyfill }, token) => async (url) => new EventSourcePolyfill(url, {
+    headers: { authorization: `Bearer ${await token()}` },
+    lastEventIdQueryParameterName: 'after',
+  }),
+  // It can set no header.
+  EventSource: ({ EventSource }, token) => async (url) => new EventSource(`${url}&access_token=${await token()}`),
+};
+
+async function byEventSource(make, { events, token, after, tell }) {
+  let cursor = after ?? (await firstCursor(events, await token()));
+  let source, again;
+  const start = async () => {
+    source = await make(`${events}?after=${cursor}`);
+    for (const type of TYPES) {
+      source.addEventListener(type, ({ data, lastEventId }) => {
+        tell('event', JSON.parse(data));
+        cursor = lastEventId;
+      });
+    }
+    source.addEventListener('gap', ({ data }) => tell('gap', JSON.parse(data).reason));
+    source.onopen = () => tell('state', { state: 'connected' });
+    source.onerror = () => {
+      tell('state', { state: 'away' });
+      // It comes back by itself, but not after an answer that is no stream: 401, or a load balancer's 503.
+      if (source.readyState === source.CLOSED) again = setTimeout(start, 500);
+    };
+  };
+  await start();
+  return {
+    stop: () => {
+      clearTimeout(again);
+      source.close();
+    },
+  };
+}
+
+/** A stream begins with its cursor, as an `id:` without data. EventSources keep an id only with the data of an event. */
+async function firstCursor(events, token) {
+  const stop = new AbortController();
+  const answer = await fetch(events, { headers: { authorization: `Bearer ${token}` }, signal: stop.signal });
+  let begun = '';
+  for (const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader(); ;) {
+    const { value, done } = await reader.read();
+    if (done) throw new Error(`${answer.status} ${begun}`);
+    begun += value;
+    const [, cursor] = /^id: (\w+)\n/m.exec(begun) ?? [];
+    if (!cursor) continue;
+    stop.abort();
+    return cursor;
+  }
+}
+
+function byFetch({ fetchEventSource }, { events, token, after, tell }) {
+  let cursor = after ?? 'now';
+  const stop = new AbortController();
+  fetchEventSource(events, {
+    signal: stop.signal,
+    openWhenHidden: true,
+    // Its headers are those of its beginning, and its last id may be that of an event that was cut in the middle.
+    fetch: async (url, init) => {
+      const headers = { accept: 'text/event-stream', authorization: `Bearer ${await token()}` };
+      return fetch(`${url}?after=${cursor}`, { ...init, headers });
+    },
+    onopen: async ({ ok, status }) => {
+      if (!ok) throw new Error(`the gateway answered ${status}`);
+      tell('state', { state: 'connected' });
+    },
+    onmessage: ({ id, event, data }) => {
+      if (event === 'gap') tell('gap', JSON.parse(data).reason);
+      else if (data) tell('event', JSON.parse(data));
+      if (id) cursor = id;
+    },
+    // It ends for good with the stream, unless this throws.
+    onclose: () => {
+      throw new Error('the stream has ended');
+    },
+    onerror: ({ message }) => void tell('state', { state: 'away', reason: message }),
+  });
+  return { stop: () => stop.abort() };
+}
