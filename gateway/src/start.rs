@@ -34,7 +34,7 @@ use crate::{
         sessions::{PollSession, PollSessions},
     },
     pod::{EnvironmentState, Pod, PodState},
-    token::Key,
+    token::{Key, key_refresh::keep_keys, refusal_log::RefusalLog},
     user_permits::UserPermits,
     write::queue::WriteQueue,
 };
@@ -92,6 +92,10 @@ pub fn start(
         let condition = readiness.condition_of(name.to_string(), "log");
         let is_ready = gauge!("bellwire_environment_ready", "environment" => name.to_string());
         background.spawn(report_health(condition, is_ready, dispatch.health.clone()).map(Ok));
+        for (index, provider) in key.providers.iter().enumerate() {
+            let condition = readiness.condition_of(name.to_string(), format!("provider {index}, {}", provider.name()));
+            background.spawn(keep_keys(provider.clone(), name.to_string(), condition).map(Ok));
+        }
         let (environment, dispatcher, timing) = (name.clone(), dispatch.clone(), config.lost);
         let watch = LostWorkers { environment, dispatcher, log, timing };
         background.spawn(watch.run().map(Ok));
@@ -118,6 +122,7 @@ pub fn start(
         draining: CancellationToken::new(),
         clients: ClientRegistry::default(),
         known_rights: KnownRights::default(),
+        refusals: RefusalLog::default(),
         poll_sessions: sessions,
     });
     for (environment, reader) in peer_readers {

@@ -22,3 +22,4 @@ mod reporting;
 mod rights;
 mod settings;
 mod tasks;
+mod tokens;
