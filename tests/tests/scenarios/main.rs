@@ -12,6 +12,7 @@ mod forging;
 mod functions;
 mod hostile;
 mod hub;
+mod identity;
 mod importing;
 mod isolation;
 mod limits;
