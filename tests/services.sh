@@ -57,6 +57,7 @@ trap 'exit 143' TERM HUP
 [ -z "$start_broker" ] || { start_rabbitmq & starting+=($!); }
 [ -z "$start_database" ] || { start_postgresql & starting+=($!); }
 fetch_datasets
+[ -z "$want_database" ] || install_packages tests/identity # The identity provider that scenarios start.
 for each in ${starting[@]+"${starting[@]}"}; do
   wait "$each" || fail "a service did not start; what it said is above"
 done

@@ -55,6 +55,7 @@ pub(crate) async fn sign(settings: Settings, flags: Flags) -> anyhow::Result<()>
         iss: environment.issuer.clone(),
         aud: environment.audience.clone(),
     };
-    print(&Key::hs256(secret.expose_secret(), None, None).sign(&claims)?)?;
+    let key = Key::hs256(secret.expose_secret(), None, None).reading(environment.claims.clone(), environment.leeway);
+    print(&key.sign(&claims)?)?;
     Ok(())
 }

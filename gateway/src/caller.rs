@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use axum::{
     extract::FromRequestParts,
-    http::{HeaderMap, StatusCode, Uri, header, request::Parts},
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header, request::Parts},
 };
 use storage::OwnerFiles;
 use tokio::time::{Instant, sleep};
+use url::form_urlencoded;
 
 use crate::{
     api::problem::Problem,
@@ -15,7 +16,7 @@ use crate::{
     lock::lock,
     pod::{EnvironmentState, Pod, PodState},
     sockets::SocketUse,
-    token::{Claims, TokenError, claimed_environment},
+    token::{Claims, Jwt, TokenError, selection::select_environment},
     user_permits::{NoPermit, UserPermit},
 };
 
@@ -126,10 +127,11 @@ impl FromRequestParts<Pod> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, pod: &Pod) -> Result<Self, Problem> {
-        let token = bearer_token(&parts.headers)?.or_else(|| query_token(&parts.uri)).ok_or(TokenError::Missing)?;
-        let name = claimed_environment(&token)?;
-        let environment = pod.environments.get(&name).ok_or(TokenError::Foreign)?.clone();
-        let claims = environment.key.verify(&token, &name)?;
+        let (environment, claims) = verify(pod, &parts.headers, &parts.uri)
+            .inspect_err(|(environment, error)| {
+                pod.refusals.refused(environment.as_ref().map(|environment| environment.name.as_str()), error);
+            })
+            .map_err(|(_, error)| error)?;
         if parts.extensions.get::<SocketUse>().is_some_and(|socket| !socket.begin_request()) {
             return Err(Problem::unavailable("this connection is being closed to make room; connect again"));
         }
@@ -137,29 +139,87 @@ impl FromRequestParts<Pod> for Caller {
     }
 }
 
-fn bearer_token(headers: &HeaderMap) -> Result<Option<String>, TokenError> {
-    let Some(value) = headers.get(header::AUTHORIZATION) else {
-        return Ok(None);
-    };
-    let value = value.to_str().map_err(|_| TokenError::Malformed)?;
-    match value.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(token.trim().to_owned())),
-        _ => Err(TokenError::Malformed),
+/// The environment and the claims of a request's token, or its refusal, with the environment that it is for if that is known.
+fn verify(
+    pod: &Pod,
+    headers: &HeaderMap,
+    uri: &Uri,
+) -> Result<(Arc<EnvironmentState>, Claims), (Option<Arc<EnvironmentState>>, TokenError)> {
+    let of_none = |error| (None, error);
+    let token = bearer_token(headers).map_err(of_none)?.or_else(|| query_token(uri));
+    let token = token.ok_or((None, TokenError::Missing))?;
+    let jwt = Jwt::read(&token).map_err(of_none)?;
+    let keys = pod.environments.iter().map(|(name, environment)| (name, &environment.key));
+    let name = select_environment(&jwt, keys).map_err(of_none)?;
+    let environment = pod.environments[name].clone();
+    match environment.key.verify_jwt(&jwt, name) {
+        Ok(claims) => Ok((environment, claims)),
+        Err(error) => Err((Some(environment), error)),
     }
 }
 
+/// The token of the first `Authorization: Bearer`. What has another scheme is for a proxy in front, and hides nothing.
+fn bearer_token(headers: &HeaderMap) -> Result<Option<String>, TokenError> {
+    const SCHEME: &[u8] = b"bearer ";
+    let values = headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes);
+    let mut tokens = values.filter_map(|value| {
+        let (scheme, token) = value.split_at_checked(SCHEME.len())?;
+        scheme.eq_ignore_ascii_case(SCHEME).then(|| token.trim_ascii()).filter(|token| !token.is_empty())
+    });
+    let text = |token: &[u8]| String::from_utf8(token.to_vec()).map_err(|_| TokenError::not_ascii());
+    tokens.next().map(text).transpose()
+}
+
+/// The token of the parameter `access_token`, with whatever percent-encoding.
 fn query_token(uri: &Uri) -> Option<String> {
-    // A JWT needs no percent-decoding: its alphabet is that of URLs.
-    let query = uri.query()?;
-    query.split('&').find_map(|pair| pair.strip_prefix("access_token=")).map(str::to_owned)
+    let mut pairs = form_urlencoded::parse(uri.query()?.as_bytes());
+    pairs.find_map(|(name, value)| (name == "access_token" && !value.is_empty()).then(|| value.into_owned()))
 }
 
 impl From<TokenError> for Problem {
     fn from(error: TokenError) -> Self {
-        let status = match error {
-            TokenError::Scope(_) => StatusCode::FORBIDDEN,
-            _ => StatusCode::UNAUTHORIZED,
-        };
-        Self::new(status, error.code(), error.to_string())
+        let problem = |status| Self::new(status, error.code(), error.to_string());
+        match error {
+            TokenError::Scope(_) => problem(StatusCode::FORBIDDEN),
+            TokenError::KeysAreRead(seconds) => problem(StatusCode::SERVICE_UNAVAILABLE).retry_after(seconds),
+            _ => problem(StatusCode::UNAUTHORIZED),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bearer(values: &[&[u8]]) -> Result<Option<String>, &'static str> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(header::AUTHORIZATION, HeaderValue::from_bytes(value).unwrap());
+        }
+        bearer_token(&headers).map_err(|error| error.code())
+    }
+
+    #[test]
+    fn another_scheme_is_not_ours_and_hides_no_token() {
+        assert_eq!(bearer(&[b"Bearer a.b.c"]), Ok(Some("a.b.c".to_owned())));
+        assert_eq!(bearer(&[b"bEARER   a.b.c "]), Ok(Some("a.b.c".to_owned())));
+        for other in [&b"Basic YTpi"[..], b"Negotiate", b"Bearer", b"Bearer ", b"BearerToken x", b"", b"Basic \xff\xfe"]
+        {
+            assert_eq!(bearer(&[other]), Ok(None), "{}", other.escape_ascii());
+            assert_eq!(bearer(&[other, b"Bearer a.b.c"]), Ok(Some("a.b.c".to_owned())));
+        }
+        assert_eq!(bearer(&[b"Bearer a.b.\xff"]), Err("token-malformed"));
+    }
+
+    #[test]
+    fn a_token_in_the_query_may_be_percent_encoded() {
+        let token = |uri: &str| query_token(&uri.parse().unwrap());
+        for uri in ["/x?access_token=a.b-_c", "/x?y=1&access_token=a%2Eb%2D%5fc&z", "/x?access%5Ftoken=%61.b-_c"] {
+            assert_eq!(token(uri).as_deref(), Some("a.b-_c"), "{uri}");
+        }
+        assert_eq!(token("/x?access_token=&access_token=a").as_deref(), Some("a"));
+        for none in ["/x", "/x?", "/x?access_token", "/x?access_token=", "/x?xaccess_token=a", "/x?Access_Token=a"] {
+            assert_eq!(token(none), None, "{none}");
+        }
     }
 }

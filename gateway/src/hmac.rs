@@ -1,7 +1,6 @@
 //! The HMAC signatures of JWTs, computed by ring.
 //!
-//! ring is compiled for TLS already. The provider that `jsonwebtoken` ships compiles some forty crates more; ring also verifies
-//! RS256, ES256 and EdDSA, should they be served.
+//! ring is compiled for TLS already. The provider that `jsonwebtoken` ships compiles some forty crates more.
 
 use jsonwebtoken::{
     Algorithm, AlgorithmFamily, DecodingKey, EncodingKey,
@@ -14,10 +13,11 @@ use ring::hmac;
 static PROVIDER: CryptoProvider =
     CryptoProvider { signer_factory: signer, verifier_factory: verifier, key_utils: KeyUtils::new_unimplemented() };
 
-/// Makes ring the provider of this process; needed before the first signature.
+/// Makes ring the provider of this process, for JWTs and for TLS; needed before the first signature and the first client.
 pub(crate) fn install() {
     // Refused if it is installed already, and there is no other.
     let _ = PROVIDER.install_default();
+    let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 struct Hmac {

@@ -46,4 +46,4 @@ pub use config::GatewayConfig;
 pub use run::serve;
 pub use server::Gateway;
 pub use start::ServedEnvironment;
-pub use token::{Claims, Key};
+pub use token::{Claims, Key, Provider};

@@ -16,7 +16,7 @@ use crate::{
     config::GatewayConfig,
     dispatch::handle::DispatcherHandle,
     hub::{known_rights::KnownRights, peer_client::PeerClient, registry::ClientRegistry, sessions::PollSessions},
-    token::Key,
+    token::{Key, refusal_log::RefusalLog},
     user_permits::UserPermits,
     user_rates::UserRates,
     write::queue::WriteQueue,
@@ -84,6 +84,8 @@ pub struct PodState {
     pub clients: ClientRegistry,
     /// The rights of the hub's clients on other pods, as far as they are known.
     pub known_rights: KnownRights,
+    /// Writes down why tokens are refused.
+    pub refusals: RefusalLog,
     /// The sessions of clients that poll this pod.
     pub poll_sessions: PollSessions,
 }

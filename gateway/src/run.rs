@@ -1,11 +1,17 @@
 //! Runs a gateway process: reads the settings, binds the ports, and serves until it is told to stop.
 
+use anyhow::Context;
 use backplane::Backplane;
-use process::{Admin, Environments, ExposeSecret, ProcessContext, Settings};
+use process::{Admin, EnvironmentConfig, Environments, ExposeSecret, ProcessContext, Settings};
 use storage::{FilesConfig, Storage, StorageConfig};
 use tracing::info;
 
-use crate::{config::GatewayConfig, server::Gateway, start::ServedEnvironment, token::Key};
+use crate::{
+    config::GatewayConfig,
+    server::Gateway,
+    start::ServedEnvironment,
+    token::{Key, Provider},
+};
 
 /// Serves all configured environments until the process is told to stop.
 pub async fn serve(context: ProcessContext) -> anyhow::Result<()> {
@@ -23,11 +29,24 @@ pub async fn serve(context: ProcessContext) -> anyhow::Result<()> {
 fn environments(settings: &Settings) -> anyhow::Result<Vec<ServedEnvironment>> {
     let environments = Environments::read(settings)?;
     let served = environments.all().iter().map(|environment| {
-        let secret = environments.key(settings, &environment.name)?;
-        let key = Key::hs256(secret.expose_secret(), environment.issuer.as_deref(), environment.audience.as_deref())
-            .trusting(environment.gateway_key.clone());
+        let key = key(settings, &environments, environment)?;
         let backplane = Backplane::open(&environments.backplane(settings, &environment.name)?, &environment.name)?;
         Ok(ServedEnvironment { name: environment.name.clone(), key, backplane })
     });
     served.collect()
+}
+
+/// The key of an environment, with its identity providers.
+fn key(settings: &Settings, environments: &Environments, environment: &EnvironmentConfig) -> anyhow::Result<Key> {
+    let secret = environments.key(settings, &environment.name)?;
+    let mut providers = Vec::new();
+    for config in environments.providers(settings, &environment.name)? {
+        let provider = Provider::new(&config, &environment.claims, environment.leeway);
+        providers.push(provider.with_context(|| format!("an identity provider of environment {}", environment.name))?);
+    }
+    let key = Key::hs256(secret.expose_secret(), environment.issuer.as_deref(), environment.audience.as_deref())
+        .trusting(environment.gateway_key.clone())
+        .reading(environment.claims.clone(), environment.leeway)
+        .with_providers(providers);
+    Ok(if environment.hs256_tokens { key } else { key.without_own_tokens() })
 }

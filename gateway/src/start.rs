@@ -39,7 +39,7 @@ use crate::{
         sessions::{PollSession, PollSessions},
     },
     pod::{EnvironmentState, Pod, PodState},
-    token::Key,
+    token::{Key, key_refresh::keep_keys, refusal_log::RefusalLog},
     user_permits::UserPermits,
     user_rates::UserRates,
     write::queue::WriteQueue,
@@ -98,6 +98,10 @@ pub fn start(
         let condition = readiness.condition_of(name.to_string(), "log");
         let is_ready = gauge!("bellwire_environment_ready", "environment" => name.to_string());
         background.spawn(report_health(condition, is_ready, dispatch.health.clone()).map(Ok));
+        for (index, provider) in key.providers.iter().enumerate() {
+            let condition = readiness.condition_of(name.to_string(), format!("provider {index}, {}", provider.name()));
+            background.spawn(keep_keys(provider.clone(), name.to_string(), condition).map(Ok));
+        }
         let (environment, dispatcher, timing) = (name.clone(), dispatch.clone(), config.lost);
         let watch = LostWorkers { environment, dispatcher, log, timing };
         background.spawn(watch.run().map(Ok));
@@ -125,6 +129,7 @@ pub fn start(
         draining: CancellationToken::new(),
         clients: ClientRegistry::default(),
         known_rights: KnownRights::default(),
+        refusals: RefusalLog::default(),
         poll_sessions: sessions,
     });
     for (environment, reader) in peer_readers {

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use jiff::Timestamp;
@@ -12,7 +13,12 @@ use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use serde::{Deserialize, de::DeserializeOwned};
 use signing::{SigningKey, Verifier, VerifyingKeys};
 
-use crate::{config_error::ConfigError, settings::Settings};
+use crate::{
+    config_error::ConfigError,
+    quantity,
+    settings::Settings,
+    token_settings::{ClaimNames, PUBLIC_KEY_ALGORITHMS, ProviderConfig, Texts},
+};
 
 /// RFC 7518, 3.2: the key of HS256 has at least the size of its hash.
 const MIN_KEY_BYTES: usize = 32;
@@ -35,12 +41,33 @@ pub struct EnvironmentConfig {
     pub gateway_key: VerifyingKeys,
     /// `BELLWIRE_ENVIRONMENT__0__ACCEPT_UNSIGNED_UNTIL`: until then workers take jobs that no gateway has signed. None.
     accept_unsigned_until: Option<Timestamp>,
-    /// `BELLWIRE_ENVIRONMENT__0__JWKS_URL`: not offered yet. None.
+    /// `BELLWIRE_ENVIRONMENT__0__HS256_TOKENS`: whether tokens that are signed with the secret are taken. `true`.
+    #[serde(default = "yes")]
+    pub hs256_tokens: bool,
+    /// `BELLWIRE_ENVIRONMENT__0__JWKS_URL`: the public keys of an identity provider whose tokens are taken; it is a provider
+    /// with this `issuer` and `audience`, and all else by default. None.
     jwks_url: Option<String>,
     /// `BELLWIRE_ENVIRONMENT__0__ISSUER`: what `iss` in a token must be. Not asked for.
     pub issuer: Option<String>,
     /// `BELLWIRE_ENVIRONMENT__0__AUDIENCE`: what `aud` in a token must hold. Not asked for.
     pub audience: Option<String>,
+    /// `BELLWIRE_ENVIRONMENT__0__LEEWAY`: how far the clocks of those who issue tokens may differ from ours. `30s`.
+    #[serde(default = "leeway", deserialize_with = "quantity::duration")]
+    pub leeway: Duration,
+    /// `BELLWIRE_ENVIRONMENT__0__CLAIMS__USER` and so on: the names of the claims.
+    #[serde(default)]
+    pub claims: ClaimNames,
+    /// `BELLWIRE_ENVIRONMENT__0__PROVIDER__0__ISSUER` and so on: identity providers whose tokens are taken. None.
+    #[serde(default)]
+    provider: Vec<ProviderConfig>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn leeway() -> Duration {
+    Duration::from_secs(30)
 }
 
 /// All environments that are configured, each name once.
@@ -120,13 +147,33 @@ impl Environments {
         format!("environment[{index}].{field}")
     }
 
+    /// The identity providers whose tokens an environment takes.
+    pub fn providers(&self, settings: &Settings, name: &Environment) -> Result<Vec<ProviderConfig>, ConfigError> {
+        let environment = self.select(Some(name))?;
+        let own = environment.jwks_url.as_ref().map(|url| ProviderConfig {
+            issuer: environment.issuer.clone(),
+            jwks_url: Some(url.clone()),
+            audience: environment.audience.as_deref().map(|audience| Texts::of(&[audience])).unwrap_or_default(),
+            ..ProviderConfig::default()
+        });
+        let mut checked = Vec::new();
+        if let Some(provider) = own {
+            check_provider(&provider).map_err(|(field, reason)| settings.invalid(&self.path(name, field), reason))?;
+            checked.push(provider);
+        }
+        for (index, provider) in environment.provider.iter().enumerate() {
+            check_provider(provider).map_err(|(field, reason)| {
+                settings.invalid(&self.path(name, &format!("provider[{index}].{field}")), reason)
+            })?;
+            checked.push(provider.clone());
+        }
+        Ok(checked)
+    }
+
     /// The key that signs and verifies an environment's tokens.
     pub fn key(&self, settings: &Settings, name: &Environment) -> Result<SecretSlice<u8>, ConfigError> {
         let environment = self.select(Some(name))?;
         let path = |field: &str| self.path(name, field);
-        if environment.jwks_url.is_some() {
-            return Err(settings.invalid(&path("jwks_url"), "not offered yet; set hs256_secret or hs256_secret_file"));
-        }
         let (field, key) = match (&environment.hs256_secret, &environment.hs256_secret_file) {
             (Some(_), Some(_)) => {
                 return Err(settings
@@ -138,7 +185,10 @@ impl Environments {
                 ("hs256_secret_file", key)
             }
             (None, None) => {
-                let reason = format!("{name} has no key; set hs256_secret or hs256_secret_file");
+                let reason = format!(
+                    "{name} has no key; set hs256_secret or hs256_secret_file, beside an identity provider as well: gateways \
+                     sign jobs with it"
+                );
                 return Err(settings.invalid(&path("hs256_secret"), reason));
             }
         };
@@ -149,6 +199,23 @@ impl Environments {
         }
         Ok(key)
     }
+}
+
+/// The field of a provider that is wrong, and why.
+fn check_provider(provider: &ProviderConfig) -> Result<(), (&'static str, String)> {
+    if provider.issuer.is_none() && provider.jwks_url.is_none() {
+        return Err(("issuer", "set it, or jwks_url, or both".to_owned()));
+    }
+    if provider.audience.is_empty() {
+        let reason = "it has no default: a provider issues tokens for other applications too, and without it they would \
+                      all be taken; name yours, or \"*\" to take them";
+        return Err(("audience", reason.to_owned()));
+    }
+    if let Some(unknown) = provider.algorithms.iter().find(|name| !PUBLIC_KEY_ALGORITHMS.contains(name)) {
+        let reason = format!("{unknown:?} is none of {}", PUBLIC_KEY_ALGORITHMS.join(", "));
+        return Err(("algorithms", reason));
+    }
+    Ok(())
 }
 
 fn read_key(file: &Path) -> Result<SecretSlice<u8>, String> {
@@ -238,7 +305,56 @@ mod tests {
         assert!(none.starts_with("environment[0].hs256_secret (") && none.contains("prod has no key"), "{none}");
         let gone = key(&[("environment.0.hs256_secret_file", "/nowhere.key")]).unwrap_err();
         assert!(gone.starts_with("environment[0].hs256_secret_file (") && gone.contains("/nowhere.key"), "{gone}");
-        assert!(key(&[("environment.0.jwks_url", "https://x")]).unwrap_err().contains("not offered yet"));
+        let public = key(&[("environment.0.jwks_url", "https://x")]).unwrap_err();
+        assert!(public.contains("beside an identity provider as well"), "{public}");
+    }
+
+    #[test]
+    fn an_identity_provider_has_keys_and_an_audience_and_its_faults_are_named() {
+        let providers = |flags: &[(&str, &str)]| {
+            let settings = settings(&[&[("environment.0.name", "prod")], flags].concat());
+            let environments = Environments::read(&settings).map_err(|error| error.to_string())?;
+            environments.providers(&settings, &"prod".parse().unwrap()).map_err(|error| error.to_string())
+        };
+        assert!(
+            providers(&[("environment.0.issuer", "https://a")]).unwrap().is_empty(),
+            "for the secret's tokens alone"
+        );
+        let both = providers(&[
+            ("environment.0.jwks_url", "https://a/keys"),
+            ("environment.0.issuer", "https://a"),
+            ("environment.0.audience", "bellwire"),
+            ("environment.0.provider.0.issuer", "https://b"),
+            ("environment.0.provider.0.audience", "one,two"),
+            ("environment.0.provider.0.claims.groups", "realm_access.roles"),
+            ("environment.0.provider.0.refresh", "1m"),
+        ])
+        .unwrap();
+        assert_eq!((both[0].issuer.as_deref(), both[1].issuer.as_deref()), (Some("https://a"), Some("https://b")));
+        assert!(both[0].audience.contains("bellwire") && both[1].audience.contains("two"));
+        assert_eq!(both[1].refresh, Duration::from_secs(60));
+        assert_eq!(both[1].claims.as_ref().unwrap().groups.first(), Some("realm_access.roles"));
+        for (flags, path, words) in [
+            (
+                &[("environment.0.provider.0.issuer", "https://b")][..],
+                "environment[0].provider[0].audience",
+                "no default",
+            ),
+            (&[("environment.0.jwks_url", "https://b")], "environment[0].audience", "no default"),
+            (&[("environment.0.provider.0.audience", "x")], "environment[0].provider[0].issuer", "jwks_url"),
+            (
+                &[
+                    ("environment.0.provider.0.issuer", "https://b"),
+                    ("environment.0.provider.0.audience", "x"),
+                    ("environment.0.provider.0.algorithms", "RS256,HS256"),
+                ],
+                "environment[0].provider[0].algorithms",
+                "\"HS256\" is none of",
+            ),
+        ] {
+            let error = providers(flags).unwrap_err();
+            assert!(error.starts_with(path) && error.contains(words), "{error}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! - [`run`](mod@run): settings, logs, runtime and signals around a process's work, from `main` to the exit code;
 //! - [`options`]: the flags that all binaries share;
 //! - [`settings`]: file, variables and flags as one tree, read section by section;
-//! - [`quantity`] and [`environments`]: settings that several parts share;
+//! - [`quantity`], [`environments`] and [`token_settings`]: settings that several parts share;
 //! - [`logs`]: for people on a terminal, JSON otherwise;
 //! - [`signals`]: the first asks to stop, the second ends at once;
 //! - [`readiness`]: the conditions of `/readyz`;
@@ -23,6 +23,7 @@ pub mod readiness;
 pub mod run;
 pub mod settings;
 pub mod signals;
+pub mod token_settings;
 
 pub use admin::Admin;
 pub use admin_listen::{AdminConfig, AdminListen};
@@ -34,3 +35,4 @@ pub use run::{ProcessContext, run, run_with};
 pub use secrecy::ExposeSecret;
 pub use settings::Settings;
 pub use signals::Signals;
+pub use token_settings::{ClaimNames, ProviderConfig, Texts};

@@ -1,16 +1,21 @@
 # shellcheck shell=bash
 # The packages of the browser tests; one of them holds the real CSV files that tests import.
 
-install_browser_packages() {
-  local browser=${root:?}/tests/browser
+# install_packages FOLDER: the npm packages of a folder of tests, if they are not there yet.
+install_packages() {
+  local folder=${root:?}/$1
   (
     flock 9 # Two runs at once would empty each other's folder.
     # npm notes here what it installed last.
-    if [ ! -e "$browser/node_modules/.package-lock.json" ] ||
-      [ "$browser/package-lock.json" -nt "$browser/node_modules/.package-lock.json" ]; then
-      cd "$browser" && npm ci --no-audit --no-fund --loglevel=error >&2
+    if [ ! -e "$folder/node_modules/.package-lock.json" ] ||
+      [ "$folder/package-lock.json" -nt "$folder/node_modules/.package-lock.json" ]; then
+      cd "$folder" && npm ci --no-audit --no-fund --loglevel=error >&2
     fi
-  ) 9<"$browser/package-lock.json" || fail "npm could not fetch the test packages of tests/browser"
+  ) 9<"$folder/package-lock.json" || fail "npm could not fetch the test packages of $1"
+}
+
+install_browser_packages() {
+  install_packages tests/browser
 }
 
 fetch_datasets() {

@@ -2,9 +2,11 @@
 
 use std::{collections::HashMap, path::PathBuf, time::Duration};
 
+use data_encoding::BASE64URL_NOPAD;
 use gateway::{Claims, Gateway, GatewayConfig, Key, ServedEnvironment};
 use model::{Environment, Job, PodId};
 use process::Readiness;
+use ring::hmac;
 use runtime::{Function, Host, HostConfig, WorkerContext};
 use serde_json::{Value, json};
 use signing::{SigningKey, Verifier};
@@ -51,6 +53,12 @@ impl Cluster {
         let key = |name: &Environment| (name.clone(), Key::hs256(secret(name).as_bytes(), None, None));
         let keys = environments.iter().map(key).collect();
         Self { test_backplane, storage, keys, files }
+    }
+
+    /// Changes the key of an environment for pods that begin from now on.
+    pub fn change_key(&mut self, environment: &str, change: impl FnOnce(Key) -> Key) {
+        let key = self.keys.get_mut(&environment.parse::<Environment>().unwrap()).unwrap();
+        *key = change(key.clone());
     }
 
     /// A ready pod that serves all environments, on a free port.
@@ -136,6 +144,18 @@ impl Cluster {
         change(&mut claims);
         self.keys[&environment.parse::<Environment>().unwrap()].sign(&claims).unwrap()
     }
+}
+
+/// A token of these claims and this header, signed with an environment's secret by HS256 whatever the header says.
+pub fn token_of(environment: &str, header: &Value, claims: &str) -> String {
+    let secret = secret(&environment.parse().unwrap());
+    let signed = format!(
+        "{}.{}",
+        BASE64URL_NOPAD.encode(header.to_string().as_bytes()),
+        BASE64URL_NOPAD.encode(claims.as_bytes())
+    );
+    let signature = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()), signed.as_bytes());
+    format!("{signed}.{}", BASE64URL_NOPAD.encode(signature.as_ref()))
 }
 
 impl Pod {

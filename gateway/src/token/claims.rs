@@ -1,0 +1,119 @@
+//! The rights that a token gives, whatever its claims are called.
+
+use std::collections::HashSet;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The claims of a token under the names that Bellwire's own tokens have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claims {
+    /// The user id.
+    pub sub: String,
+    /// The environment.
+    pub env: String,
+    /// The user's groups.
+    #[serde(default)]
+    pub groups: Vec<String>,
+    /// Space-separated: `tasks`, `publish`, `publish:tasks`, `publish:everywhere`.
+    #[serde(default)]
+    pub scope: String,
+    /// Its end, in seconds since 1970; of a token that was read, with the leeway.
+    pub exp: i64,
+    /// The time of issue, in seconds since 1970: it tells which of two tokens of a user is the older one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iat: Option<i64>,
+    /// The issuer; checked where the environment names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iss: Option<String>,
+    /// The audience; checked where the environment names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aud: Option<String>,
+}
+
+impl Claims {
+    /// Returns true if it has the scope.
+    pub fn has_scope(&self, scope: &str) -> bool {
+        self.scope.split_whitespace().any(|one| one == scope)
+    }
+
+    /// Returns true if both give the same groups and scopes, in whatever order.
+    pub fn has_rights_of(&self, other: &Self) -> bool {
+        let is_same = self.groups == other.groups && self.scope == other.scope;
+        is_same
+            || self.has_groups_of(other)
+                && other.has_groups_of(self)
+                && self.scope.split_whitespace().all(|scope| other.has_scope(scope))
+                && other.scope.split_whitespace().all(|scope| self.has_scope(scope))
+    }
+
+    /// Returns true if it gives every group that the other gives.
+    pub fn has_groups_of(&self, other: &Self) -> bool {
+        let groups: HashSet<&String> = self.groups.iter().collect();
+        other.groups.iter().all(|group| groups.contains(group))
+    }
+
+    /// Returns true if it was issued before the other. Without the times of both nobody can tell, and it is not.
+    pub fn is_older_than(&self, other: &Self) -> bool {
+        self.iat.zip(other.iat).is_some_and(|(own, others)| own < others)
+    }
+
+    /// Returns true if it has ended.
+    pub fn has_expired(&self) -> bool {
+        self.expires() <= Timestamp::now()
+    }
+
+    /// Its end.
+    pub fn expires(&self) -> Timestamp {
+        Timestamp::from_second(self.exp).unwrap_or(Timestamp::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claims() -> Claims {
+        Claims {
+            sub: "ada".into(),
+            env: "prod".into(),
+            groups: vec!["ops".into()],
+            scope: "publish tasks".into(),
+            exp: Timestamp::now().as_second() + 60,
+            iat: None,
+            iss: None,
+            aud: None,
+        }
+    }
+
+    #[test]
+    fn rights_are_the_same_in_any_order_and_others_if_one_is_gone_or_new() {
+        let of = |groups: &[&str], scope: &str| Claims {
+            groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+            scope: scope.to_owned(),
+            ..claims()
+        };
+        let rights = of(&["ops", "sales"], "tasks publish");
+        assert!(rights.has_rights_of(&of(&["sales", "ops", "ops"], " publish  tasks publish")));
+        for other in [
+            of(&["ops"], "tasks publish"),
+            of(&["ops", "sales", "x"], "tasks publish"),
+            of(&["ops", "sales"], "tasks"),
+            of(&["ops", "sales"], "tasks publish publish:tasks"),
+            of(&["ops", "Sales"], "tasks publish"),
+        ] {
+            assert!(!rights.has_rights_of(&other) && !other.has_rights_of(&rights), "{other:?}");
+        }
+        assert!(rights.has_groups_of(&of(&["ops"], "")) && !of(&["ops"], "").has_groups_of(&rights));
+    }
+
+    #[test]
+    fn only_times_of_issue_tell_which_token_is_older() {
+        let issued = |iat, exp| Claims { iat, exp, ..claims() };
+        assert!(issued(Some(1), 9).is_older_than(&issued(Some(2), 5)));
+        assert!(!issued(Some(2), 5).is_older_than(&issued(Some(2), 9)));
+        assert!(
+            !issued(None, 5).is_older_than(&issued(Some(2), 9)) && !issued(Some(1), 5).is_older_than(&issued(None, 9))
+        );
+    }
+}

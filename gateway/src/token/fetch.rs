@@ -1,0 +1,101 @@
+//! Fetches small documents of identity providers: within a time and a size, over TLS, without following redirects.
+
+use std::{fs, net::IpAddr, path::Path, time::Duration};
+
+use anyhow::Context;
+use reqwest::{Certificate, Client, redirect::Policy};
+use url::{Host, Url};
+
+use crate::hmac;
+
+/// The time that a document may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Most bytes of a document.
+const MAX_BYTES: usize = 512 * 1024;
+
+/// Fetches documents; cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Fetcher(Client);
+
+impl Fetcher {
+    /// A fetcher that believes the system's certificates, and those in a file of PEM. `first` is where it will go: what is
+    /// on this machine is not asked for through a proxy.
+    pub(super) fn new(first: &Url, ca_file: Option<&Path>) -> anyhow::Result<Self> {
+        hmac::install();
+        let mut builder = Client::builder()
+            .redirect(Policy::none())
+            .timeout(TIMEOUT)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .user_agent("bellwire")
+            .pool_max_idle_per_host(0);
+        if is_loopback(first) {
+            builder = builder.no_proxy();
+        }
+        if let Some(file) = ca_file {
+            let pem = fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
+            let certificates = Certificate::from_pem_bundle(&pem)
+                .with_context(|| format!("{} holds no certificates in PEM", file.display()))?;
+            builder = builder.tls_certs_merge(certificates);
+        }
+        Ok(Self(builder.build().context("TLS cannot be set up")?))
+    }
+
+    /// Fetches a document; the error says what went wrong, and where.
+    pub(super) async fn get(&self, url: &Url) -> Result<Vec<u8>, String> {
+        self.try_get(url).await.map_err(|error| format!("{url}: {error:#}"))
+    }
+
+    async fn try_get(&self, url: &Url) -> anyhow::Result<Vec<u8>> {
+        let mut response = self.0.get(url.clone()).header("accept", "application/json").send().await?;
+        let status = response.status();
+        // A redirect as well: where the keys are is said in the settings or by the issuer, and by nobody on the way.
+        anyhow::ensure!(status.is_success(), "it answers {status}");
+        let mut document = Vec::new();
+        while let Some(chunk) = response.chunk().await? {
+            anyhow::ensure!(document.len() + chunk.len() <= MAX_BYTES, "it is larger than {MAX_BYTES} bytes");
+            document.extend_from_slice(&chunk);
+        }
+        Ok(document)
+    }
+}
+
+/// Reads an address from which keys may be fetched: over https, or on this machine.
+pub(super) fn key_url(text: &str) -> Result<Url, String> {
+    let url: Url = text.parse().map_err(|error| format!("{text:?} is no address: {error}"))?;
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" if is_loopback(&url) => Ok(url),
+        _ => Err(format!(
+            "{text:?} must begin with https://, unless it is on loopback: keys that anybody can change prove nothing"
+        )),
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => IpAddr::from(address).is_loopback(),
+        Some(Host::Ipv6(address)) => IpAddr::from(address).is_loopback(),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_come_over_https_or_from_this_machine() {
+        for good in
+            ["https://login.example.com/keys", "http://127.0.0.1:8080/keys", "http://[::1]/keys", "http://localhost/"]
+        {
+            assert!(key_url(good).is_ok(), "{good}");
+        }
+        for bad in
+            ["http://login.example.com/keys", "http://localhost.evil/", "file:///etc/keys", "keys", "ftp://127.0.0.1/"]
+        {
+            assert!(key_url(bad).is_err(), "{bad}");
+        }
+    }
+}

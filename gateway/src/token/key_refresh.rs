@@ -1,0 +1,106 @@
+//! Reads the keys of an identity provider again and again, in the background of all requests.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use metrics::counter;
+use process::Condition;
+use rand::random_range;
+use serde::Deserialize;
+use tokio::time::{Instant, sleep, sleep_until};
+use tracing::{info, warn};
+use url::Url;
+
+use super::{
+    fetch::key_url,
+    key_set::KeySet,
+    provider::{Inner, KeySource, Provider},
+};
+use crate::lock::lock;
+
+/// The pauses after reading has failed: the first, doubled each time up to the last.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LAST_PAUSE: Duration = Duration::from_secs(60);
+
+/// Keeps a provider's keys and the condition of readiness in step with it; never ends. While it is away its old keys serve.
+pub(crate) async fn keep_keys(provider: Provider, environment: String, condition: Condition) {
+    let name = provider.name();
+    condition.not_ready("its keys are being read");
+    let inner = &provider.0;
+    let mut failures = 0;
+    loop {
+        lock(&inner.keys).is_reading = true;
+        // Before the request: a token that was issued since then may be signed with a newer key.
+        let read_at = Timestamp::now();
+        let read = read_keys(inner).await;
+        let result = if read.is_ok() { "ok" } else { "failed" };
+        counter!("bellwire_provider_reads_total", "environment" => environment.clone(), "result" => result)
+            .increment(1);
+        let pause = match read {
+            Ok((set, left_out)) => {
+                failures = 0;
+                condition.ready();
+                report(&environment, &name, &set, &left_out, lock(&inner.keys).set.is_none());
+                let mut keys = lock(&inner.keys);
+                keys.set = Some(Arc::new(set));
+                keys.read_at = read_at;
+                // At random, so that pods that were started together take turns.
+                inner.refresh.mul_f64(random_range(0.8..1.0))
+            }
+            Err(error) => {
+                let serves = if lock(&inner.keys).set.is_some() { "the old ones serve" } else { "none are known" };
+                warn!(environment, provider = name, error, "the keys of an identity provider cannot be read; {serves}");
+                condition.degraded(format!("its keys cannot be read, {serves}: {error}"));
+                let pause = FIRST_PAUSE.saturating_mul(1 << failures.min(6)).min(LAST_PAUSE);
+                failures += 1;
+                pause.mul_f64(random_range(0.5..1.0))
+            }
+        };
+        // While it fails, an unknown key makes it no more frequent.
+        let next_read = Instant::now() + if failures == 0 { inner.refresh_at_soonest.min(pause) } else { pause };
+        {
+            let mut keys = lock(&inner.keys);
+            keys.is_reading = false;
+            keys.next_read = next_read;
+        }
+        tokio::select! {
+            () = sleep(pause) => {}
+            () = async {
+                inner.unknown_key.notified().await;
+                sleep_until(next_read).await;
+            } => {}
+        }
+    }
+}
+
+fn report(environment: &str, provider: &str, set: &KeySet, left_out: &[String], is_first: bool) {
+    if is_first {
+        info!(environment, provider, keys = set.len(), ?left_out, "the keys of an identity provider were read");
+    }
+}
+
+async fn read_keys(inner: &Inner) -> Result<(KeySet, Vec<String>), String> {
+    let url = match &inner.source {
+        KeySource::Jwks(url) => url.clone(),
+        KeySource::Discovery { document, issuer } => discover(inner, document, issuer).await?,
+    };
+    let document = inner.fetcher.get(&url).await?;
+    KeySet::read(&document, &inner.algorithms).map_err(|error| format!("{url}: {error}"))
+}
+
+/// The address of the keys as the issuer's discovery document names it.
+async fn discover(inner: &Inner, document: &Url, issuer: &str) -> Result<Url, String> {
+    #[derive(Deserialize)]
+    struct Metadata {
+        issuer: String,
+        jwks_uri: String,
+    }
+    let found = inner.fetcher.get(document).await?;
+    let found: Metadata = serde_json::from_slice(&found)
+        .map_err(|error| format!("{document}: it is no discovery document with issuer and jwks_uri: {error}"))?;
+    // OpenID Connect Discovery 1.0, 4.3: or another's document would vouch for this issuer's keys.
+    if found.issuer != issuer {
+        return Err(format!("{document}: it is the document of the issuer {:?}, and not of {issuer:?}", found.issuer));
+    }
+    key_url(&found.jwks_uri).map_err(|error| format!("{document}: jwks_uri: {error}"))
+}

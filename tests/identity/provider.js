@@ -1,0 +1,69 @@
+// A real identity provider (oidc-provider) on a free port of loopback; it prints its address, which is its issuer.
+// What it is told beside OpenID Connect: POST /test/rotate adds keys and signs with them, POST /test/forget removes all
+// keys but the newest, POST /test/away answers everything 503 until POST /test/back.
+import { generateKeyPairSync, randomUUID } from "node:crypto";
+import { createServer } from "node:http";
+import Provider from "oidc-provider";
+
+const KINDS = {
+  RS256: ["rsa", { modulusLength: 2048 }],
+  PS256: ["rsa", { modulusLength: 2048 }],
+  ES256: ["ec", { namedCurve: "P-256" }],
+  EdDSA: ["ed25519", {}],
+};
+
+const newKeys = () =>
+  Object.entries(KINDS).map(([alg, [kind, options]]) => ({
+    ...generateKeyPairSync(kind, options).privateKey.export({ format: "jwk" }),
+    alg,
+    use: "sig",
+    kid: randomUUID(),
+  }));
+
+/** A token for `https://bellwire.example/<audience>/<algorithm>` is a JWT for that audience, signed by that algorithm. */
+const resourceServer = (resource) => {
+  const [audience, alg] = new URL(resource).pathname.slice(1).split("/");
+  return { scope: "tasks publish", audience, accessTokenFormat: "jwt", accessTokenTTL: 600, jwt: { sign: { alg } } };
+};
+
+const provide = (issuer, keys) =>
+  new Provider(issuer, {
+    clients: [
+      {
+        client_id: "ada",
+        client_secret: "a secret of this test",
+        grant_types: ["client_credentials"],
+        redirect_uris: [],
+        response_types: [],
+      },
+    ],
+    jwks: { keys },
+    scopes: ["tasks", "publish"],
+    extraTokenClaims: () => ({ realm_access: { roles: ["ops", "Domain Users"] } }),
+    features: {
+      clientCredentials: { enabled: true },
+      devInteractions: { enabled: false },
+      resourceIndicators: { enabled: true, getResourceServerInfo: (_, resource) => resourceServer(resource) },
+    },
+  });
+
+let keys = newKeys();
+let isAway = false;
+let handle;
+const server = createServer((request, response) => {
+  const [, place, word] = request.url.split("/");
+  if (place !== "test") {
+    return isAway ? response.writeHead(503).end() : handle(request, response);
+  }
+  if (word === "away" || word === "back") isAway = word === "away";
+  if (word === "rotate") keys = [...newKeys(), ...keys];
+  if (word === "forget") keys = keys.slice(0, Object.keys(KINDS).length);
+  if (word === "rotate" || word === "forget") handle = provide(issuer, keys).callback();
+  response.end();
+});
+await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+const issuer = `http://127.0.0.1:${server.address().port}`;
+handle = provide(issuer, keys).callback();
+console.log(issuer);
+// Its end is that of the test which started it.
+process.stdin.resume().on("end", () => process.exit());
