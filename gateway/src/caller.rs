@@ -139,12 +139,11 @@ impl FromRequestParts<Pod> for Caller {
     }
 }
 
-/// The environment and the claims of a request's token, or its refusal, with the environment that it is for if that is known.
-fn verify(
-    pod: &Pod,
-    headers: &HeaderMap,
-    uri: &Uri,
-) -> Result<(Arc<EnvironmentState>, Claims), (Option<Arc<EnvironmentState>>, TokenError)> {
+/// Why a token is refused, with the environment that it is for if that is known.
+type Refusal = (Option<Arc<EnvironmentState>>, TokenError);
+
+/// The environment and the claims of a request's token.
+fn verify(pod: &Pod, headers: &HeaderMap, uri: &Uri) -> Result<(Arc<EnvironmentState>, Claims), Refusal> {
     let of_none = |error| (None, error);
     let token = bearer_token(headers).map_err(of_none)?.or_else(|| query_token(uri));
     let token = token.ok_or((None, TokenError::Missing))?;

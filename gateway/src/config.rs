@@ -7,6 +7,7 @@ use process::{AdminListen, quantity};
 use serde::Deserialize;
 
 use crate::{
+    client_address::{ClientAddress, Network},
     dispatch::{dispatcher::Bounds, lost_workers::LostWorkerTiming},
     list,
     origins::Origins,
@@ -91,6 +92,13 @@ pub struct GatewayConfig {
     /// besides the usual ones. None.
     #[serde(deserialize_with = "list::list")]
     pub allowed_headers: Vec<HeaderName>,
+    /// `BELLWIRE_GATEWAY__CLIENT_ADDRESS`: whose word for a client's address goes into the log: `socket`, `x-forwarded-for`,
+    /// `forwarded`, `proxy-protocol`; or `none`. `none`.
+    pub client_address: ClientAddress,
+    /// `BELLWIRE_GATEWAY__TRUSTED_PROXIES`, separated by commas: the addresses and networks of proxies whose word counts for
+    /// it. With `proxy-protocol` each connection of theirs must begin with its header. None.
+    #[serde(deserialize_with = "list::list")]
+    pub trusted_proxies: Vec<Network>,
     /// The times of the watch for tasks whose worker is lost; no setting.
     #[serde(skip)]
     pub lost: LostWorkerTiming,
@@ -126,6 +134,8 @@ impl Default for GatewayConfig {
             upload_rate: 16 << 10,
             keep_alive: Duration::from_secs(75),
             allowed_headers: Vec::new(),
+            client_address: ClientAddress::default(),
+            trusted_proxies: Vec::new(),
             lost: LostWorkerTiming::default(),
         }
     }

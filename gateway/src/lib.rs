@@ -4,8 +4,9 @@
 //!
 //! - [`run`]: a process from its settings to its end; [`config`]: `[gateway]`
 //! - [`start`]: the tasks of each environment; [`pod`]: the state that requests see
-//! - [`server`]: the port and its connections; [`sockets`]: how many of them; [`routes`]: all routes; [`origins`]: the
-//!   pages that may use them; `dev_host`: the hosts that `bellwire dev` answers to
+//! - [`server`]: the port and its connections; [`sockets`]: how many of them; [`client_address`]: who is behind a proxy;
+//!   [`routes`]: all routes, by their `path`; [`origins`]: the pages that may use them; `dev_host`: the hosts that
+//!   `bellwire dev` answers to
 //! - [`caller`]: the user of a request; [`token`]: the access token that proves it; [`user_permits`]: how much of what is
 //!   there for all one user may have; [`counted_caller`]: how many requests at once;
 //!   `rate_limit`, `user_rates`: how often, and how many bytes a second
@@ -18,6 +19,7 @@
 
 pub mod api;
 pub mod caller;
+pub mod client_address;
 pub mod config;
 pub mod counted_caller;
 mod dev_host;

@@ -40,7 +40,7 @@ pub fn routes(pod: Pod) -> Router {
 
 fn services() -> Router<Pod> {
     Router::new()
-        .route("/events", get(event_stream::stream))
+        .route("/events", get(event_stream::stream).head(event_stream::head))
         .route("/api/events", post(publish::publish))
         .route("/api/tasks", post(task_routes::start).get(task_routes::list))
         .route("/api/tasks/{id}", get(task_routes::show).delete(task_routes::cancel))

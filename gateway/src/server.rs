@@ -2,7 +2,8 @@
 
 use std::{
     future::poll_fn,
-    net::SocketAddr,
+    io,
+    net::{IpAddr, SocketAddr},
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -25,9 +26,10 @@ use tokio::{
     task::{JoinError, JoinSet},
     time::{Instant, sleep, timeout},
 };
-use tracing::{debug, error, info, warn};
+use tracing::{Instrument, Span, debug, error, info, info_span, warn};
 
 use crate::{
+    client_address::{ClientAddress, is_in, of_request, read_proxy_header},
     config::GatewayConfig,
     pod::Pod,
     rate_limit::RateLimit,
@@ -40,6 +42,8 @@ use crate::{
     },
 };
 
+/// The time limit for a header of the PROXY protocol, which comes with the connection.
+const PROXY_HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection whose bytes stay unacknowledged for this long is ended.
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Sockets that may wait to be accepted; the kernel may allow fewer (`net.core.somaxconn`).
@@ -89,9 +93,9 @@ impl Gateway {
         loop {
             tokio::select! {
                 accepted = self.acceptor.accept() => match accepted {
-                    Ok(stream) => match self.sockets.admit() {
+                    Ok((stream, peer)) => match self.sockets.admit() {
                         Some(socket) => {
-                            connections.spawn(serve(stream, socket, routes.clone(), pod.clone()))
+                            connections.spawn(serve(stream, peer.ip(), socket, routes.clone(), pod.clone()))
                         }
                         None => continue,
                     },
@@ -167,7 +171,7 @@ impl Acceptor {
     }
 
     /// The next socket; nothing is lost when this future is dropped.
-    async fn accept(&mut self) -> std::io::Result<TcpStream> {
+    async fn accept(&mut self) -> std::io::Result<(TcpStream, SocketAddr)> {
         loop {
             let wait = self.limit.wait(Instant::now(), 1);
             if wait.is_zero() {
@@ -175,24 +179,33 @@ impl Acceptor {
             }
             sleep(wait).await;
         }
-        let (stream, _) = self.listener.accept().await?;
+        let accepted = self.listener.accept().await?;
         self.limit.charge(Instant::now(), 1);
-        Ok(stream)
+        Ok(accepted)
     }
 }
 
-async fn serve(socket: TcpStream, place: OpenSocket, routes: Router, pod: Pod) {
+async fn serve(mut socket: TcpStream, peer: IpAddr, place: OpenSocket, routes: Router, pod: Pod) {
     if let Err(error) = set_options(&socket) {
         debug!(%error, "a connection was gone before it was served");
         return;
     }
+    let address = match Box::pin(connection_address(&mut socket, peer, &pod.config)).await {
+        Ok(address) => address,
+        Err(error) => return warn!(%peer, %error, "a trusted proxy's connection was refused"),
+    };
     let takeover = Takeover::default();
     let routes = TowerToHyperService::new(routes);
     let (extension, socket_use) = (takeover.clone(), place.as_use().clone());
+    let (source, trusted) = (pod.config.client_address, pod.clone());
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(extension.clone());
         request.extensions_mut().insert(socket_use.clone());
-        let (response, socket) = (routes.call(request), socket_use.clone());
+        let span = match of_request(address, request.headers(), source, &trusted.config.trusted_proxies) {
+            Some(client) => info_span!("request", %client),
+            None => Span::none(),
+        };
+        let (response, socket) = (routes.call(request).instrument(span), socket_use.clone());
         async move { response.await.map(|response| response.map(|body| AnswerBody { body, socket })) }
     });
     let mut http = http1::Builder::new();
@@ -224,7 +237,8 @@ async fn serve(socket: TcpStream, place: OpenSocket, routes: Router, pod: Pod) {
         Some(Err(error)) => {
             debug!(%error, "a connection broke");
             if error.is_parse_too_large() {
-                linger(Pin::into_inner(http).into_parts().io.into_inner()).await;
+                // Apart, so that no connection has room for its buffer.
+                Box::pin(linger(Pin::into_inner(http).into_parts().io.into_inner())).await;
             }
             return;
         }
@@ -243,6 +257,15 @@ async fn serve(socket: TcpStream, place: OpenSocket, routes: Router, pod: Pod) {
         handler(parts.io.into_inner(), parts.read_buf)
     };
     taken.await;
+}
+
+/// The address that a connection comes from, in the words of a trusted proxy if those come first.
+async fn connection_address(socket: &mut TcpStream, peer: IpAddr, config: &GatewayConfig) -> io::Result<IpAddr> {
+    if config.client_address != ClientAddress::ProxyProtocol || !is_in(&config.trusted_proxies, peer) {
+        return Ok(peer);
+    }
+    let read = timeout(PROXY_HEADER_TIMEOUT, read_proxy_header(socket)).await;
+    Ok(read.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??.unwrap_or(peer))
 }
 
 /// The body of an answer; with its end the socket waits for the next request.

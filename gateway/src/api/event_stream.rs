@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     extract::State,
-    http::{HeaderMap, HeaderValue, Method, Version},
+    http::{HeaderMap, HeaderValue, Version},
     response::{IntoResponse, Response},
 };
 use metrics::counter;
@@ -70,17 +70,12 @@ pub async fn stream(
     State(pod): State<Pod>,
     caller: Caller,
     takeover: Takeover,
-    method: Method,
     version: Version,
     Parameters(query): Parameters<StreamQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let after = start_cursor(&headers, &query)?;
     caller.environment.available()?;
-    if method == Method::HEAD {
-        // The head of the answer and nothing after it: nobody listens.
-        return Ok(sse::headers().into_response());
-    }
     let permit = caller.connection_permit(&pod)?;
     let subscription = caller.environment.dispatch.subscribe(caller.recipient.clone(), after).await?;
     let format = if version == Version::HTTP_10 { Format::Plain } else { Format::PlainChunked };
@@ -94,6 +89,17 @@ pub async fn stream(
         drop(permit);
     });
     Ok((sse::headers(), takeover.body()).into_response())
+}
+
+/// `HEAD /events`: the head of the answer to the same request by GET, and nobody listens.
+pub async fn head(
+    caller: Caller,
+    Parameters(query): Parameters<StreamQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    start_cursor(&headers, &query)?;
+    caller.environment.available()?;
+    Ok(sse::headers().into_response())
 }
 
 /// Serves a stream until it ends.

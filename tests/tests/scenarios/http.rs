@@ -5,6 +5,7 @@ use std::{io::Write, time::Duration};
 
 use flate2::{Compression, write::GzEncoder};
 use gateway::GatewayConfig;
+use process::{Settings, settings::Layers};
 use reqwest::Client;
 use scenarios::{
     Cluster, EventStream, Pod, TIMEOUT,
@@ -21,6 +22,7 @@ use tokio::{
 over_both_backplanes! {
     a_head_with_large_cookies_is_read_and_one_that_is_too_large_is_a_problem,
     a_socket_waits_for_its_next_request_as_long_as_the_setting_says,
+    a_trusted_proxy_says_first_who_its_client_is_and_nobody_else,
     an_offer_to_upgrade_to_something_else_is_not_taken,
     asking_for_the_head_of_a_stream_subscribes_nobody,
     the_hub_is_found_however_its_address_is_written,
@@ -78,6 +80,33 @@ async fn a_socket_waits_for_its_next_request_as_long_as_the_setting_says(cluster
     let request = "GET /api/openapi.json HTTP/1.1\r\nhost: x\r\n\r\n";
     let answers = timeout(TIMEOUT, raw(&pod, request.repeat(3).as_bytes())).await.expect("it is closed");
     assert_eq!(answers.matches("HTTP/1.1 200 ").count(), 3);
+}
+
+async fn a_trusted_proxy_says_first_who_its_client_is_and_nobody_else(cluster: Cluster) {
+    let settings = |trusted: &str| {
+        let flags = [("gateway.client_address", "proxy-protocol"), ("gateway.trusted_proxies", trusted)];
+        let flags = flags.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        Settings::read(Layers { flags, ..Layers::default() }).unwrap().section::<GatewayConfig>("gateway")
+    };
+    let token = cluster.token("ada", "prod");
+    let request =
+        format!("GET /api/tasks HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\nconnection: close\r\n\r\n");
+    let text = b"PROXY TCP4 192.0.2.1 10.0.0.7 4711 443\r\n".to_vec();
+    let binary = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x01\x0a\0\0\x07\x12\x67\x1f\x90".to_vec();
+    let trusting = cluster.pod_with(settings("10.0.0.0/8, 127.0.0.0/8").unwrap()).await;
+    for header in [&text, &binary] {
+        let answer = raw(&trusting, &[header, request.as_bytes()].concat()).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+    let mut forgotten = TcpStream::connect(trusting.url.strip_prefix("http://").unwrap()).await.unwrap();
+    forgotten.write_all(request.as_bytes()).await.unwrap();
+    let closed = timeout(TIMEOUT, forgotten.read(&mut [0; 16])).await.expect("it is closed");
+    assert!(closed.is_err() || closed.unwrap() == 0, "nothing is answered to a proxy that forgot it");
+    let other = cluster.pod_with(settings("10.0.0.0/8").unwrap()).await;
+    assert!(raw(&other, request.as_bytes()).await.starts_with("HTTP/1.1 200 "));
+    assert!(raw(&other, &[&text, request.as_bytes()].concat()).await.starts_with("HTTP/1.1 400 "));
+    let wrong = settings("10.0.0.0/8, proxy.example").unwrap_err().to_string();
+    assert!(wrong.contains("trusted_proxies") && wrong.contains("proxy.example"), "{wrong}");
 }
 
 async fn an_offer_to_upgrade_to_something_else_is_not_taken(cluster: Cluster) {
