@@ -19,6 +19,7 @@ mod limits;
 mod negotiating;
 mod page;
 mod polling;
+mod refreshing;
 mod reporting;
 mod rights;
 mod settings;
