@@ -51,6 +51,7 @@ fn services() -> Router<Pod> {
         .route("/api/openapi.json", get(openapi::document))
         .route("/hub", get(hub::connect).post(hub::post).delete(hub::delete))
         .route("/hub/negotiate", post(negotiate::negotiate))
+        .route("/hub/refresh", post(hub::refresh))
         .fallback(async |uri: Uri| Problem::not_found(format!("there is nothing at {}", uri.path())))
         .method_not_allowed_fallback(method_not_allowed)
 }

@@ -30,6 +30,8 @@ pub const DOORS: [(Transport, Encoding); 5] = [
 
 /// A connected client.
 pub struct Hub {
+    /// Its connection token.
+    pub id: String,
     link: Link,
     encoding: Encoding,
     reader: Reader,
@@ -56,7 +58,7 @@ impl Hub {
         door: (Transport, Encoding),
         query: &str,
     ) -> Result<Self, String> {
-        let mut link = Link::open(base, token, door.0, query).await?;
+        let (mut link, id) = Link::open(base, token, door.0, query).await?;
         let handshake = json!({ "protocol": door.1.as_str(), "version": 1 });
         link.send(format!("{handshake}\x1e").into_bytes(), false).await;
         let mut greeting = Vec::new();
@@ -72,7 +74,7 @@ impl Hub {
         }
         let mut reader = Reader::new(door.1, 1 << 20);
         reader.push(&greeting[end + 1..]);
-        Ok(Self { link, encoding: door.1, reader, came: VecDeque::new(), invocations: 0 })
+        Ok(Self { id, link, encoding: door.1, reader, came: VecDeque::new(), invocations: 0 })
     }
 
     /// The next message but for pings; `None` at the end.
@@ -169,19 +171,19 @@ impl Hub {
 }
 
 impl Link {
-    async fn open(base: &str, token: &str, transport: Transport, query: &str) -> Result<Self, String> {
+    async fn open(base: &str, token: &str, transport: Transport, query: &str) -> Result<(Self, String), String> {
         let client = reqwest::Client::new();
         let negotiate = format!("{base}/hub/negotiate?negotiateVersion=1&{query}");
         let negotiated = client.post(negotiate).bearer_auth(token).send().await.unwrap();
         assert_eq!(negotiated.status(), 200, "{}", negotiated.text().await.unwrap());
         let negotiated: Value = negotiated.json().await.unwrap();
-        let id = negotiated["connectionToken"].as_str().unwrap_or_else(|| panic!("{negotiated}"));
+        let id = negotiated["connectionToken"].as_str().unwrap_or_else(|| panic!("{negotiated}")).to_owned();
         let url = format!("{base}/hub?{query}&access_token={token}&id={id}");
         let accepted = async |answer: reqwest::Response| match answer.status().as_u16() {
             200 => Ok(answer),
             status => Err(format!("HTTP {status}: {}", answer.text().await.unwrap())),
         };
-        Ok(match transport {
+        let link = match transport {
             Transport::WebSockets => Self::web_socket(&url).await.map_err(|error| match error {
                 tungstenite::Error::Http(answer) => {
                     let body = answer.body().as_deref().unwrap_or_default();
@@ -199,7 +201,8 @@ impl Link {
                 assert_eq!(first.bytes().await.unwrap().len(), 0);
                 Self::Polls { url, is_over: false }
             }
-        })
+        };
+        Ok((link, id))
     }
 
     /// A WebSocket at this URL, negotiated or not.

@@ -14,7 +14,10 @@ use utoipa::{
 };
 
 use super::{approvals, event_stream, files, functions, publish, task_routes};
-use crate::{hub::negotiate, pod::Pod};
+use crate::{
+    hub::{negotiate, routes as hub},
+    pod::Pod,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -22,7 +25,7 @@ use crate::{hub::negotiate, pod::Pod};
     paths(
         event_stream::stream, publish::publish, task_routes::start, task_routes::list, task_routes::show,
         task_routes::cancel, files::upload, files::download, files::delete, functions::list, approvals::list,
-        approvals::answer, negotiate::negotiate,
+        approvals::answer, negotiate::negotiate, hub::refresh,
     ),
     modifiers(&Bearer),
 )]

@@ -20,7 +20,12 @@ const RESUME_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Returns true if a method of this name exists.
 pub(super) fn is_known(name: &str) -> bool {
-    ["resume", "starttask", "canceltask", "listtasks"].contains(&name.to_ascii_lowercase().as_str())
+    ["resume", "refresh", "starttask", "canceltask", "listtasks"].contains(&name.to_ascii_lowercase().as_str())
+}
+
+/// Returns true if this is the method that gives a connection a new token, which its session carries out itself.
+pub(super) fn is_refresh(name: &str) -> bool {
+    name.eq_ignore_ascii_case("refresh")
 }
 
 /// Returns true if a method of this name changes nothing but what its client is sent.
@@ -64,6 +69,7 @@ pub(super) async fn invoke(
             _permit = begin()?;
             list(caller, &arguments).await?
         }
+        "refresh" => return Err(format!("'{name}' takes no streams")),
         _ => return Err(unknown(name)),
     };
     Ok((result, None))

@@ -38,6 +38,9 @@ pub struct Negotiated {
     /// In the order in which they should be tried.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     available_transports: &'static [Transport],
+    /// Whole seconds until the access token ends: clients that can, refresh it by then; version 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_lifetime_seconds: Option<u64>,
     /// The reason why the client cannot connect; clients show it.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
@@ -91,6 +94,7 @@ pub async fn negotiate(
         connection_id: Some(id),
         connection_token: token,
         available_transports: TRANSPORTS,
+        token_lifetime_seconds: (version > 0).then(|| caller.claims.lifetime_seconds()),
         error: None,
     }))
 }

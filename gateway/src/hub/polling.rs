@@ -9,6 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use model::Cursor;
 use signalr::{Encoding, Message};
 use tokio::{
     sync::oneshot,
@@ -56,7 +57,7 @@ pub(super) async fn run(mut session: Session, mut lease: Lease) {
         drain_ended_client(&mut polls, &pod, &mut lease, &claims, &reason).await;
     }
     // Before the lease ends: the client's token may still be new.
-    pod.poll_sessions.mark_ended(lease.id, pod.config.handshake_timeout.max(polls.client_timeout));
+    pod.poll_sessions.mark_ended(lease.id(), pod.config.handshake_timeout.max(polls.client_timeout));
 }
 
 async fn serve(polls: &mut Polls, session: &mut Session, lease: &mut Lease) -> CloseReason {
@@ -68,6 +69,18 @@ async fn serve(polls: &mut Polls, session: &mut Session, lease: &mut Lease) -> C
                     reply.send(Reply::Done).ok();
                     return CloseReason::ClientLeft;
                 }
+                Some(ClientCommand::Request { operation: Operation::Refresh, claims, reply }) => {
+                    let loses_groups = !claims.has_groups_of(&session.caller.claims);
+                    match session.refresh(&claims, &polls.buffer).await {
+                        Ok(refreshed) => drop(reply.send(refreshed.into())),
+                        Err(reason) => {
+                            if loses_groups {
+                                polls.forget_messages();
+                            }
+                            return reason;
+                        }
+                    }
+                }
                 Some(ClientCommand::Request { operation, claims, reply }) => match session.renew(&claims) {
                     Renewal::SameRights => match operation {
                         Operation::Post(bytes) => {
@@ -78,7 +91,7 @@ async fn serve(polls: &mut Polls, session: &mut Session, lease: &mut Lease) -> C
                                 return reason;
                             }
                         }
-                        Operation::Poll | Operation::Delete => polls.begin(reply),
+                        Operation::Poll | Operation::Delete | Operation::Refresh => polls.begin(reply),
                     },
                     Renewal::Outdated => drop(reply.send(Reply::Outdated)),
                     Renewal::OtherRights => {
@@ -139,7 +152,10 @@ async fn drain_ended_client(polls: &mut Polls, pod: &Pod, lease: &mut Lease, cla
                 polls.begin(reply);
             }
             // Its reply is dropped, as for any client that is gone.
-            Ok(Some(ClientCommand::Request { operation: Operation::Post(_), .. } | ClientCommand::Abort)) => {}
+            Ok(Some(
+                ClientCommand::Request { operation: Operation::Post(_) | Operation::Refresh, .. }
+                | ClientCommand::Abort,
+            )) => {}
             Ok(Some(ClientCommand::Request { operation: Operation::Delete, reply, .. })) => {
                 reply.send(Reply::Done).ok();
                 return polls.close_open();
@@ -285,6 +301,13 @@ impl Transport for Buffer {
 
     fn set_feed(&self, feed: EventFeed) {
         self.outgoing().set_feed(feed);
+    }
+
+    fn detach_feed(&self) -> Option<Cursor> {
+        let (feed, cursor) = self.outgoing().detach_feed()?;
+        // Outside of the lock: it unsubscribes.
+        drop(feed);
+        cursor
     }
 
     fn unsent_bytes(&self) -> usize {

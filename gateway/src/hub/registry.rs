@@ -1,11 +1,12 @@
-//! The hub's clients on this pod whose requests come on connections of their own: those of streams and of polls.
+//! The hub's clients on this pod whose requests come on connections of their own: all of streams and of polls, and the new
+//! access tokens of WebSockets.
 
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
 };
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::{
     connection_token::HubId,
@@ -34,21 +35,72 @@ pub enum ClientCommand {
 
 /// Sends commands to the task that serves a client; cheap to clone.
 #[derive(Debug, Clone)]
-pub struct ClientHandle(mpsc::Sender<ClientCommand>);
+pub enum ClientHandle {
+    /// All of its requests come on connections of their own.
+    Commands(mpsc::Sender<ClientCommand>),
+    /// It has a WebSocket, and only new access tokens come beside it.
+    WebSocket(Arc<RefreshSlot>),
+}
 
 impl ClientHandle {
     /// Has a request served.
     pub async fn request(&self, operation: Operation, claims: Claims) -> Reply {
         let (reply, received) = oneshot::channel();
-        if self.0.send(ClientCommand::Request { operation, claims: Box::new(claims), reply }).await.is_err() {
-            return Reply::Gone;
+        let claims = Box::new(claims);
+        match self {
+            Self::Commands(commands) => {
+                if commands.send(ClientCommand::Request { operation, claims, reply }).await.is_err() {
+                    return Reply::Gone;
+                }
+            }
+            Self::WebSocket(slot) if matches!(operation, Operation::Refresh) => slot.put(Refresh { claims, reply }),
+            Self::WebSocket(_) => return Reply::Gone,
         }
         received.await.unwrap_or(Reply::Gone)
     }
 
     /// Ends the client, if it is still there.
     pub async fn abort(&self) {
-        self.0.send(ClientCommand::Abort).await.ok();
+        if let Self::Commands(commands) = self {
+            commands.send(ClientCommand::Abort).await.ok();
+        }
+    }
+}
+
+/// A new access token for a client with a WebSocket.
+#[derive(Debug)]
+pub struct Refresh {
+    /// Its claims.
+    pub claims: Box<Claims>,
+    /// Dropped, if there is no such client.
+    pub reply: oneshot::Sender<Reply>,
+}
+
+/// Room for one new access token; each WebSocket has one, and a channel would take two kilobytes of every idle connection.
+#[derive(Debug, Default)]
+pub struct RefreshSlot {
+    state: Mutex<SlotState>,
+    news: Notify,
+}
+
+#[derive(Debug, Default)]
+struct SlotState {
+    refresh: Option<Refresh>,
+    is_closed: bool,
+}
+
+impl RefreshSlot {
+    /// Puts a token in; one that still waits is refused, since this one is newer.
+    fn put(&self, refresh: Refresh) {
+        let mut state = lock(&self.state);
+        if !state.is_closed {
+            state.refresh = Some(refresh);
+            self.news.notify_one();
+        }
+    }
+
+    fn close(&self) {
+        *lock(&self.state) = SlotState { refresh: None, is_closed: true };
     }
 }
 
@@ -62,19 +114,39 @@ struct Clients {
     next_lease: u64,
 }
 
+/// A client's place in the registry, until this is dropped.
+#[derive(Debug)]
+struct Registration {
+    registry: ClientRegistry,
+    id: HubId,
+    number: u64,
+}
+
 /// A client's registration. Its commands arrive here until this is dropped or the client is registered anew.
 #[derive(Debug)]
 pub struct Lease {
-    registry: ClientRegistry,
-    pub(super) id: HubId,
-    number: u64,
+    registration: Registration,
     commands: mpsc::Receiver<ClientCommand>,
+}
+
+/// The registration of a client with a WebSocket, where its new access tokens arrive.
+#[derive(Debug)]
+pub struct WebSocketLease {
+    slot: Arc<RefreshSlot>,
+    _registration: Registration,
 }
 
 impl ClientRegistry {
     /// Registers a client; an earlier lease of it gets no more commands.
     pub fn register(&self, id: HubId) -> Lease {
         self.insert(&mut lock(&self.0), id).1
+    }
+
+    /// Registers a client that has a WebSocket; an earlier lease of it gets no more.
+    pub fn register_web_socket(&self, id: HubId) -> WebSocketLease {
+        let slot = Arc::new(RefreshSlot::default());
+        let registration = self.insert_handle(&mut lock(&self.0), id, ClientHandle::WebSocket(slot.clone()));
+        WebSocketLease { slot, _registration: registration }
     }
 
     /// Finds a client, or registers it if it is new.
@@ -94,21 +166,50 @@ impl ClientRegistry {
 
     fn insert(&self, clients: &mut Clients, id: HubId) -> (ClientHandle, Lease) {
         let (sender, commands) = mpsc::channel(MAX_PENDING_REQUESTS);
-        let (handle, number) = (ClientHandle(sender), clients.next_lease);
+        let handle = ClientHandle::Commands(sender);
+        let registration = self.insert_handle(clients, id, handle.clone());
+        (handle, Lease { registration, commands })
+    }
+
+    fn insert_handle(&self, clients: &mut Clients, id: HubId, handle: ClientHandle) -> Registration {
+        let number = clients.next_lease;
         clients.next_lease += 1;
-        clients.by_id.insert(id, (number, handle.clone()));
-        (handle, Lease { registry: self.clone(), id, number, commands })
+        clients.by_id.insert(id, (number, handle));
+        Registration { registry: self.clone(), id, number }
     }
 }
 
 impl Lease {
+    /// The client's id.
+    pub(super) fn id(&self) -> HubId {
+        self.registration.id
+    }
+
     /// The next command; `None` when the client was registered anew.
     pub async fn next(&mut self) -> Option<ClientCommand> {
         self.commands.recv().await
     }
 }
 
-impl Drop for Lease {
+impl WebSocketLease {
+    /// The next access token.
+    pub async fn next(&self) -> Refresh {
+        loop {
+            if let Some(refresh) = lock(&self.slot.state).refresh.take() {
+                return refresh;
+            }
+            self.slot.news.notified().await;
+        }
+    }
+}
+
+impl Drop for WebSocketLease {
+    fn drop(&mut self) {
+        self.slot.close();
+    }
+}
+
+impl Drop for Registration {
     fn drop(&mut self) {
         let mut clients = lock(&self.registry.0);
         if clients.by_id.get(&self.id).is_some_and(|(number, _)| *number == self.number) {

@@ -33,6 +33,8 @@ pub enum Operation {
     Poll,
     /// Close the client's connection.
     Delete,
+    /// Go on with the access token that it comes with.
+    Refresh,
 }
 
 /// The reply to a request.

@@ -1,13 +1,15 @@
 //! `/hub`: a client connects by GET, sends messages by POST and closes by DELETE.
 
 use axum::{
+    Json,
     body::Body,
     extract::{Request, State},
     http::{HeaderMap, Method, StatusCode, Version, header},
     response::{IntoResponse, Response},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tungstenite::handshake::server::create_response;
+use utoipa::ToSchema;
 
 use super::{
     connection_token::ConnectionToken,
@@ -88,13 +90,14 @@ fn upgrade(
     pod.config.origins.check(request.headers())?;
     caller.environment.available()?;
     // A client that skips negotiation has no token; one that sends its token again starts anew with it.
-    query.id.is_some().then(|| query.token(&caller)).transpose()?;
+    let token = query.id.is_some().then(|| query.token(&caller)).transpose()?;
     let after = query.after()?;
     let (parts, _) = request.into_parts();
     let response = create_response(&axum::http::Request::from_parts(parts, ()))
         .map_err(|error| Problem::bad_request("invalid-upgrade", format!("this is no WebSocket request: {error}")))?;
     let session = Session::new(pod, caller, after)?;
-    takeover.on_socket(move |socket, early| websocket::run(socket, early, session));
+    let lease = token.map(|token| pod.clients.register_web_socket(token.id));
+    takeover.on_socket(move |socket, early| websocket::run(socket, early, session, lease));
     Ok(response.map(|()| Body::empty()))
 }
 
@@ -154,6 +157,36 @@ pub async fn delete(
     let _permit = caller.hub_request_permit(&pod)?;
     let request = query.request(&caller, token, Operation::Delete);
     respond(routing::existing(&pod, caller, request).await?, StatusCode::ACCEPTED)
+}
+
+/// The rest of an access token's life.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Refreshed {
+    /// Whole seconds until it ends.
+    token_lifetime_seconds: u64,
+}
+
+/// Go on with a newer access token of the same person, without connecting again.
+#[utoipa::path(
+    post, path = "/hub/refresh", tag = "hub",
+    params(("id" = String, Query, description = "the connection token")),
+    responses(
+        (status = 200, body = Refreshed), (status = 400, body = Problem), (status = 401, body = Problem),
+        (status = 404, body = Problem), (status = 503, body = Problem),
+    ),
+)]
+pub async fn refresh(
+    State(pod): State<Pod>,
+    caller: Caller,
+    Parameters(query): Parameters<HubQuery>,
+) -> Result<Json<Refreshed>, Problem> {
+    let token = query.token(&caller)?;
+    let _permit = caller.hub_request_permit(&pod)?;
+    let token_lifetime_seconds = caller.claims.lifetime_seconds();
+    let request = query.request(&caller, token, Operation::Refresh);
+    respond(routing::existing(&pod, caller, request).await?, StatusCode::OK)?;
+    Ok(Json(Refreshed { token_lifetime_seconds }))
 }
 
 fn respond(reply: Reply, done: StatusCode) -> Result<Response, Problem> {

@@ -3,18 +3,18 @@
 use std::time::Duration;
 
 use model::{Cursor, cursor::CursorError};
-use serde_json::Value;
+use serde_json::{Value, json};
 use signalr::{Encoding, Message, Outcome, Reader, handshake};
 use tokio::time::Instant;
 
-use super::{close_reason::CloseReason, methods, transport::Transport};
+use super::{close_reason::CloseReason, methods, request::Reply, transport::Transport};
 use crate::{
     api::problem::Problem,
     caller::Caller,
     dispatch::outbox::EndReason,
     pod::Pod,
     rate_limit::RateLimit,
-    token::Claims,
+    token::{Claims, TokenError},
     user_permits::UserPermit,
     write::{feed::EventFeed, timer::ConnectionTimer},
 };
@@ -71,6 +71,27 @@ pub(super) enum Renewal {
     OtherRights,
     /// It gives others and is older than one that the session has had: the request is refused, and nothing changes.
     Outdated,
+}
+
+/// Why a session keeps the token that it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum RefreshRefused {
+    /// The other is another person's.
+    #[error("sub: the token is another person's; connect anew with it")]
+    AnotherUser,
+    /// The other is older, and gives other rights.
+    #[error("token-outdated: {}", TokenError::Outdated)]
+    Outdated,
+}
+
+impl From<Result<(), RefreshRefused>> for Reply {
+    fn from(refreshed: Result<(), RefreshRefused>) -> Self {
+        match refreshed {
+            Ok(()) => Self::Done,
+            Err(RefreshRefused::Outdated) => Self::Outdated,
+            Err(RefreshRefused::AnotherUser) => Self::Gone,
+        }
+    }
 }
 
 /// Most bytes of a client's message.
@@ -168,6 +189,64 @@ impl Session {
         Renewal::SameRights
     }
 
+    /// Takes the place of the session's token by another of the same person, whose rights count from here on. The inner
+    /// error is for the client and changes nothing; the outer one is the end, after which the client comes back with it.
+    pub(super) async fn refresh(
+        &mut self,
+        claims: &Claims,
+        transport: &impl Transport,
+    ) -> Result<Result<(), RefreshRefused>, CloseReason> {
+        let own = &self.caller.claims;
+        if (&claims.sub, &claims.env) != (&own.sub, &own.env) {
+            return Ok(Err(RefreshRefused::AnotherUser));
+        }
+        match self.renew(claims) {
+            Renewal::SameRights => Ok(Ok(())),
+            Renewal::Outdated => Ok(Err(RefreshRefused::Outdated)),
+            Renewal::OtherRights => self.change_rights(claims, transport).await.map(Ok),
+        }
+    }
+
+    /// Subscribes anew with other rights, from where the client stands: nothing is lost, and nothing told twice.
+    async fn change_rights(&mut self, claims: &Claims, transport: &impl Transport) -> Result<(), CloseReason> {
+        let after = transport.detach_feed().ok_or(CloseReason::RIGHTS_CHANGED)?;
+        // What waits may be of a group that the client is no longer in; it is told again after its cursor if it still is.
+        if !claims.has_groups_of(&self.caller.claims) && transport.unsent_bytes() > 0 {
+            return Err(CloseReason::RIGHTS_CHANGED);
+        }
+        let caller = Caller::from_claims(self.caller.environment.clone(), claims.clone());
+        let subscribed = caller.environment.dispatch.subscribe(caller.recipient.clone(), Some(after)).await;
+        let subscription = subscribed.map_err(|_| CloseReason::RIGHTS_CHANGED)?;
+        self.timer.set_expiry(claims.expires());
+        self.caller = caller;
+        self.rate_limit.charge(Instant::now(), REPLAY_COST);
+        transport.set_feed(EventFeed::new(subscription, self.sends_cursors()));
+        Ok(())
+    }
+
+    /// The method `Refresh`: the token is an argument, for clients that cannot send it over HTTP.
+    async fn invoke_refresh(
+        &mut self,
+        arguments: &[Value],
+        transport: &impl Transport,
+    ) -> Result<Result<Value, String>, CloseReason> {
+        let [Value::String(token)] = arguments else {
+            return Ok(Err("Refresh takes an access token, a string".to_owned()));
+        };
+        let environment = self.caller.environment.clone();
+        let claims = match environment.key.verify(token, &environment.name) {
+            Ok(claims) => claims,
+            Err(error) => {
+                self.pod.refusals.refused(Some(environment.name.as_str()), &error);
+                return Ok(Err(Problem::from(error).to_string()));
+            }
+        };
+        let refreshed = self.refresh(&claims, transport).await?;
+        Ok(refreshed
+            .map(|()| json!({ "tokenLifetimeSeconds": claims.lifetime_seconds() }))
+            .map_err(|refused| refused.to_string()))
+    }
+
     /// Notes a sign of life from the client.
     pub(super) fn keep_alive(&mut self) {
         if self.is_open() {
@@ -254,6 +333,13 @@ impl Session {
         match message {
             // Nobody is there to get what it reads.
             Message::Invocation { target, .. } if methods::only_reads(&target) && transport.is_gone() => Ok(()),
+            Message::Invocation { id, target, arguments, streams }
+                if methods::is_refresh(&target) && streams.is_empty() =>
+            {
+                let result = self.invoke_refresh(&arguments, transport).await?;
+                id.into_iter().for_each(|id| transport.send(&completion(id, result.clone())));
+                Ok(())
+            }
             Message::Invocation { id, target, arguments, streams } => {
                 let invoked = match streams.is_empty() {
                     true => methods::invoke(&self.pod, &self.caller, self.sends_cursors(), &target, arguments).await,

@@ -49,6 +49,12 @@ async fn serve(writer: &Arc<ConnectionWriter>, session: &mut Session, mut lease:
                     reply.send(Reply::Done).ok();
                     return CloseReason::ClientLeft;
                 }
+                Some(ClientCommand::Request { operation: Operation::Refresh, claims, reply }) => {
+                    match Box::pin(session.refresh(&claims, writer)).await {
+                        Ok(refreshed) => drop(reply.send(refreshed.into())),
+                        Err(reason) => return reason,
+                    }
+                }
                 Some(ClientCommand::Request { operation, claims, reply }) => {
                     match session.renew(&claims) {
                         Renewal::SameRights => {}

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use metrics::counter;
+use model::Cursor;
 use signalr::{Encoding, Message, handshake};
 
 use super::close_reason::CloseReason;
@@ -18,6 +19,8 @@ pub(super) trait Transport: Sync {
     fn send(&self, message: &Message);
     /// Sends the events of this feed from here on.
     fn set_feed(&self, feed: EventFeed);
+    /// Sends no more events, and returns the cursor up to which the client has them once it has taken what waits.
+    fn detach_feed(&self) -> Option<Cursor>;
     /// Bytes that the client has not taken yet.
     fn unsent_bytes(&self) -> usize;
     /// True if the client is known to have gone.
@@ -54,6 +57,10 @@ impl Transport for Arc<ConnectionWriter> {
 
     fn set_feed(&self, feed: EventFeed) {
         ConnectionWriter::set_feed(self, feed);
+    }
+
+    fn detach_feed(&self) -> Option<Cursor> {
+        ConnectionWriter::detach_feed(self)
     }
 
     fn unsent_bytes(&self) -> usize {

@@ -2,6 +2,7 @@
 //! to the socket.
 
 use std::{
+    future::pending,
     io::{self, Read, Write},
     sync::Arc,
 };
@@ -18,6 +19,7 @@ use tungstenite::{
 
 use super::{
     close_reason::CloseReason,
+    registry::{Refresh, WebSocketLease},
     session::{Session, largest_message},
     transport::send_close,
 };
@@ -38,7 +40,7 @@ const READS_AT_ONCE: u8 = 8;
 const FRAMES_AT_ONCE: usize = 16;
 
 /// Serves a client's socket to its end.
-pub(super) async fn run(socket: TcpStream, early: Bytes, mut session: Session) {
+pub(super) async fn run(socket: TcpStream, early: Bytes, mut session: Session, lease: Option<WebSocketLease>) {
     let queue = session.caller.environment.write_queue.clone();
     let writer = ConnectionWriter::open(socket, Format::HubJsonWebSocket, &queue);
     let largest = largest_message(&session.pod);
@@ -50,8 +52,13 @@ pub(super) async fn run(socket: TcpStream, early: Bytes, mut session: Session) {
     let mut frames = WebSocketContext::from_partially_read(early.to_vec(), Role::Server, Some(config));
     // It is a part of HTTP's buffer, and would keep the whole.
     drop(early);
-    let reason = serve(&writer, &mut frames, &mut session).await;
+    let reason = serve(&writer, &mut frames, &mut session, lease.as_ref()).await;
+    drop(lease);
     writer.drop_feed();
+    // What waits may be of rights that the client no longer has; it is told again after its cursor if it still has them.
+    if reason == CloseReason::RIGHTS_CHANGED && writer.unsent() > 0 {
+        return;
+    }
     send_close(&reason, &*writer);
     let code = match reason {
         CloseReason::HandshakeRefused(_) | CloseReason::ProtocolFault(_) => CloseCode::Policy,
@@ -62,7 +69,12 @@ pub(super) async fn run(socket: TcpStream, early: Bytes, mut session: Session) {
     close(&writer).await;
 }
 
-async fn serve(writer: &Arc<ConnectionWriter>, frames: &mut WebSocketContext, session: &mut Session) -> CloseReason {
+async fn serve(
+    writer: &Arc<ConnectionWriter>,
+    frames: &mut WebSocketContext,
+    session: &mut Session,
+    lease: Option<&WebSocketLease>,
+) -> CloseReason {
     let mut may_read = true;
     loop {
         if std::mem::take(&mut may_read)
@@ -87,6 +99,12 @@ async fn serve(writer: &Arc<ConnectionWriter>, frames: &mut WebSocketContext, se
                 Ok(()) => may_read = true,
                 Err(_) => return CloseReason::ClientLeft,
             },
+            Refresh { claims, reply } = next_refresh(lease) => {
+                match Box::pin(session.refresh(&claims, writer)).await {
+                    Ok(refreshed) => drop(reply.send(refreshed.into())),
+                    Err(reason) => return reason,
+                }
+            }
             tick = session.timer.tick() => match tick {
                 Tick::Heartbeat if session.is_open() => writer.heartbeat(),
                 Tick::Heartbeat => {}
@@ -94,6 +112,14 @@ async fn serve(writer: &Arc<ConnectionWriter>, frames: &mut WebSocketContext, se
             },
             () = sleep_until(silent_until) => return session.timed_out(),
         }
+    }
+}
+
+/// The next access token that comes beside the socket; never, for a client that has not negotiated.
+async fn next_refresh(lease: Option<&WebSocketLease>) -> Refresh {
+    match lease {
+        Some(lease) => lease.next().await,
+        None => pending().await,
     }
 }
 

@@ -176,7 +176,8 @@ impl ClaimRules {
         let end = number(claims, "exp")?.ok_or_else(|| TokenError::malformed("exp", "it is missing"))?;
         let leeway = i64::try_from(self.leeway.as_secs()).unwrap_or(i64::MAX);
         let end = whole_seconds(end).saturating_add(leeway);
-        match end <= Timestamp::now().as_second() {
+        // Within the last second a client that polls is still told why its connection ends.
+        match end < Timestamp::now().as_second() {
             true => Err(TokenError::Expired),
             false => Ok(end),
         }

@@ -63,6 +63,11 @@ impl Claims {
         self.expires() <= Timestamp::now()
     }
 
+    /// The whole seconds until its end.
+    pub fn lifetime_seconds(&self) -> u64 {
+        u64::try_from(self.exp.saturating_sub(Timestamp::now().as_second())).unwrap_or_default()
+    }
+
     /// Its end.
     pub fn expires(&self) -> Timestamp {
         Timestamp::from_second(self.exp).unwrap_or(Timestamp::MAX)

@@ -2,10 +2,11 @@
 
 use std::{
     collections::VecDeque,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
 use bytes::{Buf, Bytes};
+use model::Cursor;
 use signalr::Message;
 
 use super::{feed::EventFeed, format::Format};
@@ -93,6 +94,16 @@ impl WriteBuffer {
         self.feed.take()
     }
 
+    /// Takes the feed out after everything that it has for now, with the cursor up to which the client has everything once
+    /// the frames are sent; without a cursor that is not known.
+    pub fn detach_feed(&mut self) -> Option<(Box<EventFeed>, Option<Cursor>)> {
+        let dispatched = self.feed.as_ref()?.dispatched();
+        let is_empty = matches!(self.fill(&Context::from_waker(Waker::noop())), Fill::Empty);
+        let feed = self.feed.take()?;
+        let position = feed.position(dispatched, is_empty);
+        Some((feed, position))
+    }
+
     /// Takes frames from the feed until it has none or the buffer holds enough. Ready when the connection must end once
     /// the buffer is sent; otherwise the waker is woken when the feed has more.
     pub fn poll_fill(&mut self, cx: &Context<'_>) -> Poll<Option<EndReason>> {
@@ -138,9 +149,9 @@ impl WriteBuffer {
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::Arc, task::Waker};
+    use std::sync::Arc;
 
-    use model::{Audience, Cursor, Event};
+    use model::{Audience, Event};
     use tokio::sync::{mpsc, watch};
 
     use super::*;

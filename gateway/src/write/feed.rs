@@ -100,14 +100,25 @@ impl EventFeed {
         if !self.sends_cursor {
             return None;
         }
-        // A slow connection was refused an event that lies before `dispatched`.
-        let is_complete = self.is_replayed && is_empty && self.subscription.outbox.end().is_none();
-        let is_newer = |cursor: &Cursor| self.is_after_gap || cursor.offset > self.cursor.offset;
-        if let Some(cursor) = dispatched.filter(|cursor| is_complete && is_newer(cursor)) {
+        if let Some(cursor) = self.newer(dispatched, is_empty) {
             self.cursor = cursor;
             self.is_after_gap = false;
         }
         Some(self.cursor)
+    }
+
+    /// The cursor up to which the client has everything once all that was taken is sent; `None` after a gap that nothing
+    /// has followed yet. `dispatched` and `is_empty` as for [`Self::next_cursor`].
+    pub(super) fn position(&self, dispatched: Option<Cursor>, is_empty: bool) -> Option<Cursor> {
+        self.newer(dispatched, is_empty).or_else(|| (!self.is_after_gap).then_some(self.cursor))
+    }
+
+    /// `dispatched`, if everything before it was taken and it is newer than the client's cursor.
+    fn newer(&self, dispatched: Option<Cursor>, is_empty: bool) -> Option<Cursor> {
+        // A slow connection was refused an event that lies before `dispatched`.
+        let is_complete = self.is_replayed && is_empty && self.subscription.outbox.end().is_none();
+        let is_newer = |cursor: &Cursor| self.is_after_gap || cursor.offset > self.cursor.offset;
+        dispatched.filter(|cursor| is_complete && is_newer(cursor))
     }
 
     fn set_replay(&mut self, gap: Option<GapReason>, events: Vec<Arc<OutgoingEvent>>) {

@@ -15,6 +15,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::{FutureExt, task::AtomicWaker};
+use model::Cursor;
 use tokio::{io::Interest, net::TcpStream};
 
 use super::{
@@ -118,6 +119,14 @@ impl ConnectionWriter {
         let feed = self.state().buffer.take_feed();
         // Outside of the lock: it unsubscribes.
         drop(feed);
+    }
+
+    /// Writes no more events, and returns the cursor up to which the client has them once the frames that wait are written.
+    pub fn detach_feed(&self) -> Option<Cursor> {
+        let (feed, cursor) = self.state().buffer.detach_feed()?;
+        // Outside of the lock: it unsubscribes.
+        drop(feed);
+        cursor
     }
 
     /// Writes the client's cursor or a ping, unless the socket is blocked: heartbeats would only pile up.

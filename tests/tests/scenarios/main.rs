@@ -20,6 +20,7 @@ mod limits;
 mod negotiating;
 mod page;
 mod polling;
+mod refreshing;
 mod reporting;
 mod rights;
 mod senders;
