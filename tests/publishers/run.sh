@@ -94,6 +94,6 @@ check_sdk javascript node "$here/sdk.mjs"
 # As a user that reads the log, as an operator would look.
 dropped=$(BELLWIRE_BACKPLANE__URL=$BELLWIRE_TEST_WORKER_URL "${CARGO_TARGET_DIR:-$root/target}/debug/bellwire" \
   events --config "$BELLWIRE_TEST_CONFIG" --environment dev dropped --since 1h)
-grep -q 'bellwire.dev.publish.*missing field `source`.*"id":"unusable"' <<<"$dropped" ||
+grep -q 'bellwire.dev.publish.*missing field .source..*"id":"unusable"' <<<"$dropped" ||
   fail "bellwire events dropped does not show what nobody can use, but: $dropped"
 say "all examples in README.md work as written, and the SDKs as they are"
