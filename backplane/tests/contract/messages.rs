@@ -99,7 +99,7 @@ async fn attributes_may_stand_in_headers_under_each_prefix_and_as_their_own_type
             let entry = entry(&mut reader).await;
             let read = entry.event.unwrap();
             assert_eq!((read.id.as_str(), read.data.as_ref().unwrap().get()), (prefix, "{\"n\":1e400}"));
-            let value = serde_json::to_value(&backplane_event(&read)).unwrap();
+            let value = serde_json::to_value(without_data(&read)).unwrap();
             let wanted = json!({ "time": "2023-11-14T22:13:20Z", "expirytime": "2100-01-01T00:00:00.123Z",
                 "sampledrate": 7, "flag": true, "subject": Value::Null });
             for (name, wanted) in wanted.as_object().unwrap() {
@@ -116,7 +116,7 @@ async fn attributes_may_stand_in_headers_under_each_prefix_and_as_their_own_type
 }
 
 /// The event without its data, which no value can hold.
-fn backplane_event(event: &model::Event) -> model::Event {
+fn without_data(event: &model::Event) -> model::Event {
     model::Event { data: None, ..event.clone() }
 }
 

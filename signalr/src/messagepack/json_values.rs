@@ -79,6 +79,14 @@ impl Visitor<'_> for TextVisitor {
     }
 
     fn visit_bytes<E>(self, text: &[u8]) -> Result<Text, E> {
-        Ok(Text(String::from_utf8_lossy(text).into_owned()))
+        let mut valid = String::with_capacity(text.len());
+        for chunk in text.utf8_chunks() {
+            valid.push_str(chunk.valid());
+            // Of the three bytes that stand for half a pair each is a chunk of its own, and the first is always this.
+            if chunk.invalid().first() == Some(&0xED) {
+                valid.push(char::REPLACEMENT_CHARACTER);
+            }
+        }
+        Ok(Text(valid))
     }
 }
