@@ -93,12 +93,14 @@ export class BellwireApprovals extends GatewayElement {
     /** @type {Approval[]} */
     const duringLoad = (this.#duringLoad = []);
     try {
-      const listed = (await connection.api.approvals()).flatMap((each) => readApproval(each) ?? []);
+      const { approvals, cursor } = await connection.api.readApprovals();
+      const listed = approvals.flatMap((each) => readApproval(each) ?? []);
       if (signal.aborted) return;
       this.#approvals.clear();
       for (const approval of [...listed, ...duringLoad]) this.#add(approval);
       this.#notice.clear();
       this.#render();
+      return cursor;
     } finally {
       if (this.#duringLoad === duringLoad) this.#duringLoad = null;
     }

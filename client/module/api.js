@@ -89,7 +89,12 @@ export class Api {
 
   /** The approvals that wait for the user's decision. @returns {Promise<Approval[]>} */
   async approvals() {
-    return (await this.#json('GET', 'api/approvals')).approvals;
+    return (await this.readApprovals()).approvals;
+  }
+
+  /** The same, and the cursor up to which they are complete. @returns {Promise<{ approvals: Approval[], cursor?: string }>} */
+  readApprovals() {
+    return this.#json('GET', 'api/approvals');
   }
 
   /**

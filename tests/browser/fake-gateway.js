@@ -147,7 +147,7 @@ export class FakeGateway {
       return this.#startTask(JSON.parse(body), response);
     }
     if (pathname === '/api/functions') return json(response, 200, { functions: this.functions });
-    if (pathname === '/api/approvals') return json(response, 200, { approvals: this.approvals });
+    if (pathname === '/api/approvals') return json(response, 200, { approvals: this.approvals, cursor: this.listCursor });
     const [, task, step] = pathname.match(/^\/api\/tasks\/([^/]+)\/steps\/([^/]+)$/) ?? [];
     if (step && request.method === 'POST') {
       this.decisions.push({ task, step, ...JSON.parse(body) });

@@ -57,6 +57,9 @@ pub struct Approval {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Approvals {
     approvals: Vec<Approval>,
+    /// The list is complete up to here: what happens later is told by `/events?after=`, on any pod.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cursor: Option<String>,
 }
 
 /// An answer: yes or no.
@@ -106,8 +109,10 @@ impl From<AskedQuestion> for Approval {
     responses((status = 200, body = Approvals), (status = 401, body = Problem), (status = 429, body = Problem)),
 )]
 pub async fn list(caller: CountedCaller) -> Result<Json<Approvals>, Problem> {
+    // Read first: what comes between the two is in the list and told again, and not the other way round.
+    let cursor = caller.environment.dispatch.cursor().map(|cursor| cursor.to_string());
     let asked = caller.environment.dispatch.open_questions(caller.recipient.clone(), MAX_LISTED).await?;
-    Ok(Json(Approvals { approvals: asked.into_iter().map(Approval::from).collect() }))
+    Ok(Json(Approvals { approvals: asked.into_iter().map(Approval::from).collect(), cursor }))
 }
 
 /// Answer a question that a workflow asks the caller. Of several answers the first stands, whichever pod was asked.

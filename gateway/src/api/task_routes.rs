@@ -92,7 +92,9 @@ fn accepted(task: Arc<Task>) -> Response {
     ),
 )]
 pub async fn list(caller: CountedCaller, Parameters(query): Parameters<ListQuery>) -> Result<Json<Tasks>, Problem> {
-    Ok(Json(tasks::list(&caller, query.parent).await?))
+    // Read first: what comes between the two is in the list and told again, and not the other way round.
+    let cursor = caller.environment.dispatch.cursor();
+    Ok(Json(tasks::list(&caller, query.parent).await?.up_to(cursor)))
 }
 
 /// See one task.
@@ -104,7 +106,8 @@ pub async fn show(
     caller: CountedCaller,
     PathParameters(id): PathParameters<String>,
 ) -> Result<Json<TaskView>, Problem> {
-    Ok(Json(tasks::find(&caller, &id).await?.into()))
+    let cursor = caller.environment.dispatch.cursor();
+    Ok(Json(TaskView::from(tasks::find(&caller, &id).await?).up_to(cursor)))
 }
 
 /// Cancel one's own task: it has no effect, unless it has had it already.

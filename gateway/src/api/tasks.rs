@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use axum::http::StatusCode;
 use backplane::{Destination, SendError};
 use jiff::Timestamp;
-use model::{Audience, Event, Job, Kind, Step, Task, TaskError, TaskId, TaskState};
+use model::{Audience, Cursor, Event, Job, Kind, Step, Task, TaskError, TaskId, TaskState};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use storage::{FileKey, OwnerFiles};
@@ -102,12 +102,25 @@ pub struct TaskView {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<Object>)]
     steps: Vec<Step>,
+    /// Where one task is shown: it is complete up to here, and what happens later is told by `/events?after=`, on any pod.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cursor: Option<String>,
 }
 
 /// Tasks, newest first, the newest 200 at most.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Tasks {
     tasks: Vec<TaskView>,
+    /// The list is complete up to here: what happens later is told by `/events?after=`, on any pod.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cursor: Option<String>,
+}
+
+impl Tasks {
+    /// The same, complete up to this cursor.
+    pub(super) fn up_to(self, cursor: Option<Cursor>) -> Self {
+        Self { cursor: cursor.map(|cursor| cursor.to_string()), ..self }
+    }
 }
 
 impl TaskView {
@@ -126,7 +139,13 @@ impl TaskView {
             error: task.error.as_ref().map(short_error),
             parent: task.parent,
             steps: task.steps.clone(),
+            cursor: None,
         }
+    }
+
+    /// The same, complete up to this cursor.
+    pub(super) fn up_to(self, cursor: Option<Cursor>) -> Self {
+        Self { cursor: cursor.map(|cursor| cursor.to_string()), ..self }
     }
 }
 
@@ -140,7 +159,8 @@ impl From<Task> for TaskView {
     fn from(task: Task) -> Self {
         let Task { id, kind, title, state, progress, attempt, created, updated, result, error, parent, steps, .. } =
             task;
-        Self { id, kind, title, state, progress, attempt, created, updated, result, error, parent, steps }
+        let cursor = None;
+        Self { id, kind, title, state, progress, attempt, created, updated, result, error, parent, steps, cursor }
     }
 }
 
@@ -264,7 +284,7 @@ fn too_many_tasks(max: usize) -> Problem {
 /// The caller's tasks, newest first; with a parent only the steps of that run.
 pub(crate) async fn list(caller: &Caller, parent: Option<TaskId>) -> Result<Tasks, Problem> {
     let tasks = caller.environment.dispatch.list_tasks(caller.recipient.clone(), parent, MAX_LISTED).await?;
-    Ok(Tasks { tasks: tasks.iter().map(|task| TaskView::listed(task)).collect() })
+    Ok(Tasks { tasks: tasks.iter().map(|task| TaskView::listed(task)).collect(), cursor: None })
 }
 
 /// The fields of a result that fit into a list, each whole.

@@ -127,7 +127,12 @@ impl<W: FlushOutboxes> Dispatcher<W> {
         write_queue: W,
     ) -> (Self, DispatcherHandle) {
         let (sender, commands) = mpsc::channel(COMMAND_QUEUE);
-        let handle = DispatcherHandle { health: follower.health(), commands: sender.clone() };
+        let dispatched = watch::Sender::new(None);
+        let handle = DispatcherHandle {
+            health: follower.health(),
+            dispatched: dispatched.subscribe(),
+            commands: sender.clone(),
+        };
         let dispatcher = Self {
             metrics: DispatchMetrics::new(&environment),
             environment,
@@ -143,7 +148,7 @@ impl<W: FlushOutboxes> Dispatcher<W> {
             pending: HashMap::new(),
             next_id: 1,
             departures: Arc::default(),
-            dispatched: watch::Sender::new(None),
+            dispatched,
             commands,
             command_sender: sender.downgrade(),
             write_queue,

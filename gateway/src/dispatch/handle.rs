@@ -22,6 +22,7 @@ use super::{
 pub struct DispatcherHandle {
     pub(crate) commands: mpsc::Sender<Command>,
     pub(crate) health: watch::Receiver<ReadHealth>,
+    pub(crate) dispatched: watch::Receiver<Option<Cursor>>,
 }
 
 /// The dispatcher has ended, which it does only with the process.
@@ -69,6 +70,11 @@ impl DispatcherHandle {
         }
         let subscribe = |reply| Command::Subscribe { recipient, after, reply };
         self.request(subscribe).await.map_err(|DispatcherEnded| SubscribeError::Stopping)?
+    }
+
+    /// The cursor up to which every list that is asked for from now on is complete; none until something was read.
+    pub fn cursor(&self) -> Option<Cursor> {
+        *self.dispatched.borrow()
     }
 
     /// A user's tasks, newest first, at most `max`; with a parent only the steps of that run.

@@ -61,6 +61,14 @@ test('a toast that asks has two buttons, stays, and answers through the API', as
   await until(titles, (all) => all.length === 0);
 });
 
+test('a list from a pod that has read less of the log than the events’ pod is loaded again', async () => {
+  gateway.listCursor = 'c3';
+  for (let n = 0; n < 5; n++) gateway.send(event()); // the stream begins at c5
+  await open();
+  gateway.approvals = [{ task: RUN, step: 'approve', title: 'Load airports', question: 'Publish?', owner: 'carol', digest: DIGEST, asked: new Date().toISOString() }];
+  await until(listed, (all) => all.length === 1);
+});
+
 test('its buttons are reached and pressed by keyboard alone', async () => {
   await open();
   gateway.send(approvalAsked(question()));

@@ -22,6 +22,7 @@ over_both_backplanes! {
     a_question_that_nobody_asks_or_a_decision_that_is_none_is_named,
     what_a_run_asked_is_gone_with_its_end,
     nobody_asks_or_answers_by_publishing_an_event,
+    a_question_that_a_list_does_not_have_yet_follows_its_cursor_on_any_pod,
 }
 
 /// Says what a workflow's worker says.
@@ -208,4 +209,16 @@ async fn nobody_asks_or_answers_by_publishing_an_event(cluster: Cluster) {
         let (status, problem) = pod.try_publish("/api/events", &token, &forged).await;
         assert_eq!((status, problem["type"].as_str()), (403, Some("urn:bellwire:problem:event-reserved")));
     }
+}
+
+async fn a_question_that_a_list_does_not_have_yet_follows_its_cursor_on_any_pod(cluster: Cluster) {
+    let (one, two) = (cluster.pod().await, cluster.pod().await);
+    let bob = cluster.token("bob", "prod");
+    let (_, list) = answer(one.request("GET", "/api/approvals", &bob)).await;
+    assert_eq!(list["approvals"], json!([]));
+    let cursor = list["cursor"].as_str().expect("the list says up to where it is complete");
+    Workflow::new(&cluster).ask("publish", "user:bob").await;
+    asked(&two, &bob, 1).await;
+    let mut late = scenarios::EventStream::connect(&two.url, &bob, Some(cursor)).await;
+    assert_eq!(late.next().await.data["data"]["toast"]["decision"]["step"], "publish");
 }

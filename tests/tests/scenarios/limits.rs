@@ -170,7 +170,7 @@ async fn a_task_is_shown_to_its_owner_whoever_hears_of_it(cluster: Cluster) {
     let path = format!("/api/tasks?parent={}", run.id);
     let (_, steps) = answer(pod.request("GET", &path, &ada)).await;
     assert_eq!(steps["tasks"].as_array().unwrap().len(), 1, "{steps}");
-    assert_eq!(answer(pod.request("GET", &path, &bob)).await.1, json!({ "tasks": [] }));
+    assert_eq!(answer(pod.request("GET", &path, &bob)).await.1["tasks"], json!([]));
     say(&cluster, &Task { sequence: 2, owner: Some("ada".into()), ..nobodys.clone() }, "user:ada").await;
     until("it has an owner", async || (listed(&pod, &ada).await.len() == 3).then_some(())).await;
 }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use model::{Kind, Toast, toast::Level};
 use runtime::{Completion, Context, Failure, Function};
 use scenarios::{
-    Cluster, Pod,
+    Cluster, EventStream, Pod,
     cluster::{answer, event},
     over_both_backplanes, until,
 };
@@ -24,6 +24,7 @@ over_both_backplanes! {
     a_killed_workers_task_is_done_by_the_next,
     a_persons_first_task_passes_the_many_of_another,
     two_pods_and_a_new_one_show_the_same_list,
+    what_a_list_does_not_say_yet_follows_its_cursor_on_any_pod,
 }
 
 /// Waits to be let go, then is done; `how` makes it fail.
@@ -200,7 +201,7 @@ async fn somebody_elses_task_cannot_be_seen_or_cancelled(cluster: Cluster) {
             assert_eq!(answer(pod.request(method, &format!("/api/tasks/{id}"), &token)).await.0, 404);
         }
         let (_, list) = answer(pod.request("GET", "/api/tasks", &token)).await;
-        assert_eq!(list, json!({ "tasks": [] }));
+        assert_eq!(list["tasks"], json!([]));
     }
 }
 
@@ -292,8 +293,27 @@ async fn two_pods_and_a_new_one_show_the_same_list(cluster: Cluster) {
     let new = cluster.pod().await;
     let mut lists = Vec::new();
     for pod in [&one, &two, &new] {
-        lists.push(answer(pod.request("GET", "/api/tasks", &token)).await.1);
+        lists.push(answer(pod.request("GET", "/api/tasks", &token)).await.1["tasks"].take());
     }
-    assert_eq!(lists[0]["tasks"].as_array().unwrap().len(), 10);
+    assert_eq!(lists[0].as_array().unwrap().len(), 10);
     assert!(lists[0] == lists[1] && lists[1] == lists[2]);
+}
+
+async fn what_a_list_does_not_say_yet_follows_its_cursor_on_any_pod(cluster: Cluster) {
+    let (one, two) = (cluster.pod().await, cluster.pod().await);
+    let patient = Patient::new();
+    let _worker = cluster.worker("prod", patient.clone()).await;
+    let token = cluster.token("ada", "prod");
+    let id = start(&one, &token, "well").await;
+    in_state(&one, &token, &id, "running").await;
+    let (_, list) = answer(one.request("GET", "/api/tasks", &token)).await;
+    let cursor = list["cursor"].as_str().expect("the list says up to where it is complete");
+    patient.go.add_permits(1);
+    in_state(&two, &token, &id, "succeeded").await;
+    let mut late = EventStream::connect(&two.url, &token, Some(cursor)).await;
+    let mut frame = late.next().await;
+    while frame.event != "bellwire.task.succeeded" {
+        frame = late.next().await;
+    }
+    assert_eq!(frame.data["data"]["task"]["id"], json!(id));
 }
