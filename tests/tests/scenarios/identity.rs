@@ -71,7 +71,9 @@ impl Login {
         let output = BufReader::new(process.stdout.take().unwrap());
         let mut login = Self { issuer: String::new(), client, process };
         let first = spawn_blocking(|| output.lines().map_while(Result::ok).find(|line| line.starts_with("http")));
-        login.issuer = timeout(TIMEOUT, first).await.expect("it starts").unwrap().expect("it says where it listens");
+        // Keys of RSA take their time on a busy machine.
+        login.issuer =
+            timeout(4 * TIMEOUT, first).await.expect("it starts").unwrap().expect("it says where it listens");
         login
     }
 
