@@ -6,6 +6,7 @@ use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header, request::Parts},
 };
+use model::Environment;
 use storage::OwnerFiles;
 use tokio::time::{Instant, sleep};
 use url::form_urlencoded;
@@ -127,11 +128,16 @@ impl FromRequestParts<Pod> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, pod: &Pod) -> Result<Self, Problem> {
-        let (environment, claims) = verify(pod, &parts.headers, &parts.uri)
-            .inspect_err(|(environment, error)| {
-                pod.refusals.refused(environment.as_ref().map(|environment| environment.name.as_str()), error);
-            })
-            .map_err(|(_, error)| error)?;
+        let refuse = |environment: Option<&Environment>, error: TokenError| {
+            pod.refusals.refused(environment.map(Environment::as_str), &error);
+            Problem::from(error)
+        };
+        let token = find_token(&parts.headers, &parts.uri).map_err(|error| refuse(None, error))?;
+        let jwt = Jwt::read(&token).map_err(|error| refuse(None, error))?;
+        let keys = pod.environments.iter().map(|(name, environment)| (name, &environment.key));
+        let name = select_environment(&jwt, keys).map_err(|error| refuse(None, error))?;
+        let environment = pod.environments[name].clone();
+        let claims = environment.key.verify_jwt(&jwt, name).map_err(|error| refuse(Some(name), error))?;
         if parts.extensions.get::<SocketUse>().is_some_and(|socket| !socket.begin_request()) {
             return Err(Problem::unavailable("this connection is being closed to make room; connect again"));
         }
@@ -139,22 +145,9 @@ impl FromRequestParts<Pod> for Caller {
     }
 }
 
-/// Why a token is refused, with the environment that it is for if that is known.
-type Refusal = (Option<Arc<EnvironmentState>>, TokenError);
-
-/// The environment and the claims of a request's token.
-fn verify(pod: &Pod, headers: &HeaderMap, uri: &Uri) -> Result<(Arc<EnvironmentState>, Claims), Refusal> {
-    let of_none = |error| (None, error);
-    let token = bearer_token(headers).map_err(of_none)?.or_else(|| query_token(uri));
-    let token = token.ok_or((None, TokenError::Missing))?;
-    let jwt = Jwt::read(&token).map_err(of_none)?;
-    let keys = pod.environments.iter().map(|(name, environment)| (name, &environment.key));
-    let name = select_environment(&jwt, keys).map_err(of_none)?;
-    let environment = pod.environments[name].clone();
-    match environment.key.verify_jwt(&jwt, name) {
-        Ok(claims) => Ok((environment, claims)),
-        Err(error) => Err((Some(environment), error)),
-    }
+/// The token of a request: in its header before its query.
+fn find_token(headers: &HeaderMap, uri: &Uri) -> Result<String, TokenError> {
+    bearer_token(headers)?.or_else(|| query_token(uri)).ok_or(TokenError::Missing)
 }
 
 /// The token of the first `Authorization: Bearer`. What has another scheme is for a proxy in front, and hides nothing.

@@ -1,8 +1,11 @@
 // A real identity provider (oidc-provider) on a free port of loopback; it prints its address, which is its issuer.
 // What it is told beside OpenID Connect: POST /test/rotate adds keys and signs with them, POST /test/forget removes all
-// keys but the newest, POST /test/away answers everything 503 until POST /test/back.
+// keys but the newest, POST /test/away answers everything 503 until POST /test/back. With a folder as its argument it
+// speaks TLS, with the key.pem and certificate.pem there.
 import { generateKeyPairSync, randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import Provider from "oidc-provider";
 
 const KINDS = {
@@ -50,7 +53,10 @@ const provide = (issuer, keys) =>
 let keys = newKeys();
 let isAway = false;
 let handle;
-const server = createServer((request, response) => {
+const folder = process.argv[2];
+const tls = folder && { key: readFileSync(`${folder}/key.pem`), cert: readFileSync(`${folder}/certificate.pem`) };
+const serve = tls ? (handler) => createTlsServer(tls, handler) : createServer;
+const server = serve((request, response) => {
   const [, place, word] = request.url.split("/");
   if (place !== "test") {
     return isAway ? response.writeHead(503).end() : handle(request, response);
@@ -62,7 +68,7 @@ const server = createServer((request, response) => {
   response.end();
 });
 await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-const issuer = `http://127.0.0.1:${server.address().port}`;
+const issuer = `http${tls ? "s" : ""}://127.0.0.1:${server.address().port}`;
 handle = provide(issuer, keys).callback();
 console.log(issuer);
 // Its end is that of the test which started it.

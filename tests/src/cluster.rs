@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     EventStream, TIMEOUT, TestBackplane,
+    http_client::http_client,
     test_backplane::{ENVIRONMENTS, Role},
 };
 
@@ -167,7 +168,7 @@ impl Pod {
     /// Makes a request with a token.
     pub fn request(&self, method: &str, path: &str, token: &str) -> reqwest::RequestBuilder {
         let method = method.parse().unwrap();
-        reqwest::Client::new().request(method, format!("{}{path}", self.url)).bearer_auth(token)
+        http_client().request(method, format!("{}{path}", self.url)).bearer_auth(token)
     }
 
     /// Publishes an event; it must be accepted.

@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::pin::Pin;
 use tokio::time::timeout;
 
-use crate::TIMEOUT;
+use crate::{TIMEOUT, http_client::http_client};
 
 /// One server-sent event.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -53,7 +53,7 @@ impl EventStream {
 
     /// The bare answer.
     pub async fn ask(base: &str, token: &str, after: Option<&str>) -> reqwest::Response {
-        let mut request = reqwest::Client::new().get(format!("{base}/events")).bearer_auth(token);
+        let mut request = http_client().get(format!("{base}/events")).bearer_auth(token);
         if let Some(after) = after {
             request = request.header("last-event-id", after);
         }

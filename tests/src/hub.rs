@@ -9,7 +9,7 @@ use signalr::{Encoding, Message, Outcome, Reader};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{WebSocketStream, client_async, tungstenite};
 
-use crate::TIMEOUT;
+use crate::{TIMEOUT, http_client::http_client};
 
 /// What carries the messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -172,7 +172,7 @@ impl Hub {
 
 impl Link {
     async fn open(base: &str, token: &str, transport: Transport, query: &str) -> Result<(Self, String), String> {
-        let client = reqwest::Client::new();
+        let client = http_client();
         let negotiate = format!("{base}/hub/negotiate?negotiateVersion=1&{query}");
         let negotiated = client.post(negotiate).bearer_auth(token).send().await.unwrap();
         assert_eq!(negotiated.status(), 200, "{}", negotiated.text().await.unwrap());
@@ -225,7 +225,7 @@ impl Link {
                 socket.send(frame).await.ok();
             }
             Self::Stream { url, .. } | Self::Polls { url, .. } => {
-                let answer = reqwest::Client::new().post(&*url).body(bytes).send().await.unwrap();
+                let answer = http_client().post(&*url).body(bytes).send().await.unwrap();
                 assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
             }
         }
@@ -251,7 +251,7 @@ impl Link {
             },
             Self::Polls { url, is_over } => {
                 while !*is_over {
-                    let answer = reqwest::get(&*url).await.unwrap();
+                    let answer = http_client().get(&*url).send().await.unwrap();
                     *is_over = answer.status() != 200;
                     let bytes = answer.bytes().await.unwrap();
                     if !*is_over && !bytes.is_empty() {

@@ -94,7 +94,7 @@ pub async fn negotiate(
         connection_id: Some(id),
         connection_token: token,
         available_transports: TRANSPORTS,
-        token_lifetime_seconds: (version > 0).then(|| caller.claims.lifetime_seconds()),
+        token_lifetime_seconds: caller.claims.lifetime_seconds().filter(|_| version > 0),
         error: None,
     }))
 }

@@ -163,8 +163,9 @@ pub async fn delete(
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Refreshed {
-    /// Whole seconds until it ends.
-    token_lifetime_seconds: u64,
+    /// Whole seconds until it ends; missing beyond 24 days, which timers of browsers cannot wait.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_lifetime_seconds: Option<u64>,
 }
 
 /// Go on with a newer access token of the same person, without connecting again.

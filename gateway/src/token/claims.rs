@@ -5,6 +5,9 @@ use std::collections::HashSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+/// A browser's timer takes milliseconds below 2^31, and goes off at once when it is given more.
+const LONGEST_TIMER_SECONDS: u64 = 2_147_483;
+
 /// The claims of a token under the names that Bellwire's own tokens have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
@@ -63,9 +66,10 @@ impl Claims {
         self.expires() <= Timestamp::now()
     }
 
-    /// The whole seconds until its end.
-    pub fn lifetime_seconds(&self) -> u64 {
-        u64::try_from(self.exp.saturating_sub(Timestamp::now().as_second())).unwrap_or_default()
+    /// The whole seconds until its end, for clients that refresh it by then; none, if a timer of theirs cannot wait so long.
+    pub fn lifetime_seconds(&self) -> Option<u64> {
+        let left = u64::try_from(self.exp.saturating_sub(Timestamp::now().as_second())).unwrap_or_default();
+        (left <= LONGEST_TIMER_SECONDS).then_some(left)
     }
 
     /// Its end.
@@ -110,6 +114,15 @@ mod tests {
             assert!(!rights.has_rights_of(&other) && !other.has_rights_of(&rights), "{other:?}");
         }
         assert!(rights.has_groups_of(&of(&["ops"], "")) && !of(&["ops"], "").has_groups_of(&rights));
+    }
+
+    #[test]
+    fn a_lifetime_is_told_where_a_timer_can_wait_for_it() {
+        let ends_in = |seconds: i64| Claims { exp: Timestamp::now().as_second().saturating_add(seconds), ..claims() };
+        assert!(ends_in(600).lifetime_seconds().is_some_and(|left| (590..=600).contains(&left)));
+        assert_eq!(ends_in(-5).lifetime_seconds(), Some(0));
+        assert_eq!(ends_in(60 * 24 * 3600).lifetime_seconds(), None);
+        assert_eq!(ends_in(i64::MAX).lifetime_seconds(), None);
     }
 
     #[test]

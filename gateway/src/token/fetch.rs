@@ -83,6 +83,11 @@ fn is_loopback(url: &Url) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
     use super::*;
 
     #[test]
@@ -97,5 +102,39 @@ mod tests {
         {
             assert!(key_url(bad).is_err(), "{bad}");
         }
+    }
+
+    /// The address of a server that answers everything with these bytes.
+    async fn served(answer: String) -> Url {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut socket, _)) = listener.accept().await {
+                let mut head = [0; 4096];
+                if socket.read(&mut head).await.is_ok() {
+                    socket.write_all(answer.as_bytes()).await.ok();
+                    socket.shutdown().await.ok();
+                }
+            }
+        });
+        url
+    }
+
+    async fn get(answer: String) -> Result<Vec<u8>, String> {
+        let url = served(answer).await;
+        Fetcher::new(&url, None).unwrap().get(&url).await
+    }
+
+    #[tokio::test]
+    async fn a_document_is_small_and_comes_from_where_it_was_asked_for() {
+        assert_eq!(get("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}".to_owned()).await.as_deref(), Ok(&b"{}"[..]));
+        let elsewhere = served("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}".to_owned()).await;
+        let redirect = format!("HTTP/1.1 302 Found\r\nlocation: {elsewhere}\r\ncontent-length: 0\r\n\r\n");
+        assert!(get(redirect).await.unwrap_err().contains("it answers 302"));
+        let large = "x".repeat(MAX_BYTES + 1);
+        let error = get(format!("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{large}")).await.unwrap_err();
+        assert!(error.contains("larger than"), "{error}");
+        let gone = get("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n".to_owned()).await.unwrap_err();
+        assert!(gone.starts_with("http://127.0.0.1:") && gone.contains("503"), "{gone}");
     }
 }

@@ -104,3 +104,45 @@ async fn discover(inner: &Inner, document: &Url, issuer: &str) -> Result<Url, St
     }
     key_url(&found.jwks_uri).map_err(|error| format!("{document}: jwks_uri: {error}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use process::{ClaimNames, ProviderConfig};
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    /// The error of reading the keys of an issuer whose discovery document this makes of its address.
+    async fn discovering(document: impl FnOnce(&str) -> String) -> String {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let issuer = format!("http://{}", listener.local_addr().unwrap());
+        let document = document(&issuer);
+        let answering = async {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let read = socket.read(&mut [0; 4096]).await.unwrap();
+            assert!(read > 0);
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", document.len());
+            socket.write_all(format!("{head}{document}").as_bytes()).await.unwrap();
+        };
+        let config = ProviderConfig { issuer: Some(issuer.clone()), ..ProviderConfig::default() };
+        let provider = Provider::new(&config, &ClaimNames::default(), Duration::ZERO).unwrap();
+        let ((), read) = tokio::join!(answering, read_keys(&provider.0));
+        read.map(|(set, _)| set.len()).unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn a_discovery_document_speaks_for_its_own_issuer_and_names_keys_that_nobody_can_change() {
+        let error =
+            discovering(|_| r#"{"issuer":"https://evil.example","jwks_uri":"https://x/keys"}"#.to_owned()).await;
+        assert!(error.contains("the document of the issuer \"https://evil.example\""), "{error}");
+        let error = discovering(|issuer| format!(r#"{{"issuer":"{issuer}/","jwks_uri":"https://x/keys"}}"#)).await;
+        assert!(error.contains("and not of"), "{error}");
+        let error = discovering(|issuer| format!(r#"{{"issuer":"{issuer}","jwks_uri":"http://keys.example/"}}"#)).await;
+        assert!(error.contains("jwks_uri") && error.contains("must begin with https://"), "{error}");
+        let error = discovering(|_| "<html>".to_owned()).await;
+        assert!(error.contains("no discovery document"), "{error}");
+    }
+}

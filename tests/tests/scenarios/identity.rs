@@ -9,7 +9,7 @@ use std::{
 
 use gateway::{Key, Provider};
 use process::{ClaimNames, ProviderConfig, Texts};
-use reqwest::Client;
+use reqwest::{Certificate, Client};
 use scenarios::{
     Cluster, EventStream, Pod, TIMEOUT,
     cluster::{answer, event},
@@ -24,6 +24,7 @@ over_both_backplanes! {
     while_the_provider_is_away_its_tokens_stay_good,
     a_provider_that_was_never_reached_harms_nobody_else,
     a_token_for_another_application_is_refused_and_the_claim_is_named,
+    the_providers_server_may_show_a_certificate_that_the_settings_name_and_no_other,
 }
 
 const ALGORITHMS: [&str; 4] = ["RS256", "PS256", "ES256", "EdDSA"];
@@ -31,6 +32,7 @@ const ALGORITHMS: [&str; 4] = ["RS256", "PS256", "ES256", "EdDSA"];
 /// The provider.
 struct Login {
     issuer: String,
+    client: Client,
     process: Child,
 }
 
@@ -43,6 +45,11 @@ impl Drop for Login {
 
 impl Login {
     async fn start() -> Self {
+        Self::start_with(None).await
+    }
+
+    /// With a folder it speaks TLS, with the key and the certificate there.
+    async fn start_with(tls: Option<&Path>) -> Self {
         let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/identity"));
         let is_installed = folder.join("node_modules").exists();
         assert!(is_installed, "run `make test`, or `npm ci` in tests/identity: the identity provider is not there");
@@ -53,11 +60,20 @@ impl Login {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null());
+        let mut client = Client::builder();
+        if let Some(tls) = tls {
+            command.arg(tls);
+            let certificate = std::fs::read(tls.join("certificate.pem")).unwrap();
+            client = client.tls_certs_merge(Certificate::from_pem_bundle(&certificate).unwrap());
+        }
+        let client = client.build().unwrap();
         let mut process = command.spawn().unwrap();
         let output = BufReader::new(process.stdout.take().unwrap());
-        let mut login = Self { issuer: String::new(), process };
-        let first = spawn_blocking(|| output.lines().map_while(Result::ok).find(|line| line.starts_with("http://")));
-        login.issuer = timeout(TIMEOUT, first).await.expect("it starts").unwrap().expect("it says where it listens");
+        let mut login = Self { issuer: String::new(), client, process };
+        let first = spawn_blocking(|| output.lines().map_while(Result::ok).find(|line| line.starts_with("http")));
+        // Keys of RSA take their time on a busy machine.
+        login.issuer =
+            timeout(4 * TIMEOUT, first).await.expect("it starts").unwrap().expect("it says where it listens");
         login
     }
 
@@ -66,7 +82,7 @@ impl Login {
         let resource = format!("https://bellwire.example/{audience}/{algorithm}");
         let form = format!("grant_type=client_credentials&scope=tasks%20publish&resource={resource}");
         let request =
-            Client::new().post(format!("{}/token", self.issuer)).basic_auth("ada", Some("a secret of this test"));
+            self.client.post(format!("{}/token", self.issuer)).basic_auth("ada", Some("a secret of this test"));
         let request = request.header("content-type", "application/x-www-form-urlencoded").body(form);
         let (status, said) = answer(request).await;
         assert_eq!(status, 200, "{said}");
@@ -74,7 +90,7 @@ impl Login {
     }
 
     async fn tell(&self, word: &str) {
-        Client::new().post(format!("{}/test/{word}", self.issuer)).send().await.unwrap();
+        self.client.post(format!("{}/test/{word}", self.issuer)).send().await.unwrap();
     }
 
     /// Takes its tokens for `bellwire-<environment>` into an environment.
@@ -207,4 +223,26 @@ async fn a_token_for_another_application_is_refused_and_the_claim_is_named(mut c
     let (code, problem) = status(&pod, &forged).await;
     assert_eq!((code, &problem["type"]), (401, &json!("urn:bellwire:problem:token-foreign")), "{problem}");
     assert!(problem["detail"].as_str().unwrap().contains("signature: "), "{problem}");
+}
+
+async fn the_providers_server_may_show_a_certificate_that_the_settings_name_and_no_other(mut cluster: Cluster) {
+    let folder = tempfile::tempdir().unwrap();
+    let certificate = folder.path().join("certificate.pem");
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"])
+        .args(["-subj", "/CN=login", "-addext", "subjectAltName=IP:127.0.0.1"])
+        .args(["-addext", "basicConstraints=critical,CA:FALSE", "-keyout"])
+        .arg(folder.path().join("key.pem"))
+        .arg("-out")
+        .arg(&certificate)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let login = Login::start_with(Some(folder.path())).await;
+    add(&mut cluster, "prod", &ProviderConfig { ca_file: Some(certificate), ..login.config("prod") });
+    add(&mut cluster, "test", &login.config("test"));
+    let pod = cluster.pod().await;
+    assert_eq!(status(&pod, &login.token("bellwire-prod", "ES256").await).await.0, 200);
+    assert_eq!(status(&pod, &login.token("bellwire-test", "ES256").await).await.0, 503, "its keys are not read");
+    assert!(pod.readiness.describe().contains("test: provider 0"), "{}", pod.readiness.describe());
 }
