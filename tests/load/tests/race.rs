@@ -25,6 +25,8 @@ const RACES: usize = 240;
 const AT_ONCE: usize = 120;
 /// The longest time between the end and the page, in milliseconds.
 const LATEST: u64 = 3_000;
+/// The longest pause between a page's two requests, in milliseconds.
+const PAUSE: u64 = 40;
 const ENDED: &str = "bellwire.task.succeeded";
 
 /// Is done at once.
@@ -107,7 +109,8 @@ impl Place {
             sleep(Duration::from_millis(late)).await;
         }
         drop(before);
-        let page = Page { list: &self.pods[turn % 2], events: &self.pods[turn / 2 % 2], token: &token, task: &task };
+        let (list, events) = (&self.pods[turn % 2], &self.pods[turn / 2 % 2]);
+        let page = Page { list, events, token: &token, task: &task, pause: Duration::from_millis(turn as u64 % PAUSE) };
         Race { way, late, known: page.learn(way, &cursor).await }
     }
 
@@ -127,6 +130,8 @@ struct Page<'a> {
     events: &'a Pod,
     token: &'a str,
     task: &'a str,
+    /// Between its two requests.
+    pause: Duration,
 }
 
 impl Page<'_> {
@@ -135,10 +140,12 @@ impl Page<'_> {
             Way::ListThenEvents => {
                 let list = self.list().await;
                 let after = list["cursor"].as_str().map(str::to_owned);
+                sleep(self.pause).await;
                 (list, self.listen(after.as_deref()).await)
             }
             Way::EventsThenList => {
                 let events = self.listen(None).await;
+                sleep(self.pause).await;
                 let mut list = self.list().await;
                 while list["cursor"].as_str() < Some(&events.cursor) {
                     list = self.list().await;
