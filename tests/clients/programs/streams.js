@@ -72,6 +72,7 @@ async function firstCursor(events, token) {
 
 function byFetch({ fetchEventSource }, { events, token, after, tell }) {
   let cursor = after ?? 'now';
+  let knowsPlace = false;
   const stop = new AbortController();
   fetchEventSource(events, {
     signal: stop.signal,
@@ -83,12 +84,16 @@ function byFetch({ fetchEventSource }, { events, token, after, tell }) {
     },
     onopen: async ({ ok, status }) => {
       if (!ok) throw new Error(`the gateway answered ${status}`);
-      tell('state', { state: 'connected' });
+      knowsPlace = false;
     },
     onmessage: ({ id, event, data }) => {
       if (event === 'gap') tell('gap', JSON.parse(data).reason);
       else if (data) tell('event', JSON.parse(data));
-      if (id) cursor = id;
+      if (!id) return;
+      cursor = id;
+      // Not before: cut off now, it would come back to "now" and miss what was said meanwhile.
+      if (!knowsPlace) tell('state', { state: 'connected' });
+      knowsPlace = true;
     },
     // It ends for good with the stream, unless this throws.
     onclose: () => {
