@@ -22,7 +22,7 @@ def live(asked):
                     headers["Last-Event-ID"] = cursor
                 with connect_sse(client, "GET", asked["events"], headers=headers) as source:
                     source.response.raise_for_status()
-                    pipe.tell("state", {"state": "connected"})
+                    knows_place = False
                     for event in source.iter_sse():
                         if event.event == "gap":
                             pipe.tell("gap", json.loads(event.data)["reason"])
@@ -30,6 +30,10 @@ def live(asked):
                             pipe.tell("event", json.loads(event.data))
                         # A frame without data has one too: the first, and each heartbeat.
                         cursor = event.id or cursor
+                        if event.id and not knows_place:
+                            # Not before: cut off now, it would come back to "now" and miss what was said meanwhile.
+                            pipe.tell("state", {"state": "connected"})
+                            knows_place = True
                         pause = pause if event.retry is None else event.retry / 1000
                 pipe.tell("state", {"state": "away", "reason": "the stream has ended"})
             except (httpx.HTTPError, OSError) as error:
