@@ -1,6 +1,8 @@
 //! Fields of a form, as definitions declare them: read from TOML, checked, offered in the catalogue, and used to read
 //! the values of an input.
 
+pub(crate) mod from_schema;
+
 use jiff::civil::Date;
 use model::catalogue::{Field, FieldType};
 use serde::{Deserialize, Deserializer, Serialize};

@@ -10,9 +10,10 @@ use model::{
 };
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::{context::Context, failure::Failure, worker_context::WorkerContext};
+use crate::{context::Context, failure::Failure, form::from_schema, worker_context::WorkerContext};
 
 /// The longest deadline: the broker takes an unacknowledged job back after 30 minutes. Longer work is a workflow.
 pub const MAX_RUN: Duration = Duration::from_secs(25 * 60);
@@ -46,9 +47,10 @@ pub trait Function: Send + Sync + 'static {
         self.kind().to_string()
     }
 
-    /// The forms that start it.
+    /// The forms that start it. By default one with a field for each property of its input, where those are texts, numbers,
+    /// dates or yes and no; its title is the function's, a field's hint the property's doc comment.
     fn offers(&self) -> Vec<Offer> {
-        Vec::new()
+        from_schema::offer(self.title(), &schema_of::<Self::Input>()).into_iter().collect()
     }
 
     /// The time limit of one run: [`MAX_RUN`] at most, which is checked at start.
@@ -76,7 +78,11 @@ pub trait Function: Send + Sync + 'static {
 
     /// The entry in the catalogue.
     fn description(&self) -> Description {
-        let input = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Self::Input>();
-        Description { kind: self.kind(), title: self.title(), input: input.to_value(), offers: self.offers() }
+        let input = schema_of::<Self::Input>();
+        Description { kind: self.kind(), title: self.title(), input, offers: self.offers() }
     }
+}
+
+fn schema_of<T: JsonSchema>() -> Value {
+    SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>().to_value()
 }

@@ -42,5 +42,6 @@ pub use failure::Failure;
 pub use function::{Completion, Function};
 pub use host::{Host, HostConfig, HostError};
 pub use model::{Kind, Toast, catalogue, toast::Level};
+pub use process::Settings;
 pub use worker::{Worker, run};
 pub use worker_context::WorkerContext;

@@ -1,4 +1,4 @@
-//! The welcome text of `bellwire dev`: its address, and commands to paste.
+//! The welcome text of `bellwire dev`: its address, commands to paste, and what other programs need to take part.
 
 use std::{fs, io, net::SocketAddr, path::Path};
 
@@ -15,8 +15,8 @@ Uranus,86.8,51118,17.2,2867.0,30589,28,yes
 Neptune,102,49528,16.1,4515.0,59800,16,yes
 ";
 
-/// Writes the sample file into the data folder and returns the text, with what this machine has and dev does not use.
-pub(crate) fn prepare(data: &Path, listening: SocketAddr, unused: Option<&str>) -> io::Result<String> {
+/// Writes the sample file into the data folder and returns the text, with what is said before the commands.
+pub(crate) fn prepare(data: &Path, listening: SocketAddr, remarks: &[String]) -> io::Result<String> {
     let sample = data.join("planets.csv");
     fs::write(&sample, PLANETS)?;
     let address = match listening.ip().is_unspecified() || listening.ip().is_loopback() {
@@ -24,15 +24,15 @@ pub(crate) fn prepare(data: &Path, listening: SocketAddr, unused: Option<&str>) 
         false => format!("http://{listening}"),
     };
     // A relative path would not be found from another folder.
-    let unused = unused.map_or_else(String::new, |unused| format!("{unused}\n"));
-    Ok(text(&address, &sample.canonicalize()?.display().to_string(), &unused))
+    let remarks: String = remarks.iter().map(|remark| format!("{remark}\n")).collect();
+    Ok(text(&address, &sample.canonicalize()?.display().to_string(), &remarks))
 }
 
-fn text(address: &str, sample: &str, unused: &str) -> String {
+fn text(address: &str, sample: &str, remarks: &str) -> String {
     format!(
         r#"
 Bellwire is at {address}  (environments dev and test; Ctrl-C ends it)
-{unused}
+{remarks}
 Follow what ada is told, in a terminal of its own:
 
   curl -sN "{address}/events?access_token=$(curl -s '{address}/dev/token?user=ada&env=dev' | cut -d'"' -f4)"
