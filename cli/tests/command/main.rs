@@ -7,5 +7,6 @@ mod broker;
 mod dev;
 mod jobs;
 mod key;
+mod new;
 mod running;
 mod token;
