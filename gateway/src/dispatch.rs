@@ -6,7 +6,7 @@
 //! - [`dispatcher`]: the task; it owns [`window`], [`registry`], [`task_list`] and [`questions`]
 //! - [`term_index`]: which events of the window are for whom
 //! - [`task_index`]: in which orders tasks are looked up; [`submissions`]: those on their way to the log
-//! - [`shares`]: who has most of what is bounded; [`replay_limits`]: how much is sent again
+//! - `newest`: reads several lists as one; [`shares`]: who has most of what is bounded; [`replay_limits`]: how much is sent again
 //! - [`outgoing_event`]: an event, while it is delivered encoded once for each format; [`outbox`]: the bounded queue of one connection
 //! - [`lost_workers`]: shows tasks as queued again whose worker has stopped reporting
 
@@ -14,6 +14,7 @@ pub mod command;
 pub mod dispatcher;
 pub mod handle;
 pub mod lost_workers;
+mod newest;
 pub mod outbox;
 pub mod outgoing_event;
 pub mod questions;
