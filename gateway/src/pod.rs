@@ -38,6 +38,8 @@ pub struct EnvironmentState {
     pub functions: FunctionCache,
     /// Sends requests to the other pods that serve it.
     pub peers: PeerClient,
+    /// The bytes a second of each user's request bodies and files.
+    pub byte_rates: Mutex<UserRates>,
 }
 
 impl EnvironmentState {
@@ -74,8 +76,6 @@ pub struct PodState {
     pub hub_requests: UserPermits,
     /// Permits for the requests that are worked on.
     pub requests: UserPermits,
-    /// The bytes a second of each user's request bodies and files.
-    pub byte_rates: Mutex<UserRates>,
     /// Permits for requests whose JSON takes much memory.
     pub much_json: UserPermits,
     /// Permits for reading and writing large JSON, which takes a thread.

@@ -107,7 +107,9 @@ pub fn start(
         background.spawn(watch.run().map(Ok));
         let functions = FunctionCache::new(storage.catalogue(&name));
         let (peers, reader) = PeerClient::open(&id, &name, &key, backplane.control.clone());
-        let state = Arc::new(EnvironmentState { name, key, backplane, dispatch, write_queue, functions, peers });
+        let byte_rates = Mutex::new(UserRates::new(bytes_per_second(&config), Duration::from_secs(1)));
+        let state =
+            Arc::new(EnvironmentState { name, key, backplane, dispatch, write_queue, functions, peers, byte_rates });
         peer_readers.push((state.clone(), reader));
         environments.insert(state.name.clone(), state);
     }
@@ -120,7 +122,6 @@ pub fn start(
         connections: UserPermits::new(config.connections, config.connections_per_user, count),
         hub_requests: UserPermits::new(usize::MAX, HUB_REQUESTS.saturating_mul(config.connections_per_user), count),
         requests: UserPermits::new(usize::MAX, config.requests_per_user, count),
-        byte_rates: Mutex::new(UserRates::new(bytes_per_second(&config), Duration::from_secs(1))),
         much_json: UserPermits::new(MUCH_JSON_AT_ONCE, MUCH_JSON_OF_USER, count),
         large_json: Arc::new(Semaphore::new(LARGE_JSON_AT_ONCE)),
         config,

@@ -89,12 +89,11 @@ pub async fn download(
     let disposition = HeaderValue::try_from(format!("attachment; filename*=UTF-8''{name}"))
         .map_err(|_| Problem::bad_request("invalid-file-key", "the file's name cannot be sent"))?;
     // The request counts until it was sent, or nobody reads it any more.
-    let request = Arc::new((caller, pod));
+    let caller = Arc::new(caller);
     let content = file.content.and_then(move |bytes| {
-        let request = request.clone();
+        let caller = caller.clone();
         async move {
-            let (caller, pod) = &*request;
-            caller.throttle(pod, bytes.len()).await;
+            caller.throttle(bytes.len()).await;
             Ok(bytes)
         }
     });

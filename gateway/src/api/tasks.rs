@@ -9,7 +9,7 @@ use model::{Audience, Cursor, Event, Job, Kind, Step, Task, TaskError, TaskId, T
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use storage::{FileKey, OwnerFiles};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 use utoipa::ToSchema;
 
@@ -33,9 +33,8 @@ const MAX_LISTED: usize = 200;
 const MAX_LISTED_RESULT: usize = 2 * 1024;
 /// The length of the reason of a failure in a list.
 const MAX_LISTED_MESSAGE: usize = 1000;
-/// How long, and how often, the log is waited for that brings a task which another request starts.
+/// How long the log is waited for that brings a task which another request starts.
 const LOG_TIMEOUT: Duration = Duration::from_secs(5);
-const LOG_PAUSE: Duration = Duration::from_millis(20);
 /// Seconds after which a user with too many tasks may try again.
 const RETRY_TASKS: u32 = 10;
 
@@ -186,7 +185,7 @@ pub(crate) async fn start(
     let dispatch = &caller.environment.dispatch;
     let patience = Instant::now() + LOG_TIMEOUT;
     let (unfinished, place) = loop {
-        let (admission, place) = dispatch.admit_task(caller.recipient.clone(), id, max).await?;
+        let (admission, place, next_started) = dispatch.admit_task(caller.recipient.clone(), id, max).await?;
         match admission {
             Admission::Known(task) if is_of(&task, &new, &title, request.as_deref()) => return Ok(task),
             Admission::Known(_) => {
@@ -194,7 +193,7 @@ pub(crate) async fn start(
                 return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused", detail));
             }
             Admission::Admitted { unfinished } => break (unfinished, place),
-            Admission::Starting if Instant::now() < patience => sleep(LOG_PAUSE).await,
+            Admission::Starting if Instant::now() < patience => drop(timeout_at(patience, next_started).await),
             Admission::Starting => return Err(Problem::unavailable("the same task is being started; send it again")),
             Admission::Refused => return Err(too_many_tasks(max)),
         }

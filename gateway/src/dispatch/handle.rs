@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use model::{Audience, Cursor, Task, TaskId, approval::Answer};
 use tokio::{
     runtime::Handle,
-    sync::{mpsc, oneshot, watch},
+    sync::{futures::OwnedNotified, mpsc, oneshot, watch},
 };
 
 use super::{
@@ -87,18 +87,19 @@ impl DispatcherHandle {
         self.query(move |tasks, _| tasks.list(&user.user, parent, max)).await
     }
 
-    /// Admits a task that a user starts, who may have `max` unfinished ones; with it, if it is admitted, its place.
+    /// Admits a task that a user starts, who may have `max` unfinished ones; with it, if it is admitted, its place, and what
+    /// is told when another start comes to its end.
     pub async fn admit_task(
         &self,
         user: Arc<Recipient>,
         id: TaskId,
         max: usize,
-    ) -> Result<(Admission, Option<AdmittedTask>), DispatcherEnded> {
+    ) -> Result<(Admission, Option<AdmittedTask>, OwnedNotified), DispatcherEnded> {
         let dispatch = self.clone();
         let admit = move |tasks: &mut TaskList, _: &mut Questions| {
             let admission = tasks.admit(id, &user.user, max, Instant::now());
             let is_admitted = matches!(admission, Admission::Admitted { .. });
-            (admission, is_admitted.then(|| AdmittedTask { id, dispatch, is_submitted: false }))
+            (admission, is_admitted.then(|| AdmittedTask { id, dispatch, is_submitted: false }), tasks.next_started())
         };
         self.query(admit).await
     }
