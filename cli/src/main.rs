@@ -55,14 +55,18 @@ enum Command {
 fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Dev(flags) => dev::run(flags),
-        Command::Notify(flags) => terminal::run(&flags.options.clone(), |settings| notify::send(settings, flags)),
-        Command::Events(flags) => terminal::run(&flags.options.clone(), |settings| events::run(settings, flags)),
-        Command::Jobs(flags) => terminal::run(&flags.options.clone(), |settings| jobs::run(settings, flags)),
-        Command::Key(flags) => terminal::run(&flags.options.clone(), |settings| key::print_public(settings, flags)),
-        Command::Tail(flags) => terminal::run(&flags.options.clone(), |settings| tail::follow(settings, flags)),
-        Command::Token(flags) => terminal::run(&flags.options.clone(), |settings| token::sign(settings, flags)),
+        Command::Notify(flags) => {
+            terminal::run(&flags.target.options.clone(), |settings| notify::send(settings, flags))
+        }
+        Command::Events(flags) => terminal::run(&flags.target.options.clone(), |settings| events::run(settings, flags)),
+        Command::Jobs(flags) => terminal::run(&flags.target.options.clone(), |settings| jobs::run(settings, flags)),
+        Command::Key(flags) => {
+            terminal::run(&flags.target.options.clone(), |settings| key::print_public(settings, flags))
+        }
+        Command::Tail(flags) => terminal::run(&flags.target.options.clone(), |settings| tail::follow(settings, flags)),
+        Command::Token(flags) => terminal::run(&flags.target.options.clone(), |settings| token::sign(settings, flags)),
         Command::Topology(flags) => {
-            terminal::run(&flags.options.clone(), |settings| topology::declare(settings, flags))
+            terminal::run(&flags.target.options.clone(), |settings| topology::declare(settings, flags))
         }
     }
 }

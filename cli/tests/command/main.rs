@@ -5,6 +5,7 @@
 mod answers;
 mod broker;
 mod dev;
+mod events;
 mod jobs;
 mod key;
 mod running;

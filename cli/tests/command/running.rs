@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use backplane::{Backplane, BackplaneConfig};
 use tempfile::TempDir;
 
 /// A folder with a settings file in it.
@@ -42,6 +43,17 @@ impl Folder {
         assert_eq!(line.lines().count(), 1, "{line}");
         line
     }
+}
+
+/// An environment of a test's own on the broker, with queues: the folder of its settings, and its backplane.
+pub(crate) fn environment(kinds: &str) -> (Folder, Backplane) {
+    let url = std::env::var("BELLWIRE_TEST_AMQP_URL").expect("run `make test`, which starts a broker");
+    let prefix = format!("t{:08x}", rand::random::<u32>());
+    let settings = format!("[[environment]]\nname = 'prod'\n[backplane]\nurl = '{url}'\nprefix = '{prefix}'");
+    let (folder, prod) = (Folder::with(&settings), "prod".parse().unwrap());
+    assert!(folder.run(&["topology", "--kinds", kinds]).status.success());
+    let config = BackplaneConfig { url, prefix: prefix.parse().unwrap() };
+    (folder, Backplane::open(&config, &prod).unwrap())
 }
 
 /// A `bellwire dev` that is told to stop at the end.
