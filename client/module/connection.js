@@ -5,6 +5,7 @@ import { CursorStore } from './cursor-store.js';
 import { EventFilter } from './event-filter.js';
 import { RetryPolicy } from './retry-policy.js';
 import { ServerClock } from './server-clock.js';
+import { isCursor } from './sse.js';
 import { StreamSlots } from './stream-slots.js';
 import { readStream } from './stream.js';
 import { TabVisibility } from './tab-visibility.js';
@@ -225,7 +226,7 @@ export class Connection extends EventTarget {
   /** @param {Frame} frame */
   #handleFrame(frame) {
     if (frame.id !== null) this.cursor = frame.id || null;
-    if (frame.data === null) this.#cursors?.save(this.cursor);
+    if (frame.data === null || isCursor(frame)) this.#cursors?.save(this.cursor);
     else if (frame.event === 'gap') this.#emit('gap', parseGap(frame.data));
     else this.#handleEvent(frame.data);
   }

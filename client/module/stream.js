@@ -1,6 +1,6 @@
 /** One stream of server-sent events, from the request to its end. The caller decides what follows the end. */
 
-import { SseParser } from './sse.js';
+import { isCursor, SseParser } from './sse.js';
 
 /** @import { Frame } from './sse.js' */
 /** @import { Watchdog } from './watchdog.js' */
@@ -74,7 +74,7 @@ async function readFrames(response, { onFrame, watchdog }) {
     const { value, done } = await reader.read();
     if (done) return { reason: 'ended', retry };
     const frames = parser.push(value);
-    watchdog.feed(frames.some((frame) => frame.id !== null && frame.data === null));
+    watchdog.feed(frames.some(isCursor));
     for (const frame of frames) {
       retry = frame.retry ?? retry;
       onFrame(frame);

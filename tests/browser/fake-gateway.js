@@ -114,7 +114,7 @@ export class FakeGateway {
     const after = request.headers['last-event-id'];
     const date = new Date(Date.now() + this.clock).toUTCString();
     response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', date });
-    response.write(`id: ${after ?? this.cursor}\n\n`);
+    response.write(`event: cursor\ndata:\nid: ${after ?? this.cursor}\n\n`);
     if (after) for (const { position, text } of this.log) if (position > Number(after.slice(1))) response.write(text);
     this.streams.add(response);
     const beat = setInterval(() => response.write(`id: ${this.cursor}\n\n`), this.heartbeat);
@@ -195,7 +195,7 @@ export function approvalDecided({ task, step, digest = DIGEST, decision = 'appro
 
 /** A frame of server-sent events. */
 export function frame(cursor, event) {
-  return `id: ${cursor}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
+  return `event: ${event.type}\ndata: ${JSON.stringify(event)}\nid: ${cursor}\n\n`;
 }
 
 /** An RFC 9457 answer. */

@@ -114,6 +114,7 @@ impl EventStream {
             match line.split_once(": ") {
                 Some(("id", id)) => self.cursor = id.to_owned(),
                 Some(("event", event)) => frame.event = event.to_owned(),
+                None if line == "data:" => assert_eq!(frame.event, "cursor"),
                 Some(("data", data)) => frame.data = serde_json::from_str(data).unwrap(),
                 Some(("retry", time)) => self.retry = time.parse().ok(),
                 _ => assert!(line.is_empty(), "{line:?}"),

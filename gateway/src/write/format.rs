@@ -96,6 +96,14 @@ impl Format {
         }
     }
 
+    /// The client's cursor as a sign of life.
+    pub fn heartbeat(self, cursor: Cursor) -> Bytes {
+        match self.encoding() {
+            None => self.wrap(sse::heartbeat(cursor)),
+            Some(_) => self.cursor(cursor),
+        }
+    }
+
     /// A gap.
     pub fn gap(self, reason: GapReason) -> Bytes {
         match self.encoding() {
