@@ -81,7 +81,9 @@ impl Cluster {
             key: key.clone(),
             backplane: self.test_backplane.backplane(environment, Role::Gateway),
         });
-        let config = GatewayConfig { listen: ([127, 0, 0, 1], 0).into(), grace: Duration::from_secs(1), ..config };
+        let on_any = config.listen == GatewayConfig::default().listen;
+        let listen = if on_any { ([127, 0, 0, 1], 0).into() } else { config.listen };
+        let config = GatewayConfig { listen, grace: Duration::from_secs(1), ..config };
         let readiness = Readiness::default();
         let gateway = Gateway::bind(config, served.collect(), self.storage.clone(), false, &readiness).unwrap();
         let url = format!("http://{}", gateway.address().unwrap());
