@@ -3,6 +3,7 @@
 import { Api } from './api.js';
 import { CursorStore } from './cursor-store.js';
 import { EventFilter } from './event-filter.js';
+import { keepFresh } from './fresh-token.js';
 import { RetryPolicy } from './retry-policy.js';
 import { ServerClock } from './server-clock.js';
 import { isCursor } from './sse.js';
@@ -207,7 +208,10 @@ export class Connection extends EventTarget {
       cursor: this.cursor,
       signal,
       watchdog: this.#watchdog,
-      onDate: (date) => this.#clock.answer(date),
+      onHead: (headers, ended) => {
+        this.#clock.answer(headers.get('date'));
+        this.#keepFresh(token, headers.get('bellwire-stream'), ended);
+      },
       onFrame: (frame) => {
         start ||= performance.now();
         this.#setLive();
@@ -216,6 +220,18 @@ export class Connection extends EventTarget {
     });
     if (end.reason === 'unauthorised') await this.#tokens.invalidate(token);
     return { ...end, duration: start ? performance.now() - start : 0 };
+  }
+
+  /** @param {string} token @param {string | null} name of the stream; older gateways give it none @param {AbortSignal} signal */
+  #keepFresh(token, name, signal) {
+    if (!name) return;
+    const next = async (/** @type {string} */ old) => {
+      await this.#tokens.invalidate(old);
+      const fresh = await this.#tokens.get();
+      this.#identify(fresh);
+      return fresh;
+    };
+    keepFresh({ events: this.#url, name, token, next, now: () => this.now(), signal });
   }
 
   #setLive() {

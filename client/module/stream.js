@@ -22,7 +22,7 @@ import { isCursor, SseParser } from './sse.js';
  * @property {AbortSignal} signal ends the stream
  * @property {Watchdog} watchdog ends a silent stream
  * @property {(frame: Frame) => void} onFrame
- * @property {(date: string | null) => void} [onDate] the time on the gateway's clock when it answered, if it says so
+ * @property {(headers: Headers, signal: AbortSignal) => void} [onHead] the head of the answer, and the end of what follows it
  */
 
 /**
@@ -38,7 +38,7 @@ export async function readStream(request) {
   request.watchdog.start(() => stop.abort('silent'));
   try {
     const response = await open(request, stop.signal);
-    request.onDate?.(response.headers.get('date'));
+    request.onHead?.(response.headers, stop.signal);
     return isStream(response) ? await readFrames(response, request) : await readRefusal(response);
   } catch (error) {
     if (stop.signal.aborted) return { reason: stop.signal.reason };

@@ -8,7 +8,7 @@
 //!   [`routes`]: all routes, by their `path`; [`origins`]: the pages that may use them; `dev_host`: the hosts that
 //!   `bellwire dev` answers to
 //! - [`caller`]: the user of a request; [`token`]: the access token that proves it; [`user_permits`]: how much of what is
-//!   there for all one user may have; [`counted_caller`]: how many requests at once;
+//!   there for all one user may have; [`counted_caller`]: how many requests at once; `renewal`: a connection goes on with a newer token;
 //!   `rate_limit`, `user_rates`: how often, and how many bytes a second
 //! - [`api`]: publishing, tasks, approvals, files, and their description; `expiry`: removes old files
 //! - [`hub`]: clients of SignalR
@@ -34,6 +34,7 @@ pub mod origins;
 mod path;
 pub mod pod;
 mod rate_limit;
+mod renewal;
 pub mod routes;
 pub mod run;
 pub mod server;

@@ -14,7 +14,7 @@ use crate::{
         publish, task_routes,
     },
     dev_host,
-    hub::{negotiate, routes as hub},
+    hub::{negotiate, refresh, routes as hub},
     path,
     pod::Pod,
 };
@@ -41,6 +41,7 @@ pub fn routes(pod: Pod) -> Router {
 fn services() -> Router<Pod> {
     Router::new()
         .route("/events", get(event_stream::stream).head(event_stream::head))
+        .route("/events/refresh", post(refresh::refresh_stream))
         .route("/api/events", post(publish::publish))
         .route("/api/tasks", post(task_routes::start).get(task_routes::list))
         .route("/api/tasks/{id}", get(task_routes::show).delete(task_routes::cancel))
@@ -51,7 +52,7 @@ fn services() -> Router<Pod> {
         .route("/api/openapi.json", get(openapi::document))
         .route("/hub", get(hub::connect).post(hub::post).delete(hub::delete))
         .route("/hub/negotiate", post(negotiate::negotiate))
-        .route("/hub/refresh", post(hub::refresh))
+        .route("/hub/refresh", post(refresh::refresh))
         .fallback(async |uri: Uri| Problem::not_found(format!("there is nothing at {}", uri.path())))
         .method_not_allowed_fallback(method_not_allowed)
 }

@@ -34,6 +34,8 @@ export class FakeGateway {
   streams = new Set();
   /** The headers of each request for `/events`, in order. */
   streamRequests = [];
+  /** Which stream was given which token. */
+  refreshes = [];
   /** Every other request, as `METHOD path`. */
   requests = [];
   tasks = [];
@@ -46,6 +48,8 @@ export class FakeGateway {
   decisions = [];
   /** The headers and body of every start. */
   starts = [];
+  /** Takes no newer token for a stream. */
+  refuses = false;
   /** Milliseconds that its clock is ahead. */
   clock = 0;
   /** Milliseconds between two heartbeats. */
@@ -95,6 +99,7 @@ export class FakeGateway {
   async #handle(request, response) {
     const { pathname } = new URL(request.url, this.url);
     if (pathname === '/events') return this.#events(request, response);
+    if (pathname === '/events/refresh') return this.#refresh(request, response);
     if (pathname === '/blank') return html(response, '<!doctype html><meta charset="utf-8"><title>blank</title><body></body>');
     if (pathname === '/' || pathname.startsWith('/client/')) return this.#file(pathname, response);
     this.requests.push(`${request.method} ${pathname}`);
@@ -113,7 +118,8 @@ export class FakeGateway {
   open(request, response) {
     const after = request.headers['last-event-id'];
     const date = new Date(Date.now() + this.clock).toUTCString();
-    response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', date });
+    const name = `stream ${this.streamRequests.length}`;
+    response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', date, 'bellwire-stream': name });
     response.write(`event: cursor\ndata:\nid: ${after ?? this.cursor}\n\n`);
     if (after) for (const { position, text } of this.log) if (position > Number(after.slice(1))) response.write(text);
     this.streams.add(response);
@@ -122,6 +128,13 @@ export class FakeGateway {
       clearInterval(beat);
       this.streams.delete(response);
     });
+  }
+
+  #refresh(request, response) {
+    const id = new URL(request.url, this.url).searchParams.get('id');
+    this.refreshes.push({ method: request.method, id, authorization: request.headers.authorization });
+    if (this.refuses) return problem(response, 404, 'there is no such stream');
+    json(response, 200, {});
   }
 
   async #file(pathname, response) {

@@ -27,6 +27,8 @@ pub struct EventStream {
     pub cursor: String,
     /// The last `retry:`.
     pub retry: Option<u64>,
+    /// By which it is given a newer token.
+    pub name: String,
 }
 
 impl EventStream {
@@ -43,8 +45,9 @@ impl EventStream {
     async fn read_first(response: reqwest::Response) -> Self {
         assert_eq!(response.status(), 200, "{}", response.text().await.unwrap());
         assert_eq!(response.headers()["content-type"], "text/event-stream");
-        let mut browser =
-            Self { bytes: Box::pin(response.bytes_stream()), rest: String::new(), cursor: String::new(), retry: None };
+        let name = response.headers()["bellwire-stream"].to_str().unwrap().to_owned();
+        let bytes = Box::pin(response.bytes_stream());
+        let mut browser = Self { bytes, rest: String::new(), cursor: String::new(), retry: None, name };
         while browser.cursor.is_empty() {
             browser.read().await.expect("a cursor comes first");
         }

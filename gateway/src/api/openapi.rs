@@ -15,7 +15,7 @@ use utoipa::{
 
 use super::{approvals, event_stream, files, functions, publish, task_routes};
 use crate::{
-    hub::{negotiate, routes as hub},
+    hub::{negotiate, refresh},
     pod::Pod,
 };
 
@@ -25,7 +25,7 @@ use crate::{
     paths(
         event_stream::stream, publish::publish, task_routes::start, task_routes::list, task_routes::show,
         task_routes::cancel, files::upload, files::download, files::delete, functions::list, approvals::list,
-        approvals::answer, negotiate::negotiate, hub::refresh,
+        approvals::answer, negotiate::negotiate, refresh::refresh, refresh::refresh_stream,
     ),
     modifiers(&Bearer),
 )]

@@ -19,7 +19,7 @@ use tungstenite::{
 
 use super::{
     close_reason::CloseReason,
-    registry::{Refresh, WebSocketLease},
+    registry::{Refresh, RefreshLease},
     session::{Session, largest_message},
     transport::send_close,
 };
@@ -40,7 +40,7 @@ const READS_AT_ONCE: u8 = 8;
 const FRAMES_AT_ONCE: usize = 16;
 
 /// Serves a client's socket to its end.
-pub(super) async fn run(socket: TcpStream, early: Bytes, mut session: Session, lease: Option<WebSocketLease>) {
+pub(super) async fn run(socket: TcpStream, early: Bytes, mut session: Session, lease: Option<RefreshLease>) {
     let queue = session.caller.environment.write_queue.clone();
     let writer = ConnectionWriter::open(socket, Format::HubJsonWebSocket, &queue);
     let largest = largest_message(&session.pod);
@@ -73,7 +73,7 @@ async fn serve(
     writer: &Arc<ConnectionWriter>,
     frames: &mut WebSocketContext,
     session: &mut Session,
-    lease: Option<&WebSocketLease>,
+    lease: Option<&RefreshLease>,
 ) -> CloseReason {
     let mut may_read = true;
     loop {
@@ -116,7 +116,7 @@ async fn serve(
 }
 
 /// The next access token that comes beside the socket; never, for a client that has not negotiated.
-async fn next_refresh(lease: Option<&WebSocketLease>) -> Refresh {
+async fn next_refresh(lease: Option<&RefreshLease>) -> Refresh {
     match lease {
         Some(lease) => lease.next().await,
         None => pending().await,

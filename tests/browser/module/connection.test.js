@@ -45,6 +45,36 @@ test('the token travels in the header and never in a URL', async () => {
   assert.ok(urls.length > 0 && urls.every((url) => !url.includes(secret)));
 });
 
+/** Listens with a token that ends in two seconds, and then with others that do not. */
+async function listenForTwoSeconds(more = {}) {
+  await page.evaluate(async ([first, more]) => {
+    const { connect } = await import('/client/bellwire.js');
+    const tokens = [first];
+    window.connection = connect({ url: location.origin, token: () => tokens.shift() ?? more });
+    window.states = [];
+    connection.addEventListener('state', ({ detail }) => states.push(detail.state));
+  }, [token({ exp: Math.floor(Date.now() / 1000) + 2 }), token(more)]);
+  await inState(page, 'live');
+}
+
+test('an open stream is given a fresh token before its own ends, and goes on', async () => {
+  await listenForTwoSeconds({ jti: 'later' });
+  const [refresh] = await until(() => gateway.refreshes, (all) => all.length > 0);
+  assert.deepEqual(refresh, { method: 'POST', id: 'stream 1', authorization: `Bearer ${token({ jti: 'later' })}` });
+  assert.equal(gateway.streamRequests.length, 1);
+  assert.deepEqual(await page.evaluate(() => states), ['connecting', 'live']);
+});
+
+test('a fresh token that the gateway does not take for a stream is used when the stream has ended', async () => {
+  gateway.refuses = true;
+  await listenForTwoSeconds({ jti: 'later' });
+  await until(() => gateway.refreshes, (all) => all.length > 0);
+  gateway.endStreams('retry: 1\n\n');
+  await streamsRequested(2);
+  assert.equal(gateway.streamRequests[1].authorization, `Bearer ${token({ jti: 'later' })}`);
+  assert.equal(gateway.refreshes.length, 1);
+});
+
 test('an event that comes twice is told once', async () => {
   await listen(page, { token: token() });
   await inState(page, 'live');
