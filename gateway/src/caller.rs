@@ -16,7 +16,7 @@ use crate::{
     dispatch::registry::Recipient,
     lock::lock,
     pod::{EnvironmentState, Pod, PodState},
-    sockets::SocketUse,
+    sockets::RequestUse,
     token::{Claims, Jwt, TokenError, selection::select_environment},
     user_permits::{NoPermit, UserPermit},
 };
@@ -138,7 +138,7 @@ impl FromRequestParts<Pod> for Caller {
         let name = select_environment(&jwt, keys).map_err(|error| refuse(None, error))?;
         let environment = pod.environments[name].clone();
         let claims = environment.key.verify_jwt(&jwt, name).map_err(|error| refuse(Some(name), error))?;
-        if parts.extensions.get::<SocketUse>().is_some_and(|socket| !socket.begin_request()) {
+        if parts.extensions.get::<RequestUse>().is_some_and(|request| !request.begin()) {
             return Err(Problem::unavailable("this connection is being closed to make room; connect again"));
         }
         Ok(Self::from_claims(environment, claims))

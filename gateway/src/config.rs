@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::{
     client_address::{ClientAddress, Network},
+    connection::tls::TlsConfig,
     dispatch::{dispatcher::Bounds, lost_workers::LostWorkerTiming},
     list,
     origins::Origins,
@@ -99,6 +100,11 @@ pub struct GatewayConfig {
     /// it. With `proxy-protocol` each connection of theirs must begin with its header. None.
     #[serde(deserialize_with = "list::list")]
     pub trusted_proxies: Vec<Network>,
+    /// `BELLWIRE_GATEWAY__STREAMS_PER_CONNECTION`: most requests and streams that are under way at once on a connection of
+    /// HTTP/2. `256`.
+    pub streams_per_connection: NonZeroU32,
+    /// `[gateway.tls]`: with it the port speaks TLS. None.
+    pub tls: Option<TlsConfig>,
     /// The times of the watch for tasks whose worker is lost; no setting.
     #[serde(skip)]
     pub lost: LostWorkerTiming,
@@ -136,6 +142,8 @@ impl Default for GatewayConfig {
             allowed_headers: Vec::new(),
             client_address: ClientAddress::default(),
             trusted_proxies: Vec::new(),
+            streams_per_connection: NonZeroU32::MIN.saturating_add(255),
+            tls: None,
             lost: LostWorkerTiming::default(),
         }
     }

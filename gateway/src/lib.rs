@@ -4,8 +4,8 @@
 //!
 //! - [`run`]: a process from its settings to its end; [`config`]: `[gateway]`
 //! - [`start`]: the tasks of each environment; [`pod`]: the state that requests see
-//! - [`server`]: the port and its connections; [`sockets`]: how many of them; [`client_address`]: who is behind a proxy;
-//!   [`routes`]: all routes, by their `path`; [`origins`]: the pages that may use them; `dev_host`: the hosts that
+//! - [`server`]: the port; [`connection`]: each of its connections, over HTTP/1.1, HTTP/2 and TLS; [`sockets`]: how many of
+//!   them; [`client_address`]: who is behind a proxy; [`routes`]: all routes, by their `path`; [`origins`]: the pages that may use them; `dev_host`: the hosts that
 //!   `bellwire dev` answers to
 //! - [`caller`]: the user of a request; [`token`]: the access token that proves it; [`user_permits`]: how much of what is
 //!   there for all one user may have; [`counted_caller`]: how many requests at once;
@@ -21,6 +21,7 @@ pub mod api;
 pub mod caller;
 pub mod client_address;
 pub mod config;
+mod connection;
 pub mod counted_caller;
 mod dev_host;
 pub mod dispatch;
@@ -45,6 +46,7 @@ mod user_rates;
 pub mod write;
 
 pub use config::GatewayConfig;
+pub use connection::tls::TlsConfig;
 pub use run::serve;
 pub use server::Gateway;
 pub use start::ServedEnvironment;

@@ -32,15 +32,16 @@ pub struct EventStream {
 impl EventStream {
     /// Connects and waits for the first cursor.
     pub async fn connect(base: &str, token: &str, after: Option<&str>) -> Self {
-        Self::read_first(Self::ask(base, token, after).await).await
+        Self::of(Self::ask(base, token, after).await).await
     }
 
     /// Connects to an address as it is written, and waits for the first cursor.
     pub async fn open(url: &str, token: &str) -> Self {
-        Self::read_first(reqwest::Client::new().get(url).bearer_auth(token).send().await.unwrap()).await
+        Self::of(reqwest::Client::new().get(url).bearer_auth(token).send().await.unwrap()).await
     }
 
-    async fn read_first(response: reqwest::Response) -> Self {
+    /// Reads an answer, and waits for the first cursor.
+    pub async fn of(response: reqwest::Response) -> Self {
         assert_eq!(response.status(), 200, "{}", response.text().await.unwrap());
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         let mut browser =

@@ -78,7 +78,7 @@ pub async fn stream(
     caller.environment.available()?;
     let permit = caller.connection_permit(&pod)?;
     let subscription = caller.environment.dispatch.subscribe(caller.recipient.clone(), after).await?;
-    let format = if version == Version::HTTP_10 { Format::Plain } else { Format::PlainChunked };
+    let format = Format::plain(version);
     let timer = ConnectionTimer::new(&pod.config, &pod.draining, caller.claims.expires());
     let queue = caller.environment.write_queue.clone();
     takeover.on_socket(move |socket, _| async move {

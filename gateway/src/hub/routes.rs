@@ -111,10 +111,7 @@ fn stream_events(
     caller.environment.available()?;
     let token = query.token(&caller)?;
     let after = query.after()?;
-    let format = match version {
-        Version::HTTP_10 => Format::HubJsonStream,
-        _ => Format::HubJsonStreamChunked,
-    };
+    let format = Format::hub_stream(version);
     let session = Session::new(pod, caller, after)?;
     // Registered before the head is sent: once it has that, the client posts its handshake.
     let lease = pod.clients.register(token.id);
