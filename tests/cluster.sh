@@ -11,6 +11,7 @@
 #   BELLWIRE_TEST_CONFIG         the settings file of all
 #   BELLWIRE_TEST_WORKER_URL     the broker, as the imports worker's own user
 #   BELLWIRE_TEST_PUBLISHER_URL  the broker, as the user of plain publishers
+#   BELLWIRE_TEST_GATEWAY_URL    the broker, as the user of gateways, and their program: BELLWIRE_TEST_GATEWAY
 # The binaries are taken from where cargo puts them; build them first.
 set -euo pipefail
 
@@ -119,6 +120,7 @@ gateway_url=$(broker_as bellwire.dev.gateway "$gateway_password")
 BELLWIRE_TEST_WORKER_URL=$(broker_as bellwire.dev.worker.imports "$worker_password")
 BELLWIRE_TEST_PUBLISHER_URL=$(broker_as bellwire.dev.publisher "$publisher_password")
 export BELLWIRE_TEST_WORKER_URL BELLWIRE_TEST_PUBLISHER_URL
+export BELLWIRE_TEST_GATEWAY_URL=$gateway_url BELLWIRE_TEST_GATEWAY=$programs/bellwire-gateway
 
 first_admin=127.0.0.1:$(free_port) second_admin=127.0.0.1:$(free_port)
 declare -A worker_admins=()
