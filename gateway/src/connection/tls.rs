@@ -91,7 +91,7 @@ impl Tls {
     }
 
     /// Shakes hands with a client. One that speaks without TLS is told so.
-    pub(super) async fn accept(&self, mut tcp: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+    pub(super) async fn accept(&self, tcp: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         let accepted = timeout(HANDSHAKE_TIMEOUT, async {
             let mut first = [0];
             tcp.peek(&mut first).await?;
@@ -165,10 +165,15 @@ impl Files {
             .map_err(|error| anyhow!("the key is of no kind that can be used: {error}"))
             .with_context(of_key)?;
         let certified = CertifiedKey::new(chain, key);
-        certified
-            .keys_match()
-            .map_err(|error| anyhow!("it is not the key of the certificate in certificate_file: {error}"))
-            .with_context(of_key)?;
+        match certified.keys_match() {
+            Ok(()) => {}
+            Err(rustls::Error::InconsistentKeys(_)) => {
+                return Err(anyhow!("it is not the key of the certificate in certificate_file").context(of_key()));
+            }
+            Err(error) => {
+                return Err(anyhow!("its first certificate cannot be used: {error}").context(of_certificate()));
+            }
+        }
         tell_expiry(&config.certificate_file, expires);
         Ok(certified)
     }

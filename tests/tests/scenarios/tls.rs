@@ -52,7 +52,7 @@ fn make_expired(folder: &Path) {
     let at = folder.display();
     let settings = format!(
         "[ca]\ndefault_ca = own\n[own]\ndatabase = {at}/index\nserial = {at}/serial\nnew_certs_dir = {at}\ndefault_md = sha256\n\
-         policy = any\n[any]\ncommonName = supplied\n"
+         policy = any\nx509_extensions = own_names\n[any]\ncommonName = supplied\n[own_names]\nsubjectAltName = DNS:localhost\n"
     );
     std::fs::write(folder.join("ca.conf"), settings).unwrap();
     std::fs::write(folder.join("index"), "").unwrap();
