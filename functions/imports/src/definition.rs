@@ -7,5 +7,6 @@
 
 pub(crate) mod folder;
 pub(crate) mod parse;
+pub(crate) mod question;
 pub(crate) mod rule;
 pub(crate) mod spec;

@@ -8,14 +8,19 @@ use std::{
 use async_trait::async_trait;
 use model::Kind;
 use runtime::{Completion, Context, DatabaseConfig, Failure, Function, catalogue::Offer};
+use serde::Serialize;
 
 use crate::{
     config::ImportsConfig,
     definition::{folder::Definitions, spec::ImportSpec},
     input::Input,
     output::{self, Output},
+    preview::{self, Preview},
     read::{source::FileSource, unpack::UnpackLimit, values::ValueLimit},
-    schema::plan::{Layout, Limits, Plan},
+    schema::{
+        limits::Limits,
+        plan::{Layout, Plan},
+    },
     write::{
         database::TableDatabase,
         load::{LoadJob, LoadOutcome, RowSource},
@@ -29,6 +34,21 @@ pub struct Imports {
     config: ImportsConfig,
     definitions: Definitions,
     database: TableDatabase,
+}
+
+/// The result of an import, or of a look at its file.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Outcome {
+    /// The file is imported.
+    Imported(Output),
+    /// Nothing is imported.
+    Preview(Preview),
+}
+
+fn imported(output: Output) -> Completion<Outcome> {
+    let Completion { output, toast } = output::completion(output);
+    Completion { output: Outcome::Imported(output), toast }
 }
 
 /// A wrong setting or definition.
@@ -94,7 +114,7 @@ impl Imports {
 #[async_trait]
 impl Function for Imports {
     type Input = Input;
-    type Output = Output;
+    type Output = Outcome;
 
     fn kind(&self) -> Kind {
         "imports".parse().expect("it is a kind's name")
@@ -112,16 +132,21 @@ impl Function for Imports {
         self.config.deadline
     }
 
-    async fn run(&self, context: &Context, input: Input) -> Result<Completion<Output>, Failure> {
+    async fn run(&self, context: &Context, input: Input) -> Result<Completion<Outcome>, Failure> {
         let mut started = Instant::now();
         if let Some(output) = self.database.earlier_output(context.task).await? {
-            return Ok(output::completion(output));
+            return Ok(imported(output));
         }
+        let is_preview = input.preview;
         let spec = Arc::new(ImportSpec::resolve(input, &self.definitions, &self.config, context)?);
         let mut plan = Plan::from_sample(context, &spec, self.limits()).await?;
+        if is_preview {
+            let Completion { output, toast } = preview::preview(context, &spec, plan, self.limits()).await?;
+            return Ok(Completion { output: Outcome::Preview(output), toast });
+        }
         loop {
             match self.load(context, &spec, plan.clone(), started).await? {
-                LoadOutcome::Done(output) => return Ok(output::completion(output)),
+                LoadOutcome::Done(output) => return Ok(imported(output)),
                 // Each time a type gets wider or a column is added, of which there are few, so this ends.
                 LoadOutcome::TypesChanged { mapping, started: moved } => {
                     plan.mapping = mapping;

@@ -7,15 +7,17 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     column::{Column, Value},
     definition::{parse::Definition, spec::ImportSpec},
-    input::{Compression, Format},
+    options::{Compression, Format},
     read::{
         row::RowReader,
         unpack::UnpackLimit,
         values::{ValueCount, ValueLimit},
     },
     schema::{
+        limits::Limits,
         mapping::{ColumnLimit, ColumnMapping},
-        plan::{Layout, Limits, Plan, TextRows},
+        plan::{Layout, Plan},
+        text_plan::TextRows,
     },
     write::load::{RowOutcome, RowSink, write_row},
 };

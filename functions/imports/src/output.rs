@@ -7,7 +7,7 @@ use model::{
 use runtime::Completion;
 use serde::{Deserialize, Serialize};
 
-use crate::column::Column;
+use crate::{column::Column, read::detect::Certainty};
 
 /// The result of an import.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,6 +24,9 @@ pub struct Output {
     pub bytes: u64,
     /// The encoding: `utf-8`, `windows-1252`, …
     pub encoding: String,
+    /// How sure it is that this is the encoding.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certainty: Option<Certainty>,
     /// The character between fields, or `tab`; the format, `jsonl` or `xlsx`, where it has none.
     pub delimiter: String,
     /// The definition by which it was imported.
@@ -32,6 +35,9 @@ pub struct Output {
     /// The file's columns that the definition does not have, and that were not imported; the first fifty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ignored: Vec<String>,
+    /// What was found out of the file and is not what most files have: a header further down, commas before fractions, ….
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// The rows that were not imported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejected: Option<RejectedRows>,
@@ -75,6 +81,9 @@ pub(crate) fn completion(output: Output) -> Completion<Output> {
         body = format!("{body}; {} {verb} rejected", count(rejected.rows, "row"));
         toast.level = Level::Warning;
         toast.action = Some(Action { label: "Download rejected rows".to_owned(), href: rejected.href.clone() });
+    }
+    if output.certainty == Some(Certainty::Guess) {
+        body = format!("{body}; read as {}, which is a guess", output.encoding);
     }
     toast.body = Some(body);
     Completion { output, toast }

@@ -14,8 +14,12 @@ use toml::Spanned;
 use crate::{
     column::ColumnType,
     column_names,
-    definition::rule::{Bound, Rule},
-    input::{FileOptions, Mode, TableName},
+    definition::{
+        question::Question,
+        rule::{Bound, Rule},
+    },
+    input::{Mode, TableName},
+    options::FileOptions,
 };
 
 /// Bytes that a compiled pattern may take.
@@ -37,6 +41,8 @@ pub(crate) struct Definition {
     pub(crate) key: Vec<String>,
     pub(crate) allow: Vec<String>,
     pub(crate) file: FileOptions,
+    /// The options of reading a file that its form asks for.
+    pub(crate) ask: Vec<Question>,
     /// The table's columns; if empty, they are inferred from the file.
     pub(crate) columns: Arc<[DeclaredColumn]>,
 }
@@ -72,6 +78,8 @@ struct DefinitionFile {
     #[serde(default)]
     file: FileOptions,
     #[serde(default)]
+    ask: Vec<Spanned<Question>>,
+    #[serde(default)]
     column: Vec<Spanned<ColumnEntry>>,
 }
 
@@ -98,6 +106,10 @@ impl Definition {
         let columns = check.columns(file.column);
         let key = check.key(file.key, file.mode, &file.modes, &columns);
         let allow = file.allow.into_iter().map(|entry| check.allow(entry)).collect();
+        let ask = file.ask.into_iter().map(|question| check.ask(question, &file.file)).collect();
+        if let Some(reason) = file.file.contradiction() {
+            check.fault(0..0, format!("file.{reason}"));
+        }
         if !check.faults.is_empty() {
             return Err(check.faults);
         }
@@ -112,6 +124,7 @@ impl Definition {
             key,
             allow,
             file: file.file,
+            ask,
             columns: columns.into(),
         })
     }
@@ -140,6 +153,7 @@ impl Definition {
                 hint: String::new(),
             });
         }
+        fields.extend(self.ask.iter().map(|question| question.field()));
         Offer {
             name: self.name.clone(),
             title: self.title.clone(),
@@ -251,6 +265,15 @@ impl Check<'_> {
         key
     }
 
+    fn ask(&mut self, question: Spanned<Question>, options: &FileOptions) -> Question {
+        let at = question.span();
+        let question = question.into_inner();
+        if question.is_answered(options) {
+            self.fault(at, format!("ask: {:?} is said under [file] already", question.path()));
+        }
+        question
+    }
+
     fn allow(&mut self, entry: Spanned<String>) -> String {
         if let Err(reason) = check_allow(entry.get_ref()) {
             self.fault(entry.span(), reason);
@@ -261,7 +284,7 @@ impl Check<'_> {
 
 fn is_allowed(column_type: ColumnType, rule: &Rule, text: &str) -> bool {
     let read = column_type.read(text.as_bytes());
-    !text.is_empty() && read.is_some_and(|(text, value)| rule.violation(text, value).is_none())
+    !text.is_empty() && read.is_some_and(|(text, value)| rule.violation(&text, value).is_none())
 }
 
 /// A TOML value as the text of a field.

@@ -1,6 +1,6 @@
 //! Reads the whole file into a table, whatever the database.
 
-use std::{sync::Arc, time::Instant};
+use std::{borrow::Cow, sync::Arc, time::Instant};
 
 use model::TaskId;
 use runtime::Failure;
@@ -12,6 +12,7 @@ use crate::{
     definition::{rule::Rule, spec::ImportSpec},
     output::{Output, RejectedRows},
     read::{
+        detect::Certainty,
         row::{Row, RowReader},
         values::{ValueCount, ValueLimit},
         workbook::Workbook,
@@ -19,7 +20,8 @@ use crate::{
     schema::{
         inference::TypeInference,
         mapping::{ColumnMapping, MappedField},
-        plan::{Plan, TextRows},
+        plan::Plan,
+        text_plan::TextRows,
     },
     write::{
         quota::{Quota, WrittenBytes},
@@ -80,6 +82,7 @@ pub(crate) struct ReadSummary {
     pub(crate) rows: u64,
     pub(crate) rejected: Option<RejectedRows>,
     pub(crate) encoding: String,
+    pub(crate) certainty: Certainty,
 }
 
 impl LoadJob {
@@ -93,9 +96,11 @@ impl LoadJob {
             seconds: self.started.elapsed().as_millis() as f64 / 1000.0,
             bytes: self.plan.bytes,
             encoding: summary.encoding,
+            certainty: Some(summary.certainty),
             delimiter: self.plan.delimiter(),
             definition: self.spec.definition.clone(),
             ignored: mapping.ignored_fields(),
+            notes: self.plan.notes.clone(),
             href: summary.rejected.as_ref().map(|rejected| rejected.href.clone()),
             rejected: summary.rejected,
         }
@@ -159,7 +164,8 @@ fn read_rows(
         }
     }
     let rejected = rejected.finish(count)?;
-    Ok(ReadOutcome::Complete(ReadSummary { rows: count, rejected, encoding: rows.encoding_name() }))
+    let (encoding, certainty) = (rows.encoding_name(), rows.certainty());
+    Ok(ReadOutcome::Complete(ReadSummary { rows: count, rejected, encoding, certainty }))
 }
 
 /// The outcome of writing one row.
@@ -189,11 +195,11 @@ pub(crate) fn write_row(
         if !column.used {
             continue;
         }
-        let Some((text, value)) = column.inference.read(field, row.is_text(index)) else {
+        let Some((text, value)) = column.inference.read(field, row.kind(index), &column.notation) else {
             return Ok(match column.inference {
                 TypeInference::Fixed(column_type) => {
-                    let (name, value, expected) = (&column.name, preview(field), column_type.as_str());
-                    RowOutcome::Rejected(format!("column {name}: {value:?} is no {expected}"))
+                    let (name, reason) = (&column.name, column_type.mismatch(field));
+                    RowOutcome::Rejected(format!("column {name}: {reason}"))
                 }
                 TypeInference::Inferred(_) | TypeInference::Unknown => RowOutcome::DoesNotFit,
             });
@@ -205,7 +211,7 @@ pub(crate) fn write_row(
                 Err(reason) => return Ok(RowOutcome::Rejected(format!("column {}: {reason}", column.name))),
             },
         };
-        sink.put(at, text, value)?;
+        sink.put(at, &text, value)?;
         at += 1;
     }
     for default in &mapping.defaults {
@@ -218,11 +224,14 @@ pub(crate) fn write_row(
 /// The outcome of a row that has not as many fields as the file has names; `None` if it can be written all the same.
 fn check_field_count(row: &Row<'_>, mapping: &ColumnMapping) -> Option<RowOutcome> {
     let (has, known) = (row.len(), mapping.fields.len());
+    // Where nothing stands in a field, there is none: some programs end each row with a delimiter.
+    if has > known && !row.has_value_beyond(known) {
+        return None;
+    }
     if row.names.is_empty() || has < known {
         let s = if has == 1 { "" } else { "s" };
         return Some(RowOutcome::Rejected(format!("it has {has} field{s}, the header {known}")));
     }
-    // Names that other rows brought do not matter to a row without a value there.
     let (at, _) = row.fields().enumerate().skip(known).find(|(_, field)| !field.is_empty())?;
     Some(match mapping.accepts_new_fields() {
         true => RowOutcome::DoesNotFit,
@@ -237,13 +246,13 @@ fn check_field_count(row: &Row<'_>, mapping: &ColumnMapping) -> Option<RowOutcom
 fn apply_rule<'a>(
     column: &MappedField,
     rule: &'a Rule,
-    text: &'a [u8],
+    text: Cow<'a, [u8]>,
     value: Value,
-) -> Result<(&'a [u8], Value), String> {
+) -> Result<(Cow<'a, [u8]>, Value), String> {
     let default = rule.default.as_ref().filter(|_| value == Value::Null);
     let default = default.and_then(|default| column.inference.column_type().read(default.as_bytes()));
     let (text, value) = default.unwrap_or((text, value));
-    match rule.violation(text, value) {
+    match rule.violation(&text, value) {
         Some(reason) => Err(reason),
         None => Ok((text, value)),
     }

@@ -12,6 +12,7 @@ mod names;
 mod once;
 mod owners;
 mod quota;
+mod reading;
 mod real_files;
 mod rejected;
 mod schemas;
