@@ -10,6 +10,7 @@
 #   BELLWIRE_TEST_BROKER        a program: stop, start, restart or kill that node; its data stay
 #   BELLWIRE_TEST_DATABASE_URL  the database, as its owner
 #   BELLWIRE_TEST_DATASETS      the folder with real CSV files, where npm could fetch them
+#   BELLWIRE_TEST_READERS       a folder with pandas (venv/) and the CSV files of Python's packages (files/)
 #
 # A BELLWIRE_TEST_AMQP_URL or BELLWIRE_TEST_DATABASE_URL that is already set is used as it is.
 # Everything listens on 127.0.0.1, on free ports, and lives in one folder that is removed at the end.
@@ -56,6 +57,7 @@ trap 'exit 143' TERM HUP
 # Both at once: each takes seconds. What they found out comes back through a file of exports.
 [ -z "$start_broker" ] || { start_rabbitmq & starting+=($!); }
 [ -z "$start_database" ] || { start_postgresql & starting+=($!); }
+[ -z "$want_database" ] || [ -n "${BELLWIRE_TEST_READERS:-}" ] || { fetch_readers & starting+=($!); }
 fetch_datasets
 [ -z "$want_database" ] || install_packages tests/identity # The identity provider that scenarios start.
 for each in ${starting[@]+"${starting[@]}"}; do
@@ -66,4 +68,5 @@ for exports in "$folder"/*.exports; do
   [ ! -e "$exports" ] || . "$exports"
 done
 
+[ -z "$want_database" ] || export BELLWIRE_TEST_READERS="${BELLWIRE_TEST_READERS:-$(readers_folder)}"
 run_command "$@"

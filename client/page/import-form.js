@@ -12,6 +12,8 @@ import { byId, form, input, select } from './by-id.js';
 export function initImportForm(connection) {
   /** @type {File | null} */
   let file = null;
+  /** The file that was uploaded last: a preview and the import send it once. @type {{ file: File, key: string } | null} */
+  let uploaded = null;
   /** @type {AbortController | null} */
   let sending = null;
 
@@ -50,12 +52,22 @@ export function initImportForm(connection) {
     byId('upload-name').textContent = `Uploading ${file.name}`;
     try {
       showProgress(0);
-      const stored = await api.upload(file, { onProgress: showProgress, signal: sending.signal });
+      const isPreview = event.submitter === byId('look');
+      if (uploaded?.file !== file) {
+        const { key } = await api.upload(file, { onProgress: showProgress, signal: sending.signal });
+        uploaded = { file, key };
+      }
       const mode = select('mode').value;
       const key = mode === 'upsert' ? { key: parseColumns(input('key').value) } : {};
-      const task = { file: stored.key, table: input('table').value.trim(), mode, ...key };
-      await api.startTask('imports', task, { title: file.name });
-      file = null;
+      const preview = isPreview ? { preview: true } : {};
+      const task = { file: uploaded.key, table: input('table').value.trim(), mode, ...key, ...readingOptions(), ...preview };
+      await api.startTask('imports', task, { title: isPreview ? `Preview of ${file.name}` : file.name });
+      if (isPreview) {
+        showStep('chosen');
+        byId('start').focus();
+        return;
+      }
+      file = uploaded = null;
       input('file').value = '';
       showStep('drop');
       byId('file').focus();
@@ -66,6 +78,12 @@ export function initImportForm(connection) {
       sending = null;
     }
   };
+}
+
+/** What the person says of how the file is written. */
+function readingOptions() {
+  const said = ['encoding', 'delimiter', 'decimal', 'dates'].map((name) => [name, select(name).value]);
+  return Object.fromEntries(said.filter(([, value]) => value !== ''));
 }
 
 /** Accepts a file dropped anywhere on the page. @param {(file: File | undefined) => void} choose */

@@ -186,3 +186,19 @@ test('what a report and an import by definition came to is told in a few words',
   assert.equal(resultSummary({ rows: 1, ignored: ['a', 'b'] }), '1 row · 2 columns left out');
   assert.equal(resultSummary({ rows: 'x', columns: {}, seconds: null, ignored: 7, expires: 'soon', rejected: 3, steps: {} }), '');
 });
+
+test('a guessed encoding, what was found out of a file, and a preview are told', () => {
+  const notes = ['column price: a comma stands before fractions'];
+  assert.equal(resultSummary({ rows: 1, encoding: 'windows-1252', certainty: 'guess', notes }), `1 row · read as windows-1252, a guess\n${notes[0]}`);
+  assert.equal(resultSummary({ rows: 1, encoding: 'utf-8', certainty: 'certain', notes: 3 }), '1 row');
+  const preview = {
+    table: 't', encoding: 'utf-8', certainty: 'certain', notes,
+    columns: [{ name: 'day', type: 'date' }, { name: 'price', type: 'number' }],
+    first_rows: [['2026-12-31', '1.5'], [null, '2']],
+    first_rejected: [{ line: 4, reason: 'it has text after a closing quote' }],
+  };
+  assert.equal(
+    resultSummary(preview),
+    `Nothing is imported yet\nday date | price number\n2026-12-31 | 1.5\n | 2\nline 4: it has text after a closing quote\n${notes[0]}`,
+  );
+});
