@@ -22,7 +22,7 @@ pub enum ColumnType {
     Boolean,
     /// A whole number of 64 bits, without leading zeros or a plus.
     Integer,
-    /// A finite number that a double holds without loss: 17 digits, whole numbers 15.
+    /// A finite number that a double holds without loss: 17 digits, whole numbers 15, with an exponent any.
     Number,
     /// `2026-11-22`, or as the option `dates` says.
     Date,

@@ -154,8 +154,13 @@ pub(crate) fn parse_number(field: &[u8]) -> Option<f64> {
         let digits = exponent.strip_prefix(b"-").or(exponent.strip_prefix(b"+")).unwrap_or(exponent);
         !digits.is_empty() && digits.len() <= 4 && plain(digits)
     });
-    if !fits || !scaled || significant_digits(whole, part) > if part.is_none() && exponent.is_none() { 15 } else { 17 }
-    {
+    // A number with an exponent is a double from the start; of others a digit would be lost.
+    let most_digits = match (part, exponent) {
+        (_, Some(_)) => usize::MAX,
+        (Some(_), None) => 17,
+        (None, None) => 15,
+    };
+    if !fits || !scaled || significant_digits(whole, part) > most_digits {
         return None;
     }
     let value: f64 = std::str::from_utf8(field).ok()?.parse().ok()?;
@@ -164,10 +169,11 @@ pub(crate) fn parse_number(field: &[u8]) -> Option<f64> {
     (value.is_finite() && !vanished).then_some(value)
 }
 
-/// The number of digits from the first that is not 0.
+/// The number of digits from the first that is not 0, without zeros at the end of the fraction.
 fn significant_digits(whole: &[u8], part: Option<&[u8]>) -> usize {
-    let digits = whole.iter().chain(part.unwrap_or_default());
-    digits.skip_while(|digit| **digit == b'0').count()
+    let part = part.unwrap_or_default();
+    let part = &part[..part.iter().rposition(|digit| *digit != b'0').map_or(0, |last| last + 1)];
+    whole.iter().chain(part).skip_while(|digit| **digit == b'0').count()
 }
 
 #[cfg(test)]
@@ -193,6 +199,8 @@ mod tests {
         }
         assert!(parse_number(b"0.30000000000000004").is_some());
         assert!(parse_number(b"0.000000000000000000001").is_some());
+        assert_eq!(parse_number(b"1.510000000000000000e+02"), Some(151.0), "NumPy writes nineteen digits");
+        assert_eq!(parse_number(b"2.50000000000000000000"), Some(2.5));
         let lost = ["9007199254740993", "0.123456789012345678"];
         let strange = ["00.5", "1e999", "1e-999", "NaN", "inf", ".", "-", "1e", "1.2.3", "+1", "1e5.0", "--1", "e5"];
         for bad in lost.iter().chain(&strange) {
