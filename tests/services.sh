@@ -10,13 +10,14 @@
 #   BELLWIRE_TEST_BROKER        a program: stop, start, restart or kill that node; its data stay
 #   BELLWIRE_TEST_DATABASE_URL  the database, as its owner
 #   BELLWIRE_TEST_DATASETS      the folder with real CSV files, where npm could fetch them
+#   BELLWIRE_TEST_WORKBOOKS     the folder with real workbooks, and with openpyxl to read them by
 #
 # A BELLWIRE_TEST_AMQP_URL or BELLWIRE_TEST_DATABASE_URL that is already set is used as it is.
 # Everything listens on 127.0.0.1, on free ports, and lives in one folder that is removed at the end.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-for part in say ports install rabbitmq postgresql datasets run; do
+for part in say ports install rabbitmq postgresql datasets workbooks run; do
   # shellcheck source=/dev/null
   . "$root/tests/services/$part.sh"
 done
@@ -57,6 +58,7 @@ trap 'exit 143' TERM HUP
 [ -z "$start_broker" ] || { start_rabbitmq & starting+=($!); }
 [ -z "$start_database" ] || { start_postgresql & starting+=($!); }
 fetch_datasets
+[ -z "$want_database" ] || fetch_workbooks
 [ -z "$want_database" ] || install_packages tests/identity # The identity provider that scenarios start.
 for each in ${starting[@]+"${starting[@]}"}; do
   wait "$each" || fail "a service did not start; what it said is above"

@@ -22,6 +22,9 @@ export function initImportForm(connection) {
     byId('file-name').textContent = file.name;
     byId('file-size').textContent = sizeText(file.size);
     input('table').value = tableNameFor(file.name);
+    // Said of one file, and of no other.
+    input('sheet').value = '';
+    input('accept-rejected').checked = false;
     showError('');
     showStep('chosen');
     byId('start').focus();
@@ -53,7 +56,15 @@ export function initImportForm(connection) {
       const stored = await api.upload(file, { onProgress: showProgress, signal: sending.signal });
       const mode = select('mode').value;
       const key = mode === 'upsert' ? { key: parseColumns(input('key').value) } : {};
-      const task = { file: stored.key, table: input('table').value.trim(), mode, ...key };
+      const sheet = input('sheet').value.trim();
+      const task = {
+        file: stored.key,
+        table: input('table').value.trim(),
+        mode,
+        ...key,
+        ...(sheet && { sheet }),
+        ...(input('accept-rejected').checked && { accept_rejected: true }),
+      };
       await api.startTask('imports', task, { title: file.name });
       file = null;
       input('file').value = '';

@@ -18,7 +18,7 @@ function counted(count, one, many) {
  */
 export function resultSummary(result) {
   if (!result || typeof result !== 'object') return '';
-  const { rows, columns, seconds, table, ignored, expires } = result;
+  const { rows, columns, seconds, table, ignored, expires, sheet, other_sheets, emptied } = result;
   const rejected = rejectedRows(result);
   const columnCount = countOf(columns);
   const parts = [
@@ -26,7 +26,9 @@ export function resultSummary(result) {
     columnCount !== null && counted(columnCount, 'column', 'columns'),
     typeof table === 'string' && `in ${table}`,
     typeof seconds === 'number' && `${number.format(Math.round(seconds * 100) / 100)} s`,
+    typeof sheet === 'string' && Array.isArray(other_sheets) && other_sheets.length > 0 && `sheet ${sheet} of ${other_sheets.length + 1}`,
     rejected.count > 0 && `${number.format(rejected.count)} rejected`,
+    typeof emptied?.cells === 'number' && `${counted(emptied.cells, 'cell', 'cells')} without a value`,
     Array.isArray(ignored) && ignored.length > 0 && `${counted(ignored.length, 'column', 'columns')} left out`,
     typeof expires === 'string' && Number.isFinite(Date.parse(expires)) && `kept until ${day.format(new Date(expires))}`,
   ];

@@ -64,17 +64,18 @@ impl Imports {
         context: &Context,
         spec: &Arc<ImportSpec>,
         plan: Plan,
-        started: Instant,
+        (started, in_batches): (Instant, bool),
     ) -> Result<LoadOutcome, Failure> {
         let job = |plan: Plan, source| LoadJob {
             task: context.task,
             spec: spec.clone(),
             plan,
             source,
+            in_batches,
             values: ValueLimit { max_bytes: self.config.value_limit },
             quota: Quota { bytes: self.config.quota_per_user, tables: self.config.tables_per_user },
             written: WrittenBytes::default(),
-            rejected: RejectedRowsWriter::new(context, self.config.rejected_limit, self.config.rejected_bytes),
+            rejected: RejectedRowsWriter::new(context, self.config.rejected_bytes),
             stop: context.stop.clone(),
             started,
         };
@@ -119,12 +120,18 @@ impl Function for Imports {
         }
         let spec = Arc::new(ImportSpec::resolve(input, &self.definitions, &self.config, context)?);
         let mut plan = Plan::from_sample(context, &spec, self.limits()).await?;
+        let mut in_batches = false;
         loop {
-            match self.load(context, &spec, plan.clone(), started).await? {
+            match self.load(context, &spec, plan.clone(), (started, in_batches)).await? {
                 LoadOutcome::Done(output) => return Ok(output::completion(output)),
                 // Each time a type gets wider or a column is added, of which there are few, so this ends.
                 LoadOutcome::TypesChanged { mapping, started: moved } => {
                     plan.mapping = mapping;
+                    started = moved;
+                }
+                // Once, and what is refused then is rejected.
+                LoadOutcome::RowsRefused { started: moved } => {
+                    in_batches = true;
                     started = moved;
                 }
             }

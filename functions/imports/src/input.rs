@@ -1,6 +1,6 @@
 //! The input of an import, checked as it is read: an error here is shown with the path of its field.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use encoding_rs::Encoding;
 use schemars::JsonSchema;
@@ -35,9 +35,10 @@ pub struct Input {
     /// The compression of the file; detected if missing.
     #[serde(default)]
     pub compression: Option<Compression>,
-    /// The sheet of a workbook; its first one.
+    /// The sheet of a workbook: its name, several of which the first that is there counts, or its position from 1; the
+    /// first with a value if missing.
     #[serde(default)]
-    pub sheet: Option<String>,
+    pub sheet: Option<SheetChoice>,
     /// The character between two fields; detected if missing.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
@@ -46,6 +47,9 @@ pub struct Input {
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub encoding: Option<EncodingName>,
+    /// Imports the rows that fit, however many do not.
+    #[serde(default)]
+    pub accept_rejected: bool,
     /// The types of columns; the others are inferred. Rows that do not fit a type given here are rejected.
     #[serde(default)]
     pub columns: BTreeMap<String, ColumnType>,
@@ -60,11 +64,36 @@ pub(crate) struct FileOptions {
     /// The compression.
     pub compression: Option<Compression>,
     /// The sheet of a workbook.
-    pub sheet: Option<String>,
+    pub sheet: Option<SheetChoice>,
     /// The character between two fields.
     pub delimiter: Option<Delimiter>,
     /// The encoding.
     pub encoding: Option<EncodingName>,
+}
+
+/// Which sheet of a workbook.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "it is the name of a sheet, a list of names, or a position from 1")]
+pub enum SheetChoice {
+    /// The one at this place, from 1.
+    Position(usize),
+    /// The one of this name.
+    Name(String),
+    /// The first of these names that is there.
+    Names(Vec<String>),
+}
+
+impl fmt::Display for SheetChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Position(position) => write!(f, "at position {position}"),
+            Self::Name(name) => write!(f, "{:?}", preview(name.as_bytes())),
+            Self::Names(names) => {
+                let names: Vec<_> = names.iter().take(10).map(|name| format!("{:?}", preview(name.as_bytes()))).collect();
+                write!(f, "{}", names.join(" or "))
+            }
+        }
+    }
 }
 
 /// The treatment of existing rows.

@@ -9,7 +9,7 @@ use crate::{
     definition::{parse::Definition, spec::ImportSpec},
     input::{Compression, Format},
     read::{
-        row::RowReader,
+        row::{Row, RowReader},
         unpack::UnpackLimit,
         values::{ValueCount, ValueLimit},
     },
@@ -83,7 +83,7 @@ fn inspect_rows(
         values.add(&row)?;
         match write_row(&row, &mapping, &mut counted)? {
             RowOutcome::Written => {
-                counted.end_row()?;
+                counted.end_row(&row)?;
                 written += 1;
             }
             RowOutcome::Rejected(_) => {
@@ -113,7 +113,7 @@ impl RowSink for CountedBytes {
         Ok(())
     }
 
-    fn end_row(&mut self) -> Result<(), Failure> {
+    fn end_row(&mut self, _: &Row<'_>) -> Result<(), Failure> {
         self.written += std::mem::take(&mut self.row);
         Ok(())
     }

@@ -14,7 +14,10 @@ use toml::Spanned;
 use crate::{
     column::ColumnType,
     column_names,
-    definition::rule::{Bound, Rule},
+    definition::{
+        rejected::RejectedEntry,
+        rule::{Bound, Rule},
+    },
     input::{FileOptions, Mode, TableName},
 };
 
@@ -37,6 +40,8 @@ pub(crate) struct Definition {
     pub(crate) key: Vec<String>,
     pub(crate) allow: Vec<String>,
     pub(crate) file: FileOptions,
+    /// Rows that may be rejected before a person is asked, where they are not those of the settings.
+    pub(crate) rejected: RejectedEntry,
     /// The table's columns; if empty, they are inferred from the file.
     pub(crate) columns: Arc<[DeclaredColumn]>,
 }
@@ -71,6 +76,7 @@ struct DefinitionFile {
     allow: Vec<Spanned<String>>,
     #[serde(default)]
     file: FileOptions,
+    rejected: Option<Spanned<RejectedEntry>>,
     #[serde(default)]
     column: Vec<Spanned<ColumnEntry>>,
 }
@@ -97,6 +103,7 @@ impl Definition {
         let mut check = Check { source, faults: Vec::new() };
         let columns = check.columns(file.column);
         let key = check.key(file.key, file.mode, &file.modes, &columns);
+        let rejected = check.rejected(file.rejected);
         let allow = file.allow.into_iter().map(|entry| check.allow(entry)).collect();
         if !check.faults.is_empty() {
             return Err(check.faults);
@@ -112,6 +119,7 @@ impl Definition {
             key,
             allow,
             file: file.file,
+            rejected,
             columns: columns.into(),
         })
     }
@@ -140,6 +148,26 @@ impl Definition {
                 hint: String::new(),
             });
         }
+        if self.file.sheet.is_none() {
+            fields.push(Field {
+                path: "sheet".to_owned(),
+                title: "Sheet".to_owned(),
+                field_type: FieldType::Text,
+                default: None,
+                required: false,
+                choices: Vec::new(),
+                hint: "the name of a workbook's sheet, if not the first with values".to_owned(),
+            });
+        }
+        fields.push(Field {
+            path: "accept_rejected".to_owned(),
+            title: "Import although many rows do not fit".to_owned(),
+            field_type: FieldType::Boolean,
+            default: Some(json!(false)),
+            required: false,
+            choices: Vec::new(),
+            hint: String::new(),
+        });
         Offer {
             name: self.name.clone(),
             title: self.title.clone(),
@@ -249,6 +277,14 @@ impl Check<'_> {
             }
         }
         key
+    }
+
+    fn rejected(&mut self, entry: Option<Spanned<RejectedEntry>>) -> RejectedEntry {
+        let Some(entry) = entry else { return RejectedEntry::default() };
+        if entry.get_ref().share.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
+            self.fault(entry.span(), "rejected: the share is a number from 0 to 1, such as 0.05");
+        }
+        entry.into_inner()
     }
 
     fn allow(&mut self, entry: Spanned<String>) -> String {

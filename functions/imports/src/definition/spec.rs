@@ -11,6 +11,7 @@ use crate::{
     definition::{
         folder::Definitions,
         parse::{DeclaredColumn, Definition},
+        rejected::RejectedLimits,
     },
     input::{Compression, FileOptions, Format, Input, Mode, TableName},
 };
@@ -30,6 +31,8 @@ pub(crate) struct ImportSpec {
     pub(crate) owner: String,
     /// Set if the settings let everybody write to the table, whoever made it.
     pub(crate) shared: bool,
+    /// The rows that may be rejected; `None` if a person accepted any number.
+    pub(crate) rejected: Option<RejectedLimits>,
 }
 
 /// The columns as far as they are known before the file is read.
@@ -63,7 +66,7 @@ impl ImportSpec {
         if !context.is_allowed(&definition.allow) {
             return Err(forbidden());
         }
-        Self::from_definition(definition, input, context)
+        Self::from_definition(definition, input, config, context)
     }
 
     /// An import of any file, of which only this much is known.
@@ -79,6 +82,7 @@ impl ImportSpec {
             definition: None,
             owner: String::new(),
             shared: false,
+            rejected: None,
         })
     }
 
@@ -115,10 +119,16 @@ impl ImportSpec {
         let columns = ColumnSpec::Types(input.columns);
         let shared = config.shared_tables.iter().any(|pattern| pattern.matches(&table));
         let (key, owner) = (input.key, context.owner.clone());
-        Ok(Self { file: input.file, table, mode, key, options, columns, definition: None, owner, shared })
+        let rejected = (!input.accept_rejected).then(|| RejectedLimits::of(config));
+        Ok(Self { file: input.file, table, mode, key, options, columns, definition: None, owner, shared, rejected })
     }
 
-    fn from_definition(definition: &Arc<Definition>, input: Input, context: &Context) -> Result<Self, Failure> {
+    fn from_definition(
+        definition: &Arc<Definition>,
+        input: Input,
+        config: &ImportsConfig,
+        context: &Context,
+    ) -> Result<Self, Failure> {
         let name = &definition.name;
         let fixed = |field: &str| Failure::input(format!("{field}: the definition {name} says it; leave it out"));
         if input.table.is_some() {
@@ -141,8 +151,10 @@ impl ImportSpec {
         };
         let key = if mode == Mode::Upsert { definition.key.clone() } else { Vec::new() };
         let table = definition.table.clone();
+        let limits = RejectedLimits::of(config).overridden(definition.rejected);
+        let rejected = (!input.accept_rejected).then_some(limits);
         let (definition, owner) = (Some(name.clone()), context.owner.clone());
-        Ok(Self { file: input.file, table, mode, key, options, columns, definition, owner, shared: false })
+        Ok(Self { file: input.file, table, mode, key, options, columns, definition, owner, shared: false, rejected })
     }
 }
 
@@ -199,6 +211,7 @@ pub(crate) mod tests {
         let (table, mode) = (input.table.unwrap(), input.mode.unwrap_or_default());
         let columns = ColumnSpec::Types(input.columns);
         let (key, owner) = (input.key, "ada".to_owned());
-        ImportSpec { file: input.file, table, mode, key, options, columns, definition: None, owner, shared: false }
+        let (file, definition, rejected) = (input.file, None, None);
+        ImportSpec { file, table, mode, key, options, columns, definition, owner, shared: false, rejected }
     }
 }

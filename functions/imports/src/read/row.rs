@@ -2,7 +2,7 @@
 
 use runtime::Failure;
 
-use crate::read::text::TextReader;
+use crate::{output::EmptiedCells, read::text::TextReader};
 
 /// Bytes that one row may have.
 pub(crate) const MAX_ROW_BYTES: usize = 1024 * 1024;
@@ -13,6 +13,10 @@ pub(crate) trait RowReader {
     fn next_row(&mut self) -> Result<Option<Row<'_>>, Failure>;
     /// The name of the text's encoding.
     fn encoding_name(&self) -> String;
+    /// The cells so far that got no value, where the format has such.
+    fn emptied(&self) -> EmptiedCells {
+        EmptiedCells::default()
+    }
 }
 
 /// One row.

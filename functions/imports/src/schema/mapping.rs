@@ -180,7 +180,7 @@ impl ColumnMapping {
             let mut declared = self.declared.iter().flat_map(|declared| declared.iter());
             let column = match declared.find(|column| column.from == *field) {
                 Some(column) => declared_field(column, field),
-                None => undeclared_field(&name, field, true),
+                None => undeclared_field(&name, field, self.declared.is_none()),
             };
             self.defaults.retain(|default| default.column.name != column.name);
             self.fields.push(column);
@@ -237,6 +237,26 @@ impl ColumnMapping {
             column.name.clone_from(&existing.name);
         }
         true
+    }
+
+    /// Takes over the names and types of those columns of a table that an import created which hold the values so far.
+    pub(crate) fn take_over(&mut self, created: &[ExistingColumn]) {
+        for column in self.fields.iter_mut().filter(|column| column.used) {
+            let Some(existing) = find_column(created, &column.name) else { continue };
+            let needed = column.inference.column_type();
+            if let Accepts::Type(own) = existing.accepts
+                && own.accepts(needed)
+                && !matches!(column.inference, TypeInference::Fixed(_))
+            {
+                column.inference = TypeInference::Inferred(own);
+            }
+            column.name.clone_from(&existing.name);
+        }
+        for DefaultColumn { column, .. } in &mut self.defaults {
+            if let Some(existing) = find_column(created, &column.name) {
+                column.name.clone_from(&existing.name);
+            }
+        }
     }
 
     /// Takes over the names and types of an existing table, after which a row that does not fit is rejected.

@@ -18,7 +18,7 @@ use crate::{
         text::{TextEncoding, TextReader},
         unpack::{self, UnpackLimit},
         values::{ValueCount, ValueLimit},
-        workbook::Workbook,
+        workbook::{Workbook, WorkbookLimits},
     },
     schema::mapping::{ColumnLimit, ColumnMapping},
 };
@@ -107,7 +107,8 @@ impl Plan {
                 return Err(Failure::input("the file is a packed workbook; unpack it and import that"));
             }
             Format::Xlsx => {
-                let workbook = Workbook::copy(file, spec.options.sheet.clone(), limits.unpack, stop)?;
+                let read = WorkbookLimits { unpack: limits.unpack, columns: limits.columns.max, stop };
+                let workbook = Workbook::copy(file, spec.options.sheet.as_ref(), read)?;
                 let mapping = map_sheet(&workbook, spec, limits.columns, ValueCount::new(limits.values, bytes))?;
                 (Layout::Sheet(workbook), mapping)
             }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     column::{Value, preview},
     definition::{rule::Rule, spec::ImportSpec},
-    output::{Output, RejectedRows},
+    output::{EmptiedCells, Output, RejectedRows},
     read::{
         row::{Row, RowReader},
         values::{ValueCount, ValueLimit},
@@ -19,10 +19,11 @@ use crate::{
     schema::{
         inference::TypeInference,
         mapping::{ColumnMapping, MappedField},
-        plan::{Plan, TextRows},
+        plan::{Layout, Plan, TextRows},
     },
     write::{
         quota::{Quota, WrittenBytes},
+        refused::RefusedRow,
         rejected::RejectedRowsWriter,
     },
 };
@@ -33,6 +34,8 @@ pub(crate) struct LoadJob {
     pub(crate) spec: Arc<ImportSpec>,
     pub(crate) plan: Plan,
     pub(crate) source: RowSource,
+    /// Set where the database refused a row of it before.
+    pub(crate) in_batches: bool,
     pub(crate) values: ValueLimit,
     pub(crate) quota: Quota,
     /// What the load has written; begun once the table is known.
@@ -55,16 +58,27 @@ pub(crate) enum LoadOutcome {
     Done(Output),
     /// Nothing is loaded, because a value did not fit an inferred type; this mapping fits the whole file.
     TypesChanged { mapping: ColumnMapping, started: Instant },
+    /// Nothing is loaded, because the database refused a row, and does so with all that came with it: it is to be loaded
+    /// again in batches.
+    RowsRefused { started: Instant },
 }
 
 /// Takes the rows of a load.
 pub(crate) trait RowSink {
     /// Adds a field to the current row: its text, trimmed, and the value that it was read as.
     fn put(&mut self, column: usize, text: &[u8], value: Value) -> Result<(), Failure>;
-    /// Writes the current row.
-    fn end_row(&mut self) -> Result<(), Failure>;
+    /// Writes the current row, whose fields came from this one.
+    fn end_row(&mut self, row: &Row<'_>) -> Result<(), Failure>;
     /// Drops the fields of the current row.
     fn discard_row(&mut self);
+    /// Writes what is left.
+    fn finish(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
+    /// The rows that the database refused since the last call.
+    fn take_refused(&mut self) -> Vec<RefusedRow> {
+        Vec::new()
+    }
 }
 
 /// The outcome of reading the file into a sink.
@@ -80,12 +94,17 @@ pub(crate) struct ReadSummary {
     pub(crate) rows: u64,
     pub(crate) rejected: Option<RejectedRows>,
     pub(crate) encoding: String,
+    pub(crate) emptied: Option<EmptiedCells>,
 }
 
 impl LoadJob {
     /// The result of the import.
     pub(crate) fn output(&self, summary: ReadSummary) -> Output {
         let mapping = &self.plan.mapping;
+        let workbook = match &self.plan.layout {
+            Layout::Sheet(workbook) => Some(workbook),
+            Layout::Text(_) => None,
+        };
         Output {
             table: self.spec.table.as_str().to_owned(),
             rows: summary.rows,
@@ -96,6 +115,9 @@ impl LoadJob {
             delimiter: self.plan.delimiter(),
             definition: self.spec.definition.clone(),
             ignored: mapping.ignored_fields(),
+            sheet: workbook.map(|workbook| workbook.sheet().to_owned()),
+            other_sheets: workbook.map(|workbook| workbook.others().to_vec()).unwrap_or_default(),
+            emptied: summary.emptied,
             href: summary.rejected.as_ref().map(|rejected| rejected.href.clone()),
             rejected: summary.rejected,
         }
@@ -114,6 +136,8 @@ impl LoadJob {
             RowSource::Text(TextRows::Json(rows)) => read_rows(&mut **rows, mapping, counts, rejected, sink),
             RowSource::Sheet(workbook, progress) => workbook.read(Some(progress.clone()), |sheet| {
                 sheet.read_header(|_| Ok(()))?;
+                let names = mapping.fields.iter().map(|column| column.field.as_str());
+                sheet.expect(names, mapping.accepts_new_fields());
                 read_rows(sheet, mapping, counts, rejected, sink)
             }),
         }
@@ -139,8 +163,9 @@ fn read_rows(
         match write_row(&row, mapping, sink)? {
             RowOutcome::Written => {
                 counts.written.add(&row)?;
-                sink.end_row()?;
+                sink.end_row(&row)?;
                 count += 1;
+                count -= reject_refused(sink, counts, rejected)?;
             }
             RowOutcome::Rejected(reason) => {
                 sink.discard_row();
@@ -158,8 +183,25 @@ fn read_rows(
             }
         }
     }
+    sink.finish()?;
+    count -= reject_refused(sink, counts, rejected)?;
     let rejected = rejected.finish(count)?;
-    Ok(ReadOutcome::Complete(ReadSummary { rows: count, rejected, encoding: rows.encoding_name() }))
+    let emptied = Some(rows.emptied()).filter(|emptied| emptied.cells > 0);
+    Ok(ReadOutcome::Complete(ReadSummary { rows: count, rejected, encoding: rows.encoding_name(), emptied }))
+}
+
+/// Rejects the rows that the database refused; their number.
+fn reject_refused(
+    sink: &mut impl RowSink,
+    counts: &mut Counts<'_>,
+    rejected: &mut RejectedRowsWriter,
+) -> Result<u64, Failure> {
+    let refused = sink.take_refused();
+    for row in &refused {
+        counts.written.remove(row.bytes);
+        rejected.add(row.line, row.reason.clone(), &row.raw)?;
+    }
+    Ok(refused.len() as u64)
 }
 
 /// The outcome of writing one row.

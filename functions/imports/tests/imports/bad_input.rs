@@ -59,7 +59,7 @@ over_both! {
         assert_eq!(words, format!("the file has {} columns; a table of {of} has {most} at most", most + 1));
         if !world.database.is_sqlite() {
             let words = world.refused(wide(most)).await;
-            assert!(words.starts_with("the database refused: row is too big"), "{words}");
+            assert!(words.starts_with("1 of 1 rows do not fit, so nothing was imported; the first: line 2: the database refused it: row is too big"), "{words}");
         }
     }
 
