@@ -89,7 +89,8 @@ impl fmt::Display for SheetChoice {
             Self::Position(position) => write!(f, "at position {position}"),
             Self::Name(name) => write!(f, "{:?}", preview(name.as_bytes())),
             Self::Names(names) => {
-                let names: Vec<_> = names.iter().take(10).map(|name| format!("{:?}", preview(name.as_bytes()))).collect();
+                let names: Vec<_> =
+                    names.iter().take(10).map(|name| format!("{:?}", preview(name.as_bytes()))).collect();
                 write!(f, "{}", names.join(" or "))
             }
         }

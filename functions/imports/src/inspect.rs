@@ -54,6 +54,7 @@ pub fn inspect_file(
     match layout {
         Layout::Sheet(workbook) => workbook.read(None, |sheet| {
             sheet.read_header(|_| Ok(()))?;
+            sheet.expect(mapping.fields.iter().map(|column| column.field.as_str()), mapping.accepts_new_fields());
             inspect_rows(sheet, mapping, values())
         }),
         Layout::Text(layout) => match layout.open(chunks(), &mapping, &spec, limits) {

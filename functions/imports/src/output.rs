@@ -107,7 +107,8 @@ pub(crate) fn completion(output: Output) -> Completion<Output> {
     }
     if let Some(EmptiedCells { cells, first }) = &output.emptied {
         let has = if *cells == 1 { "has" } else { "have" };
-        let such = first.first().map(|cell| format!(", such as {}{}, which holds {}", cell.column, cell.line, cell.reason));
+        let such =
+            first.first().map(|cell| format!(", such as {}{}, which holds {}", cell.column, cell.line, cell.reason));
         body = format!("{body}; {} {has} no value{}", count(*cells, "cell"), such.unwrap_or_default());
         toast.level = Level::Warning;
     }

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use runtime::Failure;
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::PgConnection;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
@@ -118,7 +118,9 @@ impl BatchWriter {
             if part.is_empty() {
                 continue;
             }
-            let Some(Refusal { reason, row }) = self.try_part(connection, &batch, part.clone()).await? else { continue };
+            let Some(Refusal { reason, row }) = self.try_part(connection, &batch, part.clone()).await? else {
+                continue;
+            };
             if part.len() == 1 {
                 reasons[part.start] = Some(reason);
                 continue;
@@ -149,7 +151,7 @@ impl BatchWriter {
         let from = if part.start == 0 { 0 } else { batch.rows[part.start - 1].end };
         let content = &batch.content[from..batch.rows[part.end - 1].end];
         match self.write_content(connection, content).await {
-            Ok(()) => run(connection, "RELEASE part".to_owned()).await.map(|()| None),
+            Ok(()) => Ok(None),
             Err(error) => {
                 let refusal = refused::by_postgres(&error).ok_or(error)?;
                 run(connection, "ROLLBACK TO part; RELEASE part".to_owned()).await?;
@@ -162,11 +164,8 @@ impl BatchWriter {
         let mut copy = connection.copy_in_raw(&self.copy).await?;
         copy.send(content).await?;
         copy.finish().await?;
-        if let Some((merge, empty)) = &self.merge {
-            for statement in [merge, empty] {
-                sqlx::raw_sql(AssertSqlSafe(statement.clone())).execute(&mut *connection).await?;
-            }
-        }
-        Ok(())
+        // In one message: there may be very many parts.
+        let merge = self.merge.as_ref().map(|(merge, empty)| format!("{merge}; {empty}; ")).unwrap_or_default();
+        run(connection, format!("{merge}RELEASE part")).await
     }
 }

@@ -91,7 +91,16 @@ mod tests {
         rows.put(1, b"", Value::Null).unwrap();
         rows.put(2, b"TRUE", Value::Boolean(true)).unwrap();
         rows.put(3, b"1.50", Value::Number(1.5)).unwrap();
-        let row = Row { line: 1, raw: b"", validity: Validity::Valid, fields: b"", ends: &[], gap: 0, is_text: &[], names: &[] };
+        let row = Row {
+            line: 1,
+            raw: b"",
+            validity: Validity::Valid,
+            fields: b"",
+            ends: &[],
+            gap: 0,
+            is_text: &[],
+            names: &[],
+        };
         rows.end_row(&row).unwrap();
         rows.flush().unwrap();
         assert_eq!(chunks.try_recv().unwrap(), b"a\\tb\\\\N\\r\\n\\\\.\t\\N\tt\t1.50\n");

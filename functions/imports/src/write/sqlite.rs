@@ -22,7 +22,8 @@ use crate::{
         refused::{self, RefusedRow},
         sql::{self, column_list, on_conflict, record_error, rows_are_kept},
         sqlite_schema::{
-            attached_statements, check_hides_nothing, ensure_unique_index, existing_table, is_readable, qualified, readable_views, sql_type,
+            attached_statements, check_hides_nothing, ensure_unique_index, existing_table, is_readable, qualified,
+            readable_views, sql_type,
         },
         strategy::LoadStrategy,
     },

@@ -137,11 +137,17 @@ async fn whatever_postgresql_knows_of_a_table_is_the_same_after_its_rows_are_rep
     let name = world.rows("SELECT current_schema()::text").await.remove(0);
     let role = format!("reader_{name}");
     for (what, undo) in [
-        (format!("CREATE ROLE {role}; GRANT SELECT ON t TO {role} WITH GRANT OPTION"), format!("DROP OWNED BY {role}; DROP ROLE {role}")),
+        (
+            format!("CREATE ROLE {role}; GRANT SELECT ON t TO {role} WITH GRANT OPTION"),
+            format!("DROP OWNED BY {role}; DROP ROLE {role}"),
+        ),
         ("COMMENT ON TABLE t IS 'ours'; COMMENT ON COLUMN t.n IS 'a number'".to_owned(), String::new()),
         ("CREATE INDEX by_n ON t (n DESC) WHERE n > 0; ALTER TABLE t CLUSTER ON by_n".to_owned(), String::new()),
         ("ALTER TABLE t ADD CHECK (n > 0), ALTER n SET NOT NULL, ADD PRIMARY KEY (id)".to_owned(), String::new()),
-        ("ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE POLICY everybody ON t USING (true)".to_owned(), String::new()),
+        (
+            "ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE POLICY everybody ON t USING (true)".to_owned(),
+            String::new(),
+        ),
         ("ALTER TABLE t REPLICA IDENTITY FULL".to_owned(), String::new()),
         ("ALTER TABLE t SET UNLOGGED".to_owned(), String::new()),
         ("ALTER TABLE t SET (fillfactor = 50), ALTER n SET STATISTICS 500".to_owned(), String::new()),

@@ -43,7 +43,8 @@ fn workbooks(within: &Path, found: &mut Vec<PathBuf>) {
         if entry.file_type().unwrap().is_dir() {
             workbooks(&path, found);
         } else if is_small
-            && path.extension().is_some_and(|extension| ["xlsx", "xlsm", "xltx"].contains(&extension.to_str().unwrap())) {
+            && path.extension().is_some_and(|extension| ["xlsx", "xlsm", "xltx"].contains(&extension.to_str().unwrap()))
+        {
             found.push(path);
         }
     }
@@ -71,9 +72,9 @@ fn read_by_openpyxl() -> Vec<Reading> {
 /// A value as both write it: without a midnight, and without zeros after the point of a second.
 fn normal(text: &str) -> String {
     let text = text.strip_suffix(" 00:00:00").unwrap_or(text);
-    let fraction = text.rsplit_once('.').filter(|(seconds, digits)| {
-        seconds.contains(':') && digits.bytes().all(|byte| byte.is_ascii_digit())
-    });
+    let fraction = text
+        .rsplit_once('.')
+        .filter(|(seconds, digits)| seconds.contains(':') && digits.bytes().all(|byte| byte.is_ascii_digit()));
     fraction.map_or_else(|| text.to_owned(), |_| text.trim_end_matches('0').trim_end_matches('.').to_owned())
 }
 
@@ -86,7 +87,10 @@ fn equals(expected: &Cell, found: Option<&str>) -> bool {
         ("s", None) => text.trim().is_empty(),
         (_, None) => false,
         ("n", Some(found)) => text.parse::<f64>().is_ok_and(|number| found.parse() == Ok(number)),
-        ("b", Some(found)) => (text == "true" && ["true", "t", "1"].contains(&found)) || (text == "false" && ["false", "f", "0"].contains(&found)),
+        ("b", Some(found)) => {
+            (text == "true" && ["true", "t", "1"].contains(&found))
+                || (text == "false" && ["false", "f", "0"].contains(&found))
+        }
         (_, Some(found)) => normal(text) == normal(found),
     }
 }
@@ -102,7 +106,8 @@ async fn differences(world: &World, reading: &Reading) -> Vec<String> {
         (Ok(done), None) => done.output,
     };
     let order = if world.database.is_sqlite() { "rowid" } else { "ctid" };
-    let names: Vec<_> = output["columns"].as_array().unwrap().iter().map(|column| column["name"].as_str().unwrap()).collect();
+    let names: Vec<_> =
+        output["columns"].as_array().unwrap().iter().map(|column| column["name"].as_str().unwrap()).collect();
     let list: Vec<_> = names.iter().map(|name| format!("\"{name}\"")).collect();
     let table = world.database.cells(&format!("SELECT {} FROM t ORDER BY {order}", list.join(", "))).await;
     let Some((header, rows)) = reading.rows.split_first() else { return Vec::new() };

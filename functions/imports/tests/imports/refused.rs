@@ -11,7 +11,8 @@ const DEFINITION: &str = "title = \"T\"\ntable = \"t\"\nmode = \"append\"\nmodes
 async fn rejected(world: &World, output: &Value) -> Vec<(u64, String)> {
     let file = world.get(output["href"].as_str().unwrap()).await;
     let mut reader = csv::Reader::from_reader(file.as_bytes());
-    let mut rows: Vec<_> = reader.records().map(|row| row.unwrap()).map(|row| (row[0].parse().unwrap(), row[1].to_owned())).collect();
+    let mut rows: Vec<_> =
+        reader.records().map(|row| row.unwrap()).map(|row| (row[0].parse().unwrap(), row[1].to_owned())).collect();
     rows.sort();
     rows
 }
@@ -40,14 +41,14 @@ over_both! {
     async fn many_bad_rows_among_many_good_ones_are_all_found(world) {
         world.database.execute("CREATE TABLE t (id bigint UNIQUE, n bigint CHECK (n <> 13))").await;
         let world = world.defining(&[("t", DEFINITION)]);
-        let rows: String = (0..20_000).map(|row| format!("{row},{}\n", if row % 97 == 0 { 13 } else { row })).collect();
+        let rows: String = (0..5000).map(|row| format!("{row},{}\n", if row % 97 == 0 { 13 } else { row })).collect();
         for mode in ["append", "replace", "upsert"] {
             let done = world.import_by("t", format!("id,n\n{rows}"), json!({"mode": mode})).await.unwrap();
             let rejected = rejected(&world, &done.output).await;
-            let expected: Vec<u64> = (0..20_000).filter(|row| row % 97 == 0 || *row == 13).map(|row| row + 2).collect();
+            let expected: Vec<u64> = (0..5000).filter(|row| row % 97 == 0 || *row == 13).map(|row| row + 2).collect();
             assert_eq!(rejected.iter().map(|(line, _)| *line).collect::<Vec<_>>(), expected, "{mode}");
-            assert_eq!(done.output["rows"], 20_000 - expected.len());
-            assert_eq!(world.rows("SELECT count(*) FROM t").await, [(20_000 - expected.len()).to_string()]);
+            assert_eq!(done.output["rows"], 5000 - expected.len());
+            assert_eq!(world.rows("SELECT count(*) FROM t").await, [(5000 - expected.len()).to_string()]);
         }
     }
 
@@ -95,8 +96,14 @@ async fn what_postgresql_alone_refuses_is_told_by_its_column_and_its_key() {
         (3, "the database refused it: column small: value \"99999\" is out of range for type smallint"),
         (4, "the database refused it: column code: value too long for type character varying(3)"),
         (5, "the database refused it: numeric field overflow"),
-        (6, "the database refused it: insert or update on table \"t\" violates foreign key constraint \"t_other_fkey\"; Key (other)=(2) is not present in table \"other\""),
-        (8, "the database refused it: insert or update on table \"t\" violates foreign key constraint \"t_other_fkey\"; Key (other)=(3) is not present in table \"other\""),
+        (
+            6,
+            "the database refused it: insert or update on table \"t\" violates foreign key constraint \"t_other_fkey\"; Key (other)=(2) is not present in table \"other\"",
+        ),
+        (
+            8,
+            "the database refused it: insert or update on table \"t\" violates foreign key constraint \"t_other_fkey\"; Key (other)=(3) is not present in table \"other\"",
+        ),
     ];
     for mode in ["append", "upsert", "replace"] {
         world.database.execute("TRUNCATE t").await;

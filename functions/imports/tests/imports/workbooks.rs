@@ -13,8 +13,13 @@ fn sheets(of: &[(&str, &str, &str)]) -> Vec<u8> {
     let (mut list, mut relations, mut parts) = (String::new(), String::new(), Vec::new());
     for (at, (name, state, rows)) in of.iter().enumerate() {
         list += &format!("<sheet name=\"{name}\" sheetId=\"{at}\" {state} r:id=\"s{at}\"/>");
-        relations += &format!("<Relationship Id=\"s{at}\" Type=\"http://purl.oclc.org/ooxml/officeDocument/relationships/worksheet\" Target=\"/xl/worksheets/s{at}.xml\"/>");
-        parts.push((format!("xl/worksheets/s{at}.xml"), format!("<worksheet><sheetData>{rows}</sheetData></worksheet>")));
+        relations += &format!(
+            "<Relationship Id=\"s{at}\" Type=\"http://purl.oclc.org/ooxml/officeDocument/relationships/worksheet\" Target=\"/xl/worksheets/s{at}.xml\"/>"
+        );
+        parts.push((
+            format!("xl/worksheets/s{at}.xml"),
+            format!("<worksheet><sheetData>{rows}</sheetData></worksheet>"),
+        ));
     }
     let list = format!("<workbook xmlns:r=\"r\"><sheets>{list}</sheets></workbook>");
     let relations = format!("<Relationships>{relations}</Relationships>");
@@ -31,14 +36,29 @@ fn row(number: u32, fields: &[&str]) -> String {
 
 /// A workbook of one column, each cell of which has attributes and content; and the formats of its styles.
 fn column(cells: &[(&str, &str)], formats: &[&str], properties: &str) -> Vec<u8> {
-    let rows: String = cells.iter().enumerate().map(|(at, (attributes, content))| format!("<row><c r=\"A{}\" {attributes}>{content}</c></row>", at + 2)).collect();
+    let rows: String = cells
+        .iter()
+        .enumerate()
+        .map(|(at, (attributes, content))| format!("<row><c r=\"A{}\" {attributes}>{content}</c></row>", at + 2))
+        .collect();
     let text = format!("<worksheet><sheetData><row><c t=\"str\"><v>a</v></c></row>{rows}</sheetData></worksheet>");
-    let codes: String = formats.iter().enumerate().map(|(at, code)| format!("<numFmt numFmtId=\"{}\" formatCode=\"{code}\"/>", at + 164)).collect();
+    let codes: String = formats
+        .iter()
+        .enumerate()
+        .map(|(at, code)| format!("<numFmt numFmtId=\"{}\" formatCode=\"{code}\"/>", at + 164))
+        .collect();
     let styles: String = formats.iter().enumerate().map(|(at, _)| format!("<xf numFmtId=\"{}\"/>", at + 164)).collect();
-    let styles = format!("<styleSheet><numFmts>{codes}</numFmts><cellXfs><xf numFmtId=\"0\"/>{styles}</cellXfs></styleSheet>");
-    let list = format!("<workbook xmlns:r=\"r\">{properties}<sheets><sheet name=\"S\" r:id=\"b\"/></sheets></workbook>");
+    let styles =
+        format!("<styleSheet><numFmts>{codes}</numFmts><cellXfs><xf numFmtId=\"0\"/>{styles}</cellXfs></styleSheet>");
+    let list =
+        format!("<workbook xmlns:r=\"r\">{properties}<sheets><sheet name=\"S\" r:id=\"b\"/></sheets></workbook>");
     let relations = "<Relationships><Relationship Id=\"b\" Type=\"x/worksheet\" Target=\"worksheets/sheet1.xml\"/><Relationship Id=\"c\" Type=\"x/styles\" Target=\"styles.xml\"/></Relationships>";
-    book(&[("xl/worksheets/sheet1.xml", text.as_bytes()), ("xl/styles.xml", styles.as_bytes()), ("xl/workbook.xml", list.as_bytes()), ("xl/_rels/workbook.xml.rels", relations.as_bytes())])
+    book(&[
+        ("xl/worksheets/sheet1.xml", text.as_bytes()),
+        ("xl/styles.xml", styles.as_bytes()),
+        ("xl/workbook.xml", list.as_bytes()),
+        ("xl/_rels/workbook.xml.rels", relations.as_bytes()),
+    ])
 }
 
 fn number(value: &str) -> String {
@@ -103,6 +123,13 @@ over_both! {
         assert_eq!(world.rows("SELECT count(*), count(a), max(a) FROM t").await, ["10|1|1"]);
         let reasons: Vec<_> = done.output["emptied"]["first"].as_array().unwrap().iter().map(|cell| cell["reason"].as_str().unwrap()).collect();
         assert_eq!(reasons, ["a reference to a text that the workbook does not have", "neither true nor false", "a number that is none", "a number that is too large", "a formula whose result is not stored"]);
+    }
+
+    async fn a_cell_that_says_to_be_in_another_row_is_said_and_an_empty_one_does_no_harm(world) {
+        let rows = "<row r=\"1\"><c r=\"A1\" t=\"str\"><v>a</v></c></row><row r=\"2\"><c r=\"A3\"><v></v></c></row><row r=\"3\"><c r=\"A9\"><v>7</v></c></row><row r=\"4\"><c r=\"A4\"><v>5</v></c></row>";
+        let output = world.import(sheet(rows)).await;
+        assert_eq!(output["emptied"]["first"], json!([{"line": 3, "column": "A", "reason": "a value of another row"}]));
+        assert_eq!(world.rows("SELECT count(*), max(a) FROM t").await, ["2|5"]);
     }
 
     async fn days_and_times_are_those_that_spreadsheets_show(world) {

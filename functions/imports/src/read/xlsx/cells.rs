@@ -4,14 +4,17 @@
 use quick_xml::events::{BytesStart, Event};
 use runtime::Failure;
 
-use crate::{column::preview, read::{
-    cell::CellValue,
-    xlsx::{
-        formats::CellFormats,
-        part::{PartReader, attribute, unescape_text},
-        strings::{SharedTexts, read_rich_text},
+use crate::{
+    column::preview,
+    read::{
+        cell::CellValue,
+        xlsx::{
+            formats::CellFormats,
+            part::{PartReader, attribute, unescape_text},
+            strings::{SharedTexts, read_rich_text},
+        },
     },
-}};
+};
 
 /// What the cells of all sheets share.
 #[derive(Debug, Default)]
@@ -69,7 +72,10 @@ impl<'a> Cells<'a> {
                         if let Some(number) = attribute(&tag, "r") {
                             let from_0 = number.trim().parse::<u32>().ok().and_then(|number| number.checked_sub(1));
                             self.row = from_0.ok_or_else(|| {
-                                Failure::input(format!("the workbook is broken: {:?} is no row", preview(number.as_bytes())))
+                                Failure::input(format!(
+                                    "the workbook is broken: {:?} is no row",
+                                    preview(number.as_bytes())
+                                ))
                             })?;
                         }
                         self.column = 0;
@@ -107,17 +113,26 @@ impl<'a> Cells<'a> {
                 _ => {}
             }
         };
+        let mut is_elsewhere = false;
         match position {
             None => {}
-            Some(Some((column, row))) if row == self.row => self.column = column,
-            Some(_) => return Err(Failure::input(format!(
-                "the workbook is broken: row {} has a cell whose place is no place in it",
-                u64::from(self.row) + 1
-            ))),
+            Some(Some((column, row))) => {
+                self.column = column;
+                is_elsewhere = row != self.row;
+            }
+            Some(None) => {
+                return Err(Failure::input(format!(
+                    "the workbook is broken: row {} has a cell whose place is no place in it",
+                    u64::from(self.row) + 1
+                )));
+            }
         }
         let column = self.column;
         self.column += 1;
-        Ok(Some((column, self.read_value(&tag)?)))
+        let value = self.read_value(&tag)?;
+        // An empty one does no harm.
+        let is_broken = is_elsewhere && value != CellValue::Empty;
+        Ok(Some((column, if is_broken { CellValue::Broken("a value of another row") } else { value })))
     }
 
     fn read_value(&mut self, tag: &CellTag) -> Result<CellValue<'_>, Failure> {

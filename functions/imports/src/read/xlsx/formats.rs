@@ -88,7 +88,8 @@ impl NumberFormat {
                     let within: String = letters.by_ref().take_while(|letter| *letter != ']').collect();
                     let within = within.to_ascii_lowercase();
                     let first = within.chars().next();
-                    if first.is_some_and(|first| "hms".contains(first) && within.chars().all(|letter| letter == first)) {
+                    if first.is_some_and(|first| "hms".contains(first) && within.chars().all(|letter| letter == first))
+                    {
                         return Self::Elapsed;
                     }
                 }
@@ -117,11 +118,37 @@ mod tests {
     fn a_code_tells_dates_from_numbers() {
         for (codes, format) in [
             (
-                &["General", "0.00", "0%", "#,##0.00 [$€-407]", "[Red]0", "\"day\" 0", "0\\d", "_d0", "0.00E+00", "@", "", "[$USD] 0", "[>=100]0", "#,##0_);[Red](#,##0)", "0;d"][..],
+                &[
+                    "General",
+                    "0.00",
+                    "0%",
+                    "#,##0.00 [$€-407]",
+                    "[Red]0",
+                    "\"day\" 0",
+                    "0\\d",
+                    "_d0",
+                    "0.00E+00",
+                    "@",
+                    "",
+                    "[$USD] 0",
+                    "[>=100]0",
+                    "#,##0_);[Red](#,##0)",
+                    "0;d",
+                ][..],
                 NumberFormat::Number,
             ),
             (
-                &["yyyy-mm-dd", "[$-407]d. mmm yyyy", "mmm", "d/m/yy h:mm", "[$-F800]dddd, mmmm dd, yyyy", "DD.MM.YYYY", "[Blue]yyyy", "m/d", "yyyy\"年\"m\"月\""],
+                &[
+                    "yyyy-mm-dd",
+                    "[$-407]d. mmm yyyy",
+                    "mmm",
+                    "d/m/yy h:mm",
+                    "[$-F800]dddd, mmmm dd, yyyy",
+                    "DD.MM.YYYY",
+                    "[Blue]yyyy",
+                    "m/d",
+                    "yyyy\"年\"m\"月\"",
+                ],
                 NumberFormat::Day,
             ),
             (&["h:mm", "h:mm:ss AM/PM", "mm:ss.0", "[$-F400]h:mm:ss", "hh"], NumberFormat::Time),

@@ -76,11 +76,7 @@ impl Package {
     }
 
     /// The reader of a part; `None` if there is none.
-    pub(crate) fn part<'a>(
-        &'a mut self,
-        name: &str,
-        kind: PartKind,
-    ) -> Result<Option<PartReader<'a>>, Failure> {
+    pub(crate) fn part<'a>(&'a mut self, name: &str, kind: PartKind) -> Result<Option<PartReader<'a>>, Failure> {
         let Some(at) = self.places.get(&key(name)).copied() else { return Ok(None) };
         if self.archive.by_index_data(at).map_err(broken)?.encrypted() {
             return Err(archive::has_password());

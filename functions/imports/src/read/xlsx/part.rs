@@ -93,7 +93,8 @@ fn push_reference(reference: &BytesRef<'_>, to: &mut String) {
 /// The value of an attribute, whatever its namespace.
 pub(crate) fn attribute<'a>(tag: &'a BytesStart<'_>, name: &str) -> Option<Cow<'a, str>> {
     let mut attributes = tag.attributes();
-    let found = attributes.with_checks(false).flatten().find(|attribute| attribute.key.local_name().as_ref() == name)?;
+    let found =
+        attributes.with_checks(false).flatten().find(|attribute| attribute.key.local_name().as_ref() == name)?;
     Some(match found.value {
         Cow::Borrowed(raw) => unescape(raw).unwrap_or(Cow::Borrowed(raw)),
         Cow::Owned(raw) => Cow::Owned(unescape(&raw).map_or_else(|_| raw.clone(), Cow::into_owned)),
@@ -107,8 +108,9 @@ pub(crate) fn is_true(value: Option<Cow<'_, str>>) -> bool {
 
 fn broken(name: &str, error: quick_xml::Error) -> Failure {
     match &error {
-        quick_xml::Error::Io(cause) => CheckedPart::failure(cause)
-            .unwrap_or_else(|| Failure::input(format!("the workbook is broken: its part {name} cannot be unpacked: {cause}"))),
+        quick_xml::Error::Io(cause) => CheckedPart::failure(cause).unwrap_or_else(|| {
+            Failure::input(format!("the workbook is broken: its part {name} cannot be unpacked: {cause}"))
+        }),
         error => Failure::input(format!("the workbook is broken: its part {name} is no XML: {error}")),
     }
 }
