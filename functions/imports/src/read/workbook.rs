@@ -14,9 +14,10 @@ use crate::{
         unpack::UnpackLimit,
         xlsx::{
             cells::{CellContext, Cells},
+            checked::PartKind,
             contents::{Contents, Sheet},
             formats::CellFormats,
-            package::{Package, PartKind},
+            package::Package,
             strings::SharedTexts,
         },
     },

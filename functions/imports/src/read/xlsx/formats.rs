@@ -5,10 +5,7 @@ use std::collections::HashMap;
 use quick_xml::events::Event;
 use runtime::Failure;
 
-use crate::read::xlsx::{
-    package::{Package, PartKind},
-    part::attribute,
-};
+use crate::read::xlsx::{checked::PartKind, package::Package, part::attribute};
 
 /// What a number stands for by its format.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use quick_xml::{
 };
 use runtime::Failure;
 
-use crate::read::xlsx::package::CheckedPart;
+use crate::read::xlsx::checked::CheckedPart;
 
 /// Reads the XML of a part.
 pub(crate) struct PartReader<'a> {

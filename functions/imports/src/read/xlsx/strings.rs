@@ -4,7 +4,8 @@ use quick_xml::events::Event;
 use runtime::Failure;
 
 use crate::read::xlsx::{
-    package::{Package, PartKind},
+    checked::PartKind,
+    package::Package,
     part::{PartReader, unescape_text},
 };
 
