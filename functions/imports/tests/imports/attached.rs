@@ -142,7 +142,7 @@ async fn whatever_postgresql_knows_of_a_table_is_the_same_after_its_rows_are_rep
             format!("DROP OWNED BY {role}; DROP ROLE {role}"),
         ),
         ("COMMENT ON TABLE t IS 'ours'; COMMENT ON COLUMN t.n IS 'a number'".to_owned(), String::new()),
-        ("CREATE INDEX by_n ON t (n DESC) WHERE n > 0; ALTER TABLE t CLUSTER ON by_n".to_owned(), String::new()),
+        ("CREATE INDEX by_n ON t (n DESC); ALTER TABLE t CLUSTER ON by_n".to_owned(), String::new()),
         ("ALTER TABLE t ADD CHECK (n > 0), ALTER n SET NOT NULL, ADD PRIMARY KEY (id)".to_owned(), String::new()),
         (
             "ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE POLICY everybody ON t USING (true)".to_owned(),
