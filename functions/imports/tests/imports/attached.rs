@@ -153,7 +153,10 @@ async fn whatever_postgresql_knows_of_a_table_is_the_same_after_its_rows_are_rep
         ("ALTER TABLE t SET (fillfactor = 50), ALTER n SET STATISTICS 500".to_owned(), String::new()),
         ("ALTER TABLE t ALTER n TYPE numeric(10, 2)".to_owned(), String::new()),
         ("ALTER TABLE t ALTER n SET (n_distinct = 5)".to_owned(), String::new()),
-        (format!("CREATE PUBLICATION {name} FOR TABLE t"), format!("DROP PUBLICATION {name}")),
+        (
+            format!("ALTER TABLE t ADD PRIMARY KEY (id); CREATE PUBLICATION {name} FOR TABLE t"),
+            format!("DROP PUBLICATION {name}"),
+        ),
         ("CREATE STATISTICS together ON id, n FROM t".to_owned(), String::new()),
         ("ALTER TABLE t ALTER n SET DEFAULT 7".to_owned(), String::new()),
     ] {
