@@ -4,6 +4,7 @@
  * The fields of a result that the task list shows, as far as its function sets them.
  * @typedef {{
  *   rows?: unknown, columns?: unknown, seconds?: unknown, table?: unknown, ignored?: unknown, expires?: unknown, href?: unknown,
+ *   summary?: unknown, about?: unknown,
  *   rejected?: { rows?: unknown, href?: unknown, first?: { line?: unknown, reason?: unknown }[] }
  * }} TaskResult
  */

@@ -22,6 +22,7 @@ export const TASK_LABELS = {
   /** @param {string} title */
   cancelOf: (title) => `Cancel: ${title}`,
   download: 'Download',
+  about: 'About',
   rejected: 'Rejected rows',
   /** @param {string} label @param {string} title */
   linkOf: (label, title) => `${label}: ${title}`,

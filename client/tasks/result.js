@@ -18,13 +18,14 @@ function counted(count, one, many) {
  */
 export function resultSummary(result) {
   if (!result || typeof result !== 'object') return '';
-  const { rows, columns, seconds, table, ignored, expires } = result;
+  const { rows, columns, seconds, summary, table, ignored, expires } = result;
   const rejected = rejectedRows(result);
   const columnCount = countOf(columns);
   const parts = [
     typeof rows === 'number' && counted(rows, 'row', 'rows'),
     columnCount !== null && counted(columnCount, 'column', 'columns'),
     typeof table === 'string' && `in ${table}`,
+    typeof summary === 'string' && summary,
     typeof seconds === 'number' && `${number.format(Math.round(seconds * 100) / 100)} s`,
     rejected.count > 0 && `${number.format(rejected.count)} rejected`,
     Array.isArray(ignored) && ignored.length > 0 && `${counted(ignored.length, 'column', 'columns')} left out`,

@@ -115,7 +115,7 @@ export class TaskRow {
     if (!result || typeof result !== 'object') return [];
     const { labels, connection, onError } = this.#context;
     const rejected = rejectedRows(result).href;
-    const links = /** @type {const} */ ([[labels.download, result.href], [labels.rejected, rejected]]);
+    const links = /** @type {const} */ ([[labels.download, result.href], [labels.about, result.about], [labels.rejected, rejected]]);
     return links.flatMap(([label, href]) => {
       const repeated = label === labels.download && href === rejected;
       const link = href === undefined || repeated ? null : makeLink(label, href, connection, onError);

@@ -1,4 +1,4 @@
-//! A query with the values of its parameters.
+//! The queries of a report with the values of its parameters.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -7,15 +7,18 @@ use runtime::{
     catalogue::FieldType,
     form::{self, FormField, InputError},
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::definition::report_definition::ReportDefinition;
+use crate::definition::{report_definition::ReportDefinition, sheet::SheetDefinition};
 
-/// The query of a definition with a value for each placeholder, in their order.
+/// A definition with a value for each placeholder of its queries.
 #[derive(Debug)]
-pub(crate) struct BoundQuery {
+pub(crate) struct BoundReport {
     pub(crate) definition: Arc<ReportDefinition>,
-    pub(crate) values: Vec<BoundValue>,
+    /// All parameters, by name: the given value, the default, or null.
+    pub(crate) parameters: Map<String, Value>,
+    /// For each sheet, the values of its query in the order of their first use.
+    pub(crate) values: Vec<Vec<BoundValue>>,
 }
 
 /// A value to bind, of the type that the database takes it as.
@@ -29,7 +32,7 @@ pub(crate) enum BoundValue {
     Date(Option<String>),
 }
 
-impl BoundQuery {
+impl BoundReport {
     /// Checks and binds the given values; an error names its parameter.
     pub(crate) fn new(definition: Arc<ReportDefinition>, given: BTreeMap<String, Value>) -> Result<Self, Failure> {
         let parameters = &definition.parameters;
@@ -38,14 +41,15 @@ impl BoundQuery {
             parameter.is_none_or(|parameter| value.as_str() != Some("") || takes_any_text(parameter))
         };
         let given = given.into_iter().filter(|(name, value)| is_given(name, value));
-        let values = form::read(parameters, given).map_err(|error| input_failure(&definition, error))?;
+        let read = form::read(parameters, given).map_err(|error| input_failure(&definition, error))?;
         let bind = |(name, _): &(String, usize)| {
             let parameter = parameters.iter().find(|parameter| parameter.name == *name);
             let parameter = parameter.expect("a query's parameters were checked when it was read");
-            BoundValue::new(parameter.value_type(), &values[name])
+            BoundValue::new(parameter.value_type(), &read[name])
         };
-        let values = definition.sql.parameters.iter().map(bind).collect();
-        Ok(Self { definition, values })
+        let values = |sheet: &SheetDefinition| sheet.sql.parameters.iter().map(bind).collect();
+        let values = definition.sheets.iter().map(values).collect();
+        Ok(Self { definition, parameters: read, values })
     }
 }
 
@@ -89,11 +93,11 @@ mod tests {
     use crate::definition::sql_template::SqlTemplate;
 
     fn bind(parameter: Value, value: Value) -> Result<BoundValue, String> {
-        let definition = json!({"title": "T", "parameter": [parameter]});
+        let definition = json!({"title": "T", "parameter": [parameter], "sheet": [{}]});
         let mut definition: ReportDefinition = serde_json::from_value(definition).unwrap();
-        definition.sql = SqlTemplate::parse("SELECT :p").unwrap();
-        let query = BoundQuery::new(Arc::new(definition), BTreeMap::from([("p".to_owned(), value)]));
-        query.map(|query| query.values[0].clone()).map_err(|failure| failure.to_string())
+        definition.sheets[0].sql = SqlTemplate::parse("SELECT :p", 0).unwrap();
+        let report = BoundReport::new(Arc::new(definition), BTreeMap::from([("p".to_owned(), value)]));
+        report.map(|report| report.values[0][0].clone()).map_err(|failure| failure.to_string())
     }
 
     #[test]
