@@ -1,6 +1,9 @@
 //! CSV as RFC 4180 has it, for spreadsheets or for programs.
 
-use std::{io::Write, sync::Arc};
+use std::{
+    io::{self, Write},
+    sync::Arc,
+};
 
 use super::{error::WriteError, formula::harmless, parts::Parts, report_file::ReportFile};
 use crate::{
@@ -15,6 +18,16 @@ use crate::{
 
 /// Spreadsheets take a file for another encoding without one.
 const BYTE_ORDER_MARK: &str = "\u{feff}";
+
+const NEEDS_QUOTES: [bool; 256] = {
+    let mut bytes = [false; 256];
+    let (found, mut at) = (*b",\"\r\n", 0);
+    while at < found.len() {
+        bytes[found[at] as usize] = true;
+        at += 1;
+    }
+    bytes
+};
 
 pub(super) struct CsvFile {
     parts: Parts,
@@ -32,27 +45,25 @@ impl CsvFile {
         Self { parts, about, display, formats: Vec::new(), line: Vec::new() }
     }
 
-    fn write_value(&mut self, index: usize, value: &Value<'_>) {
-        let Some(display) = &self.display else {
-            return match value {
-                // A line without anything would be no row to many programs.
-                Value::Null if self.formats.len() == 1 => self.write_quoted(""),
-                Value::Text("") => self.write_quoted(""),
-                value => self.write_field(&value.plain()),
-            };
-        };
-        let text = display.text(value, self.formats[index]);
-        match value {
-            Value::Null if self.formats.len() == 1 => self.write_quoted(""),
+    fn write_value(&mut self, index: usize, value: &Value<'_>) -> io::Result<()> {
+        let format = self.formats[index];
+        match (value, &self.display) {
+            // A line without anything would be no row to many programs.
+            (Value::Null, _) if self.formats.len() == 1 => self.write_quoted(""),
+            (Value::Null, _) => self.line.push(b','),
+            (Value::Integer(number), _) if format.is_none() => write!(self.line, "{number},")?,
+            (Value::Text(""), None) => self.write_quoted(""),
+            (value, None) => self.write_field(&value.plain()),
             // A negative number is none that a spreadsheet has to compute.
-            value if value.number().is_some() => self.write_field(&text),
-            _ => self.write_field(&harmless(&text)),
+            (value, Some(display)) if value.number().is_some() => self.write_field(&display.text(value, format)),
+            (value, Some(display)) => self.write_field(&harmless(&display.text(value, format))),
         }
+        Ok(())
     }
 
     fn write_field(&mut self, text: &str) {
-        let needs_quotes = |byte: u8| matches!(byte, b',' | b'"' | b'\r' | b'\n');
-        if text.bytes().any(needs_quotes) || text.starts_with(' ') || text.ends_with(' ') {
+        let needs_quotes = text.bytes().any(|byte| NEEDS_QUOTES[usize::from(byte)]);
+        if needs_quotes || text.starts_with(' ') || text.ends_with(' ') {
             return self.write_quoted(text);
         }
         self.line.extend_from_slice(text.as_bytes());
@@ -97,7 +108,7 @@ impl ReportFile for CsvFile {
 
     fn write_row(&mut self, row: &[Value<'_>]) -> Result<(), WriteError> {
         for (index, value) in row.iter().enumerate() {
-            self.write_value(index, value);
+            self.write_value(index, value)?;
         }
         self.end_row()
     }

@@ -5,6 +5,17 @@ use std::borrow::Cow;
 /// The full-width forms are signs as well to a spreadsheet that is set to Japanese or Chinese.
 const SIGNS: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
 
+/// The bytes with which a separator may begin.
+const MAY_SEPARATE: [bool; 256] = {
+    let mut bytes = [false; 256];
+    let (found, mut at) = (*b";\t\n\r\x0b\x0c\xc2\xe2\xef", 0);
+    while at < found.len() {
+        bytes[found[at] as usize] = true;
+        at += 1;
+    }
+    bytes
+};
+
 /// True if a spreadsheet would compute this text: it begins as formulas do and is no plain number.
 pub(super) fn is_formula(text: &str) -> bool {
     starts_formula(text.trim_start_matches(is_blank)) || text.starts_with(['\t', '\r', '\n'])
@@ -13,8 +24,9 @@ pub(super) fn is_formula(text: &str) -> bool {
 /// The text with an apostrophe before each formula in it, which makes it a text in a spreadsheet: at its beginning, and
 /// where a spreadsheet of another country would take a part of it for a cell of its own, whatever quotes are around it.
 pub(super) fn harmless(text: &str) -> Cow<'_, str> {
-    let is_suspect = |byte: u8| matches!(byte, b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r' | b'\n' | 0xef);
-    if !text.bytes().any(is_suspect) {
+    // Nearly all texts begin with a letter or digit and have nothing that separates.
+    let begins_plainly = text.bytes().next().is_none_or(|byte| byte.is_ascii_alphanumeric());
+    if begins_plainly && !text.bytes().any(|byte| MAY_SEPARATE[usize::from(byte)]) {
         return text.into();
     }
     let mut harmless = String::new();

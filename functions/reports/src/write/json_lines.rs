@@ -34,10 +34,7 @@ impl JsonLinesFile {
             Value::Null => serde_json::to_writer(line, &()),
             Value::Boolean(boolean) => serde_json::to_writer(line, boolean),
             Value::Integer(number) => serde_json::to_writer(line, number),
-            Value::Real(number) if number.is_finite() => {
-                line.extend_from_slice(value.plain().as_bytes());
-                Ok(())
-            }
+            Value::Real(number) if number.is_finite() => serde_json::to_writer(line, number),
             // JSON has no infinity.
             Value::Real(_) => serde_json::to_writer(line, &*value.plain()),
             Value::Decimal(text) if is_json_number(text) => {

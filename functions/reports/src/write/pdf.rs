@@ -6,6 +6,7 @@ mod document;
 pub(crate) mod font;
 mod lines;
 mod page;
+mod paper;
 mod section;
 
 use std::{io, sync::Arc};
@@ -13,10 +14,10 @@ use std::{io, sync::Arc};
 use runtime::Failure;
 
 use self::{
-    document::Document,
-    font::{FontFiles, Fonts},
-    page::{LANDSCAPE, Page, SMALL},
-    section::Section,
+    font::FontFiles,
+    page::{LANDSCAPE, SMALL},
+    paper::Paper,
+    section::{Cell, Section},
 };
 use super::{error::WriteError, report_file::ReportFile};
 use crate::{
@@ -27,8 +28,6 @@ use crate::{
     upload::UploadWriter,
 };
 
-/// Rows that decide how wide columns are.
-const MEASURED_ROWS: usize = 200;
 /// The least width of a column.
 const MIN_COLUMN: f32 = 22.0;
 /// Most characters of a value in the head of the document.
@@ -46,21 +45,6 @@ pub(super) struct PdfFile {
     is_first: bool,
 }
 
-/// The document with the page that is being filled.
-pub(super) struct Paper {
-    document: Document,
-    fonts: Fonts,
-    page: Option<Page>,
-    /// On each page, before its number.
-    footer: String,
-}
-
-/// A value as it is shown.
-pub(super) struct Cell {
-    text: String,
-    is_number: bool,
-}
-
 impl PdfFile {
     pub(super) fn new(
         out: UploadWriter,
@@ -68,8 +52,7 @@ impl PdfFile {
         display: Display,
         files: Arc<FontFiles>,
     ) -> Result<Self, WriteError> {
-        let footer = format!("{} · {} · {}", shortened(&about.title, 60), about.owner, about.made_text());
-        let paper = Paper { document: Document::new(out)?, fonts: Fonts::new(files), page: None, footer };
+        let paper = Paper::new(out, &about, files)?;
         Ok(Self { paper, about, display, section: None, is_first: true })
     }
 
@@ -83,6 +66,7 @@ impl PdfFile {
             paper.heading(&self.about.title, 16.0)?;
             if !self.about.description.is_empty() {
                 paper.paragraph(&shortened(&self.about.description, MAX_DESCRIPTION), 9.0)?;
+                paper.page().y += SMALL * 0.4;
             }
             for (name, value) in self.about.entries() {
                 paper.paragraph(&format!("{name}: {}", shortened(&value, MAX_ENTRY)), SMALL)?;
@@ -117,12 +101,14 @@ impl ReportFile for PdfFile {
         if section.is_open() {
             return Ok(section.write_row(&mut self.paper, &cells)?);
         }
-        section.waiting.push(cells);
-        if section.waiting.len() == MEASURED_ROWS { Ok(self.open_section()?) } else { Ok(()) }
+        if section.wait(cells) { Ok(self.open_section()?) } else { Ok(()) }
     }
 
     fn end_sheet(&mut self, rows: u64, chart: Option<ChartResult>) -> Result<(), WriteError> {
-        if self.section.as_ref().is_some_and(|section| !section.is_open()) {
+        if let Some(section) = self.section.as_mut().filter(|section| !section.is_open()) {
+            if matches!(chart, Some(Err(_))) {
+                section.leave_out_chart();
+            }
             self.open_section()?;
         }
         match self.section.take() {
@@ -135,8 +121,6 @@ impl ReportFile for PdfFile {
         if self.paper.fonts.has_codes() {
             self.paper.paragraph(CODES, SMALL)?;
         }
-        self.paper.end_page()?;
-        let Paper { document, fonts, .. } = self.paper;
-        Ok(document.finish(fonts, &self.about, SMALL)?)
+        Ok(self.paper.finish(&self.about)?)
     }
 }

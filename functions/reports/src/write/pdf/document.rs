@@ -3,10 +3,9 @@
 use std::io::{self, Write};
 
 use flate2::{Compression, write::ZlibEncoder};
-use pdf_writer::{Chunk, Content, Filter, Finish, Name, Rect, Ref, TextStr};
+use pdf_writer::{Chunk, Filter, Finish, Name, Rect, Ref};
 
-use super::font::Fonts;
-use crate::{about::About, upload::UploadWriter};
+use crate::upload::UploadWriter;
 
 const HEADER: &[u8] = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n";
 
@@ -15,11 +14,11 @@ pub(super) struct Document {
     written: u64,
     /// Where each object begins, by its number less one.
     offsets: Vec<u64>,
-    pages: Vec<Ref>,
-    tree: Ref,
-    resources: Ref,
-    /// The number of all pages, which each page shows.
-    total: Ref,
+    pub(super) pages: Vec<Ref>,
+    /// All pages.
+    pub(super) tree: Ref,
+    /// What all pages use.
+    pub(super) resources: Ref,
 }
 
 /// The size of a page.
@@ -39,10 +38,8 @@ impl Document {
             pages: Vec::new(),
             tree: Ref::new(1),
             resources: Ref::new(1),
-            total: Ref::new(1),
         };
-        (document.tree, document.resources, document.total) =
-            (document.reserve(), document.reserve(), document.reserve());
+        (document.tree, document.resources) = (document.reserve(), document.reserve());
         Ok(document)
     }
 
@@ -86,75 +83,18 @@ impl Document {
         self.pages.len() + 1
     }
 
-    /// Writes what is shared, the catalogue and the table of objects, and completes the upload.
-    pub(super) fn finish(mut self, mut fonts: Fonts, about: &About, footer_size: f32) -> io::Result<()> {
-        self.write_total(&mut fonts, footer_size)?;
-        let used = fonts.write(&mut self)?;
-        self.write_resources(&used)?;
+    /// Writes the tree of the pages and the table of all objects, and completes the upload.
+    pub(super) fn finish(mut self, catalog: Ref, info: Ref) -> io::Result<()> {
         let mut chunk = Chunk::new();
         chunk.pages(self.tree).count(self.pages.len() as i32).kids(self.pages.iter().copied());
         self.write(&chunk)?;
-        let catalog = self.reserve();
-        let mut chunk = Chunk::new();
-        let mut dict = chunk.indirect(catalog).dict();
-        dict.pair(Name(b"Type"), Name(b"Catalog")).pair(Name(b"Pages"), self.tree).pair(Name(b"Lang"), TextStr("en"));
-        dict.insert(Name(b"ViewerPreferences")).dict().pair(Name(b"DisplayDocTitle"), true);
-        dict.finish();
-        self.write(&chunk)?;
-        let info = self.write_info(about)?;
-        self.write_table(catalog, info)?;
-        self.out.finish()
-    }
-
-    fn write_total(&mut self, fonts: &mut Fonts, size: f32) -> io::Result<()> {
-        let mut content = Content::new();
-        fonts.show(&mut content, &self.pages.len().to_string(), (0.0, 0.0), size);
-        let mut chunk = Chunk::new();
-        let bytes = content.finish();
-        let mut form = chunk.form_xobject(self.total, bytes.as_slice());
-        form.bbox(Rect::new(-size, -size, 12.0 * size, 2.0 * size));
-        form.pair(Name(b"Resources"), self.resources);
-        form.finish();
-        self.write(&chunk)
-    }
-
-    fn write_resources(&mut self, fonts: &[(String, Ref)]) -> io::Result<()> {
-        let mut chunk = Chunk::new();
-        let mut dict = chunk.indirect(self.resources).dict();
-        dict.insert(Name(b"XObject")).dict().pair(Name(b"Total"), self.total);
-        let mut names = dict.insert(Name(b"Font")).dict();
-        for (name, font) in fonts {
-            names.pair(Name(name.as_bytes()), *font);
-        }
-        names.finish();
-        dict.finish();
-        self.write(&chunk)
-    }
-
-    fn write_info(&mut self, about: &About) -> io::Result<Ref> {
-        let info = self.reserve();
-        let parameters: Vec<_> =
-            about.parameters.iter().map(|parameter| format!("{}: {}", parameter.title, parameter.text())).collect();
-        let mut chunk = Chunk::new();
-        let mut dict = chunk.indirect(info).dict();
-        dict.pair(Name(b"Title"), TextStr(&about.title)).pair(Name(b"Author"), TextStr(&about.owner));
-        dict.pair(Name(b"Subject"), TextStr(&format!("{}, version {}", about.report, about.digest)));
-        dict.pair(Name(b"Keywords"), TextStr(&parameters.join("; "))).pair(Name(b"Creator"), TextStr("Bellwire"));
-        let made = about.made.strftime("D:%Y%m%d%H%M%S").to_string();
-        let offset = about.made.strftime("%:z").to_string().replace(':', "'");
-        dict.pair(Name(b"CreationDate"), TextStr(&format!("{made}{offset}")));
-        dict.finish();
-        self.write(&chunk)?;
-        Ok(info)
-    }
-
-    fn write_table(&mut self, catalog: Ref, info: Ref) -> io::Result<()> {
         let (start, count) = (self.written, self.offsets.len() + 1);
         let mut table = format!("xref\n0 {count}\n0000000000 65535 f\r\n");
         table.extend(self.offsets.iter().map(|offset| format!("{offset:010} 00000 n\r\n")));
         let (catalog, info) = (catalog.get(), info.get());
         table += &format!("trailer\n<</Size {count}/Root {catalog} 0 R/Info {info} 0 R>>\nstartxref\n{start}\n%%EOF\n");
-        self.out.write_all(table.as_bytes())
+        self.out.write_all(table.as_bytes())?;
+        self.out.finish()
     }
 }
 

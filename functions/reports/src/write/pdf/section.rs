@@ -5,12 +5,12 @@ use std::io;
 use pdf_writer::{Content, Ref};
 
 use super::{
-    Cell, Paper,
     chart::Canvas,
     document::PageSize,
     font::Fonts,
     lines::{widths, wrap},
     page::{DIM, INK, LANDSCAPE, LEADING, MARGIN, PORTRAIT, SMALL},
+    paper::Paper,
 };
 use crate::{
     about::shortened,
@@ -32,14 +32,27 @@ const MAX_TITLE_LINES: usize = 6;
 /// Most characters of a title under a chart.
 const MAX_CAPTION: usize = 40;
 
+/// Rows that decide how wide columns are, and most bytes of them.
+const MEASURED_ROWS: usize = 200;
+const MEASURED_BYTES: usize = 1024 * 1024;
+
+/// A value as it is shown.
+pub(super) struct Cell {
+    pub(super) text: String,
+    pub(super) is_number: bool,
+}
+
 pub(super) struct Section {
     heading: Option<String>,
     pub(super) columns: Vec<Column>,
     /// Titles under the chart, if there is one: of what is from bottom to top, then from left to right.
     caption: Option<(Vec<String>, String)>,
     /// Rows that are measured before the first of them is written.
-    pub(super) waiting: Vec<Vec<Cell>>,
+    waiting: Vec<Vec<Cell>>,
+    waiting_bytes: usize,
     table: Option<Table>,
+    /// Lines that may say why there is no chart.
+    reason_lines: f32,
     /// Where the number of rows and the chart will be, once they are known.
     later: Option<Later>,
 }
@@ -65,11 +78,33 @@ impl Section {
             shortened(column.map_or(name, |column| &column.title), MAX_CAPTION)
         };
         let caption = chart.map(|chart| (chart.y.iter().map(title).collect(), title(&chart.x)));
-        Self { heading, columns: columns.to_vec(), caption, waiting: Vec::new(), table: None, later: None }
+        Self {
+            heading,
+            columns: columns.to_vec(),
+            caption,
+            waiting: Vec::new(),
+            waiting_bytes: 0,
+            table: None,
+            reason_lines: 0.0,
+            later: None,
+        }
     }
 
     pub(super) fn is_open(&self) -> bool {
         self.table.is_some()
+    }
+
+    /// Lets a row wait; true if enough of them do.
+    pub(super) fn wait(&mut self, cells: Vec<Cell>) -> bool {
+        self.waiting_bytes += cells.iter().map(|cell| cell.text.len()).sum::<usize>();
+        self.waiting.push(cells);
+        self.waiting.len() == MEASURED_ROWS || self.waiting_bytes > MEASURED_BYTES
+    }
+
+    /// Leaves no room for a chart, but for the reason why there is none.
+    pub(super) fn leave_out_chart(&mut self) {
+        self.caption = None;
+        self.reason_lines = 2.0;
     }
 
     /// Decides how wide the columns are, and the page.
@@ -112,7 +147,7 @@ impl Section {
         let chart = width * SIZE.1 as f32 / SIZE.0 as f32;
         let height = match &self.caption {
             Some((titles, _)) => SMALL * LEADING * (titles.len() as f32 + 3.0) + chart,
-            None => SMALL * LEADING,
+            None => SMALL * LEADING * (1.0 + self.reason_lines),
         };
         paper.make_room(height + 40.0)?;
         let stream = paper.document.reserve();
@@ -194,9 +229,7 @@ impl Table {
 
     fn write_titles(&self, paper: &mut Paper) {
         let lines = self.titles.iter().map(Vec::len).max().unwrap_or(0);
-        let content = &mut paper.page().content;
-        content.save_state().set_line_width(self.size * 0.03).set_stroke_gray(INK);
-        content.set_text_rendering_mode(pdf_writer::types::TextRenderingMode::FillStroke);
+        paper.page().begin_bold(self.size);
         let titles: Vec<_> =
             self.titles.iter().zip(&self.numeric).map(|(lines, numeric)| (&lines[..], *numeric)).collect();
         self.write_lines(paper, &titles);
@@ -255,7 +288,7 @@ impl Table {
 
     /// Writes lines into each column, at its right where they are numbers.
     fn write_lines(&self, paper: &mut Paper, columns: &[(&[String], bool)]) {
-        let Paper { page: Some(page), fonts, .. } = paper else { return };
+        let (page, fonts) = paper.parts();
         let mut left = MARGIN;
         for ((lines, at_right), width) in columns.iter().zip(&self.widths) {
             for (index, line) in lines.iter().enumerate() {
