@@ -85,7 +85,10 @@ async fn a_report_asked_for_on_one_pod_is_told_on_another_and_opens(cluster: Clu
     assert_eq!((&told["type"], &told["subject"]), (&json!("bellwire.task.succeeded"), &json!(format!("task/{id}"))));
     let (result, toast) = (&told["data"]["task"]["result"], &told["data"]["toast"]);
     assert_eq!((&result["rows"], &result["report"], &result["format"]), (&json!(2), &json!("words"), &json!("xlsx")));
-    assert_eq!((&toast["title"], &toast["body"]), (&json!("Words by number is ready"), &json!("2 rows · XLSX · least: 2")));
+    assert_eq!(
+        (&toast["title"], &toast["body"]),
+        (&json!("Words by number is ready"), &json!("2 rows · XLSX · least: 2"))
+    );
     let href = toast["action"]["href"].as_str().unwrap();
     assert_eq!((&toast["action"]["label"], &result["href"]), (&json!("Download"), &json!(href)));
 
