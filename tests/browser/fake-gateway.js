@@ -42,6 +42,8 @@ export class FakeGateway {
   /** The answers of `GET /api/functions` and `GET /api/approvals`. */
   functions = [];
   approvals = [];
+  /** The answers of `GET /api/tasks/{id}/files`, by path. */
+  runFiles = {};
   /** Every decision: task, step and body. */
   decisions = [];
   /** The headers and body of every start. */
@@ -162,7 +164,9 @@ export class FakeGateway {
       const key = `01F/${pathname.split('/').at(-1)}`;
       return json(response, 201, { key, href: `/api/files/${key}`, bytes: body.length });
     }
-    if (pathname.startsWith('/api/files/')) return response.end('a,b\n1,2\n');
+    const files = this.runFiles[pathname];
+    if (files) return json(response, 200, files);
+    if (/^\/api\/(files\/|tasks\/.*\/files(\/|\.zip$))/.test(pathname)) return response.end('a,b\n1,2\n');
     problem(response, 404, 'there is nothing here');
   }
 
@@ -183,14 +187,20 @@ export function taskEvent(task, toast) {
 export const DIGEST = 'A'.repeat(43);
 
 /** An approval asked for, with its toast. */
-export function approvalAsked({ task, step, title = 'Load airports', question = 'Publish 3,376 airports?', owner = 'carol', digest = DIGEST }, more = {}) {
-  const toast = { level: 'info', title: question, decision: { task, step } };
-  return event({ type: 'bellwire.approval.asked', id: `${task}.${step}.asked.0.${digest}`, data: { question: { task, step, title, question, owner }, digest, toast }, ...more });
+export function approvalAsked({ task, step, title = 'Load airports', question = 'Publish 3,376 airports?', owner = 'carol', digest = DIGEST, details, again }, more = {}) {
+  const toast = { level: 'info', title: again ? 'again' : question, decision: { task, step } };
+  const data = { question: { task, step, title, question, owner, details }, digest, toast, again };
+  return event({ type: 'bellwire.approval.asked', id: `${task}.${step}.asked.${again ?? 0}.${digest}`, data, ...more });
+}
+
+/** The end of an approval that nobody has decided. */
+export function approvalClosed({ task, step, digest = DIGEST }) {
+  return event({ type: 'bellwire.approval.closed', id: `${task}.${step}.closed`, data: { closed: { task, step, digest, reason: 'expired' } } });
 }
 
 /** A decided approval. */
 export function approvalDecided({ task, step, digest = DIGEST, decision = 'approve', by = 'bob' }) {
-  return event({ type: 'bellwire.approval.decided', source: '/gateway/approvals', id: `${task}.${step}.decided.${digest}`, data: { answer: { task, step, digest, decision, by } } });
+  return event({ type: 'bellwire.approval.decided', source: '/gateway/approvals', id: `${task}.${step}.decided.${digest}.${by}`, data: { answer: { task, step, digest, decision, by } } });
 }
 
 /** A frame of server-sent events. */
