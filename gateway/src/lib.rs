@@ -43,6 +43,7 @@ pub mod token;
 pub mod user_permits;
 mod user_rates;
 pub mod write;
+mod zip;
 
 pub use config::GatewayConfig;
 pub use run::serve;

@@ -10,8 +10,8 @@ use axum::{
 
 use crate::{
     api::{
-        approvals, content_encoding, dev_token, event_stream, files, functions, openapi, page, problem::Problem,
-        publish, task_routes,
+        approvals, asked_file, content_encoding, dev_token, event_stream, files, functions, openapi, page,
+        problem::Problem, publish, run_files, task_routes,
     },
     dev_host,
     hub::{negotiate, routes as hub},
@@ -45,6 +45,9 @@ fn services() -> Router<Pod> {
         .route("/api/tasks", post(task_routes::start).get(task_routes::list))
         .route("/api/tasks/{id}", get(task_routes::show).delete(task_routes::cancel))
         .route("/api/tasks/{id}/steps/{step}", post(approvals::answer))
+        .route("/api/tasks/{id}/steps/{step}/files/{*key}", get(asked_file::download))
+        .route("/api/tasks/{id}/files", get(run_files::list))
+        .route("/api/tasks/{id}/files.zip", get(run_files::archive))
         .route("/api/approvals", get(approvals::list))
         .route("/api/files/{*key}", put(files::upload).get(files::download).delete(files::delete))
         .route("/api/functions", get(functions::list))

@@ -19,7 +19,7 @@ use crate::{
     config::WorkflowsConfig,
     definition::{Definitions, MAX_DEPTH, document::Definition, input},
     engine::{self, EventQueue, store},
-    run::state::{Phase, Run, StepRun, workflows_kind},
+    run::state::{Phase, RULES, Run, StepRun, workflows_kind},
 };
 
 /// The input of the job that starts a run.
@@ -88,6 +88,7 @@ fn new_run(context: &Context, definition: Arc<Definition>, input: Map<String, Va
         cancelled: false,
         failure: None,
         ended_steps: 0,
+        rules: RULES,
         steps: definition.steps.iter().map(|_| StepRun::waiting()).collect(),
         definition,
     }

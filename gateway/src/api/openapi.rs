@@ -13,7 +13,7 @@ use utoipa::{
     },
 };
 
-use super::{approvals, event_stream, files, functions, publish, task_routes};
+use super::{approvals, asked_file, event_stream, files, functions, publish, run_files, task_routes};
 use crate::{
     hub::{negotiate, routes as hub},
     pod::Pod,
@@ -25,7 +25,7 @@ use crate::{
     paths(
         event_stream::stream, publish::publish, task_routes::start, task_routes::list, task_routes::show,
         task_routes::cancel, files::upload, files::download, files::delete, functions::list, approvals::list,
-        approvals::answer, negotiate::negotiate, hub::refresh,
+        approvals::answer, asked_file::download, run_files::list, run_files::archive, negotiate::negotiate, hub::refresh,
     ),
     modifiers(&Bearer),
 )]

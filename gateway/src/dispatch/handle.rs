@@ -11,8 +11,9 @@ use tokio::{
 };
 
 use super::{
+    asked_question::AskedQuestion,
     command::{Command, SubscribeError, Subscription},
-    questions::{AskedQuestion, Found, Questions},
+    questions::{Found, Questions},
     registry::Recipient,
     task_list::{Admission, TaskList},
 };
@@ -117,7 +118,7 @@ impl DispatcherHandle {
         self.query(move |tasks, _| tasks.stalled(now, max)).await
     }
 
-    /// The questions to a user that nobody has answered, newest first, at most `max`.
+    /// The open questions that wait for a user's answer, newest first, at most `max`.
     pub async fn open_questions(
         &self,
         user: Arc<Recipient>,
@@ -137,8 +138,19 @@ impl DispatcherHandle {
         self.query(move |_, questions| questions.find(task, &step, digest.as_deref(), &user.user, &user.groups)).await
     }
 
-    /// Registers a user for the first answer to the question of this digest; the receiver closes without one if the question is
-    /// dropped.
+    /// The owner of a file that a user may read, since they are asked about it now.
+    pub async fn owner_of_asked_file(
+        &self,
+        user: Arc<Recipient>,
+        task: TaskId,
+        step: String,
+        file: String,
+    ) -> Result<Option<String>, DispatcherEnded> {
+        self.query(move |_, questions| questions.owner_of_file(task, &step, &file, &user.user, &user.groups)).await
+    }
+
+    /// Registers a user for their answer to the question of this digest, or the one that decides it before; the receiver closes
+    /// without one if the question is dropped or closed.
     pub async fn await_answer(
         &self,
         user: Arc<Recipient>,

@@ -4,44 +4,23 @@ use std::{
     cmp::Ordering,
     collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap},
     hash::Hash,
-    sync::Arc,
 };
 
 use jiff::Timestamp;
 use model::{
-    Audience, Event, TaskId, Term,
-    approval::{ASKED, Answer, DECIDED, Question},
+    Event, TaskId, Term,
+    approval::{ASKED, Answer, Closed, DECIDED, Question},
 };
 use signing::Verifier;
 use tokio::sync::oneshot;
 
-use super::shares::Shares;
+use super::{
+    asked_question::{AskedQuestion, QuestionEntry, StepQuestion},
+    shares::Shares,
+};
 
 /// The number of questions kept; beyond it whoever's runs ask most lose theirs, first those with the oldest events.
 const MAX_QUESTIONS: usize = 10_000;
-/// The number of requests of one user that may wait at once for the answer to one question.
-const MAX_WAITERS_PER_USER: usize = 4;
-/// The number of all requests that may wait at once for the answer to one question.
-const MAX_WAITERS: usize = 1024;
-
-/// A question, with its answer if there is one.
-#[derive(Debug, Clone, PartialEq)]
-pub struct AskedQuestion {
-    /// The question.
-    pub question: Question,
-    /// Its digest: see [`Question::digest`].
-    pub digest: String,
-    /// The people who may answer.
-    pub audience: Audience,
-    /// The time of its first event.
-    pub asked_at: Timestamp,
-    /// The first answer.
-    pub answer: Option<Answer>,
-}
-
-/// What a step asks: the step's id and the question's digest. Every worker may ask in the name of every step, so that there
-/// may be several; a run counts the answer to its own alone.
-type StepQuestion = (Arc<str>, Arc<str>);
 /// A question of a run.
 type QuestionKey = (TaskId, StepQuestion);
 
@@ -58,22 +37,12 @@ pub enum Found {
     Several,
 }
 
-#[derive(Debug)]
-struct QuestionEntry {
-    question: Option<(Question, Audience, Timestamp)>,
-    answer: Option<Answer>,
-    updated: Timestamp,
-    /// The owner that it counts for: the one of its question, nobody's while only the answer is known.
-    owner: String,
-    waiters: Vec<(String, oneshot::Sender<Answer>)>,
-}
-
 /// What became of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Folded {
     /// It counts, or is about no question.
     Counts,
-    /// It is an answer to a question that has one.
+    /// It is an answer to a question that is decided or ended, or of somebody who has answered it or may not.
     Late,
     /// It claims to be an answer, and no gateway has signed it.
     Unsigned,
@@ -116,6 +85,12 @@ impl Questions {
                 None => Folded::Unsigned,
             };
         }
+        if let Some(closed) = Closed::of(event) {
+            if !has_ended(closed.task) {
+                self.change(closed.task, named(&closed.step, &closed.digest), time, |entry| entry.close(closed.reason));
+            }
+            return Folded::Counts;
+        }
         if event.event_type != ASKED {
             return Folded::Counts;
         }
@@ -124,13 +99,8 @@ impl Questions {
         };
         if !has_ended(question.task) {
             let (task, name) = (question.task, (question.step.as_str().into(), digest.into()));
-            self.change(task, name, time, |entry| {
-                // Asked again it is the same question, to the same people.
-                if entry.question.is_none() {
-                    entry.owner.clone_from(&question.owner);
-                    entry.question = Some((question, event.audience.clone(), time));
-                }
-            });
+            let approved_by = Question::approved_by(event);
+            self.change(task, name, time, |entry| entry.ask(question, event.audience.clone(), time, approved_by));
         }
         Folded::Counts
     }
@@ -138,13 +108,10 @@ impl Questions {
     fn answer(&mut self, answer: Answer, time: Timestamp) -> Folded {
         let (task, name) = (answer.task, named(&answer.step, &answer.digest));
         let entry = self.runs.get(&task).and_then(|asked| asked.get(&name));
-        if entry.is_some_and(|entry| entry.answer.is_some()) {
+        if entry.is_some_and(|entry| !entry.takes(&answer)) {
             return Folded::Late;
         }
-        self.change(task, name, time, |entry| {
-            entry.waiters.drain(..).for_each(|(_, waiter)| drop(waiter.send(answer.clone())));
-            entry.answer = Some(answer);
-        });
+        self.change(task, name, time, |entry| entry.answer(answer));
         Folded::Counts
     }
 
@@ -155,13 +122,7 @@ impl Questions {
 
     fn change(&mut self, task: TaskId, name: StepQuestion, time: Timestamp, change: impl FnOnce(&mut QuestionEntry)) {
         let entry = self.take(task, &name);
-        let mut entry = entry.unwrap_or_else(|| QuestionEntry {
-            question: None,
-            answer: None,
-            updated: time,
-            owner: String::new(),
-            waiters: Vec::new(),
-        });
+        let mut entry = entry.unwrap_or_else(|| QuestionEntry::new(time));
         entry.updated = entry.updated.max(time);
         change(&mut entry);
         self.put((task, name), entry);
@@ -216,7 +177,7 @@ impl Questions {
         }
     }
 
-    /// The unanswered questions to a user, newest first, at most `max`.
+    /// The open questions to a user that they have not answered and may, newest first, at most `max`.
     pub fn open(&self, user: &str, groups: &[String], max: usize) -> Vec<AskedQuestion> {
         let own = [Term::User(user.to_owned()), Term::Environment];
         let terms = own.into_iter().chain(groups.iter().cloned().map(Term::Group));
@@ -231,7 +192,8 @@ impl Questions {
             // Asked of several terms of the user it comes once from each.
             if last.replace(first) != Some(first) {
                 let (task, name) = &first.1;
-                asked.extend(self.runs.get(task).and_then(|asked| asked.get(name)?.question(name)));
+                let entry = self.runs.get(task).and_then(|asked| asked.get(name));
+                asked.extend(entry.filter(|entry| entry.waits_for(user)).and_then(|entry| entry.question(name)));
             }
         }
         asked
@@ -242,9 +204,13 @@ impl Questions {
         let Some(asked) = self.runs.get(&task) else {
             return Found::Nothing;
         };
-        let from = named(step, digest.unwrap_or_default());
-        let of_step = asked.range(from..).take_while(|((of, _), _)| **of == *step);
-        let meant = of_step.filter(|((_, other), _)| digest.is_none_or(|digest| **other == *digest));
+        let of_step = || asked.range(named(step, "")..).take_while(|((of, _), _)| **of == *step);
+        // One that was asked anew of more people is not meant unless it is named.
+        let has_open = of_step().any(|(_, entry)| entry.is_open());
+        let meant = of_step().filter(|((_, other), entry)| match digest {
+            Some(digest) => **other == *digest,
+            None => !has_open || entry.is_open(),
+        });
         let mut found = Found::Nothing;
         for question in meant.filter_map(|(name, entry)| entry.question(name)) {
             found = match found {
@@ -259,20 +225,20 @@ impl Questions {
         found
     }
 
-    /// Replies to a user with the first answer as soon as there is one; drops `reply` if there is no such question, or no
-    /// more, or too many wait for it.
+    /// The owner of a file that a user may read, since an open question of this step names it and is put to them.
+    pub fn owner_of_file(&self, task: TaskId, step: &str, file: &str, user: &str, groups: &[String]) -> Option<String> {
+        let asked = self.runs.get(&task)?.range(named(step, "")..).take_while(|((of, _), _)| **of == *step);
+        asked.filter_map(|(_, entry)| entry.open_to(user, groups)).find_map(|question| {
+            let names_it = question.details.files.iter().any(|named| named == file);
+            names_it.then(|| question.owner.clone())
+        })
+    }
+
+    /// Replies to a user with their own answer as soon as there is one, or with the one that decides the question before;
+    /// drops `reply` if there is no such question, or no more, or too many wait for it.
     pub fn wait(&mut self, task: TaskId, step: &str, digest: &str, user: &str, reply: oneshot::Sender<Answer>) {
-        let Some(step) = self.runs.get_mut(&task).and_then(|asked| asked.get_mut(&named(step, digest))) else {
-            return;
-        };
-        step.waiters.retain(|(_, waiter)| !waiter.is_closed());
-        let of_user = step.waiters.iter().filter(|(waiting, _)| waiting == user).count();
-        match &step.answer {
-            Some(answer) => drop(reply.send(answer.clone())),
-            None if step.waiters.len() < MAX_WAITERS && of_user < MAX_WAITERS_PER_USER => {
-                step.waiters.push((user.to_owned(), reply));
-            }
-            None => {}
+        if let Some(entry) = self.runs.get_mut(&task).and_then(|asked| asked.get_mut(&named(step, digest))) {
+            entry.wait(user, reply);
         }
     }
 }
@@ -322,27 +288,17 @@ fn remove_from<K: Eq + Hash, V: Ord>(lists: &mut HashMap<K, BTreeSet<V>>, name: 
     }
 }
 
-impl QuestionEntry {
-    fn question(&self, (_, digest): &StepQuestion) -> Option<AskedQuestion> {
-        let (question, audience, asked_at) = self.question.clone()?;
-        Some(AskedQuestion { question, digest: digest.to_string(), audience, asked_at, answer: self.answer.clone() })
-    }
-
-    /// The terms of its audience while it is unanswered, each with the time of the question.
-    fn open_terms(&self) -> impl Iterator<Item = (&Term, Timestamp)> {
-        let open = self.question.as_ref().filter(|_| self.answer.is_none());
-        open.into_iter().flat_map(|(_, audience, asked)| audience.terms().iter().map(|term| (term, *asked)))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use model::approval::Decision;
+    use model::{
+        Audience,
+        approval::{Decision, Details, Telling},
+    };
     use signing::SigningKey;
 
-    use super::*;
+    use super::{super::asked_question::MAX_WAITERS_PER_USER, *};
 
     fn key() -> SigningKey {
         SigningKey::derived_from(b"a secret")
@@ -354,15 +310,32 @@ mod tests {
 
     fn question(task: TaskId, step: &str, round: u32) -> Event {
         let (title, question) = ("Airports".to_owned(), "Publish?".to_owned());
-        let question = Question { task, step: step.to_owned(), title, question, owner: "ada".to_owned() };
-        question.event("group:finance".parse().unwrap(), None, round)
+        let (step, owner, details) = (step.to_owned(), "ada".to_owned(), Details::default());
+        let question = Question { task, step, title, question, owner, details };
+        question.event("group:finance".parse().unwrap(), Telling { round, ..Telling::default() })
     }
 
     fn answer(task: TaskId, step: &str, by: &str, decision: Decision) -> Event {
         let (by, step, digest) = (by.to_owned(), step.to_owned(), digest(task, step));
-        let unsigned =
-            Answer { task, step, digest, decision, by, groups: vec![], comment: None, signature: String::new() };
-        key().sign_answer(&"prod".parse().unwrap(), unsigned).event(Audience::user("ada"))
+        signed(Answer { task, step, digest, decision, by, ..unsigned() })
+    }
+
+    fn unsigned() -> Answer {
+        Answer {
+            task: TaskId::new(),
+            step: String::new(),
+            digest: String::new(),
+            decision: Decision::Approve,
+            by: String::new(),
+            groups: vec!["finance".to_owned()],
+            comment: None,
+            values: String::new(),
+            signature: String::new(),
+        }
+    }
+
+    fn signed(answer: Answer) -> Event {
+        key().sign_answer(&"prod".parse().unwrap(), answer).event(Audience::user("ada"))
     }
 
     fn digest(task: TaskId, step: &str) -> String {
@@ -394,7 +367,7 @@ mod tests {
         questions.fold(&answer(task, "publish", "eve", Decision::Reject), now, |_| false);
         assert_eq!(received.try_recv().unwrap().by, "bob");
         assert!(questions.open("bob", &finance(), 9).is_empty());
-        assert_eq!(find(&questions, task).answer.unwrap().by, "bob");
+        assert_eq!(find(&questions, task).decided.unwrap().by, "bob");
         // Asked again by a worker that had not read the answer.
         questions.fold(&question(task, "publish", 2), now, |_| false);
         assert!(questions.open("bob", &finance(), 9).is_empty());
@@ -417,7 +390,7 @@ mod tests {
         }
         assert_eq!(questions.fold(&signed, now, |_| false), Folded::Counts);
         assert_eq!(questions.fold(&answer(task, "publish", "amy", Decision::Approve), now, |_| false), Folded::Late);
-        assert_eq!(find(&questions, task).answer.unwrap().by, "bob");
+        assert_eq!(find(&questions, task).decided.unwrap().by, "bob");
     }
 
     #[test]
@@ -426,11 +399,11 @@ mod tests {
         let asked = Question::of(&question(task, "publish", 0)).unwrap();
         let pizza = Question { question: "Pizza?".to_owned(), ..asked.clone() };
         let (finance_asked, bob_asked) = ("group:finance".parse().unwrap(), Audience::user("bob"));
-        let forged = [pizza.event(finance_asked, None, 0), asked.event(bob_asked, None, 0)];
+        let forged = [pizza.event(finance_asked, Telling::default()), asked.event(bob_asked, Telling::default())];
         for event in forged.iter().chain([&question(task, "publish", 0)]) {
             assert_eq!(questions.fold(event, now, |_| false), Folded::Counts);
         }
-        let misleading = pizza.event("group:finance".parse().unwrap(), None, 1);
+        let misleading = pizza.event("group:finance".parse().unwrap(), Telling::default());
         let mut data = misleading.data.as_ref().unwrap().to_value().unwrap();
         data["digest"] = digest(task, "publish").into();
         let misleading = misleading.with_data(data);
@@ -446,7 +419,7 @@ mod tests {
         else {
             panic!("it is answered");
         };
-        assert_eq!(mine.answer.unwrap().by, "bob");
+        assert_eq!(mine.decided.unwrap().by, "bob");
     }
 
     #[test]
@@ -488,7 +461,7 @@ mod tests {
         let (mut questions, task, now) = (no_questions(), TaskId::new(), Timestamp::now());
         let mut bobs = Question::of(&question(TaskId::new(), "publish", 0)).unwrap();
         bobs.owner = "bob".to_owned();
-        questions.fold(&bobs.clone().event("group:finance".parse().unwrap(), None, 0), now, |_| false);
+        questions.fold(&bobs.clone().event("group:finance".parse().unwrap(), Telling::default()), now, |_| false);
         for n in 0..MAX_QUESTIONS + 10 {
             questions.fold(&question(task, &format!("s{n}"), 0), now + Duration::from_secs(1), |_| false);
         }
@@ -501,7 +474,7 @@ mod tests {
         let audiences = ["group:finance user:bob", "group:ops", "environment group:ops", "user:eve"];
         for (n, audience) in (0..).zip(audiences) {
             let asked = Question::of(&question(task, &format!("s{n}"), 0)).unwrap();
-            let event = asked.event(audience.parse().unwrap(), None, 0);
+            let event = asked.event(audience.parse().unwrap(), Telling::default());
             questions.fold(&event, now + Duration::from_secs(n), |_| false);
         }
         let groups = ["finance".to_owned(), "ops".to_owned()];
@@ -525,5 +498,92 @@ mod tests {
         questions.fold(&answer(task, "publish", "bob", Decision::Approve), now, |_| false);
         assert_eq!(bobs.try_recv().unwrap().by, "bob");
         assert_eq!(waiting.iter_mut().filter_map(|one| one.try_recv().ok()).count(), MAX_WAITERS_PER_USER);
+    }
+
+    /// A question of this step that needs two of the group finance, and what is told of it.
+    fn of_two(task: TaskId, telling: Telling) -> Event {
+        let (title, question, owner) = ("Airports".to_owned(), "Publish?".to_owned(), "ada".to_owned());
+        let details =
+            Details { needed: 2, others_only: true, files: vec!["01JD/a.csv".to_owned()], ..Details::default() };
+        let question = Question { task, step: "publish".to_owned(), title, question, owner, details };
+        question.event("group:finance".parse().unwrap(), telling)
+    }
+
+    fn answer_of_two(task: TaskId, by: &str, decision: Decision) -> Event {
+        let digest = Question::with_digest(&of_two(task, Telling::default())).unwrap().1;
+        signed(Answer { task, step: "publish".to_owned(), digest, by: by.to_owned(), decision, ..unsigned() })
+    }
+
+    #[test]
+    fn a_question_to_several_is_open_to_those_who_have_not_answered_until_enough_have() {
+        let (mut questions, task, now) = (no_questions(), TaskId::new(), Timestamp::now());
+        questions.fold(&of_two(task, Telling::default()), now, |_| false);
+        assert!(questions.open("ada", &finance(), 9).is_empty(), "whoever started the run may not answer");
+        let ada = questions.fold(&answer_of_two(task, "ada", Decision::Approve), now, |_| false);
+        assert_eq!(ada, Folded::Late);
+        let digest = questions.open("bob", &finance(), 9)[0].digest.clone();
+        let (reply, mut amys) = oneshot::channel();
+        questions.wait(task, "publish", &digest, "amy", reply);
+        questions.fold(&answer_of_two(task, "bob", Decision::Approve), now, |_| false);
+        assert_eq!(questions.fold(&answer_of_two(task, "bob", Decision::Reject), now, |_| false), Folded::Late);
+        assert!(questions.open("bob", &finance(), 9).is_empty());
+        assert_eq!(questions.open("amy", &finance(), 9)[0].approved_by, ["bob"]);
+        assert!(amys.try_recv().is_err(), "another's approval decides nothing");
+        questions.fold(&answer_of_two(task, "amy", Decision::Approve), now, |_| false);
+        assert_eq!(amys.try_recv().unwrap().by, "amy");
+        assert!(questions.open("cem", &finance(), 9).is_empty());
+        assert_eq!(find(&questions, task).decided.unwrap().by, "amy");
+    }
+
+    #[test]
+    fn a_pod_that_has_not_read_the_first_answers_is_told_of_them_when_it_is_asked_again() {
+        let (mut questions, task, now) = (no_questions(), TaskId::new(), Timestamp::now());
+        let telling = Telling { round: 1, approved_by: vec!["bob".to_owned()], ..Telling::default() };
+        questions.fold(&of_two(task, telling), now, |_| false);
+        assert!(questions.open("bob", &finance(), 9).is_empty());
+        questions.fold(&answer_of_two(task, "amy", Decision::Approve), now, |_| false);
+        assert_eq!(find(&questions, task).decided.unwrap().by, "amy");
+    }
+
+    #[test]
+    fn what_a_question_is_about_is_readable_to_those_asked_while_it_is_open_and_to_nobody_else() {
+        let (mut questions, task, now) = (no_questions(), TaskId::new(), Timestamp::now());
+        let owner = |questions: &Questions, step: &str, file: &str, user: &str, groups: &[String]| {
+            questions.owner_of_file(task, step, file, user, groups)
+        };
+        assert_eq!(owner(&questions, "publish", "01JD/a.csv", "bob", &finance()), None);
+        questions.fold(&of_two(task, Telling::default()), now, |_| false);
+        assert_eq!(owner(&questions, "publish", "01JD/a.csv", "bob", &finance()).as_deref(), Some("ada"));
+        for (step, file, user, groups) in [
+            ("publish", "01JD/b.csv", "bob", finance()),
+            ("other", "01JD/a.csv", "bob", finance()),
+            ("publish", "01JD/a.csv", "eve", vec!["staff".to_owned()]),
+        ] {
+            assert_eq!(owner(&questions, step, file, user, &groups), None, "{step} {file} {user}");
+        }
+        questions.fold(&answer_of_two(task, "bob", Decision::Approve), now, |_| false);
+        assert!(owner(&questions, "publish", "01JD/a.csv", "bob", &finance()).is_some(), "another has yet to answer");
+        questions.fold(&answer_of_two(task, "amy", Decision::Approve), now, |_| false);
+        assert_eq!(owner(&questions, "publish", "01JD/a.csv", "bob", &finance()), None);
+    }
+
+    #[test]
+    fn a_question_that_its_run_closes_takes_no_more_answers_and_who_waits_is_told() {
+        let (mut questions, task, now) = (no_questions(), TaskId::new(), Timestamp::now());
+        questions.fold(&of_two(task, Telling::default()), now, |_| false);
+        let digest = questions.open("bob", &finance(), 9)[0].digest.clone();
+        let (reply, mut waiting) = oneshot::channel();
+        questions.wait(task, "publish", &digest, "bob", reply);
+        let (step, reason) = ("publish".to_owned(), "expired".to_owned());
+        let closed = Closed { task, step, digest, reason }.event(Audience::user("bob"));
+        questions.fold(&closed, now, |_| false);
+        assert_eq!(waiting.try_recv(), Err(oneshot::error::TryRecvError::Closed));
+        assert!(questions.open("bob", &finance(), 9).is_empty());
+        assert_eq!(questions.fold(&answer_of_two(task, "bob", Decision::Approve), now, |_| false), Folded::Late);
+        assert_eq!(find(&questions, task).closed.as_deref(), Some("expired"));
+        // Asked anew, of more people, the new wording is the one that is meant.
+        let anew = question(task, "publish", 1);
+        questions.fold(&anew, now, |_| false);
+        assert_eq!(find(&questions, task).digest, Question::with_digest(&anew).unwrap().1);
     }
 }

@@ -9,6 +9,7 @@ mod delivery;
 mod files;
 mod flowing;
 mod forging;
+mod four_eyes;
 mod functions;
 mod hostile;
 mod http;
