@@ -147,7 +147,7 @@ impl QuestionEntry {
     }
 
     /// True while it waits for answers.
-    pub(super) fn is_open(&self) -> bool {
+    fn is_open(&self) -> bool {
         self.question.is_some() && self.closed.is_none() && self.decided().is_none()
     }
 

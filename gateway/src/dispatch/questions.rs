@@ -204,13 +204,9 @@ impl Questions {
         let Some(asked) = self.runs.get(&task) else {
             return Found::Nothing;
         };
-        let of_step = || asked.range(named(step, "")..).take_while(|((of, _), _)| **of == *step);
-        // One that was asked anew of more people is not meant unless it is named.
-        let has_open = of_step().any(|(_, entry)| entry.is_open());
-        let meant = of_step().filter(|((_, other), entry)| match digest {
-            Some(digest) => **other == *digest,
-            None => !has_open || entry.is_open(),
-        });
+        let from = named(step, digest.unwrap_or_default());
+        let of_step = asked.range(from..).take_while(|((of, _), _)| **of == *step);
+        let meant = of_step.filter(|((_, other), _)| digest.is_none_or(|digest| **other == *digest));
         let mut found = Found::Nothing;
         for question in meant.filter_map(|(name, entry)| entry.question(name)) {
             found = match found {
@@ -581,9 +577,10 @@ mod tests {
         assert!(questions.open("bob", &finance(), 9).is_empty());
         assert_eq!(questions.fold(&answer_of_two(task, "bob", Decision::Approve), now, |_| false), Folded::Late);
         assert_eq!(find(&questions, task).closed.as_deref(), Some("expired"));
-        // Asked anew, of more people, the new wording is the one that is meant.
+        // Asked anew, of more people, it is another question: whoever answers says which.
         let anew = question(task, "publish", 1);
         questions.fold(&anew, now, |_| false);
-        assert_eq!(find(&questions, task).digest, Question::with_digest(&anew).unwrap().1);
+        assert!(matches!(questions.find(task, "publish", None, "bob", &finance()), Found::Several));
+        assert_eq!(questions.open("bob", &finance(), 9)[0].digest, Question::with_digest(&anew).unwrap().1);
     }
 }

@@ -56,6 +56,10 @@ impl Transition<'_> {
         let asking = item.asking.get_or_insert_default();
         let telling = if is_past(asking.escalate_at) {
             (asking.escalate_at, asking.escalated) = (None, true);
+            // A reminder of the same moment would come as a second toast.
+            if is_past(asking.remind_at) {
+                asking.remind_at = remind.map(|pause| now + pause.milliseconds());
+            }
             self.actions.push(Action::Close(index, Closing::Escalated));
             Telling::Escalation
         } else if is_past(asking.remind_at) {

@@ -205,8 +205,8 @@ impl Checker<'_> {
     fn constants(&mut self, operator: Operator, left: &Expr<'_>, right: &Expr<'_>, span: Span) {
         let is_list = |value: &Value| type_of_constant(value).is_none();
         if let (Some(left), Some(right)) = (left.as_const(), right.as_const())
-            && is_list(&left)
             && is_list(&right)
+            && (is_list(&left) || operator == Operator::In)
             && let Err(reason) = operator.check_values(&left, &right)
         {
             self.add(span, &reason);

@@ -8,9 +8,13 @@ const MAX_VALUE: usize = 200;
 
 /// What an error shows of an expression.
 pub(super) fn cut(expression: &str) -> String {
-    match expression.trim().char_indices().nth(MAX_SHOWN) {
-        Some((end, _)) => format!("{}…", &expression.trim()[..end]),
-        None => expression.trim().to_owned(),
+    let expression = expression.trim();
+    // The part that is meant may begin with what stands before its first name.
+    let inner = expression.strip_prefix("{{").filter(|inner| !inner.contains("}}"));
+    let expression = inner.unwrap_or(expression).trim();
+    match expression.char_indices().nth(MAX_SHOWN) {
+        Some((end, _)) => format!("{}…", &expression[..end]),
+        None => expression.to_owned(),
     }
 }
 

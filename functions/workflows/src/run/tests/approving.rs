@@ -162,6 +162,12 @@ fn people_are_reminded_until_somebody_decides_and_after_a_while_others_are_asked
     run.then(vec![answer("bob", Decision::Approve)]);
     assert_eq!(run.states(), [StepState::Succeeded]);
     assert_eq!(run.run.due(), None);
+    let mut run = asking("remind = '3h'\nescalate = { after = '6h', ask = 'user:amy' }\n");
+    run.now += 3 * HOUR;
+    assert_eq!(run.then(vec![]), [Action::Ask(INDEX, Telling::Reminder)]);
+    run.now += 3 * HOUR;
+    let both = [Action::Close(INDEX, Closing::Escalated), Action::Ask(INDEX, Telling::Escalation)];
+    assert_eq!(run.then(vec![]), both, "one toast, though a reminder was due too");
 }
 
 #[test]
