@@ -3,7 +3,8 @@
 //! In order of flow:
 //!
 //! - [`environment`]: names of environments and of kinds of function; [`pod`]: names of processes
-//! - [`catalogue`]: the functions that can be started, and their forms; [`job`]: a piece of work in a queue
+//! - [`catalogue`]: the functions that can be started, and their forms; [`schedule`]: what starts by itself; [`job`]: a piece of
+//!   work in a queue
 //! - [`event`]: a CloudEvent, with its [`audience`], its [`event_time`] and, inside its [`event_data`], [`task`], [`toast`] and
 //!   [`approval`]; [`binary_event`]: one whose attributes stand beside its data; [`misspelling`]: names that are nearly ours;
 //!   [`EncodedEvent`]: one that is ready to be published
@@ -25,6 +26,7 @@ pub mod misspelling;
 pub mod pod;
 pub mod task;
 mod text_form;
+pub mod schedule;
 pub mod toast;
 
 pub use audience::{Audience, Term};
@@ -38,3 +40,4 @@ pub use job::Job;
 pub use pod::PodId;
 pub use task::{Step, StepState, Task, TaskError, TaskId, TaskState};
 pub use toast::Toast;
+pub use schedule::Schedule;
