@@ -37,6 +37,10 @@ pub struct Topology {
 }
 
 impl Topology {
+    /// The routing key, of the jobs exchange, of the queue by which gateways agree on who starts what is scheduled. No kind's
+    /// key is the same, for theirs end otherwise.
+    pub const LEASE_KEY: &str = "gateway.lease";
+
     /// The names of an environment under a prefix.
     pub fn new(prefix: Prefix, environment: Environment) -> Self {
         Self { prefix, environment }
