@@ -7,11 +7,14 @@ use std::{
 
 use async_trait::async_trait;
 use model::Kind;
-use runtime::{Completion, Context, DatabaseConfig, Failure, Function, catalogue::Offer};
+use runtime::{Completion, Context, DatabaseConfig, Failure, Function, Schedule, catalogue::Offer, definitions};
 
 use crate::{
     config::ImportsConfig,
-    definition::{folder::Definitions, spec::ImportSpec},
+    definition::{
+        folder::{Definitions, SETTING},
+        spec::ImportSpec,
+    },
     input::Input,
     output::{self, Output},
     read::{source::FileSource, unpack::UnpackLimit, values::ValueLimit},
@@ -28,6 +31,7 @@ use crate::{
 pub struct Imports {
     config: ImportsConfig,
     definitions: Definitions,
+    schedules: Vec<Schedule>,
     database: TableDatabase,
 }
 
@@ -47,7 +51,8 @@ impl Imports {
     /// within a Tokio runtime.
     pub fn open(config: ImportsConfig, database: &DatabaseConfig) -> Result<Self, OpenError> {
         let definitions = Definitions::read(&config.definitions)?;
-        Ok(Self { config, definitions, database: TableDatabase::open(database)? })
+        let schedules = definitions::schedules(SETTING, &config.definitions, &definitions.offers())?;
+        Ok(Self { config, definitions, schedules, database: TableDatabase::open(database)? })
     }
 
     fn limits(&self) -> Limits {
@@ -106,6 +111,10 @@ impl Function for Imports {
 
     fn offers(&self) -> Vec<Offer> {
         self.definitions.offers()
+    }
+
+    fn schedules(&self) -> Vec<Schedule> {
+        self.schedules.clone()
     }
 
     fn deadline(&self) -> Duration {

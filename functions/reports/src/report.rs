@@ -9,8 +9,11 @@ use std::{
 use async_trait::async_trait;
 use model::Kind;
 use runtime::{
-    Completion, Context, Database, DatabaseConfig, DatabaseError, Failure, Function, WorkerContext, catalogue::Offer,
-    database, definitions::Faults, thread,
+    Completion, Context, Database, DatabaseConfig, DatabaseError, Failure, Function, Schedule, WorkerContext,
+    catalogue::Offer,
+    database,
+    definitions::{self, Faults},
+    thread,
 };
 use storage::StoredFile;
 use tokio::sync::mpsc;
@@ -40,6 +43,7 @@ pub struct Reports {
     config: ReportsConfig,
     database: Database,
     definitions: BTreeMap<String, Arc<ReportDefinition>>,
+    schedules: Vec<Schedule>,
 }
 
 /// A wrong setting or definition. It never holds a database's address, which may hold a password.
@@ -63,7 +67,9 @@ impl Reports {
         };
         let database = Database::open_url(setting, url, "bellwire-reports")?;
         let definitions = folder::read(&config.definitions)?;
-        Ok(Self { config, database, definitions })
+        let offers: Vec<_> = definitions.values().map(|definition| definition.offer()).collect();
+        let schedules = definitions::schedules(folder::SETTING, &config.definitions, &offers)?;
+        Ok(Self { config, database, definitions, schedules })
     }
 
     /// What the role of the queries may do besides reading.
@@ -134,6 +140,10 @@ impl Function for Reports {
 
     fn offers(&self) -> Vec<Offer> {
         self.definitions.values().map(|definition| definition.offer()).collect()
+    }
+
+    fn schedules(&self) -> Vec<Schedule> {
+        self.schedules.clone()
     }
 
     fn deadline(&self) -> Duration {

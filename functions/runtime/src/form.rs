@@ -161,7 +161,7 @@ fn choices<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Value>, D::
 }
 
 /// A date that TOML has without quotes, which serde shows as an object with one key.
-fn unquoted_date(value: Value) -> Value {
+pub(crate) fn unquoted_date(value: Value) -> Value {
     match value.get("$__toml_private_datetime") {
         Some(date) => date.clone(),
         None => value,

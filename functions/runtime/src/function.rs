@@ -7,6 +7,7 @@ use backplane::follow::FollowItem;
 use model::{
     Kind, Toast,
     catalogue::{Description, Offer},
+    schedule::Schedule,
 };
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::{Serialize, de::DeserializeOwned};
@@ -51,6 +52,11 @@ pub trait Function: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// What starts by itself; gateways start it, if their `gateway.schedules_for` allows its owner.
+    fn schedules(&self) -> Vec<Schedule> {
+        Vec::new()
+    }
+
     /// The time limit of one run: [`MAX_RUN`] at most, which is checked at start.
     fn deadline(&self) -> Duration {
         Duration::from_secs(20 * 60)
@@ -77,6 +83,12 @@ pub trait Function: Send + Sync + 'static {
     /// The entry in the catalogue.
     fn description(&self) -> Description {
         let input = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Self::Input>();
-        Description { kind: self.kind(), title: self.title(), input: input.to_value(), offers: self.offers() }
+        Description {
+            kind: self.kind(),
+            title: self.title(),
+            input: input.to_value(),
+            offers: self.offers(),
+            schedules: self.schedules(),
+        }
     }
 }

@@ -41,6 +41,6 @@ pub use database::{Database, DatabaseConfig, DatabaseError};
 pub use failure::Failure;
 pub use function::{Completion, Function};
 pub use host::{Host, HostConfig, HostError};
-pub use model::{Kind, Toast, catalogue, toast::Level};
+pub use model::{Kind, Schedule, Toast, catalogue, toast::Level};
 pub use worker::{Worker, run};
 pub use worker_context::WorkerContext;

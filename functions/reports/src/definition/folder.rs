@@ -14,9 +14,12 @@ use runtime::{
 
 use super::{report_definition::ReportDefinition, sql_template::SqlTemplate};
 
+/// The setting of the folder.
+pub(crate) const SETTING: &str = "reports.definitions (BELLWIRE_REPORTS__DEFINITIONS)";
+
 /// Reads all definitions of a folder, or returns everything that is wrong with them.
 pub(crate) fn read(folder: &Path) -> Result<BTreeMap<String, Arc<ReportDefinition>>, Faults> {
-    let folder = Folder::open("reports.definitions (BELLWIRE_REPORTS__DEFINITIONS)", folder, ["toml", "sql"]);
+    let folder = Folder::open(SETTING, folder, ["toml", "sql"]);
     folder.read(read_definition, |_| Vec::new())
 }
 
