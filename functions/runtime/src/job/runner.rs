@@ -16,7 +16,7 @@ use crate::{
         attempt::{Outcome, StopSignals, attempt},
         input::JobInput,
         log_reader::Cancellations,
-        publisher::TaskPublisher,
+        publisher::{TaskEnd, TaskPublisher},
         schema::InputSchema,
         task_locks::TaskLocks,
         verdict::Verdict,
@@ -82,6 +82,10 @@ impl Runner {
             guard = self.locks.lock(job.task) => guard,
             () = self.grace_over.cancelled() => return Settlement::Requeue,
         };
+        if self.cancellations.has_succeeded(job.task) {
+            info!("it has succeeded before: its job came twice");
+            return Settlement::Done;
+        }
         let files = self.worker.storage.files(&self.worker.environment, &job.owner);
         let publisher = TaskPublisher::new(self.worker.backplane.log.clone(), files.clone(), &job, attempt);
         let started = Instant::now();
@@ -99,7 +103,12 @@ impl Runner {
         counter!("bellwire_function_runs_total", "kind" => self.kind.to_string(), "outcome" => outcome).increment(1);
         histogram!("bellwire_function_seconds", "kind" => self.kind.to_string()).record(seconds);
         info!(outcome, seconds, "run");
-        self.publish(verdict, &publisher).await
+        let has_succeeded = matches!(verdict, Verdict::End(TaskEnd::Succeeded { .. }, _));
+        let settlement = self.publish(verdict, &publisher).await;
+        if has_succeeded && settlement == Settlement::Done {
+            self.cancellations.succeeded(job.task);
+        }
+        settlement
     }
 
     /// Counts an attempt by its number; the numbers that few jobs reach are one.

@@ -93,7 +93,7 @@ async fn a_job_whose_worker_was_killed_is_done_by_another_and_its_end_keeps_its_
 }
 
 #[tokio::test]
-async fn a_job_handed_out_again_while_it_still_runs_here_waits_for_its_first_run() {
+async fn a_job_handed_out_again_while_it_still_runs_here_waits_for_its_first_run_and_has_none_if_that_succeeds() {
     let mut stage = Stage::new();
     stage.config.concurrency = 3;
     let _host = stage.host().await;
@@ -110,7 +110,24 @@ async fn a_job_handed_out_again_while_it_still_runs_here_waits_for_its_first_run
     let steps = stage.until_settled(3).await;
     assert_eq!(stage.tricks.running.borrow().1, 2);
     let published = steps.iter().filter_map(Step::task).filter(|task| task.id != other.task);
-    assert_eq!(published.map(|task| task.attempt).collect::<Vec<_>>(), [1, 1, 2, 2]);
+    assert_eq!(published.map(|task| task.attempt).collect::<Vec<_>>(), [1, 1]);
+}
+
+#[tokio::test]
+async fn a_job_whose_task_another_worker_has_brought_to_a_good_end_is_not_run_again() {
+    let stage = Stage::new();
+    let (done, failed) = (stage.job(json!({ "trick": "finish" })), stage.job(json!({ "trick": "finish" })));
+    for (job, state) in [(&done, TaskState::Succeeded), (&failed, TaskState::Failed)] {
+        let task = Task::of(job, state);
+        stage.publish(&Event::of_task("/functions/tricks", Audience::user("ada"), &task, None)).await;
+    }
+    let _host = stage.host().await;
+    stage.deliver(Ok(done.clone()), 1).await;
+    // An operator has put it back into its queue.
+    stage.deliver(Ok(failed.clone()), 0).await;
+    let steps = stage.until_settled(2).await;
+    let began = |job: &Job| steps.iter().any(|step| step.publishes(job.task, TaskState::Running));
+    assert!(!began(&done) && began(&failed), "{steps:?}");
 }
 
 #[tokio::test]
