@@ -5,7 +5,8 @@
 //!
 //! - [`publish`]: publishes events, which [`event_request`] reads; [`event_stream`]: sends them to a client as they come
 //! - [`files`]: uploads and results; [`functions`]: the functions that can be started, kept by [`function_cache`]
-//! - [`tasks`]: starts, lists, shows and cancels tasks; [`task_routes`]: the same over HTTP
+//! - [`tasks`]: starts, lists, shows and cancels tasks; [`task_routes`]: the same over HTTP; [`task_log`]: what
+//!   they have said
 //! - [`approvals`]: the questions that workflows ask people, and their answers
 //! - [`openapi`]: the description of the API; [`page`] and [`dev_token`]: the page, and tokens for it in `bellwire dev`
 
@@ -22,5 +23,6 @@ pub mod page;
 pub mod problem;
 pub mod publish;
 pub mod request;
+pub mod task_log;
 pub mod task_routes;
 pub mod tasks;

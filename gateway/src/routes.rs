@@ -11,7 +11,7 @@ use axum::{
 use crate::{
     api::{
         approvals, content_encoding, dev_token, event_stream, files, functions, openapi, page, problem::Problem,
-        publish, task_routes,
+        publish, task_log, task_routes,
     },
     dev_host,
     hub::{negotiate, routes as hub},
@@ -44,6 +44,7 @@ fn services() -> Router<Pod> {
         .route("/api/events", post(publish::publish))
         .route("/api/tasks", post(task_routes::start).get(task_routes::list))
         .route("/api/tasks/{id}", get(task_routes::show).delete(task_routes::cancel))
+        .route("/api/tasks/{id}/log", get(task_log::show))
         .route("/api/tasks/{id}/steps/{step}", post(approvals::answer))
         .route("/api/approvals", get(approvals::list))
         .route("/api/files/{*key}", put(files::upload).get(files::download).delete(files::delete))

@@ -8,6 +8,7 @@
 //! - [`event`]: a CloudEvent, with its [`audience`], its [`event_time`] and, inside its [`event_data`], [`task`], [`toast`] and
 //!   [`approval`]; [`binary_event`]: one whose attributes stand beside its data; [`misspelling`]: names that are nearly ours;
 //!   [`EncodedEvent`]: one that is ready to be published
+//! - [`log_line`]: what a task says to its owner
 //! - [`cursor`]: a position in an environment's log; `text_form`: serde for types that are written as text; [`json_memory`]: what JSON takes in memory
 
 pub mod approval;
@@ -22,11 +23,12 @@ pub mod event_data;
 pub mod event_time;
 pub mod job;
 pub mod json_memory;
+pub mod log_line;
 pub mod misspelling;
 pub mod pod;
+pub mod schedule;
 pub mod task;
 mod text_form;
-pub mod schedule;
 pub mod toast;
 
 pub use audience::{Audience, Term};
@@ -38,6 +40,6 @@ pub use event::{Event, EventError};
 pub use event_data::EventData;
 pub use job::Job;
 pub use pod::PodId;
+pub use schedule::Schedule;
 pub use task::{Step, StepState, Task, TaskError, TaskId, TaskState};
 pub use toast::Toast;
-pub use schedule::Schedule;

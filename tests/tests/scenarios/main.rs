@@ -25,5 +25,6 @@ mod reporting;
 mod rights;
 mod senders;
 mod settings;
+mod task_logs;
 mod tasks;
 mod tokens;

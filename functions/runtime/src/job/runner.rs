@@ -22,6 +22,7 @@ use crate::{
         verdict::Verdict,
     },
     json_function::JsonFunction,
+    run_log::RunLog,
     worker_context::WorkerContext,
 };
 
@@ -130,6 +131,7 @@ impl Runner {
             return Outcome::Cancelled;
         }
         let (progress, receiver) = watch::channel(0.0);
+        let (log, log_files) = (RunLog::new(attempt_number), files.clone());
         let context = Context {
             task: job.task,
             environment: self.worker.environment.clone(),
@@ -145,6 +147,7 @@ impl Runner {
             database: self.worker.database.clone(),
             files,
             stop: CancellationToken::new(),
+            log: log.clone(),
             progress,
         };
         let signals = StopSignals { cancelled: running.cancelled.clone(), grace_over: self.grace_over.clone() };
@@ -157,7 +160,8 @@ impl Runner {
             attempt(self.function.clone(), context, input, &signals).await
         };
         // Joined, not raced: an event that is being published is not cut off, and comes before the end.
-        let (outcome, ()) = tokio::join!(run, publisher.progress(receiver, &ended));
+        let stored = log.store(&log_files, job.task, &ended);
+        let (outcome, (), ()) = tokio::join!(run, publisher.progress(receiver, &ended), stored);
         gauge.decrement(1.0);
         outcome
     }
