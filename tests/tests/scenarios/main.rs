@@ -5,6 +5,7 @@ mod approving;
 mod bad_input;
 mod broker_away;
 mod coming_back;
+mod delays;
 mod delivery;
 mod files;
 mod flowing;

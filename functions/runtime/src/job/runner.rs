@@ -1,8 +1,12 @@
 //! One job, from the queue to its settlement.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use backplane::{JobDelivery, Settlement};
+use jiff::Timestamp;
 use metrics::{counter, gauge, histogram};
 use model::{Job, Kind, audience};
 use storage::OwnerFiles;
@@ -89,6 +93,9 @@ impl Runner {
         }
         let files = self.worker.storage.files(&self.worker.environment, &job.owner);
         let publisher = TaskPublisher::new(self.worker.backplane.log.clone(), files.clone(), &job, attempt);
+        if let Some(delay) = job.delay(Timestamp::now()) {
+            return self.delay(job, delay, &publisher).await;
+        }
         let started = Instant::now();
         let verdict = if redeliveries > MAX_REDELIVERIES {
             Verdict::lost(attempt)
@@ -110,6 +117,15 @@ impl Runner {
             self.cancellations.succeeded(job.task);
         }
         settlement
+    }
+
+    /// Lets a job wait whose time has not come; one whose task was cancelled meanwhile ends now, for the log forgets that in a day.
+    async fn delay(&self, job: Job, delay: Duration, publisher: &TaskPublisher) -> Settlement {
+        if self.cancellations.begin(job.task).cancelled.is_cancelled() {
+            return self.publish(Verdict::End(TaskEnd::Cancelled, Settlement::Done), publisher).await;
+        }
+        publisher.still_queued().await;
+        Settlement::Retry { job, after: delay }
     }
 
     /// Counts an attempt by its number; the numbers that few jobs reach are one.

@@ -155,3 +155,28 @@ async fn a_task_that_is_queued_makes_the_host_look_for_its_job() {
     stage.publish(&Event::of_task("/gateway", Audience::user("ada"), &task, None)).await;
     within("a look", stage.wake.notified()).await;
 }
+
+#[tokio::test]
+async fn a_job_whose_time_has_not_come_waits_on_and_begins_nothing_and_its_attempts_do_not_count() {
+    let stage = Stage::new();
+    let _host = stage.host().await;
+    let not_before = Some(jiff::Timestamp::now() + std::time::Duration::from_secs(3600));
+    let later = Job { not_before, ..stage.job(json!({ "trick": "finish" })) };
+    stage.deliver(Ok(later.clone()), 0).await;
+    let steps = stage.until_settled(1).await;
+    let [Step::Settled(Settlement::Retry { job, after })] = &steps[..] else { panic!("{steps:?}") };
+    assert_eq!((job, after.as_secs() / 60), (&later, 59));
+}
+
+#[tokio::test]
+async fn a_job_whose_time_has_not_come_ends_as_soon_as_its_worker_sees_that_it_was_cancelled() {
+    let stage = Stage::new();
+    let not_before = Some(jiff::Timestamp::now() + std::time::Duration::from_secs(3600));
+    let later = Job { not_before, ..stage.job(json!({ "trick": "finish" })) };
+    stage.take_back(&later).await;
+    let _host = stage.host().await;
+    stage.deliver(Ok(later.clone()), 0).await;
+    let steps = stage.until_settled(1).await;
+    assert!(steps[0].publishes(later.task, TaskState::Cancelled), "{steps:?}");
+    assert!(matches!(&steps[1], Step::Settled(Settlement::Done)), "{steps:?}");
+}

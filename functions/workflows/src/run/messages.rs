@@ -74,6 +74,7 @@ fn task(run: &Run, output: Map<String, Value>) -> Task {
         parent: run.parent,
         steps: (0..run.steps.len()).map(|index| step(run, index)).collect(),
         next_by: (!state.is_end()).then(|| now + NEXT_BY),
+        not_before: None,
         request: None,
     }
 }
@@ -193,6 +194,7 @@ pub(crate) fn cancel_event(run: &Run, index: ItemIndex, attempt: u32) -> Option<
         parent: Some(run.id),
         steps: Vec::new(),
         next_by: None,
+        not_before: None,
         request: None,
     };
     let mut event = Event::of_task(CANCEL_SOURCE, Audience::user(&run.owner), &cancelled, None);
