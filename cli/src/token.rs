@@ -28,7 +28,7 @@ pub(crate) struct Flags {
     groups: Vec<String>,
 
     /// The user's permissions beyond listening, separated by spaces: tasks (start, cancel, answer, keep files), publish,
-    /// publish:tasks (events of tasks, for workers), publish:everywhere. None, if it is left out
+    /// publish:tasks (events of tasks, for workers), publish:everywhere, operate (all schedules). None, if it is left out
     #[arg(long, value_name = "WORDS", default_value = "")]
     scope: String,
 

@@ -7,6 +7,7 @@
 //! - [`files`]: uploads and results; [`functions`]: the functions that can be started, kept by [`function_cache`]
 //! - [`tasks`]: starts, lists, shows and cancels tasks; [`task_routes`]: the same over HTTP; [`task_log`]: what
 //!   they have said
+//! - [`schedules`]: what starts by itself, paused and started now
 //! - [`approvals`]: the questions that workflows ask people, and their answers
 //! - [`openapi`]: the description of the API; [`page`] and [`dev_token`]: the page, and tokens for it in `bellwire dev`
 
@@ -23,6 +24,7 @@ pub mod page;
 pub mod problem;
 pub mod publish;
 pub mod request;
+pub mod schedules;
 pub mod task_log;
 pub mod task_routes;
 pub mod tasks;

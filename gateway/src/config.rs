@@ -11,6 +11,7 @@ use crate::{
     dispatch::{dispatcher::Bounds, lost_workers::LostWorkerTiming},
     list,
     origins::Origins,
+    schedules::beneficiary::Beneficiary,
 };
 
 /// `[gateway]`; each field names its variable and default.
@@ -99,6 +100,10 @@ pub struct GatewayConfig {
     /// it. With `proxy-protocol` each connection of theirs must begin with its header. None.
     #[serde(deserialize_with = "list::list")]
     pub trusted_proxies: Vec<Network>,
+    /// `BELLWIRE_GATEWAY__SCHEDULES_FOR`, separated by commas: the users and groups, `user:<id>` and `group:<name>`, for whom
+    /// schedules may start tasks, or `*`; a schedule needs its owner and each of its groups. None.
+    #[serde(deserialize_with = "list::list")]
+    pub schedules_for: Vec<Beneficiary>,
     /// The times of the watch for tasks whose worker is lost; no setting.
     #[serde(skip)]
     pub lost: LostWorkerTiming,
@@ -136,6 +141,7 @@ impl Default for GatewayConfig {
             allowed_headers: Vec::new(),
             client_address: ClientAddress::default(),
             trusted_proxies: Vec::new(),
+            schedules_for: Vec::new(),
             lost: LostWorkerTiming::default(),
         }
     }

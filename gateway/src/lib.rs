@@ -11,6 +11,7 @@
 //!   there for all one user may have; [`counted_caller`]: how many requests at once;
 //!   `rate_limit`, `user_rates`: how often, and how many bytes a second
 //! - [`api`]: publishing, tasks, approvals, files, and their description; `expiry`: removes old files
+//! - [`schedules`]: what starts by itself
 //! - [`hub`]: clients of SignalR
 //! - [`dispatch`]: one task per environment, which decides who gets an event
 //! - [`write`](mod@write): writes events to a socket
@@ -36,6 +37,7 @@ pub mod pod;
 mod rate_limit;
 pub mod routes;
 pub mod run;
+pub mod schedules;
 pub mod server;
 mod sockets;
 pub mod start;

@@ -16,6 +16,7 @@ use crate::{
     config::GatewayConfig,
     dispatch::handle::DispatcherHandle,
     hub::{known_rights::KnownRights, peer_client::PeerClient, registry::ClientRegistry, sessions::PollSessions},
+    schedules::record::ScheduleBook,
     token::{Key, refusal_log::RefusalLog},
     user_permits::UserPermits,
     user_rates::UserRates,
@@ -36,6 +37,8 @@ pub struct EnvironmentState {
     pub write_queue: WriteQueue,
     /// The descriptions of its functions.
     pub functions: FunctionCache,
+    /// What is kept of its schedules.
+    pub schedules: ScheduleBook,
     /// Sends requests to the other pods that serve it.
     pub peers: PeerClient,
 }

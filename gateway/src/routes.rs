@@ -11,7 +11,7 @@ use axum::{
 use crate::{
     api::{
         approvals, content_encoding, dev_token, event_stream, files, functions, openapi, page, problem::Problem,
-        publish, task_log, task_routes,
+        publish, schedules, task_log, task_routes,
     },
     dev_host,
     hub::{negotiate, routes as hub},
@@ -49,6 +49,10 @@ fn services() -> Router<Pod> {
         .route("/api/approvals", get(approvals::list))
         .route("/api/files/{*key}", put(files::upload).get(files::download).delete(files::delete))
         .route("/api/functions", get(functions::list))
+        .route("/api/schedules", get(schedules::list))
+        .route("/api/schedules/{kind}/{name}/pause", post(schedules::pause))
+        .route("/api/schedules/{kind}/{name}/resume", post(schedules::resume))
+        .route("/api/schedules/{kind}/{name}/run", post(schedules::run))
         .route("/api/openapi.json", get(openapi::document))
         .route("/hub", get(hub::connect).post(hub::post).delete(hub::delete))
         .route("/hub/negotiate", post(negotiate::negotiate))

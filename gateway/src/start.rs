@@ -39,6 +39,7 @@ use crate::{
         sessions::{PollSession, PollSessions},
     },
     pod::{EnvironmentState, Pod, PodState},
+    schedules::{record::ScheduleBook, scheduler::Scheduler},
     token::{Key, key_refresh::keep_keys, refusal_log::RefusalLog},
     user_permits::UserPermits,
     user_rates::UserRates,
@@ -106,8 +107,10 @@ pub fn start(
         let watch = LostWorkers { environment, dispatcher, log, timing };
         background.spawn(watch.run().map(Ok));
         let functions = FunctionCache::new(storage.catalogue(&name));
+        let schedules = ScheduleBook::new(storage.schedules(&name));
         let (peers, reader) = PeerClient::open(&id, &name, &key, backplane.control.clone());
-        let state = Arc::new(EnvironmentState { name, key, backplane, dispatch, write_queue, functions, peers });
+        let state =
+            Arc::new(EnvironmentState { name, key, backplane, dispatch, write_queue, functions, schedules, peers });
         peer_readers.push((state.clone(), reader));
         environments.insert(state.name.clone(), state);
     }
@@ -133,6 +136,7 @@ pub fn start(
         poll_sessions: sessions,
     });
     for (environment, reader) in peer_readers {
+        background.spawn(Scheduler::new(pod.clone(), environment.clone()).run().map(Ok));
         background.spawn(PeerServer::new(pod.clone(), environment, reader).run());
     }
     Started { pod, dispatchers, background, poll_sessions }

@@ -13,7 +13,7 @@ use utoipa::{
     },
 };
 
-use super::{approvals, event_stream, files, functions, publish, task_log, task_routes};
+use super::{approvals, event_stream, files, functions, publish, schedules, task_log, task_routes};
 use crate::{
     hub::{negotiate, routes as hub},
     pod::Pod,
@@ -25,7 +25,7 @@ use crate::{
     paths(
         event_stream::stream, publish::publish, task_routes::start, task_routes::list, task_routes::show,
         task_routes::cancel, task_log::show, files::upload, files::download, files::delete, functions::list, approvals::list,
-        approvals::answer, negotiate::negotiate, hub::refresh,
+        approvals::answer, schedules::list, schedules::pause, schedules::resume, schedules::run, negotiate::negotiate, hub::refresh,
     ),
     modifiers(&Bearer),
 )]

@@ -18,7 +18,7 @@ pub struct Claims {
     /// The user's groups.
     #[serde(default)]
     pub groups: Vec<String>,
-    /// Space-separated: `tasks`, `publish`, `publish:tasks`, `publish:everywhere`.
+    /// Space-separated: `tasks`, `publish`, `publish:tasks`, `publish:everywhere`, `operate`.
     #[serde(default)]
     pub scope: String,
     /// Its end, in seconds since 1970; of a token that was read, with the leeway.

@@ -24,6 +24,7 @@ mod polling;
 mod refreshing;
 mod reporting;
 mod rights;
+mod schedules;
 mod senders;
 mod settings;
 mod task_logs;
