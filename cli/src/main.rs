@@ -5,6 +5,7 @@
 //! - [`events`]: shows the entries of the log that are for nobody
 //! - [`jobs`]: lists, retries and drops the jobs that were given up
 //! - [`key`]: prints the public key of an environment's gateways
+//! - [`schedules`]: lists and pauses what starts by itself, over a gateway
 //! - [`token`]: signs a user's token with an environment's key
 //! - [`topology`]: declares an environment on the broker
 //! - [`environment`]: the environment of a command; [`terminal`]: its output and its errors
@@ -15,6 +16,7 @@ mod events;
 mod jobs;
 mod key;
 mod notify;
+mod schedules;
 mod tail;
 mod terminal;
 mod token;
@@ -44,6 +46,8 @@ enum Command {
     Jobs(jobs::Flags),
     /// Print the public key of an environment's gateways, for the settings of its workers
     Key(key::Flags),
+    /// List, pause, resume and start now what starts by itself
+    Schedules(schedules::Flags),
     /// Show what is said in an environment, line by line, until Ctrl-C
     Tail(tail::Flags),
     /// Sign a token for somebody with an environment's key
@@ -59,6 +63,7 @@ fn main() -> ExitCode {
         Command::Events(flags) => terminal::run(&flags.options.clone(), |settings| events::run(settings, flags)),
         Command::Jobs(flags) => terminal::run(&flags.options.clone(), |settings| jobs::run(settings, flags)),
         Command::Key(flags) => terminal::run(&flags.options.clone(), |settings| key::print_public(settings, flags)),
+        Command::Schedules(flags) => terminal::run(&flags.options.clone(), |settings| schedules::run(settings, flags)),
         Command::Tail(flags) => terminal::run(&flags.options.clone(), |settings| tail::follow(settings, flags)),
         Command::Token(flags) => terminal::run(&flags.options.clone(), |settings| token::sign(settings, flags)),
         Command::Topology(flags) => {

@@ -8,4 +8,5 @@ mod dev;
 mod jobs;
 mod key;
 mod running;
+mod schedules;
 mod token;
