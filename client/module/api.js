@@ -16,6 +16,14 @@ import { problemMessage, readRetryAfter } from './stream.js';
  * @typedef {{ kind: string, title: string, input?: object, offers?: Offer[] }} FunctionDescription
  */
 
+/**
+ * What starts by itself, and what can be done with it.
+ * @typedef {{ kind: string, name: string, title: string, owner: string, cron?: string, every?: number, time_zone: string, next?: string | null,
+ *   last?: { started: string, task: string } | null, left_out?: { time: string, reason: string } | null,
+ *   paused?: { by: string, since: string } | null, problem?: string | null }} Schedule
+ * @typedef {'pause' | 'resume' | 'run'} ScheduleAction
+ */
+
 /** @typedef {{ onProgress?: (fraction: number) => void, signal?: AbortSignal }} UploadOptions */
 
 /** A response that is no success, or no response at all (`status` 0). */
@@ -106,6 +114,16 @@ export class Api {
     // An event may name anything: only a valid name may be part of a path.
     if (!isStepRef({ task, step })) throw new ApiError('this names no step of a workflow', 0);
     await this.#call('POST', `api/tasks/${task}/steps/${step}`, { decision, comment, digest });
+  }
+
+  /** What starts by itself: the user's own, or all for operators. @returns {Promise<Schedule[]>} */
+  async schedules() {
+    return (await this.#json('GET', 'api/schedules')).schedules;
+  }
+
+  /** Pauses or resumes a schedule, or starts its task now. @param {Schedule} schedule @param {ScheduleAction} action */
+  async changeSchedule({ kind, name }, action) {
+    await this.#call('POST', `api/schedules/${encodeURIComponent(kind)}/${encodeURIComponent(name)}/${action}`);
   }
 
   /**

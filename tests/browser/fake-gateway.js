@@ -42,6 +42,8 @@ export class FakeGateway {
   /** The answers of `GET /api/functions` and `GET /api/approvals`. */
   functions = [];
   approvals = [];
+  /** The answers of `GET /api/schedules`; a POST pauses, resumes or runs one. */
+  schedules = [];
   /** Every decision: task, step and body. */
   decisions = [];
   /** The headers and body of every start. */
@@ -147,6 +149,13 @@ export class FakeGateway {
       return this.#startTask(JSON.parse(body), response);
     }
     if (pathname === '/api/functions') return json(response, 200, { functions: this.functions });
+    if (pathname === '/api/schedules') return json(response, 200, { schedules: this.schedules });
+    const [, , , kind, name, word] = pathname.split('/');
+    const schedule = pathname.startsWith('/api/schedules/') && this.schedules.find((each) => each.kind === kind && each.name === name);
+    if (schedule && request.method === 'POST') {
+      if (word !== 'run') schedule.paused = word === 'pause' ? { by: 'ada', since: new Date().toISOString() } : null;
+      return json(response, word === 'run' ? 202 : 200, {});
+    }
     if (pathname === '/api/approvals') return json(response, 200, { approvals: this.approvals, cursor: this.listCursor });
     const [, task, step] = pathname.match(/^\/api\/tasks\/([^/]+)\/steps\/([^/]+)$/) ?? [];
     if (step && request.method === 'POST') {
