@@ -128,6 +128,11 @@ impl Scheduler {
         let is_same =
             |id: &ScheduleId| known.get(id).zip(self.known.get(id)).is_some_and(|(now, then)| Arc::ptr_eq(now, then));
         self.due.retain(|id, _| is_same(id));
+        for (id, schedule) in known.iter().filter(|(id, _)| !is_same(id)) {
+            if let Err(reason) = schedule.times() {
+                warn!(environment = %self.environment.name, schedule = id, reason, "a schedule starts nothing");
+            }
+        }
         self.known = known;
         let said = self.environment.schedules.said().await?;
         let (known, now) = (self.known.clone(), Timestamp::now());
