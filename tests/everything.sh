@@ -24,6 +24,9 @@ tests/cluster.sh bash -euo pipefail -c '
   node --test --test-concurrency=1 tests/proxies/*.test.js
 '
 
+step "workers in Python and Node"
+tests/workers/run.sh
+
 step "SignalR's clients and those of server-sent events on two pods, directly and through HAProxy"
 tests/clients/run.sh
 
