@@ -30,6 +30,12 @@ git ls-files -z -- '*.sh' .ci/run | xargs -0 shellcheck --severity=warning
 install_browser_packages
 npm --prefix tests/browser run --silent check
 
+install_packages workers/node
+npm --prefix workers/node run --silent check
+# Beside no source: nothing of it is left in the tree.
+PYTHONPYCACHEPREFIX=$(mktemp -d) python3 -m compileall -q workers/python tests/workers/programs
+optional ruff ruff check --quiet workers/python
+
 cargo clippy --workspace --all-targets -- -D warnings
 # The map of a module names its private parts.
 RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --workspace --no-deps --document-private-items --quiet

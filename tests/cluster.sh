@@ -11,6 +11,8 @@
 #   BELLWIRE_TEST_CONFIG         the settings file of all
 #   BELLWIRE_TEST_WORKER_URL     the broker, as the imports worker's own user
 #   BELLWIRE_TEST_PUBLISHER_URL  the broker, as the user of plain publishers
+#   BELLWIRE_TEST_GATEWAY_URL    the broker, as the user of gateways, and their program: BELLWIRE_TEST_GATEWAY
+# BELLWIRE_TEST_KINDS names more kinds that get queues and users, with the imports worker's password, and no process.
 # The binaries are taken from where cargo puts them; build them first.
 set -euo pipefail
 
@@ -30,6 +32,7 @@ IFS=, read -r first second <<<"${ports:-$(free_port),$(free_port)}"
 : "${BELLWIRE_TEST_AMQP_URL:?run it by tests/services.sh}" "${BELLWIRE_TEST_RABBITMQCTL:?it must be ours to add users to}"
 programs=${CARGO_TARGET_DIR:-$root/target}/debug
 kinds=(imports reports workflows)
+read -r -a others <<<"${BELLWIRE_TEST_KINDS:-}"
 for program in bellwire bellwire-gateway "${kinds[@]/#/bellwire-}"; do
   [ -x "$programs/$program" ] || fail "$programs/$program is missing: cargo build --workspace --bins"
 done
@@ -108,17 +111,18 @@ TOML
 
 BELLWIRE_BACKPLANE__URL=$BELLWIRE_TEST_AMQP_URL \
   "$programs/bellwire" topology --config "$BELLWIRE_TEST_CONFIG" --environment dev \
-  --kinds "$(IFS=,; printf %s "${kinds[*]}")" >&2
+  --kinds "$(IFS=,; set -- "${kinds[@]}" ${others[@]+"${others[@]}"}; printf %s "$*")" >&2
 # From here on nobody is an operator: what a role may not do, fails here as it would in production.
 gateway_password=$(random) worker_password=$(random) publisher_password=$(random)
 BELLWIRE_GATEWAY_PASSWORD=$gateway_password BELLWIRE_WORKER_PASSWORD=$worker_password \
   BELLWIRE_PUBLISHER_PASSWORD=$publisher_password \
-  "$root/infra/rabbitmq/roles.sh" dev "${kinds[@]}" >"$folder/roles.json"
+  "$root/infra/rabbitmq/roles.sh" dev "${kinds[@]}" ${others[@]+"${others[@]}"} >"$folder/roles.json"
 "$BELLWIRE_TEST_RABBITMQCTL" --silent import_definitions "$folder/roles.json" >&2
 gateway_url=$(broker_as bellwire.dev.gateway "$gateway_password")
 BELLWIRE_TEST_WORKER_URL=$(broker_as bellwire.dev.worker.imports "$worker_password")
 BELLWIRE_TEST_PUBLISHER_URL=$(broker_as bellwire.dev.publisher "$publisher_password")
 export BELLWIRE_TEST_WORKER_URL BELLWIRE_TEST_PUBLISHER_URL
+export BELLWIRE_TEST_GATEWAY_URL=$gateway_url BELLWIRE_TEST_GATEWAY=$programs/bellwire-gateway
 
 first_admin=127.0.0.1:$(free_port) second_admin=127.0.0.1:$(free_port)
 declare -A worker_admins=()

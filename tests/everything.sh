@@ -17,12 +17,15 @@ cargo test --workspace --lib --bins --tests --no-fail-fast
 step "the browser module"
 npm --prefix tests/browser run --silent test:module
 
-step "the page on two pods and behind proxies, and every way to publish"
+step "the page on two pods behind proxies and over HTTP/2, and every way to publish"
 tests/cluster.sh bash -euo pipefail -c '
   tests/publishers/run.sh
   npm --prefix tests/browser run --silent test:pods
-  node --test --test-concurrency=1 tests/proxies/*.test.js
+  tests/proxies/run.sh
 '
+
+step "workers in Python and Node"
+tests/workers/run.sh
 
 step "SignalR's clients and those of server-sent events on two pods, directly and through HAProxy"
 tests/clients/run.sh

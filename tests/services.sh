@@ -10,13 +10,15 @@
 #   BELLWIRE_TEST_BROKER        a program: stop, start, restart or kill that node; its data stay
 #   BELLWIRE_TEST_DATABASE_URL  the database, as its owner
 #   BELLWIRE_TEST_DATASETS      the folder with real CSV files, where npm could fetch them
+#   BELLWIRE_TEST_WORKBOOKS     the folder with real workbooks, and with openpyxl to read them by
+#   BELLWIRE_TEST_READERS       a folder with pandas (venv/) and the CSV files of Python's packages (files/)
 #
 # A BELLWIRE_TEST_AMQP_URL or BELLWIRE_TEST_DATABASE_URL that is already set is used as it is.
 # Everything listens on 127.0.0.1, on free ports, and lives in one folder that is removed at the end.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-for part in say ports install rabbitmq postgresql datasets run; do
+for part in say ports install rabbitmq postgresql datasets workbooks run; do
   # shellcheck source=/dev/null
   . "$root/tests/services/$part.sh"
 done
@@ -33,7 +35,7 @@ start_database=
 [ -n "${BELLWIRE_TEST_AMQP_URL:-}" ] || start_broker=yes
 [ -z "$want_database" ] || [ -n "${BELLWIRE_TEST_DATABASE_URL:-}" ] || start_database=yes
 
-install_missing ${start_broker:+rabbitmq-server} ${start_database:+postgresql} curl ${want_database:+sqlite3 chromium python3-venv haproxy nginx openssl}
+install_missing ${start_broker:+rabbitmq-server} ${start_database:+postgresql} curl ${want_database:+sqlite3 chromium poppler-utils python3-venv haproxy nginx openssl}
 
 folder=$(mktemp -d "${TMPDIR:-/tmp}/bellwire-services.XXXXXX")
 chmod 711 "$folder" # PostgreSQL runs as another user than root and must reach its own folder.
@@ -56,7 +58,9 @@ trap 'exit 143' TERM HUP
 # Both at once: each takes seconds. What they found out comes back through a file of exports.
 [ -z "$start_broker" ] || { start_rabbitmq & starting+=($!); }
 [ -z "$start_database" ] || { start_postgresql & starting+=($!); }
+[ -z "$want_database" ] || [ -n "${BELLWIRE_TEST_READERS:-}" ] || { fetch_readers & starting+=($!); }
 fetch_datasets
+[ -z "$want_database" ] || fetch_workbooks
 [ -z "$want_database" ] || install_packages tests/identity # The identity provider that scenarios start.
 for each in ${starting[@]+"${starting[@]}"}; do
   wait "$each" || fail "a service did not start; what it said is above"
@@ -66,4 +70,5 @@ for exports in "$folder"/*.exports; do
   [ ! -e "$exports" ] || . "$exports"
 done
 
+[ -z "$want_database" ] || export BELLWIRE_TEST_READERS="${BELLWIRE_TEST_READERS:-$(readers_folder)}"
 run_command "$@"

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{control::Control, jobs::JobQueues, log::EventLog};
+use crate::{control::Control, jobs::JobQueues, lease::SchedulerLease, log::EventLog};
 
 /// The backplane of one environment; cheap to clone.
 #[derive(Clone)]
@@ -13,4 +13,6 @@ pub struct Backplane {
     pub jobs: Arc<dyn JobQueues>,
     /// Messages between gateway pods.
     pub control: Arc<dyn Control>,
+    /// Which gateway pod starts what is scheduled.
+    pub scheduling: Arc<dyn SchedulerLease>,
 }

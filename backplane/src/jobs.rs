@@ -75,7 +75,8 @@ pub struct JobReader {
 /// The job queues of one environment.
 #[async_trait]
 pub trait JobQueues: Send + Sync {
-    /// Puts a job into the lane of its kind that its backlog gives, or into the first where there is no such lane;
+    /// Puts a job that is not to be begun yet among those that wait for a retry, for a step that is not longer than its delay; any
+    /// other into the lane of its kind that its backlog gives, or into the first where there is no such lane;
     /// `Unroutable` when there is no queue of that kind, `Full` when the lane is full.
     async fn submit(&self, job: &Job) -> Result<(), SendError>;
 

@@ -7,7 +7,7 @@
 //!   that prove that nothing is missing
 //! - [`jobs`]: the work queues of the functions; [`lane`]: which of a kind's queues a job waits in; [`dead`]: jobs that
 //!   were given up
-//! - [`control`]: messages between gateway pods
+//! - [`control`]: messages between gateway pods; [`lease`]: which of them starts what is scheduled
 //! - [`link`]: the outcomes of sending, and the state of a connection
 //! - [`memory`] and [`rabbitmq`]: the two implementations
 
@@ -17,6 +17,7 @@ pub mod dead;
 pub mod follow;
 pub mod jobs;
 pub mod lane;
+pub mod lease;
 pub mod link;
 pub mod log;
 pub mod memory;
@@ -29,6 +30,7 @@ pub use control::{Control, ControlMessage, ControlReader};
 pub use dead::{DeadJob, DeadJobs, Depth};
 pub use jobs::{JobDelivery, JobQueues, JobReader, Settlement};
 pub use lane::Lane;
+pub use lease::{Lease, SchedulerLease};
 pub use link::{Link, SendError};
 pub use log::{Destination, DropReason, DroppedMessage, EventLog, Gap, LogEntry, LogItem, LogReader, ReadFrom};
 pub use open::BackplaneConfig;

@@ -1,9 +1,10 @@
 //! The backplane within one process: the same guarantees, for as long as the process lives.
 //!
-//! `log`, `jobs` and `control` implement the traits of the same names.
+//! `log`, `jobs`, `control` and `lease` implement the traits of the same names.
 
 mod control;
 mod jobs;
+mod lease;
 mod log;
 
 use std::{
@@ -16,6 +17,7 @@ use model::environment::Environment;
 use crate::backplane::Backplane;
 use control::MemoryControl;
 use jobs::MemoryJobs;
+use lease::MemoryLease;
 use log::{MemoryLog, MemoryLogs};
 
 /// A broker within this process, with the environments that were opened. Cheap to clone.
@@ -30,6 +32,7 @@ struct Parts {
     log: MemoryLog,
     jobs: MemoryJobs,
     control: MemoryControl,
+    lease: MemoryLease,
 }
 
 impl Broker {
@@ -45,11 +48,13 @@ impl Broker {
             log: self.logs.add(),
             jobs: MemoryJobs::default(),
             control: MemoryControl::default(),
+            lease: MemoryLease::default(),
         });
         Backplane {
             log: Arc::new(parts.log.clone()),
             jobs: Arc::new(parts.jobs.clone()),
             control: Arc::new(parts.control.clone()),
+            scheduling: Arc::new(parts.lease.clone()),
         }
     }
 }

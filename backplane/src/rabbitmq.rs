@@ -9,7 +9,7 @@
 //! - `log`: publishes events; `read` reads them over a consumer of the `stream`; `join`: where that consumer starts
 //! - `submit`: puts a job into a lane; `jobs`: the job queues; `job_consumer` takes them, `bulk_lanes` those behind the first lane, `job_slots` counts them;
 //!   `settle` settles them; `dead`: jobs that were given up
-//! - `control`: messages between pods
+//! - `control`: messages between pods; `lease`: which of them starts what is scheduled
 
 mod backoff;
 mod bulk_lanes;
@@ -21,6 +21,7 @@ mod event_message;
 mod job_consumer;
 mod job_slots;
 mod jobs;
+mod lease;
 mod log;
 mod log_consumer;
 mod publish;
@@ -42,6 +43,7 @@ use self::{
     control::RabbitControl,
     declare::Bindings,
     jobs::RabbitJobs,
+    lease::RabbitLease,
     log::RabbitLog,
     publish::Publisher,
 };
@@ -56,7 +58,8 @@ pub fn open(url: &str, topology: Topology) -> Result<Backplane, String> {
     Ok(Backplane {
         log: Arc::new(RabbitLog { broker: broker.clone(), publisher: publisher.clone() }),
         jobs: Arc::new(RabbitJobs { broker: broker.clone(), publisher: publisher.clone() }),
-        control: Arc::new(RabbitControl { broker, publisher }),
+        control: Arc::new(RabbitControl { broker: broker.clone(), publisher }),
+        scheduling: Arc::new(RabbitLease { broker }),
     })
 }
 
@@ -75,6 +78,7 @@ async fn declare_once(broker: &Broker, kinds: &[Kind]) -> Result<(), SendError> 
     let connection = broker.connect("topology").await.map_err(SendError::Unavailable)?;
     await_answer(declare::log(&connection, &broker.topology, Bindings::All)).await??;
     await_answer(declare::control(&connection, &broker.topology)).await??;
+    await_answer(declare::lease(&connection, &broker.topology, Bindings::All)).await??;
     for kind in kinds {
         await_answer(declare::jobs(&connection, &broker.topology, kind, Bindings::All)).await??;
         for lane in Lane::BULK {

@@ -21,6 +21,12 @@ impl Default for Prefix {
     }
 }
 
+impl std::fmt::Display for Prefix {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 impl std::str::FromStr for Prefix {
     type Err = InvalidName;
 
@@ -37,6 +43,10 @@ pub struct Topology {
 }
 
 impl Topology {
+    /// The routing key, of the jobs exchange, of the queue by which gateways agree on who starts what is scheduled. No kind's
+    /// key is the same, for theirs end otherwise.
+    pub const LEASE_KEY: &str = "gateway.lease";
+
     /// The names of an environment under a prefix.
     pub fn new(prefix: Prefix, environment: Environment) -> Self {
         Self { prefix, environment }

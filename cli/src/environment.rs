@@ -2,7 +2,18 @@
 
 use backplane::{Backplane, BackplaneConfig};
 use model::Environment;
-use process::{ConfigError, Environments, Settings};
+use process::{ConfigError, Environments, Options, Settings};
+
+/// What every command for an environment takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Target {
+    #[command(flatten)]
+    pub(crate) options: Options,
+
+    /// The environment; may be left out where the settings hold one
+    #[arg(long, value_name = "NAME", global = true)]
+    pub(crate) environment: Option<Environment>,
+}
 
 /// The environment of the flag, or the only one configured; a name that is not configured is most likely a mistake.
 pub(crate) fn select(settings: &Settings, flag: Option<&Environment>) -> Result<Environment, ConfigError> {

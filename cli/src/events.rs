@@ -9,13 +9,12 @@ use anyhow::bail;
 use backplane::{Backplane, LogEntry, LogItem, ReadFrom};
 use data_encoding::BASE64;
 use jiff::Timestamp;
-use model::Environment;
-use process::{Options, Settings};
+use process::Settings;
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    environment,
+    environment::{self, Target},
     terminal::{print, print_error, sanitize},
 };
 
@@ -31,11 +30,7 @@ const MAX_BODY_CHARS: usize = 200;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Flags {
     #[command(flatten)]
-    pub(crate) options: Options,
-
-    /// In which environment; may be left out where the settings hold one
-    #[arg(long, value_name = "NAME", global = true)]
-    environment: Option<Environment>,
+    pub(crate) target: Target,
 
     #[command(subcommand)]
     action: Action,
@@ -59,7 +54,7 @@ enum Action {
 
 /// Reads the log to its end and prints what is dropped of it.
 pub(crate) async fn run(settings: Settings, flags: Flags) -> anyhow::Result<()> {
-    let environment = environment::select(&settings, flags.environment.as_ref())?;
+    let environment = environment::select(&settings, flags.target.environment.as_ref())?;
     let backplane = environment::backplane(&settings, &environment)?;
     let Action::Dropped { since, limit, json } = flags.action;
     let (dropped, left_out) = dropped(&backplane, Timestamp::now() - since, limit).await?;

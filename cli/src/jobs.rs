@@ -6,11 +6,11 @@ use anyhow::{anyhow, bail};
 use backplane::{DeadJob, DeadJobs, Depth, JobQueues, SendError, dead::InvalidJob};
 use jiff::Timestamp;
 use model::{Environment, Kind};
-use process::{Options, Settings};
+use process::Settings;
 use serde_json::{Value, json};
 
 use crate::{
-    environment,
+    environment::{self, Target},
     terminal::{print, sanitize},
 };
 
@@ -22,11 +22,7 @@ const MAX_REASON_CHARS: usize = 100;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Flags {
     #[command(flatten)]
-    pub(crate) options: Options,
-
-    /// In which environment; may be left out where the settings hold one
-    #[arg(long, value_name = "NAME", global = true)]
-    environment: Option<Environment>,
+    pub(crate) target: Target,
 
     /// Of which kind of function; may be repeated. Without it: those of imports, reports and workflows that have a queue
     #[arg(long, value_name = "KIND", global = true)]
@@ -84,7 +80,7 @@ struct Queue {
 
 /// Runs the action and prints its result.
 pub(crate) async fn run(settings: Settings, flags: Flags) -> anyhow::Result<()> {
-    let environment = environment::select(&settings, flags.environment.as_ref())?;
+    let environment = environment::select(&settings, flags.target.environment.as_ref())?;
     let backplane = environment::backplane(&settings, &environment)?;
     let queues = queues(backplane.jobs.as_ref(), &environment, flags.kind).await?;
     match flags.action {

@@ -3,22 +3,21 @@
 use anyhow::Context;
 use backplane::Destination;
 use model::{
-    Audience, Environment, Event, Term, Toast,
+    Audience, Event, Term, Toast,
     toast::{Action, Level},
 };
-use process::{Options, Settings};
+use process::Settings;
 
-use crate::{environment, terminal::print};
+use crate::{
+    environment::{self, Target},
+    terminal::print,
+};
 
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("to").required(true).multiple(true).args(["user", "group", "all", "everywhere"]))]
 pub(crate) struct Flags {
     #[command(flatten)]
-    pub(crate) options: Options,
-
-    /// In which environment; may be left out where the settings hold one
-    #[arg(long, value_name = "NAME")]
-    environment: Option<Environment>,
+    pub(crate) target: Target,
 
     /// To a person; may be repeated
     #[arg(long, value_name = "ID")]
@@ -58,7 +57,7 @@ pub(crate) struct Flags {
 
 /// Publishes the message and prints its id.
 pub(crate) async fn send(settings: Settings, flags: Flags) -> anyhow::Result<()> {
-    let flag = flags.environment.as_ref();
+    let flag = flags.target.environment.as_ref();
     let (environment, destination) = match flags.everywhere {
         true => (environment::select_any(&settings, flag)?, Destination::Everywhere),
         false => (environment::select(&settings, flag)?, Destination::Own),

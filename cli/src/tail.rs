@@ -6,10 +6,10 @@ use anyhow::bail;
 use backplane::{Destination, LogEntry, LogItem, LogReader, ReadFrom};
 use jiff::Timestamp;
 use model::{Environment, Event};
-use process::{Options, Settings};
+use process::Settings;
 
 use crate::{
-    environment,
+    environment::{self, Target},
     terminal::{print, print_error, sanitize},
 };
 
@@ -19,11 +19,7 @@ const BURST: Duration = Duration::from_secs(1);
 #[derive(Debug, clap::Args)]
 pub(crate) struct Flags {
     #[command(flatten)]
-    pub(crate) options: Options,
-
-    /// In which environment; may be left out where the settings hold one
-    #[arg(long, value_name = "NAME")]
-    environment: Option<Environment>,
+    pub(crate) target: Target,
 
     /// Start this long ago, as in 10m, 1h, 7d; from now on without it
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "0s", hide_default_value = true)]
@@ -36,7 +32,7 @@ pub(crate) struct Flags {
 
 /// Follows until Ctrl-C, or until standard output is closed.
 pub(crate) async fn follow(settings: Settings, flags: Flags) -> anyhow::Result<()> {
-    let environment = environment::select(&settings, flags.environment.as_ref())?;
+    let environment = environment::select(&settings, flags.target.environment.as_ref())?;
     let backplane = environment::backplane(&settings, &environment)?;
     let mut start = Start { since: Timestamp::now() - flags.since, first: None };
     let mut reader = backplane.log.read(ReadFrom::Time(start.since));

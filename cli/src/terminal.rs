@@ -14,7 +14,12 @@ pub(crate) fn run<W: Future<Output = anyhow::Result<()>>>(
     work: impl FnOnce(Settings) -> W,
 ) -> ExitCode {
     let run = || Runtime::new()?.block_on(work(options.settings()?));
-    match run() {
+    report(run())
+}
+
+/// The exit code of a command; its error is one line on standard error.
+pub(crate) fn report(outcome: anyhow::Result<()>) -> ExitCode {
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         // The reader of the output has ended, as `head` does.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,

@@ -5,30 +5,26 @@ use std::time::Duration;
 use anyhow::ensure;
 use gateway::{Claims, Key};
 use jiff::Timestamp;
-use model::{Environment, audience::is_id};
-use process::{Environments, ExposeSecret, Options, Settings};
+use model::audience::is_id;
+use process::{Environments, ExposeSecret, Settings};
 
-use crate::terminal::print;
+use crate::{environment::Target, terminal::print};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Flags {
     #[command(flatten)]
-    pub(crate) options: Options,
+    pub(crate) target: Target,
 
     /// The user id
     #[arg(long, value_name = "ID")]
     user: String,
-
-    /// For which environment; may be left out where the settings hold one
-    #[arg(long, value_name = "NAME")]
-    environment: Option<Environment>,
 
     /// The groups the user is in
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     groups: Vec<String>,
 
     /// The user's permissions beyond listening, separated by spaces: tasks (start, cancel, answer, keep files), publish,
-    /// publish:tasks (events of tasks, for workers), publish:everywhere. None, if it is left out
+    /// publish:tasks (events of tasks, for workers), publish:everywhere, operate (all schedules). None, if it is left out
     #[arg(long, value_name = "WORDS", default_value = "")]
     scope: String,
 
@@ -42,7 +38,7 @@ pub(crate) async fn sign(settings: Settings, flags: Flags) -> anyhow::Result<()>
     ensure!(is_id(&flags.user), "--user: a user id has 1 to 256 bytes and no white space");
     ensure!(flags.groups.iter().all(|group| is_id(group)), "--groups: a name has 1 to 256 bytes and no white space");
     let environments = Environments::read(&settings)?;
-    let environment = environments.select(flags.environment.as_ref())?;
+    let environment = environments.select(flags.target.environment.as_ref())?;
     let secret = environments.key(&settings, &environment.name)?;
     let now = Timestamp::now().as_second();
     let claims = Claims {

@@ -1,19 +1,18 @@
 //! `bellwire topology`: declares an environment on the broker, as a user who may.
 
 use backplane::Backplane;
-use model::{Environment, Kind};
-use process::{Options, Settings};
+use model::Kind;
+use process::Settings;
 
-use crate::{environment, terminal::print};
+use crate::{
+    environment::{self, Target},
+    terminal::print,
+};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Flags {
     #[command(flatten)]
-    pub(crate) options: Options,
-
-    /// For which environment; may be left out where the settings hold one
-    #[arg(long, value_name = "NAME")]
-    environment: Option<Environment>,
+    pub(crate) target: Target,
 
     /// The kinds of function that get queues
     #[arg(long, value_name = "KIND,…", value_delimiter = ',', default_value = "imports,reports,workflows")]
@@ -22,7 +21,7 @@ pub(crate) struct Flags {
 
 /// Declares what is missing and leaves the rest as it is.
 pub(crate) async fn declare(settings: Settings, flags: Flags) -> anyhow::Result<()> {
-    let environment = environment::select(&settings, flags.environment.as_ref())?;
+    let environment = environment::select(&settings, flags.target.environment.as_ref())?;
     let config = environment::backplane_config(&settings, &environment)?;
     Backplane::declare(&config, &environment, &flags.kinds).await?;
     let kinds: Vec<_> = flags.kinds.iter().map(Kind::as_str).collect();

@@ -5,7 +5,7 @@ import { GatewayElement } from '../element/gateway-element.js';
 import { Notice } from '../element/notice.js';
 import { baseStyle } from '../element/style.js';
 import { ApiError } from '../module/api.js';
-import { approvalOf, ClosedApprovals, readApproval, stepKey } from '../module/approval.js';
+import { approvalOf, ClosedApprovals, decisionOf, readApproval, stepKey } from '../module/approval.js';
 import { ListLoader } from '../module/list-loader.js';
 import { APPROVAL_LABELS } from './labels.js';
 import { ApprovalRow } from './row.js';
@@ -14,6 +14,7 @@ import { style } from './style.js';
 /** @import { Approval, Decision, StepRef } from '../module/approval.js' */
 /** @import { Connection } from '../module/connection.js' */
 /** @import { BellwireEvent } from '../module/event.js' */
+/** @import { Filled } from './row.js' */
 
 /** The most approvals that are kept. */
 const MAX_APPROVALS = 200;
@@ -75,6 +76,10 @@ export class BellwireApprovals extends GatewayElement {
       this.#duringLoad?.push(approval);
       this.#add(approval);
     }
+    const decided = decisionOf(event);
+    const waiting = decided && this.#approvals.get(stepKey(decided));
+    // Of several who must approve one has: the list says who, and whether it was oneself.
+    if (waiting && !this.#closed.has(waiting)) this.#loader.reload();
     const closed = [...this.#approvals.values()].filter((each) => this.#closed.has(each));
     for (const each of closed) this.#approvals.delete(stepKey(each));
     if (approval || closed.length > 0) this.#render();
@@ -84,6 +89,7 @@ export class BellwireApprovals extends GatewayElement {
   #add(approval) {
     const key = stepKey(approval);
     // Asked again, it keeps the time at which it was asked first.
+    this.#closed.count(approval);
     if (this.#approvals.has(key) || this.#approvals.size >= MAX_APPROVALS || this.#closed.has(approval)) return;
     this.#approvals.set(key, approval);
   }
@@ -120,15 +126,24 @@ export class BellwireApprovals extends GatewayElement {
     for (const [key, approval] of this.#approvals) {
       let row = this.#rows.get(key);
       if (!row) {
-        row = new ApprovalRow(approval, { labels: this.labels, decide: (...decision) => this.#decide(...decision) });
+        const { labels, connection } = this;
+        row = new ApprovalRow(approval, { labels, connection, decide: (...decision) => this.#decide(...decision) });
         this.#rows.set(key, row);
         this.#list.append(row.element);
       }
-      row.update();
+      row.update(approval);
     }
     this.#empty.textContent = this.labels.empty;
     this.#empty.hidden = this.#approvals.size > 0;
     this.toggleAttribute('data-empty', this.#approvals.size === 0 && Boolean(this.#notice.element.hidden));
+  }
+
+  /** Goes to an approval; false if it is not there. @param {string} key as `stepKey` makes it */
+  open(key) {
+    const row = this.#rows.get(key)?.element;
+    row?.scrollIntoView({ block: 'center' });
+    row?.focus();
+    return row !== undefined;
   }
 
   /** Removes a row; the focus in it moves to its neighbour. @param {string} key @param {ApprovalRow} row */
@@ -140,10 +155,10 @@ export class BellwireApprovals extends GatewayElement {
     if (hadFocus && next instanceof HTMLElement) next.focus();
   }
 
-  /** @param {Approval} approval @param {Decision} decision @param {string} [comment] */
-  async #decide(approval, decision, comment) {
+  /** @param {Approval} approval @param {Decision} decision @param {Filled} filled */
+  async #decide(approval, decision, { comment, answer }) {
     try {
-      await this.connection?.api.decide(approval.task, approval.step, decision, comment, approval.digest);
+      await this.connection?.api.decide(approval.task, approval.step, decision, comment, approval.digest, answer);
       this.#closed.add(approval);
       this.#notice.clear();
     } catch (error) {

@@ -11,6 +11,22 @@ style.replaceSync(`
 .title { margin: 0; font: inherit; font-weight: 600; unicode-bidi: plaintext; text-align: start; white-space: pre-line; }
 .about { margin: 0; display: flex; flex-wrap: wrap; column-gap: 0.5rem; font-size: 0.8125rem; color: light-dark(#5b6378, #aab2c5); }
 .about > :not(:empty, :last-child)::after { content: '·'; content: '·' / ''; margin-inline-start: 0.5rem; }
+.approved { margin: 0.25rem 0 0; font-size: 0.875rem; overflow-wrap: anywhere; }
+.approved:empty { display: none; }
+.shown { display: grid; grid-template-columns: auto minmax(0, 1fr); gap: 0.125rem 0.75rem; margin: 0.375rem 0 0; font-size: 0.875rem; }
+.shown dt { color: light-dark(#5b6378, #aab2c5); }
+.shown dd { margin: 0; overflow-wrap: anywhere; }
+.files { display: flex; flex-wrap: wrap; gap: 0.375rem; margin: 0.5rem 0 0; padding: 0; list-style: none; }
+.files > li { min-inline-size: 0; }
+.files button, .files a { max-inline-size: 100%; font-weight: 400; overflow-wrap: anywhere; }
+.form { display: grid; gap: 0.5rem; margin-block-start: 0.5rem; font-size: 0.875rem; }
+.form[hidden] { display: none; }
+.field { display: grid; gap: 0.125rem; justify-items: start; }
+.field :is(input, select) { min-block-size: 2.25rem; max-inline-size: 100%; box-sizing: border-box; padding: 0.25rem 0.625rem; border-radius: 0.5rem; font: inherit; color: inherit; background: light-dark(#ffffff, #171b27); border: 1px solid light-dark(#8a93a8, #6b758c); }
+.field :is(input, select):focus-visible { outline: 2px solid light-dark(#3157c8, #8fb0ff); outline-offset: 2px; }
+.field.check { display: flex; flex-flow: row-reverse wrap; justify-content: flex-end; align-items: center; gap: 0.5rem; }
+.field input[type=checkbox] { min-block-size: auto; inline-size: 1.125rem; block-size: 1.125rem; margin: 0; }
+.hint { margin: 0; font-size: 0.8125rem; color: light-dark(#566077, #aab2c5); }
 .answer { display: flex; flex-wrap: wrap; gap: 0.5rem; margin-block-start: 0.5rem; }
 .comment { flex: 1 1 10rem; min-inline-size: 0; min-block-size: 2.25rem; box-sizing: border-box; padding: 0.25rem 0.625rem; border-radius: 0.5rem; font: inherit; font-size: 0.875rem; color: inherit; background: light-dark(#ffffff, #171b27); border: 1px solid light-dark(#8a93a8, #6b758c); }
 .comment::placeholder { color: light-dark(#5b6378, #aab2c5); opacity: 1; }

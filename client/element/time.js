@@ -2,6 +2,14 @@
 
 const relative = new Intl.RelativeTimeFormat(undefined, { numeric: 'auto' });
 
+const point = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+
+/** An instant, such as "5 Dec 2026, 10:00"; empty if it is none. @param {string | undefined} instant */
+export function pointInTime(instant) {
+  const time = Date.parse(instant ?? '');
+  return Number.isFinite(time) ? point.format(time) : '';
+}
+
 /**
  * The age of an instant, such as "2 minutes ago".
  * @param {string | undefined} instant

@@ -16,7 +16,18 @@ import { problemMessage, readRetryAfter } from './stream.js';
  * @typedef {{ kind: string, title: string, input?: object, offers?: Offer[] }} FunctionDescription
  */
 
+/**
+ * What starts by itself, and what can be done with it.
+ * @typedef {{ kind: string, name: string, title: string, owner: string, cron?: string, every?: number, time_zone: string, next?: string | null,
+ *   last?: { started: string, task: string } | null, left_out?: { time: string, reason: string } | null,
+ *   paused?: { by: string, since: string } | null, problem?: string | null }} Schedule
+ * @typedef {'pause' | 'resume' | 'run'} ScheduleAction
+ */
+
 /** @typedef {{ onProgress?: (fraction: number) => void, signal?: AbortSignal }} UploadOptions */
+
+/** The paths of files below `/api/`: one's own, those that one is asked about, and all of a run. */
+const FILE = /^(files\/|tasks\/[0-9A-Z]{26}\/(steps\/[a-z0-9_-]{1,64}\/files\/|files\.zip$))/;
 
 /** A response that is no success, or no response at all (`status` 0). */
 export class ApiError extends Error {
@@ -77,6 +88,14 @@ export class Api {
     return this.#json('POST', 'api/tasks', { kind, title, input }, headers);
   }
 
+  /**
+   * The files that the steps of a workflow's run have made, and the link to all of them as one archive.
+   * @param {string} id @returns {Promise<{ files: { name: string, step: string, href: string }[], zip: string }>}
+   */
+  runFiles(id) {
+    return this.#json('GET', `api/tasks/${encodeURIComponent(id)}/files`);
+  }
+
   /** Cancels a task. @param {string} id */
   async cancelTask(id) {
     await this.#call('DELETE', `api/tasks/${encodeURIComponent(id)}`);
@@ -101,11 +120,22 @@ export class Api {
    * Decides an approval. Refused with 403 if another person was asked, with 409 if it is decided already.
    * @param {string} task @param {string} step
    * @param {Decision} decision @param {string} [comment] @param {string} [digest] of the question, if the step may ask several
+   * @param {Record<string, unknown>} [answer] the values of its form
    */
-  async decide(task, step, decision, comment, digest) {
+  async decide(task, step, decision, comment, digest, answer) {
     // An event may name anything: only a valid name may be part of a path.
     if (!isStepRef({ task, step })) throw new ApiError('this names no step of a workflow', 0);
-    await this.#call('POST', `api/tasks/${task}/steps/${step}`, { decision, comment, digest });
+    await this.#call('POST', `api/tasks/${task}/steps/${step}`, { decision, comment, digest, answer });
+  }
+
+  /** What starts by itself: the user's own, or all for operators. @returns {Promise<Schedule[]>} */
+  async schedules() {
+    return (await this.#json('GET', 'api/schedules')).schedules;
+  }
+
+  /** Pauses or resumes a schedule, or starts its task now. @param {Schedule} schedule @param {ScheduleAction} action */
+  async changeSchedule({ kind, name }, action) {
+    await this.#call('POST', `api/schedules/${encodeURIComponent(kind)}/${encodeURIComponent(name)}/${action}`);
   }
 
   /**
@@ -154,10 +184,11 @@ export class Api {
    * @param {string} href
    */
   fileUrl(href) {
-    const path = href.startsWith('/api/files/') ? href.slice(1) : href;
+    const path = href.startsWith('/api/') ? href.slice(1) : href;
     if (!URL.canParse(path, this.#base)) return null;
     const url = new URL(path, this.#base);
-    return url.href.startsWith(new URL('api/files/', this.#base).href) ? url : null;
+    const base = new URL('api/', this.#base).href;
+    return url.href.startsWith(base) && FILE.test(url.href.slice(base.length)) ? url : null;
   }
 
   /** @param {string} method @param {string} path @param {object} [body] @param {Record<string, string>} [headers] */

@@ -3,8 +3,10 @@
 import { Api } from './api.js';
 import { CursorStore } from './cursor-store.js';
 import { EventFilter } from './event-filter.js';
+import { keepFresh } from './fresh-token.js';
 import { RetryPolicy } from './retry-policy.js';
 import { ServerClock } from './server-clock.js';
+import { isCursor } from './sse.js';
 import { StreamSlots } from './stream-slots.js';
 import { readStream } from './stream.js';
 import { TabVisibility } from './tab-visibility.js';
@@ -206,7 +208,10 @@ export class Connection extends EventTarget {
       cursor: this.cursor,
       signal,
       watchdog: this.#watchdog,
-      onDate: (date) => this.#clock.answer(date),
+      onHead: (headers, ended) => {
+        this.#clock.answer(headers.get('date'));
+        this.#keepFresh(token, headers.get('bellwire-stream'), ended);
+      },
       onFrame: (frame) => {
         start ||= performance.now();
         this.#setLive();
@@ -217,6 +222,18 @@ export class Connection extends EventTarget {
     return { ...end, duration: start ? performance.now() - start : 0 };
   }
 
+  /** @param {string} token @param {string | null} name of the stream; older gateways give it none @param {AbortSignal} signal */
+  #keepFresh(token, name, signal) {
+    if (!name) return;
+    const next = async (/** @type {string} */ old) => {
+      await this.#tokens.invalidate(old);
+      const fresh = await this.#tokens.get();
+      this.#identify(fresh);
+      return fresh;
+    };
+    keepFresh({ events: this.#url, name, token, next, now: () => this.now(), signal });
+  }
+
   #setLive() {
     this.#tokenRefreshed = false;
     if (this.state.state !== 'live') this.#setState({ state: 'live' });
@@ -225,7 +242,7 @@ export class Connection extends EventTarget {
   /** @param {Frame} frame */
   #handleFrame(frame) {
     if (frame.id !== null) this.cursor = frame.id || null;
-    if (frame.data === null) this.#cursors?.save(this.cursor);
+    if (frame.data === null || isCursor(frame)) this.#cursors?.save(this.cursor);
     else if (frame.event === 'gap') this.#emit('gap', parseGap(frame.data));
     else this.#handleEvent(frame.data);
   }

@@ -25,6 +25,7 @@
  * @property {string} [body]
  * @property {{ label: string, href: string }} [action]
  * @property {StepRef} [decision] the approval that its buttons decide
+ * @property {{ hasMore: boolean, hasForm: boolean }} [asks] what the approval has besides its question; set by the toasts themselves
  */
 
 /**

@@ -1,13 +1,18 @@
 /**
  * A parser of server-sent events.
  *
- * The browser's `EventSource` hides frames that have an id and no data; those carry our cursor and heartbeat.
+ * The browser's `EventSource` hides frames that have an id and no data; those are our heartbeats.
  */
 
 /**
  * One frame; `data` is null if there was no `data:` line.
  * @typedef {{ id: string | null, event: string, data: string | null, retry: number | null }} Frame
  */
+
+/** Tells a frame that only tells the cursor: an event of that name, or a heartbeat. @param {Frame} frame */
+export function isCursor({ id, event, data }) {
+  return id !== null && (data === null || event === 'cursor');
+}
 
 /** The most characters of a frame; an event has 64 KiB at most. */
 const MAX_FRAME = 1024 * 1024;

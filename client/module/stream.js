@@ -1,6 +1,6 @@
 /** One stream of server-sent events, from the request to its end. The caller decides what follows the end. */
 
-import { SseParser } from './sse.js';
+import { isCursor, SseParser } from './sse.js';
 
 /** @import { Frame } from './sse.js' */
 /** @import { Watchdog } from './watchdog.js' */
@@ -22,7 +22,7 @@ import { SseParser } from './sse.js';
  * @property {AbortSignal} signal ends the stream
  * @property {Watchdog} watchdog ends a silent stream
  * @property {(frame: Frame) => void} onFrame
- * @property {(date: string | null) => void} [onDate] the time on the gateway's clock when it answered, if it says so
+ * @property {(headers: Headers, signal: AbortSignal) => void} [onHead] the head of the answer, and the end of what follows it
  */
 
 /**
@@ -38,7 +38,7 @@ export async function readStream(request) {
   request.watchdog.start(() => stop.abort('silent'));
   try {
     const response = await open(request, stop.signal);
-    request.onDate?.(response.headers.get('date'));
+    request.onHead?.(response.headers, stop.signal);
     return isStream(response) ? await readFrames(response, request) : await readRefusal(response);
   } catch (error) {
     if (stop.signal.aborted) return { reason: stop.signal.reason };
@@ -74,7 +74,7 @@ async function readFrames(response, { onFrame, watchdog }) {
     const { value, done } = await reader.read();
     if (done) return { reason: 'ended', retry };
     const frames = parser.push(value);
-    watchdog.feed(frames.some((frame) => frame.id !== null && frame.data === null));
+    watchdog.feed(frames.some(isCursor));
     for (const frame of frames) {
       retry = frame.retry ?? retry;
       onFrame(frame);

@@ -52,11 +52,22 @@ export class TokenSource {
  * @returns {Partial<Identity>}
  */
 export function identityOf(token) {
+  const claims = claimsOf(token);
+  return { environment: text(claims.env), user: text(claims.sub) };
+}
+
+/** When a JWT ends, in milliseconds since 1970, if it says so. @param {string} token */
+export function expiryOf(token) {
+  const { exp } = claimsOf(token);
+  return typeof exp === 'number' ? exp * 1000 : undefined;
+}
+
+/** @param {string} token @returns {Record<string, unknown>} */
+function claimsOf(token) {
   try {
     const body = token.split('.')[1].replaceAll('-', '+').replaceAll('_', '/');
     const bytes = Uint8Array.from(atob(body), (c) => c.charCodeAt(0));
-    const claims = JSON.parse(new TextDecoder().decode(bytes));
-    return { environment: text(claims.env), user: text(claims.sub) };
+    return JSON.parse(new TextDecoder().decode(bytes)) ?? {};
   } catch {
     return {};
   }

@@ -12,6 +12,8 @@ import { byId, form, input, select } from './by-id.js';
 export function initImportForm(connection) {
   /** @type {File | null} */
   let file = null;
+  /** The file that was uploaded last: a preview and the import send it once. @type {{ file: File, key: string } | null} */
+  let uploaded = null;
   /** @type {AbortController | null} */
   let sending = null;
 
@@ -22,6 +24,9 @@ export function initImportForm(connection) {
     byId('file-name').textContent = file.name;
     byId('file-size').textContent = sizeText(file.size);
     input('table').value = tableNameFor(file.name);
+    // Said of one file, and of no other.
+    input('sheet').value = '';
+    input('accept-rejected').checked = false;
     showError('');
     showStep('chosen');
     byId('start').focus();
@@ -50,12 +55,31 @@ export function initImportForm(connection) {
     byId('upload-name').textContent = `Uploading ${file.name}`;
     try {
       showProgress(0);
-      const stored = await api.upload(file, { onProgress: showProgress, signal: sending.signal });
+      const isPreview = event.submitter === byId('look');
+      if (uploaded?.file !== file) {
+        const { key } = await api.upload(file, { onProgress: showProgress, signal: sending.signal });
+        uploaded = { file, key };
+      }
       const mode = select('mode').value;
       const key = mode === 'upsert' ? { key: parseColumns(input('key').value) } : {};
-      const task = { file: stored.key, table: input('table').value.trim(), mode, ...key };
-      await api.startTask('imports', task, { title: file.name });
-      file = null;
+      const sheet = input('sheet').value.trim();
+      const task = {
+        file: uploaded.key,
+        table: input('table').value.trim(),
+        mode,
+        ...key,
+        ...readingOptions(),
+        ...(sheet && { sheet }),
+        ...(input('accept-rejected').checked && { accept_rejected: true }),
+        ...(isPreview && { preview: true }),
+      };
+      await api.startTask('imports', task, { title: isPreview ? `Preview of ${file.name}` : file.name });
+      if (isPreview) {
+        showStep('chosen');
+        byId('start').focus();
+        return;
+      }
+      file = uploaded = null;
       input('file').value = '';
       showStep('drop');
       byId('file').focus();
@@ -66,6 +90,12 @@ export function initImportForm(connection) {
       sending = null;
     }
   };
+}
+
+/** What the person says of how the file is written. */
+function readingOptions() {
+  const said = ['encoding', 'delimiter', 'decimal', 'dates'].map((name) => [name, select(name).value]);
+  return Object.fromEntries(said.filter(([, value]) => value !== ''));
 }
 
 /** Accepts a file dropped anywhere on the page. @param {(file: File | undefined) => void} choose */

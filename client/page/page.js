@@ -2,6 +2,7 @@
 
 import '../approvals/bellwire-approvals.js';
 import { connect } from '../bellwire.js';
+import '../schedules/bellwire-schedules.js';
 import '../start/bellwire-start.js';
 import '../tasks/bellwire-tasks.js';
 import '../toasts/bellwire-toasts.js';
@@ -16,7 +17,7 @@ import { initMessageForm } from './message-form.js';
 
 /** @type {Connection | null} */
 let connection = null;
-const ELEMENTS = 'bellwire-approvals, bellwire-start, bellwire-tasks, bellwire-toasts';
+const ELEMENTS = 'bellwire-approvals, bellwire-schedules, bellwire-start, bellwire-tasks, bellwire-toasts';
 
 initImportForm(() => connection);
 initMessageForm(() => connection);

@@ -15,6 +15,7 @@ graphStyle.replaceSync(`
 .step[data-state='running'] { --state: light-dark(#3157c8, #8fb0ff); }
 .step[data-state='asked'] { --state: light-dark(#8a5a00, #f1c15f); }
 .step[data-state='succeeded'] { --state: light-dark(#17734a, #6fd6a3); }
+.step[data-state='rejected'] { --state: light-dark(#8a5a00, #f1c15f); }
 .step[data-state='failed'] { --state: light-dark(#b3261e, #ff9d94); }
 .step:is([data-state='waiting'], [data-state='skipped'], [data-state='cancelled']) { border-style: dashed; border-inline-start-style: solid; }
 .step p { margin: 0; }
@@ -24,7 +25,7 @@ graphStyle.replaceSync(`
 .step[data-state='running'] .step-mark .icon { animation: turn 2.4s linear infinite; }
 .step-about { color: var(--state); font-variant-numeric: tabular-nums; }
 .step .bar { margin-block: 0.25rem 0; block-size: 0.25rem; }
-.step-note { color: light-dark(#4a5268, #b9c0d0); overflow-wrap: anywhere; display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 6; line-clamp: 6; overflow: hidden; }
+.step-note { color: light-dark(#4a5268, #b9c0d0); overflow-wrap: anywhere; white-space: pre-line; display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 6; line-clamp: 6; overflow: hidden; }
 .step-note:empty, .step-link:empty { display: none; }
 .step-link { display: block; margin-block-start: 0.25rem; }
 .step-link > * { display: inline-block; max-inline-size: 100%; }

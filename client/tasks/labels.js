@@ -6,8 +6,19 @@ export const TASK_LABELS = {
   list: 'Tasks',
   empty: 'Nothing yet. What you start shows up here and keeps itself up to date.',
   states: { queued: 'Waiting', running: 'Running', succeeded: 'Done', failed: 'Failed', cancelled: 'Cancelled' },
-  /** @param {number} done @param {number} of */
-  steps: (done, of) => `${done} of ${of} ${of === 1 ? 'step' : 'steps'}`,
+  declined: 'Rejected',
+  /** @param {{ done: number, of: number, skipped: number }} counts */
+  steps: ({ done, of, skipped }) => `${done} of ${of} ${of === 1 ? 'step' : 'steps'}${skipped > 0 ? `, ${skipped} skipped` : ''}`,
+  /** A question that waits. @param {string[]} people @param {string} until */
+  waits: (people, until) => `Waits for ${people.join(', ')}${until && ` until ${until}`}`,
+  everybody: 'everybody',
+  /** @param {string} name of a group */
+  group: (name) => `the group ${name}`,
+  /** @param {string[]} by @param {number} needed */
+  approvals: (by, needed) => (by.length > 0 ? `${by.length} of ${needed} have approved: ${by.join(', ')}` : `${needed} people must approve`),
+  /** @param {number} count */
+  files: (count) => `${number.format(count)} files`,
+  allFiles: 'Download all (ZIP)',
   stepList: 'Steps',
   stepStates: {
     waiting: 'Waiting', running: 'Running', asked: 'Waits for an answer', succeeded: 'Done', failed: 'Failed', skipped: 'Skipped',
@@ -22,6 +33,7 @@ export const TASK_LABELS = {
   /** @param {string} title */
   cancelOf: (title) => `Cancel: ${title}`,
   download: 'Download',
+  about: 'About',
   rejected: 'Rejected rows',
   /** @param {string} label @param {string} title */
   linkOf: (label, title) => `${label}: ${title}`,

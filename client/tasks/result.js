@@ -18,19 +18,48 @@ function counted(count, one, many) {
  */
 export function resultSummary(result) {
   if (!result || typeof result !== 'object') return '';
-  const { rows, columns, seconds, table, ignored, expires } = result;
+  const { rows, columns, seconds, summary, table, ignored, expires, sheet, other_sheets, emptied } = result;
   const rejected = rejectedRows(result);
   const columnCount = countOf(columns);
+  if (Array.isArray(result.first_rows)) return previewSummary(result);
   const parts = [
     typeof rows === 'number' && counted(rows, 'row', 'rows'),
     columnCount !== null && counted(columnCount, 'column', 'columns'),
     typeof table === 'string' && `in ${table}`,
+    typeof summary === 'string' && summary,
     typeof seconds === 'number' && `${number.format(Math.round(seconds * 100) / 100)} s`,
+    typeof sheet === 'string' && Array.isArray(other_sheets) && other_sheets.length > 0 && `sheet ${sheet} of ${other_sheets.length + 1}`,
     rejected.count > 0 && `${number.format(rejected.count)} rejected`,
+    typeof emptied?.cells === 'number' && `${counted(emptied.cells, 'cell', 'cells')} without a value`,
     Array.isArray(ignored) && ignored.length > 0 && `${counted(ignored.length, 'column', 'columns')} left out`,
+    encodingText(result),
     typeof expires === 'string' && Number.isFinite(Date.parse(expires)) && `kept until ${day.format(new Date(expires))}`,
   ];
-  return parts.filter(Boolean).join(' · ') + (rejected.first && `\n${rejected.first}`);
+  return [parts.filter(Boolean).join(' · '), rejected.first, ...noteLines(result)].filter(Boolean).join('\n');
+}
+
+/** The encoding, where it is a guess. @param {TaskResult} result */
+function encodingText({ encoding, certainty }) {
+  return certainty === 'guess' && typeof encoding === 'string' && `read as ${encoding}, a guess`;
+}
+
+/** What was found out of a file, in a few lines. @param {TaskResult} result @returns {string[]} */
+function noteLines({ notes }) {
+  return Array.isArray(notes) ? notes.filter((note) => typeof note === 'string').slice(0, 5) : [];
+}
+
+/** How a file would be read: names, types and the first rows. @param {TaskResult} result */
+function previewSummary(result) {
+  const columns = /** @type {{ name?: unknown, type?: unknown }[]} */ (Array.isArray(result.columns) ? result.columns : []);
+  const rows = /** @type {unknown[][]} */ (result.first_rows).filter(Array.isArray).slice(0, 3);
+  const rejected = /** @type {{ line?: unknown, reason?: unknown }[]} */ (Array.isArray(result.first_rejected) ? result.first_rejected : []);
+  return [
+    ['Nothing is imported yet', encodingText(result)].filter(Boolean).join(' · '),
+    columns.map(({ name, type }) => `${name} ${type}`).join(' | '),
+    ...rows.map((row) => row.map((value) => value ?? '').join(' | ')),
+    ...rejected.slice(0, 2).map(({ line, reason }) => `line ${line}: ${reason}`),
+    ...noteLines(result),
+  ].join('\n');
 }
 
 /**

@@ -6,7 +6,10 @@ import { makeLink } from '../element/link.js';
 import { timeAgo } from '../element/time.js';
 import { isEnd } from '../module/task.js';
 import { percent, rejectedRows, resultSummary } from './result.js';
+import { RunFiles } from './run-files.js';
 import { RunSteps } from './run-steps.js';
+import { readSteps } from './steps.js';
+import { waitingFor } from './waiting.js';
 
 /** @import { Task } from '../module/task.js' */
 /** @import { StepContext } from './step-card.js' */
@@ -28,6 +31,7 @@ export class TaskRow {
   #icon = make('span', 'mark');
   #main = make('div', 'main');
   #steps;
+  #files;
   /** The fields that the icon and the actions show, as JSON. */
   #shown = '';
   #context;
@@ -48,7 +52,10 @@ export class TaskRow {
     const about = make('p', 'about');
     about.append(this.#state, this.#kind, this.#time);
     this.#steps = new RunSteps(context, this.#title.id);
-    this.#main.append(this.#title, about, this.#bar, this.#result, this.#steps.button);
+    this.#files = new RunFiles(context, this.#title.id);
+    const toggles = make('div', 'toggles');
+    toggles.append(this.#steps.button, this.#files.button);
+    this.#main.append(this.#title, about, this.#bar, this.#result, toggles, this.#files.list);
     this.element.append(this.#icon, this.#main, this.#actions, this.#steps.graph);
   }
 
@@ -56,16 +63,19 @@ export class TaskRow {
   update(task) {
     const { labels } = this.#context;
     setText(this.#title, task.title || task.kind);
-    setText(this.#state, labels.states[task.state] ?? task.state);
+    const isDeclined = task.state === 'failed' && task.error?.reason === 'declined';
+    setText(this.#state, isDeclined ? labels.declined : (labels.states[task.state] ?? task.state));
     setText(this.#kind, task.kind);
     this.#updateProgress(task);
-    const result = task.error?.message ?? resultSummary(task.result);
+    const waits = isEnd(task.state) ? '' : waitingFor(readSteps(task), labels);
+    const result = waits || (task.error?.message ?? resultSummary(task.result));
     setText(this.#result, result);
     this.#result.hidden = !result;
-    this.element.dataset.state = task.state;
+    this.element.dataset.state = isDeclined ? 'rejected' : task.state;
     this.element.toggleAttribute('data-trouble', Boolean(task.error) && !isEnd(task.state)); // it will be retried
     this.#updateTime(task);
     this.#steps.update(task);
+    this.#files.update(task);
     const shown = JSON.stringify([task.state, task.title, task.result]);
     if (shown !== this.#shown) this.#replaceActions(task);
     this.#shown = shown;
@@ -93,7 +103,7 @@ export class TaskRow {
   #replaceActions(task) {
     const { activeElement = null } = /** @type {Partial<ShadowRoot>} */ (this.element.getRootNode());
     const hadFocus = this.#actions.contains(activeElement);
-    this.#icon.replaceChildren(icon(task.state));
+    this.#icon.replaceChildren(icon(this.element.dataset.state ?? task.state));
     this.#actions.replaceChildren(...(isEnd(task.state) ? this.#links(task) : [this.#cancelButton(task)]));
     if (!hadFocus) return;
     // The focused action is gone: focus its replacement, or the row.
@@ -115,7 +125,7 @@ export class TaskRow {
     if (!result || typeof result !== 'object') return [];
     const { labels, connection, onError } = this.#context;
     const rejected = rejectedRows(result).href;
-    const links = /** @type {const} */ ([[labels.download, result.href], [labels.rejected, rejected]]);
+    const links = /** @type {const} */ ([[labels.download, result.href], [labels.about, result.about], [labels.rejected, rejected]]);
     return links.flatMap(([label, href]) => {
       const repeated = label === labels.download && href === rejected;
       const link = href === undefined || repeated ? null : makeLink(label, href, connection, onError);

@@ -3,7 +3,7 @@
 import { make, makeButton, setText } from '../element/dom.js';
 import { icon } from '../element/icon.js';
 import { Graph } from './graph.js';
-import { countDone, readSteps } from './steps.js';
+import { countSteps, readSteps } from './steps.js';
 
 /** @import { Task } from '../module/task.js' */
 /** @import { StepContext } from './step-card.js' */
@@ -40,7 +40,7 @@ export class RunSteps {
   update(task) {
     this.#steps = readSteps(task);
     this.button.hidden = this.#steps.length === 0;
-    setText(this.#text, this.#context.labels.steps(countDone(this.#steps), this.#steps.length));
+    setText(this.#text, this.#context.labels.steps(countSteps(this.#steps)));
     this.#updateGraph();
   }
 

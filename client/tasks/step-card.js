@@ -3,6 +3,7 @@
 import { make, setText } from '../element/dom.js';
 import { icon } from '../element/icon.js';
 import { makeLink } from '../element/link.js';
+import { waitingText } from './waiting.js';
 
 /** @import { Connection } from '../module/connection.js' */
 /** @import { TASK_LABELS } from './labels.js' */
@@ -49,23 +50,24 @@ export class StepCard {
   /** @param {Step} step @param {string[]} needs the titles of the steps that it needs */
   update(step, needs) {
     const { labels } = this.#context;
-    this.#card.dataset.state = step.state;
+    this.#card.dataset.state = step.rejected ? 'rejected' : step.state;
     setText(this.#title, step.title);
     setText(this.#state, stateText(step, labels));
     setText(this.#needs, needs.length > 0 ? labels.after(needs) : '');
-    setText(this.#note, step.note ?? '');
-    this.#note.title = step.note ?? ''; // the note may be cut off
+    const note = step.asks ? waitingText(step.asks, labels) : (step.note ?? '');
+    setText(this.#note, note);
+    this.#note.title = note; // the note may be cut off
     this.#bar.hidden = step.state !== 'running';
     this.#fill.style.inlineSize = `${Math.round(fractionDone(step) * 100)}%`;
-    const shown = JSON.stringify([step.state, step.title, step.href]);
+    const shown = JSON.stringify([step.state, step.rejected, step.title, step.href]);
     if (shown !== this.#shown) this.#updateLink(step);
     this.#shown = shown;
   }
 
   /** @param {Step} step */
-  #updateLink({ state, title, href }) {
+  #updateLink({ state, rejected, title, href }) {
     const { labels, connection, onError } = this.#context;
-    this.#mark.replaceChildren(icon(state));
+    this.#mark.replaceChildren(icon(rejected ? 'rejected' : state));
     const link = href === undefined || href === null ? null : makeLink(labels.open, href, connection, onError);
     if (link) link.ariaLabel = labels.linkOf(labels.open, title);
     this.#link.replaceChildren(...(link ? [link] : []));
@@ -80,7 +82,7 @@ function fractionDone({ progress, items }) {
 /** "Running, 3 of 12" or "Running, 40 %". @param {Step} step @param {typeof TASK_LABELS} labels */
 function stateText(step, labels) {
   const { state, items } = step;
-  const text = labels.stepStates[state];
+  const text = step.rejected ? labels.declined : labels.stepStates[state];
   if (items && state !== 'waiting' && state !== 'skipped') return `${text}, ${labels.items(...items)}`;
   return state === 'running' && fractionDone(step) > 0 ? `${text}, ${Math.round(fractionDone(step) * 100)} %` : text;
 }

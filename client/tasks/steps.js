@@ -21,6 +21,8 @@ const MAX_STEPS = 500;
  * @property {[done: number, of: number]} [items]
  * @property {string} [note]
  * @property {unknown} [href] checked when it is shown
+ * @property {boolean} rejected by somebody who was asked; then its state is `failed`
+ * @property {{ audience: string, until: string, needed: number, approvedBy: string[] }} [asks] whom it asks, and until when
  */
 
 /**
@@ -42,13 +44,14 @@ export function readSteps({ steps, state }) {
   return [...read.values()];
 }
 
-/** The number of steps that have ended, in whatever state. @param {Step[]} steps */
-export function countDone(steps) {
-  return steps.filter((step) => !OPEN.includes(step.state)).length;
+/** How many steps are done, and how many were skipped. @param {Step[]} steps */
+export function countSteps(steps) {
+  const count = (/** @type {Step['state'][]} */ ...states) => steps.filter(({ state }) => states.includes(state)).length;
+  return { done: count('succeeded'), skipped: count('skipped'), of: steps.length };
 }
 
 /** @param {string} id @param {Partial<Record<keyof Step, unknown>>} step @returns {Step} */
-function readStep(id, { title, kind, needs, state, progress, items, note, href }) {
+function readStep(id, { title, kind, needs, state, progress, items, note, href, rejected, asks }) {
   return {
     id,
     title: typeof title === 'string' && title.trim() ? title : id,
@@ -59,7 +62,17 @@ function readStep(id, { title, kind, needs, state, progress, items, note, href }
     items: readItems(items),
     note: typeof note === 'string' && note ? note : undefined,
     href,
+    rejected: rejected === true && state === 'failed',
+    asks: state === 'asked' ? readAsks(asks) : undefined,
   };
+}
+
+/** @param {any} asks @returns {Step['asks']} */
+function readAsks(asks) {
+  const { audience, until, needed, approved_by: approvedBy } = asks ?? {};
+  if (typeof audience !== 'string' || typeof until !== 'string') return undefined;
+  const names = Array.isArray(approvedBy) ? approvedBy.filter((each) => typeof each === 'string') : [];
+  return { audience, until, needed: Number.isSafeInteger(needed) && needed > 0 ? needed : 1, approvedBy: names };
 }
 
 /** @param {unknown} items @returns {[number, number] | undefined} */

@@ -9,6 +9,7 @@ style.replaceSync(`
 .task[data-state='running'] { --state: light-dark(#3157c8, #8fb0ff); }
 .task[data-state='succeeded'] { --state: light-dark(#17734a, #6fd6a3); }
 .task[data-state='failed'] { --state: light-dark(#b3261e, #ff9d94); }
+.task[data-state='rejected'] { --state: light-dark(#8a5a00, #f1c15f); }
 .mark { flex: none; color: var(--state); block-size: 1.375rem; display: grid; place-items: center; }
 .icon { inline-size: 1.25rem; block-size: 1.25rem; fill: none; stroke: currentColor; stroke-width: 1.6; stroke-linecap: round; stroke-linejoin: round; }
 .main { min-inline-size: 0; overflow-wrap: anywhere; }
@@ -29,6 +30,11 @@ button, a {
 button:hover, a:hover { background: light-dark(#e0e8fb, #364160); }
 button:focus-visible, a:focus-visible { outline: 2px solid light-dark(#3157c8, #8fb0ff); outline-offset: 2px; }
 button[aria-busy='true'] { opacity: 0.6; cursor: progress; }
+.toggles { display: flex; flex-wrap: wrap; gap: 0.5rem; }
+.files { display: flex; flex-wrap: wrap; gap: 0.375rem; margin: 0.5rem 0 0; padding: 0; list-style: none; }
+.files[hidden] { display: none; }
+.files > li { min-inline-size: 0; }
+.files :is(button, a) { max-inline-size: 100%; font-weight: 400; overflow-wrap: anywhere; }
 .older { margin-block-start: 0.75rem; }
 .note { margin: 0; padding: 1.5rem 0.25rem; color: light-dark(#5b6378, #aab2c5); text-wrap: balance; }
 .task[data-state='running'] > .mark .icon { animation: turn 2.4s linear infinite; }

@@ -5,7 +5,7 @@ import { GatewayElement } from '../element/gateway-element.js';
 import { toastName } from '../module/toast-name.js';
 import { Announcer, topModal } from './announcer.js';
 import { ToastBursts } from './bursts.js';
-import { approvalToastName, questionText, stepToDecide, ToastDecisions } from './decisions.js';
+import { approvalToastName, decisionKind, questionText, stepToDecide, ToastDecisions } from './decisions.js';
 import { TOAST_LABELS } from './labels.js';
 import { ToastStack } from './stack.js';
 import { style } from './style.js';
@@ -42,6 +42,7 @@ export class BellwireToasts extends GatewayElement {
       connection: () => this.connection,
       dismiss: (name) => this.dismiss(name),
       decide: (name, decision) => this.#decisions.decide(name, decision),
+      look: (name) => this.#decisions.open(name),
       activeElement: () => this.root.activeElement,
       isPaused: () => document.hidden || !document.hasFocus() || topModal() !== null,
       restoreFocus: () => this.#restoreFocus(),
@@ -103,9 +104,10 @@ export class BellwireToasts extends GatewayElement {
     const level = LEVELS.includes(toast.level) ? toast.level : 'info';
     const body = typeof toast.body === 'string' ? toast.body : undefined;
     const decision = stepToDecide(toast, event);
+    if (decision && event && this.#decisions.isClosed(decision)) return; // a reminder of what one has answered
     const text = decision ? questionText({ ...toast, body }, event, this.labels) : { body };
     /** @type {Toast} */
-    const checked = { ...toast, ...text, level, decision };
+    const checked = { ...toast, ...text, level, decision, asks: decision && decisionKind(event) };
     // A toast that asks for a decision is never folded into a burst.
     const shown = checked.decision ? { name, toast: checked, replaces: [] } : this.#bursts.add(name, checked, event);
     if (this.#stack.show(shown.name, shown.toast)) this.#announce(shown.name, shown.toast);

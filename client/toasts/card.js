@@ -43,7 +43,7 @@ export function fillCard(card, toast, context) {
   const onError = (/** @type {string} */ message) => showError(main, message);
   const action = actionLink(toast, context, onError);
   if (action) main.append(action);
-  if (toast.decision) main.append(decisionButtons(toast.title, context, onError));
+  if (toast.decision) main.append(decisionButtons({ title: toast.title, ...toast.asks }, context, onError));
   card.replaceChildren(icon(toast.level), main, closeButton(labels.dismiss(toast.title), onDismiss));
   if (hadFocus) card.focus();
 }

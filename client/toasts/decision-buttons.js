@@ -14,17 +14,26 @@ const DECISIONS = ['approve', 'reject'];
  * @typedef {object} DecisionContext
  * @property {typeof TOAST_LABELS} labels
  * @property {(decision: Decision) => Promise<void>} onDecide rejects with a message for the user
+ * @property {() => void} onLook throws a message for the user
  */
 
 /**
- * Approve and Reject; both do nothing while a decision is being sent.
- * @param {string} title
+ * Approve and Reject; both do nothing while a decision is being sent. What has more than a sentence can be looked at in the
+ * list, and what has a form is approved there alone.
+ * @param {{ title: string, hasMore?: boolean, hasForm?: boolean }} asked
  * @param {DecisionContext} context
  * @param {(message: string) => void} onError an empty message removes the last one
  */
-export function decisionButtons(title, { labels, onDecide }, onError) {
+export function decisionButtons({ title, hasMore, hasForm }, { labels, onDecide, onLook }, onError) {
   const row = make('div', 'decisions');
-  const buttons = DECISIONS.map((decision) => {
+  const look = () => {
+    try {
+      onLook();
+    } catch (error) {
+      onError(errorMessage(error));
+    }
+  };
+  const buttons = DECISIONS.filter((decision) => decision !== 'approve' || !hasForm).map((decision) => {
     const button = makeButton(`decide ${decision}`, labels[decision], () => press(decision));
     button.ariaLabel = labels.decide(labels[decision], title);
     button.disabled = true;
@@ -44,6 +53,11 @@ export function decisionButtons(title, { labels, onDecide }, onError) {
     }
     setBusy(false, row, ...buttons);
   };
+  if (hasMore) {
+    const button = makeButton('decide look', labels.look, look);
+    button.ariaLabel = labels.lookAt(title);
+    row.append(button);
+  }
   row.append(...buttons);
   return row;
 }

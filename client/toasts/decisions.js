@@ -1,7 +1,7 @@
 /** Decides approvals from their toasts, and removes the toasts once anybody has decided. */
 
 import { ApiError } from '../module/api.js';
-import { approvalOf, decisionOf, endedTaskOf, isStepRef, stepKey } from '../module/approval.js';
+import { approvalOf, ClosedApprovals, hasMore, isStepRef, stepKey } from '../module/approval.js';
 
 /** @import { Decision, StepRef } from '../module/approval.js' */
 /** @import { Connection } from '../module/connection.js' */
@@ -23,6 +23,7 @@ export class ToastDecisions {
   #context;
   /** The toasts whose decision is being sent, and whether an event has closed them meanwhile. @type {Map<string, boolean>} */
   #sending = new Map();
+  #closed = new ClosedApprovals();
 
   /** @param {DecisionsContext} context */
   constructor(context) {
@@ -43,6 +44,7 @@ export class ToastDecisions {
       if (!api) throw new Error(labels().unconnected);
       const { task, step, digest } = toast.decision;
       await api.decide(task, step, decision, undefined, digest);
+      this.#closed.add(toast.decision);
       announce(name, labels().decided(decision, toast.title));
       dismiss(name);
     } catch (error) {
@@ -57,11 +59,20 @@ export class ToastDecisions {
 
   /** Removes the toasts that an event decides or ends. @param {BellwireEvent} event */
   update(event) {
-    const decided = decisionOf(event);
-    if (decided) this.#close(approvalToastName(decided));
-    const ended = endedTaskOf(event);
-    if (!ended) return;
-    for (const name of this.#context.stack.names()) if (name.startsWith(`asked/${ended}/`)) this.#close(name);
+    const closed = this.#closed.update(event);
+    if (!closed) return;
+    for (const name of this.#context.stack.names()) if (`${name}/`.startsWith(`asked/${closed}/`)) this.#close(name);
+  }
+
+  /** True if an approval is closed, or answered here. @param {StepRef} step */
+  isClosed(step) {
+    return this.#closed.has(step);
+  }
+
+  /** Goes to the approval in the page's list, which shows all that belongs to it; rejects with a message if there is none. @param {string} name */
+  open(name) {
+    const list = /** @type {(Element & { open?: (key: string) => boolean }) | null} */ (document.querySelector('bellwire-approvals'));
+    if (!list?.open?.(name.slice('asked/'.length))) throw new Error(this.#context.labels().unlisted);
   }
 
   /** @param {string} name */
@@ -105,7 +116,15 @@ export function questionText({ title, body }, event, labels) {
   const approval = event && approvalOf(event);
   if (!approval) return { title, body };
   if (title === approval.question) return { title, body: undefined };
-  return { title: labels.asking(approval.owner, approval.title), body: approval.question };
+  const asking = labels.asking(approval.owner, approval.title);
+  const again = /** @type {unknown} */ (event.data?.again);
+  return { title: again === 'reminder' || again === 'escalation' ? labels.again[again](asking) : asking, body: approval.question };
+}
+
+/** What the buttons of an approval's toast must know of it. @param {BellwireEvent} [event] */
+export function decisionKind(event) {
+  const approval = event && approvalOf(event);
+  return { hasMore: Boolean(approval && hasMore(approval)), hasForm: Boolean(approval && approval.fields.length > 0) };
 }
 
 /** The name of an approval's toast. @param {StepRef} step */

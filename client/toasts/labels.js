@@ -14,6 +14,12 @@ export const TOAST_LABELS = {
   asks: 'Approve or reject',
   /** @param {string} owner @param {string} title */
   asking: (owner, title) => `${owner} asks for approval: ${title}`,
+  /** A question that is told again, by why. @type {Record<'reminder' | 'escalation', (asking: string) => string>} */
+  again: { reminder: (asking) => `Reminder: ${asking}`, escalation: (asking) => `Still open: ${asking}` },
+  look: 'Look at it',
+  /** @param {string} title */
+  lookAt: (title) => `Look at it: ${title}`,
+  unlisted: 'it is answered on the page with the list of what waits for you',
   /** @param {'approve' | 'reject'} decision @param {string} title */
   decided: (decision, title) => `${decision === 'approve' ? 'Approved' : 'Rejected'}: ${title}`,
   unconnected: 'not connected to the gateway',

@@ -23,6 +23,7 @@ const MAX_TOASTS = 30;
  * @property {() => Connection | null} connection
  * @property {(name: string) => void} dismiss
  * @property {(name: string, decision: Decision) => Promise<void>} decide
+ * @property {(name: string) => void} look goes to an approval in the page's list
  * @property {() => Element | null} activeElement in the shadow root
  * @property {() => boolean} isPaused true while nobody can read, so that timers stop
  * @property {() => void} restoreFocus to where it was before it came to the toasts
@@ -221,9 +222,9 @@ export class ToastStack {
 
   /** @param {string} name */
   #cardContext(name) {
-    const { labels, connection, dismiss, decide } = this.#context;
+    const { labels, connection, dismiss, decide, look } = this.#context;
     const onDecide = (/** @type {Decision} */ decision) => decide(name, decision);
-    return { labels: labels(), connection: connection(), onDismiss: () => dismiss(name), onDecide };
+    return { labels: labels(), connection: connection(), onDismiss: () => dismiss(name), onDecide, onLook: () => look(name) };
   }
 
   /** @param {string} name */

@@ -71,14 +71,19 @@ pub fn workflows() -> Vec<Vec<u8>> {
     texts.map(|text| text.as_bytes().to_vec()).into()
 }
 
-/// A definition and its query, after a line of `---`. A query that was taken is its own text, a semicolon aside.
+/// A definition and its queries, after a line of `---`. A query that was taken is its own text, a semicolon aside.
 pub fn report(input: &[u8]) {
     let Ok(text) = str::from_utf8(input) else { return };
     let (toml, sql) = text.split_once("---\n").unwrap_or((text, "SELECT 1"));
     match reports::inspect_definition(toml, sql) {
-        Ok(query) => {
+        Ok(queries) if !sql.contains("name:") => {
+            let query = queries.concat();
             let without_end = || sql.match_indices(';').any(|(at, _)| query == [&sql[..at], &sql[at + 1..]].concat());
             assert!(query == sql || without_end(), "{sql:?} became {query:?}");
+        }
+        Ok(queries) => {
+            let all = sql.replace(';', "");
+            assert!(queries.iter().all(|query| all.contains(&query.replace(';', ""))), "{sql:?} became {queries:?}");
         }
         Err(faults) => assert!(!faults.is_empty()),
     }
@@ -98,7 +103,9 @@ pub fn reports() -> Vec<Vec<u8>> {
     let both = examples.into_iter().zip(queries).map(|(toml, sql)| format!("{toml}---\n{sql}"));
     let tricky = "title = 't'\nformats = ['csv']\n[[parameter]]\nname = 'a'\ntype = 'text'\n---\n\
                   SELECT ':a', \"x:a\", /* :a /* */ ; */ E'\\'', $q$ :a $q$, a::text, :a -- ;\n ; ";
-    both.chain([tricky.to_owned()]).map(String::into_bytes).collect()
+    let sheets = "title = 't'\n[[sheet]]\nname = 'a'\n[[sheet]]\nname = 'b'\ntitle = 'B'\n---\n\
+                  -- name: a\nSELECT '\n-- name: c\n';\n-- name: b\nSELECT 2;";
+    both.chain([tricky, sheets].map(str::to_owned)).map(String::into_bytes).collect()
 }
 
 /// A definition is taken, or its faults are said.

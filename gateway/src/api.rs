@@ -5,11 +5,15 @@
 //!
 //! - [`publish`]: publishes events, which [`event_request`] reads; [`event_stream`]: sends them to a client as they come
 //! - [`files`]: uploads and results; [`functions`]: the functions that can be started, kept by [`function_cache`]
-//! - [`tasks`]: starts, lists, shows and cancels tasks; [`task_routes`]: the same over HTTP
-//! - [`approvals`]: the questions that workflows ask people, and their answers
+//! - [`tasks`]: starts, lists, shows and cancels tasks; [`task_routes`]: the same over HTTP; [`task_log`]: what
+//!   they have said
+//! - [`run_files`]: the files of a workflow's run, also as one archive
+//! - [`schedules`]: what starts by itself, paused and started now
+//! - [`approvals`]: the questions that workflows ask people, and their answers; [`asked_file`]: what they are about
 //! - [`openapi`]: the description of the API; [`page`] and [`dev_token`]: the page, and tokens for it in `bellwire dev`
 
 pub mod approvals;
+pub mod asked_file;
 pub mod content_encoding;
 pub mod dev_token;
 pub mod event_request;
@@ -22,5 +26,8 @@ pub mod page;
 pub mod problem;
 pub mod publish;
 pub mod request;
+pub mod run_files;
+pub mod schedules;
+pub mod task_log;
 pub mod task_routes;
 pub mod tasks;

@@ -16,7 +16,7 @@ use crate::{
     dispatch::registry::Recipient,
     lock::lock,
     pod::{EnvironmentState, Pod, PodState},
-    sockets::SocketUse,
+    sockets::RequestUse,
     token::{Claims, Jwt, TokenError, selection::select_environment},
     user_permits::{NoPermit, UserPermit},
 };
@@ -105,11 +105,11 @@ impl Caller {
     }
 
     /// Counts bytes of this user's request bodies or files, and waits until the rate allows more.
-    pub async fn throttle(&self, pod: &PodState, bytes: usize) {
-        let (now, key) = (Instant::now(), format!("{} {}", self.environment.name, self.claims.sub));
+    pub async fn throttle(&self, bytes: usize) {
+        let now = Instant::now();
         let wait = {
-            let mut rates = lock(&pod.byte_rates);
-            let limit = rates.of(&key, now);
+            let mut rates = lock(&self.environment.byte_rates);
+            let limit = rates.of(&self.claims.sub, now);
             limit.owe(now, u32::try_from(bytes).unwrap_or(u32::MAX));
             limit.wait(now, 0)
         };
@@ -138,7 +138,7 @@ impl FromRequestParts<Pod> for Caller {
         let name = select_environment(&jwt, keys).map_err(|error| refuse(None, error))?;
         let environment = pod.environments[name].clone();
         let claims = environment.key.verify_jwt(&jwt, name).map_err(|error| refuse(Some(name), error))?;
-        if parts.extensions.get::<SocketUse>().is_some_and(|socket| !socket.begin_request()) {
+        if parts.extensions.get::<RequestUse>().is_some_and(|request| !request.begin()) {
             return Err(Problem::unavailable("this connection is being closed to make room; connect again"));
         }
         Ok(Self::from_claims(environment, claims))
@@ -162,10 +162,13 @@ fn bearer_token(headers: &HeaderMap) -> Result<Option<String>, TokenError> {
     tokens.next().map(text).transpose()
 }
 
-/// The token of the parameter `access_token`, with whatever percent-encoding.
+/// The token of the parameter `access_token`, with whatever percent-encoding; without the line end that a file of it has.
 fn query_token(uri: &Uri) -> Option<String> {
     let mut pairs = form_urlencoded::parse(uri.query()?.as_bytes());
-    pairs.find_map(|(name, value)| (name == "access_token" && !value.is_empty()).then(|| value.into_owned()))
+    pairs.find_map(|(name, value)| {
+        let token = value.trim();
+        (name == "access_token" && !token.is_empty()).then(|| token.to_owned())
+    })
 }
 
 impl From<TokenError> for Problem {
@@ -209,7 +212,7 @@ mod tests {
         for uri in ["/x?access_token=a.b-_c", "/x?y=1&access_token=a%2Eb%2D%5fc&z", "/x?access%5Ftoken=%61.b-_c"] {
             assert_eq!(token(uri).as_deref(), Some("a.b-_c"), "{uri}");
         }
-        assert_eq!(token("/x?access_token=&access_token=a").as_deref(), Some("a"));
+        assert_eq!(token("/x?access_token=&access_token=a%0D%0A").as_deref(), Some("a"));
         for none in ["/x", "/x?", "/x?access_token", "/x?access_token=", "/x?xaccess_token=a", "/x?Access_Token=a"] {
             assert_eq!(token(none), None, "{none}");
         }

@@ -8,9 +8,11 @@ use serde::Deserialize;
 
 use crate::{
     client_address::{ClientAddress, Network},
+    connection::tls::TlsConfig,
     dispatch::{dispatcher::Bounds, lost_workers::LostWorkerTiming},
     list,
     origins::Origins,
+    schedules::beneficiary::Beneficiary,
 };
 
 /// `[gateway]`; each field names its variable and default.
@@ -99,6 +101,15 @@ pub struct GatewayConfig {
     /// it. With `proxy-protocol` each connection of theirs must begin with its header. None.
     #[serde(deserialize_with = "list::list")]
     pub trusted_proxies: Vec<Network>,
+    /// `BELLWIRE_GATEWAY__SCHEDULES_FOR`, separated by commas: the users and groups, `user:<id>` and `group:<name>`, for whom
+    /// schedules may start tasks, or `*`; a schedule needs its owner and each of its groups. None.
+    #[serde(deserialize_with = "list::list")]
+    pub schedules_for: Vec<Beneficiary>,
+    /// `BELLWIRE_GATEWAY__STREAMS_PER_CONNECTION`: most requests and streams that are under way at once on a connection of
+    /// HTTP/2. `256`.
+    pub streams_per_connection: NonZeroU32,
+    /// `[gateway.tls]`: with it the port speaks TLS. None.
+    pub tls: Option<TlsConfig>,
     /// The times of the watch for tasks whose worker is lost; no setting.
     #[serde(skip)]
     pub lost: LostWorkerTiming,
@@ -136,6 +147,9 @@ impl Default for GatewayConfig {
             allowed_headers: Vec::new(),
             client_address: ClientAddress::default(),
             trusted_proxies: Vec::new(),
+            schedules_for: Vec::new(),
+            streams_per_connection: NonZeroU32::MIN.saturating_add(255),
+            tls: None,
             lost: LostWorkerTiming::default(),
         }
     }

@@ -1,7 +1,7 @@
 //! The SignalR hub: existing clients connect unmodified, to any pod.
 //!
 //! - [`negotiate`]: tells a client how to connect; [`connection_token`]: the token that it sends with each request
-//! - [`routes`]: `/hub`; a GET opens a [`websocket`], a [`stream`] of server-sent events, or is one of many polls
+//! - [`refresh`]: takes a newer access token for a client; [`routes`]: `/hub`; a GET opens a [`websocket`], a [`stream`] of server-sent events, or is one of many polls
 //! - [`session`]: a client from its handshake to its end, over any [`transport`]; [`methods`]: what it may invoke;
 //!   [`close_reason`]: why it ends
 //! - [`request`]: the POSTs, polls and DELETEs of a client; [`routing`]: finds the pod that serves them, or serves
@@ -20,6 +20,7 @@ mod peer_message;
 mod peer_seal;
 pub mod peer_server;
 mod polling;
+pub mod refresh;
 pub mod registry;
 pub mod request;
 pub mod routes;
@@ -27,5 +28,5 @@ mod routing;
 mod session;
 pub mod sessions;
 mod stream;
-mod transport;
+pub(crate) mod transport;
 mod websocket;

@@ -61,8 +61,13 @@ impl Origins {
             .allow_credentials(true)
             .allow_methods(METHODS)
             .allow_headers(REQUEST_HEADERS.iter().chain(more).cloned().collect::<Vec<_>>())
-            // A page judges by `Date` whether an event has expired.
-            .expose_headers([header::RETRY_AFTER, header::LOCATION, header::DATE])
+            // A page judges by `Date` whether an event has expired, and names a stream that it gives a newer token.
+            .expose_headers([
+                header::RETRY_AFTER,
+                header::LOCATION,
+                header::DATE,
+                HeaderName::from_static("bellwire-stream"),
+            ])
             .max_age(MAX_AGE)
             .vary([header::ORIGIN])
     }

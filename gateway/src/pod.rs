@@ -16,6 +16,7 @@ use crate::{
     config::GatewayConfig,
     dispatch::handle::DispatcherHandle,
     hub::{known_rights::KnownRights, peer_client::PeerClient, registry::ClientRegistry, sessions::PollSessions},
+    schedules::record::ScheduleBook,
     token::{Key, refusal_log::RefusalLog},
     user_permits::UserPermits,
     user_rates::UserRates,
@@ -36,8 +37,12 @@ pub struct EnvironmentState {
     pub write_queue: WriteQueue,
     /// The descriptions of its functions.
     pub functions: FunctionCache,
+    /// What is kept of its schedules.
+    pub schedules: ScheduleBook,
     /// Sends requests to the other pods that serve it.
     pub peers: PeerClient,
+    /// The bytes a second of each user's request bodies and files.
+    pub byte_rates: Mutex<UserRates>,
 }
 
 impl EnvironmentState {
@@ -74,8 +79,6 @@ pub struct PodState {
     pub hub_requests: UserPermits,
     /// Permits for the requests that are worked on.
     pub requests: UserPermits,
-    /// The bytes a second of each user's request bodies and files.
-    pub byte_rates: Mutex<UserRates>,
     /// Permits for requests whose JSON takes much memory.
     pub much_json: UserPermits,
     /// Permits for reading and writing large JSON, which takes a thread.

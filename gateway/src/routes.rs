@@ -10,11 +10,11 @@ use axum::{
 
 use crate::{
     api::{
-        approvals, content_encoding, dev_token, event_stream, files, functions, openapi, page, problem::Problem,
-        publish, task_routes,
+        approvals, asked_file, content_encoding, dev_token, event_stream, files, functions, openapi, page,
+        problem::Problem, publish, run_files, schedules, task_log, task_routes,
     },
     dev_host,
-    hub::{negotiate, routes as hub},
+    hub::{negotiate, refresh, routes as hub},
     path,
     pod::Pod,
 };
@@ -41,17 +41,26 @@ pub fn routes(pod: Pod) -> Router {
 fn services() -> Router<Pod> {
     Router::new()
         .route("/events", get(event_stream::stream).head(event_stream::head))
+        .route("/events/refresh", post(refresh::refresh_stream))
         .route("/api/events", post(publish::publish))
         .route("/api/tasks", post(task_routes::start).get(task_routes::list))
         .route("/api/tasks/{id}", get(task_routes::show).delete(task_routes::cancel))
+        .route("/api/tasks/{id}/log", get(task_log::show))
         .route("/api/tasks/{id}/steps/{step}", post(approvals::answer))
+        .route("/api/tasks/{id}/steps/{step}/files/{*key}", get(asked_file::download))
+        .route("/api/tasks/{id}/files", get(run_files::list))
+        .route("/api/tasks/{id}/files.zip", get(run_files::archive))
         .route("/api/approvals", get(approvals::list))
         .route("/api/files/{*key}", put(files::upload).get(files::download).delete(files::delete))
         .route("/api/functions", get(functions::list))
+        .route("/api/schedules", get(schedules::list))
+        .route("/api/schedules/{kind}/{name}/pause", post(schedules::pause))
+        .route("/api/schedules/{kind}/{name}/resume", post(schedules::resume))
+        .route("/api/schedules/{kind}/{name}/run", post(schedules::run))
         .route("/api/openapi.json", get(openapi::document))
         .route("/hub", get(hub::connect).post(hub::post).delete(hub::delete))
         .route("/hub/negotiate", post(negotiate::negotiate))
-        .route("/hub/refresh", post(hub::refresh))
+        .route("/hub/refresh", post(refresh::refresh))
         .fallback(async |uri: Uri| Problem::not_found(format!("there is nothing at {}", uri.path())))
         .method_not_allowed_fallback(method_not_allowed)
 }

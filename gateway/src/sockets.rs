@@ -4,11 +4,12 @@
 
 use std::{
     collections::BTreeMap,
+    future::poll_fn,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
-    task::Context,
+    task::{Context, Poll},
 };
 
 use futures_util::task::AtomicWaker;
@@ -85,7 +86,7 @@ struct Eviction {
     task: AtomicWaker,
 }
 
-/// One socket; cheap to clone, so that its requests can say what they do.
+/// One socket; cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct SocketUse {
     sockets: Sockets,
@@ -94,15 +95,27 @@ pub(crate) struct SocketUse {
     place: Arc<Mutex<Place>>,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     /// It waits for an authenticated request, at this turn.
     Waiting(u64),
-    /// An authenticated request is under way.
-    #[default]
-    InUse,
+    /// So many authenticated requests are under way; with HTTP/2 several at once.
+    InUse(usize),
     /// It was taken from HTTP, and never waits again.
     TakenOver,
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self::InUse(0)
+    }
+}
+
+/// A request on a socket; cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct RequestUse {
+    socket: SocketUse,
+    has_begun: Arc<AtomicBool>,
 }
 
 /// A socket's place among the open ones, until dropped.
@@ -154,30 +167,51 @@ impl State {
     }
 }
 
+impl RequestUse {
+    /// Notes that the request is an authenticated one; `false` if the socket is being closed.
+    pub(crate) fn begin(&self) -> bool {
+        let mut state = lock(&self.socket.sockets.0);
+        if !self.has_begun.swap(true, Ordering::AcqRel) {
+            let place = *lock(&self.socket.place);
+            match place {
+                Place::Waiting(_) => self.socket.leave(&mut state, Place::InUse(1)),
+                Place::InUse(requests) => *lock(&self.socket.place) = Place::InUse(requests + 1),
+                Place::TakenOver => {}
+            }
+        }
+        !self.socket.eviction.is_evicted.load(Ordering::Acquire)
+    }
+
+    /// Notes that its answer is out: without another the socket waits for the next.
+    pub(crate) fn end(&self) {
+        let mut state = lock(&self.socket.sockets.0);
+        if !self.has_begun.swap(false, Ordering::AcqRel) {
+            return;
+        }
+        let place = *lock(&self.socket.place);
+        match place {
+            Place::InUse(requests) if requests > 1 => *lock(&self.socket.place) = Place::InUse(requests - 1),
+            Place::InUse(_) if !self.socket.eviction.is_evicted.load(Ordering::Acquire) => state.wait(&self.socket),
+            _ => {}
+        }
+    }
+}
+
 impl SocketUse {
-    /// Notes that an authenticated request has begun; `false` if the socket is being closed.
-    pub(crate) fn begin_request(&self) -> bool {
-        self.leave(&mut lock(&self.sockets.0), Place::InUse)
+    /// A request on it.
+    pub(crate) fn request(&self) -> RequestUse {
+        RequestUse { socket: self.clone(), has_begun: Arc::default() }
     }
 
     /// Notes that it is taken from HTTP for a connection; `false` if the socket is being closed.
     pub(crate) fn take_over(&self) -> bool {
-        self.leave(&mut lock(&self.sockets.0), Place::TakenOver)
-    }
-
-    fn leave(&self, state: &mut State, to: Place) -> bool {
-        if let Place::Waiting(turn) = std::mem::replace(&mut *lock(&self.place), to) {
-            state.waiting.remove(&turn);
-        }
+        self.leave(&mut lock(&self.sockets.0), Place::TakenOver);
         !self.eviction.is_evicted.load(Ordering::Acquire)
     }
 
-    /// Notes that the answer to a request is out: the socket waits for the next.
-    pub(crate) fn end_request(&self) {
-        let mut state = lock(&self.sockets.0);
-        let place = *lock(&self.place);
-        if place == Place::InUse && !self.eviction.is_evicted.load(Ordering::Acquire) {
-            state.wait(self);
+    fn leave(&self, state: &mut State, to: Place) {
+        if let Place::Waiting(turn) = std::mem::replace(&mut *lock(&self.place), to) {
+            state.waiting.remove(&turn);
         }
     }
 
@@ -185,6 +219,11 @@ impl SocketUse {
     pub(crate) fn must_close(&self, cx: &Context<'_>) -> bool {
         self.eviction.task.register(cx.waker());
         self.eviction.is_evicted.load(Ordering::Acquire)
+    }
+
+    /// Waits until it must be closed.
+    pub(crate) async fn closing(&self) {
+        poll_fn(|cx| if self.must_close(cx) { Poll::Ready(()) } else { Poll::Pending }).await;
     }
 }
 
@@ -224,15 +263,17 @@ mod tests {
         let sockets = sockets(100, 2);
         let open: Vec<_> = (0..4).map(|_| sockets.admit().unwrap()).collect();
         assert_eq!(open.iter().map(must_close).collect::<Vec<_>>(), [true, true, false, false]);
-        assert!(!open[0].as_use().begin_request() && open[2].as_use().begin_request());
+        let request = open[2].as_use().request();
+        assert!(!open[0].as_use().request().begin() && request.begin());
         let _newer = (sockets.admit().unwrap(), sockets.admit().unwrap());
         assert!(!must_close(&open[2]) && must_close(&open[3]), "a request under way is not cut off");
-        open[2].as_use().end_request();
+        request.end();
         let _newest = (sockets.admit().unwrap(), sockets.admit().unwrap());
         assert!(must_close(&open[2]), "after its answer it waits like any other");
         let connection = sockets.admit().unwrap();
-        assert!(connection.as_use().take_over());
-        connection.as_use().end_request();
+        let request = connection.as_use().request();
+        assert!(request.begin() && connection.as_use().take_over());
+        request.end();
         let _newest = (sockets.admit().unwrap(), sockets.admit().unwrap());
         assert!(!must_close(&connection), "a connection does not");
     }
@@ -243,18 +284,36 @@ mod tests {
         let busy: Vec<_> = (0..3)
             .map(|_| {
                 let socket = sockets.admit().unwrap();
-                assert!(socket.as_use().begin_request());
-                socket
+                let request = socket.as_use().request();
+                assert!(request.begin());
+                (socket, request)
             })
             .collect();
         assert!(sockets.admit().is_none());
-        busy[1].as_use().end_request();
+        busy[1].1.end();
         let new = sockets.admit().unwrap();
-        assert!(must_close(&busy[1]) && !must_close(&new));
+        assert!(must_close(&busy[1].0) && !must_close(&new));
         drop(busy);
         drop(new);
         let state = lock(&sockets.0);
         assert_eq!((state.open, state.waiting.len()), (0, 0));
+    }
+
+    #[test]
+    fn a_socket_with_several_requests_waits_once_the_last_is_answered() {
+        let sockets = sockets(100, 1);
+        let socket = sockets.admit().unwrap();
+        let requests = [(); 3].map(|()| socket.as_use().request());
+        requests[..2].iter().for_each(|request| assert!(request.begin() && request.begin()));
+        for ended in [&requests[2], &requests[0], &requests[0]] {
+            ended.end();
+            let _new = sockets.admit().unwrap();
+            let _newer = sockets.admit().unwrap();
+            assert!(!must_close(&socket), "one is under way");
+        }
+        requests[1].end();
+        let _new = sockets.admit().unwrap();
+        assert!(must_close(&socket));
     }
 
     #[test]

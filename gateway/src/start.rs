@@ -39,6 +39,7 @@ use crate::{
         sessions::{PollSession, PollSessions},
     },
     pod::{EnvironmentState, Pod, PodState},
+    schedules::{record::ScheduleBook, scheduler::Scheduler},
     token::{Key, key_refresh::keep_keys, refusal_log::RefusalLog},
     user_permits::UserPermits,
     user_rates::UserRates,
@@ -106,8 +107,20 @@ pub fn start(
         let watch = LostWorkers { environment, dispatcher, log, timing };
         background.spawn(watch.run().map(Ok));
         let functions = FunctionCache::new(storage.catalogue(&name));
+        let schedules = ScheduleBook::new(storage.schedules(&name));
         let (peers, reader) = PeerClient::open(&id, &name, &key, backplane.control.clone());
-        let state = Arc::new(EnvironmentState { name, key, backplane, dispatch, write_queue, functions, peers });
+        let byte_rates = Mutex::new(UserRates::new(bytes_per_second(&config), Duration::from_secs(1)));
+        let state = Arc::new(EnvironmentState {
+            name,
+            key,
+            backplane,
+            dispatch,
+            write_queue,
+            functions,
+            schedules,
+            peers,
+            byte_rates,
+        });
         peer_readers.push((state.clone(), reader));
         environments.insert(state.name.clone(), state);
     }
@@ -120,7 +133,6 @@ pub fn start(
         connections: UserPermits::new(config.connections, config.connections_per_user, count),
         hub_requests: UserPermits::new(usize::MAX, HUB_REQUESTS.saturating_mul(config.connections_per_user), count),
         requests: UserPermits::new(usize::MAX, config.requests_per_user, count),
-        byte_rates: Mutex::new(UserRates::new(bytes_per_second(&config), Duration::from_secs(1))),
         much_json: UserPermits::new(MUCH_JSON_AT_ONCE, MUCH_JSON_OF_USER, count),
         large_json: Arc::new(Semaphore::new(LARGE_JSON_AT_ONCE)),
         config,
@@ -133,6 +145,7 @@ pub fn start(
         poll_sessions: sessions,
     });
     for (environment, reader) in peer_readers {
+        background.spawn(Scheduler::new(pod.clone(), environment.clone()).run().map(Ok));
         background.spawn(PeerServer::new(pod.clone(), environment, reader).run());
     }
     Started { pod, dispatchers, background, poll_sessions }

@@ -5,11 +5,12 @@
 //! - [`jwt`]: a token's parts, unverified; [`selection`]: the environment that it is for
 //! - [`key`]: the keys of an environment, which verify it; [`provider`]: those of an identity provider, kept by
 //!   [`key_refresh`], read by [`fetch`], as a [`key_set`] of [`public_key`]s
-//! - [`claim_rules`]: what its claims must be; [`claims`]: the rights that it gives
+//! - [`claim_rules`]: what its claims must be; `claim_values`: how they are written; [`claims`]: the rights that it gives
 //! - [`error`]: why it is refused; [`refusal_log`]: one log line for many refusals
 //! - [`internal_key`]: signs what is no access token
 
 pub mod claim_rules;
+mod claim_values;
 pub mod claims;
 pub mod error;
 pub mod fetch;

@@ -9,6 +9,7 @@
 //! - [`takeover`]: takes a request's socket from HTTP
 //! - [`queue`]: the writers of an environment whose outbox got something
 //! - [`writer`]: a socket and its buffer; writes when the queue, a request or the socket allows it
+//! - [`socket`]: of TCP, of TLS ([`tls_socket`]), or a stream of HTTP/2 ([`http2_stream`])
 //! - [`buffer`]: frames not written yet, in order; fills itself from [`feed`], a connection's subscription
 //! - [`format`](mod@format): the bytes of each wire format; [`sse`]: those of plain server-sent events
 //! - [`timer`]: when a heartbeat is due, and when a connection must end; [`close`](mod@close): how it ends
@@ -17,8 +18,11 @@ pub mod buffer;
 pub mod close;
 pub mod feed;
 pub mod format;
+pub mod http2_stream;
 pub mod queue;
+pub mod socket;
 pub mod sse;
 pub mod takeover;
 pub mod timer;
+pub mod tls_socket;
 pub mod writer;

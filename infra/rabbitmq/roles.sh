@@ -8,7 +8,8 @@
 #
 #   bellwire.prod.topology         declares all of prod (`bellwire topology`), and needs nobody else for it
 #                                  but who declares the exchange bellwire.everywhere
-#   bellwire.prod.gateway          a gateway pod of prod: publishes events, submits jobs, reads the log
+#   bellwire.prod.gateway          a gateway pod of prod: publishes events, submits jobs, reads the log,
+#                                  agrees with the others on who starts what is scheduled
 #   bellwire.prod.worker.imports   a worker of one kind: publishes events, takes its own jobs, reads the log
 #   bellwire.prod.publisher        any other program: publishes events of its own and messages to people, and reads nothing
 #   bellwire.prod.operator         looks at the jobs that were given up, retries and drops them (`bellwire jobs`)
@@ -94,7 +95,7 @@ if [ "$environment" = everywhere ]; then
 else
   role "$base.topology" "$(password TOPOLOGY)" "$base(.@)?" "$base(.@)?" "$prefix.($environment(.@)?|everywhere)"
   role "$base.gateway" "$(password GATEWAY)" \
-    "$base.control.g-$pod" "$base(.jobs|.control(.g-$pod)?)?" "$base.(events|control(.g-$pod)?)"
+    "$base.control.g-$pod" "$base(.jobs|.control(.g-$pod)?)?" "$base.(events|control(.g-$pod)?|jobs.gateway.lease)"
   role "$base.publisher" "$(password PUBLISHER)" '' "$base.publish" ''
   # Retrying is publishing to the jobs exchange; the dead are read, and no queue that works.
   role "$base.operator" "$(password OPERATOR)" '' "$base.jobs" "$base.jobs.[a-z0-9-]+.dead"

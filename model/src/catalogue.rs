@@ -1,9 +1,15 @@
 //! Descriptions of functions, from which a page makes forms and the API a schema.
 
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::environment::Kind;
+use crate::{environment::Kind, schedule::Schedule};
+
+/// The most characters of a text value.
+const MAX_TEXT: usize = 16 * 1024;
+/// The most characters of a value that an error message shows.
+const MAX_SHOWN: usize = 60;
 
 /// A kind of function.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -17,6 +23,9 @@ pub struct Description {
     /// The things that can be started by a form, such as each report.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub offers: Vec<Offer>,
+    /// What starts by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub schedules: Vec<Schedule>,
 }
 
 /// True if an [`Offer::allow`] list allows this user.
@@ -91,4 +100,59 @@ pub enum FieldType {
     Month,
     /// A file, uploaded first; its key.
     File,
+}
+
+impl Field {
+    /// The name of its value: the end of its path.
+    pub fn name(&self) -> &str {
+        self.path.rsplit('.').next().unwrap_or_default()
+    }
+}
+
+impl FieldType {
+    /// Checks that a value is of this type; of a file only that it is a text.
+    pub fn check(self, value: &Value) -> Result<(), String> {
+        let text = value.as_str();
+        let (fits, expected) = match self {
+            Self::Text if text.is_some_and(|text| text.contains('\0')) => (false, "a text without null characters"),
+            Self::Text if text.is_some_and(|text| text.chars().count() > MAX_TEXT) => {
+                return Err(format!("the text is longer than {MAX_TEXT} characters"));
+            }
+            Self::Text => (text.is_some(), "a text"),
+            Self::Integer => (value.is_i64(), "a whole number of 64 bits"),
+            Self::Number => (value.is_number(), "a number"),
+            Self::Boolean => (value.is_boolean(), "true or false"),
+            Self::Date => (text.is_some_and(is_date), "a day; write it like 2026-11-22"),
+            Self::Month => (text.is_some_and(|text| is_date(&format!("{text}-01"))), "a month; write it like 2026-11"),
+            Self::File => (text.is_some(), "the key of an uploaded file"),
+        };
+        if fits { Ok(()) } else { Err(format!("{} is not {expected}", shown(value))) }
+    }
+}
+
+/// Checks that a value is one of these choices, if there are any.
+pub fn check_choice(choices: &[Value], value: &Value) -> Result<(), String> {
+    if choices.is_empty() || choices.iter().any(|choice| is_same(choice, value)) {
+        return Ok(());
+    }
+    let choices: Vec<_> = choices.iter().map(shown).collect();
+    Err(format!("{} is none of its choices: {}", shown(value), choices.join(", ")))
+}
+
+/// 2 and 2.0 are the same choice.
+fn is_same(choice: &Value, value: &Value) -> bool {
+    choice == value || choice.as_f64().is_some_and(|number| value.as_f64() == Some(number))
+}
+
+fn is_date(text: &str) -> bool {
+    text.len() == 10 && text.parse::<Date>().is_ok_and(|date| date.to_string() == text)
+}
+
+/// A value as an error message shows it.
+pub fn shown(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(MAX_SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
 }

@@ -1,5 +1,7 @@
 //! Jobs: pieces of work in a queue.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -36,6 +38,9 @@ pub struct Job {
     pub parent: Option<TaskId>,
     /// The time it was submitted.
     pub created: Timestamp,
+    /// It is not begun earlier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
     /// Earlier attempts that ended in a retry; our own count, not the broker's.
     #[serde(default)]
     pub attempts: u32,
@@ -80,11 +85,20 @@ impl Job {
             stored_input: None,
             parent: None,
             created: Timestamp::now(),
+            not_before: None,
             attempts: 0,
             backlog: 0,
             traceparent: None,
             grant: None,
         }
+    }
+}
+
+impl Job {
+    /// How long it is not begun yet; none if it may be.
+    pub fn delay(&self, now: Timestamp) -> Option<Duration> {
+        let left = self.not_before?.duration_since(now);
+        Duration::try_from(left).ok().filter(|left| !left.is_zero())
     }
 }
 
@@ -102,6 +116,7 @@ impl Task {
             owner: Some(job.owner.clone()),
             created: Some(job.created),
             updated: Some(Timestamp::now()),
+            not_before: job.not_before,
             result: None,
             error: None,
             parent: job.parent,

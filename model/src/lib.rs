@@ -3,10 +3,12 @@
 //! In order of flow:
 //!
 //! - [`environment`]: names of environments and of kinds of function; [`pod`]: names of processes
-//! - [`catalogue`]: the functions that can be started, and their forms; [`job`]: a piece of work in a queue
+//! - [`catalogue`]: the functions that can be started, and their forms; [`schedule`]: what starts by itself; [`job`]: a piece of
+//!   work in a queue
 //! - [`event`]: a CloudEvent, with its [`audience`], its [`event_time`] and, inside its [`event_data`], [`task`], [`toast`] and
 //!   [`approval`]; [`binary_event`]: one whose attributes stand beside its data; [`misspelling`]: names that are nearly ours;
 //!   [`EncodedEvent`]: one that is ready to be published
+//! - [`log_line`]: what a task says to its owner
 //! - [`cursor`]: a position in an environment's log; `text_form`: serde for types that are written as text; [`json_memory`]: what JSON takes in memory
 
 pub mod approval;
@@ -21,8 +23,10 @@ pub mod event_data;
 pub mod event_time;
 pub mod job;
 pub mod json_memory;
+pub mod log_line;
 pub mod misspelling;
 pub mod pod;
+pub mod schedule;
 pub mod task;
 mod text_form;
 pub mod toast;
@@ -36,5 +40,6 @@ pub use event::{Event, EventError};
 pub use event_data::EventData;
 pub use job::Job;
 pub use pod::PodId;
+pub use schedule::Schedule;
 pub use task::{Step, StepState, Task, TaskError, TaskId, TaskState};
 pub use toast::Toast;

@@ -102,6 +102,16 @@ pub struct TaskError {
     pub message: String,
 }
 
+/// The reason of a run that somebody who was asked has rejected.
+pub const DECLINED: &str = "declined";
+
+impl TaskError {
+    /// True if another attempt would fail as well: of any reason but those of what was away, lost or too slow.
+    pub fn is_permanent(&self) -> bool {
+        !["unavailable", "stopped", "panic", "lost", "deadline", "timeout", "step"].contains(&self.reason.as_str())
+    }
+}
+
 /// A task, as events report it and the API shows it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Task {
@@ -128,6 +138,9 @@ pub struct Task {
     /// The time it was started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created: Option<Timestamp>,
+    /// It is not begun earlier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
     /// The time of this report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub updated: Option<Timestamp>,
@@ -205,6 +218,26 @@ pub struct Step {
     /// A link to its result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub href: Option<String>,
+    /// True if it failed because somebody who was asked has rejected it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rejected: bool,
+    /// While it asks: whom, and until when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asks: Option<StepAsks>,
+}
+
+/// Whom a step asks, and what has been answered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepAsks {
+    /// The people who may answer: `user:<id>`, `group:<name>`, `environment`, with spaces between.
+    pub audience: String,
+    /// The time by which they must.
+    pub until: Timestamp,
+    /// How many of them must approve.
+    pub needed: u32,
+    /// Who has approved already.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approved_by: Vec<String>,
 }
 
 #[cfg(test)]

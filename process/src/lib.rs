@@ -33,6 +33,6 @@ pub use options::Options;
 pub use readiness::{Condition, Readiness};
 pub use run::{ProcessContext, run, run_with};
 pub use secrecy::ExposeSecret;
-pub use settings::Settings;
+pub use settings::{Layers, Settings};
 pub use signals::Signals;
 pub use token_settings::{ClaimNames, ProviderConfig, Texts};

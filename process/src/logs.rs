@@ -7,6 +7,9 @@ use tracing_subscriber::EnvFilter;
 
 use crate::{config_error::ConfigError, settings::Settings};
 
+/// What strangers could fill the log with, unless the filter names it: h2 warns of each frame that was not asked for.
+const QUIET: &str = "h2=error";
+
 /// `[log]`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -54,7 +57,7 @@ pub fn init(settings: &Settings) -> Result<(), ConfigError> {
 }
 
 fn filter(config: &LogConfig, rust_log: Option<String>, settings: &Settings) -> Result<EnvFilter, ConfigError> {
-    let parse = |text: &str| EnvFilter::builder().parse(text);
+    let parse = |text: &str| EnvFilter::builder().parse(format!("{QUIET},{text}"));
     match rust_log.filter(|text| !text.is_empty()) {
         Some(text) => parse(&text).map_err(|error| ConfigError::source("RUST_LOG", error)),
         None => parse(&config.filter).map_err(|error| settings.invalid("log.filter", error)),
@@ -68,6 +71,15 @@ mod tests {
 
     fn with(path: &str, value: &str) -> Settings {
         Settings::read(Layers { flags: vec![(path.to_owned(), value.to_owned())], ..Layers::default() }).unwrap()
+    }
+
+    #[test]
+    fn a_stranger_fills_the_log_only_where_the_filter_asks_for_it() {
+        for (value, is_quiet) in [("info", true), ("trace", true), ("gateway=debug", true), ("info,h2=debug", false)] {
+            let settings = with("log.filter", value);
+            let filter = filter(&settings.section("log").unwrap(), None, &settings).unwrap().to_string();
+            assert_eq!(filter.contains("h2=error"), is_quiet, "{filter}");
+        }
     }
 
     #[test]

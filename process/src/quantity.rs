@@ -6,9 +6,12 @@ use serde::{Deserialize, Deserializer, de::Error};
 
 /// For `#[serde(deserialize_with = "process::quantity::duration")]`: `250ms`, `15s`, `5m`, `24h`, `7d`.
 pub fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    humantime::parse_duration(&text)
-        .map_err(|_| D::Error::custom(format!("{text:?} is no duration; write it like 250ms, 15s, 5m or 24h")))
+    parse_duration(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+}
+
+/// Reads such a duration; an error says how it is written.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|_| format!("{text:?} is no duration; write it like 250ms, 15s, 5m or 24h"))
 }
 
 /// For `#[serde(deserialize_with = "process::quantity::bytes")]`: `512`, `64KiB`, `10MB`, `2GiB`.

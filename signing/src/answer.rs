@@ -26,7 +26,7 @@ fn text(environment: &Environment, answer: &Answer) -> SignedText {
         Decision::Approve => "approve",
         Decision::Reject => "reject",
     };
-    SignedText::of("bellwire answer")
+    let text = SignedText::of("bellwire answer")
         .field(environment.as_str())
         .field(&answer.task.to_string())
         .field(&answer.step)
@@ -34,7 +34,9 @@ fn text(environment: &Environment, answer: &Answer) -> SignedText {
         .field(decision)
         .field(&answer.by)
         .sorted(&answer.groups)
-        .optional(answer.comment.as_deref())
+        .optional(answer.comment.as_deref());
+    // As it was before there were forms, where there is none.
+    if answer.values.is_empty() { text } else { text.field(&answer.values) }
 }
 
 #[cfg(test)]
@@ -54,6 +56,7 @@ mod tests {
             by: "bob".to_owned(),
             groups: vec!["finance".to_owned()],
             comment: None,
+            values: r#"{"amount":7}"#.to_owned(),
             signature: String::new(),
         };
         let is_signed = |answer: &Answer| is_signed(&key.verifying_key().into(), &prod, answer);
@@ -68,6 +71,8 @@ mod tests {
             Answer { by: "eve".to_owned(), ..signed.clone() },
             Answer { groups: vec![], ..signed.clone() },
             Answer { comment: Some(String::new()), ..signed.clone() },
+            Answer { values: r#"{"amount":8}"#.to_owned(), ..signed.clone() },
+            Answer { values: String::new(), ..signed.clone() },
             key.sign_answer(&"test".parse().unwrap(), answer.clone()),
             SigningKey::derived_from(b"another").sign_answer(&prod, answer),
         ];

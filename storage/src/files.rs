@@ -12,7 +12,8 @@ use futures_util::{
     Stream, StreamExt, TryStreamExt,
     stream::{self, BoxStream},
 };
-use object_store::{GetResultPayload, ObjectStore, ObjectStoreExt, path::Path};
+use object_store::{GetResultPayload, ObjectMeta, ObjectStore, ObjectStoreExt, path::Path};
+use percent_encoding::percent_decode_str;
 use tokio::task::spawn_blocking;
 
 use crate::{
@@ -86,6 +87,19 @@ impl OwnerFiles {
             GetResultPayload::Stream(stream) => stream.map_err(move |error| StorageError::of(error, &key)).boxed(),
         };
         Ok(Download { bytes, content })
+    }
+
+    /// The keys of the files with this id.
+    pub async fn keys_of(&self, id: &str) -> Result<Vec<FileKey>, StorageError> {
+        let folder =
+            Path::parse(format!("{}/{id}", self.folder)).map_err(|error| StorageError::Failed(error.to_string()))?;
+        let files: Vec<ObjectMeta> =
+            self.store.list(Some(&folder)).try_collect().await.map_err(StorageError::of_store)?;
+        let names = files.iter().filter_map(|file| {
+            let name = percent_decode_str(file.location.filename()?).decode_utf8().ok()?.parse().ok()?;
+            FileKey::new(id, name).ok()
+        });
+        Ok(names.collect())
     }
 
     /// Removes a file for good; one that is being read is read to its end.

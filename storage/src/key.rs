@@ -4,7 +4,7 @@
 
 use std::{fmt, str::FromStr};
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
 /// Encodes all but the unreserved characters of a URL.
@@ -58,6 +58,12 @@ impl FileKey {
     /// A key with a new id.
     pub fn generate(name: FileName) -> Self {
         Self { id: ulid::Ulid::generate().to_string(), name }
+    }
+
+    /// The key of a link that [`Self::href`] made.
+    pub fn of_href(href: &str) -> Option<Self> {
+        let decoded = percent_decode_str(href.strip_prefix("/api/files/")?).decode_utf8().ok()?;
+        decoded.parse().ok()
     }
 
     /// The id.
@@ -117,6 +123,10 @@ mod tests {
     fn a_link_to_a_file_is_a_path_whatever_its_name() {
         let key: FileKey = "01JD/50% ö?#.csv".parse().unwrap();
         assert_eq!(key.href(), "/api/files/01JD/50%25%20%C3%B6%3F%23.csv");
+        assert_eq!(FileKey::of_href(&key.href()), Some(key));
+        for none in ["/api/files/", "/api/files/01JD/..%2Fx", "https://x/api/files/a/b", "/api/files/a/%ff"] {
+            assert_eq!(FileKey::of_href(none), None, "{none}");
+        }
     }
 
     #[test]

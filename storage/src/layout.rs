@@ -43,6 +43,11 @@ pub(crate) fn catalogue_folder(environment: &Environment) -> String {
     format!("{environment}/~functions")
 }
 
+/// The folder of what is kept of an environment's schedules; no owner's for the same reason.
+pub(crate) fn schedules_folder(environment: &Environment) -> String {
+    format!("{environment}/~schedules")
+}
+
 /// A text as one safe segment of a path; different texts never become the same segment.
 fn segment(text: &str) -> String {
     let encoded = utf8_percent_encode(text, ENCODED).to_string();

@@ -5,7 +5,7 @@
 //! - [`files`]: the files of one owner, downloaded as streams; [`upload`]: a file being written
 //! - [`error`]: why an operation failed
 //! - `quota`: how much each owner keeps; `expire`: removes old files, and what broken uploads left
-//! - [`catalogue`]: the descriptions of an environment's functions
+//! - [`catalogue`]: the descriptions of an environment's functions; [`schedules`]: what is kept of its schedules
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -18,6 +18,7 @@ pub mod key;
 mod layout;
 pub mod open;
 mod quota;
+pub mod schedules;
 pub mod upload;
 
 pub use catalogue::{Catalogue, Entry};
@@ -26,4 +27,5 @@ pub use error::StorageError;
 pub use files::{Download, OwnerFiles};
 pub use key::{FileKey, FileName, InvalidKey};
 pub use open::{Storage, StorageConfig};
+pub use schedules::ScheduleFiles;
 pub use upload::{StoredFile, Upload};

@@ -14,8 +14,9 @@ use crate::{
     catalogue::Catalogue,
     config::FilesConfig,
     files::OwnerFiles,
-    layout::{catalogue_folder, owner_folder},
+    layout::{catalogue_folder, owner_folder, schedules_folder},
     quota::Quotas,
+    schedules::ScheduleFiles,
 };
 
 /// `[storage]`.
@@ -84,6 +85,11 @@ impl Storage {
     /// The descriptions of an environment's functions.
     pub fn catalogue(&self, environment: &Environment) -> Catalogue {
         Catalogue::new(Arc::clone(&self.store), catalogue_folder(environment))
+    }
+
+    /// What is kept of an environment's schedules.
+    pub fn schedules(&self, environment: &Environment) -> ScheduleFiles {
+        ScheduleFiles::new(Arc::clone(&self.store), schedules_folder(environment))
     }
 }
 

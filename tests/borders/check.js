@@ -16,7 +16,8 @@ const KNOWS = {
   "functions/imports": ["model", "process", "storage", "runtime"],
   "functions/reports": ["model", "process", "storage", "runtime"],
   "functions/workflows": ["model", "backplane", "process", "storage", "signing", "runtime"],
-  "functions/greetings": ["model", "backplane", "process", "storage", "runtime"],
+  "functions/program": ["model", "backplane", "process", "storage", "signing", "runtime", "gateway", "imports", "reports", "workflows"],
+  "functions/greetings": ["runtime", "program"],
 };
 const PARTS = new Set(Object.keys(KNOWS).map((part) => part.split("/").at(-1)));
 

@@ -34,6 +34,8 @@ export class FakeGateway {
   streams = new Set();
   /** The headers of each request for `/events`, in order. */
   streamRequests = [];
+  /** Which stream was given which token. */
+  refreshes = [];
   /** Every other request, as `METHOD path`. */
   requests = [];
   tasks = [];
@@ -42,10 +44,16 @@ export class FakeGateway {
   /** The answers of `GET /api/functions` and `GET /api/approvals`. */
   functions = [];
   approvals = [];
+  /** The answers of `GET /api/tasks/{id}/files`, by path. */
+  runFiles = {};
+  /** The answers of `GET /api/schedules`; a POST pauses, resumes or runs one. */
+  schedules = [];
   /** Every decision: task, step and body. */
   decisions = [];
   /** The headers and body of every start. */
   starts = [];
+  /** Takes no newer token for a stream. */
+  refuses = false;
   /** Milliseconds that its clock is ahead. */
   clock = 0;
   /** Milliseconds between two heartbeats. */
@@ -95,6 +103,7 @@ export class FakeGateway {
   async #handle(request, response) {
     const { pathname } = new URL(request.url, this.url);
     if (pathname === '/events') return this.#events(request, response);
+    if (pathname === '/events/refresh') return this.#refresh(request, response);
     if (pathname === '/blank') return html(response, '<!doctype html><meta charset="utf-8"><title>blank</title><body></body>');
     if (pathname === '/' || pathname.startsWith('/client/')) return this.#file(pathname, response);
     this.requests.push(`${request.method} ${pathname}`);
@@ -113,8 +122,9 @@ export class FakeGateway {
   open(request, response) {
     const after = request.headers['last-event-id'];
     const date = new Date(Date.now() + this.clock).toUTCString();
-    response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', date });
-    response.write(`id: ${after ?? this.cursor}\n\n`);
+    const name = `stream ${this.streamRequests.length}`;
+    response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', date, 'bellwire-stream': name });
+    response.write(`event: cursor\ndata:\nid: ${after ?? this.cursor}\n\n`);
     if (after) for (const { position, text } of this.log) if (position > Number(after.slice(1))) response.write(text);
     this.streams.add(response);
     const beat = setInterval(() => response.write(`id: ${this.cursor}\n\n`), this.heartbeat);
@@ -122,6 +132,13 @@ export class FakeGateway {
       clearInterval(beat);
       this.streams.delete(response);
     });
+  }
+
+  #refresh(request, response) {
+    const id = new URL(request.url, this.url).searchParams.get('id');
+    this.refreshes.push({ method: request.method, id, authorization: request.headers.authorization });
+    if (this.refuses) return problem(response, 404, 'there is no such stream');
+    json(response, 200, {});
   }
 
   async #file(pathname, response) {
@@ -147,6 +164,13 @@ export class FakeGateway {
       return this.#startTask(JSON.parse(body), response);
     }
     if (pathname === '/api/functions') return json(response, 200, { functions: this.functions });
+    if (pathname === '/api/schedules') return json(response, 200, { schedules: this.schedules });
+    const [, , , kind, name, word] = pathname.split('/');
+    const schedule = pathname.startsWith('/api/schedules/') && this.schedules.find((each) => each.kind === kind && each.name === name);
+    if (schedule && request.method === 'POST') {
+      if (word !== 'run') schedule.paused = word === 'pause' ? { by: 'ada', since: new Date().toISOString() } : null;
+      return json(response, word === 'run' ? 202 : 200, {});
+    }
     if (pathname === '/api/approvals') return json(response, 200, { approvals: this.approvals, cursor: this.listCursor });
     const [, task, step] = pathname.match(/^\/api\/tasks\/([^/]+)\/steps\/([^/]+)$/) ?? [];
     if (step && request.method === 'POST') {
@@ -162,7 +186,9 @@ export class FakeGateway {
       const key = `01F/${pathname.split('/').at(-1)}`;
       return json(response, 201, { key, href: `/api/files/${key}`, bytes: body.length });
     }
-    if (pathname.startsWith('/api/files/')) return response.end('a,b\n1,2\n');
+    const files = this.runFiles[pathname];
+    if (files) return json(response, 200, files);
+    if (/^\/api\/(files\/|tasks\/.*\/files(\/|\.zip$))/.test(pathname)) return response.end('a,b\n1,2\n');
     problem(response, 404, 'there is nothing here');
   }
 
@@ -183,19 +209,25 @@ export function taskEvent(task, toast) {
 export const DIGEST = 'A'.repeat(43);
 
 /** An approval asked for, with its toast. */
-export function approvalAsked({ task, step, title = 'Load airports', question = 'Publish 3,376 airports?', owner = 'carol', digest = DIGEST }, more = {}) {
-  const toast = { level: 'info', title: question, decision: { task, step } };
-  return event({ type: 'bellwire.approval.asked', id: `${task}.${step}.asked.0.${digest}`, data: { question: { task, step, title, question, owner }, digest, toast }, ...more });
+export function approvalAsked({ task, step, title = 'Load airports', question = 'Publish 3,376 airports?', owner = 'carol', digest = DIGEST, details, again }, more = {}) {
+  const toast = { level: 'info', title: again ? 'again' : question, decision: { task, step } };
+  const data = { question: { task, step, title, question, owner, details }, digest, toast, again };
+  return event({ type: 'bellwire.approval.asked', id: `${task}.${step}.asked.${again ?? 0}.${digest}`, data, ...more });
+}
+
+/** The end of an approval that nobody has decided. */
+export function approvalClosed({ task, step, digest = DIGEST }) {
+  return event({ type: 'bellwire.approval.closed', id: `${task}.${step}.closed`, data: { closed: { task, step, digest, reason: 'expired' } } });
 }
 
 /** A decided approval. */
 export function approvalDecided({ task, step, digest = DIGEST, decision = 'approve', by = 'bob' }) {
-  return event({ type: 'bellwire.approval.decided', source: '/gateway/approvals', id: `${task}.${step}.decided.${digest}`, data: { answer: { task, step, digest, decision, by } } });
+  return event({ type: 'bellwire.approval.decided', source: '/gateway/approvals', id: `${task}.${step}.decided.${digest}.${by}`, data: { answer: { task, step, digest, decision, by } } });
 }
 
 /** A frame of server-sent events. */
 export function frame(cursor, event) {
-  return `id: ${cursor}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
+  return `event: ${event.type}\ndata: ${JSON.stringify(event)}\nid: ${cursor}\n\n`;
 }
 
 /** An RFC 9457 answer. */

@@ -20,10 +20,11 @@ python3 -m venv "$folder/python"
 "$folder/python/bin/pip" install --quiet --disable-pip-version-check --requirement "$here/requirements.txt"
 export BELLWIRE_TEST_PYTHON=$folder/python/bin/python
 
-# Pages of another site, which the pods let in by its exact name; and keep-alives that need no patience to see.
+# Pages of another site, which the pods let in by its exact name; keep-alives and ends of tokens that need no patience to see.
 BELLWIRE_TEST_SITE_PORT=$(free_port)
 export BELLWIRE_TEST_SITE_PORT
 export BELLWIRE_GATEWAY__ORIGINS=http://localhost:$BELLWIRE_TEST_SITE_PORT BELLWIRE_GATEWAY__HEARTBEAT=1s
+export BELLWIRE_ENVIRONMENT__0__LEEWAY=0s
 
 cd "$here"
 [ $# -gt 0 ] || set -- *.test.js

@@ -84,11 +84,14 @@ export const sentences = [
     },
   },
   {
-    does: 'is told of a gap where its cursor is not known, and hears on',
+    does: 'is told of a gap once where its cursor is not known, though it is cut off at once, and hears on',
     async run(scene) {
       const user = uniqueUser('ada');
       const client = await connected(scene, user, { after: await unknownCursor(user) });
       assert.deepEqual(await until(() => client.ear.gap, (all) => all.length > 0, PATIENCE), ['lost']);
+      await scene.route.away();
+      await scene.route.otherPod();
+      await until(() => client.ear.times('connected'), (times) => times >= 2, PATIENCE);
       const publisher = publishing(scene, user);
       for (let number = 0; number < scene.row.some; number++) await publisher.next();
       await heard(client, scene.row.some);

@@ -2,26 +2,29 @@
 // What it is told beside OpenID Connect: POST /test/rotate adds keys and signs with them, POST /test/forget removes all
 // keys but the newest, POST /test/away answers everything 503 until POST /test/back. With a folder as its argument it
 // speaks TLS, with the key.pem and certificate.pem there.
-import { generateKeyPairSync, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import Provider from "oidc-provider";
 
+const RSA = { hash: "SHA-256", modulusLength: 2048, publicExponent: Uint8Array.of(1, 0, 1) };
 const KINDS = {
-  RS256: ["rsa", { modulusLength: 2048 }],
-  PS256: ["rsa", { modulusLength: 2048 }],
-  ES256: ["ec", { namedCurve: "P-256" }],
-  EdDSA: ["ed25519", {}],
+  RS256: { name: "RSASSA-PKCS1-v1_5", ...RSA },
+  PS256: { name: "RSA-PSS", ...RSA },
+  ES256: { name: "ECDSA", namedCurve: "P-256" },
+  EdDSA: { name: "Ed25519" },
 };
 
+// Not by generateKeyPairSync: in Node 20 the export of its keys as JWK waits for itself now and then, without end.
 const newKeys = () =>
-  Object.entries(KINDS).map(([alg, [kind, options]]) => ({
-    ...generateKeyPairSync(kind, options).privateKey.export({ format: "jwk" }),
-    alg,
-    use: "sig",
-    kid: randomUUID(),
-  }));
+  Promise.all(
+    Object.entries(KINDS).map(async ([alg, kind]) => {
+      const { privateKey } = await crypto.subtle.generateKey(kind, true, ["sign", "verify"]);
+      const { key_ops: _, ext: __, ...key } = await crypto.subtle.exportKey("jwk", privateKey);
+      return { ...key, alg, use: "sig", kid: randomUUID() };
+    }),
+  );
 
 /** A token for `https://bellwire.example/<audience>/<algorithm>` is a JWT for that audience, signed by that algorithm. */
 const resourceServer = (resource) => {
@@ -50,19 +53,19 @@ const provide = (issuer, keys) =>
     },
   });
 
-let keys = newKeys();
+let keys = await newKeys();
 let isAway = false;
 let handle;
 const folder = process.argv[2];
 const tls = folder && { key: readFileSync(`${folder}/key.pem`), cert: readFileSync(`${folder}/certificate.pem`) };
 const serve = tls ? (handler) => createTlsServer(tls, handler) : createServer;
-const server = serve((request, response) => {
+const server = serve(async (request, response) => {
   const [, place, word] = request.url.split("/");
   if (place !== "test") {
     return isAway ? response.writeHead(503).end() : handle(request, response);
   }
   if (word === "away" || word === "back") isAway = word === "away";
-  if (word === "rotate") keys = [...newKeys(), ...keys];
+  if (word === "rotate") keys = [...(await newKeys()), ...keys];
   if (word === "forget") keys = keys.slice(0, Object.keys(KINDS).length);
   if (word === "rotate" || word === "forget") handle = provide(issuer, keys).callback();
   response.end();

@@ -1,9 +1,14 @@
-/** nginx and HAProxy, each by a file of infra/proxies as it stands there: only ports, pods, certificates and passwords are the test's. */
+/**
+ * nginx, HAProxy and Envoy, each by a file of infra/proxies as it stands there: only ports, pods, certificates and passwords are
+ * the test's. And a pod that speaks TLS itself, without any of them.
+ */
 
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { request as requestHttp } from 'node:http';
+import { request as requestHttps } from 'node:https';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -17,7 +22,19 @@ const ROOT = process.getuid() === 0 ? 'user root;' : '';
 const PROGRAMS = {
   nginx: (file, folder) => ['/usr/sbin/nginx', '-c', file, '-e', 'stderr', '-p', folder, '-g', `daemon off; pid ${folder}/pid; ${ROOT}`],
   haproxy: (file) => ['/usr/sbin/haproxy', '-db', '-f', file],
+  envoy: (file) => [process.env.BELLWIRE_TEST_ENVOY, '-c', file, '--concurrency', '1', '--log-level', 'warning', '--use-dynamic-base-id', '--file-flush-interval-msec', '100'],
+  gateway: () => [process.env.BELLWIRE_TEST_GATEWAY, '--config', process.env.BELLWIRE_TEST_CONFIG],
 };
+
+/** The settings of a pod that speaks TLS itself. */
+const settingsOf = (folder, port, adminPort) => ({
+  BELLWIRE_BACKPLANE__URL: process.env.BELLWIRE_TEST_GATEWAY_URL,
+  BELLWIRE_GATEWAY__LISTEN: `127.0.0.1:${port}`,
+  BELLWIRE_GATEWAY__ADMIN_LISTEN: `127.0.0.1:${adminPort}`,
+  BELLWIRE_GATEWAY__TLS__CERTIFICATE_FILE: join(folder, 'tls.pem'),
+  BELLWIRE_GATEWAY__TLS__KEY_FILE: join(folder, 'tls.key'),
+  BELLWIRE_LOG__FILTER: 'info,gateway=debug',
+});
 
 export const PASSWORD = { username: 'site', password: 'open sesame' };
 
@@ -26,31 +43,41 @@ export class Proxy {
   #process;
   #ended;
   #said = '';
+  #ready;
 
-  /** Starts the program of this name with this file; its address is `https:` if the file names a certificate. */
+  /** Starts the program of this name with this file, if it needs one; its address is `https:` if the file names a certificate. */
   static async start(program, name) {
     const proxy = new Proxy();
     proxy.port = await freePort();
     const folder = (proxy.#folder = await mkdtemp(join(tmpdir(), 'bellwire-proxy-')));
+    if (!name) {
+      const adminPort = await freePort();
+      proxy.#ready = `http://127.0.0.1:${adminPort}/readyz`;
+      return proxy.#begin(program, undefined, settingsOf(folder, proxy.port, adminPort));
+    }
     const written = await readFile(new URL(name, FILES), 'utf8');
     const file = join(folder, name);
     await writeFile(file, written
       .replaceAll('/etc/bellwire/', `${folder}/`)
       .replaceAll('/var/log/nginx/', `${folder}/`)
-      .replaceAll(/127\.0\.0\.1:(8443|8080)\b/g, `127.0.0.1:${proxy.port}`)
-      .replaceAll('127.0.0.1:8081', new URL(pods[0]).host)
-      .replaceAll('127.0.0.1:8082', new URL(pods[1]).host));
-    await makeSecrets(folder);
-    const [path, ...args] = PROGRAMS[program](file, folder);
-    proxy.#process = spawn(path, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-    for (const output of [proxy.#process.stdout, proxy.#process.stderr]) output.setEncoding('utf8').on('data', (words) => (proxy.#said += words));
-    proxy.#ended = once(proxy.#process, 'exit');
-    proxy.url = `${written.includes('/etc/bellwire/tls') || written.includes('both.pem') ? 'https' : 'http'}://127.0.0.1:${proxy.port}`;
-    await until(() => proxy.#listens(), Boolean, 10_000);
-    return proxy;
+      .replaceAll(/(127\.0\.0\.1:|port_value: )(8443|8080)\b/g, `$1${proxy.port}`)
+      .replaceAll(/(127\.0\.0\.1:|port_value: )8081\b/g, `$1${new URL(pods[0]).port}`)
+      .replaceAll(/(127\.0\.0\.1:|port_value: )8082\b/g, `$1${new URL(pods[1]).port}`));
+    return proxy.#begin(program, file, {}, written.includes('/etc/bellwire/tls') || written.includes('both.pem'));
   }
 
-  /** What it has logged of requests: nginx into a file, HAProxy to its output. */
+  async #begin(program, file, settings, isSecure = true) {
+    await makeSecrets(this.#folder);
+    const [path, ...args] = PROGRAMS[program](file, this.#folder);
+    this.#process = spawn(path, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...settings } });
+    for (const output of [this.#process.stdout, this.#process.stderr]) output.setEncoding('utf8').on('data', (words) => (this.#said += words));
+    this.#ended = once(this.#process, 'exit');
+    this.url = `http${isSecure ? 's' : ''}://127.0.0.1:${this.port}`;
+    await until(() => this.#answers(), Boolean, 30_000);
+    return this;
+  }
+
+  /** What it has logged of requests: nginx into a file, the others to their output. */
   async log() {
     return this.#said + (await readFile(join(this.#folder, 'access.log'), 'utf8').catch(() => ''));
   }
@@ -61,15 +88,18 @@ export class Proxy {
     await rm(this.#folder, { recursive: true });
   }
 
-  async #listens() {
+  /** Whether it gives the page, and a pod says that it is ready. */
+  async #answers() {
     if (this.#process.exitCode !== null) throw new Error(`the proxy has ended: ${this.#said}`);
-    return new Promise((resolve) => {
-      const socket = connect(this.port, '127.0.0.1', () => resolve(true) || socket.destroy()).on('error', () => resolve(false));
+    const isGood = (url) => new Promise((resolve) => {
+      const get = url.startsWith('https:') ? requestHttps : requestHttp;
+      get(url, { rejectUnauthorized: false }, (answer) => resolve(answer.resume().statusCode < 500)).on('error', () => resolve(false)).end();
     });
+    return (!this.#ready || (await isGood(this.#ready))) && (await isGood(this.url));
   }
 }
 
-/** A certificate as both programs want it, and a file of passwords. */
+/** A certificate as each program wants it, and a file of passwords. */
 async function makeSecrets(folder) {
   const run = promisify(execFile);
   const [key, certificate] = [join(folder, 'tls.key'), join(folder, 'tls.pem')];

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# The packages of the browser tests; one of them holds the real CSV files that tests import.
+# The packages of the browser tests; one of them holds the real CSV files that tests import. And another reader of such files,
+# with real ones of Python's packages.
 
 # install_packages FOLDER: the npm packages of a folder of tests, if they are not there yet.
 install_packages() {
@@ -26,4 +27,35 @@ fetch_datasets() {
   if [ -d "$browser/node_modules/vega-datasets/data" ]; then
     export BELLWIRE_TEST_DATASETS=$browser/node_modules/vega-datasets/data
   fi
+}
+
+# The folder of pandas (venv/) and of the CSV files of the packages in readers.txt (files/).
+readers_folder() {
+  echo "${CARGO_TARGET_DIR:-${root:?}/target}/readers"
+}
+
+fetch_readers() {
+  local wanted=${root:?}/tests/services/readers.txt folder packages
+  folder=$(readers_folder)
+  mkdir -p "$folder"
+  (
+    flock 8
+    # Copied there last.
+    ! cmp -s "$wanted" "$folder/readers.txt" || exit 0
+    rm -rf "$folder/venv" "$folder/files" "$folder/wheels"
+    packages=$(grep -v '^#' "$wanted")
+    python3 -m venv "$folder/venv"
+    "$folder/venv/bin/pip" install --quiet --disable-pip-version-check "$(grep '^pandas==' <<<"$packages")" >&2
+    grep -v '^pandas==' <<<"$packages" | xargs "$folder/venv/bin/pip" download --quiet --disable-pip-version-check \
+      --no-deps --only-binary :all: --dest "$folder/wheels" >&2
+    "$folder/venv/bin/python" - "$folder" <<'PYTHON'
+import pathlib, sys, zipfile
+folder = pathlib.Path(sys.argv[1])
+for wheel in (folder / "wheels").glob("*.whl"):
+    archive = zipfile.ZipFile(wheel)
+    archive.extractall(folder / "files", [name for name in archive.namelist() if name.endswith((".csv", ".csv.gz"))])
+PYTHON
+    rm -r "$folder/wheels"
+    cp "$wanted" "$folder/readers.txt"
+  ) 8>"$folder/lock" || fail "pip could not fetch the packages of tests/services/readers.txt"
 }

@@ -7,6 +7,7 @@ has() {
     rabbitmq-server) [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] ;;
     postgresql) [ -n "$(postgresql_programs)" ] ;;
     haproxy | nginx) [ -x "/usr/sbin/$1" ] ;; # not in everybody's PATH
+    poppler-utils) command -v pdftotext >/dev/null ;;
     python3-venv) python3 -c 'import ensurepip' 2>/dev/null ;;
     *) command -v "$1" >/dev/null ;;
   esac

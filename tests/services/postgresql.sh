@@ -35,7 +35,7 @@ start_postgresql() {
     return 1
   fi
   if ! as_database_user "$programs/pg_ctl" start --pgdata="$home/data" --log="$log" --wait --timeout=60 --silent \
-    --options="-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories=''" >/dev/null; then
+    --options="-p $port -c listen_addresses=127.0.0.1,::1 -c unix_socket_directories=''" >/dev/null; then
     cat "$log" >&2
     return 1
   fi

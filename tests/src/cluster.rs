@@ -76,18 +76,32 @@ impl Cluster {
 
     /// A pod that has begun.
     pub async fn unready_pod(&self, config: GatewayConfig) -> Pod {
+        let readiness = Readiness::default();
+        let gateway = self.bind(config, &readiness).unwrap();
+        let url = format!("http://{}", gateway.address().unwrap());
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(gateway.run(stop.clone().cancelled_owned()));
+        Pod { url, readiness, stop, task }
+    }
+
+    /// Why a pod cannot begin with these settings.
+    pub fn refused_pod(&self, config: GatewayConfig) -> String {
+        match self.bind(config, &Readiness::default()) {
+            Ok(_) => panic!("it can begin"),
+            Err(error) => format!("{error:#}"),
+        }
+    }
+
+    fn bind(&self, config: GatewayConfig, readiness: &Readiness) -> anyhow::Result<Gateway> {
         let served = self.keys.iter().map(|(environment, key)| ServedEnvironment {
             name: environment.clone(),
             key: key.clone(),
             backplane: self.test_backplane.backplane(environment, Role::Gateway),
         });
-        let config = GatewayConfig { listen: ([127, 0, 0, 1], 0).into(), grace: Duration::from_secs(1), ..config };
-        let readiness = Readiness::default();
-        let gateway = Gateway::bind(config, served.collect(), self.storage.clone(), false, &readiness).unwrap();
-        let url = format!("http://{}", gateway.address().unwrap());
-        let stop = CancellationToken::new();
-        let task = tokio::spawn(gateway.run(stop.clone().cancelled_owned()));
-        Pod { url, readiness, stop, task }
+        let on_any = config.listen == GatewayConfig::default().listen;
+        let listen = if on_any { ([127, 0, 0, 1], 0).into() } else { config.listen };
+        let config = GatewayConfig { listen, grace: Duration::from_secs(1), ..config };
+        Gateway::bind(config, served.collect(), self.storage.clone(), false, readiness)
     }
 
     /// What is stored for whomever, without what functions say about themselves.

@@ -27,24 +27,28 @@ pub struct EventStream {
     pub cursor: String,
     /// The last `retry:`.
     pub retry: Option<u64>,
+    /// By which it is given a newer token.
+    pub name: String,
 }
 
 impl EventStream {
     /// Connects and waits for the first cursor.
     pub async fn connect(base: &str, token: &str, after: Option<&str>) -> Self {
-        Self::read_first(Self::ask(base, token, after).await).await
+        Self::of(Self::ask(base, token, after).await).await
     }
 
     /// Connects to an address as it is written, and waits for the first cursor.
     pub async fn open(url: &str, token: &str) -> Self {
-        Self::read_first(reqwest::Client::new().get(url).bearer_auth(token).send().await.unwrap()).await
+        Self::of(reqwest::Client::new().get(url).bearer_auth(token).send().await.unwrap()).await
     }
 
-    async fn read_first(response: reqwest::Response) -> Self {
+    /// Reads an answer, and waits for the first cursor.
+    pub async fn of(response: reqwest::Response) -> Self {
         assert_eq!(response.status(), 200, "{}", response.text().await.unwrap());
         assert_eq!(response.headers()["content-type"], "text/event-stream");
-        let mut browser =
-            Self { bytes: Box::pin(response.bytes_stream()), rest: String::new(), cursor: String::new(), retry: None };
+        let name = response.headers()["bellwire-stream"].to_str().unwrap().to_owned();
+        let bytes = Box::pin(response.bytes_stream());
+        let mut browser = Self { bytes, rest: String::new(), cursor: String::new(), retry: None, name };
         while browser.cursor.is_empty() {
             browser.read().await.expect("a cursor comes first");
         }
@@ -114,6 +118,7 @@ impl EventStream {
             match line.split_once(": ") {
                 Some(("id", id)) => self.cursor = id.to_owned(),
                 Some(("event", event)) => frame.event = event.to_owned(),
+                None if line == "data:" => assert_eq!(frame.event, "cursor"),
                 Some(("data", data)) => frame.data = serde_json::from_str(data).unwrap(),
                 Some(("retry", time)) => self.retry = time.parse().ok(),
                 _ => assert!(line.is_empty(), "{line:?}"),

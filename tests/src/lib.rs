@@ -4,13 +4,14 @@
 //! - [`cluster`]: environments with keys and files; pods and workers that can be stopped and killed
 //! - [`event_stream`]: a connection to `GET /events`, frame by frame
 //! - [`hub`]: a client of the hub, message by message
-//! - `http_client`: a client for plain HTTP
+//! - `http_client`: a client for plain HTTP; [`http2`]: one of HTTP/2
 //! - [`network_proxy`]: a network that can be cut
 //! - [`wait`]: waits for conditions
 #![allow(clippy::unwrap_used, missing_docs)]
 
 pub mod cluster;
 pub mod event_stream;
+pub mod http2;
 mod http_client;
 pub mod hub;
 pub mod network_proxy;
@@ -20,6 +21,7 @@ pub mod wait;
 pub use cluster::{Cluster, Pod};
 pub use event_stream::{EventStream, Frame};
 pub use http_client::http_client;
+pub use http2::Http2;
 pub use hub::Hub;
 pub use network_proxy::NetworkProxy;
 pub use test_backplane::TestBackplane;

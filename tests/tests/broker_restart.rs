@@ -1,10 +1,17 @@
 //! A broker that restarts in the middle. A binary of its own: the other scenarios need the broker all the time.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use std::{process::Command, time::Duration};
+use std::{
+    collections::BTreeMap,
+    process::Command,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use async_trait::async_trait;
-use model::{Kind, Toast, toast::Level};
+use gateway::GatewayConfig;
+use jiff::Timestamp;
+use model::{Kind, Schedule, Toast, toast::Level};
 use runtime::{Completion, Context, Failure, Function};
 use scenarios::{
     Cluster, Pod, TestBackplane,
@@ -45,10 +52,49 @@ impl Function for Quick {
     }
 }
 
+/// Starts by itself each second, and notes for which.
+#[derive(Clone, Default)]
+struct Ticking(Arc<Mutex<BTreeMap<Timestamp, usize>>>);
+
+#[async_trait]
+impl Function for Ticking {
+    type Input = Value;
+    type Output = Value;
+
+    fn kind(&self) -> Kind {
+        "told".parse().unwrap()
+    }
+
+    fn schedules(&self) -> Vec<Schedule> {
+        let schedule = json!({
+            "name": "each.second", "title": "Tick", "owner": "tom", "input": { "time": "{{ time }}" }, "every": 1,
+            "time_zone": "UTC", "catch_up": "all", "overlap": "parallel",
+        });
+        vec![serde_json::from_value(schedule).unwrap()]
+    }
+
+    async fn run(&self, _: &Context, input: Value) -> Result<Completion<Value>, Failure> {
+        *self.0.lock().unwrap().entry(input["time"].as_str().unwrap().parse().unwrap()).or_default() += 1;
+        Ok(Completion { output: json!({}), toast: Toast::new(Level::Success, "tick") })
+    }
+}
+
+impl Ticking {
+    /// Waits for one that is for a later time than this.
+    async fn after(&self, time: Timestamp) {
+        let is_later = async || self.0.lock().unwrap().keys().any(|each| *each > time).then_some(());
+        until("one starts by itself", is_later).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broker_restart_in_the_middle_loses_nothing() {
     let cluster = Cluster::new(TestBackplane::rabbitmq().await).await;
-    let (one, two) = (cluster.pod().await, cluster.pod().await);
+    let ticking = Ticking::default();
+    let _ticking = cluster.worker("prod", ticking.clone()).await;
+    let config = GatewayConfig { schedules_for: vec!["user:tom".parse().unwrap()], ..GatewayConfig::default() };
+    let (one, two) = (cluster.pod_with(config.clone()).await, cluster.pod_with(config).await);
+    ticking.after(Timestamp::UNIX_EPOCH).await;
     let worker = cluster.worker("prod", Quick).await;
     let token = cluster.token("ada", "prod");
     let mut browser = two.browser(&cluster, "eve", "prod").await;
@@ -81,6 +127,12 @@ async fn a_broker_restart_in_the_middle_loses_nothing() {
     }
     restart.await.unwrap();
     assert_eq!(browser.next_ids(expected.len()).await, expected);
+
+    ticking.after(Timestamp::now()).await;
+    let ticks = ticking.0.lock().unwrap().clone();
+    assert!(ticks.values().all(|count| *count == 1), "one started twice: {ticks:?}");
+    let seconds = ticks.last_key_value().unwrap().0.duration_since(*ticks.first_key_value().unwrap().0).as_secs();
+    assert_eq!(ticks.len() as i64, seconds + 1, "one was missed: {ticks:?}");
 
     let _worker = cluster.worker("prod", Quick).await;
     let path = format!("/api/tasks/{}", waiting["id"].as_str().unwrap());

@@ -206,6 +206,15 @@ impl JobQueues for MemoryJobs {
         };
         {
             let mut state = queue.state();
+            if let Some(delay) = job.delay(Timestamp::now()) {
+                if state.delayed.len() >= MAX_QUEUED {
+                    return Err(SendError::Full(format!("{MAX_QUEUED} jobs of kind {} are delayed", job.kind)));
+                }
+                state.delayed.push((Instant::now() + retry_step(delay), job.clone()));
+                drop(state);
+                queue.changed.notify_waiters();
+                return Ok(());
+            }
             let limit = if Lane::of(job) == Lane::First { 2 * MAX_QUEUED } else { MAX_QUEUED };
             if state.ready.count >= limit {
                 return Err(SendError::Full(format!("{limit} jobs of kind {} wait", job.kind)));

@@ -27,6 +27,9 @@ const JOBS_DELIVERY_LIMIT: i64 = 20;
 /// The same for dead jobs, which every scan delivers: RabbitMQ 4 drops them after 20 deliveries if none is set.
 const DEAD_DELIVERY_LIMIT: i64 = 1_000_000_000;
 
+/// Messages that the queue of the lease holds beside the one that its holder has.
+const LEASE_MAX_LENGTH: i64 = 100;
+
 /// Which bindings to declare: whether one exists cannot be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Bindings {
@@ -101,6 +104,12 @@ pub(super) async fn bulk(
 ) -> Result<(), SendError> {
     let key = topology.lane_key(kind, lane);
     job_queue(connection, topology, &key, work_arguments(topology, kind), bindings).await
+}
+
+/// Declares the queue by which gateways agree on who starts what is scheduled.
+pub(super) async fn lease(connection: &Connection, topology: &Topology, bindings: Bindings) -> Result<(), SendError> {
+    exchange(connection, &topology.jobs(), ExchangeKind::Direct).await?;
+    job_queue(connection, topology, Topology::LEASE_KEY, lease_arguments(), bindings).await
 }
 
 /// Declares the fanout of control messages.
@@ -204,6 +213,14 @@ fn quorum_arguments() -> FieldTable {
 fn dead_arguments() -> FieldTable {
     let mut arguments = quorum_arguments();
     arguments.insert("x-delivery-limit".into(), AMQPValue::LongLongInt(DEAD_DELIVERY_LIMIT));
+    arguments
+}
+
+/// Its messages say nothing, so the oldest may go; what is redelivered with each holder that is lost must not.
+fn lease_arguments() -> FieldTable {
+    let mut arguments = dead_arguments();
+    arguments.insert("x-single-active-consumer".into(), AMQPValue::Boolean(true));
+    arguments.insert("x-max-length".into(), AMQPValue::LongLongInt(LEASE_MAX_LENGTH));
     arguments
 }
 

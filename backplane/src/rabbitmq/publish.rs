@@ -5,7 +5,7 @@ use std::{borrow::Cow, future::pending, sync::Arc, time::Duration};
 use backon::Retryable;
 use jiff::Timestamp;
 use lapin::{BasicProperties, Channel, Confirmation, options::BasicPublishOptions, types::ShortString};
-use model::job::Job;
+use model::{environment::Kind, job::Job};
 use tokio::{
     sync::{Semaphore, watch},
     time::{sleep, timeout},
@@ -17,7 +17,11 @@ use super::{
     connect::{Broker, Fault, fault},
     publish_connection::{PublishConnection, maintain},
 };
-use crate::link::{Link, SendError};
+use crate::{
+    jobs::retry_step,
+    link::{Link, SendError},
+    topology::Topology,
+};
 
 /// Limit for publishing, retries included; then it is `Unavailable`.
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -61,6 +65,16 @@ impl<'a> Publication<'a> {
     pub(super) fn of_job(exchange: String, key: String, job: &Job) -> Result<Self, SendError> {
         let body = serde_json::to_vec(job).map_err(|error| SendError::Invalid(error.to_string()))?;
         Ok(Self::new(exchange, key, JOB, &job.task.to_string(), body))
+    }
+
+    /// A job that comes into its kind's first lane after about this delay.
+    pub(super) fn of_delayed(topology: &Topology, kind: &Kind, job: &Job, after: Duration) -> Result<Self, SendError> {
+        let step = retry_step(after);
+        let mut publication = Self::of_job(topology.jobs(), topology.retry_key(kind, step), job)?;
+        // Jobs that fail together do not come back together; only a little apart, for a queue expires at its head alone.
+        let wait = step.mul_f64(rand::random_range(0.8..1.0));
+        publication.properties = publication.properties.with_expiration(wait.as_millis().to_string().into());
+        Ok(publication)
     }
 
     /// A message that may be lost.

@@ -23,7 +23,7 @@ use super::{
     publish::{JOB, Publication, Publisher},
 };
 use crate::{
-    jobs::{Settle, Settlement, retry_step},
+    jobs::{Settle, Settlement},
     lane::Lane,
     link::SendError,
     topology::Topology,
@@ -41,13 +41,7 @@ pub(super) struct Settler {
 
 impl Settler {
     async fn retry(&self, job: &Job, after: Duration) -> Result<(), SendError> {
-        let step = retry_step(after);
-        let key = self.topology.retry_key(&self.kind, step);
-        let mut publication = Publication::of_job(self.topology.jobs(), key, job)?;
-        // Jobs that fail together do not come back together; only a little apart, for a queue expires at its head alone.
-        let wait = step.mul_f64(rand::random_range(0.8..1.0));
-        publication.properties = publication.properties.with_expiration(wait.as_millis().to_string().into());
-        self.send(&publication).await
+        self.send(&Publication::of_delayed(&self.topology, &self.kind, job, after)?).await
     }
 
     /// Publishes a job to its lane; then its delivery can be acknowledged.

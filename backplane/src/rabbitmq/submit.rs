@@ -1,5 +1,6 @@
 //! Puts a job into the lane of its kind.
 
+use jiff::Timestamp;
 use model::{environment::Kind, job::Job};
 
 use super::{
@@ -9,11 +10,16 @@ use super::{
 };
 use crate::{lane::Lane, link::SendError};
 
-/// Puts a job into its lane of this kind, whatever kind the job names; into the first where there is no such lane.
+/// Puts a job into its lane of this kind, whatever kind the job names; into the first where there is no such lane. One that is
+/// not to be begun yet waits among the retries.
 pub(super) async fn submit(broker: &Broker, publisher: &Publisher, kind: &Kind, job: &Job) -> Result<(), SendError> {
     for lane in [Lane::of(job), Lane::First] {
         let key = broker.topology.lane_key(kind, lane);
-        let publication = Publication::of_job(broker.topology.jobs(), key, job)?;
+        let publication = match job.delay(Timestamp::now()) {
+            // Its worker delays it again until its time has come.
+            Some(delay) => Publication::of_delayed(&broker.topology, kind, job, delay)?,
+            None => Publication::of_job(broker.topology.jobs(), key, job)?,
+        };
         match publisher.send(&publication).await {
             Err(Failure::Returned | Failure::NoExchange) => {}
             settled => return settled.map_err(|failure| failure.into_error(&publication)),

@@ -53,7 +53,7 @@ pub async fn clean(prefix: &Prefix, environments: &[Environment], kinds: &[Kind]
     let (mut queues, mut exchanges) = (Vec::new(), Vec::new());
     for environment in environments {
         let topology = Topology::new(prefix.clone(), environment.clone());
-        queues.push(topology.stream());
+        queues.extend([topology.stream(), topology.queue_of(Topology::LEASE_KEY)]);
         exchanges.extend([
             topology.everywhere(),
             topology.exchange(),

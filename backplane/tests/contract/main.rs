@@ -1,7 +1,7 @@
 //! The contract of a backplane, run over memory and RabbitMQ; and the behaviour of the real broker.
 //!
 //! - `world`: a fresh backplane of either kind; `fixtures`: events and jobs; `expect`: waiting with a deadline
-//! - `log`, `jobs`, `fairness`, `dead`, `control`: the contract, over both
+//! - `log`, `jobs`, `fairness`, `dead`, `control`, `lease`: the contract, over both
 //! - `broker`: the broker these tests are given, and what its operator can do to it; `proxy`: a way to it that can be cut
 //! - `messages`: events as other people's programs send them; `reconnecting`, `streams`, `publishing`, `dead_letters`, `lanes`, `roles`: over RabbitMQ alone
 //!
@@ -18,6 +18,7 @@ mod fairness;
 mod fixtures;
 mod jobs;
 mod lanes;
+mod lease;
 mod log;
 mod messages;
 mod network_proxy;

@@ -150,6 +150,8 @@ async fn a_gateway_does_its_work_and_is_refused_the_rest() {
         let _reader = reads_own_log(&plane).await;
         hears_its_words(&plane, &PodId::gateway()).await;
         plane.jobs.submit(&job("imports")).await.unwrap();
+        let mut lease = plane.scheduling.apply();
+        soon("the lease", lease.held.wait_for(|held| *held)).await.unwrap();
 
         refused_publish(&plane, Destination::Everywhere, &rabbit.topology("prod").everywhere()).await;
         refused_link(&mut plane.jobs.consume(&"imports".parse().unwrap(), 1).link).await;

@@ -1,6 +1,6 @@
-//! `bellwire topology`, `notify` and `tail`, over a broker.
+//! `bellwire topology`, `notify`, `tail` and `dev`, over a broker.
 
-use crate::running::{Folder, Follow};
+use crate::running::{Dev, Folder, Follow};
 
 #[test]
 fn what_notify_says_tail_shows_in_its_environment_alone() {
@@ -22,4 +22,27 @@ fn what_notify_says_tail_shows_in_its_environment_alone() {
     assert!(prod.next().ends_with("prod  user:ada  message  warning: One -> /reports"));
     assert!(prod.next().ends_with("everywhere  environment  message  info: Two"));
     assert!(tail("test").next().ends_with("everywhere  environment  message  info: Two"));
+}
+
+#[test]
+fn dev_on_a_broker_runs_everything_over_it_and_says_what_other_workers_need() {
+    let url = std::env::var("BELLWIRE_TEST_AMQP_URL").expect("run `make test`, which starts a broker");
+    let prefix = format!("backplane.prefix=t{:08x}", rand::random::<u32>());
+    let flags = ["--backplane", &url, "--kinds", "elsewhere", "--set", &prefix];
+    let dev = Dev::start_in(Folder::with(""), &[], &flags);
+    let remark =
+        dev.words.lines().find(|line| line.starts_with("Workers of other programs in dev:")).unwrap().to_owned();
+    assert!(remark.contains(&prefix["backplane.prefix=".len()..]), "{remark}");
+    let pasted: Vec<_> = dev.words.lines().filter(|line| line.starts_with("  ")).collect();
+    let [follow, import @ ..] = &pasted[..] else { panic!("{}", dev.words) };
+    let mut events = dev.follow(follow);
+    events.until("id:");
+    dev.paste(&import.join("\n"));
+    events.until("event: bellwire.task.succeeded");
+    drop(events);
+    let folder = dev.stop();
+    // The key of other programs' settings is the same again.
+    let again = Dev::start_in(folder, &[], &flags);
+    assert!(again.words.contains(&remark), "{}", again.words);
+    again.stop();
 }

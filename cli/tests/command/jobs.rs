@@ -1,11 +1,11 @@
 //! `bellwire jobs`, over a broker.
 
-use backplane::{Backplane, BackplaneConfig, Settlement};
+use backplane::{Backplane, Settlement};
 use model::{Job, Kind, TaskId};
 use serde_json::{Value, json};
 use tokio::time::{Duration, timeout};
 
-use crate::running::Folder;
+use crate::running::{Folder, environment};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -17,13 +17,8 @@ struct Fixture {
 
 impl Fixture {
     fn new(kinds: &str) -> Self {
-        let url = std::env::var("BELLWIRE_TEST_AMQP_URL").expect("run `make test`, which starts a broker");
-        let prefix = format!("t{:08x}", rand::random::<u32>());
-        let settings = format!("[[environment]]\nname = 'prod'\n[backplane]\nurl = '{url}'\nprefix = '{prefix}'");
-        let (folder, prod) = (Folder::with(&settings), "prod".parse().unwrap());
-        assert!(folder.run(&["topology", "--kinds", kinds]).status.success());
-        let config = BackplaneConfig { url, prefix: prefix.parse().unwrap() };
-        Self { folder, backplane: Backplane::open(&config, &prod).unwrap() }
+        let (folder, backplane) = environment(kinds);
+        Self { folder, backplane }
     }
 
     /// A job that was tried, and given up for this reason.

@@ -5,7 +5,10 @@
 mod answers;
 mod broker;
 mod dev;
+mod events;
 mod jobs;
 mod key;
+mod new;
 mod running;
+mod schedules;
 mod token;

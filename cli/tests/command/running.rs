@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use backplane::{Backplane, BackplaneConfig};
 use tempfile::TempDir;
 
 /// A folder with a settings file in it.
@@ -44,10 +45,21 @@ impl Folder {
     }
 }
 
+/// An environment of a test's own on the broker, with queues: the folder of its settings, and its backplane.
+pub(crate) fn environment(kinds: &str) -> (Folder, Backplane) {
+    let url = std::env::var("BELLWIRE_TEST_AMQP_URL").expect("run `make test`, which starts a broker");
+    let prefix = format!("t{:08x}", rand::random::<u32>());
+    let settings = format!("[[environment]]\nname = 'prod'\n[backplane]\nurl = '{url}'\nprefix = '{prefix}'");
+    let (folder, prod) = (Folder::with(&settings), "prod".parse().unwrap());
+    assert!(folder.run(&["topology", "--kinds", kinds]).status.success());
+    let config = BackplaneConfig { url, prefix: prefix.parse().unwrap() };
+    (folder, Backplane::open(&config, &prod).unwrap())
+}
+
 /// A `bellwire dev` that is told to stop at the end.
 pub(crate) struct Dev {
     pub(crate) folder: Folder,
-    child: Child,
+    child: Running,
     /// What it printed.
     pub(crate) words: String,
 }
@@ -68,7 +80,7 @@ impl Dev {
             words += &lines.next().expect("it says where it is").unwrap();
             words.push('\n');
         }
-        Self { folder, child, words }
+        Self { folder, child: Running(child), words }
     }
 
     /// Its `host:port`.
@@ -100,20 +112,32 @@ impl Dev {
         Follow::start(shell.args(["-euc", &format!("exec {line}")]))
     }
 
-    /// Tells it to stop and waits until it has.
-    pub(crate) fn stop(mut self) {
-        let pid = self.child.id().to_string();
+    /// Tells it to stop, waits until it has, and returns its folder.
+    pub(crate) fn stop(mut self) -> Folder {
+        let pid = self.child.0.id().to_string();
         assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
         let began = Instant::now();
-        let status = self.child.wait().unwrap();
+        let status = self.child.0.wait().unwrap();
         assert!(status.success(), "{status}");
         assert!(began.elapsed() < Duration::from_secs(15), "it lingers");
+        self.folder
     }
 }
 
-/// What goes on.
+/// A process that does not outlive its test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Gone already, unless a test has failed.
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+/// A process, and the lines that it prints.
 pub(crate) struct Follow {
-    child: Child,
+    _child: Running,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
@@ -121,7 +145,7 @@ impl Follow {
     pub(crate) fn start(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        Self { child, lines }
+        Self { _child: Running(child), lines }
     }
 
     pub(crate) fn next(&mut self) -> String {
@@ -132,20 +156,5 @@ impl Follow {
     pub(crate) fn until(&mut self, words: &str) -> String {
         let found = self.lines.by_ref().map(Result::unwrap).find(|line| line.contains(words));
         found.unwrap_or_else(|| panic!("it ended without {words}"))
-    }
-}
-
-impl Drop for Follow {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
-}
-
-impl Drop for Dev {
-    fn drop(&mut self) {
-        // Gone already, unless a test has failed.
-        self.child.kill().ok();
-        self.child.wait().ok();
     }
 }

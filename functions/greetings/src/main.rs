@@ -1,8 +1,8 @@
-use runtime::{Completion, Context, Failure, Function, Kind, Level, Toast, Worker, worker::Flags};
+use runtime::{Completion, Context, Failure, Function, Kind, Level, Toast, Worker};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// The input: checked before the run, and described by the API.
+/// The input: checked before the run, a form on the page, and described by the API.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Input {
@@ -25,14 +25,14 @@ impl Function for Greetings {
         let toast = Toast::new(Level::Success, format!("Hello {name}!"));
         // Once for this task, even if this worker is killed and another runs it again.
         let greeted = context.once(move |sql| {
-            sql.execute("CREATE TABLE IF NOT EXISTS greetings (name TEXT)", &[])?;
-            sql.execute("INSERT INTO greetings VALUES ($1)", &[name.into()])?;
-            Ok(sql.query("SELECT count(*) FROM greetings", &[])?[0].integer(0).unwrap_or_default())
+            sql.execute("CREATE TABLE IF NOT EXISTS greeted (name TEXT)", &[])?;
+            sql.execute("INSERT INTO greeted VALUES ($1)", &[name.into()])?;
+            Ok(sql.query("SELECT count(*) FROM greeted", &[])?[0].integer(0).unwrap_or_default())
         });
         Ok(Completion { output: greeted.await?, toast })
     }
 }
 
 fn main() -> std::process::ExitCode {
-    runtime::run("bellwire-greetings", &Flags::parse(), |settings| Worker::from_settings(settings, Greetings))
+    program::run("greetings", |settings| Worker::from_settings(settings, Greetings))
 }

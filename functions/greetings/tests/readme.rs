@@ -33,18 +33,6 @@ fn the_readme_shows_this_function_as_it_is_in_less_than_40_lines() {
 }
 
 #[tokio::test]
-async fn it_greets_each_task_once_however_often_it_is_run() {
-    let harness = Harness::new();
-    let (ada, bob) = (harness.context(), harness.context());
-    for (context, name, times) in [(&ada, "Ada", 1), (&ada, "Ada", 1), (&bob, "Bob", 2)] {
-        let done = harness.run(&Greetings, context, json!({ "name": name })).await.result.unwrap();
-        assert_eq!((done.output, done.toast.title), (json!(times), format!("Hello {name}!")));
-    }
-    let wrong = harness.run(&Greetings, &ada, json!({ "nmae": "Ada" })).await.result.unwrap_err().to_string();
-    assert_eq!(wrong, "input: unknown field `nmae`; input: missing field `name`");
-}
-
-#[tokio::test]
 async fn a_host_has_it_done_and_tells_its_owner() {
     let harness = Harness::new();
     let environment: Environment = "dev".parse().unwrap();

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::input::TableName;
 
 /// `[imports]`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ImportsConfig {
     /// `BELLWIRE_IMPORTS__ADMIN_LISTEN`: the port of `/livez`, `/readyz`, `/metrics` on `admin.host`, or an address. `9091`.
@@ -19,9 +19,16 @@ pub struct ImportsConfig {
     /// `BELLWIRE_IMPORTS__DEADLINE`: the longest time of one import; below the broker's 30 minutes. `20m`.
     #[serde(deserialize_with = "quantity::duration")]
     pub deadline: Duration,
-    /// `BELLWIRE_IMPORTS__REJECTED_LIMIT`: rows that may be rejected before an import is given up; beyond 100, a
-    /// tenth of all rows is too many as well. `10000`.
+    /// `BELLWIRE_IMPORTS__REJECTED_LIMIT`: rows that may be rejected before an import waits for a person to confirm it.
+    /// `10000`.
     pub rejected_limit: u64,
+    /// `BELLWIRE_IMPORTS__REJECTED_SHARE`: the share of all rows that may be, too; ten rows may, unless they are more than
+    /// half. `0.1`.
+    pub rejected_share: f64,
+    /// `BELLWIRE_IMPORTS__REJECTED_LIMIT_REPLACING`: the same number where rows that are there are replaced. `1000`.
+    pub rejected_limit_replacing: u64,
+    /// `BELLWIRE_IMPORTS__REJECTED_SHARE_REPLACING`: the same share, without exception. `0.05`.
+    pub rejected_share_replacing: f64,
     /// `BELLWIRE_IMPORTS__REJECTED_BYTES`: bytes that the file of rejected rows may have before an import is given up.
     /// `64MiB`.
     #[serde(deserialize_with = "quantity::bytes")]
@@ -57,6 +64,9 @@ impl Default for ImportsConfig {
             host: HostConfig::default(),
             deadline: Duration::from_secs(20 * 60),
             rejected_limit: 10_000,
+            rejected_share: 0.1,
+            rejected_limit_replacing: 1000,
+            rejected_share_replacing: 0.05,
             rejected_bytes: 64 << 20,
             unpacked_limit: 8 << 30,
             value_limit: 8 << 30,

@@ -7,15 +7,23 @@ use std::{
 
 use async_trait::async_trait;
 use model::Kind;
-use runtime::{Completion, Context, DatabaseConfig, Failure, Function, catalogue::Offer};
+use runtime::{Completion, Context, DatabaseConfig, Failure, Function, Schedule, catalogue::Offer, definitions};
+use serde::Serialize;
 
 use crate::{
     config::ImportsConfig,
-    definition::{folder::Definitions, spec::ImportSpec},
+    definition::{
+        folder::{Definitions, SETTING},
+        spec::ImportSpec,
+    },
     input::Input,
     output::{self, Output},
+    preview::{self, Preview},
     read::{source::FileSource, unpack::UnpackLimit, values::ValueLimit},
-    schema::plan::{Layout, Limits, Plan},
+    schema::{
+        limits::Limits,
+        plan::{Layout, Plan},
+    },
     write::{
         database::TableDatabase,
         load::{LoadJob, LoadOutcome, RowSource},
@@ -28,7 +36,23 @@ use crate::{
 pub struct Imports {
     config: ImportsConfig,
     definitions: Definitions,
+    schedules: Vec<Schedule>,
     database: TableDatabase,
+}
+
+/// The result of an import, or of a look at its file.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Outcome {
+    /// The file is imported.
+    Imported(Output),
+    /// Nothing is imported.
+    Preview(Preview),
+}
+
+fn imported(output: Output) -> Completion<Outcome> {
+    let Completion { output, toast } = output::completion(output);
+    Completion { output: Outcome::Imported(output), toast }
 }
 
 /// A wrong setting or definition.
@@ -47,7 +71,8 @@ impl Imports {
     /// within a Tokio runtime.
     pub fn open(config: ImportsConfig, database: &DatabaseConfig) -> Result<Self, OpenError> {
         let definitions = Definitions::read(&config.definitions)?;
-        Ok(Self { config, definitions, database: TableDatabase::open(database)? })
+        let schedules = definitions::schedules(SETTING, &config.definitions, &definitions.offers())?;
+        Ok(Self { config, definitions, schedules, database: TableDatabase::open(database)? })
     }
 
     fn limits(&self) -> Limits {
@@ -64,17 +89,18 @@ impl Imports {
         context: &Context,
         spec: &Arc<ImportSpec>,
         plan: Plan,
-        started: Instant,
+        (started, in_batches): (Instant, bool),
     ) -> Result<LoadOutcome, Failure> {
         let job = |plan: Plan, source| LoadJob {
             task: context.task,
             spec: spec.clone(),
             plan,
             source,
+            in_batches,
             values: ValueLimit { max_bytes: self.config.value_limit },
             quota: Quota { bytes: self.config.quota_per_user, tables: self.config.tables_per_user },
             written: WrittenBytes::default(),
-            rejected: RejectedRowsWriter::new(context, self.config.rejected_limit, self.config.rejected_bytes),
+            rejected: RejectedRowsWriter::new(context, self.config.rejected_bytes),
             stop: context.stop.clone(),
             started,
         };
@@ -94,7 +120,7 @@ impl Imports {
 #[async_trait]
 impl Function for Imports {
     type Input = Input;
-    type Output = Output;
+    type Output = Outcome;
 
     fn kind(&self) -> Kind {
         "imports".parse().expect("it is a kind's name")
@@ -108,23 +134,38 @@ impl Function for Imports {
         self.definitions.offers()
     }
 
+    fn schedules(&self) -> Vec<Schedule> {
+        self.schedules.clone()
+    }
+
     fn deadline(&self) -> Duration {
         self.config.deadline
     }
 
-    async fn run(&self, context: &Context, input: Input) -> Result<Completion<Output>, Failure> {
+    async fn run(&self, context: &Context, input: Input) -> Result<Completion<Outcome>, Failure> {
         let mut started = Instant::now();
         if let Some(output) = self.database.earlier_output(context.task).await? {
-            return Ok(output::completion(output));
+            return Ok(imported(output));
         }
+        let is_preview = input.preview;
         let spec = Arc::new(ImportSpec::resolve(input, &self.definitions, &self.config, context)?);
         let mut plan = Plan::from_sample(context, &spec, self.limits()).await?;
+        if is_preview {
+            let Completion { output, toast } = preview::preview(context, &spec, plan, self.limits()).await?;
+            return Ok(Completion { output: Outcome::Preview(output), toast });
+        }
+        let mut in_batches = false;
         loop {
-            match self.load(context, &spec, plan.clone(), started).await? {
-                LoadOutcome::Done(output) => return Ok(output::completion(output)),
+            match self.load(context, &spec, plan.clone(), (started, in_batches)).await? {
+                LoadOutcome::Done(output) => return Ok(imported(output)),
                 // Each time a type gets wider or a column is added, of which there are few, so this ends.
                 LoadOutcome::TypesChanged { mapping, started: moved } => {
                     plan.mapping = mapping;
+                    started = moved;
+                }
+                // Once, and what is refused then is rejected.
+                LoadOutcome::RowsRefused { started: moved } => {
+                    in_batches = true;
                     started = moved;
                 }
             }

@@ -2,12 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use encoding_rs::Encoding;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use storage::FileKey;
 
-use crate::column::{ColumnType, plain_enum, preview};
+use crate::{
+    column::{ColumnType, plain_enum, preview},
+    moment::DateOrder,
+    number::{Decimal, Thousands},
+    options::{Compression, Delimiter, EncodingName, FileOptions, Format, Mark, NullWords, Quote, SheetChoice},
+};
 
 /// The input of an import: a file, and a definition or a table.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -29,42 +33,64 @@ pub struct Input {
     /// The columns that identify a row for `upsert`.
     #[serde(default)]
     pub key: Vec<String>,
-    /// The format of the file; detected if missing.
+    /// True to answer how the file would be read, with its first rows, and to import nothing.
+    #[serde(default)]
+    pub preview: bool,
+    /// The format of the file.
     #[serde(default)]
     pub format: Option<Format>,
-    /// The compression of the file; detected if missing.
+    /// The compression of the file.
     #[serde(default)]
     pub compression: Option<Compression>,
-    /// The sheet of a workbook; its first one.
+    /// The sheet of a workbook: its name, several of which the first that is there counts, or its position from 1; the
+    /// first with a value if missing.
     #[serde(default)]
-    pub sheet: Option<String>,
-    /// The character between two fields; detected if missing.
+    pub sheet: Option<SheetChoice>,
+    /// The character between two fields.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub delimiter: Option<Delimiter>,
-    /// The encoding, such as `utf-8` or `windows-1252`; detected if missing.
+    /// The character around fields with delimiters or line ends in them, or `none`.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub quote: Option<Quote>,
+    /// The character before a quote within quotes that ends nothing, such as `\`; two quotes are always one.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub escape: Option<Mark>,
+    /// The character at the beginning of lines that are no rows, such as `#`.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub comment: Option<Mark>,
+    /// The number of lines before the header.
+    #[serde(default)]
+    pub skip: Option<u32>,
+    /// False if the first row is no header; the columns are then `column_1`, ….
+    #[serde(default)]
+    pub header: Option<bool>,
+    /// The character before the fraction of numbers.
+    #[serde(default)]
+    pub decimal: Option<Decimal>,
+    /// The character between groups of three digits.
+    #[serde(default)]
+    pub thousands: Option<Thousands>,
+    /// The order of day, month and year in dates that are not written as `2026-11-22`.
+    #[serde(default)]
+    pub dates: Option<DateOrder>,
+    /// Words that stand for no value, such as `NA`.
+    #[serde(default)]
+    #[schemars(with = "Option<Vec<String>>")]
+    pub nulls: Option<NullWords>,
+    /// The encoding, such as `utf-8`, `windows-1252` or `cp850`.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub encoding: Option<EncodingName>,
+    /// Imports the rows that fit, however many do not.
+    #[serde(default)]
+    pub accept_rejected: bool,
     /// The types of columns; the others are inferred. Rows that do not fit a type given here are rejected.
     #[serde(default)]
     pub columns: BTreeMap<String, ColumnType>,
-}
-
-/// Options of reading a file; what is missing is detected.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct FileOptions {
-    /// The format.
-    pub format: Option<Format>,
-    /// The compression.
-    pub compression: Option<Compression>,
-    /// The sheet of a workbook.
-    pub sheet: Option<String>,
-    /// The character between two fields.
-    pub delimiter: Option<Delimiter>,
-    /// The encoding.
-    pub encoding: Option<EncodingName>,
 }
 
 /// The treatment of existing rows.
@@ -81,43 +107,24 @@ pub enum Mode {
     Upsert,
 }
 
-/// The format of a file, once it is unpacked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-#[schemars(transform = plain_enum)]
-pub enum Format {
-    /// Text with delimiters.
-    Csv,
-    /// Text with tabs between fields.
-    Tsv,
-    /// JSON Lines: an object on each line.
-    Jsonl,
-    /// An Excel workbook.
-    Xlsx,
-}
-
-/// The compression of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-#[schemars(transform = plain_enum)]
-pub enum Compression {
-    /// None.
-    None,
-    /// gzip, also of several members.
-    Gzip,
-    /// Zstandard, also of several frames.
-    Zstd,
-}
-
 impl Input {
-    /// The options of reading the file.
-    pub(crate) fn file_options(&self) -> FileOptions {
+    /// Takes the options of reading the file.
+    pub(crate) fn take_options(&mut self) -> FileOptions {
         FileOptions {
-            format: self.format,
-            compression: self.compression,
-            sheet: self.sheet.clone(),
-            delimiter: self.delimiter,
-            encoding: self.encoding,
+            format: self.format.take(),
+            compression: self.compression.take(),
+            sheet: self.sheet.take(),
+            delimiter: self.delimiter.take(),
+            quote: self.quote.take(),
+            escape: self.escape.take(),
+            comment: self.comment.take(),
+            skip: self.skip.take(),
+            header: self.header.take(),
+            decimal: self.decimal.take(),
+            thousands: self.thousands.take(),
+            dates: self.dates.take(),
+            nulls: self.nulls.take(),
+            encoding: self.encoding.take(),
         }
     }
 }
@@ -150,54 +157,6 @@ impl TryFrom<String> for TableName {
             Some(prefix) => Err(format!("a table name may not begin with {prefix}; those tables are not yours")),
             None => Ok(Self(name)),
         }
-    }
-}
-
-/// The ASCII character between two fields.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Delimiter(pub u8);
-
-impl TryFrom<String> for Delimiter {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        match text.as_bytes() {
-            b"tab" => Ok(Self(b'\t')),
-            [b'"' | b'\r' | b'\n' | 0] => Err("a quote or a line end cannot stand between fields".to_owned()),
-            [byte] if byte.is_ascii() && !byte.is_ascii_alphanumeric() => Ok(Self(*byte)),
-            _ => Err("it is one character such as \",\", \";\" or \"|\", or \"tab\"".to_owned()),
-        }
-    }
-}
-
-impl Delimiter {
-    /// The delimiter as it is written in an input: the character, or `tab`.
-    pub fn name(self) -> String {
-        match self.0 {
-            b'\t' => "tab".to_owned(),
-            byte => char::from(byte).to_string(),
-        }
-    }
-}
-
-/// An encoding, by a label of the WHATWG Encoding Standard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct EncodingName(pub &'static Encoding);
-
-impl TryFrom<String> for EncodingName {
-    type Error = String;
-
-    fn try_from(label: String) -> Result<Self, String> {
-        // "replacement" stands for unsafe encodings, which are not decoded.
-        let known = Encoding::for_label_no_replacement(label.as_bytes());
-        known.map(Self).ok_or_else(|| {
-            format!(
-                "{:?} is no encoding known here; write utf-8, utf-16le, windows-1252, shift_jis, …",
-                preview(label.as_bytes())
-            )
-        })
     }
 }
 
@@ -241,13 +200,5 @@ mod tests {
         assert!(error("compression", json!("rar")).contains("unknown variant `rar`"));
         assert!(error("tabel", json!("t")).contains("unknown field `tabel`"));
         assert!(error("file", json!("../secret")).contains("file"));
-    }
-
-    #[test]
-    fn a_tab_may_be_written_as_a_word() {
-        for text in ["tab", "\t"] {
-            let delimiter = Delimiter::try_from(text.to_owned()).unwrap();
-            assert_eq!((delimiter.0, delimiter.name().as_str()), (b'\t', "tab"));
-        }
     }
 }

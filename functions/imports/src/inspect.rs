@@ -7,15 +7,17 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     column::{Column, Value},
     definition::{parse::Definition, spec::ImportSpec},
-    input::{Compression, Format},
+    options::{Compression, Format},
     read::{
-        row::RowReader,
+        row::{Row, RowReader},
         unpack::UnpackLimit,
         values::{ValueCount, ValueLimit},
     },
     schema::{
+        limits::Limits,
         mapping::{ColumnLimit, ColumnMapping},
-        plan::{Layout, Limits, Plan, TextRows},
+        plan::{Layout, Plan},
+        text_plan::TextRows,
     },
     write::load::{RowOutcome, RowSink, write_row},
 };
@@ -54,6 +56,7 @@ pub fn inspect_file(
     match layout {
         Layout::Sheet(workbook) => workbook.read(None, |sheet| {
             sheet.read_header(|_| Ok(()))?;
+            sheet.expect(mapping.fields.iter().map(|column| column.field.as_str()), mapping.accepts_new_fields());
             inspect_rows(sheet, mapping, values())
         }),
         Layout::Text(layout) => match layout.open(chunks(), &mapping, &spec, limits) {
@@ -83,7 +86,7 @@ fn inspect_rows(
         values.add(&row)?;
         match write_row(&row, &mapping, &mut counted)? {
             RowOutcome::Written => {
-                counted.end_row()?;
+                counted.end_row(&row)?;
                 written += 1;
             }
             RowOutcome::Rejected(_) => {
@@ -113,7 +116,7 @@ impl RowSink for CountedBytes {
         Ok(())
     }
 
-    fn end_row(&mut self) -> Result<(), Failure> {
+    fn end_row(&mut self, _: &Row<'_>) -> Result<(), Failure> {
         self.written += std::mem::take(&mut self.row);
         Ok(())
     }

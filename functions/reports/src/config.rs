@@ -32,6 +32,13 @@ pub struct ReportsConfig {
     /// `BELLWIRE_REPORTS__BYTE_LIMIT`: most bytes of a report's values and of its file. `1GiB`.
     #[serde(deserialize_with = "quantity::bytes")]
     pub byte_limit: u64,
+    /// `BELLWIRE_REPORTS__PDF_ROW_LIMIT`: most rows of a PDF. `50000`.
+    pub pdf_row_limit: u64,
+    /// `BELLWIRE_REPORTS__PDF_FONTS`: files of more fonts (TrueType or OpenType), for letters that the one within does not
+    /// have: that one has Latin, Greek and Cyrillic. Empty.
+    pub pdf_fonts: Vec<PathBuf>,
+    /// `BELLWIRE_REPORTS__TIME_ZONE`: the zone on whose clocks instants are shown, unless a definition has its own. `UTC`.
+    pub time_zone: String,
     /// `BELLWIRE_REPORTS__KEEP`: the time in which a report's file can be fetched. `7d`.
     #[serde(deserialize_with = "quantity::duration")]
     pub keep: Duration,
@@ -49,6 +56,9 @@ impl Default for ReportsConfig {
             statement_timeout: Duration::from_secs(5 * 60),
             row_limit: 2_000_000,
             byte_limit: 1 << 30,
+            pdf_row_limit: 50_000,
+            pdf_fonts: Vec::new(),
+            time_zone: "UTC".to_owned(),
             keep: Duration::from_secs(7 * 24 * 3600),
         }
     }
@@ -68,6 +78,9 @@ impl fmt::Debug for ReportsConfig {
             .field("statement_timeout", &self.statement_timeout)
             .field("row_limit", &self.row_limit)
             .field("byte_limit", &self.byte_limit)
+            .field("pdf_row_limit", &self.pdf_row_limit)
+            .field("pdf_fonts", &self.pdf_fonts)
+            .field("time_zone", &self.time_zone)
             .field("keep", &self.keep)
             .finish()
     }

@@ -8,17 +8,15 @@ use storage::FileKey;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::input::Format;
-
 /// The prefix of the keys of reports' files and of no others. With a '-' in it they outlive `files.keep`.
 const PREFIX: &str = "report-";
 /// The pause between two removals is also the most that a file outlives its time.
 const MIN_PAUSE: Duration = Duration::from_millis(100);
 const MAX_PAUSE: Duration = Duration::from_secs(3600);
 
-/// The key of a task's file: the same in each attempt.
-pub(crate) fn file_key(task: TaskId, report: &str, format: Format) -> FileKey {
-    let name = format!("{report}.{format}").parse().expect("a report's name is a file's name");
+/// The key of a task's file of this name: the same in each attempt.
+pub(crate) fn file_key(task: TaskId, name: &str) -> FileKey {
+    let name = name.parse().expect("what a report is called is a file's name");
     FileKey::new(&format!("{PREFIX}{task}"), name).expect("a task's id is an id of a key")
 }
 

@@ -22,32 +22,52 @@ pub struct Input {
 
 /// The format of a report's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Format {
-    /// UTF-8 with a byte order mark, lines that end with CR LF (RFC 4180), a header.
+    /// For spreadsheets: UTF-8 with a byte order mark, lines that end with CR LF (RFC 4180), a header of titles, values as
+    /// they are shown, and no text that would be computed.
     Csv,
     /// A workbook.
     Xlsx,
     /// A page that needs nothing else.
     Html,
-    /// A JSON object in each line.
+    /// A document of pages.
+    Pdf,
+    /// For programs: a JSON object in each line.
     Jsonl,
+    /// For programs: UTF-8 without a mark, a header of names, every value as the database has it; null is empty and an
+    /// empty text is "".
+    CsvRaw,
 }
 
 impl Format {
     /// All formats.
     pub fn all() -> Vec<Self> {
-        vec![Self::Csv, Self::Xlsx, Self::Html, Self::Jsonl]
+        vec![Self::Csv, Self::Xlsx, Self::Html, Self::Pdf, Self::Jsonl, Self::CsvRaw]
     }
 
-    /// Its name, which is also the extension of such a file.
+    /// Its name.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Csv => "csv",
+            Self::CsvRaw => "csv-raw",
+            other => other.extension(),
+        }
+    }
+
+    /// The extension of such a file.
+    pub(crate) fn extension(self) -> &'static str {
+        match self {
+            Self::Csv | Self::CsvRaw => "csv",
             Self::Xlsx => "xlsx",
             Self::Html => "html",
+            Self::Pdf => "pdf",
             Self::Jsonl => "jsonl",
         }
+    }
+
+    /// True if such a file holds one table and no word about itself.
+    pub(crate) fn is_bare(self) -> bool {
+        matches!(self, Self::Csv | Self::CsvRaw | Self::Jsonl)
     }
 }
 

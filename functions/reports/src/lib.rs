@@ -1,11 +1,12 @@
-//! The reports function: runs a query that lies in a folder and writes its rows into CSV, XLSX, HTML or JSON Lines.
+//! The reports function: runs queries that lie in a folder and writes their rows into CSV, XLSX, HTML, PDF or JSON Lines.
 //!
 //! In order of flow:
 //!
 //! - [`config`]: the settings; [`input`]: the input of a task
 //! - [`report`]: one report from its input to its result, in these steps:
 //! - `definition`: the folder of definitions, read and checked at start
-//! - `query`: the rows of a definition's query, from SQLite or PostgreSQL
+//! - `query`: the rows of a definition's queries, from SQLite or PostgreSQL
+//! - `about`: what a report says about itself
 //! - `chart`: a bounded number of points for a chart, drawn as SVG
 //! - `write`: the rows as a file of one of the formats; `number`: numbers as people read them
 //! - `upload`: the bytes of the file on their way to the storage
@@ -14,6 +15,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod about;
 mod chart;
 pub mod config;
 mod definition;

@@ -7,29 +7,38 @@ use std::{
 };
 
 use async_trait::async_trait;
+use jiff::tz::TimeZone;
 use model::Kind;
 use runtime::{
-    Completion, Context, Database, DatabaseConfig, DatabaseError, Failure, Function, WorkerContext, catalogue::Offer,
-    database, definitions::Faults, thread,
+    Completion, Context, Database, DatabaseConfig, DatabaseError, Failure, Function, Schedule, WorkerContext,
+    catalogue::Offer,
+    database,
+    definitions::{self, Faults},
+    thread,
 };
 use storage::StoredFile;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    about::{About, WrittenSheet},
     config::ReportsConfig,
     definition::{folder, report_definition::ReportDefinition},
     expiry,
-    input::{Format, Input},
+    input::Input,
     output::{self, Output},
     query::{
         self,
-        bound_query::BoundQuery,
+        bound_report::BoundReport,
         role::{self, UnneededRight},
         run::QueryRun,
+        value::Display,
     },
     upload,
-    write::file_writer::FileWriter,
+    write::{
+        file_writer::{FileWriter, Limits},
+        pdf::font::FontFiles,
+    },
 };
 
 /// Batches of rows that wait between the query and the file.
@@ -40,6 +49,10 @@ pub struct Reports {
     config: ReportsConfig,
     database: Database,
     definitions: BTreeMap<String, Arc<ReportDefinition>>,
+    schedules: Vec<Schedule>,
+    /// The zone of definitions that name none.
+    zone: TimeZone,
+    fonts: Arc<FontFiles>,
 }
 
 /// A wrong setting or definition. It never holds a database's address, which may hold a password.
@@ -51,6 +64,12 @@ pub enum OpenError {
     /// All faults of the definitions.
     #[error(transparent)]
     Definitions(#[from] Faults),
+    /// The time zone.
+    #[error("reports.time_zone (BELLWIRE_REPORTS__TIME_ZONE): {0:?} is no time zone, such as Europe/Berlin")]
+    TimeZone(String),
+    /// A file of a font.
+    #[error("reports.pdf_fonts (BELLWIRE_REPORTS__PDF_FONTS): {0}")]
+    Font(String),
 }
 
 impl Reports {
@@ -63,7 +82,11 @@ impl Reports {
         };
         let database = Database::open_url(setting, url, "bellwire-reports")?;
         let definitions = folder::read(&config.definitions)?;
-        Ok(Self { config, database, definitions })
+        let offers: Vec<_> = definitions.values().map(|definition| definition.offer()).collect();
+        let schedules = definitions::schedules(folder::SETTING, &config.definitions, &offers)?;
+        let zone = TimeZone::get(&config.time_zone).map_err(|_| OpenError::TimeZone(config.time_zone.clone()))?;
+        let fonts = Arc::new(FontFiles::read(&config.pdf_fonts).map_err(OpenError::Font)?);
+        Ok(Self { config, database, definitions, schedules, zone, fonts })
     }
 
     /// What the role of the queries may do besides reading.
@@ -80,33 +103,35 @@ impl Reports {
         })
     }
 
-    /// Runs the query, writes its rows and uploads the file, all three at once.
+    /// Runs the queries, writes their rows and uploads the file, all three at once.
     async fn create_file(
         &self,
         context: &Context,
-        query: BoundQuery,
-        format: Format,
-    ) -> Result<(u64, StoredFile), Failure> {
-        let definition = query.definition.clone();
-        let key = expiry::file_key(context.task, &definition.name, format);
+        report: BoundReport,
+        about: Arc<About>,
+        display: Display,
+    ) -> Result<(Vec<WrittenSheet>, StoredFile), Failure> {
+        let key = expiry::file_key(context.task, &about.file_name());
         let put = context.files.put(key).await.map_err(upload::failure)?.limit(self.config.byte_limit);
         let (rows, messages) = mpsc::channel(WAITING_BATCHES);
         let (out, reader) = upload::pipe(context.stop.clone());
+        let ReportsConfig { row_limit, pdf_row_limit, byte_limit, statement_timeout: timeout, .. } = self.config;
         let writer = FileWriter {
-            definition,
-            format,
-            row_limit: self.config.row_limit,
-            byte_limit: self.config.byte_limit,
+            definition: report.definition.clone(),
+            about,
+            display,
+            fonts: self.fonts.clone(),
+            limits: Limits { rows: row_limit, pdf_rows: pdf_row_limit, bytes: byte_limit },
             progress: context.progress_handle(),
         };
-        let (timeout, stop) = (self.config.statement_timeout, context.stop.clone());
+        let stop = context.stop.clone();
         let (queried, written, uploaded) = tokio::join!(
-            query::database::run(&self.database, QueryRun { query, timeout, stop, rows }),
+            query::database::run(&self.database, QueryRun { report, timeout, stop, rows }),
             thread::run(move || writer.write(messages, out)),
             upload::upload(reader, put),
         );
         match (queried, written, uploaded) {
-            (Ok(()), Ok(rows), Ok(file)) => Ok((rows, file)),
+            (Ok(()), Ok(sheets), Ok(file)) => Ok((sheets, file)),
             // The writer of a workbook reports an error of its own when it is stopped.
             _ if context.stop.is_cancelled() => Err(Failure::Stopped),
             // One of the three failed, which stopped the others.
@@ -116,6 +141,23 @@ impl Reports {
                 Err(cause.unwrap_or(Failure::Stopped))
             }
         }
+    }
+
+    /// Says beside a file what it is, where rows are all that it holds.
+    async fn create_about(
+        &self,
+        context: &Context,
+        about: &About,
+        sheets: &[WrittenSheet],
+    ) -> Result<Option<StoredFile>, Failure> {
+        if !about.format.is_bare() || about.is_zipped() {
+            return Ok(None);
+        }
+        let key = expiry::file_key(context.task, &format!("{}.about.json", about.file_name()));
+        // The report is there, so a full quota fails it no more.
+        let mut put = context.files.put_beyond_quota(key).await.map_err(upload::failure)?;
+        put.write(format!("{:#}\n", about.json(sheets)).into()).await.map_err(upload::failure)?;
+        put.finish().await.map(Some).map_err(upload::failure)
     }
 }
 
@@ -136,6 +178,10 @@ impl Function for Reports {
         self.definitions.values().map(|definition| definition.offer()).collect()
     }
 
+    fn schedules(&self) -> Vec<Schedule> {
+        self.schedules.clone()
+    }
+
     fn deadline(&self) -> Duration {
         self.config.deadline
     }
@@ -144,9 +190,14 @@ impl Function for Reports {
         let started = Instant::now();
         let definition = self.definition(context, &input.report)?;
         let format = definition.format(input.format)?;
-        let query = BoundQuery::new(definition.clone(), input.parameters)?;
-        let (rows, file) = self.create_file(context, query, format).await?;
-        Ok(output::completion(&definition, format, rows, &file, started, self.config.keep))
+        let report = BoundReport::new(definition.clone(), input.parameters)?;
+        let zone = definition.zone.as_ref().unwrap_or(&self.zone).clone();
+        let display = Display { zone, groups: true };
+        let about = Arc::new(About::new(context, &report, format, &display));
+        let (sheets, file) = self.create_file(context, report, about.clone(), display).await?;
+        let beside = self.create_about(context, &about, &sheets).await?;
+        let rows = sheets.iter().map(|sheet| sheet.rows).sum();
+        Ok(output::completion(&about, rows, (&file, beside.as_ref()), started, self.config.keep))
     }
 
     async fn background(&self, worker: &WorkerContext, stop: CancellationToken) -> anyhow::Result<()> {

@@ -1,8 +1,8 @@
 //! Writes rows into a file.
 //!
-//! - `file_writer`: all rows of a query into one file, within the limits
-//! - `row_writer`: what each format implements: `csv`, `json_lines`, `html`, `xlsx`
-//! - `formula`: texts that a spreadsheet would compute
+//! - `file_writer`: all rows of the queries into one file, within the limits
+//! - `report_file`: what each format implements: `csv`, `json_lines`, `html`, `xlsx`, `pdf`
+//! - `parts`: one file, or an archive of several; `formula`: texts that a spreadsheet would compute
 //! - `error`: a failed write as a failed task
 
 mod csv;
@@ -11,5 +11,7 @@ pub(crate) mod file_writer;
 mod formula;
 mod html;
 mod json_lines;
-mod row_writer;
+mod parts;
+pub(crate) mod pdf;
+mod report_file;
 mod xlsx;

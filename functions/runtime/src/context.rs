@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use model::{Environment, TaskId, catalogue::allows, job::Grant};
+use model::{Environment, TaskId, catalogue::allows, job::Grant, toast::Level};
 use serde::{Serialize, de::DeserializeOwned};
 use storage::OwnerFiles;
 use tokio::sync::watch;
@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     database::{Database, Transaction},
     failure::Failure,
+    run_log::RunLog,
 };
 
 /// The context of one run of a task. Log lines within the run carry the task and its trace.
@@ -42,6 +43,7 @@ pub struct Context {
     /// Cancelled when the task is cancelled, its deadline has passed or the host stops: leave no effect.
     /// Checked by the function before it commits.
     pub stop: CancellationToken,
+    pub(crate) log: RunLog,
     pub(crate) database: Option<Database>,
     pub(crate) progress: watch::Sender<f64>,
 }
@@ -55,6 +57,17 @@ impl Context {
     /// A handle through which a blocking thread reports progress.
     pub fn progress_handle(&self) -> watch::Sender<f64> {
         self.progress.clone()
+    }
+
+    /// Says something to the owner of the task: it is in the task's log, `GET /api/tasks/{id}/log`, a second later. Of many lines
+    /// the first and the last are kept.
+    pub fn log(&self, level: Level, message: impl Into<String>) {
+        self.log.say(level, message);
+    }
+
+    /// A handle through which a blocking thread says something to the owner.
+    pub fn log_handle(&self) -> RunLog {
+        self.log.clone()
     }
 
     /// The database of `[database]`.

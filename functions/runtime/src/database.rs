@@ -9,6 +9,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::failure::Failure;
 
+mod address;
 mod config;
 mod error;
 mod postgres;
@@ -50,7 +51,7 @@ impl Database {
     pub fn open_url(setting: &'static str, url: &str, application: &str) -> Result<Self, OpenError> {
         let opened = match url.split_once("://") {
             Some(("sqlite", path)) => Sqlite::open(path).map(Self::Sqlite),
-            Some(("postgres" | "postgresql", _)) => Postgres::open(url, application).map(Self::Postgres),
+            Some(("postgres" | "postgresql", _)) => Postgres::open(setting, url, application).map(Self::Postgres),
             _ => Err("it is neither sqlite://PATH nor postgres://…"),
         };
         opened.map_err(|reason| OpenError { setting, reason })

@@ -3,9 +3,11 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 mod fault;
+mod schedules;
 mod source;
 
 pub use fault::{Fault, Faults};
+pub use schedules::schedules;
 pub use source::{Segment, Source, line_of};
 
 /// The most definitions that a folder may hold.

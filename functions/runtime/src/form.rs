@@ -1,17 +1,16 @@
 //! Fields of a form, as definitions declare them: read from TOML, checked, offered in the catalogue, and used to read
 //! the values of an input.
 
-use jiff::civil::Date;
-use model::catalogue::{Field, FieldType};
+pub(crate) mod from_schema;
+
+use model::catalogue::{Field, FieldType, check_choice, shown};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use storage::FileKey;
 
 use crate::definitions::Segment;
 
-/// The most characters of a text value.
-const MAX_TEXT: usize = 16 * 1024;
-/// The most characters of a value that an error message shows.
+/// The most characters of a name that an error message shows.
 const MAX_SHOWN: usize = 60;
 
 /// A field that a definition declares, such as `[[parameter]]` of a report and `[[input]]` of a workflow.
@@ -109,46 +108,16 @@ impl FormField {
 
     fn check_value(&self, value: &Value) -> Result<(), String> {
         check_type(self.value_type(), value)?;
-        if self.choices.is_empty() || self.choices.iter().any(|choice| is_same(choice, value)) {
-            return Ok(());
-        }
-        let choices: Vec<_> = self.choices.iter().map(shown).collect();
-        Err(format!("{} is none of its choices: {}", shown(value), choices.join(", ")))
+        check_choice(&self.choices, value)
     }
 }
 
 fn check_type(field_type: FieldType, value: &Value) -> Result<(), String> {
-    let text = value.as_str();
-    let (fits, expected) = match field_type {
-        FieldType::Text if text.is_some_and(|text| text.contains('\0')) => (false, "a text without null characters"),
-        FieldType::Text if text.is_some_and(|text| text.chars().count() > MAX_TEXT) => {
-            return Err(format!("the text is longer than {MAX_TEXT} characters"));
+    match field_type {
+        FieldType::File if value.as_str().is_none_or(|key| key.parse::<FileKey>().is_err()) => {
+            Err(format!("{} is not the key of an uploaded file", shown(value)))
         }
-        FieldType::Text => (text.is_some(), "a text"),
-        FieldType::Integer => (value.is_i64(), "a whole number of 64 bits"),
-        FieldType::Number => (value.is_number(), "a number"),
-        FieldType::Boolean => (value.is_boolean(), "true or false"),
-        FieldType::Date => (text.is_some_and(is_date), "a day; write it like 2026-11-22"),
-        FieldType::Month => (text.is_some_and(|text| is_date(&format!("{text}-01"))), "a month; write it like 2026-11"),
-        FieldType::File => (text.is_some_and(|text| text.parse::<FileKey>().is_ok()), "the key of an uploaded file"),
-    };
-    if fits { Ok(()) } else { Err(format!("{} is not {expected}", shown(value))) }
-}
-
-/// 2 and 2.0 are the same choice.
-fn is_same(choice: &Value, value: &Value) -> bool {
-    choice == value || choice.as_f64().is_some_and(|number| value.as_f64() == Some(number))
-}
-
-fn is_date(text: &str) -> bool {
-    text.len() == 10 && text.parse::<Date>().is_ok_and(|date| date.to_string() == text)
-}
-
-fn shown(value: &Value) -> String {
-    let text = value.to_string();
-    match text.char_indices().nth(MAX_SHOWN) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
+        other => other.check(value),
     }
 }
 
@@ -161,7 +130,7 @@ fn choices<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Value>, D::
 }
 
 /// A date that TOML has without quotes, which serde shows as an object with one key.
-fn unquoted_date(value: Value) -> Value {
+pub(crate) fn unquoted_date(value: Value) -> Value {
     match value.get("$__toml_private_datetime") {
         Some(date) => date.clone(),
         None => value,

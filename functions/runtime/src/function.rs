@@ -7,12 +7,14 @@ use backplane::follow::FollowItem;
 use model::{
     Kind, Toast,
     catalogue::{Description, Offer},
+    schedule::Schedule,
 };
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::{context::Context, failure::Failure, worker_context::WorkerContext};
+use crate::{context::Context, failure::Failure, form::from_schema, worker_context::WorkerContext};
 
 /// The longest deadline: the broker takes an unacknowledged job back after 30 minutes. Longer work is a workflow.
 pub const MAX_RUN: Duration = Duration::from_secs(25 * 60);
@@ -46,8 +48,14 @@ pub trait Function: Send + Sync + 'static {
         self.kind().to_string()
     }
 
-    /// The forms that start it.
+    /// The forms that start it. By default one with a field for each property of its input, where those are texts, numbers,
+    /// dates or yes and no; its title is the function's, a field's hint the property's doc comment.
     fn offers(&self) -> Vec<Offer> {
+        from_schema::offer(self.title(), &schema_of::<Self::Input>()).into_iter().collect()
+    }
+
+    /// What starts by itself; gateways start it, if their `gateway.schedules_for` allows its owner.
+    fn schedules(&self) -> Vec<Schedule> {
         Vec::new()
     }
 
@@ -76,7 +84,12 @@ pub trait Function: Send + Sync + 'static {
 
     /// The entry in the catalogue.
     fn description(&self) -> Description {
-        let input = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Self::Input>();
-        Description { kind: self.kind(), title: self.title(), input: input.to_value(), offers: self.offers() }
+        let input = schema_of::<Self::Input>();
+        let (offers, schedules) = (self.offers(), self.schedules());
+        Description { kind: self.kind(), title: self.title(), input, offers, schedules }
     }
+}
+
+fn schema_of<T: JsonSchema>() -> Value {
+    SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>().to_value()
 }

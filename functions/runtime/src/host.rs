@@ -3,7 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use backplane::{JobReader, Link, follow::ReadHealth};
-use model::Kind;
+use jiff::Timestamp;
+use model::{
+    Kind,
+    schedule::{Schedule, placeholders},
+};
 use process::{Condition, Readiness, quantity};
 use serde::Deserialize;
 use tokio::{
@@ -63,6 +67,9 @@ pub enum HostError {
         /// Its deadline.
         asked: Duration,
     },
+    /// A schedule cannot start anything.
+    #[error("the schedule {1} of the {0} function: {2}")]
+    Schedule(Kind, String, String),
     /// The JSON Schema of the input is invalid.
     #[error("the schema of the {0} function's input is none: {1}")]
     Schema(Kind, String),
@@ -102,6 +109,10 @@ impl Host {
         let description = function.description();
         let schema =
             InputSchema::compile(&description.input).map_err(|error| HostError::Schema(kind.clone(), error))?;
+        for schedule in &description.schedules {
+            check_schedule(schedule, &schema)
+                .map_err(|reason| HostError::Schedule(kind.clone(), schedule.name.clone(), reason))?;
+        }
         let registration = tokio::spawn(register(worker.storage.catalogue(&worker.environment), description));
         let runner = Runner {
             cancellations: Cancellations::follow(&worker, config.horizon, function.clone()),
@@ -212,6 +223,13 @@ impl Host {
             (ReadHealth::Stalled, _) => self.ready.not_ready("the broker is reachable, but nothing of the log arrives"),
         }
     }
+}
+
+/// Checks what a function says of itself; a definition was checked when it was read.
+fn check_schedule(schedule: &Schedule, schema: &InputSchema) -> Result<(), String> {
+    let times = schedule.times().map_err(|error| error.to_string())?;
+    let input = placeholders::fill(&schedule.input, Timestamp::now(), times.zone())?;
+    schema.check(&input).map_err(|error| error.to_string())
 }
 
 async fn all(jobs: &mut JoinSet<()>) {

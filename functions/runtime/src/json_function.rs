@@ -7,6 +7,7 @@ use backplane::follow::FollowItem;
 use model::{
     Kind,
     catalogue::{Description, Offer},
+    schedule::Schedule,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -40,6 +41,10 @@ impl<F: Function> Function for JsonAdapter<F> {
 
     fn offers(&self) -> Vec<Offer> {
         self.0.offers()
+    }
+
+    fn schedules(&self) -> Vec<Schedule> {
+        self.0.schedules()
     }
 
     fn deadline(&self) -> Duration {

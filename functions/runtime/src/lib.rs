@@ -13,6 +13,7 @@
 //!
 //! - [`definitions`]: files that users put into a folder, each fault with its line; [`form`]: the fields they declare
 //! - [`database`]: SQLite and PostgreSQL: opening, our own tables, transactions, errors
+//! - [`run_log`]: what a function says to the owner of its task
 //! - [`stored`]: inputs and results that are too large for the broker
 //! - [`thread`]: blocking work
 //! - [`testing`]: running a function in a unit test
@@ -30,6 +31,7 @@ mod job;
 mod json_function;
 mod queue_metrics;
 mod registration;
+pub mod run_log;
 pub mod stored;
 pub mod testing;
 pub mod thread;
@@ -41,6 +43,7 @@ pub use database::{Database, DatabaseConfig, DatabaseError};
 pub use failure::Failure;
 pub use function::{Completion, Function};
 pub use host::{Host, HostConfig, HostError};
-pub use model::{Kind, Toast, catalogue, toast::Level};
+pub use model::{Kind, Schedule, Toast, catalogue, toast::Level};
+pub use process::Settings;
 pub use worker::{Worker, run};
 pub use worker_context::WorkerContext;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
-use model::{Environment, Job, TaskId};
+use model::{Environment, Job, TaskId, log_line::LogLine};
 use serde_json::Value;
 use signing::{SigningKey, Verifier};
 use storage::{FileKey, InvalidKey, OwnerFiles, Storage, StorageConfig, StorageError};
@@ -26,6 +26,7 @@ use crate::{
     function::{Completion, Function},
     job::schema::InputSchema,
     json_function,
+    run_log::RunLog,
 };
 
 /// The services of a test: files in memory and a SQLite database of its own, both removed with it.
@@ -42,6 +43,8 @@ pub struct TestRun {
     pub result: Result<Completion<Value>, Failure>,
     /// The reported progress; of several reports at once only the last.
     pub progress: Vec<f64>,
+    /// What it said to the owner.
+    pub log: Vec<LogLine>,
 }
 
 impl Harness {
@@ -106,7 +109,7 @@ impl Harness {
         if receiver.has_changed().unwrap_or_default() {
             progress.push(*receiver.borrow_and_update());
         }
-        TestRun { result, progress }
+        TestRun { result, progress, log: context.log.kept() }
     }
 }
 
@@ -143,6 +146,7 @@ pub fn context(files: OwnerFiles) -> (Context, watch::Receiver<f64>) {
         database: None,
         files,
         stop: CancellationToken::new(),
+        log: RunLog::new(1),
         progress,
     };
     (context, receiver)

@@ -17,4 +17,4 @@ pub(crate) mod input;
 mod references;
 
 pub use folder::Definitions;
-pub(crate) use folder::MAX_DEPTH;
+pub(crate) use folder::{MAX_DEPTH, SETTING};

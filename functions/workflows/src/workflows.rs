@@ -7,7 +7,9 @@ use async_trait::async_trait;
 use backplane::follow::FollowItem;
 use model::{Kind, TaskId, Toast, catalogue::Offer, toast::Level};
 use runtime::{
-    Completion, Context, DatabaseError, Failure, Function, WorkerContext, database::Transaction, definitions::Faults,
+    Completion, Context, DatabaseError, Failure, Function, Schedule, WorkerContext,
+    database::Transaction,
+    definitions::{self, Faults},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -17,9 +19,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::WorkflowsConfig,
-    definition::{Definitions, MAX_DEPTH, document::Definition, input},
+    definition::{Definitions, MAX_DEPTH, SETTING, document::Definition, input},
     engine::{self, EventQueue, store},
-    run::state::{Phase, Run, StepRun, workflows_kind},
+    run::state::{Phase, RULES, Run, StepRun, workflows_kind},
 };
 
 /// The input of the job that starts a run.
@@ -37,6 +39,7 @@ pub struct Input {
 pub struct Workflows {
     config: WorkflowsConfig,
     definitions: Definitions,
+    schedules: Vec<Schedule>,
     events: EventQueue,
     /// Wakes the engine.
     run_started: Notify,
@@ -46,7 +49,9 @@ impl Workflows {
     /// Reads and checks all definitions.
     pub fn open(config: WorkflowsConfig) -> Result<Self, Faults> {
         let definitions = Definitions::read(&config.definitions, &config.kinds)?;
-        Ok(Self { config, definitions, events: EventQueue::default(), run_started: Notify::new() })
+        let offers: Vec<_> = definitions.all().map(input::offer).collect();
+        let schedules = definitions::schedules(SETTING, &config.definitions, &offers)?;
+        Ok(Self { config, definitions, schedules, events: EventQueue::default(), run_started: Notify::new() })
     }
 
     /// The folder of the definitions; empty if there is none.
@@ -88,6 +93,7 @@ fn new_run(context: &Context, definition: Arc<Definition>, input: Map<String, Va
         cancelled: false,
         failure: None,
         ended_steps: 0,
+        rules: RULES,
         steps: definition.steps.iter().map(|_| StepRun::waiting()).collect(),
         definition,
     }
@@ -133,6 +139,10 @@ impl Function for Workflows {
 
     fn offers(&self) -> Vec<Offer> {
         self.definitions.all().map(input::offer).collect()
+    }
+
+    fn schedules(&self) -> Vec<Schedule> {
+        self.schedules.clone()
     }
 
     fn completes_in_background(&self) -> bool {

@@ -48,6 +48,22 @@ fn the_examples_are_right() {
 }
 
 #[test]
+fn what_the_documentation_shows_is_right() {
+    let read = |path: &str| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+    let of_workflows = read("README.md");
+    let of_all = read("../../README.md");
+    let examples: Vec<_> = [&of_workflows, &of_all]
+        .into_iter()
+        .flat_map(|text| text.split("```toml\n").skip(1))
+        .filter_map(|rest| rest.split("```").next().filter(|toml| toml.contains("[[step]]")))
+        .collect();
+    assert_eq!(examples.len(), 2);
+    for toml in examples {
+        assert_eq!(errors(&[("it", toml)]), Vec::<String>::new(), "{toml}");
+    }
+}
+
+#[test]
 fn a_reference_to_what_is_not_there_is_named_with_its_line() {
     for (more, says) in [
         ("input = { file = '{{ input.fiel }}' }", "it.toml:12: file: there is no [[input]] \"fiel\""),
@@ -178,4 +194,77 @@ fn a_file_with_a_name_that_is_none_or_taken_is_named() {
     assert!(
         Definitions::read(Path::new("/nowhere/at/all"), &kinds()).unwrap_err().to_string().contains("/nowhere/at/all")
     );
+}
+
+#[test]
+fn what_compares_unlike_types_is_named_before_anything_runs() {
+    let inputs = "title = 'T'\n[[input]]\nname = 'n'\ntype = 'integer'\n[[input]]\nname = 't'\n[[input]]\nname = 'day'\ntype = 'date'\n";
+    let step = "[[step]]\nid = 'ask'\nkind = 'approval'\nask = 'group:x'\n[[step.field]]\nname = 'size'\ntype = 'number'\n\
+                [[step]]\nid = 'two'\nkind = 'imports'\nneeds = ['ask']\n";
+    for (more, says) in [
+        ("when = 'input.n < input.t'", "when: input.n < input.t: < has a number on its left and a text on its right"),
+        ("when = 'input.t == 5'", "when: input.t == 5: == has a text"),
+        ("when = 'input.day > 20261129'", "when: input.day > 20261129: > has a text"),
+        ("when = 'steps.ask.state == 1'", "when: steps.ask.state == 1: == has a text"),
+        ("when = 'steps.ask.answer.size > input.t'", "when: steps.ask.answer.size > input.t: > has a number"),
+        ("when = 'steps.ask.output.decision == true'", "when: steps.ask.output.decision == true: == has a text"),
+        ("for_each = 'input.n + input.t'", "for_each: input.n + input.t: + has a number"),
+    ] {
+        let found = error(&format!("{inputs}{step}{more}\n"));
+        assert!(found.starts_with(&format!("it.toml:21: step \"two\": {says}")), "{more}\n{found}");
+    }
+    let found = error(&format!("{inputs}{step}input = {{ a = 'x {{{{ input.t < 1 }}}}' }}\n"));
+    assert!(found.starts_with("it.toml:21: a: input.t < 1: < has a text"), "{found}");
+    for right in ["input.n == none or input.n < 5", "input.day > '2026-11-29'", "steps.ask.answer.size in [1, 2]"] {
+        assert_eq!(errors(&[("it", &format!("{inputs}{step}when = \"{right}\"\n"))]), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn what_is_wrong_with_an_approval_is_named_with_its_line() {
+    let head = "title = 'T'\n[[input]]\nname = 'file'\ntype = 'file'\n[[step]]\nid = 'x'\nkind = 'approval'\n";
+    for (more, says) in [
+        ("ask = 'group:a'\napprovals = 0", "9: step \"x\": approvals: it is 1 to 20"),
+        ("ask = 'user:a user:b'\napprovals = 3", "9: step \"x\": approvals: 3 are needed, and ask names only 2"),
+        ("ask = 'user:{{ run.owner }}'", "8: step \"x\": ask: it asks whoever started the run alone"),
+        ("ask = 'group:a'\nshow = ['file', 'fiel']", "9: step \"x\": show: there is no [[input]] \"fiel\""),
+        ("ask = 'group:a'\nfiles = ['a/b']", "9: step \"x\": files: \"a/b\" is no reference"),
+        ("ask = 'group:a'\nfiles = ['{{ input.fiel }}']", "9: step \"x\": files: there is no [[input]] \"fiel\""),
+        ("ask = 'group:a'\nremind = '31d'", "9: step \"x\": remind: it is before the timeout"),
+        (
+            "ask = 'group:a'\ntimeout = '1h'\nescalate = { after = '2h', ask = 'group:b' }",
+            "10: step \"x\": escalate: it is before",
+        ),
+        (
+            "ask = 'group:a'\nescalate = { after = '2h', ask = 'b' }",
+            "9: step \"x\": escalate.ask: audience: \"b\" is none",
+        ),
+        (
+            "ask = 'group:a'\nescalate = { after = '2h', ask = 'group:{{ input.y }}' }",
+            "9: step \"x\": escalate: there is no [[input]]",
+        ),
+        ("ask = 'group:a'\n[[step.field]]\nname = 'A'", "10: step \"x\": field \"A\": it must be 1 to 64"),
+        ("ask = 'group:a'\n[[step.field]]\nname = 'a'\ntype = 'file'", "11: step \"x\": field \"a\": a file cannot"),
+        (
+            "ask = 'group:a'\n[[step.field]]\nname = 'a'\ndefault = 1",
+            "11: step \"x\": field \"a\": default: 1 is not a text",
+        ),
+        (
+            "ask = 'group:a'\n[[step.field]]\nname = 'a'\n[[step.field]]\nname = 'a'",
+            "12: step \"x\": field \"a\": there are two",
+        ),
+        (
+            "ask = 'group:a'\n[[step]]\nid = 'y'\nkind = 'imports'\nneeds = ['x']\nwhen = 'steps.x.answer.a'",
+            "13: step \"y\": when: the step \"x\" asks for no [[step.field]]",
+        ),
+        (
+            "ask = 'group:a'\n[[step.field]]\nname = 'a'\n[[step]]\nid = 'y'\nkind = 'imports'\nneeds = ['x']\nwhen = 'steps.x.answer.b'",
+            "15: step \"y\": when: the step \"x\" has no [[step.field]] \"b\"",
+        ),
+    ] {
+        let found = error(&format!("{head}{more}\n"));
+        assert!(found.starts_with(&format!("it.toml:{says}")), "{more}\n{found}");
+    }
+    let found = error(&format!("{TWO}approvals = 2\n"));
+    assert!(found.starts_with("it.toml:12: step \"two\": approvals: only an approval has it"), "{found}");
 }

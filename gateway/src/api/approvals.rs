@@ -7,14 +7,17 @@ use backplane::Destination;
 use jiff::Timestamp;
 use model::{
     Audience, TaskId,
-    approval::{Answer, Decision, Question},
+    approval::{Answer, Decision, Question, ShownValue},
+    catalogue::Field,
     task::is_step_id,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use super::{
+    asked_file::AskedFile,
     problem::Problem,
     request::{PathParameters, read_json},
     tasks::SCOPE,
@@ -22,7 +25,7 @@ use super::{
 use crate::{
     caller::Caller,
     counted_caller::CountedCaller,
-    dispatch::questions::{AskedQuestion, Found},
+    dispatch::{asked_question::AskedQuestion, questions::Found},
     pod::{Pod, PodState},
 };
 
@@ -51,6 +54,26 @@ pub struct Approval {
     /// The time of the question.
     #[schema(value_type = String, format = DateTime)]
     asked: Timestamp,
+    /// The time by which it must be answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    until: Option<Timestamp>,
+    /// How many people must approve; one rejection is enough.
+    needed: usize,
+    /// Who has approved already.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    approved_by: Vec<String>,
+    /// Values that are shown with it, each with its title.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Object>)]
+    shown: Vec<ShownValue>,
+    /// The files that it is about; the caller may read them while it is open.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    files: Vec<AskedFile>,
+    /// The fields of the form that is filled in with an approval, as `GET /api/functions` has them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Object>)]
+    fields: Vec<Field>,
 }
 
 /// Open questions, newest first, the newest 200 at most.
@@ -72,6 +95,9 @@ pub struct NewAnswer {
     decision: Decision,
     /// A comment, 500 characters at most.
     comment: Option<String>,
+    /// The values of the question's form, by name; a rejection may leave them out.
+    #[schema(value_type = Option<Object>)]
+    answer: Option<Map<String, Value>>,
     /// The digest of the question that is answered, as `GET /api/approvals` and the event have it. Without it the step must
     /// ask the caller one question alone.
     digest: Option<String>,
@@ -94,12 +120,31 @@ pub struct AcceptedAnswer {
     /// Their comment.
     #[serde(skip_serializing_if = "Option::is_none")]
     comment: Option<String>,
+    /// The values of the question's form.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    #[schema(value_type = Object)]
+    answer: Map<String, Value>,
 }
 
 impl From<AskedQuestion> for Approval {
     fn from(asked: AskedQuestion) -> Self {
-        let Question { task, step, title, question, owner, .. } = asked.question;
-        Self { task, step, title, question, owner, digest: asked.digest, asked: asked.asked_at }
+        let Question { task, step, title, question, owner, details } = asked.question;
+        let files = details.files.iter().filter_map(|key| AskedFile::of(task, &step, key)).collect();
+        Self {
+            task,
+            title,
+            question,
+            owner,
+            digest: asked.digest,
+            asked: asked.asked_at,
+            until: details.until,
+            needed: details.needed(),
+            approved_by: asked.approved_by,
+            shown: details.shown,
+            files,
+            fields: details.fields,
+            step,
+        }
     }
 }
 
@@ -115,15 +160,16 @@ pub async fn list(caller: CountedCaller) -> Result<Json<Approvals>, Problem> {
     Ok(Json(Approvals { approvals: asked.into_iter().map(Approval::from).collect(), cursor }))
 }
 
-/// Answer a question that a workflow asks the caller. Of several answers the first stands, whichever pod was asked.
+/// Answer a question that a workflow asks the caller. Of several answers of one person the first stands, whichever pod was
+/// asked, and none after that which decides.
 #[utoipa::path(
     post, path = "/api/tasks/{id}/steps/{step}", tag = "approvals", operation_id = "decide", request_body = NewAnswer,
     params(("id" = String, Path), ("step" = String, Path)),
     responses(
         (status = 200, body = AcceptedAnswer, description = "the caller's answer is accepted"),
         (status = 400, body = Problem), (status = 401, body = Problem),
-        (status = 403, body = Problem, description = "the question is not for the caller"), (status = 404, body = Problem),
-        (status = 409, body = Problem, description = "another user has answered before; the detail names them and the answer. Or the step asks several questions, and the body has no digest"),
+        (status = 403, body = Problem, description = "the question is not for the caller, or the run is the caller's own"), (status = 404, body = Problem),
+        (status = 409, body = Problem, description = "it is decided, or closed; the detail names who has answered. Or the step asks several questions, and the body has no digest"),
         (status = 408, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem),
     ),
 )]
@@ -134,30 +180,52 @@ pub async fn answer(
     body: Body,
 ) -> Result<Json<AcceptedAnswer>, Problem> {
     caller.require(SCOPE)?;
-    let NewAnswer { decision, comment, digest } = read(&caller, &pod, body).await?;
+    let NewAnswer { decision, comment, answer, digest } = read(&caller, &pod, body).await?;
     caller.require_unexpired()?;
     let (task, asked) = find(&caller, &id, &step, digest).await?;
     let (by, groups) = (caller.claims.sub.clone(), caller.claims.groups.clone());
+    let Question { owner, details, .. } = &asked.question;
+    if details.others_only && *owner == by {
+        let detail = "you have started this run; somebody else must answer";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "own-run", detail));
+    }
+    let values = details.read_values(answer.unwrap_or_default(), decision);
+    let values = values.map_err(|reason| Problem::bad_request("invalid-decision", format!("answer.{reason}")))?;
+    let values = if details.fields.is_empty() { String::new() } else { Value::Object(values).to_string() };
     let digest = asked.digest.clone();
-    let mine = Answer { task, step, digest, decision, by, groups, comment, signature: String::new() };
+    let mine = Answer { task, step, digest, decision, by, groups, comment, values, signature: String::new() };
     let mine = caller.environment.key.signing.sign_answer(&caller.environment.name, mine);
-    match &asked.answer {
-        // Sent again, because the client got no reply or the first pod's answer had not come through the log yet.
+    // Sent again, because the client got no reply or the first pod's answer had not come through the log yet.
+    let own = asked.answers.iter().find(|answer| answer.by == mine.by);
+    match own.or(asked.decided.as_ref()) {
         Some(answer) if *answer == mine => return Ok(Json(mine.into())),
         Some(answer) => return Err(already_answered(answer)),
-        None => {}
+        None => refuse_closed(&asked)?,
     }
     // Registered before it is published: the run may end, and its question be dropped, as soon as it is read.
     let dispatch = &caller.environment.dispatch;
     let first = dispatch.await_answer(caller.recipient.clone(), task, mine.step.clone(), mine.digest.clone()).await?;
     caller.environment.backplane.log.publish(Destination::Own, &mine.event(audience(&asked))).await?;
     match timeout(LOG_TIMEOUT, first).await {
-        Ok(Ok(first)) if first == mine => Ok(Json(mine.into())),
-        Ok(Ok(first)) => Err(already_answered(&first)),
-        _ => Err(Problem::unavailable(
-            "your answer was sent and is not confirmed yet; look again whether it was accepted",
-        )),
+        Ok(Ok(first)) if first == mine => return Ok(Json(mine.into())),
+        Ok(Ok(first)) => return Err(already_answered(&first)),
+        _ => {}
     }
+    if let Ok((_, asked)) = find(&caller, &id, &mine.step, Some(mine.digest)).await {
+        refuse_closed(&asked)?;
+    }
+    Err(Problem::unavailable("your answer was sent and is not confirmed yet; look again whether it was accepted"))
+}
+
+/// A question that has ended without an answer that decides it takes no more.
+fn refuse_closed(asked: &AskedQuestion) -> Result<(), Problem> {
+    let detail = match asked.closed.as_deref() {
+        None => return Ok(()),
+        Some("escalated") => "it is asked anew, of more people; look again",
+        Some("expired") => "nobody has decided it in time; its run does not wait for an answer any more",
+        Some(_) => "its run does not wait for an answer any more",
+    };
+    Err(Problem::new(StatusCode::CONFLICT, "closed", detail))
 }
 
 async fn read(caller: &Caller, pod: &PodState, body: Body) -> Result<NewAnswer, Problem> {
@@ -206,16 +274,14 @@ fn audience(asked: &AskedQuestion) -> Audience {
 }
 
 fn already_answered(answer: &Answer) -> Problem {
-    let verb = match answer.decision {
-        Decision::Approve => "approved",
-        Decision::Reject => "rejected",
-    };
-    Problem::new(StatusCode::CONFLICT, "decided", format!("{} has {verb} it already", answer.by))
+    let detail = format!("{} has {} it already", answer.by, answer.decision.participle());
+    Problem::new(StatusCode::CONFLICT, "decided", detail)
 }
 
 impl From<Answer> for AcceptedAnswer {
     fn from(answer: Answer) -> Self {
+        let values = answer.form_values();
         let Answer { task, step, decision, by, comment, .. } = answer;
-        Self { task, step, decision, by, comment }
+        Self { task, step, decision, by, comment, answer: values }
     }
 }

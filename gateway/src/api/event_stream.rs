@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     extract::State,
-    http::{HeaderMap, HeaderValue, Version},
+    http::{HeaderMap, HeaderName, HeaderValue, Version},
     response::{IntoResponse, Response},
 };
 use metrics::counter;
@@ -14,7 +14,11 @@ use serde::Deserialize;
 use super::{problem::Problem, request::Parameters};
 use crate::{
     caller::Caller,
-    pod::Pod,
+    dispatch::registry::Recipient,
+    hub::{connection_token::ConnectionToken, registry::RefreshLease, request::Reply},
+    pod::{EnvironmentState, Pod},
+    renewal::subscribe_anew,
+    token::Claims,
     write::{
         close::{close, wait_for_eof},
         feed::EventFeed,
@@ -27,6 +31,10 @@ use crate::{
 };
 
 const LAST_EVENT_ID: &str = "last-event-id";
+/// Names a stream in its answer, so that `POST /events/refresh` can give it a newer token.
+const STREAM_NAME: HeaderName = HeaderName::from_static("bellwire-stream");
+/// Why a stream ended whose rights could not follow a newer token.
+const RIGHTS_CHANGED: &str = "rights-changed";
 
 /// The query of a request for events.
 #[derive(Debug, Default, Deserialize)]
@@ -61,7 +69,7 @@ pub struct StreamQuery {
         ("access_token" = Option<String>, Query, description = "the token, where no header can be set"),
     ),
     responses(
-        (status = 200, description = "`id:` a cursor, `event:` a type (`event.` before those that are names of the stream's own: gap, cursor, open, error, message), `data:` a CloudEvent; first an `id:` alone", content_type = "text/event-stream"),
+        (status = 200, description = "`event:` a type (`event.` before those that are names of the stream's own: gap, cursor, open, error, message), `data:` a CloudEvent, `id:` a cursor; first an empty event `cursor`; the header `Bellwire-Stream` is the `id` for `POST /events/refresh`", content_type = "text/event-stream"),
         (status = 400, body = Problem), (status = 401, body = Problem), (status = 429, body = Problem),
         (status = 503, body = Problem),
     ),
@@ -78,17 +86,22 @@ pub async fn stream(
     caller.environment.available()?;
     let permit = caller.connection_permit(&pod)?;
     let subscription = caller.environment.dispatch.subscribe(caller.recipient.clone(), after).await?;
-    let format = if version == Version::HTTP_10 { Format::Plain } else { Format::PlainChunked };
+    let format = Format::plain(version);
     let timer = ConnectionTimer::new(&pod.config, &pod.draining, caller.claims.expires());
     let queue = caller.environment.write_queue.clone();
+    let token = ConnectionToken::issue(pod.id.clone());
+    let name = [(STREAM_NAME, token.sign(&caller.environment.key, &caller.claims))];
+    // Registered before the head is sent, which names it.
+    let lease = pod.clients.register_for_refresh(token.id);
+    let mut listener = Listener::new(caller, timer);
     takeover.on_socket(move |socket, _| async move {
         let writer = ConnectionWriter::open(socket, format, &queue);
         writer.send(format.wrap(sse::retry(rand::random_range(500..3000))));
         writer.set_feed(EventFeed::new(subscription, true));
-        serve(&writer, format, timer).await;
+        serve(&writer, format, &mut listener, &lease).await;
         drop(permit);
     });
-    Ok((sse::headers(), takeover.body()).into_response())
+    Ok((sse::headers(), name, takeover.body()).into_response())
 }
 
 /// `HEAD /events`: the head of the answer to the same request by GET, and nobody listens.
@@ -102,23 +115,67 @@ pub async fn head(
     Ok(sse::headers().into_response())
 }
 
+/// Whom a stream is for, and until when.
+struct Listener {
+    environment: Arc<EnvironmentState>,
+    recipient: Arc<Recipient>,
+    /// When the newest of its tokens was issued.
+    issued: Option<i64>,
+    timer: ConnectionTimer,
+}
+
+impl Listener {
+    fn new(caller: Caller, timer: ConnectionTimer) -> Self {
+        let Caller { environment, recipient, claims } = caller;
+        Self { environment, recipient, issued: claims.iat, timer }
+    }
+
+    /// Goes on with another token of the same person, and its rights; `None` when the stream must end.
+    async fn refresh(&mut self, claims: &Claims, writer: &Arc<ConnectionWriter>) -> Option<Reply> {
+        if claims.sub != self.recipient.user || claims.env != self.environment.name.as_str() {
+            return Some(Reply::Gone);
+        }
+        let recipient = Caller::from_claims(self.environment.clone(), claims.clone()).recipient;
+        if recipient.has_groups_of(&self.recipient) && self.recipient.has_groups_of(&recipient) {
+            self.issued = self.issued.max(claims.iat);
+            self.timer.extend_expiry(claims.expires());
+            return Some(Reply::Done);
+        }
+        if claims.was_issued_before(self.issued) {
+            return Some(Reply::Outdated);
+        }
+        subscribe_anew(&self.environment.dispatch, &self.recipient, recipient.clone(), true, writer).await?;
+        self.timer.set_expiry(claims.expires());
+        (self.recipient, self.issued) = (recipient, claims.iat);
+        Some(Reply::Done)
+    }
+}
+
 /// Serves a stream until it ends.
-async fn serve(writer: &Arc<ConnectionWriter>, format: Format, mut timer: ConnectionTimer) {
+async fn serve(writer: &Arc<ConnectionWriter>, format: Format, listener: &mut Listener, lease: &RefreshLease) {
     let reason = loop {
         tokio::select! {
             closed = writer.closed() => match closed {
                 Closed::Broken => return,
-                Closed::Ended(reason) => break reason,
+                Closed::Ended(reason) => break reason.as_str(),
             },
             () = wait_for_eof(writer) => return,
-            tick = timer.tick() => match tick {
+            newer = lease.next() => match Box::pin(listener.refresh(&newer.claims, writer)).await {
+                Some(reply) => drop(newer.reply.send(reply)),
+                None => break RIGHTS_CHANGED,
+            },
+            tick = listener.timer.tick() => match tick {
                 Tick::Heartbeat => writer.heartbeat(),
-                Tick::End(reason) => break reason,
+                Tick::End(reason) => break reason.as_str(),
             },
         }
     };
     writer.drop_feed();
-    counter!("bellwire_connections_ended_total", "reason" => reason.as_str()).increment(1);
+    counter!("bellwire_connections_ended_total", "reason" => reason).increment(1);
+    // What waits may be of a group that the client is no longer in.
+    if reason == RIGHTS_CHANGED && writer.unsent() > 0 {
+        return;
+    }
     writer.send(format.wrap(sse::retry(rand::random_range(200..3000))));
     if format.is_chunked() {
         writer.send(LAST_CHUNK);

@@ -10,7 +10,8 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use futures_util::TryStreamExt;
+use bytes::Bytes;
+use futures_util::{Stream, TryStreamExt};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use storage::{FileKey, FileName};
@@ -85,24 +86,34 @@ pub async fn download(
 ) -> Result<Response, Problem> {
     let key: FileKey = key.parse()?;
     let file = caller.files(&pod).get(&key).await?;
-    let name = utf8_percent_encode(key.name(), NON_ALPHANUMERIC);
+    send(key.name(), Some(file.bytes), file.content, caller)
+}
+
+/// The answer that sends a file: a browser must save it, whatever it is, and not show it as a page of this site.
+pub(super) fn send<E: std::error::Error + Send + Sync + 'static>(
+    name: &str,
+    bytes: Option<u64>,
+    content: impl Stream<Item = Result<Bytes, E>> + Send + 'static,
+    caller: CountedCaller,
+) -> Result<Response, Problem> {
+    let name = utf8_percent_encode(name, NON_ALPHANUMERIC);
     let disposition = HeaderValue::try_from(format!("attachment; filename*=UTF-8''{name}"))
         .map_err(|_| Problem::bad_request("invalid-file-key", "the file's name cannot be sent"))?;
     // The request counts until it was sent, or nobody reads it any more.
-    let request = Arc::new((caller, pod));
-    let content = file.content.and_then(move |bytes| {
-        let request = request.clone();
+    let caller = Arc::new(caller);
+    let content = content.and_then(move |bytes| {
+        let caller = caller.clone();
         async move {
-            let (caller, pod) = &*request;
-            caller.throttle(pod, bytes.len()).await;
+            caller.throttle(bytes.len()).await;
             Ok(bytes)
         }
     });
     let mut response = Body::from_stream(content).into_response();
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_LENGTH, file.bytes.into());
+    if let Some(bytes) = bytes {
+        headers.insert(header::CONTENT_LENGTH, bytes.into());
+    }
     headers.insert(header::CONTENT_DISPOSITION, disposition);
-    // A browser must save it, whatever it is, and not show it as a page of this site.
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
     Ok(response)

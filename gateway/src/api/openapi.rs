@@ -13,9 +13,11 @@ use utoipa::{
     },
 };
 
-use super::{approvals, event_stream, files, functions, publish, task_routes};
+use super::{
+    approvals, asked_file, event_stream, files, functions, publish, run_files, schedules, task_log, task_routes,
+};
 use crate::{
-    hub::{negotiate, routes as hub},
+    hub::{negotiate, refresh},
     pod::Pod,
 };
 
@@ -24,8 +26,10 @@ use crate::{
     info(title = "Bellwire", description = "Tells people in a browser, the moment it happens, what their background work has come to."),
     paths(
         event_stream::stream, publish::publish, task_routes::start, task_routes::list, task_routes::show,
-        task_routes::cancel, files::upload, files::download, files::delete, functions::list, approvals::list,
-        approvals::answer, negotiate::negotiate, hub::refresh,
+        task_routes::cancel, task_log::show, files::upload, files::download, files::delete, functions::list,
+        approvals::list, approvals::answer, asked_file::download, run_files::list, run_files::archive,
+        schedules::list, schedules::pause, schedules::resume, schedules::run, negotiate::negotiate,
+        refresh::refresh, refresh::refresh_stream,
     ),
     modifiers(&Bearer),
 )]

@@ -90,6 +90,18 @@ impl Problem {
         self.problem.strip_prefix(TYPE_PREFIX) == Some(code)
     }
 
+    /// Returns true if the same may succeed later.
+    pub fn is_passing(&self) -> bool {
+        let passing =
+            [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE, StatusCode::INSUFFICIENT_STORAGE];
+        passing.iter().any(|status| status.as_u16() == self.status)
+    }
+
+    /// The fault, in words.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// The same, naming the part of the request.
     pub fn within(mut self, part: &str) -> Self {
         self.detail = format!("{part}: {}", self.detail);

@@ -58,7 +58,6 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for PathPar
 /// A body as it arrives; a client that stalls or trickles is refused.
 pub struct BodyReader<'a> {
     caller: &'a Caller,
-    pod: &'a PodState,
     content: BodyDataStream,
     silence: Duration,
     /// The fewest bytes a second.
@@ -70,9 +69,9 @@ pub struct BodyReader<'a> {
 impl<'a> BodyReader<'a> {
     /// Reads an upload: no longer silence than allowed, on average as many bytes a second as asked for, and no more of all
     /// of the user's than allowed.
-    pub fn upload(caller: &'a Caller, pod: &'a PodState, body: Body) -> Self {
+    pub fn upload(caller: &'a Caller, pod: &PodState, body: Body) -> Self {
         let (silence, rate) = (pod.config.body_silence, pod.config.upload_rate);
-        Self { caller, pod, content: body.into_data_stream(), silence, rate, bytes: 0, waited: Duration::ZERO }
+        Self { caller, content: body.into_data_stream(), silence, rate, bytes: 0, waited: Duration::ZERO }
     }
 
     /// The next bytes; `None` at the end.
@@ -96,7 +95,7 @@ impl<'a> BodyReader<'a> {
         if next.is_some() && self.waited > self.silence && (self.bytes as f64) < expected {
             return Err(too_slow(format!("the body must come with {} bytes a second at least", self.rate)));
         }
-        self.caller.throttle(self.pod, bytes).await;
+        self.caller.throttle(bytes).await;
         Ok(next)
     }
 }

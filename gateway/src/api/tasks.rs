@@ -4,12 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use axum::http::StatusCode;
 use backplane::{Destination, SendError};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use model::{Audience, Cursor, Event, Job, Kind, Step, Task, TaskError, TaskId, TaskState};
+use process::quantity;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use storage::{FileKey, OwnerFiles};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 use utoipa::ToSchema;
 
@@ -26,6 +27,8 @@ pub(crate) const SCOPE: &str = "tasks";
 const SOURCE: &str = "/gateway";
 /// The size of a job on the broker; the input of a larger one is stored as a file.
 const MAX_JOB_BYTES: usize = 64 * 1024;
+/// The longest delay of a task.
+const LONGEST_DELAY_DAYS: i64 = 366;
 const MAX_TITLE_CHARS: usize = 200;
 /// The number of tasks in one list.
 const MAX_LISTED: usize = 200;
@@ -33,9 +36,8 @@ const MAX_LISTED: usize = 200;
 const MAX_LISTED_RESULT: usize = 2 * 1024;
 /// The length of the reason of a failure in a list.
 const MAX_LISTED_MESSAGE: usize = 1000;
-/// How long, and how often, the log is waited for that brings a task which another request starts.
+/// How long the log is waited for that brings a task which another request starts.
 const LOG_TIMEOUT: Duration = Duration::from_secs(5);
-const LOG_PAUSE: Duration = Duration::from_millis(20);
 /// Seconds after which a user with too many tasks may try again.
 const RETRY_TASKS: u32 = 10;
 
@@ -51,6 +53,11 @@ pub struct NewTask {
     /// The function's input.
     #[serde(default)]
     pub(crate) input: Value,
+    /// It is not begun earlier; within a year.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub(crate) not_before: Option<Timestamp>,
+    /// It is not begun before so much time has passed, as in `90s`, `15m`, `12h`, `30d`; instead of `not_before`.
+    pub(crate) delay: Option<String>,
 }
 
 /// Which task a request starts.
@@ -87,6 +94,10 @@ pub struct TaskView {
     /// The time of its last event.
     #[schema(value_type = Option<String>, format = DateTime)]
     updated: Option<Timestamp>,
+    /// It is not begun earlier.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    not_before: Option<Timestamp>,
     /// Its result; in a list without its large fields.
     #[serde(skip_serializing_if = "Option::is_none")]
     result: Option<Value>,
@@ -135,6 +146,7 @@ impl TaskView {
             attempt: task.attempt,
             created: task.created,
             updated: task.updated,
+            not_before: task.not_before,
             result: task.result.as_ref().and_then(small_result),
             error: task.error.as_ref().map(short_error),
             parent: task.parent,
@@ -157,10 +169,39 @@ impl From<Arc<Task>> for TaskView {
 
 impl From<Task> for TaskView {
     fn from(task: Task) -> Self {
-        let Task { id, kind, title, state, progress, attempt, created, updated, result, error, parent, steps, .. } =
-            task;
+        let Task {
+            id,
+            kind,
+            title,
+            state,
+            progress,
+            attempt,
+            created,
+            updated,
+            not_before,
+            result,
+            error,
+            parent,
+            steps,
+            ..
+        } = task;
         let cursor = None;
-        Self { id, kind, title, state, progress, attempt, created, updated, result, error, parent, steps, cursor }
+        Self {
+            id,
+            kind,
+            title,
+            state,
+            progress,
+            attempt,
+            created,
+            updated,
+            not_before,
+            result,
+            error,
+            parent,
+            steps,
+            cursor,
+        }
     }
 }
 
@@ -175,6 +216,7 @@ pub(crate) async fn start(
 ) -> Result<Arc<Task>, Problem> {
     caller.require(SCOPE)?;
     let title = title_of(&new)?;
+    let not_before = not_before(&new)?;
     let (id, new, request) = match key {
         TaskKey::New => (TaskId::new(), new, None),
         TaskKey::Idempotent(id) => {
@@ -186,7 +228,7 @@ pub(crate) async fn start(
     let dispatch = &caller.environment.dispatch;
     let patience = Instant::now() + LOG_TIMEOUT;
     let (unfinished, place) = loop {
-        let (admission, place) = dispatch.admit_task(caller.recipient.clone(), id, max).await?;
+        let (admission, place, next_started) = dispatch.admit_task(caller.recipient.clone(), id, max).await?;
         match admission {
             Admission::Known(task) if is_of(&task, &new, &title, request.as_deref()) => return Ok(task),
             Admission::Known(_) => {
@@ -194,15 +236,20 @@ pub(crate) async fn start(
                 return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused", detail));
             }
             Admission::Admitted { unfinished } => break (unfinished, place),
-            Admission::Starting if Instant::now() < patience => sleep(LOG_PAUSE).await,
+            Admission::Starting if Instant::now() < patience => drop(timeout_at(patience, next_started).await),
             Admission::Starting => return Err(Problem::unavailable("the same task is being started; send it again")),
             Admission::Refused => return Err(too_many_tasks(max)),
         }
     };
     let groups = caller.claims.groups.clone();
     let backlog = u32::try_from(unfinished).unwrap_or(u32::MAX);
-    let job =
-        Job { groups, backlog, traceparent, ..Job::new(id, new.kind.clone(), &caller.claims.sub, &title, new.input) };
+    let job = Job {
+        groups,
+        backlog,
+        traceparent,
+        not_before,
+        ..Job::new(id, new.kind.clone(), &caller.claims.sub, &title, new.input)
+    };
     let job = caller.environment.key.signing.grant(&caller.environment.name, job);
     // It goes on if the client leaves: whoever sends the same again finds the task, and not one that was half submitted.
     let submitted = tokio::spawn(submit_admitted(pod.clone(), caller.clone(), job, request, place));
@@ -232,8 +279,12 @@ async fn with_digest(pod: &Pod, caller: &Caller, new: NewTask) -> Result<(NewTas
     let size = fits(&new.input, MAX_JOB_BYTES).unwrap_or(usize::MAX);
     with_json(pod, size, move || {
         let request = ("request", &new.kind, new.title.as_deref().map(str::trim), &new.input);
-        let text =
-            serde_json::to_vec(&request).map_err(|error| Problem::bad_request("invalid-task", error.to_string()))?;
+        // Without a delay it is what it was before there were any.
+        let text = match (&new.not_before, &new.delay) {
+            (None, None) => serde_json::to_vec(&request),
+            delays => serde_json::to_vec(&(request, delays)),
+        };
+        let text = text.map_err(|error| Problem::bad_request("invalid-task", error.to_string()))?;
         Ok((new, key.sign(&text)))
     })
     .await
@@ -358,6 +409,25 @@ async fn publish_queued(caller: &Caller, task: &Task, traceparent: Option<String
     if let Err(error) = caller.environment.backplane.log.publish(Destination::Own, &event).await {
         warn!(task = %task.id, %error, "a task is queued, and its owner was not told");
     }
+}
+
+/// The time before which a task is not begun.
+fn not_before(new: &NewTask) -> Result<Option<Timestamp>, Problem> {
+    let invalid = |detail: String| Problem::bad_request("invalid-task", detail);
+    let now = Timestamp::now();
+    let time = match (new.not_before, new.delay.as_deref()) {
+        (time, None) => time,
+        (None, Some(delay)) => {
+            let delay = quantity::parse_duration(delay).map_err(|reason| invalid(format!("delay: {reason}")))?;
+            Some(now.checked_add(delay).map_err(|_| invalid(format!("delay: {LONGEST_DELAY_DAYS} days at most")))?)
+        }
+        (Some(_), Some(_)) => return Err(invalid("delay: it stands beside not_before; send one of them".to_owned())),
+    };
+    let latest = now + SignedDuration::from_hours(24 * LONGEST_DELAY_DAYS);
+    if time.is_some_and(|time| time > latest) {
+        return Err(invalid(format!("not_before, delay: {LONGEST_DELAY_DAYS} days at most")));
+    }
+    Ok(time.filter(|time| *time > now))
 }
 
 fn title_of(new: &NewTask) -> Result<String, Problem> {

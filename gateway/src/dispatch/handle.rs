@@ -7,12 +7,13 @@ use jiff::Timestamp;
 use model::{Audience, Cursor, Task, TaskId, approval::Answer};
 use tokio::{
     runtime::Handle,
-    sync::{mpsc, oneshot, watch},
+    sync::{futures::OwnedNotified, mpsc, oneshot, watch},
 };
 
 use super::{
+    asked_question::AskedQuestion,
     command::{Command, SubscribeError, Subscription},
-    questions::{AskedQuestion, Found, Questions},
+    questions::{Found, Questions},
     registry::Recipient,
     task_list::{Admission, TaskList},
 };
@@ -87,18 +88,19 @@ impl DispatcherHandle {
         self.query(move |tasks, _| tasks.list(&user.user, parent, max)).await
     }
 
-    /// Admits a task that a user starts, who may have `max` unfinished ones; with it, if it is admitted, its place.
+    /// Admits a task that a user starts, who may have `max` unfinished ones; with it, if it is admitted, its place, and what
+    /// is told when another start comes to its end.
     pub async fn admit_task(
         &self,
         user: Arc<Recipient>,
         id: TaskId,
         max: usize,
-    ) -> Result<(Admission, Option<AdmittedTask>), DispatcherEnded> {
+    ) -> Result<(Admission, Option<AdmittedTask>, OwnedNotified), DispatcherEnded> {
         let dispatch = self.clone();
         let admit = move |tasks: &mut TaskList, _: &mut Questions| {
             let admission = tasks.admit(id, &user.user, max, Instant::now());
             let is_admitted = matches!(admission, Admission::Admitted { .. });
-            (admission, is_admitted.then(|| AdmittedTask { id, dispatch, is_submitted: false }))
+            (admission, is_admitted.then(|| AdmittedTask { id, dispatch, is_submitted: false }), tasks.next_started())
         };
         self.query(admit).await
     }
@@ -117,7 +119,7 @@ impl DispatcherHandle {
         self.query(move |tasks, _| tasks.stalled(now, max)).await
     }
 
-    /// The questions to a user that nobody has answered, newest first, at most `max`.
+    /// The open questions that wait for a user's answer, newest first, at most `max`.
     pub async fn open_questions(
         &self,
         user: Arc<Recipient>,
@@ -137,8 +139,19 @@ impl DispatcherHandle {
         self.query(move |_, questions| questions.find(task, &step, digest.as_deref(), &user.user, &user.groups)).await
     }
 
-    /// Registers a user for the first answer to the question of this digest; the receiver closes without one if the question is
-    /// dropped.
+    /// The owner of a file that a user may read, since they are asked about it now.
+    pub async fn owner_of_asked_file(
+        &self,
+        user: Arc<Recipient>,
+        task: TaskId,
+        step: String,
+        file: String,
+    ) -> Result<Option<String>, DispatcherEnded> {
+        self.query(move |_, questions| questions.owner_of_file(task, &step, &file, &user.user, &user.groups)).await
+    }
+
+    /// Registers a user for their answer to the question of this digest, or the one that decides it before; the receiver closes
+    /// without one if the question is dropped or closed.
     pub async fn await_answer(
         &self,
         user: Arc<Recipient>,

@@ -1,6 +1,9 @@
 //! The connections of one environment, indexed by audience term, so that a delivery costs only those it reaches.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use model::{Audience, Term};
 
@@ -16,6 +19,14 @@ pub struct Recipient {
     pub user: String,
     /// The groups that the token names.
     pub groups: Vec<String>,
+}
+
+impl Recipient {
+    /// Returns true if it is in every group that the other is in.
+    pub fn has_groups_of(&self, other: &Self) -> bool {
+        let groups: HashSet<&String> = self.groups.iter().collect();
+        other.groups.iter().all(|group| groups.contains(group))
+    }
 }
 
 #[derive(Debug)]

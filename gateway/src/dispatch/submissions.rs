@@ -2,10 +2,12 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use model::TaskId;
+use tokio::sync::Notify;
 
 /// The time after which one that was never seen is forgotten; its job may have been lost with its queue.
 const MAX_AGE: Duration = Duration::from_secs(60);
@@ -19,6 +21,8 @@ pub struct Submissions {
     counts: HashMap<String, usize>,
     /// In order of time; those that were seen are still in it.
     times: VecDeque<(Instant, TaskId)>,
+    /// Told whenever one is counted no more.
+    pub removed: Arc<Notify>,
 }
 
 impl Submissions {
@@ -48,6 +52,7 @@ impl Submissions {
         let Some(owner) = self.owners.remove(&id) else {
             return;
         };
+        self.removed.notify_waiters();
         if let Some(count) = self.counts.get_mut(&owner) {
             *count -= 1;
             if *count == 0 {

@@ -10,6 +10,7 @@ use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use jiff::Timestamp;
 use model::{Audience, Event, Task, TaskId, TaskState, json_memory};
+use tokio::sync::futures::OwnedNotified;
 
 use super::{
     submissions::Submissions,
@@ -161,6 +162,11 @@ impl TaskList {
         }
         self.submissions.add(id, user, now);
         Admission::Admitted { unfinished }
+    }
+
+    /// Told whenever a task that was being started is in the log, or was refused.
+    pub fn next_started(&self) -> OwnedNotified {
+        self.submissions.removed.clone().notified_owned()
     }
 
     /// Forgets a task that was admitted and then refused.

@@ -1,7 +1,7 @@
 //! Which clients that other pods hold have been seen with which rights, so that their pings need not be passed on.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::HashMap,
     hash::{BuildHasher, RandomState},
     sync::Mutex,
 };
@@ -35,8 +35,6 @@ impl KnownRights {
     }
 
     fn hash(&self, claims: &Claims) -> u64 {
-        let groups: BTreeSet<&str> = claims.groups.iter().map(String::as_str).collect();
-        let scopes: BTreeSet<&str> = claims.scope.split_whitespace().collect();
-        self.hasher.hash_one((groups, scopes))
+        self.hasher.hash_one(claims.rights())
     }
 }

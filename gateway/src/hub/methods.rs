@@ -109,7 +109,7 @@ async fn start(pod: &Pod, caller: &Caller, arguments: Vec<Value>) -> Result<Valu
         Some(_) => return Err(wrong()),
     };
     let kind = kind.parse().map_err(|error| format!("StartTask: kind: {error}"))?;
-    let new = NewTask { kind, title, input: input.unwrap_or_default() };
+    let new = NewTask { kind, title, input: input.unwrap_or_default(), not_before: None, delay: None };
     let task = tasks::start(pod, caller, new, TaskKey::New, None).await.map_err(|problem| problem.to_string())?;
     to_value(TaskView::from(task))
 }

@@ -1,5 +1,5 @@
-//! The hub's clients on this pod whose requests come on connections of their own: all of streams and of polls, and the new
-//! access tokens of WebSockets.
+//! The clients on this pod whose requests come on connections of their own: all of the hub's streams and polls, and the new
+//! access tokens of WebSockets and plain streams.
 
 use std::{
     collections::HashMap,
@@ -38,8 +38,8 @@ pub enum ClientCommand {
 pub enum ClientHandle {
     /// All of its requests come on connections of their own.
     Commands(mpsc::Sender<ClientCommand>),
-    /// It has a WebSocket, and only new access tokens come beside it.
-    WebSocket(Arc<RefreshSlot>),
+    /// It has a WebSocket or a plain stream, and only new access tokens come beside it.
+    Refreshed(Arc<RefreshSlot>),
 }
 
 impl ClientHandle {
@@ -53,8 +53,8 @@ impl ClientHandle {
                     return Reply::Gone;
                 }
             }
-            Self::WebSocket(slot) if matches!(operation, Operation::Refresh) => slot.put(Refresh { claims, reply }),
-            Self::WebSocket(_) => return Reply::Gone,
+            Self::Refreshed(slot) if matches!(operation, Operation::Refresh) => slot.put(Refresh { claims, reply }),
+            Self::Refreshed(_) => return Reply::Gone,
         }
         received.await.unwrap_or(Reply::Gone)
     }
@@ -67,7 +67,7 @@ impl ClientHandle {
     }
 }
 
-/// A new access token for a client with a WebSocket.
+/// A new access token for a client with a WebSocket or a plain stream.
 #[derive(Debug)]
 pub struct Refresh {
     /// Its claims.
@@ -76,7 +76,7 @@ pub struct Refresh {
     pub reply: oneshot::Sender<Reply>,
 }
 
-/// Room for one new access token; each WebSocket has one, and a channel would take two kilobytes of every idle connection.
+/// Room for one new access token; each of these clients has one, and a channel would take two kilobytes of every idle connection.
 #[derive(Debug, Default)]
 pub struct RefreshSlot {
     state: Mutex<SlotState>,
@@ -129,9 +129,9 @@ pub struct Lease {
     commands: mpsc::Receiver<ClientCommand>,
 }
 
-/// The registration of a client with a WebSocket, where its new access tokens arrive.
+/// The registration of a client with a WebSocket or a plain stream, where its new access tokens arrive.
 #[derive(Debug)]
-pub struct WebSocketLease {
+pub struct RefreshLease {
     slot: Arc<RefreshSlot>,
     _registration: Registration,
 }
@@ -142,11 +142,11 @@ impl ClientRegistry {
         self.insert(&mut lock(&self.0), id).1
     }
 
-    /// Registers a client that has a WebSocket; an earlier lease of it gets no more.
-    pub fn register_web_socket(&self, id: HubId) -> WebSocketLease {
+    /// Registers a client that has a WebSocket or a plain stream; an earlier lease of it gets no more.
+    pub fn register_for_refresh(&self, id: HubId) -> RefreshLease {
         let slot = Arc::new(RefreshSlot::default());
-        let registration = self.insert_handle(&mut lock(&self.0), id, ClientHandle::WebSocket(slot.clone()));
-        WebSocketLease { slot, _registration: registration }
+        let registration = self.insert_handle(&mut lock(&self.0), id, ClientHandle::Refreshed(slot.clone()));
+        RefreshLease { slot, _registration: registration }
     }
 
     /// Finds a client, or registers it if it is new.
@@ -191,7 +191,7 @@ impl Lease {
     }
 }
 
-impl WebSocketLease {
+impl RefreshLease {
     /// The next access token.
     pub async fn next(&self) -> Refresh {
         loop {
@@ -203,7 +203,7 @@ impl WebSocketLease {
     }
 }
 
-impl Drop for WebSocketLease {
+impl Drop for RefreshLease {
     fn drop(&mut self) {
         self.slot.close();
     }

@@ -1,15 +1,13 @@
 //! `/hub`: a client connects by GET, sends messages by POST and closes by DELETE.
 
 use axum::{
-    Json,
     body::Body,
     extract::{Request, State},
     http::{HeaderMap, Method, StatusCode, Version, header},
     response::{IntoResponse, Response},
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tungstenite::handshake::server::create_response;
-use utoipa::ToSchema;
 
 use super::{
     connection_token::ConnectionToken,
@@ -39,7 +37,7 @@ impl HubQuery {
         StartPosition::read(self.after.as_deref()).map_err(|error| Problem::bad_request("invalid-cursor", error))
     }
 
-    fn token(&self, caller: &Caller) -> Result<ConnectionToken, Problem> {
+    pub(super) fn token(&self, caller: &Caller) -> Result<ConnectionToken, Problem> {
         let id = self.id.as_deref().ok_or_else(|| {
             Problem::bad_request("id-missing", "id: negotiate first, and send the connection token as `id`")
         })?;
@@ -49,7 +47,7 @@ impl HubQuery {
     }
 
     /// The request for the task that serves the client.
-    fn request(self, caller: &Caller, token: ConnectionToken, operation: Operation) -> ClientRequest {
+    pub(super) fn request(self, caller: &Caller, token: ConnectionToken, operation: Operation) -> ClientRequest {
         ClientRequest { token, claims: caller.claims.clone(), after: self.after, operation }
     }
 }
@@ -96,7 +94,7 @@ fn upgrade(
     let response = create_response(&axum::http::Request::from_parts(parts, ()))
         .map_err(|error| Problem::bad_request("invalid-upgrade", format!("this is no WebSocket request: {error}")))?;
     let session = Session::new(pod, caller, after)?;
-    let lease = token.map(|token| pod.clients.register_web_socket(token.id));
+    let lease = token.map(|token| pod.clients.register_for_refresh(token.id));
     takeover.on_socket(move |socket, early| websocket::run(socket, early, session, lease));
     Ok(response.map(|()| Body::empty()))
 }
@@ -111,10 +109,7 @@ fn stream_events(
     caller.environment.available()?;
     let token = query.token(&caller)?;
     let after = query.after()?;
-    let format = match version {
-        Version::HTTP_10 => Format::HubJsonStream,
-        _ => Format::HubJsonStreamChunked,
-    };
+    let format = Format::hub_stream(version);
     let session = Session::new(pod, caller, after)?;
     // Registered before the head is sent: once it has that, the client posts its handshake.
     let lease = pod.clients.register(token.id);
@@ -159,38 +154,7 @@ pub async fn delete(
     respond(routing::existing(&pod, caller, request).await?, StatusCode::ACCEPTED)
 }
 
-/// The rest of an access token's life.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Refreshed {
-    /// Whole seconds until it ends; missing beyond 24 days, which timers of browsers cannot wait.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    token_lifetime_seconds: Option<u64>,
-}
-
-/// Go on with a newer access token of the same person, without connecting again.
-#[utoipa::path(
-    post, path = "/hub/refresh", tag = "hub",
-    params(("id" = String, Query, description = "the connection token")),
-    responses(
-        (status = 200, body = Refreshed), (status = 400, body = Problem), (status = 401, body = Problem),
-        (status = 404, body = Problem), (status = 503, body = Problem),
-    ),
-)]
-pub async fn refresh(
-    State(pod): State<Pod>,
-    caller: Caller,
-    Parameters(query): Parameters<HubQuery>,
-) -> Result<Json<Refreshed>, Problem> {
-    let token = query.token(&caller)?;
-    let _permit = caller.hub_request_permit(&pod)?;
-    let token_lifetime_seconds = caller.claims.lifetime_seconds();
-    let request = query.request(&caller, token, Operation::Refresh);
-    respond(routing::existing(&pod, caller, request).await?, StatusCode::OK)?;
-    Ok(Json(Refreshed { token_lifetime_seconds }))
-}
-
-fn respond(reply: Reply, done: StatusCode) -> Result<Response, Problem> {
+pub(super) fn respond(reply: Reply, done: StatusCode) -> Result<Response, Problem> {
     match reply {
         Reply::Done => Ok(done.into_response()),
         Reply::Messages { is_text, bytes } => {

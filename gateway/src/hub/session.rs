@@ -14,6 +14,7 @@ use crate::{
     dispatch::outbox::EndReason,
     pod::Pod,
     rate_limit::RateLimit,
+    renewal::subscribe_anew,
     token::{Claims, TokenError},
     user_permits::UserPermit,
     write::{feed::EventFeed, timer::ConnectionTimer},
@@ -207,20 +208,15 @@ impl Session {
         }
     }
 
-    /// Subscribes anew with other rights, from where the client stands: nothing is lost, and nothing told twice.
     async fn change_rights(&mut self, claims: &Claims, transport: &impl Transport) -> Result<(), CloseReason> {
-        let after = transport.detach_feed().ok_or(CloseReason::RIGHTS_CHANGED)?;
-        // What waits may be of a group that the client is no longer in; it is told again after its cursor if it still is.
-        if !claims.has_groups_of(&self.caller.claims) && transport.unsent_bytes() > 0 {
-            return Err(CloseReason::RIGHTS_CHANGED);
-        }
         let caller = Caller::from_claims(self.caller.environment.clone(), claims.clone());
-        let subscribed = caller.environment.dispatch.subscribe(caller.recipient.clone(), Some(after)).await;
-        let subscription = subscribed.map_err(|_| CloseReason::RIGHTS_CHANGED)?;
+        let (had, recipient) = (&self.caller.recipient, caller.recipient.clone());
+        subscribe_anew(&caller.environment.dispatch, had, recipient, self.sends_cursors(), transport)
+            .await
+            .ok_or(CloseReason::RIGHTS_CHANGED)?;
         self.timer.set_expiry(claims.expires());
         self.caller = caller;
         self.rate_limit.charge(Instant::now(), REPLAY_COST);
-        transport.set_feed(EventFeed::new(subscription, self.sends_cursors()));
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::{net::TcpStream, time::sleep_until};
+use tokio::time::sleep_until;
 
 use super::{
     close_reason::CloseReason,
@@ -14,12 +14,13 @@ use super::{
 use crate::write::{
     close::{close, wait_for_eof},
     format::{Format, LAST_CHUNK},
+    socket::Socket,
     timer::Tick,
     writer::{Closed, ConnectionWriter},
 };
 
 /// Serves a client's stream to its end.
-pub(super) async fn run(socket: TcpStream, format: Format, mut session: Session, lease: Lease) {
+pub(super) async fn run(socket: Socket, format: Format, mut session: Session, lease: Lease) {
     let queue = session.caller.environment.write_queue.clone();
     let writer = ConnectionWriter::open(socket, format, &queue);
     let reason = serve(&writer, &mut session, lease).await;

@@ -10,7 +10,7 @@ use super::close_reason::CloseReason;
 use crate::write::{feed::EventFeed, writer::ConnectionWriter};
 
 /// Sends to a client.
-pub(super) trait Transport: Sync {
+pub(crate) trait Transport: Sync {
     /// Sets the encoding of what is sent from here on; `false` if this transport cannot carry it.
     fn set_encoding(&self, encoding: Encoding) -> bool;
     /// Sends the answer to a handshake: bare bytes.

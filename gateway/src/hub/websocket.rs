@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use futures_util::future::Either;
 use signalr::{Encoding, ProtocolError};
-use tokio::{net::TcpStream, task::yield_now, time::sleep_until};
+use tokio::{task::yield_now, time::sleep_until};
 use tungstenite::{
     Error, Message as Frame,
     error::ProtocolError as FrameError,
@@ -19,13 +19,14 @@ use tungstenite::{
 
 use super::{
     close_reason::CloseReason,
-    registry::{Refresh, WebSocketLease},
+    registry::{Refresh, RefreshLease},
     session::{Session, largest_message},
     transport::send_close,
 };
 use crate::write::{
     close::close,
     format::Format,
+    socket::Socket,
     timer::Tick,
     writer::{Closed, ConnectionWriter},
 };
@@ -40,7 +41,7 @@ const READS_AT_ONCE: u8 = 8;
 const FRAMES_AT_ONCE: usize = 16;
 
 /// Serves a client's socket to its end.
-pub(super) async fn run(socket: TcpStream, early: Bytes, mut session: Session, lease: Option<WebSocketLease>) {
+pub(super) async fn run(socket: Socket, early: Bytes, mut session: Session, lease: Option<RefreshLease>) {
     let queue = session.caller.environment.write_queue.clone();
     let writer = ConnectionWriter::open(socket, Format::HubJsonWebSocket, &queue);
     let largest = largest_message(&session.pod);
@@ -65,7 +66,7 @@ pub(super) async fn run(socket: TcpStream, early: Bytes, mut session: Session, l
         CloseReason::ClientLeft | CloseReason::Ended(_) => CloseCode::Normal,
     };
     let end = CloseFrame { code, reason: reason.as_str().into() };
-    frames.close(&mut Socket { writer: &writer, reads: 0 }, Some(end)).ok();
+    frames.close(&mut Frames { writer: &writer, reads: 0 }, Some(end)).ok();
     close(&writer).await;
 }
 
@@ -73,7 +74,7 @@ async fn serve(
     writer: &Arc<ConnectionWriter>,
     frames: &mut WebSocketContext,
     session: &mut Session,
-    lease: Option<&WebSocketLease>,
+    lease: Option<&RefreshLease>,
 ) -> CloseReason {
     let mut may_read = true;
     loop {
@@ -116,7 +117,7 @@ async fn serve(
 }
 
 /// The next access token that comes beside the socket; never, for a client that has not negotiated.
-async fn next_refresh(lease: Option<&WebSocketLease>) -> Refresh {
+async fn next_refresh(lease: Option<&RefreshLease>) -> Refresh {
     match lease {
         Some(lease) => lease.next().await,
         None => pending().await,
@@ -133,7 +134,7 @@ async fn read(
         if writer.unsent() >= MAX_UNREAD {
             return Ok(());
         }
-        let mut socket = Socket { writer, reads: 0 };
+        let mut socket = Frames { writer, reads: 0 };
         match frames.read(&mut socket) {
             Ok(Frame::Text(_)) if writer.format().encoding() == Some(Encoding::MessagePack) => {
                 return Err(CloseReason::ProtocolFault(
@@ -176,13 +177,13 @@ async fn read(
 }
 
 /// The socket as the library sees it: its own answers to pings and closes are queued behind what was sent before.
-struct Socket<'a> {
+struct Frames<'a> {
     writer: &'a Arc<ConnectionWriter>,
     /// Reads that have returned bytes.
     reads: u8,
 }
 
-impl Read for Socket<'_> {
+impl Read for Frames<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         if self.reads >= READS_AT_ONCE {
             return Err(io::ErrorKind::WouldBlock.into());
@@ -193,7 +194,7 @@ impl Read for Socket<'_> {
     }
 }
 
-impl Write for Socket<'_> {
+impl Write for Frames<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.writer.send(Bytes::copy_from_slice(bytes));
         Ok(bytes.len())

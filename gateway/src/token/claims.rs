@@ -1,6 +1,6 @@
 //! The rights that a token gives, whatever its claims are called.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ pub struct Claims {
     /// The user's groups.
     #[serde(default)]
     pub groups: Vec<String>,
-    /// Space-separated: `tasks`, `publish`, `publish:tasks`, `publish:everywhere`.
+    /// Space-separated: `tasks`, `publish`, `publish:tasks`, `publish:everywhere`, `operate`.
     #[serde(default)]
     pub scope: String,
     /// Its end, in seconds since 1970; of a token that was read, with the leeway.
@@ -40,25 +40,29 @@ impl Claims {
         self.scope.split_whitespace().any(|one| one == scope)
     }
 
-    /// Returns true if both give the same groups and scopes, in whatever order.
+    /// Its groups and scopes, in whatever order they are written.
+    pub fn rights(&self) -> (BTreeSet<&str>, BTreeSet<&str>) {
+        (self.groups.iter().map(String::as_str).collect(), self.scope.split_whitespace().collect())
+    }
+
+    /// Returns true if both give the same rights.
     pub fn has_rights_of(&self, other: &Self) -> bool {
-        let is_same = self.groups == other.groups && self.scope == other.scope;
-        is_same
-            || self.has_groups_of(other)
-                && other.has_groups_of(self)
-                && self.scope.split_whitespace().all(|scope| other.has_scope(scope))
-                && other.scope.split_whitespace().all(|scope| self.has_scope(scope))
+        self.groups == other.groups && self.scope == other.scope || self.rights() == other.rights()
     }
 
     /// Returns true if it gives every group that the other gives.
     pub fn has_groups_of(&self, other: &Self) -> bool {
-        let groups: HashSet<&String> = self.groups.iter().collect();
-        other.groups.iter().all(|group| groups.contains(group))
+        other.rights().0.is_subset(&self.rights().0)
     }
 
     /// Returns true if it was issued before the other. Without the times of both nobody can tell, and it is not.
     pub fn is_older_than(&self, other: &Self) -> bool {
-        self.iat.zip(other.iat).is_some_and(|(own, others)| own < others)
+        self.was_issued_before(other.iat)
+    }
+
+    /// Returns true if it was issued before this time.
+    pub fn was_issued_before(&self, issued: Option<i64>) -> bool {
+        self.iat.zip(issued).is_some_and(|(own, others)| own < others)
     }
 
     /// Returns true if it has ended.
@@ -79,11 +83,10 @@ impl Claims {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn claims() -> Claims {
-        Claims {
+impl Claims {
+    /// Those of somebody, for a minute.
+    pub(super) fn sample() -> Self {
+        Self {
             sub: "ada".into(),
             env: "prod".into(),
             groups: vec!["ops".into()],
@@ -94,13 +97,18 @@ mod tests {
             aud: None,
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
 
     #[test]
     fn rights_are_the_same_in_any_order_and_others_if_one_is_gone_or_new() {
         let of = |groups: &[&str], scope: &str| Claims {
             groups: groups.iter().map(|group| (*group).to_owned()).collect(),
             scope: scope.to_owned(),
-            ..claims()
+            ..Claims::sample()
         };
         let rights = of(&["ops", "sales"], "tasks publish");
         assert!(rights.has_rights_of(&of(&["sales", "ops", "ops"], " publish  tasks publish")));
@@ -118,7 +126,8 @@ mod tests {
 
     #[test]
     fn a_lifetime_is_told_where_a_timer_can_wait_for_it() {
-        let ends_in = |seconds: i64| Claims { exp: Timestamp::now().as_second().saturating_add(seconds), ..claims() };
+        let ends_in =
+            |seconds: i64| Claims { exp: Timestamp::now().as_second().saturating_add(seconds), ..Claims::sample() };
         assert!(ends_in(600).lifetime_seconds().is_some_and(|left| (590..=600).contains(&left)));
         assert_eq!(ends_in(-5).lifetime_seconds(), Some(0));
         assert_eq!(ends_in(60 * 24 * 3600).lifetime_seconds(), None);
@@ -127,7 +136,7 @@ mod tests {
 
     #[test]
     fn only_times_of_issue_tell_which_token_is_older() {
-        let issued = |iat, exp| Claims { iat, exp, ..claims() };
+        let issued = |iat, exp| Claims { iat, exp, ..Claims::sample() };
         assert!(issued(Some(1), 9).is_older_than(&issued(Some(2), 5)));
         assert!(!issued(Some(2), 5).is_older_than(&issued(Some(2), 9)));
         assert!(

@@ -18,6 +18,7 @@ pub struct Jwt<'a> {
     pub(super) signed: &'a str,
     /// The signature as it is written.
     pub(super) signature: &'a str,
+    pub(super) signature_bytes: Vec<u8>,
 }
 
 impl<'a> Jwt<'a> {
@@ -43,12 +44,9 @@ impl<'a> Jwt<'a> {
             Some(_) => Err(TokenError::malformed(name, "in the header, it must be text")),
         };
         let algorithm = text("alg")?.ok_or_else(|| TokenError::malformed("alg", "it is missing in the header"))?;
-        Ok(Self { algorithm, key_id: text("kid")?, claims: object("claims", claims)?, signed, signature })
-    }
-
-    /// The bytes of the signature.
-    pub(super) fn signature_bytes(&self) -> Option<Vec<u8>> {
-        BASE64URL_NOPAD.decode(self.signature.as_bytes()).ok()
+        let (key_id, claims) = (text("kid")?, object("claims", claims)?);
+        let signature_bytes = base64url("signature", signature)?;
+        Ok(Self { algorithm, key_id, claims, signed, signature, signature_bytes })
     }
 
     /// Its issuer, if that is text.
@@ -58,11 +56,14 @@ impl<'a> Jwt<'a> {
 }
 
 fn object(part: &'static str, text: &str) -> Result<Map<String, Value>, TokenError> {
-    let bytes = BASE64URL_NOPAD.decode(text.as_bytes());
-    let bytes = bytes.map_err(|_| TokenError::malformed(part, "it is not base64url"))?;
+    let bytes = base64url(part, text)?;
     // The error of the library says where and never what.
     serde_json::from_slice(&bytes)
         .map_err(|error| TokenError::malformed(part, format!("it is no JSON object: {error}")))
+}
+
+fn base64url(part: &'static str, text: &str) -> Result<Vec<u8>, TokenError> {
+    BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|_| TokenError::malformed(part, "it is not base64url"))
 }
 
 /// The value of a claim, which may lie in objects: `a.b` is the claim of that name, or `b` in `a`. Null is none.
@@ -107,6 +108,7 @@ mod tests {
             (&token(&json!({"alg": 1}), "{}"), "alg: in the header, it must be text"),
             (&token(&json!({"alg": "RS256", "kid": 7}), "{}"), "kid: in the header, it must be text"),
             (&token(&json!({"alg": "RS256"}), "{\"exp\":"), "claims: it is no JSON object"),
+            (&format!("{}\n", token(&json!({"alg": "HS256"}), "{}")), "signature: it is not base64url"),
         ] {
             assert!(refused(text).contains(words), "{text}: {}", refused(text));
         }

@@ -116,11 +116,7 @@ impl Key {
                 &self.rules
             }
             None => return Err(unknown_algorithm(&jwt.algorithm)),
-            Some(algorithm) => {
-                let provider = self.provider(jwt)?;
-                provider.verify(jwt, algorithm)?;
-                provider.rules()
-            }
+            Some(algorithm) => self.verify_by_provider(jwt, algorithm)?,
         };
         rules.read(&jwt.claims, environment, &self.log)
     }
@@ -155,20 +151,27 @@ impl Key {
         }
     }
 
-    /// The provider that has issued a token, as the token says.
-    fn provider(&self, jwt: &Jwt<'_>) -> Result<&Provider, TokenError> {
-        let mut refusal = None;
+    /// The rules of the provider whose issuer and audience a token has, and whose key has signed it: of those that find their
+    /// keys by an address alone several may have issued it.
+    fn verify_by_provider(&self, jwt: &Jwt<'_>, algorithm: Algorithm) -> Result<&ClaimRules, TokenError> {
+        let mut refusal = (0, not_taken(&jwt.algorithm));
         for provider in &self.providers {
-            match provider.rules().check_origin(&jwt.claims) {
-                Ok(()) => return Ok(provider),
+            let rules = provider.rules();
+            let (weight, error) = match rules.check_origin(&jwt.claims) {
                 // Of one whose issuer it is the fault lies in the audience, which says more.
-                Err(error) if refusal.is_none() || provider.rules().issuer.as_deref() == jwt.issuer() => {
-                    refusal = Some(error);
-                }
-                Err(_) => {}
+                Err(error) => (if rules.issuer.as_deref() == jwt.issuer() { 2 } else { 1 }, error),
+                Ok(()) => match provider.verify(jwt, algorithm) {
+                    Ok(()) => return Ok(rules),
+                    // It may be good once the keys are read.
+                    Err(error @ TokenError::KeysAreRead(_)) => (4, error),
+                    Err(error) => (3, error),
+                },
+            };
+            if weight > refusal.0 {
+                refusal = (weight, error);
             }
         }
-        Err(refusal.unwrap_or_else(|| not_taken(&jwt.algorithm)))
+        Err(refusal.1)
     }
 }
 
@@ -196,25 +199,12 @@ mod tests {
         "prod".parse().unwrap()
     }
 
-    fn claims() -> Claims {
-        Claims {
-            sub: "ada".into(),
-            env: "prod".into(),
-            groups: vec!["ops".into()],
-            scope: "publish tasks".into(),
-            exp: Timestamp::now().as_second() + 60,
-            iat: None,
-            iss: None,
-            aud: None,
-        }
-    }
-
     #[test]
     fn a_token_reads_back_with_its_scopes() {
         let key = Key::hs256(SECRET, None, None);
-        let token = key.sign(&claims()).unwrap();
-        let read = key.verify(&token, &prod()).unwrap();
-        assert_eq!(read, claims());
+        let claims = Claims::sample();
+        let read = key.verify(&key.sign(&claims).unwrap(), &prod()).unwrap();
+        assert_eq!(read, claims);
         assert!(read.has_scope("publish") && !read.has_scope("publish:everywhere") && !read.has_scope("pub"));
     }
 
@@ -223,29 +213,30 @@ mod tests {
         let key = Key::hs256(SECRET, None, None);
         let verify =
             |key: &Key, claims: &Claims| Key::hs256(SECRET, None, None).verify(&key.sign(claims).unwrap(), &prod());
-        let expired = Claims { exp: Timestamp::now().as_second() - 1, ..claims() };
+        let expired = Claims { exp: Timestamp::now().as_second() - 1, ..Claims::sample() };
         assert_eq!(verify(&key, &expired), Err(TokenError::Expired));
         let code = |result: Result<Claims, TokenError>| result.unwrap_err().code();
-        assert_eq!(code(verify(&Key::hs256(b"another", None, None), &claims())), "token-foreign");
-        let other = Claims { env: "qa".into(), ..claims() };
+        assert_eq!(code(verify(&Key::hs256(b"another", None, None), &Claims::sample())), "token-foreign");
+        let other = Claims { env: "qa".into(), ..Claims::sample() };
         assert_eq!(code(verify(&key, &other)), "token-foreign");
-        let spaced = Claims { sub: "ada group:ops".into(), ..claims() };
+        let spaced = Claims { sub: "ada group:ops".into(), ..Claims::sample() };
         assert_eq!(code(verify(&key, &spaced)), "token-malformed");
 
-        let token = key.sign(&claims()).unwrap();
+        let token = key.sign(&Claims::sample()).unwrap();
         let body = token.split('.').nth(1).unwrap();
         // {"alg":"none","typ":"JWT"}
         let unsigned = format!("eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.{body}.");
         assert!(key.verify(&unsigned, &prod()).is_err());
         assert!(key.verify("x.y.z", &prod()).is_err());
-        let hs512 = jsonwebtoken::encode(&Header::new(Algorithm::HS512), &claims(), &EncodingKey::from_secret(SECRET));
+        let hs512 =
+            jsonwebtoken::encode(&Header::new(Algorithm::HS512), &Claims::sample(), &EncodingKey::from_secret(SECRET));
         assert_eq!(code(key.verify(&hs512.unwrap(), &prod())), "token-foreign");
     }
 
     #[test]
     fn a_token_for_later_is_not_valid_yet() {
         let key = Key::hs256(SECRET, None, None);
-        let mut later = serde_json::to_value(claims()).unwrap();
+        let mut later = serde_json::to_value(Claims::sample()).unwrap();
         later["nbf"] = (Timestamp::now().as_second() + 30).into();
         let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &later, &EncodingKey::from_secret(SECRET));
         assert_eq!(key.verify(&token.unwrap(), &prod()), Err(TokenError::NotYetValid));
@@ -255,14 +246,22 @@ mod tests {
     fn an_issuer_and_audience_that_are_configured_must_be_named() {
         let key = Key::hs256(SECRET, Some("https://login"), Some("bellwire"));
         let verify = |claims: &Claims| key.verify(&key.sign(claims).unwrap(), &prod()).is_ok();
-        assert!(!verify(&claims()));
-        assert!(!verify(&Claims { iss: Some("https://evil".into()), aud: Some("bellwire".into()), ..claims() }));
-        assert!(verify(&Claims { iss: Some("https://login".into()), aud: Some("bellwire".into()), ..claims() }));
+        assert!(!verify(&Claims::sample()));
+        assert!(!verify(&Claims {
+            iss: Some("https://evil".into()),
+            aud: Some("bellwire".into()),
+            ..Claims::sample()
+        }));
+        assert!(verify(&Claims {
+            iss: Some("https://login".into()),
+            aud: Some("bellwire".into()),
+            ..Claims::sample()
+        }));
     }
 
     #[test]
     fn where_the_secret_signs_no_tokens_none_of_it_is_taken() {
-        let token = Key::hs256(SECRET, None, None).sign(&claims()).unwrap();
+        let token = Key::hs256(SECRET, None, None).sign(&Claims::sample()).unwrap();
         let refusal = Key::hs256(SECRET, None, None).without_own_tokens().verify(&token, &prod()).unwrap_err();
         assert_eq!((refusal.code(), refusal.fault().unwrap().part.as_str()), ("token-foreign", "alg"));
     }

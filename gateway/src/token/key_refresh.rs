@@ -107,13 +107,17 @@ async fn discover(inner: &Inner, document: &Url, issuer: &str) -> Result<Url, St
 
 #[cfg(test)]
 mod tests {
-    use process::{ClaimNames, ProviderConfig};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use jsonwebtoken::Algorithm;
+    use process::{ClaimNames, ProviderConfig, Readiness};
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         net::TcpListener,
     };
 
     use super::*;
+    use crate::token::Jwt;
 
     /// The error of reading the keys of an issuer whose discovery document this makes of its address.
     async fn discovering(document: impl FnOnce(&str) -> String) -> String {
@@ -131,6 +135,63 @@ mod tests {
         let provider = Provider::new(&config, &ClaimNames::default(), Duration::ZERO).unwrap();
         let ((), read) = tokio::join!(answering, read_keys(&provider.0));
         read.map(|(set, _)| set.len()).unwrap_err()
+    }
+
+    /// An address of keys, and how often they were read there.
+    async fn counted_keys() -> (String, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("http://{}/keys", listener.local_addr().unwrap());
+        let reads = Arc::new(AtomicUsize::new(0));
+        let counted = reads.clone();
+        tokio::spawn(async move {
+            let keys = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+            while let Ok((mut socket, _)) = listener.accept().await {
+                let mut head = [0; 4096];
+                let length = socket.read(&mut head).await.unwrap_or_default();
+                if head[..length].starts_with(b"GET /keys ") {
+                    counted.fetch_add(1, Ordering::SeqCst);
+                }
+                let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", keys.len());
+                socket.write_all(format!("{head}{keys}").as_bytes()).await.ok();
+            }
+        });
+        (url, reads)
+    }
+
+    /// A provider that is kept in step, with these pauses.
+    fn kept(url: &str, refresh_at_soonest: Duration) -> Provider {
+        let hour = Duration::from_secs(3600);
+        let config = ProviderConfig {
+            jwks_url: Some(url.to_owned()),
+            refresh: hour,
+            refresh_at_soonest,
+            ..ProviderConfig::default()
+        };
+        let provider = Provider::new(&config, &ClaimNames::default(), Duration::ZERO).unwrap();
+        let condition = Readiness::default().condition_of("prod".to_owned(), "provider 0".to_owned());
+        tokio::spawn(keep_keys(provider.clone(), "prod".to_owned(), condition));
+        provider
+    }
+
+    #[tokio::test]
+    async fn unknown_keys_have_the_keys_read_again_and_no_more_often_than_the_setting_says() {
+        // {"alg":"EdDSA","kid":"x"}
+        let jwt = Jwt::read("eyJhbGciOiJFZERTQSIsImtpZCI6IngifQ.e30.AAAA").unwrap();
+        let (url, reads) = counted_keys().await;
+        let often = kept(&url, Duration::ZERO);
+        while reads.load(Ordering::SeqCst) < 5 {
+            assert!(often.verify(&jwt, Algorithm::EdDSA).is_err());
+            tokio::task::yield_now().await;
+        }
+        let (url, reads) = counted_keys().await;
+        let seldom = kept(&url, Duration::from_secs(3600));
+        let elsewhere: Url = url.replace("/keys", "/").parse().unwrap();
+        for _ in 0..50 {
+            assert!(seldom.verify(&jwt, Algorithm::EdDSA).is_err());
+            // As long as reading the keys takes.
+            seldom.0.fetcher.get(&elsewhere).await.unwrap();
+        }
+        assert_eq!(reads.load(Ordering::SeqCst), 1);
     }
 
     #[tokio::test]

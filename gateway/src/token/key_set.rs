@@ -75,9 +75,8 @@ impl KeySet {
             let reason = "it is not the algorithm of the key that it names";
             return Err(NotVerified::Refused(TokenError::foreign("alg", reason).found(&jwt.algorithm)));
         }
-        let signature = jwt.signature_bytes().unwrap_or_default();
         let bytes = jwt.signed.as_bytes();
-        match candidates.iter().take(MAX_TRIED).any(|key| key.verify(algorithm, bytes, &signature)) {
+        match candidates.iter().take(MAX_TRIED).any(|key| key.verify(algorithm, bytes, &jwt.signature_bytes)) {
             true => Ok(()),
             false if is_by_id => {
                 let error = TokenError::foreign("signature", "it was not made with the key that the token names");

@@ -16,6 +16,8 @@ use crate::dispatch::outbox::EndReason;
 const MAX_AHEAD: usize = 32 * 1024;
 /// Frames whose memory is kept.
 const KEPT_CAPACITY: usize = 4;
+/// Of so many signs of life one is an event, by which every client of server-sent events keeps the cursor.
+const BEATS_PER_EVENT: u8 = 20;
 
 /// Frames in one format, and the feed that more come from.
 #[derive(Debug)]
@@ -25,6 +27,7 @@ pub struct WriteBuffer {
     pub(super) frames: VecDeque<Bytes>,
     bytes: usize,
     feed: Option<Box<EventFeed>>,
+    beats: u8,
 }
 
 /// The result of taking frames from the feed.
@@ -40,7 +43,7 @@ enum Fill {
 impl WriteBuffer {
     /// An empty buffer in this format.
     pub fn new(format: Format) -> Self {
-        Self { format, frames: VecDeque::new(), bytes: 0, feed: None }
+        Self { format, frames: VecDeque::new(), bytes: 0, feed: None, beats: 0 }
     }
 
     /// The number of bytes that are not sent yet.
@@ -109,7 +112,9 @@ impl WriteBuffer {
     pub fn poll_fill(&mut self, cx: &Context<'_>) -> Poll<Option<EndReason>> {
         match self.fill(cx) {
             Fill::Ended(end) => return Poll::Ready(end),
-            Fill::Empty if self.feed.as_ref().is_some_and(|feed| feed.is_cursor_due) => self.heartbeat(cx),
+            Fill::Empty if self.feed.as_ref().is_some_and(|feed| feed.is_cursor_due) => {
+                self.push_cursor(cx, Format::cursor);
+            }
             Fill::Empty | Fill::Enough => {}
         }
         Poll::Pending
@@ -117,12 +122,17 @@ impl WriteBuffer {
 
     /// Appends the client's cursor if the client gets cursors, else a ping.
     pub fn heartbeat(&mut self, cx: &Context<'_>) {
+        self.beats = (self.beats + 1) % BEATS_PER_EVENT;
+        self.push_cursor(cx, if self.beats == 0 { Format::cursor } else { Format::heartbeat });
+    }
+
+    fn push_cursor(&mut self, cx: &Context<'_>, frame: fn(Format, Cursor) -> Bytes) {
         // Read before the outbox is emptied, so that everything up to it is in the outbox by then.
         let dispatched = self.feed.as_ref().and_then(|feed| feed.dispatched());
         let is_empty = matches!(self.fill(cx), Fill::Empty);
         let cursor = self.feed.as_mut().and_then(|feed| feed.next_cursor(dispatched, is_empty));
         self.push(match cursor {
-            Some(cursor) => self.format.cursor(cursor),
+            Some(cursor) => frame(self.format, cursor),
             None => self.format.message(&Message::Ping),
         });
     }
@@ -190,14 +200,17 @@ mod tests {
         buffer.heartbeat(&cx);
         let sent = text(buffer.take());
         let last = sent.rsplit("id: ").next().unwrap().trim().parse::<Cursor>().unwrap();
-        assert!(last.offset < 100 && sent.matches("data:").count() == usize::try_from(last.offset).unwrap(), "{last}");
+        assert!(last.offset < 100 && sent.matches("data: ").count() == usize::try_from(last.offset).unwrap(), "{last}");
         let mut sent = 0;
         while sent < 100 - last.offset {
             assert!(buffer.poll_fill(&cx).is_pending());
-            sent += text(buffer.take()).matches("data:").count() as u64;
+            sent += text(buffer.take()).matches("data: ").count() as u64;
         }
         buffer.heartbeat(&cx);
         assert_eq!(text(buffer.take()), format!("id: {}\n\n", cursor(100)));
+        (0..40).for_each(|_| buffer.heartbeat(&cx));
+        let beats = text(buffer.take());
+        assert_eq!((beats.matches("id: ").count(), beats.matches("event: cursor\ndata:\n").count()), (40, 2));
     }
 
     #[test]

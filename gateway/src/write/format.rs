@@ -1,5 +1,6 @@
 //! The wire formats, and the bytes of each. A live event is encoded once for each format and shared by all connections.
 
+use axum::http::Version;
 use bytes::Bytes;
 use model::Cursor;
 use signalr::{Encoding, Message};
@@ -26,7 +27,7 @@ pub const LAST_CHUNK: Bytes = Bytes::from_static(b"0\r\n\r\n");
 pub enum Format {
     /// Plain server-sent events, in chunks of HTTP/1.1.
     PlainChunked,
-    /// The same to a client that speaks HTTP/1.0: the end of the connection ends it.
+    /// The same without chunks: over HTTP/2, or to a client that speaks HTTP/1.0, where the end of the connection ends it.
     Plain,
     /// The hub protocol in JSON as bare messages, for long polling.
     HubJson,
@@ -38,7 +39,7 @@ pub enum Format {
     HubMessagePackWebSocket,
     /// The hub protocol in JSON, each message a server-sent event, in chunks of HTTP/1.1.
     HubJsonStreamChunked,
-    /// The same over HTTP/1.0.
+    /// The same over HTTP/2 or HTTP/1.0.
     HubJsonStream,
 }
 
@@ -70,6 +71,16 @@ impl Format {
         }
     }
 
+    /// Plain server-sent events as this version of HTTP carries them: HTTP/2 has frames of its own.
+    pub fn plain(version: Version) -> Self {
+        if version == Version::HTTP_11 { Self::PlainChunked } else { Self::Plain }
+    }
+
+    /// The hub's server-sent events as this version of HTTP carries them.
+    pub fn hub_stream(version: Version) -> Self {
+        if version == Version::HTTP_11 { Self::HubJsonStreamChunked } else { Self::HubJsonStream }
+    }
+
     /// True if it is in chunks of HTTP/1.1, which end with [`LAST_CHUNK`].
     pub fn is_chunked(self) -> bool {
         matches!(self, Self::PlainChunked | Self::HubJsonStreamChunked)
@@ -93,6 +104,14 @@ impl Format {
         match self.encoding() {
             None => self.wrap(sse::cursor(cursor)),
             Some(encoding) => self.wrap(encoding.write_call(CURSOR, format!("\"{cursor}\"").as_bytes())),
+        }
+    }
+
+    /// The client's cursor as a sign of life.
+    pub fn heartbeat(self, cursor: Cursor) -> Bytes {
+        match self.encoding() {
+            None => self.wrap(sse::heartbeat(cursor)),
+            Some(_) => self.cursor(cursor),
         }
     }
 

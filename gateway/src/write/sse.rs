@@ -20,20 +20,28 @@ pub(crate) fn headers() -> [(HeaderName, &'static str); 3] {
     ]
 }
 
-/// An event: `id:` its cursor, `event:` its type, `data:` the CloudEvent. A type that is a name of the stream's own gets
+/// An event: `event:` its type, `data:` the CloudEvent, `id:` its cursor. A type that is a name of the stream's own gets
 /// `event.` before it, so that no publisher's `gap` is taken for one of ours; in the CloudEvent it is as it was published.
+///
+/// The cursor comes last: some clients take it as soon as its line is there, and would pass over an event that is cut off.
 pub fn event(event: &OutgoingEvent) -> Vec<u8> {
     // JSON has no line end of its own, and a type with one is refused where events are read.
     let mut frame = Vec::with_capacity(event.json.len() + 80);
     let prefix = if OWN_NAMES.contains(&&*event.event_type) { NAME_PREFIX } else { "" };
-    frame.extend_from_slice(format!("id: {}\nevent: {prefix}{}\ndata: ", event.cursor, event.event_type).as_bytes());
+    frame.extend_from_slice(format!("event: {prefix}{}\ndata: ", event.event_type).as_bytes());
     frame.extend_from_slice(&event.json);
-    frame.extend_from_slice(b"\n\n");
+    frame.extend_from_slice(format!("\nid: {}\n\n", event.cursor).as_bytes());
     frame
 }
 
-/// The client's cursor without an event: the client can resume there, though nothing has come yet.
+/// The client's cursor, so that it can resume there though nothing has come yet. The empty `data:` makes an event of it, of
+/// which nobody needs to hear: many clients keep no cursor of a frame without data.
 pub fn cursor(cursor: Cursor) -> Vec<u8> {
+    format!("event: cursor\ndata:\nid: {cursor}\n\n").into()
+}
+
+/// The client's cursor as a sign of life, which is no event.
+pub fn heartbeat(cursor: Cursor) -> Vec<u8> {
     format!("id: {cursor}\n\n").into()
 }
 

@@ -4,7 +4,7 @@
 //! flushes. The connection's own task wakes only when the socket takes no more, or when the connection must end.
 
 use std::{
-    io::{self, IoSlice},
+    io,
     ops::Deref,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -14,24 +14,22 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::{FutureExt, task::AtomicWaker};
+use futures_util::task::AtomicWaker;
 use model::Cursor;
-use tokio::{io::Interest, net::TcpStream};
+use tokio::time::Instant;
 
 use super::{
     buffer::WriteBuffer,
     feed::EventFeed,
     format::Format,
     queue::{QueuedWriter, WriteQueue},
+    socket::Socket,
 };
 use crate::dispatch::outbox::EndReason;
 
-/// The number of frames in one write.
-const MAX_SLICES: usize = 64;
-
 /// A connection's socket, and the bytes on their way to it.
 pub struct ConnectionWriter {
-    pub(crate) socket: TcpStream,
+    pub(crate) socket: Socket,
     state: Mutex<State>,
     is_queued: AtomicBool,
     queue: WriteQueue,
@@ -41,8 +39,8 @@ pub struct ConnectionWriter {
 
 struct State {
     buffer: WriteBuffer,
-    /// The socket takes no more now; the owner waits until it does.
-    is_blocked: bool,
+    /// Since then the socket takes no more; the owner waits until it does.
+    blocked_since: Option<Instant>,
     closed: Option<Closed>,
 }
 
@@ -79,8 +77,8 @@ pub enum Closed {
 
 impl ConnectionWriter {
     /// A writer to a socket, in this format.
-    pub fn open(socket: TcpStream, format: Format, queue: &WriteQueue) -> OwnedWriter {
-        let state = State { buffer: WriteBuffer::new(format), is_blocked: false, closed: None };
+    pub fn open(socket: Socket, format: Format, queue: &WriteQueue) -> OwnedWriter {
+        let state = State { buffer: WriteBuffer::new(format), blocked_since: None, closed: None };
         OwnedWriter(Arc::new(Self {
             socket,
             state: Mutex::new(state),
@@ -132,7 +130,7 @@ impl ConnectionWriter {
     /// Writes the client's cursor or a ping, unless the socket is blocked: heartbeats would only pile up.
     pub fn heartbeat(self: &Arc<Self>) {
         let mut state = self.state();
-        if state.is_blocked {
+        if state.blocked_since.is_some() {
             return;
         }
         let waker = Waker::from(self.clone());
@@ -147,50 +145,58 @@ impl ConnectionWriter {
 
     /// True if nothing can be written any more, or the client has closed its side, whatever is still to be read.
     pub fn is_gone(&self) -> bool {
-        let readiness = self.socket.ready(Interest::READABLE).now_or_never();
-        self.state().closed == Some(Closed::Broken)
-            || readiness.is_some_and(|ready| ready.is_err() || ready.is_ok_and(|ready| ready.is_read_closed()))
+        self.state().closed == Some(Closed::Broken) || self.socket.is_read_closed()
     }
 
     /// Waits until nothing more can be written, and meanwhile writes when a blocked socket takes more. Only for the
     /// connection's own task.
     pub async fn closed(self: &Arc<Self>) -> Closed {
         loop {
-            let is_blocked = std::future::poll_fn(|cx| {
+            let blocked = std::future::poll_fn(|cx| {
                 self.owner.register(cx.waker());
                 let state = self.state();
-                match state.closed {
-                    Some(closed) => Poll::Ready(Err(closed)),
-                    None if state.is_blocked => Poll::Ready(Ok(())),
-                    None => Poll::Pending,
+                match (state.closed, state.blocked_since) {
+                    (Some(closed), _) => Poll::Ready(Err(closed)),
+                    (None, Some(since)) => Poll::Ready(Ok(since)),
+                    (None, None) => Poll::Pending,
                 }
             });
-            if let Err(closed) = is_blocked.await {
-                return closed;
+            match blocked.await {
+                Ok(since) => self.writable(since).await,
+                Err(closed) => return closed,
             }
-            self.writable().await;
         }
     }
 
-    /// Waits until everything is written, or cannot be.
+    /// Waits until everything is written, or cannot be. Only for the connection's own task.
     pub async fn flushed(self: &Arc<Self>) {
-        while self.unsent() > 0 && self.state().closed != Some(Closed::Broken) {
-            self.writable().await;
+        while let Some(since) = self.blocked_since() {
+            self.writable(since).await;
         }
     }
 
-    async fn writable(self: &Arc<Self>) {
-        let ready = self.socket.writable().await;
+    fn blocked_since(&self) -> Option<Instant> {
+        let state = self.state();
+        state.blocked_since.filter(|_| state.closed != Some(Closed::Broken))
+    }
+
+    async fn writable(self: &Arc<Self>, since: Instant) {
+        let ready = self.socket.writable(since).await;
         let mut state = self.state();
-        state.is_blocked = false;
         match ready {
-            Ok(()) => self.write(&mut state),
+            Ok(()) => self.write_on(&mut state),
             Err(_) => state.closed = Some(Closed::Broken),
         }
     }
 
     fn write(self: &Arc<Self>, state: &mut State) {
-        if state.is_blocked || state.closed == Some(Closed::Broken) {
+        if state.blocked_since.is_none() {
+            self.write_on(state);
+        }
+    }
+
+    fn write_on(self: &Arc<Self>, state: &mut State) {
+        if state.closed == Some(Closed::Broken) {
             return;
         }
         let waker = Waker::from(self.clone());
@@ -201,13 +207,21 @@ impl ConnectionWriter {
                 state.closed = Some(Closed::Ended(end.unwrap_or(EndReason::Draining)));
                 self.owner.wake();
             }
-            if state.buffer.unsent() == 0 {
-                return;
-            }
-            match self.write_once(&state.buffer) {
-                Ok(written) => state.buffer.advance(written),
+            let is_all = state.buffer.unsent() == 0;
+            let written = match is_all {
+                true => self.socket.try_flush().map(|()| 0),
+                false => self.socket.try_write(&state.buffer.frames),
+            };
+            match written {
+                Ok(written) => {
+                    state.blocked_since = None;
+                    if is_all {
+                        return;
+                    }
+                    state.buffer.advance(written);
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    state.is_blocked = true;
+                    state.blocked_since.get_or_insert_with(Instant::now);
                     return self.owner.wake();
                 }
                 Err(_) => {
@@ -216,23 +230,6 @@ impl ConnectionWriter {
                 }
             }
         }
-    }
-
-    fn write_once(&self, buffer: &WriteBuffer) -> io::Result<usize> {
-        let mut frames = buffer.frames.iter();
-        let (Some(first), second) = (frames.next(), frames.next()) else {
-            return Ok(0);
-        };
-        let Some(second) = second else {
-            return self.socket.try_write(first);
-        };
-        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-        let mut count = 0;
-        for (slice, frame) in slices.iter_mut().zip([first, second].into_iter().chain(frames)) {
-            *slice = IoSlice::new(frame);
-            count += 1;
-        }
-        self.socket.try_write_vectored(&slices[..count])
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -107,7 +107,7 @@ async fn waits(bench: &Bench, strangers: usize) -> Vec<Duration> {
         bench.backplane.jobs.submit(&first).await.unwrap();
         while next_in_state(&mut reader, TaskState::Running).await != first.task {}
         waits.push(began.elapsed());
-        tokio::time::sleep(TAKES * 3).await;
+        while next_in_state(&mut reader, TaskState::Succeeded).await != first.task {}
     }
     waits.sort_unstable();
     waits

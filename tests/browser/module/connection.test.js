@@ -29,7 +29,7 @@ test('one that has received nothing yet comes back from the cursor of the heartb
   await inState(page, 'live');
   gateway.endStreams();
   gateway.send(toast('said while it was away'));
-  assert.deepEqual(await events(1), [JSON.parse(gateway.log[0].text.split('data: ')[1]).id]);
+  assert.deepEqual(await events(1), [JSON.parse(/^data: (.*)$/m.exec(gateway.log[0].text)[1]).id]);
   assert.equal(gateway.streamRequests[0]['last-event-id'], undefined);
   assert.equal(gateway.streamRequests[1]['last-event-id'], 'c0');
 });
@@ -43,6 +43,36 @@ test('the token travels in the header and never in a URL', async () => {
   await page.evaluate(() => connection.api.listTasks());
   assert.equal(gateway.streamRequests[0].authorization, `Bearer ${secret}`);
   assert.ok(urls.length > 0 && urls.every((url) => !url.includes(secret)));
+});
+
+/** Listens with a token that ends in two seconds, and then with others that do not. */
+async function listenForTwoSeconds(more = {}) {
+  await page.evaluate(async ([first, more]) => {
+    const { connect } = await import('/client/bellwire.js');
+    const tokens = [first];
+    window.connection = connect({ url: location.origin, token: () => tokens.shift() ?? more });
+    window.states = [];
+    connection.addEventListener('state', ({ detail }) => states.push(detail.state));
+  }, [token({ exp: Math.floor(Date.now() / 1000) + 2 }), token(more)]);
+  await inState(page, 'live');
+}
+
+test('an open stream is given a fresh token before its own ends, and goes on', async () => {
+  await listenForTwoSeconds({ jti: 'later' });
+  const [refresh] = await until(() => gateway.refreshes, (all) => all.length > 0);
+  assert.deepEqual(refresh, { method: 'POST', id: 'stream 1', authorization: `Bearer ${token({ jti: 'later' })}` });
+  assert.equal(gateway.streamRequests.length, 1);
+  assert.deepEqual(await page.evaluate(() => states), ['connecting', 'live']);
+});
+
+test('a fresh token that the gateway does not take for a stream is used when the stream has ended', async () => {
+  gateway.refuses = true;
+  await listenForTwoSeconds({ jti: 'later' });
+  await until(() => gateway.refreshes, (all) => all.length > 0);
+  gateway.endStreams('retry: 1\n\n');
+  await streamsRequested(2);
+  assert.equal(gateway.streamRequests[1].authorization, `Bearer ${token({ jti: 'later' })}`);
+  assert.equal(gateway.refreshes.length, 1);
 });
 
 test('an event that comes twice is told once', async () => {

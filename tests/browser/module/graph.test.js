@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 
 import { layoutGraph } from '../../../client/tasks/graph-layout.js';
-import { countDone, readSteps } from '../../../client/tasks/steps.js';
+import { countSteps, readSteps } from '../../../client/tasks/steps.js';
 import { inState, launch, listen, pageErrors, until } from '../browser.js';
 import { FakeGateway, taskEvent, token } from '../fake-gateway.js';
 
@@ -76,7 +76,7 @@ test('in a run that has ended nothing runs any more', () => {
   const steps = ['waiting', 'running', 'asked', 'succeeded', 'failed', 'skipped', 'compensated'].map((state) => ({ id: state, state }));
   const states = readSteps({ steps, state: 'cancelled' }).map(({ state }) => state);
   assert.deepEqual(states, ['cancelled', 'cancelled', 'cancelled', 'succeeded', 'failed', 'skipped', 'compensated']);
-  assert.equal(countDone(readSteps({ steps, state: 'running' })), 4);
+  assert.deepEqual(countSteps(readSteps({ steps, state: 'running' })), { done: 1, skipped: 1, of: 7 });
 });
 
 let browser, context, page, gateway, errors;
@@ -109,7 +109,7 @@ async function open() {
 let sequence = 0;
 const run = (steps, more = {}) => ({ id: 'run', kind: 'workflows', title: 'Load and report', state: 'running', progress: 0.5, attempt: 1, sequence: ++sequence, steps, ...more });
 const step = (id, state, more = {}) => ({ id, title: `Step ${id}`, kind: 'imports', needs: [], state, progress: 0, ...more });
-const toggle = () => page.getByRole('button', { name: /of \d+ steps?$/ });
+const toggle = () => page.getByRole('button', { name: /of \d+ steps?(, \d+ skipped)?$/ });
 const card = (id) => page.locator('.step-slot', { has: page.getByText(`Step ${id}`, { exact: true }) });
 const words = async (id) => (await card(id).locator('.step').innerText()).replace(/\s+/g, ' ').trim();
 
@@ -174,4 +174,51 @@ test('a wide graph is moved within its own box on a phone, and a task without st
   assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 320);
   const box = page.locator('.graph:not([hidden])');
   assert.ok(await box.evaluate((element) => element.scrollWidth > element.clientWidth && element.tabIndex === 0));
+});
+
+test('a run that failed at its first step has done none of them', async () => {
+  gateway.tasks = [run([step('a', 'failed'), step('b', 'cancelled'), step('c', 'cancelled'), step('d', 'skipped')], { state: 'failed', error: { reason: 'input', message: 'Step a: it is sour' } })];
+  await open();
+  assert.equal(await toggle().innerText(), '0 of 4 steps, 1 skipped');
+});
+
+test('a run that waits for people says for whom and until when', async () => {
+  const until = new Date(Date.now() + 86_400_000).toISOString();
+  const asks = { audience: 'user:bob group:finance', until, needed: 2, approved_by: ['bob'] };
+  gateway.tasks = [run([step('a', 'asked', { kind: 'approval', asks })])];
+  await open();
+  const said = await page.locator('.task .result').innerText();
+  assert.match(said, /^Waits for bob, the group finance until .*\d{2}.*\n1 of 2 have approved: bob$/);
+  await toggle().click();
+  assert.ok((await words('a')).includes('Waits for bob, the group finance until'));
+});
+
+test('a run that somebody has rejected is no fault', async () => {
+  const rejected = step('a', 'failed', { kind: 'approval', rejected: true, note: 'rejected by bob: too few' });
+  gateway.tasks = [run([rejected], { state: 'failed', error: { reason: 'declined', message: 'Step a: rejected by bob: too few' } })];
+  await open();
+  assert.equal(await page.locator('.task .state').innerText(), 'Rejected');
+  assert.equal(await page.locator('.task').getAttribute('data-state'), 'rejected');
+  await toggle().click();
+  assert.equal(await words('a'), 'Step a Rejected rejected by bob: too few');
+  const colours = await page.locator('.task').evaluate((row) => {
+    const colour = (state) => ((row.dataset.state = state), getComputedStyle(row.querySelector('.state')).color);
+    return [colour('rejected'), colour('failed')];
+  });
+  assert.notEqual(colours[0], colours[1]);
+});
+
+test('the files of a run are offered each and all at once, by keyboard', async () => {
+  const id = '01JD0000000000000000000001';
+  const zip = `/api/tasks/${id}/files.zip`;
+  gateway.runFiles[`/api/tasks/${id}/files`] = { zip, files: ['a.html', 'a (2).html'].map((name, n) => ({ name, step: 'Report', href: `/api/files/01F${n}/a.html` })) };
+  gateway.tasks = [run([step('a', 'succeeded')], { id, state: 'succeeded', result: { file_count: 2, files_href: zip } })];
+  await open();
+  await page.getByRole('button', { name: '2 files' }).focus();
+  await page.keyboard.press('Enter');
+  await page.getByRole('button', { name: 'Download: a (2).html' }).waitFor();
+  const all = page.getByRole('button', { name: 'Download: Download all (ZIP)' });
+  const [download] = await Promise.all([page.waitForEvent('download'), all.press('Enter')]);
+  assert.equal(download.suggestedFilename(), 'files.zip');
+  assert.ok(gateway.requests.includes(`GET ${zip}`));
 });

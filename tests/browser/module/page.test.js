@@ -95,11 +95,28 @@ test('a dropped file gets a table’s name, is uploaded and imported, and the li
   await page.getByText('Drop a table here').waitFor();
 });
 
+test('a file is looked at first, one says how it is written, and it is uploaded once', async () => {
+  await open();
+  await drop(page, 'a.csv', 'a;b\n1;1,5\n');
+  await page.getByText('How the file is written').click();
+  await page.getByLabel('Encoding').selectOption('cp850');
+  await page.getByLabel('Before fractions').selectOption(',');
+  await page.getByRole('button', { name: 'Preview' }).click();
+  await until(() => gateway.tasks[0]);
+  const { preview, ...said } = gateway.tasks[0].input;
+  assert.equal(preview, true);
+  assert.deepEqual([said.encoding, said.decimal, said.dates], ['cp850', ',', undefined]);
+  await page.getByRole('button', { name: 'Import', exact: true }).click();
+  await until(() => gateway.tasks.find(({ input }) => !input.preview));
+  assert.deepEqual(gateway.tasks.find(({ input }) => !input.preview).input, said);
+  assert.equal(gateway.requests.filter((request) => request.startsWith('PUT')).length, 1);
+});
+
 test('a file is chosen and imported by keyboard alone', async () => {
   await open();
   await page.setInputFiles('#file', { name: 'x.tsv', mimeType: 'text/plain', buffer: Buffer.from('a\tb\n') });
-  await page.keyboard.press('Shift+Tab');
-  await page.keyboard.press('Shift+Tab');
+  // Back over what else the form has, from its button.
+  while ((await page.evaluate(() => document.activeElement?.id)) !== 'table') await page.keyboard.press('Shift+Tab');
   await page.keyboard.type('1 no name');
   await page.keyboard.press('Enter');
   assert.equal(gateway.requests.some((request) => request.startsWith('PUT')), false);

@@ -133,6 +133,17 @@ test('a failed task says why, as text, and a refused cancelling too', async () =
   await until(() => page.locator('bellwire-tasks .trouble').innerText(), (text) => text.includes('the broker is away'));
 });
 
+test('what a file says about itself is saved beside it', async () => {
+  const href = '/api/files/01F/sales_year-2015.csv';
+  gateway.tasks = [task('a', 'succeeded', { kind: 'reports', title: 'Sales', result: { rows: 1, href, about: `${href}.about.json`, summary: 'CSV · Year: 2015' } })];
+  await open();
+  await until(() => page.locator('bellwire-tasks .result').innerText(), (text) => text === '1 row · CSV · Year: 2015');
+  for (const [label, name] of [['Download', 'sales_year-2015.csv'], ['About', 'sales_year-2015.csv.about.json']]) {
+    const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: `${label}: Sales` }).click()]);
+    assert.equal(download.suggestedFilename(), name);
+  }
+});
+
 test('rejected rows are told with the first reason, and saved with the token in the header', async () => {
   const rejected = { rows: 12, href: '/api/files/01F/rejected.csv', first: [{ line: 5, reason: '9 fields, the header has 8' }] };
   gateway.tasks = [task('a', 'succeeded', { result: { rows: 1, columns: ['x'], rejected, href: 'javascript:alert(1)' } })];
@@ -183,6 +194,24 @@ test('a task whose worker was lost says so until it runs again', async () => {
 test('what a report and an import by definition came to is told in a few words', () => {
   const [expires, until] = ['2026-11-29T12:00:00Z', new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' }).format(Date.UTC(2026, 10, 29, 12))];
   assert.equal(resultSummary({ rows: 51, bytes: 9000, seconds: 3, report: 'x', expires }), `51 rows · 3 s · kept until ${until}`);
+  const summary = 'XLSX · Year: 2015';
+  assert.equal(resultSummary({ rows: 51, seconds: 3, format: 'xlsx', summary, parameters: { year: 2015 }, expires }), `51 rows · ${summary} · 3 s · kept until ${until}`);
   assert.equal(resultSummary({ rows: 1, ignored: ['a', 'b'] }), '1 row · 2 columns left out');
   assert.equal(resultSummary({ rows: 'x', columns: {}, seconds: null, ignored: 7, expires: 'soon', rejected: 3, steps: {} }), '');
+});
+
+test('a guessed encoding, what was found out of a file, and a preview are told', () => {
+  const notes = ['column price: a comma stands before fractions'];
+  assert.equal(resultSummary({ rows: 1, encoding: 'windows-1252', certainty: 'guess', notes }), `1 row · read as windows-1252, a guess\n${notes[0]}`);
+  assert.equal(resultSummary({ rows: 1, encoding: 'utf-8', certainty: 'certain', notes: 3 }), '1 row');
+  const preview = {
+    table: 't', encoding: 'utf-8', certainty: 'certain', notes,
+    columns: [{ name: 'day', type: 'date' }, { name: 'price', type: 'number' }],
+    first_rows: [['2026-12-31', '1.5'], [null, '2']],
+    first_rejected: [{ line: 4, reason: 'it has text after a closing quote' }],
+  };
+  assert.equal(
+    resultSummary(preview),
+    `Nothing is imported yet\nday date | price number\n2026-12-31 | 1.5\n | 2\nline 4: it has text after a closing quote\n${notes[0]}`,
+  );
 });

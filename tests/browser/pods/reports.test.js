@@ -50,7 +50,7 @@ test('a report is asked for by its form on one pod; the toast’s download on th
   const pages = [await signIn(context, pods[0], ada), await signIn(context, pods[1], ada)];
   const errors = pages.map(pageErrors);
   const download = await report(pages[0], pages[1], { least: 50, format: 'xlsx' });
-  assert.match(download.suggestedFilename(), /\.xlsx$/);
+  assert.equal(download.suggestedFilename(), 'airports-by-state_minimum-50.xlsx');
   const bytes = await readFile(await download.path());
   const [header, ...rows] = await readSheet(bytes);
   assert.deepEqual(header, ['State', 'Airports', 'Cities']);
@@ -59,6 +59,7 @@ test('a report is asked for by its form on one pod; the toast’s download on th
   assert.ok(Object.keys(unzipSync(bytes)).some((name) => /^xl\/charts\/chart\d+\.xml$/.test(name)));
   for (const page of pages) {
     await row(page, 'Airports by state').getByText('Done').waitFor();
+    await row(page, 'Airports by state').getByText('XLSX · At least so many airports: 50').waitFor();
     assert.match((await toastsOf(page))[0], /Airports by state/);
   }
   assert.deepEqual(errors, [[], []]);

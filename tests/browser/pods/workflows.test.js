@@ -109,9 +109,9 @@ test('a rejection in the list, with its comment, ends the run, and its graph say
   await question.locator('.comment').fill('<b>too few</b>');
   await question.getByRole('button', { name: /^Reject/ }).click();
   await until(() => question.count(), (count) => count === 0);
-  await row(mine, TITLE).locator('.state', { hasText: /^Failed$/ }).waitFor();
+  await row(mine, TITLE).locator('.state', { hasText: /^Rejected$/ }).waitFor();
   await openGraph(mine, 6);
-  await inState(mine, 'A reviewer approves', 'failed');
+  await inState(mine, 'A reviewer approves', 'rejected');
   const words = await step(mine, 'A reviewer approves').innerText();
   assert.ok(words.includes(bob) && words.includes('<b>too few</b>'), words);
   assert.notEqual(await step(mine, 'Write the workbook').getAttribute('data-state'), 'succeeded');

@@ -18,19 +18,18 @@ const makers = {
   eventsource: ({ EventSource }, token) => async (url) => new EventSource(url, {
     fetch: async (input, init) => fetch(input, { ...init, headers: { ...init.headers, authorization: `Bearer ${await token()}` } }),
   }),
-  'event-source-polyfill': ({ EventSourcePolyfill }, token) => async (url) => new EventSourcePolyfill(url, {
-    headers: { authorization: `Bearer ${await token()}` },
-    lastEventIdQueryParameterName: 'after',
-  }),
+  'event-source-polyfill': ({ EventSourcePolyfill }, token) => async (url) =>
+    new EventSourcePolyfill(url, { headers: { authorization: `Bearer ${await token()}` } }),
   // It can set no header.
   EventSource: ({ EventSource }, token) => async (url) => new EventSource(`${url}&access_token=${await token()}`),
 };
 
-async function byEventSource(make, { events, token, after, tell }) {
-  let cursor = after ?? (await firstCursor(events, await token()));
+async function byEventSource(make, { events, after, tell }) {
+  let cursor = after ?? 'now';
   let source, again;
   const start = async () => {
     source = await make(`${events}?after=${cursor}`);
+    let knowsPlace = false;
     for (const type of TYPES) {
       source.addEventListener(type, ({ data, lastEventId }) => {
         tell('event', JSON.parse(data));
@@ -38,7 +37,13 @@ async function byEventSource(make, { events, token, after, tell }) {
       });
     }
     source.addEventListener('gap', ({ data }) => tell('gap', JSON.parse(data).reason));
-    source.onopen = () => tell('state', { state: 'connected' });
+    // It is the stream's first event: from here on nothing can be missed.
+    source.addEventListener('cursor', ({ lastEventId }) => {
+      cursor = lastEventId;
+      if (!knowsPlace) tell('state', { state: 'connected' });
+      knowsPlace = true;
+    });
+    source.onopen = () => (knowsPlace = false);
     source.onerror = () => {
       tell('state', { state: 'away' });
       // It comes back by itself, but not after an answer that is no stream: 401, or a load balancer's 503.
@@ -54,46 +59,25 @@ async function byEventSource(make, { events, token, after, tell }) {
   };
 }
 
-/** A stream begins with its cursor, as an `id:` without data. EventSources keep an id only with the data of an event. */
-async function firstCursor(events, token) {
-  const stop = new AbortController();
-  const answer = await fetch(events, { headers: { authorization: `Bearer ${token}` }, signal: stop.signal });
-  let begun = '';
-  for (const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader(); ;) {
-    const { value, done } = await reader.read();
-    if (done) throw new Error(`${answer.status} ${begun}`);
-    begun += value;
-    const [, cursor] = /^id: (\w+)\n/m.exec(begun) ?? [];
-    if (!cursor) continue;
-    stop.abort();
-    return cursor;
-  }
-}
-
 function byFetch({ fetchEventSource }, { events, token, after, tell }) {
-  let cursor = after ?? 'now';
   let knowsPlace = false;
   const stop = new AbortController();
   fetchEventSource(events, {
     signal: stop.signal,
-    openWhenHidden: true,
-    // Its headers are those of its beginning, and its last id may be that of an event that was cut in the middle.
-    fetch: async (url, init) => {
-      const headers = { accept: 'text/event-stream', authorization: `Bearer ${await token()}` };
-      return fetch(`${url}?after=${cursor}`, { ...init, headers });
-    },
+    headers: after ? { 'last-event-id': after } : {},
+    // Its headers are those of its beginning, but for the last id.
+    fetch: async (url, init) => fetch(url, { ...init, headers: { ...init.headers, authorization: `Bearer ${await token()}` } }),
     onopen: async ({ ok, status }) => {
       if (!ok) throw new Error(`the gateway answered ${status}`);
       knowsPlace = false;
     },
-    onmessage: ({ id, event, data }) => {
+    onmessage: ({ event, data }) => {
       if (event === 'gap') tell('gap', JSON.parse(data).reason);
       else if (data) tell('event', JSON.parse(data));
-      if (!id) return;
-      cursor = id;
-      // Not before: cut off now, it would come back to "now" and miss what was said meanwhile.
-      if (!knowsPlace) tell('state', { state: 'connected' });
-      knowsPlace = true;
+      else if (event === 'cursor' && !knowsPlace) {
+        knowsPlace = true;
+        tell('state', { state: 'connected' });
+      }
     },
     // It ends for good with the stream, unless this throws.
     onclose: () => {

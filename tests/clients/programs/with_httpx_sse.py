@@ -28,12 +28,11 @@ def live(asked):
                             pipe.tell("gap", json.loads(event.data)["reason"])
                         elif event.data:
                             pipe.tell("event", json.loads(event.data))
-                        # A frame without data has one too: the first, and each heartbeat.
-                        cursor = event.id or cursor
-                        if event.id and not knows_place:
-                            # Not before: cut off now, it would come back to "now" and miss what was said meanwhile.
+                        elif event.event == "cursor" and not knows_place:
+                            # The first that comes: from here on nothing can be missed.
                             pipe.tell("state", {"state": "connected"})
                             knows_place = True
+                        cursor = event.id or cursor
                         pause = pause if event.retry is None else event.retry / 1000
                 pipe.tell("state", {"state": "away", "reason": "the stream has ended"})
             except (httpx.HTTPError, OSError) as error:

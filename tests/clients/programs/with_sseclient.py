@@ -1,11 +1,7 @@
-"""What somebody writes against sseclient-py, with requests. A loop around it comes back after the last cursor.
-
-It passes over frames without data, so the cursor that a stream begins with is read from the bytes before it gets them.
-"""
+"""What somebody writes against sseclient-py, with requests. A loop around it comes back after the last cursor."""
 
 import json
 import os
-import re
 import threading
 import time
 
@@ -36,31 +32,17 @@ class Program:
         # Longer than the pause between two heartbeats, which is 15 s.
         with requests.get(self.asked["events"], headers=headers, stream=True, timeout=(10, 40)) as response:
             response.raise_for_status()
-            chunks = response.iter_content(chunk_size=None)
-            begun = self.begin(chunks)
-            pipe.tell("state", {"state": "connected"})
-            for event in SSEClient(self.all(begun, chunks)).events():
+            knows_place = False
+            for event in SSEClient(response.iter_content(chunk_size=None)).events():
                 if event.event == "gap":
                     pipe.tell("gap", json.loads(event.data)["reason"])
-                else:
+                elif event.data:
                     pipe.tell("event", json.loads(event.data))
+                elif event.event == "cursor" and not knows_place:
+                    # The first that comes: from here on nothing can be missed.
+                    pipe.tell("state", {"state": "connected"})
+                    knows_place = True
                 self.cursor = event.id or self.cursor
-
-    def begin(self, chunks):
-        """Reads to the end of the frame with the first cursor."""
-        begun = b""
-        for chunk in chunks:
-            begun += chunk
-            found = re.search(rb"^id: (\w+)\n\n", begun, re.MULTILINE)
-            if found:
-                self.cursor = found.group(1).decode()
-                return begun[found.end() :]
-        return b""
-
-    @staticmethod
-    def all(begun, chunks):
-        yield begun
-        yield from chunks
 
 
 if __name__ == "__main__":

@@ -64,9 +64,9 @@ impl Watch {
 
 /// The same backplane, whose ends and settlements are watched.
 pub(crate) fn watched(backplane: Backplane, watch: &Watch) -> Backplane {
-    let Backplane { log, jobs, control } = backplane;
+    let Backplane { log, jobs, .. } = backplane.clone();
     let log = Arc::new(WatchedLog { inner: log, watch: watch.clone() });
-    Backplane { log, jobs: Arc::new(WatchedJobs { inner: jobs, watch: watch.clone() }), control }
+    Backplane { log, jobs: Arc::new(WatchedJobs { inner: jobs, watch: watch.clone() }), ..backplane }
 }
 
 struct WatchedLog {

@@ -3,7 +3,7 @@
 use backplane::Destination;
 use model::{
     Audience, Event, Job, Kind, Task, TaskId, TaskState, Toast,
-    approval::{Answer, Decision, Question},
+    approval::{Answer, Decision, Details, Question, Telling},
     toast::Level,
 };
 use scenarios::{
@@ -44,9 +44,14 @@ impl<'a> Workflow<'a> {
 
     async fn ask(&self, step: &str, audience: &str) {
         let (title, question) = ("Airports by state".to_owned(), "Publish it?".to_owned());
-        let question = Question { task: self.run, step: step.to_owned(), title, question, owner: "ada".to_owned() };
-        let toast = Toast::new(Level::Info, "Publish it?");
-        self.say(&question.event(audience.parse().unwrap(), Some(toast), 0)).await;
+        let (step, owner, details) = (step.to_owned(), "ada".to_owned(), Details::default());
+        let question = Question { task: self.run, step, title, question, owner, details };
+        self.put(&question, audience).await;
+    }
+
+    async fn put(&self, question: &Question, audience: &str) {
+        let toast = Some(Toast::new(Level::Info, "Publish it?"));
+        self.say(&question.event(audience.parse().unwrap(), Telling { toast, ..Telling::default() })).await;
     }
 
     async fn end(&self) {

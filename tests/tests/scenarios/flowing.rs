@@ -88,19 +88,24 @@ input = { name = "last" }
 
 /// A function that notes what it does, and waits where it is told to.
 #[derive(Clone, Default)]
-struct Quick(Arc<Mutex<Noted>>);
+pub(crate) struct Quick(Arc<Mutex<Noted>>);
 
 #[derive(Default)]
 struct Noted {
     effects: HashMap<TaskId, String>,
+    inputs: Vec<Value>,
     may_go: CancellationToken,
 }
 
 impl Quick {
-    fn effects(&self) -> Vec<String> {
+    pub(crate) fn effects(&self) -> Vec<String> {
         let mut effects: Vec<_> = self.0.lock().unwrap().effects.values().cloned().collect();
         effects.sort();
         effects
+    }
+
+    pub(crate) fn input_of(&self, name: &str) -> Value {
+        self.0.lock().unwrap().inputs.iter().find(|input| input["name"] == name).cloned().unwrap_or_default()
     }
 
     fn let_go(&self) {
@@ -126,13 +131,15 @@ impl Function for Quick {
             }
         }
         let name = input["name"].as_str().unwrap_or_default().to_owned();
-        self.0.lock().unwrap().effects.insert(context.task, name);
+        let mut noted = self.0.lock().unwrap();
+        noted.effects.insert(context.task, name);
+        noted.inputs.push(input.clone());
         Ok(Completion { output: input, toast: Toast::new(Level::Success, "done") })
     }
 }
 
 /// A database of a test's own: PostgreSQL where there is a broker, SQLite where all is in one process.
-struct Tables {
+pub(crate) struct Tables {
     folder: TempDir,
     schema: Option<String>,
 }
@@ -142,10 +149,10 @@ fn administrator() -> String {
 }
 
 impl Tables {
-    async fn beside(cluster: &Cluster) -> Self {
+    pub(crate) async fn beside(cluster: &Cluster) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("definitions")).unwrap();
-        for (name, toml) in FLOWS {
+        for (name, toml) in FLOWS.into_iter().chain(crate::four_eyes::FLOWS) {
             std::fs::write(folder.path().join("definitions").join(format!("{name}.toml")), toml).unwrap();
         }
         let TestBackplane::RabbitMq { .. } = cluster.test_backplane else {
@@ -168,7 +175,7 @@ impl Tables {
     }
 
     /// A worker that begins runs and brings them forward.
-    async fn engine(&self, cluster: &Cluster) -> Engine {
+    pub(crate) async fn engine(&self, cluster: &Cluster) -> Engine {
         let url = if self.schema.is_some() { self.url(&administrator()) } else { self.url("") };
         self.engine_at(cluster, &url).await
     }
@@ -192,16 +199,16 @@ impl Tables {
     }
 }
 
-struct Engine(JoinHandle<Result<(), runtime::HostError>>);
+pub(crate) struct Engine(pub(crate) JoinHandle<Result<(), runtime::HostError>>);
 
 impl Engine {
-    async fn kill(self) {
+    pub(crate) async fn kill(self) {
         self.0.abort();
         self.0.await.ok();
     }
 }
 
-async fn start(pod: &Pod, token: &str, workflow: &str, input: Value) -> String {
+pub(crate) async fn start(pod: &Pod, token: &str, workflow: &str, input: Value) -> String {
     let input = json!({ "workflow": workflow, "input": input });
     let body = json!({ "kind": "workflows", "title": "A run", "input": input }).to_string();
     until("the run is taken", async || {
@@ -211,7 +218,7 @@ async fn start(pod: &Pod, token: &str, workflow: &str, input: Value) -> String {
     .await
 }
 
-async fn in_state(pod: &Pod, token: &str, id: &str, state: &str) -> Value {
+pub(crate) async fn in_state(pod: &Pod, token: &str, id: &str, state: &str) -> Value {
     until(&format!("the run is {state}"), async || {
         let (_, task) = answer(pod.request("GET", &format!("/api/tasks/{id}"), token)).await;
         (task["state"] == state).then_some(task)
@@ -219,7 +226,7 @@ async fn in_state(pod: &Pod, token: &str, id: &str, state: &str) -> Value {
     .await
 }
 
-async fn step_in(pod: &Pod, token: &str, id: &str, step: &str, state: &str) {
+pub(crate) async fn step_in(pod: &Pod, token: &str, id: &str, step: &str, state: &str) {
     until(&format!("{step} is {state}"), async || {
         let (_, task) = answer(pod.request("GET", &format!("/api/tasks/{id}"), token)).await;
         let steps = task["steps"].as_array()?.clone();
@@ -228,7 +235,7 @@ async fn step_in(pod: &Pod, token: &str, id: &str, step: &str, state: &str) {
     .await;
 }
 
-fn member(cluster: &Cluster, user: &str, group: &str) -> String {
+pub(crate) fn member(cluster: &Cluster, user: &str, group: &str) -> String {
     cluster.token_with("prod", |claims| {
         claims.sub = user.to_owned();
         claims.groups = vec![group.to_owned()];

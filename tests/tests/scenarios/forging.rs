@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use backplane::Destination;
 use model::{
     Audience, Environment, Event, Job, Kind, Task, TaskId, TaskState, Toast,
-    approval::{Answer, Decision, Question},
+    approval::{Answer, Decision, Details, Question, Telling},
     event::PULSE,
     job::WORKFLOWS,
     toast::Level,
@@ -135,8 +135,9 @@ async fn a_forged_answer_neither_decides_nor_keeps_the_true_one_away(cluster: Cl
     let mut browser = pod.browser(&cluster, "ada", "prod").await;
     let (task, step, worker) = (TaskId::new(), "publish".to_owned(), kind("imports"));
     let (title, question) = ("Airports".to_owned(), "Publish?".to_owned());
-    let asked = Question { task, step: step.clone(), title, question, owner: "ada".to_owned() };
-    publish(&cluster, Role::Worker(&worker), &asked.event("user:ada".parse().unwrap(), None, 0)).await;
+    let asked =
+        Question { task, step: step.clone(), title, question, owner: "ada".to_owned(), details: Details::default() };
+    publish(&cluster, Role::Worker(&worker), &asked.event("user:ada".parse().unwrap(), Telling::default())).await;
     assert_eq!(browser.next().await.data["type"], "bellwire.approval.asked");
     let forged = Answer {
         task,
@@ -146,6 +147,7 @@ async fn a_forged_answer_neither_decides_nor_keeps_the_true_one_away(cluster: Cl
         by: "ada".to_owned(),
         groups: vec![],
         comment: None,
+        values: String::new(),
         signature: "A".repeat(86),
     };
     let to_ada = Audience::user("ada");
@@ -171,7 +173,8 @@ async fn a_forged_question_neither_hides_the_true_one_nor_takes_its_answer(clust
     let (bob, mal) = (cluster.token("bob", "prod"), cluster.token("mal", "prod"));
     let asked = |question: &str, audience: &str| {
         let (step, title, question) = (step.clone(), "Airports".to_owned(), question.to_owned());
-        Question { task, step, title, question, owner: "ada".to_owned() }.event(audience.parse().unwrap(), None, 0)
+        let (owner, details) = ("ada".to_owned(), Details::default());
+        Question { task, step, title, question, owner, details }.event(audience.parse().unwrap(), Telling::default())
     };
     let (pizza, pay) = ("Shall we order pizza?", "Pay 1,000,000?");
     let worker = kind("imports");

@@ -214,6 +214,8 @@ async fn the_steps_of_a_run_are_listed_under_it_alone(cluster: Cluster) {
         items: None,
         note: None,
         href: None,
+        rejected: false,
+        asks: None,
     };
     say(&cluster, &Task { steps: vec![shown], ..running(run, 1, 2) }).await;
     // A host's own word says nothing of steps, and takes none away.

@@ -10,9 +10,11 @@ use reqwest::Client;
 use scenarios::{
     Cluster, EventStream, Pod, TIMEOUT,
     cluster::{answer, event},
+    hub::{Hub, Transport},
     over_both_backplanes, until,
 };
 use serde_json::{Value, json};
+use signalr::Encoding;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -32,6 +34,7 @@ over_both_backplanes! {
     a_packed_file_is_not_kept_under_a_false_name,
     the_same_key_with_another_task_is_refused,
     an_address_that_is_no_text_is_answered_as_a_problem,
+    a_pod_is_reached_by_its_address_of_ipv6,
 }
 
 /// Everything that is answered to these bytes until the gateway closes.
@@ -155,7 +158,9 @@ async fn asking_for_the_head_of_a_stream_subscribes_nobody(cluster: Cluster) {
 async fn the_hub_is_found_however_its_address_is_written(cluster: Cluster) {
     let pod = cluster.pod().await;
     let token = cluster.token("ada", "prod");
-    for path in ["/hub/negotiate", "/hub/negotiate/", "/Hub/negotiate", "/HUB/Negotiate", "/hub//negotiate"] {
+    for path in
+        ["/hub/negotiate", "/hub/negotiate/", "/Hub/negotiate", "/HUB/Negotiate", "/hub//negotiate", "/%68ub/negotiate"]
+    {
         let (status, negotiated) = answer(pod.request("POST", &format!("{path}?negotiateVersion=1"), &token)).await;
         assert_eq!(status, 200, "{path}: {negotiated}");
         assert!(negotiated["connectionToken"].is_string());
@@ -164,7 +169,7 @@ async fn the_hub_is_found_however_its_address_is_written(cluster: Cluster) {
         let (status, problem) = answer(pod.request("GET", path, &token)).await;
         assert_eq!((status, &problem["type"]), (400, &json!("urn:bellwire:problem:id-missing")), "{path}");
     }
-    for path in ["/api/tasks/", "/api/functions/"] {
+    for path in ["/api/tasks/", "/api/functions/", "/%61pi/t%61sks"] {
         assert_eq!(answer(pod.request("GET", path, &token)).await.0, 200, "{path}");
     }
     assert_eq!(answer(pod.request("GET", "/hubs", &token)).await.0, 404);
@@ -315,4 +320,18 @@ async fn an_address_that_is_no_text_is_answered_as_a_problem(cluster: Cluster) {
     assert_eq!(status, 201, "{file}");
     assert!(file["key"].as_str().unwrap().ends_with(name), "{file}");
     assert_eq!(answer(pod.request("GET", file["href"].as_str().unwrap(), &token)).await.0, 200);
+}
+
+async fn a_pod_is_reached_by_its_address_of_ipv6(cluster: Cluster) {
+    if std::net::TcpListener::bind("[::1]:0").is_err() {
+        return;
+    }
+    let listen = "[::1]:0".parse().unwrap();
+    let pod = cluster.pod_with(GatewayConfig { listen, ..GatewayConfig::default() }).await;
+    assert!(pod.url.starts_with("http://[::1]:"), "{}", pod.url);
+    let mut browser = pod.browser(&cluster, "ada", "prod").await;
+    let door = (Transport::WebSockets, Encoding::Json);
+    let mut hub = Hub::connect(&pod.url, &cluster.token("ada", "prod"), door, "").await;
+    pod.publish(&cluster.token("app", "prod"), &event("1", "user:ada")).await;
+    assert_eq!((browser.next_ids(1).await, hub.next_ids(1).await), (vec!["1".to_owned()], vec!["1".to_owned()]));
 }

@@ -20,6 +20,7 @@ use tokio::{task::spawn_blocking, time::timeout};
 
 over_both_backplanes! {
     a_token_of_an_identity_provider_is_taken_in_each_algorithm_and_in_its_environment_alone,
+    two_providers_of_one_environment_are_told_apart_by_their_issuers_or_by_their_keys,
     a_new_key_is_found_while_the_old_ones_serve_and_one_that_is_gone_serves_no_more,
     while_the_provider_is_away_its_tokens_stay_good,
     a_provider_that_was_never_reached_harms_nobody_else,
@@ -156,6 +157,33 @@ async fn a_token_of_an_identity_provider_is_taken_in_each_algorithm_and_in_its_e
         );
     }
     assert_eq!(status(&pod, &cluster.token("ada", "prod")).await.0, 200, "the secret's tokens are taken beside them");
+}
+
+async fn two_providers_of_one_environment_are_told_apart_by_their_issuers_or_by_their_keys(mut cluster: Cluster) {
+    let (one, two) = tokio::join!(Login::start(), Login::start());
+    let of = |environment: &str, by_keys_alone: bool| {
+        let of_login = |login: &Login, prefix: &str| {
+            let mut config = ProviderConfig { prefix: prefix.to_owned(), ..login.config(environment) };
+            if by_keys_alone {
+                config = ProviderConfig { jwks_url: Some(format!("{}/jwks", login.issuer)), issuer: None, ..config };
+            }
+            Provider::new(&config, &ClaimNames::default(), Duration::from_secs(30)).unwrap()
+        };
+        vec![of_login(&one, "one:"), of_login(&two, "two:")]
+    };
+    cluster.change_key("prod", |key| key.with_providers(of("prod", false)));
+    cluster.change_key("test", |key| key.with_providers(of("test", true)));
+    let pod = cluster.pod().await;
+    for environment in ["prod", "test"] {
+        let audience = format!("bellwire-{environment}");
+        let [ada_of_one, ada_of_two] = [one.token(&audience, "ES256").await, two.token(&audience, "ES256").await];
+        is_taken_in_the_end(&pod, &ada_of_two).await;
+        let mut stream = EventStream::connect(&pod.url, &ada_of_two, None).await;
+        for audience in ["user:ada", "user:one:ada", "user:two:ada"] {
+            pod.publish(&ada_of_one, &event(audience, audience)).await;
+        }
+        assert_eq!(stream.next_ids(1).await, ["user:two:ada"], "{environment}");
+    }
 }
 
 async fn a_new_key_is_found_while_the_old_ones_serve_and_one_that_is_gone_serves_no_more(mut cluster: Cluster) {

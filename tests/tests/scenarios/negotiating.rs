@@ -152,7 +152,10 @@ async fn a_browser_may_ask_from_a_listed_page(cluster: Cluster) {
         let answered = request.header("origin", PAGE).send().await.unwrap();
         assert_eq!(answered.status(), status);
         assert_eq!(header(answered.headers(), "access-control-allow-origin"), PAGE, "errors can be read, too");
-        assert_eq!(header(answered.headers(), "access-control-expose-headers"), "retry-after,location,date");
+        assert_eq!(
+            header(answered.headers(), "access-control-expose-headers"),
+            "retry-after,location,date,bellwire-stream"
+        );
         assert!(header(answered.headers(), "vary").eq_ignore_ascii_case("origin"));
     }
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use scenarios::{
-    Cluster, Pod,
+    Cluster, EventStream, Pod,
     cluster::{ALL, answer, event},
     hub::{DOORS, Hub, Link, Transport},
     over_both_backplanes, until,
@@ -16,6 +16,8 @@ over_both_backplanes! {
     a_newer_token_is_given_over_http_to_any_pod,
     who_loses_a_group_by_a_newer_token_hears_it_no_more,
     a_token_that_does_not_belong_to_the_connection_changes_nothing,
+    a_plain_stream_outlives_its_token_and_follows_the_newer_one_on_whichever_pod_that_comes,
+    a_plain_stream_is_not_changed_by_a_token_that_does_not_belong_to_it,
 }
 
 const WEB_SOCKET: (Transport, Encoding) = (Transport::WebSockets, Encoding::Json);
@@ -43,6 +45,11 @@ fn carry(hub: &mut Hub, old: &str, new: &str) {
     if let Link::Stream { url, .. } | Link::Polls { url, .. } = hub.link() {
         *url = url.replace(old, new);
     }
+}
+
+/// Gives a plain stream a token.
+async fn refresh(pod: &Pod, stream: &EventStream, token: &str) -> (u16, Value) {
+    answer(pod.request("POST", &format!("/events/refresh?id={}", stream.name), token)).await
 }
 
 async fn publish(pod: &Pod, cluster: &Cluster, events: &[(&str, &str)]) {
@@ -157,4 +164,49 @@ async fn a_token_that_does_not_belong_to_the_connection_changes_nothing(cluster:
     assert_eq!(post(&pod, "nonsense", &cluster.token("ada", "prod")).await.0, 404);
     publish(&pod, &cluster, &[("for ops", "group:ops")]).await;
     assert_eq!(hub.next_ids(1).await, ["for ops"], "it goes on as it was");
+}
+
+async fn a_plain_stream_outlives_its_token_and_follows_the_newer_one_on_whichever_pod_that_comes(cluster: Cluster) {
+    let (one, two) = (cluster.pod().await, cluster.pod().await);
+    let end = Timestamp::now().as_second() + 5;
+    let short = cluster.token_with("prod", |claims| (claims.exp, claims.groups) = (end, vec!["sales".to_owned()]));
+    let [mut here, mut there] =
+        [EventStream::connect(&one.url, &short, None).await, EventStream::connect(&one.url, &short, None).await];
+    publish(&one, &cluster, &[("before", "group:sales"), ("not yet", "group:ops")]).await;
+    assert_eq!((here.next_ids(1).await, there.next_ids(1).await), (vec!["before".into()], vec!["before".into()]));
+    let more = ada(&cluster, &["ops", "sales"]);
+    for (pod, stream) in [(&one, &here), (&two, &there)] {
+        let (status, told) = refresh(pod, stream, &more).await;
+        assert_eq!(status, 200, "{told}");
+        assert!(told["tokenLifetimeSeconds"].as_u64().is_some_and(|seconds| seconds > 60), "{told}");
+    }
+    publish(&one, &cluster, &[("gained", "group:ops")]).await;
+    assert_eq!((here.next_ids(1).await, there.next_ids(1).await), (vec!["gained".into()], vec!["gained".into()]));
+    let fewer = ada(&cluster, &["ops"]);
+    assert_eq!(refresh(&two, &here, &fewer).await.0, 200);
+    until("the first token has ended", async || (Timestamp::now().as_second() > end).then_some(())).await;
+    publish(&one, &cluster, &[("lost", "group:sales"), ("after the end", "user:ada")]).await;
+    assert_eq!(here.next_ids(1).await, ["after the end"]);
+    assert_eq!(there.next_ids(2).await, ["lost", "after the end"]);
+}
+
+async fn a_plain_stream_is_not_changed_by_a_token_that_does_not_belong_to_it(cluster: Cluster) {
+    let pod = cluster.pod().await;
+    let issued = |group: &str, iat: i64| {
+        cluster.token_with("prod", |claims| (claims.groups, claims.iat) = (vec![group.to_owned()], Some(iat)))
+    };
+    let mut stream = EventStream::connect(&pod.url, &issued("ops", 1000), None).await;
+    for (token, status) in [
+        (cluster.token("bob", "prod"), 404),
+        (cluster.token("ada", "test"), 404),
+        (cluster.token_with("prod", |claims| claims.exp = 1), 401),
+        (issued("sales", 999), 401),
+        ("nonsense".to_owned(), 401),
+    ] {
+        let answered = refresh(&pod, &stream, &token).await;
+        assert_eq!(answered.0, status, "{}", answered.1);
+    }
+    assert_eq!(answer(pod.request("POST", "/events/refresh", &issued("ops", 1000))).await.0, 400, "which stream?");
+    publish(&pod, &cluster, &[("for sales", "group:sales"), ("for ops", "group:ops")]).await;
+    assert_eq!(stream.next_ids(1).await, ["for ops"], "it goes on as it was");
 }

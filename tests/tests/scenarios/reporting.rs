@@ -85,13 +85,16 @@ async fn a_report_asked_for_on_one_pod_is_told_on_another_and_opens(cluster: Clu
     assert_eq!((&told["type"], &told["subject"]), (&json!("bellwire.task.succeeded"), &json!(format!("task/{id}"))));
     let (result, toast) = (&told["data"]["task"]["result"], &told["data"]["toast"]);
     assert_eq!((&result["rows"], &result["report"], &result["format"]), (&json!(2), &json!("words"), &json!("xlsx")));
-    assert_eq!((&toast["title"], &toast["body"]), (&json!("Words by number is ready"), &json!("2 rows")));
+    assert_eq!(
+        (&toast["title"], &toast["body"]),
+        (&json!("Words by number is ready"), &json!("2 rows · XLSX · least: 2"))
+    );
     let href = toast["action"]["href"].as_str().unwrap();
     assert_eq!((&toast["action"]["label"], &result["href"]), (&json!("Download"), &json!(href)));
 
     let file = two.request("GET", href, &token).send().await.unwrap();
     assert_eq!(file.status(), 200);
-    assert!(file.headers()["content-disposition"].to_str().unwrap().contains("words%2Exlsx"));
+    assert!(file.headers()["content-disposition"].to_str().unwrap().contains("words%5Fleast%2D2%2Exlsx"));
     let mut book: Xlsx<_> = Xlsx::new(std::io::Cursor::new(file.bytes().await.unwrap())).unwrap();
     let data = book.worksheet_range("Data").unwrap();
     assert_eq!((&data[(1, 0)], &data[(2, 1)]), (&Data::String("=two".to_owned()), &Data::Float(3.0)));

@@ -253,11 +253,12 @@ async fn a_name_that_is_nearly_ours_is_taken_with_a_warning(cluster: Cluster) {
 }
 
 /// Requests as they stand on the wire; where each is from stands in `publishers/captures/README.md`.
-const CAPTURES: [(&str, &[u8], &str); 8] = [
+const CAPTURES: [(&str, &[u8], &str); 9] = [
     ("go-binary", include_bytes!("../../publishers/captures/go-binary.http"), r#"{"n":9007199254740993}"#),
     ("go-structured", include_bytes!("../../publishers/captures/go-structured.http"), r#"{"n":9007199254740993}"#),
     ("go-batch", include_bytes!("../../publishers/captures/go-batch.http"), r#"{"n":9007199254740993}"#),
     ("java-binary", include_bytes!("../../publishers/captures/java-binary.http"), r#"{"n":9007199254740993}"#),
+    ("java-url-binary", include_bytes!("../../publishers/captures/java-url-binary.http"), r#"{"n":9007199254740993}"#),
     ("java-structured", include_bytes!("../../publishers/captures/java-structured.http"), r#"{"n":9007199254740993}"#),
     ("csharp-binary", include_bytes!("../../publishers/captures/csharp-binary.http"), r#"{"n":9007199254740993}"#),
     (

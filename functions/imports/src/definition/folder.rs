@@ -13,6 +13,9 @@ use crate::{
     input::TableName,
 };
 
+/// The setting of the folder.
+pub(crate) const SETTING: &str = "imports.definitions (BELLWIRE_IMPORTS__DEFINITIONS)";
+
 /// The definitions of a worker, by name.
 #[derive(Debug, Default)]
 pub(crate) struct Definitions(BTreeMap<String, Arc<Definition>>);
@@ -20,7 +23,7 @@ pub(crate) struct Definitions(BTreeMap<String, Arc<Definition>>);
 impl Definitions {
     /// Reads each `NAME.toml` of a folder; an empty path is a folder with none.
     pub(crate) fn read(folder: &Path) -> Result<Self, Faults> {
-        let folder = Folder::open("imports.definitions (BELLWIRE_IMPORTS__DEFINITIONS)", folder, ["toml"]);
+        let folder = Folder::open(SETTING, folder, ["toml"]);
         folder.read(|[source]| Definition::parse(source).map(Arc::new), contradictions).map(Self)
     }
 

@@ -14,8 +14,13 @@ use toml::Spanned;
 use crate::{
     column::ColumnType,
     column_names,
-    definition::rule::{Bound, Rule},
-    input::{FileOptions, Mode, TableName},
+    definition::{
+        question::Question,
+        rejected::RejectedEntry,
+        rule::{Bound, Rule},
+    },
+    input::{Mode, TableName},
+    options::FileOptions,
 };
 
 /// Bytes that a compiled pattern may take.
@@ -37,6 +42,10 @@ pub(crate) struct Definition {
     pub(crate) key: Vec<String>,
     pub(crate) allow: Vec<String>,
     pub(crate) file: FileOptions,
+    /// Rows that may be rejected before a person is asked, where they are not those of the settings.
+    pub(crate) rejected: RejectedEntry,
+    /// The options of reading a file that its form asks for.
+    pub(crate) ask: Vec<Question>,
     /// The table's columns; if empty, they are inferred from the file.
     pub(crate) columns: Arc<[DeclaredColumn]>,
 }
@@ -71,6 +80,9 @@ struct DefinitionFile {
     allow: Vec<Spanned<String>>,
     #[serde(default)]
     file: FileOptions,
+    rejected: Option<Spanned<RejectedEntry>>,
+    #[serde(default)]
+    ask: Vec<Spanned<Question>>,
     #[serde(default)]
     column: Vec<Spanned<ColumnEntry>>,
 }
@@ -97,7 +109,12 @@ impl Definition {
         let mut check = Check { source, faults: Vec::new() };
         let columns = check.columns(file.column);
         let key = check.key(file.key, file.mode, &file.modes, &columns);
+        let rejected = check.rejected(file.rejected);
         let allow = file.allow.into_iter().map(|entry| check.allow(entry)).collect();
+        let ask = file.ask.into_iter().map(|question| check.ask(question, &file.file)).collect();
+        if let Some(reason) = file.file.contradiction() {
+            check.fault(0..0, format!("file.{reason}"));
+        }
         if !check.faults.is_empty() {
             return Err(check.faults);
         }
@@ -112,6 +129,8 @@ impl Definition {
             key,
             allow,
             file: file.file,
+            rejected,
+            ask,
             columns: columns.into(),
         })
     }
@@ -140,6 +159,27 @@ impl Definition {
                 hint: String::new(),
             });
         }
+        if self.file.sheet.is_none() {
+            fields.push(Field {
+                path: "sheet".to_owned(),
+                title: "Sheet".to_owned(),
+                field_type: FieldType::Text,
+                default: None,
+                required: false,
+                choices: Vec::new(),
+                hint: "the name of a workbook's sheet, if not the first with values".to_owned(),
+            });
+        }
+        fields.push(Field {
+            path: "accept_rejected".to_owned(),
+            title: "Import although many rows do not fit".to_owned(),
+            field_type: FieldType::Boolean,
+            default: Some(json!(false)),
+            required: false,
+            choices: Vec::new(),
+            hint: String::new(),
+        });
+        fields.extend(self.ask.iter().map(|question| question.field()));
         Offer {
             name: self.name.clone(),
             title: self.title.clone(),
@@ -251,6 +291,23 @@ impl Check<'_> {
         key
     }
 
+    fn rejected(&mut self, entry: Option<Spanned<RejectedEntry>>) -> RejectedEntry {
+        let Some(entry) = entry else { return RejectedEntry::default() };
+        if entry.get_ref().share.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
+            self.fault(entry.span(), "rejected: the share is a number from 0 to 1, such as 0.05");
+        }
+        entry.into_inner()
+    }
+
+    fn ask(&mut self, question: Spanned<Question>, options: &FileOptions) -> Question {
+        let at = question.span();
+        let question = question.into_inner();
+        if question.is_answered(options) {
+            self.fault(at, format!("ask: {:?} is said under [file] already", question.path()));
+        }
+        question
+    }
+
     fn allow(&mut self, entry: Spanned<String>) -> String {
         if let Err(reason) = check_allow(entry.get_ref()) {
             self.fault(entry.span(), reason);
@@ -261,7 +318,7 @@ impl Check<'_> {
 
 fn is_allowed(column_type: ColumnType, rule: &Rule, text: &str) -> bool {
     let read = column_type.read(text.as_bytes());
-    !text.is_empty() && read.is_some_and(|(text, value)| rule.violation(text, value).is_none())
+    !text.is_empty() && read.is_some_and(|(text, value)| rule.violation(&text, value).is_none())
 }
 
 /// A TOML value as the text of a field.

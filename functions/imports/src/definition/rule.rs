@@ -33,10 +33,11 @@ pub(crate) enum Bound {
 impl Bound {
     /// Parses a bound for a column of a type; `None` if it is not of that type or the type has no bounds.
     pub(crate) fn parse(column_type: ColumnType, text: &str) -> Option<Self> {
-        match (column_type, column_type.read(text.as_bytes())?.1) {
+        let (text, value) = column_type.read(text.as_bytes())?;
+        match (column_type, value) {
             (_, Value::Integer(value)) => Some(Self::Integer(value)),
             (_, Value::Number(value)) => Some(Self::Number(value)),
-            (ColumnType::Date, Value::Text) => Some(Self::Date(text.trim().to_owned())),
+            (ColumnType::Date, Value::Text) => Some(Self::Date(String::from_utf8_lossy(&text).into_owned())),
             _ => None,
         }
     }
@@ -88,7 +89,7 @@ mod tests {
 
     fn violation(rule: &Rule, column_type: ColumnType, field: &str) -> Option<String> {
         let (text, value) = column_type.read(field.as_bytes()).unwrap();
-        rule.violation(text, value)
+        rule.violation(&text, value)
     }
 
     fn between(column_type: ColumnType, min: &str, max: &str) -> Rule {

@@ -11,8 +11,10 @@ use crate::{
     definition::{
         folder::Definitions,
         parse::{DeclaredColumn, Definition},
+        rejected::RejectedLimits,
     },
-    input::{Compression, FileOptions, Format, Input, Mode, TableName},
+    input::{Input, Mode, TableName},
+    options::{Compression, FileOptions, Format},
 };
 
 /// A resolved import.
@@ -30,6 +32,8 @@ pub(crate) struct ImportSpec {
     pub(crate) owner: String,
     /// Set if the settings let everybody write to the table, whoever made it.
     pub(crate) shared: bool,
+    /// The rows that may be rejected; `None` if a person accepted any number.
+    pub(crate) rejected: Option<RejectedLimits>,
 }
 
 /// The columns as far as they are known before the file is read.
@@ -49,6 +53,19 @@ impl ImportSpec {
         config: &ImportsConfig,
         context: &Context,
     ) -> Result<Self, Failure> {
+        let spec = Self::unchecked(input, definitions, config, context)?;
+        match spec.options.contradiction() {
+            Some(reason) => Err(Failure::input(reason)),
+            None => Ok(spec),
+        }
+    }
+
+    fn unchecked(
+        input: Input,
+        definitions: &Definitions,
+        config: &ImportsConfig,
+        context: &Context,
+    ) -> Result<Self, Failure> {
         let Some(name) = &input.definition else {
             return Self::from_input(input, definitions, config, context);
         };
@@ -63,7 +80,15 @@ impl ImportSpec {
         if !context.is_allowed(&definition.allow) {
             return Err(forbidden());
         }
-        Self::from_definition(definition, input, context)
+        Self::from_definition(definition, input, config, context)
+    }
+
+    /// True if it gives names that the file's columns must have.
+    pub(crate) fn names_columns(&self) -> bool {
+        match &self.columns {
+            ColumnSpec::Types(types) => !types.is_empty() || !self.key.is_empty(),
+            ColumnSpec::Declared(_) => true,
+        }
     }
 
     /// An import of any file, of which only this much is known.
@@ -79,11 +104,12 @@ impl ImportSpec {
             definition: None,
             owner: String::new(),
             shared: false,
+            rejected: None,
         })
     }
 
     fn from_input(
-        input: Input,
+        mut input: Input,
         definitions: &Definitions,
         config: &ImportsConfig,
         context: &Context,
@@ -111,14 +137,20 @@ impl ImportSpec {
             (Mode::Replace | Mode::Append, false) => Err(Failure::input("key: only mode upsert has a key")),
             _ => Ok(()),
         }?;
-        let options = input.file_options();
+        let options = input.take_options();
         let columns = ColumnSpec::Types(input.columns);
         let shared = config.shared_tables.iter().any(|pattern| pattern.matches(&table));
         let (key, owner) = (input.key, context.owner.clone());
-        Ok(Self { file: input.file, table, mode, key, options, columns, definition: None, owner, shared })
+        let rejected = (!input.accept_rejected).then(|| RejectedLimits::of(config));
+        Ok(Self { file: input.file, table, mode, key, options, columns, definition: None, owner, shared, rejected })
     }
 
-    fn from_definition(definition: &Arc<Definition>, input: Input, context: &Context) -> Result<Self, Failure> {
+    fn from_definition(
+        definition: &Arc<Definition>,
+        mut input: Input,
+        config: &ImportsConfig,
+        context: &Context,
+    ) -> Result<Self, Failure> {
         let name = &definition.name;
         let fixed = |field: &str| Failure::input(format!("{field}: the definition {name} says it; leave it out"));
         if input.table.is_some() {
@@ -134,15 +166,17 @@ impl ImportSpec {
         if mode != definition.mode && !definition.modes.contains(&mode) {
             return Err(fixed("mode"));
         }
-        let options = merge_options(&definition.file, input.file_options()).map_err(fixed)?;
+        let options = definition.file.or(input.take_options()).map_err(fixed)?;
         let columns = match definition.columns.is_empty() {
             true => ColumnSpec::Types(BTreeMap::new()),
             false => ColumnSpec::Declared(definition.columns.clone()),
         };
         let key = if mode == Mode::Upsert { definition.key.clone() } else { Vec::new() };
         let table = definition.table.clone();
+        let limits = RejectedLimits::of(config).overridden(definition.rejected);
+        let rejected = (!input.accept_rejected).then_some(limits);
         let (definition, owner) = (Some(name.clone()), context.owner.clone());
-        Ok(Self { file: input.file, table, mode, key, options, columns, definition, owner, shared: false })
+        Ok(Self { file: input.file, table, mode, key, options, columns, definition, owner, shared: false, rejected })
     }
 }
 
@@ -167,38 +201,18 @@ fn forbidden() -> Failure {
     Failure::Permanent { reason: "forbidden", message: "You may not start this import.".to_owned() }
 }
 
-/// Adds what the definition leaves open from the input; `Err` names a field that both set.
-fn merge_options(fixed: &FileOptions, given: FileOptions) -> Result<FileOptions, &'static str> {
-    fn fixed_or_given<T: Clone>(
-        fixed: &Option<T>,
-        given: Option<T>,
-        field: &'static str,
-    ) -> Result<Option<T>, &'static str> {
-        match (fixed, given) {
-            (Some(_), Some(_)) => Err(field),
-            (fixed, given) => Ok(given.or_else(|| fixed.clone())),
-        }
-    }
-    Ok(FileOptions {
-        format: fixed_or_given(&fixed.format, given.format, "format")?,
-        compression: fixed_or_given(&fixed.compression, given.compression, "compression")?,
-        sheet: fixed_or_given(&fixed.sheet, given.sheet, "sheet")?,
-        delimiter: fixed_or_given(&fixed.delimiter, given.delimiter, "delimiter")?,
-        encoding: fixed_or_given(&fixed.encoding, given.encoding, "encoding")?,
-    })
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
 
     /// An import without a definition.
     pub(crate) fn spec(input: serde_json::Value) -> ImportSpec {
-        let input: Input = serde_json::from_value(input).unwrap();
-        let options = input.file_options();
+        let mut input: Input = serde_json::from_value(input).unwrap();
+        let options = input.take_options();
         let (table, mode) = (input.table.unwrap(), input.mode.unwrap_or_default());
         let columns = ColumnSpec::Types(input.columns);
         let (key, owner) = (input.key, "ada".to_owned());
-        ImportSpec { file: input.file, table, mode, key, options, columns, definition: None, owner, shared: false }
+        let (file, definition, rejected) = (input.file, None, None);
+        ImportSpec { file, table, mode, key, options, columns, definition, owner, shared: false, rejected }
     }
 }

@@ -1,31 +1,15 @@
-//! Reads rows from JSON Lines: an object on each line, its keys the names of the fields.
-
-use std::{borrow::Cow, collections::HashMap, fmt, sync::Arc};
+//! Reads rows from JSON Lines: an object on each line, its keys the names of the fields; or an array on each line, the first
+//! of which may name them; or the same as RFC 7464 has it, with a record separator before each.
 
 use runtime::Failure;
-use serde::de::{Deserializer as _, MapAccess, Visitor};
-use serde_json::value::RawValue;
 
-use crate::{
-    column::preview,
-    definition::parse::DeclaredColumn,
-    read::{
-        row::{MAX_ROW_BYTES, Row, RowReader, Validity},
-        text::TextReader,
-    },
+use crate::read::{
+    detect::Certainty,
+    json_fields::{ObjectFields, UnknownKeys},
+    json_shape::{JsonShape, trim},
+    row::{MAX_ROW_BYTES, Row, RowReader, Validity},
+    text::TextReader,
 };
-
-/// Levels to which a value may be nested.
-const MAX_DEPTH: usize = 64;
-
-/// The treatment of a key that is not known yet.
-#[derive(Debug, Clone)]
-pub(crate) enum UnknownKeys {
-    /// It is a new field; more fields than so many are a failure.
-    Add(usize),
-    /// It is a new field if a declared column comes from it, and is ignored otherwise.
-    AddDeclared(Arc<[DeclaredColumn]>),
-}
 
 /// Reads the objects of a text.
 pub(crate) struct JsonLinesReader {
@@ -36,7 +20,11 @@ pub(crate) struct JsonLinesReader {
     buffer: Vec<u8>,
     from: usize,
     line: u64,
+    /// The line that follows.
+    next_line: u64,
     ended: bool,
+    /// Set once the array that names the fields is read.
+    header_read: bool,
     object: ObjectFields,
     /// The fields of the current row, in the order of the names.
     fields: Vec<u8>,
@@ -44,54 +32,25 @@ pub(crate) struct JsonLinesReader {
     error: String,
 }
 
-/// The values of one object by key, and the names of all fields so far.
-struct ObjectFields {
-    unknown_keys: UnknownKeys,
-    names: Vec<String>,
-    /// Bytes of all names.
-    name_bytes: usize,
-    positions: HashMap<String, usize>,
-    values: Vec<Span>,
-    is_text: Vec<bool>,
-    content: Vec<u8>,
-    /// The number of this object, so that values of earlier ones need not be cleared.
-    number: u64,
-    /// The reason why this object cannot be a row.
-    error: Option<String>,
-}
-
-/// The position of a value in the content, and the number of its object.
-#[derive(Clone, Copy, Default)]
-struct Span {
-    from: usize,
-    to: usize,
-    object: u64,
-}
-
 impl JsonLinesReader {
-    pub(crate) fn new(text: TextReader, names: Vec<String>, unknown_keys: UnknownKeys, truncated: bool) -> Self {
-        let positions = names.iter().enumerate().map(|(at, name)| (name.clone(), at)).collect();
-        let (values, is_text) = (vec![Span::default(); names.len()], vec![false; names.len()]);
-        let content = Vec::new();
-        let name_bytes = names.iter().map(String::len).sum();
-        let object = ObjectFields {
-            unknown_keys,
-            names,
-            name_bytes,
-            positions,
-            values,
-            is_text,
-            content,
-            number: 0,
-            error: None,
-        };
+    /// A reader of what has these names already.
+    pub(crate) fn new(
+        text: TextReader,
+        shape: JsonShape,
+        names: Vec<String>,
+        unknown_keys: UnknownKeys,
+        truncated: bool,
+    ) -> Self {
+        let object = ObjectFields::new(shape, names, unknown_keys);
         Self {
             text,
             truncated,
             buffer: Vec::new(),
             from: 0,
             line: 0,
+            next_line: 1,
             ended: false,
+            header_read: !shape.header,
             object,
             fields: Vec::new(),
             ends: Vec::new(),
@@ -104,11 +63,12 @@ impl JsonLinesReader {
         &self.object.names
     }
 
-    /// The range of the next line that is not blank; `None` at the end.
-    fn next_line(&mut self) -> Result<Option<(usize, usize)>, Failure> {
+    /// The range of the next row that is not blank; `None` at the end.
+    fn next_record(&mut self) -> Result<Option<(usize, usize)>, Failure> {
+        let separator = self.object.shape.separator;
         let mut seen = 0;
         loop {
-            let found = memchr::memchr(b'\n', &self.buffer[self.from + seen..]).map(|at| self.from + seen + at);
+            let found = memchr::memchr(separator, &self.buffer[self.from + seen..]).map(|at| self.from + seen + at);
             let (from, to) = match found {
                 Some(end) => (self.from, end),
                 None if self.ended && (self.truncated || self.from == self.buffer.len()) => return Ok(None),
@@ -123,12 +83,33 @@ impl JsonLinesReader {
                 return Err(self.too_long());
             }
             self.from = (to + 1).min(self.buffer.len());
-            self.line += 1;
+            self.line = self.next_line;
             seen = 0;
-            if !self.buffer[from..to].trim_ascii().is_empty() {
+            self.next_line += match separator {
+                b'\n' => 1,
+                _ => memchr::memchr_iter(b'\n', &self.buffer[from..to]).count() as u64,
+            };
+            if !trim(&self.buffer[from..to]).is_empty() {
                 return Ok(Some((from, to)));
             }
         }
+    }
+
+    /// Reads the array that names the fields, once.
+    fn read_header(&mut self) -> Result<bool, Failure> {
+        if self.header_read {
+            return Ok(true);
+        }
+        self.header_read = true;
+        let Some((from, to)) = self.next_record()? else {
+            return Ok(false);
+        };
+        // Found out from this very line.
+        let names: Vec<String> = serde_json::from_slice(trim(&self.buffer[from..to])).unwrap_or_default();
+        if self.object.names.is_empty() {
+            names.into_iter().for_each(|name| self.object.add(name));
+        }
+        Ok(true)
     }
 
     fn fill(&mut self) -> Result<(), Failure> {
@@ -142,30 +123,19 @@ impl JsonLinesReader {
     }
 
     fn too_long(&self) -> Failure {
-        Failure::input(format!("line {} is longer than 1 MiB, more than a row may have", self.line + 1))
-    }
-
-    /// Writes the values in the order of the names.
-    fn collect_fields(&mut self) {
-        self.fields.clear();
-        self.ends.clear();
-        let object = &mut self.object;
-        for (at, value) in object.values.iter().enumerate() {
-            match value.object == object.number {
-                true => self.fields.extend_from_slice(&object.content[value.from..value.to]),
-                false => object.is_text[at] = false,
-            }
-            self.ends.push(self.fields.len());
-        }
+        Failure::input(format!("line {} is longer than 1 MiB, more than a row may have", self.next_line))
     }
 }
 
 impl RowReader for JsonLinesReader {
     fn next_row(&mut self) -> Result<Option<Row<'_>>, Failure> {
-        let Some((from, to)) = self.next_line()? else {
+        if !self.read_header()? {
+            return Ok(None);
+        }
+        let Some((from, to)) = self.next_record()? else {
             return Ok(None);
         };
-        let raw = self.buffer[from..to].trim_ascii();
+        let raw = trim(&self.buffer[from..to]);
         let error = match self.text.row_error(raw) {
             Some(reason) => Some(reason),
             None => self.object.read(raw).err(),
@@ -180,8 +150,8 @@ impl RowReader for JsonLinesReader {
             let keys = "the keys come to more than 1 MiB, more than a header may have";
             return Err(Failure::input(format!("with line {} {keys}", self.line)));
         }
-        self.collect_fields();
-        let raw = self.buffer[from..to].trim_ascii();
+        self.object.collect(&mut self.fields, &mut self.ends);
+        let raw = trim(&self.buffer[from..to]);
         let validity = match error {
             Some(reason) => {
                 self.error = reason;
@@ -194,115 +164,12 @@ impl RowReader for JsonLinesReader {
     }
 
     fn encoding_name(&self) -> String {
-        self.text.encoding_name()
-    }
-}
-
-impl ObjectFields {
-    /// Reads a line, or answers the reason why it cannot be a row.
-    fn read(&mut self, line: &[u8]) -> Result<(), String> {
-        self.number += 1;
-        self.content.clear();
-        let mut json = serde_json::Deserializer::from_slice(line);
-        self.error = None;
-        let read = json.deserialize_map(&mut *self).and_then(|()| json.end());
-        if let Some(reason) = self.error.take() {
-            return Err(reason);
-        }
-        read.map_err(|error| {
-            let message = error.to_string();
-            // It is always line 1 of the one line.
-            let message = message.split(" at line 1").next().unwrap_or_default();
-            match error.column() {
-                0 => format!("it is no JSON object: {message}"),
-                at => format!("it is no JSON object: {message}, at {at}"),
-            }
-        })
+        self.text.encoding().name()
     }
 
-    /// The position of a key among the names, where it has one.
-    fn position(&mut self, key: &str) -> Option<usize> {
-        if let Some(at) = self.positions.get(key) {
-            return Some(*at);
-        }
-        if let UnknownKeys::AddDeclared(declared) = &self.unknown_keys
-            && !declared.iter().any(|column| column.from == key)
-        {
-            return None;
-        }
-        let at = self.names.len();
-        self.name_bytes += key.len();
-        self.names.push(key.to_owned());
-        self.positions.insert(key.to_owned(), at);
-        self.values.push(Span::default());
-        self.is_text.push(false);
-        Some(at)
+    fn certainty(&self) -> Certainty {
+        self.text.encoding().certainty()
     }
-
-    /// Keeps a value as the text of a field, or answers the reason why it cannot be one.
-    fn put(&mut self, key: &str, value: &str) -> Result<(), String> {
-        let Some(at) = self.position(key) else {
-            return Ok(());
-        };
-        if self.values[at].object == self.number {
-            return Err(format!("it has the key {:?} twice", preview(key.as_bytes())));
-        }
-        let from = self.content.len();
-        self.is_text[at] = matches!(value.as_bytes().first(), Some(b'"' | b'{' | b'['));
-        match value.as_bytes() {
-            b"null" => {}
-            [b'"', plain @ .., b'"'] if memchr::memchr(b'\\', plain).is_none() => self.content.extend_from_slice(plain),
-            [b'"', ..] => {
-                let text: String = serde_json::from_str(value).map_err(|error| error.to_string())?;
-                if text.contains('\0') {
-                    return Err(format!("it has a NUL character in {:?}", preview(key.as_bytes())));
-                }
-                self.content.extend_from_slice(text.as_bytes());
-            }
-            nested @ [b'{' | b'[', ..] if is_deep(nested) => {
-                return Err(format!("{:?} is nested more than {MAX_DEPTH} deep", preview(key.as_bytes())));
-            }
-            plain => self.content.extend_from_slice(plain),
-        }
-        self.values[at] = Span { from, to: self.content.len(), object: self.number };
-        Ok(())
-    }
-}
-
-impl<'de> Visitor<'de> for &mut ObjectFields {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
-        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
-            let value: &RawValue = map.next_value()?;
-            if self.error.is_none() {
-                self.error = self.put(&key, value.get()).err();
-            }
-        }
-        Ok(())
-    }
-}
-
-fn is_deep(json: &[u8]) -> bool {
-    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-    for byte in json {
-        match (in_string, byte) {
-            (true, _) if escaped => escaped = false,
-            (true, b'\\') => escaped = true,
-            (_, b'"') => in_string = !in_string,
-            (false, b'{' | b'[') => depth += 1,
-            (false, b'}' | b']') => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        if depth > MAX_DEPTH {
-            return true;
-        }
-    }
-    false
 }
 
 #[cfg(test)]
@@ -314,7 +181,8 @@ mod tests {
 
     fn reader(text: &str, truncated: bool) -> JsonLinesReader {
         let source = Box::new(Some(Bytes::copy_from_slice(text.as_bytes())));
-        JsonLinesReader::new(TextReader::new(source, TextEncoding::Ascii), Vec::new(), UnknownKeys::Add(5), truncated)
+        let (shape, reader) = (JsonShape::find(text.as_bytes(), None), TextReader::new(source, TextEncoding::Ascii));
+        JsonLinesReader::new(reader, shape, Vec::new(), UnknownKeys::Add(5), truncated)
     }
 
     /// Each row's line, fields and error.
@@ -336,12 +204,45 @@ mod tests {
     }
 
     #[test]
+    fn an_array_on_each_line_is_a_row_and_the_first_may_name_the_fields() {
+        let text = "[\"a\", \"b c\"]\n[1, \"x\"]\n[null, [2]]\n[1]\n[1,2,3]\n{}\n";
+        assert_eq!(
+            rows(text, false),
+            [
+                "2 1|x",
+                "3 |[2]",
+                "4 it has 1 value, the first line 2",
+                "5 it has 3 values, the first line 2",
+                "6 it is no JSON array: invalid type: map, expected an array, at 0"
+            ]
+            .map(|row| row.trim_end_matches(", at 0").to_owned())
+        );
+        let mut named = reader(text, false);
+        named.next_row().unwrap();
+        assert_eq!(named.names(), ["a", "b c"]);
+        assert_eq!(rows("[1, \"x\"]\n[2, \"y\", true]\n", false), ["1 1|x", "2 2|y|true"]);
+        let mut unnamed = reader("[1, \"x\"]\n[2, \"y\"]\n", false);
+        unnamed.next_row().unwrap();
+        assert_eq!(unnamed.names(), ["column_1", "column_2"]);
+        assert!(!JsonShape::find(b"[\"a\"]", Some(false)).header);
+    }
+
+    #[test]
+    fn a_record_separator_may_stand_before_each_object() {
+        let text = "\u{1E}{\"a\":1}\n\u{1E}{\n \"a\": 2\n}\n\u{1E}\n\u{1E}{\"a\":3\n\u{1E}{\"a\":4}";
+        let told = rows(text, false);
+        assert_eq!((&*told[0], &*told[1], &*told[3]), ("1 1", "2 2", "7 4"));
+        assert!(told[2].starts_with("6 it is no JSON object: EOF"), "{told:?}");
+        assert_eq!(rows("\u{1E}[\"a\"]\n\u{1E}[1]\n", false), ["2 1"]);
+    }
+
+    #[test]
     fn a_value_knows_whether_it_is_text() {
         let mut reader = reader("{\"a\":\"1\",\"b\":1,\"c\":[1]}\n{\"b\":\"1\"}", false);
         let row = reader.next_row().unwrap().unwrap();
-        assert_eq!((row.is_text(0), row.is_text(1), row.is_text(2)), (true, false, true));
+        assert_eq!(row.is_text, [true, false, true]);
         let row = reader.next_row().unwrap().unwrap();
-        assert_eq!((row.is_text(0), row.is_text(1)), (false, true));
+        assert_eq!(row.is_text[..2], [false, true]);
     }
 
     #[test]
@@ -359,7 +260,7 @@ mod tests {
             let told = rows(line, false).remove(0);
             assert!(told.contains(reason), "{line}: {told}");
         }
-        assert!(rows("[1]", false)[0].contains("it is no JSON object"));
+        assert!(rows("{}\n[1]", false)[1].contains("it is no JSON object"));
         let endless = format!("{{\"a\":{}", "[".repeat(500_000));
         assert!(rows(&endless, false)[0].contains("it is no JSON object"), "no stack is used up");
     }

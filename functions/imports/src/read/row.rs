@@ -2,7 +2,11 @@
 
 use runtime::Failure;
 
-use crate::read::text::TextReader;
+use crate::{
+    notation::FieldKind,
+    output::EmptiedCells,
+    read::{detect::Certainty, text::TextReader},
+};
 
 /// Bytes that one row may have.
 pub(crate) const MAX_ROW_BYTES: usize = 1024 * 1024;
@@ -13,6 +17,14 @@ pub(crate) trait RowReader {
     fn next_row(&mut self) -> Result<Option<Row<'_>>, Failure>;
     /// The name of the text's encoding.
     fn encoding_name(&self) -> String;
+    /// How sure it is that this is the encoding.
+    fn certainty(&self) -> Certainty {
+        Certainty::Certain
+    }
+    /// The cells so far that got no value, where the format has such.
+    fn emptied(&self) -> EmptiedCells {
+        EmptiedCells::default()
+    }
 }
 
 /// One row.
@@ -59,6 +71,13 @@ impl<'a> Row<'a> {
         self.ends.len()
     }
 
+    /// True if it has a value after that many fields.
+    pub(crate) fn has_value_beyond(&self, fields: usize) -> bool {
+        let has_types = !self.is_text.is_empty();
+        let is_value = |field: &[u8]| !(if has_types { field } else { field.trim_ascii() }).is_empty();
+        self.len() > fields && self.fields().skip(fields).any(is_value)
+    }
+
     /// Bytes of its values; one that is empty takes one as well.
     pub(crate) fn bytes(&self) -> u64 {
         let (fields, values) = (self.ends.last().copied().unwrap_or_default(), self.ends.len());
@@ -75,8 +94,12 @@ impl<'a> Row<'a> {
         })
     }
 
-    /// True if the field there is text whatever it looks like.
-    pub(crate) fn is_text(&self, at: usize) -> bool {
-        self.is_text.get(at).copied().unwrap_or(false)
+    /// What the format says of the field there.
+    pub(crate) fn kind(&self, at: usize) -> FieldKind {
+        match self.is_text.get(at) {
+            None if self.is_text.is_empty() => FieldKind::Untyped,
+            Some(true) => FieldKind::Text,
+            Some(false) | None => FieldKind::Value,
+        }
     }
 }

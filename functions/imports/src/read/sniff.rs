@@ -1,34 +1,65 @@
-//! Detects compression, format and delimiter from the first bytes of a file.
+//! Tells formats by their beginnings: those that are not text by their first bytes, the others once they are decoded.
 
-use bytes::Bytes;
 use runtime::Failure;
 
 use crate::{
-    input::{Compression, Delimiter, Format},
-    read::{delimited::DelimitedReader, row::RowReader, text::TextReader},
+    options::{Compression, Format},
+    read::detect::detect_utf_16,
 };
 
-/// The first bytes of formats that cannot be imported, and their names.
-const UNSUPPORTED: [(&[u8], &str); 18] = [
+/// The first bytes of files that cannot be imported and are no text, and their names.
+const NO_TEXT: [(&[u8], &str); 36] = [
     (b"PK\x05\x06", "an empty ZIP archive"),
     (b"\xD0\xCF\x11\xE0", "an old Excel workbook, or one with a password"),
     (b"\x1F\x8B", "a gzip archive"),
     (b"BZh", "a bzip2 archive"),
     (b"\xFD7zXZ", "an xz archive"),
     (b"\x28\xB5\x2F\xFD", "a zstd archive"),
+    (b"\x04\x22\x4D\x18", "an LZ4 archive"),
     (b"7z\xBC\xAF", "a 7-Zip archive"),
     (b"Rar!", "a RAR archive"),
-    (b"%PDF", "a PDF"),
     (b"PAR1", "a Parquet file"),
+    (b"PARE", "an encrypted Parquet file"),
+    (b"ARROW1", "an Arrow file"),
+    (b"FEA1", "a Feather file"),
+    (b"ORC", "an ORC file"),
+    (b"Obj\x01", "an Avro file"),
+    (b"\x89HDF", "an HDF5 file"),
+    (b"\x93NUMPY", "a NumPy array"),
+    (b"$FL2", "an SPSS file"),
+    (b"$FL3", "an SPSS file"),
+    (b"RDX", "an R file"),
+    (b"\0\x01\0\0Standard ", "an Access database"),
     (b"SQLite format 3\0", "a SQLite database"),
-    (b"\x89PNG", "a picture"),
-    (b"\xFF\xD8\xFF", "a picture"),
-    (b"GIF8", "a picture"),
-    (b"{\\rtf", "a text document"),
-    (b"<?xml", "XML"),
-    (b"<!DOCTYPE", "a web page"),
-    (b"<html", "a web page"),
+    (b"\x89PNG", "a PNG picture"),
+    (b"\xFF\xD8\xFF", "a JPEG picture"),
+    (b"GIF8", "a GIF picture"),
+    (b"BM", "a BMP picture"),
+    (b"II*\0", "a TIFF picture"),
+    (b"MM\0*", "a TIFF picture"),
+    (b"RIFF", "a picture, a sound or a film"),
+    (b"ID3", "a sound"),
+    (b"OggS", "a sound or a film"),
+    (b"\x1A\x45\xDF\xA3", "a film"),
+    (b"\x7FELF", "a program"),
+    (b"MZ", "a program"),
+    (b"\xFF\xFE\0\0", "text in UTF-32"),
+    (b"\0\0\xFE\xFF", "text in UTF-32"),
 ];
+
+/// The same of texts that are no tables.
+const NO_TABLE: [(&str, &str); 6] = [
+    ("%pdf-", "a PDF"),
+    ("{\\rtf", "a text document (RTF)"),
+    ("mime-version:", "a web archive (MHTML)"),
+    ("<stata_dta>", "a Stata file"),
+    ("begin:vcard", "a list of contacts (vCard)"),
+    ("begin:vcalendar", "a calendar"),
+];
+
+/// The elements that a web page, or a part of one, begins with.
+const HTML: [&str; 12] =
+    ["!doctype html", "html", "head", "body", "table", "meta", "title", "style", "script", "div", "center", "!--"];
 
 /// The compression of a file.
 pub(crate) fn compression(start: &[u8]) -> Compression {
@@ -40,102 +71,188 @@ pub(crate) fn compression(start: &[u8]) -> Compression {
     }
 }
 
-/// The format of a file; one that cannot be imported is refused by its name.
-pub(crate) fn format(start: &[u8]) -> Result<Format, Failure> {
-    let start = start.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(start).trim_ascii_start();
-    let starts_with = |prefix: &[u8]| start.get(..prefix.len()).is_some_and(|bytes| bytes.eq_ignore_ascii_case(prefix));
-    let after =
-        |bracket: u8| (start.first() == Some(&bracket)).then(|| start[1..].trim_ascii_start().first()).flatten();
-    if starts_with(b"PK\x03\x04") {
-        return Ok(Format::Xlsx);
+/// The format of a file that is no text; `None` for a text. One that cannot be imported is refused by its name.
+pub(crate) fn binary_format(start: &[u8]) -> Result<Option<Format>, Failure> {
+    if start.starts_with(b"PK\x03\x04") {
+        return Ok(Some(Format::Xlsx));
     }
-    if matches!(after(b'{'), Some(b'"' | b'}')) {
+    // A header may begin with the letters of a signature; no text has what follows them.
+    let is_text = |bytes: &[u8]| !bytes.iter().any(|byte| is_control(*byte)) || detect_utf_16(bytes).is_some();
+    let named = NO_TEXT.iter().find(|(signature, _)| start.starts_with(signature));
+    if let Some((_, name)) = named.filter(|_| !is_text(start)) {
+        return Err(refused(name));
+    }
+    if start.get(257..262) == Some(b"ustar") {
+        return Err(refused("a tar archive"));
+    }
+    let controls = start.iter().filter(|byte| is_control(**byte)).count();
+    // A text in which a few are broken is read; its rows say so.
+    let is_binary = start.len() >= 32 && controls * 10 > start.len() && !is_utf_16(start);
+    if is_binary { Err(refused("no text, and no format that is known here")) } else { Ok(None) }
+}
+
+/// The format of a text by its beginning; one that is no table is refused by its name.
+pub(crate) fn text_format(text: &[u8]) -> Result<Format, Failure> {
+    let text = text.trim_ascii_start();
+    let after = |bracket: u8| (text.first() == Some(&bracket)).then(|| text[1..].trim_ascii_start().first()).flatten();
+    if matches!(after(0x1E), Some(b'{' | b'[')) || matches!(after(b'{'), Some(b'"' | b'}')) || begins_with_array(text) {
         return Ok(Format::Jsonl);
     }
-    if matches!(after(b'['), Some(b'{' | b'[')) {
+    if matches!(after(b'['), Some(b'{' | b'['))
+        || (text.first() == Some(&b'[') && text[1..].trim_ascii_start().len() < text.len() - 1)
+    {
         let message = "the file is JSON in one piece; write JSON Lines, an object on each line, and import that";
         return Err(Failure::input(message));
     }
-    match UNSUPPORTED.iter().find(|(prefix, _)| starts_with(prefix)) {
-        Some((_, name)) => {
-            let formats = "CSV, TSV, JSON Lines or XLSX";
-            Err(Failure::input(format!("the file is {name}, which cannot be imported; save it as {formats}")))
-        }
-        None => Ok(Format::Csv),
+    if let Some((_, name)) = NO_TABLE.iter().find(|(start, _)| starts_with(text, start)) {
+        return Err(refused(name));
+    }
+    if let Some(name) = markup(text) {
+        return Err(refused(name));
+    }
+    Ok(Format::Csv)
+}
+
+/// True if the first line is an array of JSON; a cut one may be.
+fn begins_with_array(text: &[u8]) -> bool {
+    let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    if line.first() != Some(&b'[') || matches!(line.get(1), Some(b'[' | b'{')) {
+        return false;
+    }
+    match serde_json::from_slice::<Vec<serde_json::Value>>(line) {
+        Ok(_) => true,
+        Err(error) => error.is_eof() && line.len() == text.len() && error.column() > 1,
     }
 }
 
-/// Rows that a delimiter is tried on.
-const SAMPLE_ROWS: usize = 200;
-
-/// The delimiter of a sample: the one that splits most rows into as many fields as the header has.
-pub(crate) fn delimiter(sample: &Bytes, truncated: bool) -> Delimiter {
-    // Of equals, the first wins.
-    let best = b",;\t|".iter().rev().max_by_key(|delimiter| score(sample, truncated, **delimiter));
-    Delimiter(best.copied().unwrap_or(b','))
+/// The name of a text of tags.
+fn markup(text: &[u8]) -> Option<&'static str> {
+    let tag = text.strip_prefix(b"<")?;
+    let has = |words: &str| memchr::memmem::find(text, words.as_bytes()).is_some();
+    if starts_with(tag, "?xml") || starts_with(tag, "?mso") {
+        return Some(match () {
+            () if has("urn:schemas-microsoft-com:office:spreadsheet") => "an Excel workbook of 2003 (XML)",
+            () if has("urn:oasis:names:tc:opendocument") => "a flat OpenDocument file (XML)",
+            () if has("http://www.w3.org/1999/xhtml") || has("<html") => "a web page (HTML), whatever its name says",
+            () => "XML",
+        });
+    }
+    let is_html = HTML.iter().any(|name| {
+        let rest = tag.get(name.len()..).filter(|_| starts_with(tag, name));
+        // Headers may be in brackets: "<TITLE>,<DATE>".
+        rest.is_some_and(|rest| match (*name, rest) {
+            ("!--", _) | (_, [] | [b' ' | b'\t' | b'\r' | b'\n' | b'/', ..]) => true,
+            (_, [b'>', next, ..]) => !matches!(next, b',' | b';' | b'\t' | b'|'),
+            (_, rest) => rest == b">",
+        })
+    });
+    let has_table = || text.windows(6).any(|window| window.eq_ignore_ascii_case(b"<table"));
+    is_html.then(|| match has_table() {
+        true => "a web page (HTML) with a table, whatever its name says",
+        false => "a web page (HTML) without a table at its beginning",
+    })
 }
 
-/// The rows in a thousand that have as many fields as the header, and that number of fields.
-fn score(sample: &Bytes, truncated: bool, delimiter: u8) -> (usize, usize) {
-    let text = TextReader::of_utf_8(sample.clone());
-    let mut records = DelimitedReader::new(text, delimiter, truncated);
-    let Ok(Some(header)) = records.next_row() else {
-        return (0, 0);
-    };
-    let fields = header.len();
-    let (mut matching, mut rows) = (1, 1);
-    while rows < SAMPLE_ROWS
-        && let Ok(Some(row)) = records.next_row()
-    {
-        matching += usize::from(row.len() == fields);
-        rows += 1;
-    }
-    if fields == 1 { (0, 0) } else { (matching * 1000 / rows, fields) }
+fn refused(name: &str) -> Failure {
+    Failure::input(format!("the file is {name}, which cannot be imported; save it as CSV, TSV, JSON Lines or XLSX"))
+}
+
+fn starts_with(text: &[u8], start: &str) -> bool {
+    text.get(..start.len()).is_some_and(|bytes| bytes.eq_ignore_ascii_case(start.as_bytes()))
+}
+
+/// True for control characters that no text has.
+fn is_control(byte: u8) -> bool {
+    // A tab, line ends, a form feed, the end of a DOS file, an escape and a record separator.
+    byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r' | 0x0C | 0x1A | 0x1B | 0x1E)
+}
+
+fn is_utf_16(start: &[u8]) -> bool {
+    start.starts_with(b"\xFF\xFE") || start.starts_with(b"\xFE\xFF") || detect_utf_16(start).is_some()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn found(text: &str) -> u8 {
-        delimiter(&Bytes::copy_from_slice(text.as_bytes()), false).0
+    fn format(start: &[u8]) -> Result<Format, String> {
+        let found = binary_format(start).and_then(|format| format.map_or_else(|| text_format(start), Ok));
+        found.map_err(|error| error.to_string())
     }
 
     #[test]
-    fn the_delimiter_is_the_one_that_splits_all_rows_alike() {
-        assert_eq!(found("a,b\n1,2\n"), b',');
-        assert_eq!(found("a;b\n1,5;2,5\n"), b';');
-        assert_eq!(found("a\tb, c\n1\t2\n3\t4, 5, 6\n"), b'\t');
-        assert_eq!(found("a|b|c\n1|2|x,y\n"), b'|');
-        assert_eq!(found("\"a;b\",c\n1,2\n"), b',');
-        assert_eq!(found("a\n1\n2\n"), b',');
-        assert_eq!(found("name\nx;y\n"), b',');
-        assert_eq!(found("a,b"), b',');
-    }
-
-    #[test]
-    fn a_file_is_known_by_its_first_bytes() {
+    fn a_file_is_known_by_its_beginning() {
         for (start, found) in [
             (&b"PK\x03\x04xl/workbook.xml"[..], Format::Xlsx),
             (b"a,b\n1,2\n", Format::Csv),
             (b"{a},b\n", Format::Csv),
             (b"[a],b\n", Format::Csv),
             (b"{\"a\": 1}\n", Format::Jsonl),
-            (b"\xEF\xBB\xBF\n {}\n", Format::Jsonl),
+            (b"\n {}\n", Format::Jsonl),
+            (b"[1, \"x\"]\n[2, null]\n", Format::Jsonl),
+            (b"[\"cut", Format::Jsonl),
+            (b"\x1E{\"a\":1}\n\x1E{\"a\":2}\n", Format::Jsonl),
         ] {
             assert_eq!(format(start).unwrap(), found, "{}", String::from_utf8_lossy(start));
-        }
-        for (start, what) in [
-            (&b"PK\x05\x06\0\0"[..], "an empty ZIP archive"),
-            (b"\xD0\xCF\x11\xE0", "an old Excel workbook, or one with a password"),
-            (b"%PDF-1.7", "a PDF"),
-            (b"\n <!doctype html>", "a web page"),
-            (b"[{\"a\": 1}]", "JSON in one piece"),
-        ] {
-            assert!(format(start).unwrap_err().to_string().contains(what), "{what}");
         }
         assert_eq!(compression(b"\x1F\x8B\x08"), Compression::Gzip);
         assert_eq!(compression(b"\x28\xB5\x2F\xFD"), Compression::Zstd);
         assert_eq!(compression(b"a,b"), Compression::None);
+    }
+
+    #[test]
+    fn what_is_no_table_is_refused_by_its_name() {
+        for (start, what) in [
+            (&b"PK\x05\x06\0\0"[..], "an empty ZIP archive"),
+            (b"\xD0\xCF\x11\xE0", "an old Excel workbook, or one with a password"),
+            (b"PAR1\x15\x04\x15", "a Parquet file"),
+            (b"SQLite format 3\0\x10\0", "a SQLite database"),
+            (b"\x89PNG\r\n\x1A\n\0\0\0\rIHDR", "a PNG picture"),
+            (b"\xFF\xD8\xFF\xE0\0\x10JFIF", "a JPEG picture"),
+            (b"GIF89a\x01\0\x01\0", "a GIF picture"),
+            (b"\x89HDF\r\n\x1A\n\0", "an HDF5 file"),
+            (b"\xFF\xFE\0\0a\0\0\0,\0\0\0", "text in UTF-32"),
+            (b"%PDF-1.7\n", "a PDF"),
+            (b"{\\rtf1\\ansi hello}", "a text document (RTF)"),
+            (b"MIME-Version: 1.0\nContent-Type: multipart/related", "a web archive"),
+            (b"\n <!doctype html><html><p>Sign in", "a web page (HTML) without a table"),
+            (b"<html><body><TABLE border=1><tr>", "a web page (HTML) with a table"),
+            (b"<table>\n<tr><td>1</td></tr></table>", "a web page (HTML) with a table"),
+            (
+                b"<?xml version=\"1.0\"?><Workbook xmlns=\"urn:schemas-microsoft-com:office:spreadsheet\">",
+                "an Excel workbook of 2003",
+            ),
+            (b"<?xml version=\"1.0\"?><a/>", "XML"),
+            (b"[{\"a\": 1}]", "JSON in one piece"),
+            (b"[[1,2],[3,4]]", "JSON in one piece"),
+            (b"[\n1,\n2]", "JSON in one piece"),
+            (&[7; 64], "no text"),
+        ] {
+            let told = format(start).unwrap_err();
+            assert!(told.contains(what), "{told}");
+        }
+        let mut tar = vec![b'a'; 512];
+        tar[257..262].copy_from_slice(b"ustar");
+        assert!(format(&tar).unwrap_err().contains("a tar archive"));
+    }
+
+    #[test]
+    fn a_header_may_begin_as_another_format_does() {
+        for header in [
+            "PAR1,PAR2\n1,2\n",
+            "ORC;Elf\n1;2\n",
+            "BM,x\n1,2\n",
+            "MZ\t1\n",
+            "PK,name\n1,a\n",
+            "RIFF,x\n1,2\n",
+            "GIF8,x\n",
+            "Rar!,x\n",
+            "ID3,x\n",
+            "<TITLE>,<DATE>\na,2026-01-01\n",
+            "<id>,b\n1,2\n",
+            "%PDF,x\n1,2\n",
+        ] {
+            assert_eq!(format(header.as_bytes()).unwrap(), Format::Csv, "{header}");
+        }
     }
 }

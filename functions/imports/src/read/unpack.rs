@@ -13,7 +13,7 @@ use ruzstd::decoding::{
     errors::{FrameDecoderError, ReadFrameHeaderError},
 };
 
-use crate::{input::Compression, read::source::Chunks};
+use crate::{options::Compression, read::source::Chunks};
 
 /// Bytes that are unpacked at once.
 const CHUNK_BYTES: usize = 128 * 1024;

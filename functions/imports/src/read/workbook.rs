@@ -1,41 +1,59 @@
-//! Excel workbooks: copied to a temporary file, checked, then opened for their rows.
+//! Excel workbooks: copied to a temporary file, then opened for the rows of a sheet.
 
-use std::{
-    fs::File,
-    io::{BufReader, Write},
-    sync::Arc,
-};
+use std::{fs::File, io::Write, sync::Arc};
 
-use calamine::{Reader, SheetType, SheetVisible, Xlsx};
 use runtime::Failure;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::read::{
-    archive,
-    sheet::{SheetReader, catch_panic},
-    source::Chunks,
-    unpack::UnpackLimit,
+use crate::{
+    options::SheetChoice,
+    read::{
+        sheet::SheetReader,
+        source::Chunks,
+        unpack::UnpackLimit,
+        xlsx::{
+            cells::{CellContext, Cells},
+            checked::PartKind,
+            contents::{Contents, Sheet},
+            formats::CellFormats,
+            package::Package,
+            strings::SharedTexts,
+        },
+    },
 };
 
 /// Bytes that a workbook may have.
 const MAX_BYTES: u64 = 1 << 30;
+/// The number of sheets that a message names.
+const NAMED_SHEETS: usize = 20;
 
-/// A checked workbook, and the sheet of it to read.
+/// How a workbook is read.
+#[derive(Debug, Clone)]
+pub(crate) struct WorkbookLimits {
+    pub(crate) unpack: UnpackLimit,
+    /// Columns that a table can have.
+    pub(crate) columns: usize,
+    pub(crate) stop: CancellationToken,
+}
+
+/// A workbook, and the sheet of it to read.
 #[derive(Debug, Clone)]
 pub(crate) struct Workbook {
     file: Arc<File>,
-    sheet: Option<String>,
-    stop: CancellationToken,
+    limits: WorkbookLimits,
+    context: Arc<CellContext>,
+    sheet: Sheet,
+    /// Other visible sheets that have a value, which are not read.
+    others: Vec<String>,
 }
 
 impl Workbook {
-    /// Copies all the bytes and checks them.
+    /// Copies all the bytes, and chooses a sheet.
     pub(crate) fn copy(
         mut chunks: impl Chunks,
-        sheet: Option<String>,
-        limit: UnpackLimit,
-        stop: CancellationToken,
+        wanted: Option<&SheetChoice>,
+        limits: WorkbookLimits,
     ) -> Result<Self, Failure> {
         let copy_failed = |error| Failure::passing("the workbook could not be copied to a temporary file", error);
         let mut file = tempfile::tempfile().map_err(copy_failed)?;
@@ -49,9 +67,51 @@ impl Workbook {
             file.write_all(&chunk).map_err(copy_failed)?;
         }
         let file = Arc::new(file);
-        let check_stop = || if stop.is_cancelled() { Err(Failure::Stopped) } else { Ok(()) };
-        archive::check(&file, limit, &check_stop)?;
-        Ok(Self { file, sheet, stop })
+        let mut package = Package::open(&file, limits.unpack, limits.stop.clone())?;
+        let contents = Contents::read(&mut package)?;
+        let texts = SharedTexts::read(&mut package, contents.texts.as_deref())?;
+        let formats = CellFormats::read(&mut package, contents.styles.as_deref())?;
+        let context = Arc::new(CellContext { texts, formats, from_1904: contents.from_1904 });
+        let none = || Failure::input("the workbook has no sheet with cells");
+        let sheet = contents.sheets.first().cloned().ok_or_else(none)?;
+        let mut workbook = Self { file, limits, context, sheet, others: Vec::new() };
+        match wanted {
+            Some(wanted) => workbook.sheet = find(&contents.sheets, wanted)?.clone(),
+            None => workbook.choose(&contents.sheets)?,
+        }
+        Ok(workbook)
+    }
+
+    /// Takes the first sheet that has a value, of the visible ones if there is one.
+    fn choose(&mut self, sheets: &[Sheet]) -> Result<(), Failure> {
+        let mut with_values = Vec::new();
+        for sheet in sheets.iter().filter(|sheet| sheet.is_visible) {
+            self.sheet = sheet.clone();
+            match self.read(None, |sheet| sheet.read_header(|_| Ok(()))) {
+                Ok(true) => with_values.push(sheet),
+                Ok(false) => {}
+                // A broken sheet beside the one that is read refuses nothing.
+                Err(Failure::Permanent { .. }) if !with_values.is_empty() => {}
+                Err(failure) => return Err(failure),
+            }
+        }
+        let hidden = sheets.iter().filter(|sheet| !sheet.is_visible);
+        let chosen = with_values.first().copied().or_else(|| sheets.iter().find(|sheet| sheet.is_visible));
+        if let Some(chosen) = chosen.or_else(|| hidden.clone().next()) {
+            self.sheet = chosen.clone();
+        }
+        self.others = with_values.into_iter().skip(1).map(|sheet| sheet.name.clone()).collect();
+        Ok(())
+    }
+
+    /// The name of the sheet that is read.
+    pub(crate) fn sheet(&self) -> &str {
+        &self.sheet.name
+    }
+
+    /// Other visible sheets that have a value; empty where the sheet was said.
+    pub(crate) fn others(&self) -> &[String] {
+        &self.others
     }
 
     /// Opens the sheet and passes the reader of its rows to `work`.
@@ -60,29 +120,34 @@ impl Workbook {
         progress: Option<watch::Sender<f64>>,
         work: impl FnOnce(&mut SheetReader<'_>) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        archive::rewind(&self.file)?;
-        let file = BufReader::new(self.file.clone());
-        let mut workbook: Xlsx<_> = catch_panic(|| Xlsx::new(file))?;
-        let name = self.sheet_name(&workbook)?;
-        let cells = catch_panic(|| workbook.worksheet_cells_reader(&name))?;
-        let mut sheet = SheetReader::new(cells, self.stop.clone(), progress);
-        work(&mut sheet)
-    }
-
-    fn sheet_name(&self, workbook: &Xlsx<BufReader<Arc<File>>>) -> Result<String, Failure> {
-        let sheets = workbook.sheets_metadata();
-        let worksheets = || sheets.iter().filter(|sheet| sheet.typ == SheetType::WorkSheet);
-        let Some(wanted) = &self.sheet else {
-            let first =
-                worksheets().find(|sheet| sheet.visible == SheetVisible::Visible).or_else(|| worksheets().next());
-            let none = || Failure::input("the workbook has no sheet with cells");
-            return first.map(|sheet| sheet.name.clone()).ok_or_else(none);
+        let Self { file, limits, context, sheet, .. } = self;
+        let mut package = Package::open(file, limits.unpack, limits.stop.clone())?;
+        let missing = || {
+            let Sheet { name, part, .. } = sheet;
+            Failure::input(format!("the workbook is broken: the part {part} of its sheet {name:?} is missing"))
         };
-        worksheets().find(|sheet| sheet.name == *wanted).map(|sheet| sheet.name.clone()).ok_or_else(|| {
-            let names: Vec<_> = worksheets().take(20).map(|sheet| sheet.name.as_str()).collect();
-            Failure::input(format!("sheet: the workbook has no sheet {wanted:?}; it has: {}", names.join(", ")))
-        })
+        let part = package.part(&sheet.part, PartKind::Sheet)?.ok_or_else(missing)?;
+        work(&mut SheetReader::new(Cells::new(part, context), limits.columns, progress))
     }
+}
+
+/// The sheet that is wanted.
+fn find<'a>(sheets: &'a [Sheet], wanted: &SheetChoice) -> Result<&'a Sheet, Failure> {
+    let found = match wanted {
+        SheetChoice::Position(position) => position.checked_sub(1).and_then(|at| sheets.get(at)),
+        SheetChoice::Name(name) => by_name(sheets, name),
+        SheetChoice::Names(names) => names.iter().find_map(|name| by_name(sheets, name)),
+    };
+    found.ok_or_else(|| {
+        let names: Vec<_> = sheets.iter().take(NAMED_SHEETS).map(|sheet| sheet.name.as_str()).collect();
+        Failure::input(format!("sheet: the workbook has no sheet {wanted}; it has: {}", names.join(", ")))
+    })
+}
+
+/// A sheet by its name; where none is written so, one that differs by case or blanks, as no two sheets may.
+fn by_name<'a>(sheets: &'a [Sheet], name: &str) -> Option<&'a Sheet> {
+    let same = |sheet: &&Sheet| sheet.name.trim().to_lowercase() == name.trim().to_lowercase();
+    sheets.iter().find(|sheet| sheet.name == name).or_else(|| sheets.iter().find(same))
 }
 
 #[cfg(test)]
@@ -102,8 +167,9 @@ mod tests {
         }
         let bytes = Bytes::from(book.save_to_buffer().unwrap());
         let stop = CancellationToken::new();
-        let limit = UnpackLimit { max_bytes: 1 << 30 };
-        let workbook = Workbook::copy(Some(bytes), None, limit, stop.clone()).unwrap();
+        let unpack = UnpackLimit { max_bytes: 1 << 30 };
+        let limits = WorkbookLimits { unpack, columns: 10, stop: stop.clone() };
+        let workbook = Workbook::copy(Some(bytes), None, limits).unwrap();
         let read = workbook.read(None, |sheet| {
             sheet.read_header(|_| Ok(()))?;
             stop.cancel();

@@ -20,6 +20,8 @@ pub(crate) enum ExistingTable {
         attached: Vec<String>,
         /// A foreign key by which rows of another table would go with its own, in words.
         cascading: Option<String>,
+        /// True if it can be given other columns while what is attached stays.
+        reshapes: bool,
     },
 }
 
@@ -61,6 +63,14 @@ impl TableOwner {
 }
 
 impl ExistingTable {
+    /// The columns that an import created it with.
+    pub(crate) fn created(&self) -> Option<&[Column]> {
+        match self {
+            Self::Table { imported: Some(imported), .. } => Some(&imported.columns),
+            _ => None,
+        }
+    }
+
     /// True for a table that no import created.
     pub(crate) fn is_foreign(&self) -> bool {
         matches!(self, Self::Table { imported: None, .. })

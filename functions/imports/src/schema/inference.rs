@@ -1,6 +1,11 @@
 //! Infers the type of a column from its values.
 
-use crate::column::{ColumnType, Value};
+use std::borrow::Cow;
+
+use crate::{
+    column::{ColumnType, Value},
+    notation::{FieldKind, Notation},
+};
 
 /// The order in which types are tried; a field's type is the first that reads it.
 const NARROW_FIRST: [ColumnType; 7] = [
@@ -33,19 +38,32 @@ impl TypeInference {
         }
     }
 
-    /// Reads a field; `None` if it does not fit. A field that `is_text` is no number, whatever it looks like.
-    pub(crate) fn read(self, field: &[u8], is_text: bool) -> Option<(&[u8], Value)> {
+    /// Reads a field; `None` if it does not fit. What is text by its format is no number, whatever it looks like.
+    pub(crate) fn read<'a>(
+        self,
+        field: &'a [u8],
+        kind: FieldKind,
+        notation: &Notation,
+    ) -> Option<(Cow<'a, [u8]>, Value)> {
         match self {
-            Self::Fixed(column_type) => column_type.read(field),
-            Self::Inferred(column_type) if is_text && !column_type.is_written_as_text() && !field.is_empty() => None,
-            Self::Inferred(column_type) => column_type.read(field),
-            Self::Unknown => field.trim_ascii().is_empty().then_some((&b""[..], Value::Null)),
+            Self::Fixed(column_type) => column_type.read_as(field, kind, notation),
+            Self::Inferred(column_type) => {
+                let read = column_type.read_as(field, kind, notation);
+                let is_wrong = kind == FieldKind::Text && !column_type.is_written_as_text();
+                read.filter(|(_, value)| !is_wrong || field.is_empty() || (*value == Value::Null && !is_blank(field)))
+            }
+            // As a number, so that words for nothing count.
+            Self::Unknown => {
+                let nothing = (Cow::Borrowed(&b""[..]), Value::Null);
+                let field = field.trim_ascii();
+                (field.is_empty() || notation.is_null(field, false)).then_some(nothing)
+            }
         }
     }
 
     /// Learns from a field, which the type must fit.
-    pub(crate) fn widen_types(&mut self, field: &[u8], is_text: bool) {
-        if matches!(self, Self::Fixed(_)) || self.read(field, is_text).is_some() {
+    pub(crate) fn widen_types(&mut self, field: &[u8], kind: FieldKind, notation: &Notation) {
+        if matches!(self, Self::Fixed(_)) || self.read(field, kind, notation).is_some() {
             return;
         }
         let wider: &[ColumnType] = match self {
@@ -54,10 +72,14 @@ impl TypeInference {
             Self::Inferred(ColumnType::Date) => &[ColumnType::Timestamp],
             _ => &[],
         };
-        let mut wider = wider.iter().filter(|wider| !is_text || wider.is_written_as_text());
-        let fitting = wider.find(|wider| wider.read(field).is_some());
+        let mut wider = wider.iter().filter(|wider| kind != FieldKind::Text || wider.is_written_as_text());
+        let fitting = wider.find(|wider| wider.read_as(field, kind, notation).is_some());
         *self = Self::Inferred(fitting.copied().unwrap_or(ColumnType::Text));
     }
+}
+
+fn is_blank(field: &[u8]) -> bool {
+    field.trim_ascii().is_empty()
 }
 
 #[cfg(test)]
@@ -66,7 +88,7 @@ mod tests {
 
     fn learned(fields: &[&str]) -> ColumnType {
         let mut inference = TypeInference::Unknown;
-        fields.iter().for_each(|field| inference.widen_types(field.as_bytes(), false));
+        fields.iter().for_each(|field| inference.widen_types(field.as_bytes(), FieldKind::Untyped, &Notation::PLAIN));
         inference.column_type()
     }
 
@@ -99,7 +121,10 @@ mod tests {
     fn what_is_text_by_its_format_is_no_number_in_any_order() {
         let learned = |fields: &[(&str, bool)]| {
             let mut inference = TypeInference::Unknown;
-            fields.iter().for_each(|(field, is_text)| inference.widen_types(field.as_bytes(), *is_text));
+            for (field, is_text) in fields {
+                let kind = if *is_text { FieldKind::Text } else { FieldKind::Value };
+                inference.widen_types(field.as_bytes(), kind, &Notation::PLAIN);
+            }
             inference.column_type()
         };
         assert_eq!(learned(&[("12345", true)]), ColumnType::Text);

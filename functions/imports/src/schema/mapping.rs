@@ -1,6 +1,6 @@
 //! The mapping from the fields of a file to the columns of its table.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use runtime::Failure;
 
@@ -12,7 +12,11 @@ use crate::{
         rule::Rule,
         spec::{ColumnSpec, ImportSpec},
     },
-    read::row::Row,
+    notation::Notation,
+    read::{
+        row::{Row, RowReader},
+        values::ValueCount,
+    },
     schema::{
         existing::{Accepts, ExistingColumn},
         inference::TypeInference,
@@ -45,6 +49,7 @@ pub(crate) struct MappedField {
     /// Its name in the file.
     pub(crate) field: String,
     pub(crate) inference: TypeInference,
+    pub(crate) notation: Notation,
     pub(crate) rule: Option<Arc<Rule>>,
     /// Set if it is written to the table.
     pub(crate) used: bool,
@@ -67,6 +72,8 @@ pub(crate) struct ColumnMapping {
     pub(crate) defaults: Vec<DefaultColumn>,
     /// The columns that identify a row for `upsert`, by their names in the table.
     pub(crate) key: Vec<String>,
+    /// The notation that somebody gave.
+    notation: Notation,
     /// The columns of a definition; the table has no others.
     declared: Option<Arc<[DeclaredColumn]>>,
     /// Set once the types are final: a row that does not fit is rejected.
@@ -77,6 +84,7 @@ impl ColumnMapping {
     /// Maps the fields of a file as its import asks.
     pub(crate) fn new(fields: &[String], spec: &ImportSpec) -> Result<Self, Failure> {
         let names = column_names::unique_names(fields.iter().map(String::as_str));
+        let notation = Notation::given(&spec.options);
         let mut mapping = match &spec.columns {
             ColumnSpec::Types(types) => {
                 let known = |key: &&String| names.contains(key) || fields.contains(key);
@@ -86,9 +94,16 @@ impl ColumnMapping {
                 let mapped = names.iter().zip(fields).map(|(name, field)| {
                     let given = types.get(name).or_else(|| types.get(field));
                     let inference = given.map_or(TypeInference::Unknown, |given| TypeInference::Fixed(*given));
-                    MappedField { inference, ..undeclared_field(name, field, true) }
+                    MappedField { inference, ..undeclared_field(name, field, true, &notation) }
                 });
-                Self { fields: mapped.collect(), defaults: Vec::new(), key: Vec::new(), declared: None, fixed: false }
+                Self {
+                    fields: mapped.collect(),
+                    defaults: Vec::new(),
+                    key: Vec::new(),
+                    notation: notation.clone(),
+                    declared: None,
+                    fixed: false,
+                }
             }
             ColumnSpec::Declared(declared) => Self::declared(fields, &names, declared, spec)?,
         };
@@ -102,18 +117,19 @@ impl ColumnMapping {
         declared: &Arc<[DeclaredColumn]>,
         spec: &ImportSpec,
     ) -> Result<Self, Failure> {
+        let notation = Notation::given(&spec.options);
         let mut present = vec![false; declared.len()];
         let mut mapped = Vec::with_capacity(fields.len());
         for (field, name) in fields.iter().zip(names) {
-            let Some(at) = declared.iter().position(|column| column.from == field.trim()) else {
-                mapped.push(undeclared_field(name, field, false));
+            let Some(at) = declared.iter().position(|column| column.from == field.trim_matches(is_blank)) else {
+                mapped.push(undeclared_field(name, field, false, &notation));
                 continue;
             };
             let column = &declared[at];
             if std::mem::replace(&mut present[at], true) {
                 return Err(Failure::input(format!("the file has the column {:?} twice", column.from)));
             }
-            mapped.push(declared_field(column, field));
+            mapped.push(declared_field(column, field, &notation));
         }
         let definition = spec.definition.as_deref().unwrap_or_default();
         let mut defaults = Vec::new();
@@ -132,7 +148,8 @@ impl ColumnMapping {
         if !mapped.iter().any(|column| column.used) {
             return Err(Failure::input(format!("the file has none of the columns of the definition {definition}")));
         }
-        Ok(Self { fields: mapped, defaults, key: Vec::new(), declared: Some(declared.clone()), fixed: true })
+        let declared = Some(declared.clone());
+        Ok(Self { fields: mapped, defaults, key: Vec::new(), notation, declared, fixed: true })
     }
 
     fn set_key(&mut self, key: &[String]) -> Result<(), Failure> {
@@ -161,12 +178,27 @@ impl ColumnMapping {
             return;
         }
         self.add_fields(row.names);
-        if row.len() > self.fields.len() {
+        if row.has_value_beyond(self.fields.len()) {
             return;
         }
         for (at, (column, field)) in self.fields.iter_mut().zip(row.fields()).enumerate() {
-            column.inference.widen_types(field, row.is_text(at));
+            column.inference.widen_types(field, row.kind(at), &column.notation);
         }
+    }
+
+    /// Learns the types from so many rows.
+    pub(crate) fn learn_types(
+        &mut self,
+        rows: &mut impl RowReader,
+        max_rows: usize,
+        mut values: ValueCount,
+    ) -> Result<(), Failure> {
+        for _ in 0..max_rows {
+            let Some(row) = rows.next_row()? else { break };
+            values.add(&row)?;
+            self.widen_types(&row);
+        }
+        Ok(())
     }
 
     /// Maps new fields of the file to columns.
@@ -179,8 +211,8 @@ impl ColumnMapping {
         for (name, field) in all.into_iter().zip(names).skip(self.fields.len()) {
             let mut declared = self.declared.iter().flat_map(|declared| declared.iter());
             let column = match declared.find(|column| column.from == *field) {
-                Some(column) => declared_field(column, field),
-                None => undeclared_field(&name, field, true),
+                Some(column) => declared_field(column, field, &self.notation),
+                None => undeclared_field(&name, field, self.declared.is_none(), &self.notation),
             };
             self.defaults.retain(|default| default.column.name != column.name);
             self.fields.push(column);
@@ -239,6 +271,26 @@ impl ColumnMapping {
         true
     }
 
+    /// Takes over the names and types of those columns of a table that an import created which hold the values so far.
+    pub(crate) fn take_over(&mut self, created: &[ExistingColumn]) {
+        for column in self.fields.iter_mut().filter(|column| column.used) {
+            let Some(existing) = find_column(created, &column.name) else { continue };
+            let needed = column.inference.column_type();
+            if let Accepts::Type(own) = existing.accepts
+                && own.accepts(needed)
+                && !matches!(column.inference, TypeInference::Fixed(_))
+            {
+                column.inference = TypeInference::Inferred(own);
+            }
+            column.name.clone_from(&existing.name);
+        }
+        for DefaultColumn { column, .. } in &mut self.defaults {
+            if let Some(existing) = find_column(created, &column.name) {
+                column.name.clone_from(&existing.name);
+            }
+        }
+    }
+
     /// Takes over the names and types of an existing table, after which a row that does not fit is rejected.
     pub(crate) fn match_existing(&mut self, table: &str, existing: &[ExistingColumn]) -> Result<(), Failure> {
         let find = |name: &str| {
@@ -273,25 +325,33 @@ fn find_column<'a>(existing: &'a [ExistingColumn], name: &str) -> Option<&'a Exi
     exact.or_else(|| existing.iter().find(|known| known.name.eq_ignore_ascii_case(name)))
 }
 
-fn declared_field(column: &DeclaredColumn, field: &str) -> MappedField {
+fn declared_field(column: &DeclaredColumn, field: &str, notation: &Notation) -> MappedField {
     MappedField {
         name: column.name.clone(),
         field: field.to_owned(),
         inference: TypeInference::Fixed(column.column_type),
+        notation: notation.clone(),
         rule: Some(Arc::new(column.rule.clone())),
         used: true,
     }
 }
 
-fn undeclared_field(name: &str, field: &str, used: bool) -> MappedField {
-    let (name, field) = (name.to_owned(), field.to_owned());
-    MappedField { name, field, inference: TypeInference::Unknown, rule: None, used }
+fn undeclared_field(name: &str, field: &str, used: bool, notation: &Notation) -> MappedField {
+    let (name, field, notation) = (name.to_owned(), field.to_owned(), notation.clone());
+    MappedField { name, field, inference: TypeInference::Unknown, notation, rule: None, used }
 }
 
 fn default_column(column: &DeclaredColumn, text: &str) -> DefaultColumn {
     // Checked when the definition was read.
-    let value = column.column_type.read(text.as_bytes()).map_or(Value::Null, |(_, value)| value);
-    DefaultColumn { column: Column::new(&column.name, column.column_type), text: text.to_owned(), value }
+    let read = column.column_type.read(text.as_bytes());
+    let (text, value) = read.unwrap_or((Cow::Borrowed(b""), Value::Null));
+    let text = String::from_utf8_lossy(&text).into_owned();
+    DefaultColumn { column: Column::new(&column.name, column.column_type), text, value }
+}
+
+/// True for blanks, and for the byte order mark that a program has put before a header for a second time.
+fn is_blank(letter: char) -> bool {
+    letter.is_whitespace() || letter == '\u{FEFF}'
 }
 
 fn unknown_column(input_field: &str, wanted: &str, names: &[String]) -> Failure {

@@ -3,7 +3,7 @@
 use runtime::Failure;
 use tokio::sync::mpsc;
 
-use crate::{column::Value, write::load::RowSink};
+use crate::{column::Value, read::row::Row, write::load::RowSink};
 
 /// Bytes that are sent at once.
 const CHUNK_BYTES: usize = 128 * 1024;
@@ -32,19 +32,11 @@ impl CopySink {
 
 impl RowSink for CopySink {
     fn put(&mut self, column: usize, text: &[u8], value: Value) -> Result<(), Failure> {
-        if column > 0 {
-            self.buffer.push(b'\t');
-        }
-        match value {
-            Value::Null => self.buffer.extend_from_slice(b"\\N"),
-            Value::Boolean(value) => self.buffer.push(if value { b't' } else { b'f' }),
-            Value::Integer(_) | Value::Number(_) => self.buffer.extend_from_slice(text),
-            Value::Text => escape(text, &mut self.buffer),
-        }
+        write_field(column, text, value, &mut self.buffer);
         Ok(())
     }
 
-    fn end_row(&mut self) -> Result<(), Failure> {
+    fn end_row(&mut self, _: &Row<'_>) -> Result<(), Failure> {
         self.buffer.push(b'\n');
         self.row_start = self.buffer.len();
         if self.buffer.len() >= CHUNK_BYTES { self.flush() } else { Ok(()) }
@@ -52,6 +44,19 @@ impl RowSink for CopySink {
 
     fn discard_row(&mut self) {
         self.buffer.truncate(self.row_start);
+    }
+}
+
+/// Writes a field in the text format of COPY.
+pub(crate) fn write_field(column: usize, text: &[u8], value: Value, to: &mut Vec<u8>) {
+    if column > 0 {
+        to.push(b'\t');
+    }
+    match value {
+        Value::Null => to.extend_from_slice(b"\\N"),
+        Value::Boolean(value) => to.push(if value { b't' } else { b'f' }),
+        Value::Integer(_) | Value::Number(_) => to.extend_from_slice(text),
+        Value::Text => escape(text, to),
     }
 }
 
@@ -74,6 +79,7 @@ fn escape(text: &[u8], to: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::read::row::Validity;
 
     #[test]
     fn a_row_is_written_so_that_nothing_in_it_ends_it() {
@@ -85,7 +91,17 @@ mod tests {
         rows.put(1, b"", Value::Null).unwrap();
         rows.put(2, b"TRUE", Value::Boolean(true)).unwrap();
         rows.put(3, b"1.50", Value::Number(1.5)).unwrap();
-        rows.end_row().unwrap();
+        let row = Row {
+            line: 1,
+            raw: b"",
+            validity: Validity::Valid,
+            fields: b"",
+            ends: &[],
+            gap: 0,
+            is_text: &[],
+            names: &[],
+        };
+        rows.end_row(&row).unwrap();
         rows.flush().unwrap();
         assert_eq!(chunks.try_recv().unwrap(), b"a\\tb\\\\N\\r\\n\\\\.\t\\N\tt\t1.50\n");
     }

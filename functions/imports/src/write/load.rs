@@ -1,6 +1,6 @@
 //! Reads the whole file into a table, whatever the database.
 
-use std::{sync::Arc, time::Instant};
+use std::{borrow::Cow, sync::Arc, time::Instant};
 
 use model::TaskId;
 use runtime::Failure;
@@ -10,8 +10,9 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     column::{Value, preview},
     definition::{rule::Rule, spec::ImportSpec},
-    output::{Output, RejectedRows},
+    output::{EmptiedCells, Output, RejectedRows},
     read::{
+        detect::Certainty,
         row::{Row, RowReader},
         values::{ValueCount, ValueLimit},
         workbook::Workbook,
@@ -19,10 +20,12 @@ use crate::{
     schema::{
         inference::TypeInference,
         mapping::{ColumnMapping, MappedField},
-        plan::{Plan, TextRows},
+        plan::{Layout, Plan},
+        text_plan::TextRows,
     },
     write::{
         quota::{Quota, WrittenBytes},
+        refused::RefusedRow,
         rejected::RejectedRowsWriter,
     },
 };
@@ -33,6 +36,8 @@ pub(crate) struct LoadJob {
     pub(crate) spec: Arc<ImportSpec>,
     pub(crate) plan: Plan,
     pub(crate) source: RowSource,
+    /// Set where the database refused a row of it before.
+    pub(crate) in_batches: bool,
     pub(crate) values: ValueLimit,
     pub(crate) quota: Quota,
     /// What the load has written; begun once the table is known.
@@ -55,16 +60,27 @@ pub(crate) enum LoadOutcome {
     Done(Output),
     /// Nothing is loaded, because a value did not fit an inferred type; this mapping fits the whole file.
     TypesChanged { mapping: ColumnMapping, started: Instant },
+    /// Nothing is loaded, because the database refused a row, and does so with all that came with it: it is to be loaded
+    /// again in batches.
+    RowsRefused { started: Instant },
 }
 
 /// Takes the rows of a load.
 pub(crate) trait RowSink {
     /// Adds a field to the current row: its text, trimmed, and the value that it was read as.
     fn put(&mut self, column: usize, text: &[u8], value: Value) -> Result<(), Failure>;
-    /// Writes the current row.
-    fn end_row(&mut self) -> Result<(), Failure>;
+    /// Writes the current row, whose fields came from this one.
+    fn end_row(&mut self, row: &Row<'_>) -> Result<(), Failure>;
     /// Drops the fields of the current row.
     fn discard_row(&mut self);
+    /// Writes what is left.
+    fn finish(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
+    /// The rows that the database refused since the last call.
+    fn take_refused(&mut self) -> Vec<RefusedRow> {
+        Vec::new()
+    }
 }
 
 /// The outcome of reading the file into a sink.
@@ -80,12 +96,18 @@ pub(crate) struct ReadSummary {
     pub(crate) rows: u64,
     pub(crate) rejected: Option<RejectedRows>,
     pub(crate) encoding: String,
+    pub(crate) emptied: Option<EmptiedCells>,
+    pub(crate) certainty: Certainty,
 }
 
 impl LoadJob {
     /// The result of the import.
     pub(crate) fn output(&self, summary: ReadSummary) -> Output {
         let mapping = &self.plan.mapping;
+        let workbook = match &self.plan.layout {
+            Layout::Sheet(workbook) => Some(workbook),
+            Layout::Text(_) => None,
+        };
         Output {
             table: self.spec.table.as_str().to_owned(),
             rows: summary.rows,
@@ -93,9 +115,14 @@ impl LoadJob {
             seconds: self.started.elapsed().as_millis() as f64 / 1000.0,
             bytes: self.plan.bytes,
             encoding: summary.encoding,
+            certainty: Some(summary.certainty),
             delimiter: self.plan.delimiter(),
             definition: self.spec.definition.clone(),
             ignored: mapping.ignored_fields(),
+            notes: self.plan.notes.clone(),
+            sheet: workbook.map(|workbook| workbook.sheet().to_owned()),
+            other_sheets: workbook.map(|workbook| workbook.others().to_vec()).unwrap_or_default(),
+            emptied: summary.emptied,
             href: summary.rejected.as_ref().map(|rejected| rejected.href.clone()),
             rejected: summary.rejected,
         }
@@ -114,6 +141,8 @@ impl LoadJob {
             RowSource::Text(TextRows::Json(rows)) => read_rows(&mut **rows, mapping, counts, rejected, sink),
             RowSource::Sheet(workbook, progress) => workbook.read(Some(progress.clone()), |sheet| {
                 sheet.read_header(|_| Ok(()))?;
+                let names = mapping.fields.iter().map(|column| column.field.as_str());
+                sheet.expect(names, mapping.accepts_new_fields());
                 read_rows(sheet, mapping, counts, rejected, sink)
             }),
         }
@@ -139,8 +168,9 @@ fn read_rows(
         match write_row(&row, mapping, sink)? {
             RowOutcome::Written => {
                 counts.written.add(&row)?;
-                sink.end_row()?;
+                sink.end_row(&row)?;
                 count += 1;
+                count -= reject_refused(sink, counts, rejected)?;
             }
             RowOutcome::Rejected(reason) => {
                 sink.discard_row();
@@ -158,8 +188,26 @@ fn read_rows(
             }
         }
     }
+    sink.finish()?;
+    count -= reject_refused(sink, counts, rejected)?;
     let rejected = rejected.finish(count)?;
-    Ok(ReadOutcome::Complete(ReadSummary { rows: count, rejected, encoding: rows.encoding_name() }))
+    let emptied = Some(rows.emptied()).filter(|emptied| emptied.cells > 0);
+    let (encoding, certainty) = (rows.encoding_name(), rows.certainty());
+    Ok(ReadOutcome::Complete(ReadSummary { rows: count, rejected, encoding, emptied, certainty }))
+}
+
+/// Rejects the rows that the database refused; their number.
+fn reject_refused(
+    sink: &mut impl RowSink,
+    counts: &mut Counts<'_>,
+    rejected: &mut RejectedRowsWriter,
+) -> Result<u64, Failure> {
+    let refused = sink.take_refused();
+    for row in &refused {
+        counts.written.remove(row.bytes);
+        rejected.add(row.line, row.reason.clone(), &row.raw)?;
+    }
+    Ok(refused.len() as u64)
 }
 
 /// The outcome of writing one row.
@@ -189,11 +237,11 @@ pub(crate) fn write_row(
         if !column.used {
             continue;
         }
-        let Some((text, value)) = column.inference.read(field, row.is_text(index)) else {
+        let Some((text, value)) = column.inference.read(field, row.kind(index), &column.notation) else {
             return Ok(match column.inference {
                 TypeInference::Fixed(column_type) => {
-                    let (name, value, expected) = (&column.name, preview(field), column_type.as_str());
-                    RowOutcome::Rejected(format!("column {name}: {value:?} is no {expected}"))
+                    let (name, reason) = (&column.name, column_type.mismatch(field));
+                    RowOutcome::Rejected(format!("column {name}: {reason}"))
                 }
                 TypeInference::Inferred(_) | TypeInference::Unknown => RowOutcome::DoesNotFit,
             });
@@ -205,7 +253,7 @@ pub(crate) fn write_row(
                 Err(reason) => return Ok(RowOutcome::Rejected(format!("column {}: {reason}", column.name))),
             },
         };
-        sink.put(at, text, value)?;
+        sink.put(at, &text, value)?;
         at += 1;
     }
     for default in &mapping.defaults {
@@ -218,11 +266,14 @@ pub(crate) fn write_row(
 /// The outcome of a row that has not as many fields as the file has names; `None` if it can be written all the same.
 fn check_field_count(row: &Row<'_>, mapping: &ColumnMapping) -> Option<RowOutcome> {
     let (has, known) = (row.len(), mapping.fields.len());
+    // Where nothing stands in a field, there is none: some programs end each row with a delimiter.
+    if has > known && !row.has_value_beyond(known) {
+        return None;
+    }
     if row.names.is_empty() || has < known {
         let s = if has == 1 { "" } else { "s" };
         return Some(RowOutcome::Rejected(format!("it has {has} field{s}, the header {known}")));
     }
-    // Names that other rows brought do not matter to a row without a value there.
     let (at, _) = row.fields().enumerate().skip(known).find(|(_, field)| !field.is_empty())?;
     Some(match mapping.accepts_new_fields() {
         true => RowOutcome::DoesNotFit,
@@ -237,13 +288,13 @@ fn check_field_count(row: &Row<'_>, mapping: &ColumnMapping) -> Option<RowOutcom
 fn apply_rule<'a>(
     column: &MappedField,
     rule: &'a Rule,
-    text: &'a [u8],
+    text: Cow<'a, [u8]>,
     value: Value,
-) -> Result<(&'a [u8], Value), String> {
+) -> Result<(Cow<'a, [u8]>, Value), String> {
     let default = rule.default.as_ref().filter(|_| value == Value::Null);
     let default = default.and_then(|default| column.inference.column_type().read(default.as_bytes()));
     let (text, value) = default.unwrap_or((text, value));
-    match rule.violation(text, value) {
+    match rule.violation(&text, value) {
         Some(reason) => Err(reason),
         None => Ok((text, value)),
     }

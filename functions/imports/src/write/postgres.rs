@@ -1,36 +1,35 @@
-//! Tables in PostgreSQL: the thread that reads the rows writes COPY's text format, and the connection sends it.
+//! Tables in PostgreSQL.
 
 use std::time::Instant;
 
 use model::TaskId;
-use runtime::{Failure, database::Postgres, thread};
+use runtime::{Failure, database::Postgres};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgTransaction};
-use tokio::sync::mpsc;
 
 use crate::{
-    column::{Column, ColumnType},
+    column::Column,
     input::Mode,
     output::Output,
     schema::{
-        existing::TableOwner,
+        existing::ExistingColumn,
         mapping::{ColumnLimit, ColumnMapping},
     },
     write::{
-        copy::CopySink,
+        batches::BatchWriter,
         load::{LoadJob, LoadOutcome, ReadOutcome},
         own_tables::OWN_TABLES,
-        postgres_catalog::{Relation, Schema, check_hides_no_type, ensure_unique_index, run},
-        quota::{self, Usage, WrittenBytes},
-        sql::{column_list, create_table, key_list, on_conflict, quoted, record_error, rows_are_kept},
-        strategy::LoadStrategy,
+        postgres_catalog::{Relation, Schema, check_hides_no_type, ensure_unique_index, run, sql_type},
+        postgres_copy::{copy_batches, copy_rows},
+        postgres_records::{record_bytes, record_output, record_owner, record_table, recorded_output, usage},
+        quota::{self, WrittenBytes},
+        refused,
+        sql::{column_list, create_table, key_list, on_conflict, quoted, rows_are_kept},
+        strategy::{LoadStrategy, would_be_lost},
     },
 };
 
 /// PostgreSQL's own limit.
 pub(crate) const COLUMN_LIMIT: ColumnLimit = ColumnLimit { max: 1600, database: "PostgreSQL" };
-
-/// Chunks of rows buffered between the reading thread and the connection.
-const CHANNEL_CHUNKS: usize = 4;
 
 /// The rows of an upsert before they are merged; numbered, because the last one of a key wins.
 const STAGED_ROWS: &str = "pg_temp.bellwire_upsert";
@@ -62,7 +61,7 @@ pub(crate) async fn load(
     };
     let ended = match &outcome {
         LoadOutcome::Done(_) => transaction.commit().await,
-        LoadOutcome::TypesChanged { .. } => transaction.rollback().await,
+        LoadOutcome::TypesChanged { .. } | LoadOutcome::RowsRefused { .. } => transaction.rollback().await,
     };
     ended?;
     Ok(outcome)
@@ -91,6 +90,7 @@ async fn load_within(
     let mapping = &job.plan.mapping;
     COLUMN_LIMIT.check(mapping.table_columns().len())?;
     let keeps_rows = strategy == LoadStrategy::Append;
+    job.rejected.limit_to(spec.rejected.map(|limits| limits.of_load(strategy.replaces_rows())));
     let person = quota::person(&spec);
     let makes_table = quota::is_new_table(&existing, &spec);
     let mut used = None;
@@ -113,21 +113,41 @@ async fn load_within(
     if let (LoadStrategy::DeleteRows, Some(relation)) = (strategy, relation) {
         delete_rows(transaction, &target, relation, table).await?;
     }
+    let mut table_columns = mapping.table_columns();
+    if let (LoadStrategy::Reshape, Some(relation), Some(created)) = (strategy, relation, existing.created()) {
+        delete_rows(transaction, &target, relation, table).await?;
+        table_columns = reshape(transaction, (&target, table), relation, created, table_columns).await?;
+        record_table(transaction, &schema, table, &table_columns).await?;
+    }
     if upserts {
         ensure_unique_index(transaction, &schema, table, &mapping.key, !existing.is_foreign(), job.task).await?;
         create_staging_table(transaction, &target, mapping).await?;
     }
     let into = if upserts { STAGED_ROWS } else { &target };
-    let (job, outcome) = copy(transaction, into, job, transfer).await?;
+    let names = column_list(&mapping.insert_columns());
+    let copy = format!("COPY {into} ({names}) FROM STDIN");
+    let merge = upserts.then(|| merge_statement(&target, mapping));
+    let in_batches = job.in_batches;
+    let started = job.started;
+    let copied = match in_batches {
+        false => copy_rows(transaction, &copy, job, transfer).await?,
+        true => {
+            let merge = merge.clone().map(|merge| (merge, format!("TRUNCATE {STAGED_ROWS}")));
+            Some(copy_batches(transaction, BatchWriter { copy, merge }, job, transfer).await?)
+        }
+    };
+    let Some((job, outcome)) = copied else { return Ok(LoadOutcome::RowsRefused { started }) };
     let summary = match outcome {
         ReadOutcome::Complete(summary) => summary,
         ReadOutcome::TypesChanged(mapping) => {
             return Ok(LoadOutcome::TypesChanged { mapping, started: job.started });
         }
     };
-    let mapping = &job.plan.mapping;
-    if upserts {
-        merge_staged_rows(transaction, &target, mapping).await?;
+    if let Some(merge) = merge.filter(|_| !in_batches)
+        && let Err(error) = run(transaction, merge).await
+    {
+        refused::by_postgres(&error).ok_or(error)?;
+        return Ok(LoadOutcome::RowsRefused { started });
     }
     if let (LoadStrategy::Recreate, Some(relation)) = (strategy, relation) {
         drop_table(transaction, &schema, relation, table).await?;
@@ -136,7 +156,7 @@ async fn load_within(
         if !upserts {
             run(transaction, format!("ALTER TABLE {target} RENAME TO {}", quoted(table))).await?;
         }
-        record_table(transaction, &schema, table, &mapping.table_columns()).await?;
+        record_table(transaction, &schema, table, &table_columns).await?;
     }
     if let Some(owner) = existing.new_owner(&spec) {
         record_owner(transaction, &schema, table, &owner).await?;
@@ -168,81 +188,6 @@ async fn lock_person(transaction: &mut PgTransaction<'_>, schema: &Schema, perso
     sqlx::query(lock).bind(schema.as_str()).bind(person).execute(&mut **transaction).await.map(drop)
 }
 
-/// What a person's imports hold besides what this one replaces; tables that are gone do not count.
-async fn usage(
-    connection: &mut PgConnection,
-    schema: &Schema,
-    person: &str,
-    table: &str,
-    keeps_rows: bool,
-) -> sqlx::Result<Usage> {
-    let exists = "EXISTS (
-        SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE n.nspname = $4 AND c.relname = known.table_name)";
-    let sql = format!(
-        "SELECT
-            (SELECT coalesce(sum(known.bytes), 0)::bigint FROM {} known
-             WHERE known.owner = $1 AND ($3 OR known.table_name <> $2) AND {exists}),
-            (SELECT count(*) FROM {} known
-             WHERE known.owner = $1 AND known.definition IS NULL AND known.table_name <> $2 AND {exists})",
-        schema.name("bellwire_imported_bytes"),
-        schema.name("bellwire_imported_owners"),
-    );
-    let query = sqlx::query_as::<_, (i64, i64)>(AssertSqlSafe(sql)).bind(person).bind(table).bind(keeps_rows);
-    let (bytes, tables) = query.bind(schema.as_str()).fetch_one(connection).await?;
-    Ok(Usage::counted(bytes, tables))
-}
-
-/// Records what was written for a person, or that a definition's table counts for nobody.
-async fn record_bytes(
-    connection: &mut PgConnection,
-    schema: &Schema,
-    table: &str,
-    person: Option<&str>,
-    keeps_rows: bool,
-    bytes: u64,
-) -> sqlx::Result<()> {
-    let records = schema.name("bellwire_imported_bytes");
-    if !keeps_rows || person.is_none() {
-        let delete = format!("DELETE FROM {records} WHERE table_name = $1");
-        sqlx::query(AssertSqlSafe(delete)).bind(table).execute(&mut *connection).await?;
-    }
-    if let Some(person) = person {
-        let record = format!(
-            "INSERT INTO {records} AS known (table_name, owner, bytes) VALUES ($1, $2, $3)
-             ON CONFLICT (table_name, owner) DO UPDATE SET bytes = known.bytes + excluded.bytes"
-        );
-        let query = sqlx::query(AssertSqlSafe(record)).bind(table).bind(person);
-        query.bind(i64::try_from(bytes).unwrap_or(i64::MAX)).execute(connection).await?;
-    }
-    Ok(())
-}
-
-async fn recorded_output(
-    connection: &mut PgConnection,
-    schema: &Schema,
-    task: TaskId,
-) -> Result<Option<Output>, Failure> {
-    let sql = format!("SELECT result::text FROM {} WHERE task = $1", schema.name("bellwire_imports"));
-    let result = sqlx::query_scalar::<_, String>(AssertSqlSafe(sql)).bind(task.to_string());
-    let result = result.fetch_optional(connection).await?;
-    result.map(|result| serde_json::from_str(&result).map_err(record_error)).transpose()
-}
-
-async fn record_output(
-    connection: &mut PgConnection,
-    schema: &Schema,
-    task: TaskId,
-    output: &Output,
-) -> Result<(), Failure> {
-    let records = schema.name("bellwire_imports");
-    let sql = format!("INSERT INTO {records} (task, table_name, result) VALUES ($1, $2, $3::json)");
-    let result = serde_json::to_string(output).map_err(record_error)?;
-    let query = sqlx::query(AssertSqlSafe(sql)).bind(task.to_string()).bind(&output.table).bind(result);
-    query.execute(connection).await?;
-    Ok(())
-}
-
 /// Deletes all rows, and not those of tables that inherit from it. TRUNCATE would have readers wait until the commit, and
 /// show an empty table to those with an older snapshot; a row that is deleted leaves its space to VACUUM instead.
 async fn delete_rows(
@@ -259,6 +204,44 @@ async fn delete_rows(
         true => Err(rows_are_kept(table)),
         false => Ok(()),
     }
+}
+
+/// Gives an empty table other columns, and keeps all that is attached to it; its columns then, in its order. Others wait
+/// from here until the commit.
+async fn reshape(
+    connection: &mut PgConnection,
+    (target, table): (&str, &str),
+    relation: Relation,
+    created: &[Column],
+    wanted: Vec<Column>,
+) -> Result<Vec<Column>, Failure> {
+    let is_wanted = |column: &&Column| wanted.iter().any(|wanted| wanted.name == column.name);
+    let is_there = |column: &&Column| created.iter().any(|there| there.name == column.name);
+    let dropped: Vec<_> =
+        created.iter().filter(|column| !is_wanted(column)).map(|column| column.name.clone()).collect();
+    let resting = relation.resting_on(connection, &dropped).await?;
+    if !resting.is_empty() {
+        let created: Vec<_> = created.iter().cloned().map(ExistingColumn::from).collect();
+        return Err(would_be_lost(table, &created, &resting));
+    }
+    let mut columns = Vec::with_capacity(wanted.len());
+    let mut changes: Vec<_> = dropped.iter().map(|name| format!("DROP COLUMN {}", quoted(name))).collect();
+    for column in created {
+        let Some(wanted) = wanted.iter().find(|wanted| wanted.name == column.name) else { continue };
+        if wanted.column_type != column.column_type {
+            let (name, sql_type) = (quoted(&wanted.name), sql_type(wanted));
+            changes.push(format!("ALTER COLUMN {name} TYPE {sql_type} USING NULL::{sql_type}"));
+        }
+        columns.push(wanted.clone());
+    }
+    for column in wanted.into_iter().filter(|column| !is_there(&column)) {
+        changes.push(format!("ADD COLUMN {} {}", quoted(&column.name), sql_type(&column)));
+        columns.push(column);
+    }
+    if !changes.is_empty() {
+        run(connection, format!("ALTER TABLE {target} {}", changes.join(", "))).await?;
+    }
+    Ok(columns)
 }
 
 /// Drops the table that was looked up, unless something was attached to it since then.
@@ -291,92 +274,13 @@ async fn create_staging_table(
     run(connection, create).await
 }
 
-async fn merge_staged_rows(connection: &mut PgConnection, target: &str, mapping: &ColumnMapping) -> sqlx::Result<()> {
+/// Merges the staged rows; of several with one key the last counts.
+fn merge_statement(target: &str, mapping: &ColumnMapping) -> String {
     let columns = mapping.insert_columns();
     let (names, key) = (column_list(&columns), key_list(&mapping.key));
     let conflict = on_conflict(&columns, &mapping.key);
-    let merge = format!(
+    format!(
         "INSERT INTO {target} AS target ({names}) SELECT DISTINCT ON ({key}) {names} FROM {STAGED_ROWS}
          ORDER BY {key}, {ROW_NUMBER} DESC {conflict}"
-    );
-    run(connection, merge).await
-}
-
-fn sql_type(column: &Column) -> &'static str {
-    match column.column_type {
-        ColumnType::Boolean => "boolean",
-        ColumnType::Integer => "bigint",
-        ColumnType::Number => "double precision",
-        ColumnType::Date => "date",
-        ColumnType::Timestamp => "timestamp",
-        ColumnType::Timestamptz => "timestamptz",
-        ColumnType::Text => "text",
-    }
-}
-
-async fn record_table(
-    connection: &mut PgConnection,
-    schema: &Schema,
-    table: &str,
-    columns: &[Column],
-) -> Result<(), Failure> {
-    let record = format!(
-        "INSERT INTO {} (table_name, columns) VALUES ($1, $2::json)
-         ON CONFLICT (table_name) DO UPDATE SET columns = excluded.columns",
-        schema.name("bellwire_imported_tables")
-    );
-    let columns = serde_json::to_string(columns).map_err(record_error)?;
-    sqlx::query(AssertSqlSafe(record)).bind(table).bind(columns).execute(connection).await?;
-    Ok(())
-}
-
-async fn record_owner(
-    connection: &mut PgConnection,
-    schema: &Schema,
-    table: &str,
-    owner: &TableOwner,
-) -> Result<(), Failure> {
-    let record = format!(
-        "INSERT INTO {} (table_name, owner, definition) VALUES ($1, $2, $3)
-         ON CONFLICT (table_name) DO UPDATE SET owner = excluded.owner, definition = excluded.definition",
-        schema.name("bellwire_imported_owners")
-    );
-    let query = sqlx::query(AssertSqlSafe(record)).bind(table).bind(owner.person()).bind(owner.definition());
-    query.execute(connection).await?;
-    Ok(())
-}
-
-/// Reads the file on a blocking thread and sends what that writes.
-async fn copy(
-    connection: &mut PgConnection,
-    table: &str,
-    mut job: LoadJob,
-    transfer: impl Future<Output = ()>,
-) -> Result<(LoadJob, ReadOutcome), Failure> {
-    let names = column_list(&job.plan.mapping.insert_columns());
-    let statement = format!("COPY {table} ({names}) FROM STDIN");
-    let mut copy = connection.copy_in_raw(&statement).await?;
-    let (sender, mut chunks) = mpsc::channel(CHANNEL_CHUNKS);
-    // After a failure the job is dropped here, which ends the transfer of the file.
-    let reading = thread::run(move || {
-        let mut sink = CopySink::new(sender);
-        let outcome = job.read(&mut sink)?;
-        sink.flush().map(|()| (job, outcome))
-    });
-    let sending = async {
-        // Dropped when this ends, also by an error: the thread must not wait for it.
-        let mut chunks = std::mem::replace(&mut chunks, mpsc::channel(1).1);
-        while let Some(chunk) = chunks.recv().await {
-            copy.send(chunk).await?;
-        }
-        Ok::<_, sqlx::Error>(())
-    };
-    let (read, (), sent) = tokio::join!(reading, transfer, sending);
-    sent?;
-    let (job, outcome) = read?;
-    match &outcome {
-        ReadOutcome::Complete(_) => drop(copy.finish().await?),
-        ReadOutcome::TypesChanged(_) => copy.abort("the types do not hold").await?,
-    }
-    Ok((job, outcome))
+    )
 }

@@ -6,7 +6,7 @@ use runtime::Failure;
 use sqlx::{AssertSqlSafe, PgConnection, Row, postgres::types::Oid};
 
 use crate::{
-    column::ColumnType,
+    column::{Column, ColumnType},
     schema::existing::{Accepts, ExistingColumn, ExistingTable, ImportedTable, TableOwner},
     write::sql::{INDEX_PREFIX, index_name, key_is_not_unique, key_list, no_unique_index, quoted, record_error},
 };
@@ -28,13 +28,21 @@ const ATTACHED: &str = "
         UNION ALL SELECT 'the parent ' || inhparent::regclass FROM pg_inherits WHERE inhrelid = $1
         UNION ALL SELECT 'row security' FROM pg_class WHERE oid = $1 AND relrowsecurity
         UNION ALL SELECT 'storage parameters' FROM pg_class WHERE oid = $1 AND reloptions IS NOT NULL
+        UNION ALL SELECT 'a tablespace' FROM pg_class WHERE oid = $1 AND reltablespace <> 0
+        UNION ALL SELECT 'being unlogged' FROM pg_class WHERE oid = $1 AND relpersistence <> 'p'
+        UNION ALL SELECT 'a replica identity' FROM pg_class WHERE oid = $1 AND relreplident <> 'd'
+        UNION ALL SELECT 'a security label' FROM pg_seclabel WHERE classoid = 'pg_class'::regclass AND objoid = $1
+        UNION ALL SELECT 'settings of column ' || attname FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+            WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped
+                AND (attoptions IS NOT NULL OR coalesce(attstattarget, -1) >= 0 OR attstorage <> typstorage
+                    OR attcompression <> '' OR attcollation <> typcollation)
         UNION ALL SELECT 'another owner, ' || pg_get_userbyid(relowner) FROM pg_class
             WHERE oid = $1 AND pg_get_userbyid(relowner) <> current_user
         UNION ALL SELECT 'privileges' FROM pg_class c WHERE oid = $1 AND relacl IS NOT NULL AND (
             -- Other than a new table would get.
-            SELECT array_agg(DISTINCT (grantee, privilege_type)::text) FROM aclexplode(c.relacl)
+            SELECT array_agg(DISTINCT (grantee, privilege_type, is_grantable)::text) FROM aclexplode(c.relacl)
         ) IS DISTINCT FROM (
-            SELECT array_agg(DISTINCT (given.grantee, given.privilege_type)::text) FROM (
+            SELECT array_agg(DISTINCT (given.grantee, given.privilege_type, given.is_grantable)::text) FROM (
                 SELECT coalesce(
                     (SELECT defaclacl FROM pg_default_acl
                      WHERE defaclrole = c.relowner AND defaclnamespace = 0 AND defaclobjtype = 'r'),
@@ -49,6 +57,24 @@ const ATTACHED: &str = "
 const CASCADING: &str = "
     SELECT 'the foreign key ' || conname || ' of ' || conrelid::regclass FROM pg_constraint
     WHERE contype = 'f' AND confrelid = $1 AND conrelid <> $1 AND confdeltype IN ('c', 'n', 'd') LIMIT 1";
+
+/// What rests on some columns of a table, of objects that no import made; `$1` is its oid, `$3` the columns' names.
+const RESTING: &str = "
+    SELECT DISTINCT words FROM (
+        SELECT pg_describe_object(d.classid, d.objid, d.objsubid) AS words FROM pg_depend d
+            JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid AND a.attname = ANY($3)
+            LEFT JOIN pg_class i ON d.classid = 'pg_class'::regclass AND i.oid = d.objid AND i.relkind IN ('i', 'I')
+            WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = $1 AND d.objid <> $1 AND d.deptype IN ('n', 'a')
+                AND NOT coalesce(starts_with(i.relname::text, $2), false)
+        UNION ALL SELECT 'a comment on column ' || attname FROM pg_attribute a
+            JOIN pg_description ON classoid = 'pg_class'::regclass AND objoid = attrelid AND objsubid = attnum
+            WHERE attrelid = $1 AND attname = ANY($3)
+        UNION ALL SELECT 'a privilege on column ' || attname FROM pg_attribute
+            WHERE attrelid = $1 AND attacl IS NOT NULL AND attname = ANY($3)
+    ) resting ORDER BY words LIMIT 3";
+
+const RELKIND_TABLE: i8 = b'r' as i8;
+const RELKIND_PARTITIONED: i8 = b'p' as i8;
 
 /// The schema that an import works in.
 #[derive(Debug, Clone)]
@@ -133,11 +159,16 @@ impl Schema {
             let accepts = accepts(&internal_name);
             ExistingColumn { name, type_name, accepts }
         });
-        let columns = columns.collect();
+        let columns: Vec<_> = columns.collect();
         let imported = self.imported(connection, name).await?;
-        let attached = relation.attached(connection).await?;
+        let mut attached = relation.attached(connection).await?;
+        if let Some(imported) = &imported {
+            attached.extend(other_types(imported, &columns));
+        }
         let cascading = sqlx::query_scalar(CASCADING).bind(relation.oid).fetch_optional(connection).await?;
-        Ok(ExistingTable::Table { columns, imported, attached, cascading })
+        // A table that inherits has the columns of its parents.
+        let reshapes = relation.kind == RELKIND_TABLE && !attached.iter().any(|words| words.starts_with("the parent "));
+        Ok(ExistingTable::Table { columns, imported, attached, cascading, reshapes })
     }
 
     async fn imported(&self, connection: &mut PgConnection, name: &str) -> Result<Option<ImportedTable>, Failure> {
@@ -156,12 +187,22 @@ impl Schema {
 
 impl Relation {
     fn is_table(self) -> bool {
-        matches!(u8::try_from(self.kind), Ok(b'r' | b'p'))
+        self.kind == RELKIND_TABLE || self.kind == RELKIND_PARTITIONED
     }
 
     /// `ONLY` where the table's rows are its own and those of tables that inherit from it are not.
     pub(super) fn only(self) -> &'static str {
-        if u8::try_from(self.kind) == Ok(b'p') { "" } else { "ONLY " }
+        if self.kind == RELKIND_PARTITIONED { "" } else { "ONLY " }
+    }
+
+    /// What would be lost with these columns, in words; the first three.
+    pub(super) async fn resting_on(
+        self,
+        connection: &mut PgConnection,
+        columns: &[String],
+    ) -> Result<Vec<String>, Failure> {
+        let query = sqlx::query_scalar(RESTING).bind(self.oid).bind(INDEX_PREFIX).bind(columns);
+        Ok(query.fetch_all(connection).await?)
     }
 
     /// What would be lost with it, in words; the first three.
@@ -187,6 +228,33 @@ pub(super) async fn check_hides_no_type(connection: &mut PgConnection, table: &s
 /// Runs a statement.
 pub(super) async fn run(connection: &mut PgConnection, sql: String) -> sqlx::Result<()> {
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(drop)
+}
+
+/// The types that somebody gave to columns which an import created with others.
+fn other_types(imported: &ImportedTable, columns: &[ExistingColumn]) -> Vec<String> {
+    let changed = imported.columns.iter().zip(columns).filter(|(created, column)| {
+        // As the catalogue writes them.
+        let type_name = match created.column_type {
+            ColumnType::Timestamp => "timestamp without time zone",
+            ColumnType::Timestamptz => "timestamp with time zone",
+            _ => sql_type(created),
+        };
+        created.name == column.name && type_name != column.type_name
+    });
+    changed.map(|(_, column)| format!("the type {} of column {}", column.type_name, column.name)).collect()
+}
+
+/// The database's name of a column's type.
+pub(super) fn sql_type(column: &Column) -> &'static str {
+    match column.column_type {
+        ColumnType::Boolean => "boolean",
+        ColumnType::Integer => "bigint",
+        ColumnType::Number => "double precision",
+        ColumnType::Date => "date",
+        ColumnType::Timestamp => "timestamp",
+        ColumnType::Timestamptz => "timestamptz",
+        ColumnType::Text => "text",
+    }
 }
 
 fn accepts(type_name: &str) -> Accepts {

@@ -60,6 +60,11 @@ impl WrittenBytes {
         }
     }
 
+    /// Takes back a row of so many bytes that was not written after all.
+    pub(crate) fn remove(&mut self, bytes: u64) {
+        self.bytes = self.bytes.saturating_sub(bytes + ROW_BYTES);
+    }
+
     /// Bytes of all rows.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes

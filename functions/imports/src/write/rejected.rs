@@ -6,13 +6,14 @@ use storage::{FileKey, OwnerFiles, StorageError, Upload};
 use tokio::runtime::Handle;
 
 use crate::{
+    definition::rejected::RejectedLimit,
     output::{RejectedRow, RejectedRows},
     read::source::storage_failure,
     write::sql::quoted,
 };
 
-/// So many may be rejected, whatever their share.
-const ALWAYS_ALLOWED: u64 = 100;
+/// How a person imports the others all the same.
+const CONFIRM: &str = " (to import the others all the same, say so: accept_rejected)";
 /// The number of rows in the result.
 const FIRST_ROWS: usize = 5;
 /// Bytes that are written at once.
@@ -22,7 +23,8 @@ const CHUNK_BYTES: usize = 64 * 1024;
 pub(crate) struct RejectedRowsWriter {
     files: OwnerFiles,
     key: FileKey,
-    limit: u64,
+    /// `None` if a person accepted any number.
+    limit: Option<RejectedLimit>,
     max_bytes: u64,
     bytes: u64,
     runtime: Handle,
@@ -33,14 +35,14 @@ pub(crate) struct RejectedRowsWriter {
 }
 
 impl RejectedRowsWriter {
-    /// Creates a writer; more than `limit` rows or `max_bytes` end the import.
-    pub(crate) fn new(context: &Context, limit: u64, max_bytes: u64) -> Self {
+    /// Creates a writer; more than `max_bytes` end the import.
+    pub(crate) fn new(context: &Context, max_bytes: u64) -> Self {
         let name = "rejected.csv".parse().expect("it is a file name");
         Self {
             files: context.files.clone(),
             // By the task's id, so that a second attempt writes the same file.
             key: FileKey::new(&context.task.to_string(), name).expect("a task id is an id"),
-            limit,
+            limit: None,
             max_bytes,
             bytes: 0,
             runtime: Handle::current(),
@@ -49,6 +51,11 @@ impl RejectedRowsWriter {
             upload: None,
             buffer: Vec::new(),
         }
+    }
+
+    /// Sets how many rows may be rejected.
+    pub(crate) fn limit_to(&mut self, limit: Option<RejectedLimit>) {
+        self.limit = limit;
     }
 
     /// Adds a row.
@@ -63,12 +70,13 @@ impl RejectedRowsWriter {
         if self.first.len() < FIRST_ROWS {
             self.first.push(RejectedRow { line, reason });
         }
-        if self.rows > self.limit {
-            return Err(self.too_many(format!("more than {} rows", self.limit)));
+        if let Some(limit) = self.limit.filter(|limit| self.rows > limit.rows) {
+            return Err(self.too_many(&format!("more than {} rows", limit.rows), CONFIRM));
         }
         if self.bytes > self.max_bytes {
             let limit = self.max_bytes >> 20;
-            return Err(self.too_many(format!("rows of more than {limit} MiB in all (imports.rejected_bytes)")));
+            let count = format!("rows of more than {limit} MiB in all (imports.rejected_bytes)");
+            return Err(self.too_many(&count, ""));
         }
         if self.buffer.len() >= CHUNK_BYTES {
             self.write().map_err(write_failure)?;
@@ -81,8 +89,14 @@ impl RejectedRowsWriter {
         if self.rows == 0 {
             return Ok(None);
         }
-        if imported == 0 || (self.rows > ALWAYS_ALLOWED && self.rows * 10 > self.rows + imported) {
-            return Err(self.too_many(format!("{} of {} rows", self.rows, self.rows + imported)));
+        let all = self.rows + imported;
+        let confirm = match self.limit {
+            _ if imported == 0 => Some(""),
+            Some(limit) if !limit.allows(self.rows, all) => Some(CONFIRM),
+            _ => None,
+        };
+        if let Some(confirm) = confirm {
+            return Err(self.too_many(&format!("{} of {all} rows", self.rows), confirm));
         }
         self.write().map_err(write_failure)?;
         if let Some(upload) = self.upload.take() {
@@ -103,11 +117,11 @@ impl RejectedRowsWriter {
         })
     }
 
-    fn too_many(&self, count: String) -> Failure {
+    fn too_many(&self, count: &str, confirm: &str) -> Failure {
         let first: Vec<_> = self.first.iter().map(|row| format!("line {}: {}", row.line, row.reason)).collect();
         Failure::Permanent {
             reason: "rejected",
-            message: format!("{count} do not fit, so nothing was imported; the first: {}", first.join("; ")),
+            message: format!("{count} do not fit, so nothing was imported{confirm}; the first: {}", first.join("; ")),
         }
     }
 }

@@ -13,14 +13,17 @@ use crate::{
     column::{Column, Value},
     input::Mode,
     output::Output,
+    read::row::Row,
     schema::{existing::TableOwner, mapping::ColumnLimit},
     write::{
         load::{LoadJob, LoadOutcome, ReadOutcome, RowSink},
         own_tables::OWN_TABLES,
         quota::{self, Usage, WrittenBytes},
+        refused::{self, RefusedRow},
         sql::{self, column_list, on_conflict, record_error, rows_are_kept},
         sqlite_schema::{
-            check_hides_nothing, ensure_unique_index, existing_table, is_readable, qualified, readable_views, sql_type,
+            attached_statements, check_hides_nothing, ensure_unique_index, existing_table, is_readable, qualified,
+            readable_views, sql_type,
         },
         strategy::LoadStrategy,
     },
@@ -87,6 +90,7 @@ fn load_with(mut connection: Connection, mut job: LoadJob) -> Result<LoadOutcome
     let mapping = &job.plan.mapping;
     COLUMN_LIMIT.check(mapping.table_columns().len())?;
     let keeps_rows = strategy == LoadStrategy::Append;
+    job.rejected.limit_to(spec.rejected.map(|limits| limits.of_load(strategy.replaces_rows())));
     // Nobody else writes until the commit, so what is counted here holds then.
     let used = quota::person(&spec).map(|person| usage(&transaction, person, table, keeps_rows)).transpose()?;
     if let Some(used) = used.filter(|_| quota::is_new_table(&existing, &spec)) {
@@ -98,6 +102,7 @@ fn load_with(mut connection: Connection, mut job: LoadJob) -> Result<LoadOutcome
         LoadStrategy::Create => create_table(&transaction, table, &mapping.table_columns())?,
         LoadStrategy::Recreate => recreate_table(&transaction, table, &mapping.table_columns())?,
         LoadStrategy::DeleteRows => delete_rows(&transaction, table)?,
+        LoadStrategy::Reshape => reshape_table(&transaction, table, &mapping.table_columns())?,
         LoadStrategy::Append => {}
     }
     if let Some(owner) = existing.new_owner(&spec) {
@@ -112,9 +117,10 @@ fn load_with(mut connection: Connection, mut job: LoadJob) -> Result<LoadOutcome
     let (names, values) = (column_list(&columns), vec!["?"; columns.len()].join(", "));
     // By an alias, for a table may be called "excluded" as well.
     let insert = format!("INSERT INTO {} AS target ({names}) VALUES ({values}) {conflict}", qualified(table));
-    let mut insert = transaction.prepare(&insert)?;
-    let outcome = job.read(&mut insert);
-    drop(insert);
+    let insert = transaction.prepare(&insert)?;
+    let mut sink = InsertSink { connection: &transaction, insert, refused: Vec::new() };
+    let outcome = job.read(&mut sink);
+    drop(sink);
     match outcome? {
         ReadOutcome::Complete(summary) => {
             record_bytes(&transaction, table, quota::person(&spec), keeps_rows, job.written.bytes())?;
@@ -149,6 +155,22 @@ fn recreate_table(transaction: &Transaction<'_>, table: &str, columns: &[Column]
             ),
         }),
     }
+}
+
+/// Creates the table in place of the existing one, with the same indexes and triggers.
+fn reshape_table(transaction: &Transaction<'_>, table: &str, columns: &[Column]) -> Result<(), Failure> {
+    let statements = attached_statements(transaction, table)?;
+    recreate_table(transaction, table, columns)?;
+    for (attached, statement) in statements {
+        if let Err(error) = transaction.execute_batch(&statement) {
+            let message = format!(
+                "the table {table} was left alone: the file has other columns than it, and {attached} cannot be made \
+                 over those: {error}"
+            );
+            return Err(Failure::Permanent { reason: "table", message });
+        }
+    }
+    Ok(())
 }
 
 fn delete_rows(transaction: &Transaction<'_>, table: &str) -> Result<(), Failure> {
@@ -211,7 +233,13 @@ fn commit(transaction: Transaction<'_>, job: &LoadJob, output: &Output) -> Resul
 }
 
 /// Inserts each row.
-impl RowSink for Statement<'_> {
+struct InsertSink<'a> {
+    connection: &'a Connection,
+    insert: Statement<'a>,
+    refused: Vec<RefusedRow>,
+}
+
+impl RowSink for InsertSink<'_> {
     fn put(&mut self, column: usize, text: &[u8], value: Value) -> Result<(), Failure> {
         let value = match value {
             Value::Null => ValueRef::Null,
@@ -220,15 +248,22 @@ impl RowSink for Statement<'_> {
             Value::Number(value) => ValueRef::Real(value),
             Value::Text => ValueRef::Text(text),
         };
-        Ok(self.raw_bind_parameter(column + 1, ToSqlOutput::Borrowed(value))?)
+        Ok(self.insert.raw_bind_parameter(column + 1, ToSqlOutput::Borrowed(value))?)
     }
 
-    fn end_row(&mut self) -> Result<(), Failure> {
-        self.raw_execute()?;
+    fn end_row(&mut self, row: &Row<'_>) -> Result<(), Failure> {
+        let Err(error) = self.insert.raw_execute() else { return Ok(()) };
+        // A trigger may end the transaction, and what came after would be there without what came before.
+        let reason = refused::by_sqlite(&error).filter(|_| !self.connection.is_autocommit()).ok_or(error)?;
+        self.refused.push(RefusedRow { line: row.line, reason, raw: row.raw.to_vec(), bytes: row.bytes() });
         Ok(())
     }
 
     fn discard_row(&mut self) {
         // The next row binds every parameter again.
+    }
+
+    fn take_refused(&mut self) -> Vec<RefusedRow> {
+        std::mem::take(&mut self.refused)
     }
 }

@@ -46,10 +46,12 @@ pub(super) fn existing_table(transaction: &Transaction<'_>, table: &str) -> Resu
     }
     let foreign_keys = foreign_keys_to(transaction, table)?;
     attached.extend(foreign_keys.iter().map(|key| format!("a foreign key of table {}", key.of)));
+    // Its constraints, and what others refer to, are in its own statement.
+    let reshapes = foreign_keys.is_empty() && !attached.iter().any(|words| words == "constraints");
     attached.truncate(3);
     let changes_rows = |key: &&ForeignKey| matches!(key.on_delete.as_str(), "CASCADE" | "SET NULL" | "SET DEFAULT");
     let cascading = foreign_keys.iter().find(changes_rows).map(|key| format!("a foreign key of {}", key.of));
-    Ok(ExistingTable::Table { columns, imported, attached, cascading })
+    Ok(ExistingTable::Table { columns, imported, attached, cascading, reshapes })
 }
 
 /// What a PRAGMA tells of a table or an index in `main`. The table-valued functions of the same names would do only as long
@@ -121,6 +123,19 @@ fn is_virtual(statement: &str) -> bool {
 /// True if a table's statement is the one that creates it for an import: SQLite keeps the text, without the schema.
 fn is_as_created(statement: &str, table: &str, columns: &[Column]) -> bool {
     statement.eq_ignore_ascii_case(&sql::create_table(&quoted(table), columns, sql_type))
+}
+
+/// The names and statements of a table's indexes and triggers, in the order in which they were made.
+pub(super) fn attached_statements(
+    transaction: &Transaction<'_>,
+    table: &str,
+) -> Result<Vec<(String, String)>, Failure> {
+    let sql = "
+        SELECT type || ' ' || name, sql FROM main.sqlite_schema
+        WHERE tbl_name = ?1 COLLATE NOCASE AND type IN ('index', 'trigger') AND sql IS NOT NULL ORDER BY rowid";
+    let mut statement = transaction.prepare(sql)?;
+    let found = statement.query_map([table], |row| Ok((row.get(0)?, row.get(1)?))).and_then(Iterator::collect)?;
+    Ok(found)
 }
 
 /// The views that can be read; those that cannot are left as they are.

@@ -20,11 +20,18 @@ pub(crate) enum LoadStrategy {
     Recreate,
     /// Keeps the table with all that is attached to it, and deletes its rows.
     DeleteRows,
+    /// The same, and gives it the columns of the file; refused where something attached rests on one that goes.
+    Reshape,
     /// Keeps its rows.
     Append,
 }
 
 impl LoadStrategy {
+    /// True if rows that were there are gone after it.
+    pub(crate) fn replaces_rows(self) -> bool {
+        matches!(self, Self::Recreate | Self::DeleteRows | Self::Reshape)
+    }
+
     /// Chooses the strategy, or refuses the table; where the table stays, the columns take its names and types.
     pub(crate) fn choose(
         existing: &ExistingTable,
@@ -36,10 +43,12 @@ impl LoadStrategy {
             let message = format!("the table {table} {reason}, so it was left alone; choose another name");
             Err(Failure::Permanent { reason: "table", message })
         };
-        let (columns, imported, attached, cascading) = match existing {
+        let (columns, imported, attached, cascading, reshapes) = match existing {
             ExistingTable::Missing => return Ok(Self::Create),
             ExistingTable::NotATable => return refused("is there already and is no table"),
-            ExistingTable::Table { columns, imported, attached, cascading } => (columns, imported, attached, cascading),
+            ExistingTable::Table { columns, imported, attached, cascading, reshapes } => {
+                (columns, imported, attached, cascading, *reshapes)
+            }
         };
         let delete_rows = || match cascading {
             None => Ok(Self::DeleteRows),
@@ -64,6 +73,10 @@ impl LoadStrategy {
                 match attached.as_slice() {
                     [] if cascading.is_none() => Ok(Self::Recreate),
                     _ if mapping.fit_existing(&created) => delete_rows(),
+                    _ if reshapes && cascading.is_none() => {
+                        mapping.take_over(&created);
+                        Ok(Self::Reshape)
+                    }
                     attached => Err(would_be_lost(table, &created, attached)),
                 }
             }
@@ -89,7 +102,7 @@ fn belongs_to_another(owner: &TableOwner, spec: &ImportSpec) -> Option<&'static 
 }
 
 /// Ends a replacement by a file with other columns, where more than the table's own rows would go.
-fn would_be_lost(table: &str, columns: &[ExistingColumn], attached: &[String]) -> Failure {
+pub(crate) fn would_be_lost(table: &str, columns: &[ExistingColumn], attached: &[String]) -> Failure {
     let columns: Vec<_> = columns.iter().map(|column| format!("{} {}", column.name, column.type_name)).collect();
     let message = format!(
         "the table {table} was left alone: the file has other columns than it ({}), and to create it anew would lose \

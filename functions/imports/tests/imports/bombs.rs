@@ -86,7 +86,6 @@ over_both! {
         assert!(world.refused(far).await.starts_with("the file has 16384 columns; a table of "));
         let rows: String = (2..1000).map(|at| row(at, "A")).collect();
         let far = crate::archives::sheet(&format!("{}{rows}{}", row(1, "A"), row(1000, "XFD")));
-        let done = world.import(far).await;
-        assert_eq!(done["rejected"]["first"][0]["reason"], "it has a value in column XFD, and the header ends at A");
+        assert_eq!(world.import(far).await["columns"].as_array().unwrap().len(), 2);
     }
 }

@@ -72,9 +72,16 @@ impl Database {
 
     /// The rows of a query as text: fields between `|`, nothing as `NULL`.
     pub(crate) async fn rows(&self, sql: &str) -> Vec<String> {
+        let shown = |field: Option<String>| field.unwrap_or_else(|| "NULL".to_owned());
+        let cells = self.cells(sql).await.into_iter();
+        cells.map(|row| row.into_iter().map(shown).collect::<Vec<_>>().join("|")).collect()
+    }
+
+    /// The rows of a query, each field as text.
+    pub(crate) async fn cells(&self, sql: &str) -> Vec<Vec<Option<String>>> {
         if !self.is_sqlite() {
             let rows = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_all(&mut self.connect().await).await;
-            return rows.unwrap().iter().map(shown).collect();
+            return rows.unwrap().iter().map(fields).collect();
         }
         let connection = self.open();
         let mut statement = connection.prepare(sql).unwrap();
@@ -83,12 +90,12 @@ impl Database {
         let mut all = Vec::new();
         while let Some(row) = rows.next().unwrap() {
             let field = |at: usize| match row.get_ref(at).unwrap() {
-                ValueRef::Null => "NULL".to_owned(),
-                ValueRef::Integer(value) => value.to_string(),
-                ValueRef::Real(value) => value.to_string(),
-                ValueRef::Text(text) | ValueRef::Blob(text) => String::from_utf8(text.to_vec()).unwrap(),
+                ValueRef::Null => None,
+                ValueRef::Integer(value) => Some(value.to_string()),
+                ValueRef::Real(value) => Some(value.to_string()),
+                ValueRef::Text(text) | ValueRef::Blob(text) => Some(String::from_utf8(text.to_vec()).unwrap()),
             };
-            all.push((0..columns).map(field).collect::<Vec<_>>().join("|"));
+            all.push((0..columns).map(field).collect());
         }
         all
     }
@@ -113,10 +120,10 @@ impl Database {
     }
 }
 
-fn shown(row: &sqlx::postgres::PgRow) -> String {
+fn fields(row: &sqlx::postgres::PgRow) -> Vec<Option<String>> {
     let field = |at: usize| {
         let value = row.try_get_raw(at).unwrap();
-        if value.is_null() { "NULL".to_owned() } else { value.as_str().unwrap().to_owned() }
+        if value.is_null() { None } else { Some(value.as_str().unwrap().to_owned()) }
     };
-    (0..row.len()).map(field).collect::<Vec<_>>().join("|")
+    (0..row.len()).map(field).collect()
 }

@@ -326,11 +326,11 @@ async fn each_definition_is_offered_as_a_form() {
     assert_eq!((offers[0].name.as_str(), offers[0].title.as_str()), ("people", "People"));
     assert_eq!(json!(offers[0].input), json!({"definition": "people"}));
     let fields: Vec<_> = offers[0].fields.iter().map(|field| (field.path.as_str(), field.required)).collect();
-    assert_eq!(fields, [("file", true), ("mode", true)]);
+    assert_eq!(fields, [("file", true), ("mode", true), ("sheet", false), ("accept_rejected", false)]);
     assert_eq!(offers[0].fields[1].choices, [json!("upsert"), json!("append"), json!("replace")]);
     assert_eq!(
         (offers[1].allow.as_slice(), offers[1].description.as_str()),
         (&["group:finance".to_owned()][..], "For few.")
     );
-    assert_eq!(offers[1].fields.len(), 1);
+    assert_eq!(offers[1].fields.len(), 3);
 }

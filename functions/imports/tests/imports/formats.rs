@@ -121,18 +121,16 @@ over_both! {
                 sheet.write(row as u32, column as u16, *field).unwrap();
             });
         }
-        sheet.write(3, 0, 3).unwrap();
-        sheet.write(3, 4, "beyond").unwrap();
-        sheet.write_formula(4, 0, Formula::new("=1/0").set_result("#DIV/0!")).unwrap();
-        let given = json!({"columns": {"n": "integer"}});
+        sheet.write(3, 0, "a, b").unwrap();
+        sheet.write_formula(3, 1, Formula::new("=1/0").set_result("#DIV/0!")).unwrap();
+        let given = json!({"columns": {"n": "integer"}, "accept_rejected": true});
         let done = world.import_with("t", book.save_to_buffer().unwrap(), given).await.unwrap();
         assert_eq!(world.rows("SELECT n, m FROM t").await, ["1|x"]);
         let file = world.get(done.output["href"].as_str().unwrap()).await;
         let expected = [
             "line,reason,row",
             "3,\"column n: \"\"old\"\" is no integer\",\"old,y\"",
-            "4,\"it has a value in column E, and the header ends at B\",\"3,\"",
-            "5,\"its column A holds the error #DIV/0!\",\",\"",
+            "4,\"column n: \"\"a, b\"\" is no integer\",\"\"\"a, b\"\",#DIV/0!\"",
         ];
         assert_eq!(file.lines().collect::<Vec<_>>(), expected);
     }

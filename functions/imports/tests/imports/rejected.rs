@@ -1,5 +1,6 @@
 //! Rows that are not imported, and too many of them.
 
+use imports::ImportsConfig;
 use model::toast::Level;
 use runtime::{Failure, testing};
 use serde_json::json;
@@ -10,7 +11,7 @@ use crate::world::over_both;
 over_both! {
     async fn rejected_rows_are_told_and_kept_as_a_file(world) {
         let csv = b"a,b\n1,2\n3\n4,\"5\n6\",7\n\n8,caf\xC3\xA9\n9,caf\xE9\n10,x\0y\n";
-        let done = world.import_with("airports", csv, json!({})).await.unwrap();
+        let done = world.import_with("airports", csv, json!({"accept_rejected": true})).await.unwrap();
         assert_eq!(world.rows("SELECT a, b FROM airports ORDER BY a").await, ["1|2", "8|café"]);
         let reasons = [
             (3, "it has 1 field, the header 2"),
@@ -52,13 +53,47 @@ over_both! {
         assert!(done.toast.body.unwrap().starts_with("2 rows, 1 column"));
     }
 
-    async fn more_than_a_tenth_of_many_rows_is_too_many_and_nothing_is_kept(world) {
+    async fn one_good_row_and_a_hundred_bad_ones_replace_nothing_until_a_person_says_so(world) {
+        let world = world.with(ImportsConfig::default());
+        world.import("a,b\n7,7\n8,8\n").await;
+        let csv = format!("a,b\n1,2\n{}", "1\n".repeat(100));
+        let words = world.refused(&csv).await;
+        assert!(words.starts_with("100 of 101 rows do not fit, so nothing was imported (to import the others all the same, say so: accept_rejected); the first: line 3: "), "{words}");
+        assert_eq!(world.rows("SELECT a FROM t ORDER BY a").await, ["7", "8"]);
+        let done = world.import_with("t", &csv, json!({"accept_rejected": true})).await.unwrap();
+        assert_eq!(done.output["rejected"]["rows"], 100);
+        assert_eq!(world.rows("SELECT a FROM t").await, ["1"]);
+    }
+
+    async fn a_replacement_is_stricter_than_rows_that_are_added(world) {
+        let world = world.with(ImportsConfig::default());
         let csv = |bad: usize| format!("a,b\n{}{}", "1,2\n".repeat(1000), "1\n".repeat(bad));
-        assert_eq!(world.import(csv(100)).await["rejected"]["rows"], 100);
+        // A new table replaces nothing.
         assert_eq!(world.import(csv(111)).await["rejected"]["rows"], 111);
-        let words = world.refused(csv(112)).await;
-        assert!(words.starts_with("112 of 1112 rows do not fit, so nothing was imported; the first: line 1002: "));
-        assert_eq!(world.rows("SELECT count(*) FROM bellwire_imports").await, ["2"]);
+        assert_eq!(world.import(csv(52)).await["rejected"]["rows"], 52);
+        assert!(world.refused(csv(53)).await.starts_with("53 of 1053 rows do not fit, so nothing was imported"));
+        let append = json!({"mode": "append"});
+        world.import_with("t", csv(111), append.clone()).await.unwrap();
+        let words = world.refused_with(csv(112), append.clone()).await;
+        assert!(words.starts_with("112 of 1112 rows do not fit"), "{words}");
+        world.import_with("t", "a,b\n1,2\n3\n", append.clone()).await.unwrap();
+        let words = world.refused_with("a,b\n1,2\n3\n4\n", append).await;
+        assert!(words.starts_with("2 of 3 rows do not fit"), "{words}");
+        assert_eq!(world.rows("SELECT count(*) FROM bellwire_imports").await, ["4"]);
+    }
+
+    async fn a_definition_says_how_many_rows_may_be_rejected(world) {
+        let definition = |rejected: &str| format!("title = \"T\"\ntable = \"t\"\n[rejected]\n{rejected}\n[[column]]\nname = \"n\"\ntype = \"integer\"\n");
+        let csv = "n\n1\n2\nx\ny\n";
+        let strict = world.defining(&[("t", &definition("rows = 1"))]);
+        let words = strict.import_by("t", csv, json!({})).await.unwrap_err().to_string();
+        assert!(words.starts_with("more than 1 rows do not fit"), "{words}");
+        let lenient = world.defining(&[("t", &definition("share = 0.5"))]);
+        for _ in 0..2 {
+            assert_eq!(lenient.import_by("t", csv, json!({})).await.unwrap().output["rows"], 2);
+        }
+        let done = strict.import_by("t", csv, json!({"accept_rejected": true})).await.unwrap();
+        assert_eq!(done.output["rejected"]["rows"], 2);
     }
 
     async fn more_than_the_limit_ends_the_import_at_once(world) {
@@ -68,7 +103,7 @@ over_both! {
     }
 
     async fn a_file_whose_rows_all_do_not_fit_is_refused(world) {
-        let words = world.refused("a,b\n1\n").await;
+        let words = world.refused_with("a,b\n1\n", json!({"accept_rejected": true})).await;
         assert_eq!(
             words,
             "1 of 1 rows do not fit, so nothing was imported; the first: line 2: it has 1 field, the header 2"

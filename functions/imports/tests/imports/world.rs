@@ -53,7 +53,7 @@ impl World {
         let folder = TempDir::new().unwrap();
         let storage = Storage::open(&StorageConfig { url: format!("file:{}", folder.path().display()) }).unwrap();
         let config = DatabaseConfig { url: database.url() };
-        let imports = Imports::open(ImportsConfig::default(), &config).unwrap();
+        let imports = Imports::open(lenient(), &config).unwrap();
         Self { database: Arc::new(database), imports: Arc::new(imports), storage, folder: Arc::new(folder) }
     }
 
@@ -78,7 +78,7 @@ impl World {
         for (name, text) in definitions {
             std::fs::write(folder.join(format!("{name}.toml")), text).unwrap();
         }
-        self.with(ImportsConfig { definitions: folder, ..ImportsConfig::default() })
+        self.with(ImportsConfig { definitions: folder, ..lenient() })
     }
 
     /// The folder of the definitions.
@@ -182,6 +182,11 @@ impl World {
     pub(crate) async fn rows(&self, sql: &str) -> Vec<String> {
         self.database.rows(sql).await
     }
+}
+
+/// Settings by which small files of bad rows are imported.
+fn lenient() -> ImportsConfig {
+    ImportsConfig { rejected_share: 1.0, rejected_share_replacing: 1.0, ..ImportsConfig::default() }
 }
 
 /// `name type, …` of a result.

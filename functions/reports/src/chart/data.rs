@@ -8,7 +8,7 @@ use crate::{
         column::Column,
     },
     number::{grouped, row_count},
-    query::value::Value,
+    query::value::{Display, Value},
 };
 
 /// More bars could not be told apart.
@@ -27,6 +27,7 @@ pub(crate) struct ChartSampler {
     ys: Vec<usize>,
     x_title: String,
     y_titles: Vec<String>,
+    display: Display,
     points: Vec<Point>,
     /// Rows added so far.
     rows: u64,
@@ -75,8 +76,8 @@ pub(crate) struct ChartData {
 }
 
 impl ChartSampler {
-    /// Fails if a column of the chart is not one of the query.
-    pub(crate) fn new(chart: &ChartDefinition, columns: &[Column]) -> Result<Self, Failure> {
+    /// Fails if a column of the chart is not one of the query. Values are labelled as they are shown.
+    pub(crate) fn new(chart: &ChartDefinition, columns: &[Column], display: &Display) -> Result<Self, Failure> {
         let position = |name: &String| {
             columns.iter().position(|column| column.name == *name).ok_or_else(|| {
                 let known: Vec<_> = columns.iter().map(|column| column.name.as_str()).collect();
@@ -94,6 +95,7 @@ impl ChartSampler {
             y_titles: ys.iter().map(|index| columns[*index].title.clone()).collect(),
             x,
             ys,
+            display: display.clone(),
             points: Vec::new(),
             rows: 0,
             interval: 1,
@@ -126,11 +128,11 @@ impl ChartSampler {
 
     fn point(&self, row: &[Value<'_>]) -> Point {
         let x = row[self.x];
-        let label = x.text(None).chars().take(MAX_LABEL).collect();
+        let label = self.display.text(&x, None).chars().take(MAX_LABEL).collect();
         let x = match (x, x.number()) {
             (Value::Null, _) => X::Missing,
             (_, Some(number)) => X::Number(number),
-            _ => x.seconds().map_or(X::Label, X::Time),
+            _ => x.moment(&self.display.zone).map_or(X::Label, |moment| X::Time(moment.seconds())),
         };
         Point { label, x, ys: self.ys.iter().map(|index| row[*index].number()).collect() }
     }
@@ -195,6 +197,10 @@ impl ChartSampler {
 mod tests {
     use super::*;
 
+    fn display() -> Display {
+        Display { zone: jiff::tz::TimeZone::UTC, groups: true }
+    }
+
     fn columns() -> Vec<Column> {
         ["x", "y"].map(|name| Column { name: name.to_owned(), title: name.to_owned(), format: None }).into()
     }
@@ -204,7 +210,7 @@ mod tests {
     }
 
     fn chart(chart_type: ChartType, rows: impl IntoIterator<Item = [Value<'static>; 2]>) -> ChartResult {
-        let mut sampler = ChartSampler::new(&definition(chart_type), &columns()).unwrap();
+        let mut sampler = ChartSampler::new(&definition(chart_type), &columns(), &display()).unwrap();
         rows.into_iter().for_each(|row| sampler.add(&row));
         sampler.finish()
     }
@@ -257,7 +263,7 @@ mod tests {
         assert!(reason(ChartType::Line, [[text, Value::Null]]).contains("holds no numbers"));
         assert!(reason(ChartType::Scatter, [[text, Value::Integer(1)]]).contains("a scatter chart needs numbers"));
         let missing = ChartDefinition { x: "z".to_owned(), ..definition(ChartType::Bar) };
-        let failure = ChartSampler::new(&missing, &columns()).err().unwrap().to_string();
+        let failure = ChartSampler::new(&missing, &columns(), &display()).err().unwrap().to_string();
         assert!(failure.contains("needs the column \"z\"") && failure.contains("it has x, y"), "{failure}");
     }
 }

@@ -1,120 +1,92 @@
-//! Reads and checks the whole folder of definitions when the worker starts.
+//! Reads the whole folder of definitions when the worker starts.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-    sync::Arc,
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use data_encoding::HEXLOWER;
+use runtime::definitions::{Fault, Faults, Folder, Source};
+use sha2::{Digest, Sha256};
+
+use super::{
+    check::Check,
+    named_queries,
+    report_definition::ReportDefinition,
+    sheet::{ONLY_SHEET, SheetDefinition},
+    sql_template::SqlTemplate,
 };
 
-use runtime::{
-    catalogue::FieldType,
-    definitions::{Fault, Faults, Folder, Segment, Source, check_allow},
-    form::FormField,
-};
+/// Letters of a definition's digest: enough to tell its versions apart.
+const DIGEST_LETTERS: usize = 12;
 
-use super::{report_definition::ReportDefinition, sql_template::SqlTemplate};
+/// The setting of the folder.
+pub(crate) const SETTING: &str = "reports.definitions (BELLWIRE_REPORTS__DEFINITIONS)";
 
 /// Reads all definitions of a folder, or returns everything that is wrong with them.
 pub(crate) fn read(folder: &Path) -> Result<BTreeMap<String, Arc<ReportDefinition>>, Faults> {
-    let folder = Folder::open("reports.definitions (BELLWIRE_REPORTS__DEFINITIONS)", folder, ["toml", "sql"]);
+    let folder = Folder::open(SETTING, folder, ["toml", "sql"]);
     folder.read(read_definition, |_| Vec::new())
 }
 
 pub(crate) fn read_definition([toml, query]: &[Source; 2]) -> Result<Arc<ReportDefinition>, Vec<Fault>> {
-    let sql = SqlTemplate::parse(&query.text).map_err(|error| {
-        let (file, line) = (query.file.clone(), Some(error.line));
-        Fault { file, line, reason: error.message }
+    let queries = named_queries::parse(&query.text).map_err(|errors| {
+        let fault = |(line, reason)| Fault { file: query.file.clone(), line: Some(line), reason };
+        errors.into_iter().map(|error| fault((error.line, error.message))).collect::<Vec<_>>()
     });
-    let (mut definition, sql) = match (toml.parse::<ReportDefinition>(), sql) {
-        (Ok(definition), Ok(sql)) => (definition, sql),
-        (definition, sql) => return Err(definition.err().into_iter().chain(sql.err()).collect()),
+    let (mut definition, queries) = match (toml.parse::<ReportDefinition>(), queries) {
+        (Ok(definition), Ok(queries)) => (definition, queries),
+        (definition, queries) => {
+            return Err(definition.err().into_iter().chain(queries.err().into_iter().flatten()).collect());
+        }
     };
     definition.name.clone_from(&toml.name);
-    definition.sql = sql;
+    definition.digest = digest(toml, query);
     definition.title = definition.title.trim().to_owned();
     for parameter in definition.parameters.iter_mut().filter(|parameter| parameter.title.is_empty()) {
         parameter.title = parameter.name.replace('_', " ");
     }
-    let mut check = Check { toml, faults: Vec::new() };
-    check.parameters_match_query(&definition, &query.file);
-    check.definition(&definition);
+    let mut check = Check { toml, sql_file: &query.file, faults: Vec::new() };
+    check.definition(&mut definition);
+    set_queries(&mut definition, queries, &mut check);
+    check.parameters_match_queries(&definition);
     if check.faults.is_empty() { Ok(Arc::new(definition)) } else { Err(check.faults) }
 }
 
-/// Collects the faults of one `NAME.toml`.
-struct Check<'a> {
-    toml: &'a Source,
-    faults: Vec<Fault>,
+fn digest(toml: &Source, query: &Source) -> String {
+    let mut digest = Sha256::new();
+    for text in [&toml.text, &query.text] {
+        digest.update((text.len() as u64).to_be_bytes());
+        digest.update(text);
+    }
+    let mut letters = HEXLOWER.encode(&digest.finalize());
+    letters.truncate(DIGEST_LETTERS);
+    letters
 }
 
-impl Check<'_> {
-    fn fault(&mut self, path: &[Segment], reason: impl Into<String>) {
-        self.faults.push(self.toml.fault_in(path, reason));
+/// Gives each sheet its query, by its name; a report without `[[sheet]]` is one of one query.
+fn set_queries(definition: &mut ReportDefinition, queries: Vec<(String, SqlTemplate)>, check: &mut Check<'_>) {
+    if definition.sheets.is_empty() {
+        let (chart, columns) = (definition.chart.take(), std::mem::take(&mut definition.columns));
+        let [(name, sql)] = &mut queries.into_iter().collect::<Vec<_>>()[..] else {
+            check.fault(&[], format!("{} has several queries: each needs a [[sheet]]", check.sql_file));
+            return;
+        };
+        let (name, sql) = (std::mem::take(name), std::mem::take(sql));
+        definition.sheets = vec![SheetDefinition { name, title: ONLY_SHEET.to_owned(), chart, columns, sql }];
+        return;
     }
-
-    /// Every parameter of the query is declared, and the other way round.
-    fn parameters_match_query(&mut self, definition: &ReportDefinition, sql_file: &str) {
-        for (name, line) in &definition.sql.parameters {
-            if definition.parameters.iter().all(|declared| declared.name != *name) {
-                let reason = format!("the parameter :{name} is not declared in {}", self.toml.file);
-                self.faults.push(Fault { file: sql_file.to_owned(), line: Some(*line), reason });
+    for (name, sql) in queries {
+        match definition.sheets.iter_mut().find(|sheet| sheet.name == name) {
+            Some(sheet) => sheet.sql = sql,
+            None if name.is_empty() => {
+                check.fault(&["sheet".into()], format!("a line \"-- name: …\" names each query of {}", check.sql_file));
+                return;
             }
-        }
-        for (index, FormField { name, .. }) in definition.parameters.iter().enumerate() {
-            if definition.sql.parameters.iter().all(|(used, _)| used != name) {
-                let path = ["parameter".into(), index.into(), "name".into()];
-                self.fault(&path, format!("the parameter {name:?} is not used in {sql_file}"));
-            }
-        }
-    }
-
-    fn definition(&mut self, definition: &ReportDefinition) {
-        let title = &definition.title;
-        if title.is_empty() || title.chars().count() > 120 || title.contains(char::is_control) {
-            self.fault(&["title".into()], "the title has 1 to 120 characters");
-        }
-        for (index, entry) in definition.allow.iter().enumerate() {
-            if let Err(reason) = check_allow(entry) {
-                self.fault(&["allow".into(), index.into()], reason);
-            }
-        }
-        self.no_duplicates("parameter", definition.parameters.iter().map(|parameter| &parameter.name));
-        self.no_duplicates("column", definition.columns.iter().map(|column| &column.name));
-        if definition.formats.is_empty() {
-            self.fault(&["formats".into()], "formats names at least one of csv, xlsx, html, jsonl");
-        }
-        for (index, parameter) in definition.parameters.iter().enumerate() {
-            self.parameter(index, parameter);
-        }
-        if let Some(chart) = &definition.chart
-            && !(1..=8).contains(&chart.y.len())
-        {
-            self.fault(&["chart".into(), "y".into()], "y names 1 to 8 columns");
+            None => check.sql_fault(sql.lines_before + 1, format!("no [[sheet]] has the name {name:?}")),
         }
     }
-
-    fn no_duplicates<'s>(&mut self, key: &str, names: impl Iterator<Item = &'s String>) {
-        let mut seen = BTreeSet::new();
-        for (index, name) in names.enumerate() {
-            if !seen.insert(name) {
-                let path = [key.into(), index.into(), "name".into()];
-                self.fault(&path, format!("the {key} {name:?} is there twice"));
-            }
-        }
-    }
-
-    fn parameter(&mut self, index: usize, parameter: &FormField) {
-        let mut faults = parameter.check();
-        match parameter.field_type {
-            None => faults = vec![(Vec::new(), "missing field `type`".to_owned())],
-            Some(FieldType::File) => {
-                faults = vec![(vec!["type".into()], "a query takes no parameter of the type file".to_owned())];
-            }
-            Some(_) => {}
-        }
-        for (path, reason) in faults {
-            let start = ["parameter".into(), index.into()];
-            self.fault(&start.into_iter().chain(path).collect::<Vec<_>>(), reason);
+    for (index, sheet) in definition.sheets.iter().enumerate() {
+        if sheet.sql == SqlTemplate::default() {
+            let path = ["sheet".into(), index.into(), "name".into()];
+            check.fault(&path, format!("{} has no query \"-- name: {}\"", check.sql_file, sheet.name));
         }
     }
 }

@@ -1,5 +1,6 @@
-//! One report: what `NAME.toml` declares, and the query of `NAME.sql`.
+//! One report: what `NAME.toml` declares, and the queries of `NAME.sql`.
 
+use jiff::tz::TimeZone;
 use runtime::{
     Failure,
     catalogue::{Field, FieldType, Offer},
@@ -8,11 +9,7 @@ use runtime::{
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{
-    chart::ChartDefinition,
-    column::{Column, ColumnDefinition},
-    sql_template::SqlTemplate,
-};
+use super::{chart::ChartDefinition, column::ColumnDefinition, sheet::SheetDefinition};
 use crate::input::Format;
 
 /// A report that can be asked for.
@@ -22,8 +19,9 @@ pub(crate) struct ReportDefinition {
     /// The name of its two files.
     #[serde(skip)]
     pub(crate) name: String,
+    /// The beginning of a digest of its two files.
     #[serde(skip)]
-    pub(crate) sql: SqlTemplate,
+    pub(crate) digest: String,
     pub(crate) title: String,
     #[serde(default)]
     pub(crate) description: String,
@@ -36,7 +34,16 @@ pub(crate) struct ReportDefinition {
     /// In the order of the form.
     #[serde(default, rename = "parameter")]
     pub(crate) parameters: Vec<FormField>,
-    pub(crate) chart: Option<ChartDefinition>,
+    /// The zone on whose clocks instants are shown; `reports.time_zone` where it is missing.
+    #[serde(default)]
+    pub(super) time_zone: Option<String>,
+    #[serde(skip)]
+    pub(crate) zone: Option<TimeZone>,
+    /// At least one, once the definition was read.
+    #[serde(default, rename = "sheet")]
+    pub(crate) sheets: Vec<SheetDefinition>,
+    /// Of the only sheet, which has them once the definition was read.
+    pub(super) chart: Option<ChartDefinition>,
     #[serde(default, rename = "column")]
     pub(super) columns: Vec<ColumnDefinition>,
 }
@@ -53,16 +60,6 @@ impl ReportDefinition {
                 Err(Failure::input(format!("format: the report {name} is not made as {format}, but as {offered}")))
             }
         }
-    }
-
-    /// The columns of these names, with the titles and formats that are declared.
-    pub(crate) fn columns(&self, names: Vec<String>) -> Vec<Column> {
-        let column = |name: String| {
-            let declared = self.columns.iter().find(|declared| declared.name == name);
-            let title = declared.and_then(|declared| declared.title.clone()).unwrap_or_else(|| name.clone());
-            Column { format: declared.and_then(|declared| declared.format), name, title }
-        };
-        names.into_iter().map(column).collect()
     }
 
     /// The form that starts this report: a field for each parameter and one for the format.

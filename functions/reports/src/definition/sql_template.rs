@@ -12,6 +12,8 @@ pub(crate) struct SqlTemplate {
     pieces: Vec<Piece>,
     /// The parameters in the order of their first use, each with its line.
     pub(crate) parameters: Vec<(String, usize)>,
+    /// Lines of its file before it.
+    pub(crate) lines_before: usize,
 }
 
 #[derive(Debug, PartialEq)]
@@ -29,10 +31,17 @@ pub(crate) struct SqlError {
 }
 
 impl SqlTemplate {
-    /// Parses a query; an error if it is not one statement that reads, or is ambiguous between the two databases.
-    pub(crate) fn parse(text: &str) -> Result<Self, SqlError> {
-        let mut scanner =
-            Scanner { text, bytes: text.as_bytes(), at: 0, piece_start: 0, pieces: Vec::new(), parameters: Vec::new() };
+    /// Parses a query that begins after so many lines of its file; an error if it is not one statement that reads, or is
+    /// ambiguous between the two databases.
+    pub(crate) fn parse(text: &str, lines_before: usize) -> Result<Self, SqlError> {
+        let mut template = Self::parse_alone(text)
+            .map_err(|error| SqlError { line: lines_before + error.line, message: error.message })?;
+        template.parameters.iter_mut().for_each(|(_, line)| *line += lines_before);
+        Ok(Self { lines_before, ..template })
+    }
+
+    fn parse_alone(text: &str) -> Result<Self, SqlError> {
+        let mut scanner = Scanner::new(text);
         let (mut verb, mut ended) = (None, false);
         while let Some(byte) = scanner.peek(0) {
             let from = scanner.at;
@@ -57,7 +66,22 @@ impl SqlTemplate {
             return Err(scanner.error(verb.start, &why));
         }
         scanner.cut(text.len());
-        Ok(Self { pieces: scanner.pieces, parameters: scanner.parameters })
+        Ok(Self { pieces: scanner.pieces, parameters: scanner.parameters, lines_before: 0 })
+    }
+
+    /// The offsets at which the comments of a line begin, as far as the text can be read.
+    pub(super) fn line_comments(text: &str) -> Vec<usize> {
+        let mut scanner = Scanner::new(text);
+        let mut found = Vec::new();
+        while let Some(byte) = scanner.peek(0) {
+            let from = scanner.at;
+            match scanner.token(byte) {
+                Ok(Token::Blank) if text[from..].starts_with("--") => found.push(from),
+                Ok(_) => {}
+                Err(_) => break,
+            }
+        }
+        found
     }
 
     /// The text with a placeholder for each parameter, made from its index in `parameters`.
@@ -97,7 +121,11 @@ fn is_name_part(byte: u8) -> bool {
     is_name_start(byte) || byte.is_ascii_digit()
 }
 
-impl Scanner<'_> {
+impl<'a> Scanner<'a> {
+    fn new(text: &'a str) -> Self {
+        Self { text, bytes: text.as_bytes(), at: 0, piece_start: 0, pieces: Vec::new(), parameters: Vec::new() }
+    }
+
     fn peek(&self, ahead: usize) -> Option<u8> {
         self.bytes.get(self.at + ahead).copied()
     }
@@ -228,18 +256,18 @@ mod tests {
     use super::*;
 
     fn filled(text: &str) -> String {
-        SqlTemplate::parse(text).unwrap().with_placeholders(|index| format!("<{index}>"))
+        SqlTemplate::parse(text, 0).unwrap().with_placeholders(|index| format!("<{index}>"))
     }
 
     fn names(text: &str) -> Vec<String> {
-        SqlTemplate::parse(text).unwrap().parameters.into_iter().map(|(name, _)| name).collect()
+        SqlTemplate::parse(text, 0).unwrap().parameters.into_iter().map(|(name, _)| name).collect()
     }
 
     #[test]
     fn a_query_of_too_many_parameters_is_refused_and_each_counts_once() {
         let query = |names: usize| (0..names).fold("SELECT ".to_owned(), |text, name| format!("{text}:a{name}, :a0, "));
         assert_eq!(names(&query(200)).len(), 200);
-        assert_eq!(SqlTemplate::parse(&query(201)).unwrap_err().message, "a query has 200 parameters at most");
+        assert_eq!(SqlTemplate::parse(&query(201), 0).unwrap_err().message, "a query has 200 parameters at most");
     }
 
     #[test]
@@ -247,7 +275,7 @@ mod tests {
         let text = "SELECT a FROM t WHERE m >= :month AND (n = :n OR :month IS NULL)\n  AND é = :été;\n";
         assert_eq!(filled(text), "SELECT a FROM t WHERE m >= <0> AND (n = <1> OR <0> IS NULL)\n  AND é = <2>\n");
         assert_eq!(
-            SqlTemplate::parse(text).unwrap().parameters,
+            SqlTemplate::parse(text, 0).unwrap().parameters,
             [("month".into(), 1), ("n".into(), 1), ("été".into(), 2)]
         );
     }
@@ -290,12 +318,12 @@ mod tests {
             ("SELECT $name", 1, "write a parameter as :name"),
             ("SELECT 1\0", 1, "null character"),
         ] {
-            let error = SqlTemplate::parse(text).unwrap_err();
+            let error = SqlTemplate::parse(text, 0).unwrap_err();
             assert!(error.line == line && error.message.contains(words), "{text:?}: {error:?}");
         }
         for text in ["select 1;", "WITH a AS (SELECT 1) SELECT * FROM a", "values (1)", "(SELECT 1)", "SELECT 1; -- a"]
         {
-            SqlTemplate::parse(text).unwrap();
+            SqlTemplate::parse(text, 0).unwrap();
         }
     }
 }

@@ -8,7 +8,7 @@ const BYTES: usize = 256 * 1024;
 
 /// A part of the result, in this order.
 pub(crate) enum Message {
-    /// The names of the columns.
+    /// The names of the columns: a sheet begins.
     Columns(Vec<String>),
     Rows(RowBatch),
     End,
@@ -58,7 +58,8 @@ impl RowBatch {
     }
 
     pub(crate) fn push_real(&mut self, number: f64) {
-        self.cells.push(Cell::Real(number));
+        // A cell of a workbook has no negative zero.
+        self.cells.push(Cell::Real(number + 0.0));
     }
 
     pub(crate) fn push_text(&mut self, kind: TextKind, text: &str) {

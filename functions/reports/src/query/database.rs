@@ -4,7 +4,7 @@ use runtime::{Database, Failure};
 
 use super::{postgres, run::QueryRun, sqlite};
 
-/// Runs a query to its end; the database is only read, however the query is written.
+/// Runs the queries to their end; the database is only read, however they are written.
 pub(crate) async fn run(database: &Database, run: QueryRun) -> Result<(), Failure> {
     match database {
         Database::Sqlite(database) => sqlite::run(database.clone(), run).await,

@@ -1,4 +1,4 @@
-//! Reads a query's rows from PostgreSQL with a cursor, in a read-only transaction on a connection of its own.
+//! Reads the queries' rows from PostgreSQL with a cursor each, in one read-only transaction on a connection of its own.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 
 use super::{
     batch::{Message, RowBatch, TextKind},
-    bound_query::BoundValue,
+    bound_report::BoundValue,
     run::QueryRun,
 };
 
@@ -28,9 +28,9 @@ pub(super) async fn run(database: &Postgres, run: QueryRun) -> Result<(), Failur
     };
     let begun = timeout(BEGIN_TIMEOUT, begin(&mut connection, &run)).await;
     let begun = begun.map_err(|elapsed| connect_failure(DatabaseError::Passing(elapsed.to_string())))?;
-    let backend = begun.map_err(|error| failure(error, &run, None))?;
+    let backend = begun.map_err(|error| failure(error, &run, 0, None))?;
     let failure = tokio::select! {
-        result = stream(&mut connection, &run) => match result {
+        result = stream_all(&mut connection, &run) => match result {
             Ok(()) => {
                 // Nothing is left to lose.
                 let _ = connection.close().await;
@@ -56,6 +56,10 @@ fn connect_failure(error: DatabaseError) -> Failure {
 /// Begins a read-only transaction; returns the process id of the server's backend.
 async fn begin(connection: &mut PgConnection, run: &QueryRun) -> sqlx::Result<i32> {
     Postgres::begin_read_only(connection, run.timeout).await?;
+    // All queries of a report see the same rows, and values are written one way whatever the database is set to.
+    connection
+        .execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SET LOCAL intervalstyle = postgres; SET LOCAL bytea_output = hex")
+        .await?;
     sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(connection).await
 }
 
@@ -71,15 +75,23 @@ async fn cancel(database: &Postgres, backend: i32) {
     }
 }
 
-async fn stream(connection: &mut PgConnection, run: &QueryRun) -> Result<(), Failure> {
-    let values = &run.query.values;
-    let sql = run.query.definition.sql.with_placeholders(|index| match values[index] {
+async fn stream_all(connection: &mut PgConnection, run: &QueryRun) -> Result<(), Failure> {
+    for sheet in 0..run.report.values.len() {
+        stream(connection, run, sheet).await?;
+    }
+    run.rows.send(Message::End).await.map_err(|_| Failure::Stopped)
+}
+
+/// Sends the rows of one sheet's query.
+async fn stream(connection: &mut PgConnection, run: &QueryRun, sheet: usize) -> Result<(), Failure> {
+    let values = &run.report.values[sheet];
+    let sql = run.report.definition.sheets[sheet].sql.with_placeholders(|index| match values[index] {
         BoundValue::Date(_) => format!("CAST(${} AS date)", index + 1),
         _ => format!("${}", index + 1),
     });
     let send = async |message| run.rows.send(message).await.map_err(|_| Failure::Stopped);
-    let prepare_failed = |error: sqlx::Error| failure(error, run, Some(&sql));
-    let run_failed = |error: sqlx::Error| failure(error, run, None);
+    let prepare_failed = |error: sqlx::Error| failure(error, run, sheet, Some(&sql));
+    let run_failed = |error: sqlx::Error| failure(error, run, sheet, None);
 
     let types: Vec<_> = values.iter().map(type_of).collect();
     let statement =
@@ -91,18 +103,19 @@ async fn stream(connection: &mut PgConnection, run: &QueryRun) -> Result<(), Fai
     let declare = format!("DECLARE report NO SCROLL CURSOR FOR\n{sql}");
     let bound = values.iter().fold(sqlx::query(AssertSqlSafe(declare)).persistent(false), bind);
     bound.execute(&mut *connection).await.map_err(run_failed)?;
-    let mut rows = sqlx::raw_sql("FETCH ALL FROM report").fetch(connection);
     let mut batch = RowBatch::new(types.len());
+    let mut rows = sqlx::raw_sql("FETCH ALL FROM report").fetch(&mut *connection);
     while let Some(row) = rows.try_next().await.map_err(run_failed)? {
         push(&mut batch, &row, &types).map_err(run_failed)?;
         if batch.is_full() {
             send(Message::Rows(batch.take())).await?;
         }
     }
+    drop(rows);
     if !batch.is_empty() {
         send(Message::Rows(batch)).await?;
     }
-    send(Message::End).await
+    connection.execute("CLOSE report").await.map(drop).map_err(run_failed)
 }
 
 fn type_of(value: &BoundValue) -> PgTypeInfo {
@@ -170,8 +183,8 @@ fn push(batch: &mut RowBatch, row: &PgRow, types: &[ColumnType]) -> sqlx::Result
     Ok(())
 }
 
-/// The failure of an error; `sql` is the text whose line it may name.
-fn failure(error: sqlx::Error, run: &QueryRun, sql: Option<&str>) -> Failure {
+/// The failure of an error in a sheet's query; `sql` is the text whose line it may name.
+fn failure(error: sqlx::Error, run: &QueryRun, sheet: usize, sql: Option<&str>) -> Failure {
     let answer = error.as_database_error();
     let code = answer.and_then(|answer| answer.code()).unwrap_or_default().into_owned();
     if code == "57014" {
@@ -187,7 +200,7 @@ fn failure(error: sqlx::Error, run: &QueryRun, sql: Option<&str>) -> Failure {
     };
     let only_reads = if code == "25006" { "a report only reads: " } else { "" };
     match DatabaseError::from(error) {
-        DatabaseError::Refused(text) => run.refused(line, &format!("{only_reads}{text}")),
+        DatabaseError::Refused(text) => run.refused(sheet, line, &format!("{only_reads}{text}")),
         error => error.into(),
     }
 }

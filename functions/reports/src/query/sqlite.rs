@@ -12,7 +12,8 @@ use rusqlite::{
 
 use super::{
     batch::{Message, RowBatch, TextKind},
-    bound_query::BoundValue,
+    bound_report::BoundValue,
+    moment::{Moment, parse_date},
     run::QueryRun,
 };
 
@@ -30,8 +31,12 @@ fn read(database: &Sqlite, run: &QueryRun) -> Result<(), Failure> {
         return Err(Failure::Permanent { reason: "database", message });
     }
     let deadline = Instant::now() + run.timeout;
-    let connection = connect(database, run, deadline).map_err(|error| failure(error, run, deadline))?;
-    stream(&connection, run, deadline)
+    let failed = |error| failure(error, run, (0, deadline));
+    let connection = connect(database, run, deadline).map_err(failed)?;
+    for sheet in 0..run.report.values.len() {
+        stream(&connection, run, (sheet, deadline))?;
+    }
+    run.rows.blocking_send(Message::End).map_err(|_| Failure::Stopped)
 }
 
 /// Opens a connection that cannot write: by its mode, by a pragma and by what a query is authorized to do.
@@ -39,6 +44,8 @@ fn connect(database: &Sqlite, run: &QueryRun, deadline: Instant) -> rusqlite::Re
     let mut connection = database.connect_read_only()?;
     connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)?;
     connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
+    // All queries of a report see the same rows.
+    connection.execute_batch("BEGIN")?;
     connection.authorizer(Some(authorize))?;
     let stop = run.stop.clone();
     let is_over = move || stop.is_cancelled() || Instant::now() > deadline;
@@ -54,13 +61,15 @@ fn authorize(context: AuthContext<'_>) -> Authorization {
     }
 }
 
-fn stream(connection: &Connection, run: &QueryRun, deadline: Instant) -> Result<(), Failure> {
+/// Sends the rows of one sheet's query.
+fn stream(connection: &Connection, run: &QueryRun, (sheet, deadline): (usize, Instant)) -> Result<(), Failure> {
     let send = |message| run.rows.blocking_send(message).map_err(|_| Failure::Stopped);
-    let failed = |error| failure(error, run, deadline);
-    let sql = run.query.definition.sql.with_placeholders(|index| format!("?{}", index + 1));
+    let failed = |error| failure(error, run, (sheet, deadline));
+    let values = &run.report.values[sheet];
+    let sql = run.report.definition.sheets[sheet].sql.with_placeholders(|index| format!("?{}", index + 1));
     let mut statement = connection.prepare(&sql).map_err(failed)?;
-    check(&statement, run).map_err(|reason| run.refused(None, reason))?;
-    bind(&mut statement, &run.query.values).map_err(failed)?;
+    check(&statement, values).map_err(|reason| run.refused(sheet, None, reason))?;
+    bind(&mut statement, values).map_err(failed)?;
     let is_boolean =
         |declared: Option<&str>| declared.is_some_and(|name| name.to_ascii_uppercase().starts_with("BOOL"));
     let booleans: Vec<bool> = statement.columns().map(|column| is_boolean(column.decl_type())).collect();
@@ -78,14 +87,14 @@ fn stream(connection: &Connection, run: &QueryRun, deadline: Instant) -> Result<
     if !batch.is_empty() {
         send(Message::Rows(batch))?;
     }
-    send(Message::End)
+    Ok(())
 }
 
-fn check(statement: &Statement<'_>, run: &QueryRun) -> Result<(), &'static str> {
+fn check(statement: &Statement<'_>, values: &[BoundValue]) -> Result<(), &'static str> {
     if !statement.readonly() {
         return Err("a report only reads");
     }
-    match statement.parameter_count() == run.query.values.len() {
+    match statement.parameter_count() == values.len() {
         true => Ok(()),
         false => Err("it has a parameter that is not written as :name"),
     }
@@ -109,7 +118,10 @@ fn push(batch: &mut RowBatch, value: ValueRef<'_>, is_boolean: bool) {
         ValueRef::Integer(bit @ (0 | 1)) if is_boolean => batch.push_boolean(bit == 1),
         ValueRef::Integer(number) => batch.push_integer(number),
         ValueRef::Real(number) => batch.push_real(number),
-        ValueRef::Text(text) => batch.push_text(text_kind(text), &String::from_utf8_lossy(text)),
+        ValueRef::Text(text) => {
+            let text = String::from_utf8_lossy(text);
+            batch.push_text(text_kind(&text), &text);
+        }
         ValueRef::Blob(bytes) => {
             let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
             batch.push_text(TextKind::Text, &format!("\\x{hex}"));
@@ -117,36 +129,28 @@ fn push(batch: &mut RowBatch, value: ValueRef<'_>, is_boolean: bool) {
     }
 }
 
-/// SQLite has no type for days and times: a text that is written as one is one.
-fn text_kind(text: &[u8]) -> TextKind {
-    let has_shape = |text: &[u8], shape: &[u8]| {
-        text.len() >= shape.len()
-            && shape.iter().zip(text).all(|(shape, byte)| match shape {
-                b'0' => byte.is_ascii_digit(),
-                b' ' => matches!(byte, b' ' | b'T'),
-                other => byte == other,
-            })
-    };
+/// SQLite has no type for days and times: a text that is written as one, and nothing besides, is one.
+fn text_kind(text: &str) -> TextKind {
     match text.len() {
-        10 if has_shape(text, b"0000-00-00") => TextKind::Date,
-        16..=35 if has_shape(text, b"0000-00-00 00:00") => TextKind::Timestamp,
+        10 if parse_date(text).is_some() => TextKind::Date,
+        16..=35 if Moment::parse(text).is_some() => TextKind::Timestamp,
         _ => TextKind::Text,
     }
 }
 
-fn failure(error: rusqlite::Error, run: &QueryRun, deadline: Instant) -> Failure {
+fn failure(error: rusqlite::Error, run: &QueryRun, (sheet, deadline): (usize, Instant)) -> Failure {
     if let rusqlite::Error::SqlInputError { msg, sql, offset, .. } = &error {
         let line = usize::try_from(*offset).ok().map(|offset| line_of(sql, offset));
-        return run.refused(line, msg);
+        return run.refused(sheet, line, msg);
     }
     let code = error.sqlite_error_code();
     match (code, DatabaseError::from(error)) {
         (Some(ErrorCode::OperationInterrupted), _) if run.stop.is_cancelled() => Failure::Stopped,
         (Some(ErrorCode::OperationInterrupted), _) if Instant::now() > deadline => run.timed_out(),
         (Some(ErrorCode::AuthorizationForStatementDenied | ErrorCode::ReadOnly), DatabaseError::Refused(text)) => {
-            run.refused(None, &format!("a report only reads ({text})"))
+            run.refused(sheet, None, &format!("a report only reads ({text})"))
         }
-        (_, DatabaseError::Refused(text)) => run.refused(None, &text),
+        (_, DatabaseError::Refused(text)) => run.refused(sheet, None, &text),
         (_, error) => error.into(),
     }
 }

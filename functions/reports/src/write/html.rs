@@ -1,24 +1,26 @@
-//! HTML: one self-contained page with title, chart and table. The rows wait in a temporary file, because the chart
-//! stands above them and is complete only after them.
+//! HTML: one self-contained page with title, what the report says about itself, and a chart and table for each sheet. The
+//! rows of a sheet wait in a temporary file, because the chart stands above them and is complete only after them.
 
 use std::{
     fmt::Write as _,
     fs::File,
-    io::{self, BufWriter, Read, Seek, Write},
+    io::{BufWriter, Read, Seek, Write},
+    sync::Arc,
 };
 
-use super::{error::WriteError, row_writer::RowWriter};
+use super::{error::WriteError, report_file::ReportFile};
 use crate::{
+    about::{About, WrittenSheet},
     chart::{
         data::{ChartData, ChartResult},
         svg,
     },
     definition::{
         column::{Column, ColumnFormat},
-        report_definition::ReportDefinition,
+        sheet::SheetDefinition,
     },
     number::row_count,
-    query::value::Value,
+    query::value::{Display, Value},
     upload::UploadWriter,
 };
 
@@ -26,8 +28,11 @@ const STYLE: &str = include_str!("page.css");
 /// A page with more rows recommends the other formats.
 const MANY_ROWS: u64 = 5000;
 
-pub(super) struct HtmlWriter {
+pub(super) struct HtmlFile {
     out: UploadWriter,
+    about: Arc<About>,
+    display: Display,
+    /// What stands above the rows of the current sheet: its heading, or the head of the page.
     head: String,
     titles: Vec<String>,
     formats: Vec<Option<ColumnFormat>>,
@@ -37,47 +42,52 @@ pub(super) struct HtmlWriter {
     line: String,
 }
 
-impl HtmlWriter {
-    pub(super) fn new(
-        out: UploadWriter,
-        definition: &ReportDefinition,
-        columns: &[Column],
-    ) -> Result<Self, WriteError> {
-        let title = escaped(&definition.title);
-        // A page that is opened from a disk may do nothing but show itself.
-        let head = format!(
-            "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>\
-             <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\
-             <meta name=\"viewport\" content=\"width=device-width\"><style>\n{STYLE}</style></head>\n\
-             <body><h1>{title}</h1>\n"
-        );
-        let description = escaped(&definition.description);
-        let head = if description.is_empty() { head } else { format!("{head}<p>{description}</p>\n") };
+impl HtmlFile {
+    pub(super) fn new(out: UploadWriter, about: Arc<About>, display: Display) -> Result<Self, WriteError> {
         Ok(Self {
             out,
-            head,
-            titles: columns.iter().map(|column| escaped(&column.title)).collect(),
-            formats: columns.iter().map(|column| column.format).collect(),
-            numeric: vec![false; columns.len()],
+            head: page_head(&about),
+            about,
+            display,
+            titles: Vec::new(),
+            formats: Vec::new(),
+            numeric: Vec::new(),
             rows: BufWriter::with_capacity(256 * 1024, tempfile::tempfile()?),
             line: String::new(),
         })
     }
-
-    fn write_head(&mut self, rows: u64, chart: Option<ChartResult>) -> io::Result<()> {
-        self.out.write_all(self.head.as_bytes())?;
-        let advice = if rows > MANY_ROWS { "; to work with so many, CSV or XLSX serves better" } else { "" };
-        write!(self.out, "<p>{}{advice}</p>\n{}", row_count(rows), chart.map(figure).unwrap_or_default())?;
-        self.out.write_all(b"<div class=\"wide\"><table><thead><tr>")?;
-        for (title, is_numeric) in self.titles.iter().zip(&self.numeric) {
-            let class = if *is_numeric { " class=\"n\"" } else { "" };
-            write!(self.out, "<th scope=\"col\"{class}>{title}</th>")?;
-        }
-        self.out.write_all(b"</tr></thead>\n<tbody>\n")
-    }
 }
 
-impl RowWriter for HtmlWriter {
+fn page_head(about: &About) -> String {
+    let title = escaped(&about.title);
+    // A page that is opened from a disk may do nothing but show itself.
+    let mut head = format!(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\
+         <meta name=\"viewport\" content=\"width=device-width\"><style>\n{STYLE}</style></head>\n\
+         <body><h1>{title}</h1>\n"
+    );
+    if !about.description.is_empty() {
+        let _ = writeln!(head, "<p>{}</p>", escaped(&about.description));
+    }
+    head.push_str("<dl>");
+    for (name, value) in about.entries() {
+        let _ = write!(head, "<div><dt>{}</dt><dd>{}</dd></div>", escaped(&name), escaped(&value));
+    }
+    head + "</dl>\n"
+}
+
+impl ReportFile for HtmlFile {
+    fn begin_sheet(&mut self, sheet: &SheetDefinition, columns: &[Column]) -> Result<(), WriteError> {
+        if let Some(heading) = self.about.heading(sheet) {
+            let _ = writeln!(self.head, "<h2>{}</h2>", escaped(heading));
+        }
+        self.titles = columns.iter().map(|column| escaped(&column.title)).collect();
+        self.formats = columns.iter().map(|column| column.format).collect();
+        self.numeric = vec![false; columns.len()];
+        Ok(())
+    }
+
     fn write_row(&mut self, row: &[Value<'_>]) -> Result<(), WriteError> {
         self.line.clear();
         self.line.push_str("<tr>");
@@ -85,7 +95,7 @@ impl RowWriter for HtmlWriter {
             let is_number = matches!(value, Value::Integer(_) | Value::Real(_) | Value::Decimal(_));
             *is_numeric |= is_number;
             self.line.push_str(if is_number { "<td class=\"n\">" } else { "<td>" });
-            escape(&value.text(*format), &mut self.line);
+            escape(&self.display.text(value, *format), &mut self.line);
             self.line.push_str("</td>");
         }
         self.line.push_str("</tr>\n");
@@ -93,8 +103,16 @@ impl RowWriter for HtmlWriter {
         Ok(self.rows.write_all(self.line.as_bytes())?)
     }
 
-    fn finish(mut self: Box<Self>, rows: u64, chart: Option<ChartResult>) -> Result<(), WriteError> {
-        self.write_head(rows, chart)?;
+    fn end_sheet(&mut self, rows: u64, chart: Option<ChartResult>) -> Result<(), WriteError> {
+        self.out.write_all(std::mem::take(&mut self.head).as_bytes())?;
+        let advice = if rows > MANY_ROWS { "; to work with so many, CSV or XLSX serves better" } else { "" };
+        write!(self.out, "<p>{}{advice}</p>\n{}", row_count(rows), chart.map(figure).unwrap_or_default())?;
+        self.out.write_all(b"<div class=\"wide\"><table><thead><tr>")?;
+        for (title, is_numeric) in self.titles.iter().zip(&self.numeric) {
+            let class = if *is_numeric { " class=\"n\"" } else { "" };
+            write!(self.out, "<th scope=\"col\"{class}>{title}</th>")?;
+        }
+        self.out.write_all(b"</tr></thead>\n<tbody>\n")?;
         self.rows.flush()?;
         self.rows.rewind()?;
         let mut buffer = vec![0; 256 * 1024];
@@ -104,7 +122,13 @@ impl RowWriter for HtmlWriter {
                 length => self.out.write_all(&buffer[..length])?,
             }
         }
-        self.out.write_all(b"</tbody></table></div></body></html>\n")?;
+        self.rows.rewind()?;
+        self.rows.get_mut().set_len(0)?;
+        Ok(self.out.write_all(b"</tbody></table></div>\n")?)
+    }
+
+    fn finish(mut self: Box<Self>, _sheets: &[WrittenSheet]) -> Result<(), WriteError> {
+        self.out.write_all(b"</body></html>\n")?;
         Ok(self.out.finish()?)
     }
 }
@@ -144,6 +168,8 @@ fn escape(text: &str, out: &mut String) {
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
+            // A parser would make it a line feed.
+            '\r' => out.push_str("&#13;"),
             '\0' => out.push('\u{fffd}'),
             _ => out.push(letter),
         }

@@ -30,7 +30,7 @@ fn every_field_that_is_wrong_is_reported_with_its_line() {
         ("title = \" \"".to_owned(), 1, "the title has 1 to 120 characters"),
         ("title = 5".to_owned(), 1, "invalid type: integer `5`"),
         ("title = \"never closed".to_owned(), 1, "invalid basic string"),
-        ("title = \"T\"\nformats = [\"pdf\"]".to_owned(), 2, "unknown variant `pdf`"),
+        ("title = \"T\"\nformats = [\"docx\"]".to_owned(), 2, "unknown variant `docx`"),
         ("title = \"T\"\nformats = []".to_owned(), 2, "formats names at least one"),
         ("title = \"T\"\nallow = [\"finance\"]".to_owned(), 2, "\"finance\" is neither user:ID nor group:NAME"),
         ("title = \"T\"\n[chart]\ntype = \"pie\"\nx = \"a\"\ny = \"b\"".to_owned(), 3, "unknown variant `pie`"),
@@ -38,6 +38,8 @@ fn every_field_that_is_wrong_is_reported_with_its_line() {
         ("title = \"T\"\n[chart]\ntype = \"bar\"\nx = \"a\"".to_owned(), 2, "missing field `y`"),
         ("title = \"T\"\n[[column]]\nname = \"a\"\nformat = \"money\"".to_owned(), 4, "unknown variant `money`"),
         ("title = \"T\"\n[[column]]\nname = \"a\"\n[[column]]\nname = \"a\"".to_owned(), 5, "\"a\" is there twice"),
+        ("title = \"T\"\ntime_zone = \"Mars\"".to_owned(), 2, "\"Mars\" is no time zone"),
+        ("title = \"T\"\n[[sheet]]\nname = \"a\"".to_owned(), 2, "a line \"-- name: …\" names each query of it.sql"),
         (parameter(""), 2, "missing field `type`"),
         (parameter("type = \"money\""), 4, "unknown variant `money`"),
         (parameter("type = \"integer\"\ndefault = \"x\""), 5, "default: \"x\" is not a whole number"),
@@ -65,11 +67,49 @@ fn a_parameter_is_declared_and_used_and_everything_wrong_is_reported_at_once() {
     assert_eq!(
         faults,
         [
+            "it.toml:1: the title has 1 to 120 characters",
             "it.sql:1: the parameter :a is not declared in it.toml",
             "it.toml:6: the parameter \"c\" is not used in it.sql",
-            "it.toml:1: the title has 1 to 120 characters",
         ]
     );
+}
+
+#[test]
+fn every_sheet_has_a_query_and_a_name_that_a_workbook_takes() {
+    let sheet = |rest: &str| format!("title = \"T\"\n[[sheet]]\nname = \"a\"\n[[sheet]]\nname = \"b\"\n{rest}");
+    let queries = "-- name: a\nSELECT 1;\n-- name: b\nSELECT 2";
+    assert_eq!(faults_of(queries, &sheet("title = \"Bees\"")), [""; 0]);
+    for (sql, toml, fault) in [
+        (queries, sheet("title = \"A\""), "it.toml:6: the title \"A\" is there twice"),
+        (queries, sheet("title = \"a/b\""), "it.toml:6: the title of a sheet has no '/'"),
+        (queries, sheet("title = \"About\""), "it.toml:6: the title \"About\" is taken by another sheet of a workbook"),
+        (
+            queries,
+            sheet(&format!("title = \"{}\"", "x".repeat(32))),
+            "it.toml:6: the title of a sheet has 1 to 31 characters",
+        ),
+        (queries, sheet("[[sheet]]\nname = \"c\""), "it.toml:7: it.sql has no query \"-- name: c\""),
+        (&*format!("{queries};\n-- name: c\nSELECT 3"), sheet(""), "it.sql:5: no [[sheet]] has the name \"c\""),
+        (queries, "title = \"T\"".to_owned(), "it.toml:1: it.sql has several queries: each needs a [[sheet]]"),
+        (
+            queries,
+            format!("chart = {{ type = \"bar\", x = \"a\", y = \"b\" }}\n{}", sheet("")),
+            "it.toml:1: with [[sheet]] a chart is one of a sheet: [sheet.chart]",
+        ),
+        (
+            &queries.replace("SELECT 2", "DELETE FROM t"),
+            sheet(""),
+            "it.sql:4: a report only reads: it begins with SELECT, WITH or VALUES, not with DELETE",
+        ),
+        (
+            &queries.replace("SELECT 2", "SELECT\n :p"),
+            sheet(""),
+            "it.sql:5: the parameter :p is not declared in it.toml",
+        ),
+        (queries, sheet("[sheet.chart]\ntype = \"bar\"\nx = \"a\"\ny = []"), "it.toml:9: y names 1 to 8 columns"),
+    ] {
+        assert_eq!(faults_of(sql, &toml), [fault], "{toml}");
+    }
 }
 
 #[test]

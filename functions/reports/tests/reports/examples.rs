@@ -31,7 +31,7 @@ async fn load(fixture: &Fixture, file: &str, table: &str, columns: &str) {
 async fn lines(fixture: &Fixture, input: Value) -> Vec<Value> {
     let config = ReportsConfig { definitions: EXAMPLES.into(), ..ReportsConfig::default() };
     let reports = fixture.try_open(config).unwrap();
-    for format in ["html", "xlsx", "csv"] {
+    for format in ["html", "xlsx", "csv", "pdf"] {
         let mut input = input.clone();
         input["format"] = json!(format);
         let done = testing::run(&reports, &fixture.context().0, input).await.unwrap();

@@ -7,6 +7,7 @@ use std::{
 };
 
 use futures_util::TryStreamExt;
+use percent_encoding::percent_decode_str;
 use reports::{DatabaseConfig, OpenError, Reports, ReportsConfig};
 use runtime::{Completion, Context, Failure, testing};
 use serde_json::{Value, json};
@@ -117,7 +118,8 @@ impl Fixture {
 
     /// The content of a result's file.
     pub(crate) async fn get(&self, output: &Value) -> Vec<u8> {
-        let key = output["href"].as_str().unwrap().strip_prefix("/api/files/").unwrap().parse().unwrap();
+        let path = output["href"].as_str().unwrap().strip_prefix("/api/files/").unwrap();
+        let key = percent_decode_str(path).decode_utf8().unwrap().parse().unwrap();
         let content = self.files().get(&key).await.unwrap().content;
         content.map_ok(|piece| piece.to_vec()).try_concat().await.unwrap()
     }

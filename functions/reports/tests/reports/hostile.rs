@@ -146,7 +146,7 @@ over_both! {
     }
 
     async fn a_report_beyond_a_limit_fails_whole(fixture) {
-        for format in ["csv", "xlsx", "html", "jsonl"] {
+        for format in ["csv", "xlsx", "html", "pdf", "jsonl", "csv-raw"] {
             let config = ReportsConfig { row_limit: 20_000, ..fixture.config() };
             let message = permanent_error_with(fixture, config, TEN_MILLION, format).await;
             assert_eq!(message, "The report has more than 20000 rows (reports.row_limit); nothing was kept. Ask for less.");
@@ -159,6 +159,10 @@ over_both! {
 
     async fn what_a_sheet_cannot_hold_is_reported(fixture) {
         let long = if fixture.database.is_sqlite() { "printf('%.*c', 40000, 'x')" } else { "repeat('x', 40000)" };
+        let message = permanent_error_with(fixture, fixture.config(), &format!("SELECT {long} AS words"), "xlsx").await;
+        assert!(message.contains("The column words of row 1 has more than 32767 characters"), "{message}");
+        // An emoji takes two of them.
+        let long = long.replace("40000, 'x'", "17000, '😀'").replace("'x', 40000", "'😀', 17000");
         let message = permanent_error_with(fixture, fixture.config(), &format!("SELECT {long} AS words"), "xlsx").await;
         assert!(message.contains("The column words of row 1 has more than 32767 characters"), "{message}");
         let sql = TEN_MILLION.replace("10000000", "1048576");

@@ -32,7 +32,7 @@ over_both! {
         let expires: jiff::Timestamp = output["expires"].as_str().unwrap().parse().unwrap();
         let left = expires.duration_since(jiff::Timestamp::now()).as_hours();
         assert!((167..=168).contains(&left), "{left} hours");
-        assert_eq!((done.toast.title.as_str(), done.toast.body.as_deref()), ("Some numbers is ready", Some("2 rows")));
+        assert_eq!((done.toast.title.as_str(), done.toast.body.as_deref()), ("Some numbers is ready", Some("2 rows · CSV")));
         let action = done.toast.action.unwrap();
         assert_eq!((action.label.as_str(), action.href), ("Download", href));
         assert_eq!(*progress.borrow(), 0.99);
@@ -60,7 +60,7 @@ over_both! {
 
     async fn a_stopped_report_leaves_nothing(fixture) {
         let sql = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1500000) SELECT i, 'some text' AS t FROM n";
-        for format in ["csv", "xlsx", "html"] {
+        for format in ["csv", "xlsx", "html", "pdf"] {
             fixture.define("many", sql, "title = \"Many\"");
             let (context, mut progress) = fixture.context();
             let reports = fixture.open();

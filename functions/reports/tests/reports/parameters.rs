@@ -82,7 +82,7 @@ over_both! {
             (with(json!({"paid": true, "n": 7})), "parameters.n (n): 7 is none of its choices: 0, 5"),
             (with(json!({"paid": true, "colour": 1})), "parameters.colour: the report sales has no such parameter; it has item, month, day"),
             (json!({"report": "sales", "format": "xlsx", "parameters": {"paid": true}}), "format: the report sales is not made as xlsx, but as jsonl, csv"),
-            (json!({"report": "sales", "format": "pdf"}), "input.format: \"pdf\" is none of \"csv\", "),
+            (json!({"report": "sales", "format": "docx"}), "input.format: \"docx\" is none of \"csv\", "),
             (json!({"report": "../sales"}), "there is no report \"../sales\""),
             (json!({"report": "sales", "parameter": {}}), "unknown field `parameter`"),
         ] {

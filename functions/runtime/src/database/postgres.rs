@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashSet,
-    str::FromStr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -12,13 +11,14 @@ use sqlx::{
     TypeInfo,
     encode::{Encode, IsNull},
     error::BoxDynError,
-    postgres::{PgArgumentBuffer, PgArguments, PgConnectOptions, PgPoolOptions, PgRow, PgTypeInfo, types::Oid},
+    postgres::{PgArgumentBuffer, PgArguments, PgPoolOptions, PgRow, PgTypeInfo, types::Oid},
     query::Query,
 };
 use tokio::{runtime::Handle, time::timeout};
 
 use crate::{
     database::{
+        address,
         error::DatabaseError,
         tables::Tables,
         transaction::{Dialect, Transaction},
@@ -43,16 +43,8 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    pub(super) fn open(url: &str, application: &str) -> Result<Self, &'static str> {
-        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-        let after_host = rest.find(['/', '?', '#']).map_or("", |at| &rest[at..]);
-        let path = after_host.split('?').next().unwrap_or_default();
-        // Else `postgres://user:12#3@server` would be the server `user`.
-        if after_host.contains('#') || path.contains('@') {
-            return Err("a `#`, `/` or `@` of a user, password or name must be written as %23, %2F or %40");
-        }
-        // The error's own text could show a part of the address.
-        let options = PgConnectOptions::from_str(url).map_err(|_| "it is no address of a PostgreSQL database")?;
+    pub(super) fn open(setting: &str, url: &str, application: &str) -> Result<Self, &'static str> {
+        let options = address::read(setting, url)?;
         let pool = PgPoolOptions::new().max_connections(MAX_CONNECTIONS).acquire_timeout(CONNECT_TIMEOUT);
         let pool = pool.connect_lazy_with(options.application_name(application));
         Ok(Self { pool, known: Arc::default() })

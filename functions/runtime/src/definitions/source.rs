@@ -5,13 +5,16 @@ use std::{fs, io, path::Path};
 use serde::de::DeserializeOwned;
 use toml::{
     Spanned,
-    de::{DeArray, DeTable, DeValue},
+    de::{DeArray, DeTable, DeValue, Deserializer, ValueDeserializer},
 };
 
 use crate::definitions::fault::Fault;
 
 /// The most bytes of one file.
 const MAX_FILE_BYTES: u64 = 256 * 1024;
+
+/// The key of a definition's schedules, whatever else it is of.
+const SCHEDULE: &str = "schedule";
 
 /// A file of a definition.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,12 +62,26 @@ impl Source {
         Ok(Self { file: file.to_owned(), name, text })
     }
 
-    /// Parses its TOML; a [`toml::Spanned`] field keeps the position for [`Source::fault_at`].
+    /// Parses its TOML, without the schedules that every definition may have; a [`toml::Spanned`] field keeps the position for
+    /// [`Source::fault_at`].
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Fault> {
-        toml::from_str(&self.text).map_err(|error| {
-            let offset = error.span().map_or(0, |span| span.start);
-            self.fault_at(offset, error.message().trim().replace('\n', " "))
-        })
+        let mut table = DeTable::parse(&self.text).map_err(|error| self.fault_of(&error))?;
+        table.get_mut().remove(SCHEDULE);
+        T::deserialize(Deserializer::from(table)).map_err(|error| self.fault_of(&error))
+    }
+
+    /// Parses the part of its TOML that [`Source::parse`] leaves out.
+    pub(super) fn parse_schedules<T: DeserializeOwned + Default>(&self) -> Result<T, Fault> {
+        let mut table = DeTable::parse(&self.text).map_err(|error| self.fault_of(&error))?;
+        let Some(schedules) = table.get_mut().remove(SCHEDULE) else {
+            return Ok(T::default());
+        };
+        T::deserialize(ValueDeserializer::from(schedules)).map_err(|error| self.fault_of(&error))
+    }
+
+    fn fault_of(&self, error: &toml::de::Error) -> Fault {
+        let offset = error.span().map_or(0, |span| span.start);
+        self.fault_at(offset, error.message().trim().replace('\n', " "))
     }
 
     /// A fault of the whole file.

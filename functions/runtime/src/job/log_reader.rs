@@ -1,5 +1,5 @@
-//! The host's one reader of the log: it notes cancelled tasks and tells of queued ones, and hands each item to the
-//! function.
+//! The host's one reader of the log: it notes tasks that were cancelled or have succeeded, tells of queued ones, and hands each
+//! item to the function.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -20,9 +20,11 @@ use crate::{json_function::JsonFunction, worker_context::WorkerContext};
 
 /// The event that cancels a task.
 const CANCELLED: &str = "bellwire.task.cancelled";
+/// The event that says that a task has had its effect.
+const SUCCEEDED: &str = "bellwire.task.succeeded";
 /// The event that says that a task waits.
 const QUEUED: &str = "bellwire.task.queued";
-/// The most cancelled tasks that are remembered; the oldest are forgotten.
+/// The most tasks of either sort that are remembered; the oldest are forgotten.
 const MAX_REMEMBERED: usize = 10_000;
 
 /// Follows the log for events that cancel tasks.
@@ -41,10 +43,33 @@ struct Tasks(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    cancelled: HashSet<TaskId>,
-    in_order: VecDeque<TaskId>,
+    cancelled: RememberedTasks,
+    succeeded: RememberedTasks,
     /// The tasks that run here; a task runs here once at a time.
     running: HashMap<TaskId, CancellationToken>,
+}
+
+/// The last tasks of one sort.
+#[derive(Default)]
+struct RememberedTasks {
+    tasks: HashSet<TaskId>,
+    in_order: VecDeque<TaskId>,
+}
+
+impl RememberedTasks {
+    /// Remembers a task; false if it was remembered before.
+    fn insert(&mut self, task: TaskId) -> bool {
+        if !self.tasks.insert(task) {
+            return false;
+        }
+        self.in_order.push_back(task);
+        if self.in_order.len() > MAX_REMEMBERED
+            && let Some(oldest) = self.in_order.pop_front()
+        {
+            self.tasks.remove(&oldest);
+        }
+        true
+    }
 }
 
 /// A task that runs here, until dropped.
@@ -66,11 +91,21 @@ impl Cancellations {
         Self { tasks, health, queued, _reader: reader }
     }
 
+    /// True if a task of the function's kind is known to have succeeded: a job of it came twice.
+    pub(crate) fn has_succeeded(&self, task: TaskId) -> bool {
+        self.tasks.state().succeeded.tasks.contains(&task)
+    }
+
+    /// Remembers a task that has succeeded here, before the log tells of it.
+    pub(crate) fn succeeded(&self, task: TaskId) {
+        self.tasks.state().succeeded.insert(task);
+    }
+
     /// Registers a task that begins to run here.
     pub(crate) fn begin(&self, task: TaskId) -> RunningTask {
         let cancelled = CancellationToken::new();
         let mut state = self.tasks.state();
-        if state.cancelled.contains(&task) {
+        if state.cancelled.tasks.contains(&task) {
             cancelled.cancel();
         }
         state.running.insert(task, cancelled.clone());
@@ -95,12 +130,6 @@ impl Tasks {
         if !state.cancelled.insert(task) {
             return;
         }
-        state.in_order.push_back(task);
-        if state.in_order.len() > MAX_REMEMBERED
-            && let Some(oldest) = state.in_order.pop_front()
-        {
-            state.cancelled.remove(&oldest);
-        }
         if let Some(running) = state.running.get(&task) {
             info!(%task, "cancelled by its owner");
             running.cancel();
@@ -110,10 +139,13 @@ impl Tasks {
 
 async fn read(mut follower: Follower, (tasks, queued): (Arc<Tasks>, Arc<Notify>), function: Arc<JsonFunction>) {
     let kind = function.kind();
+    let source = format!("/functions/{kind}");
     while let Some(item) = follower.next().await {
         match &item {
             FollowItem::Entry(entry) => {
-                if let Some(task) = task_of(entry, CANCELLED) {
+                if let Some(task) = success_of(entry, &source) {
+                    tasks.state().succeeded.insert(task);
+                } else if let Some(task) = task_of(entry, CANCELLED) {
                     tasks.cancel(task.id);
                 } else if task_of(entry, QUEUED).is_some_and(|task| task.kind == kind) {
                     queued.notify_one();
@@ -126,6 +158,15 @@ async fn read(mut follower: Follower, (tasks, queued): (Arc<Tasks>, Arc<Notify>)
         }
         function.on_log_item(&item).await;
     }
+}
+
+/// The task whose success a function of this source tells of. Its subject names it: the data may be large, and there are many.
+fn success_of(entry: &LogEntry, source: &str) -> Option<TaskId> {
+    let event = entry.event.as_ref().ok()?;
+    if entry.origin != Destination::Own || event.event_type != SUCCEEDED || event.source != source {
+        return None;
+    }
+    event.subject.as_deref()?.strip_prefix("task/")?.parse().ok()
 }
 
 /// The task of an entry of this type.

@@ -9,8 +9,8 @@ use std::{
 };
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use backplane::{Destination, EventLog, SendError};
-use jiff::Timestamp;
+use backplane::{Destination, EventLog, SendError, jobs::RETRY_STEPS};
+use jiff::{SignedDuration, Timestamp};
 use model::{Audience, Event, EventError, Job, Task, TaskError, TaskState, Toast, toast::Level};
 use serde_json::{Value, json};
 use storage::OwnerFiles;
@@ -35,6 +35,8 @@ const BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
     .with_max_delay(Duration::from_secs(15))
     .with_jitter()
     .without_max_times();
+/// The time between two events of a task whose time has not come.
+const STILL_QUEUED: SignedDuration = SignedDuration::from_hours(6);
 /// In characters.
 const MAX_TITLE: usize = 180;
 const MAX_MESSAGE: usize = 2000;
@@ -100,6 +102,17 @@ impl TaskPublisher {
     fn running(&self, progress: f64) -> Task {
         let next_by = Some(Timestamp::now() + LOST_AFTER);
         Task { progress, next_by, ..self.task(TaskState::Running) }
+    }
+
+    /// Publishes now and then that a task whose time has not come waits still: lists go as far back as the log.
+    pub(crate) async fn still_queued(&self) {
+        let age = Timestamp::now().duration_since(self.job.created).as_secs();
+        let (period, since) = (age / STILL_QUEUED.as_secs(), age % STILL_QUEUED.as_secs());
+        // It comes here at least once in the longest step of a delay.
+        if period > 0 && since <= RETRY_STEPS[RETRY_STEPS.len() - 1].as_secs() as i64 {
+            let task = Task { attempt: 0, ..self.task(TaskState::Queued) };
+            self.publish_once(self.event(format!("0.queued.{period}"), task, None)).await;
+        }
     }
 
     /// Publishes that the task waits for another attempt, and why.

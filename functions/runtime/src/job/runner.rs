@@ -1,8 +1,12 @@
 //! One job, from the queue to its settlement.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use backplane::{JobDelivery, Settlement};
+use jiff::Timestamp;
 use metrics::{counter, gauge, histogram};
 use model::{Job, Kind, audience};
 use storage::OwnerFiles;
@@ -16,12 +20,13 @@ use crate::{
         attempt::{Outcome, StopSignals, attempt},
         input::JobInput,
         log_reader::Cancellations,
-        publisher::TaskPublisher,
+        publisher::{TaskEnd, TaskPublisher},
         schema::InputSchema,
         task_locks::TaskLocks,
         verdict::Verdict,
     },
     json_function::JsonFunction,
+    run_log::RunLog,
     worker_context::WorkerContext,
 };
 
@@ -82,8 +87,15 @@ impl Runner {
             guard = self.locks.lock(job.task) => guard,
             () = self.grace_over.cancelled() => return Settlement::Requeue,
         };
+        if self.cancellations.has_succeeded(job.task) {
+            info!("it has succeeded before: its job came twice");
+            return Settlement::Done;
+        }
         let files = self.worker.storage.files(&self.worker.environment, &job.owner);
         let publisher = TaskPublisher::new(self.worker.backplane.log.clone(), files.clone(), &job, attempt);
+        if let Some(delay) = job.delay(Timestamp::now()) {
+            return self.delay(job, delay, &publisher).await;
+        }
         let started = Instant::now();
         let verdict = if redeliveries > MAX_REDELIVERIES {
             Verdict::lost(attempt)
@@ -99,7 +111,21 @@ impl Runner {
         counter!("bellwire_function_runs_total", "kind" => self.kind.to_string(), "outcome" => outcome).increment(1);
         histogram!("bellwire_function_seconds", "kind" => self.kind.to_string()).record(seconds);
         info!(outcome, seconds, "run");
-        self.publish(verdict, &publisher).await
+        let has_succeeded = matches!(verdict, Verdict::End(TaskEnd::Succeeded { .. }, _));
+        let settlement = self.publish(verdict, &publisher).await;
+        if has_succeeded && settlement == Settlement::Done {
+            self.cancellations.succeeded(job.task);
+        }
+        settlement
+    }
+
+    /// Lets a job wait whose time has not come; one whose task was cancelled meanwhile ends now, for the log forgets that in a day.
+    async fn delay(&self, job: Job, delay: Duration, publisher: &TaskPublisher) -> Settlement {
+        if self.cancellations.begin(job.task).cancelled.is_cancelled() {
+            return self.publish(Verdict::End(TaskEnd::Cancelled, Settlement::Done), publisher).await;
+        }
+        publisher.still_queued().await;
+        Settlement::Retry { job, after: delay }
     }
 
     /// Counts an attempt by its number; the numbers that few jobs reach are one.
@@ -121,6 +147,7 @@ impl Runner {
             return Outcome::Cancelled;
         }
         let (progress, receiver) = watch::channel(0.0);
+        let (log, log_files) = (RunLog::new(attempt_number), files.clone());
         let context = Context {
             task: job.task,
             environment: self.worker.environment.clone(),
@@ -136,6 +163,7 @@ impl Runner {
             database: self.worker.database.clone(),
             files,
             stop: CancellationToken::new(),
+            log: log.clone(),
             progress,
         };
         let signals = StopSignals { cancelled: running.cancelled.clone(), grace_over: self.grace_over.clone() };
@@ -148,7 +176,8 @@ impl Runner {
             attempt(self.function.clone(), context, input, &signals).await
         };
         // Joined, not raced: an event that is being published is not cut off, and comes before the end.
-        let (outcome, ()) = tokio::join!(run, publisher.progress(receiver, &ended));
+        let stored = log.store(&log_files, job.task, &ended);
+        let (outcome, (), ()) = tokio::join!(run, publisher.progress(receiver, &ended), stored);
         gauge.decrement(1.0);
         outcome
     }

@@ -1,6 +1,6 @@
 //! Both databases: errors that pass and errors that do not, provoked; tables of our own; effects that come about once.
 
-use std::{env, fs, path::Path, time::Duration};
+use std::{env, fs, net::TcpListener, path::Path, time::Duration};
 
 use model::TaskId;
 use runtime::{
@@ -73,6 +73,16 @@ async fn errors_of_sqlite_pass_or_not() {
     connection.pragma_update(None, "max_page_count", pages).unwrap();
     let full = connection.execute_batch("INSERT INTO t VALUES (1, zeroblob(100000))").unwrap_err();
     assert!(matches!(DatabaseError::from(full), DatabaseError::Full(_)));
+}
+
+#[tokio::test]
+async fn a_server_is_reached_by_its_address_of_ipv6() {
+    if TcpListener::bind("[::1]:0").is_err() {
+        return;
+    }
+    let database = open(&postgres_url().replace("@127.0.0.1:", "@[::1]:"));
+    let one = database.transaction(|sql| sql.query("SELECT 1", &[])).await.unwrap();
+    assert_eq!(one[0].integer(0), Some(1));
 }
 
 #[tokio::test]

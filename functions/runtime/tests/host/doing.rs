@@ -93,7 +93,7 @@ async fn a_job_whose_worker_was_killed_is_done_by_another_and_its_end_keeps_its_
 }
 
 #[tokio::test]
-async fn a_job_handed_out_again_while_it_still_runs_here_waits_for_its_first_run() {
+async fn a_job_handed_out_again_while_it_still_runs_here_waits_for_its_first_run_and_has_none_if_that_succeeds() {
     let mut stage = Stage::new();
     stage.config.concurrency = 3;
     let _host = stage.host().await;
@@ -110,7 +110,24 @@ async fn a_job_handed_out_again_while_it_still_runs_here_waits_for_its_first_run
     let steps = stage.until_settled(3).await;
     assert_eq!(stage.tricks.running.borrow().1, 2);
     let published = steps.iter().filter_map(Step::task).filter(|task| task.id != other.task);
-    assert_eq!(published.map(|task| task.attempt).collect::<Vec<_>>(), [1, 1, 2, 2]);
+    assert_eq!(published.map(|task| task.attempt).collect::<Vec<_>>(), [1, 1]);
+}
+
+#[tokio::test]
+async fn a_job_whose_task_another_worker_has_brought_to_a_good_end_is_not_run_again() {
+    let stage = Stage::new();
+    let (done, failed) = (stage.job(json!({ "trick": "finish" })), stage.job(json!({ "trick": "finish" })));
+    for (job, state) in [(&done, TaskState::Succeeded), (&failed, TaskState::Failed)] {
+        let task = Task::of(job, state);
+        stage.publish(&Event::of_task("/functions/tricks", Audience::user("ada"), &task, None)).await;
+    }
+    let _host = stage.host().await;
+    stage.deliver(Ok(done.clone()), 1).await;
+    // An operator has put it back into its queue.
+    stage.deliver(Ok(failed.clone()), 0).await;
+    let steps = stage.until_settled(2).await;
+    let began = |job: &Job| steps.iter().any(|step| step.publishes(job.task, TaskState::Running));
+    assert!(!began(&done) && began(&failed), "{steps:?}");
 }
 
 #[tokio::test]
@@ -137,4 +154,29 @@ async fn a_task_that_is_queued_makes_the_host_look_for_its_job() {
     let task = Task::of(&stage.job(json!({ "trick": "finish" })), TaskState::Queued);
     stage.publish(&Event::of_task("/gateway", Audience::user("ada"), &task, None)).await;
     within("a look", stage.wake.notified()).await;
+}
+
+#[tokio::test]
+async fn a_job_whose_time_has_not_come_waits_on_and_begins_nothing_and_its_attempts_do_not_count() {
+    let stage = Stage::new();
+    let _host = stage.host().await;
+    let not_before = Some(jiff::Timestamp::now() + std::time::Duration::from_secs(3600));
+    let later = Job { not_before, ..stage.job(json!({ "trick": "finish" })) };
+    stage.deliver(Ok(later.clone()), 0).await;
+    let steps = stage.until_settled(1).await;
+    let [Step::Settled(Settlement::Retry { job, after })] = &steps[..] else { panic!("{steps:?}") };
+    assert_eq!((job, after.as_secs() / 60), (&later, 59));
+}
+
+#[tokio::test]
+async fn a_job_whose_time_has_not_come_ends_as_soon_as_its_worker_sees_that_it_was_cancelled() {
+    let stage = Stage::new();
+    let not_before = Some(jiff::Timestamp::now() + std::time::Duration::from_secs(3600));
+    let later = Job { not_before, ..stage.job(json!({ "trick": "finish" })) };
+    stage.take_back(&later).await;
+    let _host = stage.host().await;
+    stage.deliver(Ok(later.clone()), 0).await;
+    let steps = stage.until_settled(1).await;
+    assert!(steps[0].publishes(later.task, TaskState::Cancelled), "{steps:?}");
+    assert!(matches!(&steps[1], Step::Settled(Settlement::Done)), "{steps:?}");
 }

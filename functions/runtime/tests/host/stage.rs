@@ -91,7 +91,7 @@ impl Stage {
             injections: Arc::new(tokio::sync::Mutex::new(injections)),
             wake: wake.clone(),
         };
-        let watched = Backplane { log: Arc::new(log), jobs: Arc::new(jobs), control: inner.control.clone() };
+        let watched = Backplane { log: Arc::new(log), jobs: Arc::new(jobs), ..inner.clone() };
         let steps = record.subscribe();
         let config = HostConfig { attempts: 3, grace: Duration::from_secs(20), ..HostConfig::default() };
         let storage = Storage::open(&StorageConfig { url: "memory:".to_owned() }).unwrap();

@@ -3,6 +3,8 @@
 //! The text is cut into its terms before any value is known: a value fills a name, and never adds a term or changes what
 //! a term is.
 
+use std::collections::BTreeSet;
+
 use model::{
     Audience,
     audience::{Term, is_id},
@@ -40,6 +42,27 @@ impl Ask {
             true => Err("say who is asked, such as \"group:finance\"".to_owned()),
             false => Ok(Self(terms)),
         }
+    }
+
+    /// True if nobody but the run's owner can be asked.
+    pub(crate) fn is_of_owner_alone(&self) -> bool {
+        self.0.iter().all(|term| match term {
+            TermTemplate::User(parts) => matches!(&parts[..], [Part::Value(value)] if value.trim() == "run.owner"),
+            _ => false,
+        })
+    }
+
+    /// The number of people that can be asked, where all are named by the definition itself.
+    pub(crate) fn fixed_people(&self) -> Option<usize> {
+        let users: Option<BTreeSet<_>> = self
+            .0
+            .iter()
+            .map(|term| match term {
+                TermTemplate::Fixed(Term::User(user)) => Some(user),
+                _ => None,
+            })
+            .collect();
+        users.map(|users| users.len())
     }
 
     /// Fills in the values. One that is a list, and a whole name, gives a term for each entry.

@@ -1,4 +1,6 @@
-//! Checks one definition by itself.
+//! Checks one definition by itself; what only an approval has is checked in `approval`.
+
+mod approval;
 
 use std::collections::BTreeSet;
 
@@ -8,8 +10,7 @@ use super::{
     ask::Ask,
     dependencies,
     document::{Compensation, Definition, HumanDuration, MAX_DURATION, StepDefinition, StepType},
-    expression,
-    references::ReferenceCheck,
+    references::{ReferenceCheck, Written},
 };
 
 const MAX_STEPS: usize = 100;
@@ -31,6 +32,7 @@ pub(crate) fn check(definition: &Definition, source: &Source, kinds: &Kinds) -> 
     let graph_is_valid = check.ids() && check.needs();
     for index in 0..definition.steps.len() {
         check.step(index);
+        check.approval(index);
         // References can be checked only where ids and needs are valid.
         if graph_is_valid {
             check.step_references(index);
@@ -172,18 +174,15 @@ impl Check<'_> {
         let ended = dependencies::ancestors(self.definition, index);
         let (definition, source) = (self.definition, self.source);
         let mut references = ReferenceCheck { definition, source, ended, has_item: false };
-        let ask = step.ask.clone().filter(|ask| Ask::parse(ask).is_ok());
-        let texts = [("ask", &ask), ("question", &step.question), ("until", &step.until)];
-        let texts = texts.map(|(key, text)| (key, text.as_deref().map(expression::references_in_text), false));
         let has_items = step.for_each.is_some();
-        let expressions = [("when", &step.when, has_items), ("for_each", &step.for_each, false)];
-        let expressions =
-            expressions.map(|(key, text, has_item)| (key, text.as_deref().map(expression::references), has_item));
-        for (key, found, has_item) in texts.into_iter().chain(expressions) {
+        for (key, written, text, has_item) in texts_of(step, has_items) {
             references.has_item = has_item;
-            if let Some(found) = found {
-                references.check(&in_step(index, key), &format!("step {:?}: {key}", step.id), found, &mut self.faults);
-            }
+            references.check(
+                &in_step(index, key),
+                &format!("step {:?}: {key}", step.id),
+                (written, text),
+                &mut self.faults,
+            );
         }
         references.has_item = has_items;
         references.check_object(&in_step(index, "input"), &step.input, &mut self.faults);
@@ -193,6 +192,25 @@ impl Check<'_> {
             references.check_object(&path, &compensate.input, &mut self.faults);
         }
     }
+}
+
+/// The texts of a step that may hold references, each with its field and whether `item` is there.
+fn texts_of(step: &StepDefinition, has_items: bool) -> Vec<(&'static str, Written, &str, bool)> {
+    let ask = step.ask.as_deref().filter(|ask| Ask::parse(ask).is_ok());
+    let escalated = step.escalate.as_ref().map(|to| to.ask.as_str()).filter(|ask| Ask::parse(ask).is_ok());
+    let texts = [
+        ("ask", ask),
+        ("escalate", escalated),
+        ("question", step.question.as_deref()),
+        ("until", step.until.as_deref()),
+    ];
+    let texts = texts.into_iter().filter_map(|(key, text)| Some((key, Written::Text, text?, false)));
+    let expressions = [("when", &step.when, has_items), ("for_each", &step.for_each, false)];
+    let expressions = expressions
+        .into_iter()
+        .filter_map(|(key, text, has_item)| Some((key, Written::Expression, text.as_deref()?, has_item)));
+    let files = step.files.iter().map(|file| ("files", Written::Text, file.as_str(), false));
+    texts.chain(expressions).chain(files).collect()
 }
 
 /// The path of a step's field.
@@ -229,6 +247,13 @@ fn misplaced_fields(step: &StepDefinition) -> Vec<(&'static str, &'static str)> 
     let job = !approval && !wait;
     only("ask", step.ask.is_some(), approval, "only an approval asks");
     only("question", step.question.is_some(), approval, "only an approval asks");
+    only("approvals", step.approvals.is_some(), approval, "only an approval has it");
+    only("self_approval", step.self_approval, approval, "only an approval has it");
+    only("field", !step.fields.is_empty(), approval, "only an approval has a form");
+    only("show", !step.show.is_empty(), approval, "only an approval asks");
+    only("files", !step.files.is_empty(), approval, "only an approval asks");
+    only("remind", step.remind.is_some(), approval, "only an approval asks");
+    only("escalate", step.escalate.is_some(), approval, "only an approval asks");
     only("for", step.wait_for.is_some(), wait, "only a wait has it");
     only("until", step.until.is_some(), wait, "only a wait has it");
     only("input", !step.input.is_empty(), job, "only a function or another workflow has it");

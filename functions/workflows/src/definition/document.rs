@@ -80,6 +80,27 @@ pub struct StepDefinition {
     /// Of an approval: the question; may hold references.
     #[serde(default)]
     pub question: Option<String>,
+    /// Of an approval: how many of them must approve; one if missing. One rejection is enough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approvals: Option<u32>,
+    /// Of an approval: lets whoever started the run answer too, if they are asked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub self_approval: bool,
+    /// Of an approval: the form that is filled in with it; its values are `steps.<id>.answer.<name>`.
+    #[serde(default, rename = "field", skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<FormField>,
+    /// Of an approval: names of inputs that are shown with the question.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub show: Vec<String>,
+    /// Of an approval: references to files of the run, or lists of them, that those who are asked may read while they are asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
+    /// Of an approval: the pause after which they are asked again, each time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remind: Option<HumanDuration>,
+    /// Of an approval: others who are asked as well after a while.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalate: Option<Escalation>,
     /// Of a wait: its length.
     #[serde(default, rename = "for")]
     pub wait_for: Option<HumanDuration>,
@@ -97,6 +118,16 @@ pub struct Retry {
     /// The pause before the next.
     #[serde(default)]
     pub delay: HumanDuration,
+}
+
+/// Others who are asked as well where nobody has decided.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Escalation {
+    /// How long after the question.
+    pub after: HumanDuration,
+    /// The audience, as in `ask`.
+    pub ask: String,
 }
 
 /// A job that undoes a step.

@@ -15,6 +15,9 @@ use super::{
     document::Definition,
 };
 
+/// The setting of the folder.
+pub(crate) const SETTING: &str = "workflows.definitions (BELLWIRE_WORKFLOWS__DEFINITIONS)";
+
 /// The deepest nesting of workflows that start each other.
 pub(crate) const MAX_DEPTH: u32 = 5;
 
@@ -25,8 +28,7 @@ pub struct Definitions(BTreeMap<String, Arc<Definition>>);
 impl Definitions {
     /// Reads all `NAME.toml` of a folder; none where the path is empty. Steps may name these functions.
     pub fn read(folder: &Path, functions: &[Kind]) -> Result<Self, Faults> {
-        let setting = "workflows.definitions (BELLWIRE_WORKFLOWS__DEFINITIONS)";
-        let folder = Folder::open(setting, folder, ["toml"]);
+        let folder = Folder::open(SETTING, folder, ["toml"]);
         let kinds = Kinds {
             functions: functions.iter().map(Kind::to_string).collect(),
             workflows: folder.names().map(str::to_owned).collect(),

@@ -1,6 +1,6 @@
 //! Messages to be sent: written in the transaction that decides on them, removed once the broker has confirmed them.
 
-use model::{Environment, Event, Job};
+use model::{Environment, Event, Job, TaskId};
 use runtime::{
     DatabaseError,
     database::{Dialect, Transaction},
@@ -8,6 +8,7 @@ use runtime::{
 use serde::{Deserialize, Serialize};
 
 use super::store;
+use crate::run::messages::RunFile;
 
 /// The time that a process has to send what it has claimed, before another sends it as well; in milliseconds.
 const CLAIM_DURATION: i64 = 30_000;
@@ -20,6 +21,17 @@ pub(crate) const CLAIM_BATCH: i64 = 32;
 pub(crate) enum Message {
     Job(Box<Job>),
     Event(Box<Event>),
+    /// The end of a run whose steps have made files, whose list is stored before it is told.
+    End(Box<EndWithFiles>),
+}
+
+/// The end of a run, and the list of its files.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct EndWithFiles {
+    pub(crate) event: Event,
+    pub(crate) run: TaskId,
+    pub(crate) owner: String,
+    pub(crate) files: Vec<RunFile>,
 }
 
 /// A message that this process has claimed.

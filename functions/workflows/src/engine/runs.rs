@@ -44,8 +44,8 @@ impl Runs {
             let updated = self.database.transaction(move |transaction| update.apply(transaction, run, events)).await?;
             self.outbox_filled.notify_one();
             match &updated {
-                Updated::Ended(state) => {
-                    counter!("bellwire_workflow_runs_total", "outcome" => state.as_str()).increment(1);
+                Updated::Ended(outcome) => {
+                    counter!("bellwire_workflow_runs_total", "outcome" => *outcome).increment(1);
                     return Ok(updated);
                 }
                 Updated::Advanced(missing) if !missing.is_empty() && self.fetch(run, missing).await? => {}

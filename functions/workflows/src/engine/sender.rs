@@ -6,6 +6,7 @@ use backplane::{Destination, SendError};
 use futures_util::{StreamExt, stream};
 use model::Job;
 use runtime::{DatabaseError, database::Transaction, stored};
+use serde_json::json;
 use tokio::time::sleep;
 use tracing::{error, warn};
 
@@ -14,7 +15,7 @@ use super::{
     runs::Runs,
     timing::{jittered, now},
 };
-use crate::run::event::{RunEvent, TaskOutcome};
+use crate::run::event::{RunEvent, TaskOutcome, step_error};
 
 /// The most messages that are sent at the same time.
 const CONCURRENCY: usize = 16;
@@ -59,7 +60,7 @@ async fn send_batch(runs: &Runs) -> Result<bool, DatabaseError> {
         .await;
     for (outcome, claimed) in &sent {
         if let (SendOutcome::Refused(reason), Message::Job(job)) = (outcome, &claimed.message) {
-            let event = RunEvent::TaskEnded(job.task, TaskOutcome::Failed(reason.clone()));
+            let event = RunEvent::TaskEnded(job.task, TaskOutcome::Failed(step_error(reason.clone())));
             update_run_of(runs, job, event).await?;
         }
     }
@@ -71,6 +72,16 @@ async fn send(runs: &Runs, message: &Message) -> SendOutcome {
     let backplane = &runs.worker.backplane;
     let sent = match message {
         Message::Event(event) => backplane.log.publish(Destination::Own, event).await,
+        Message::End(end) => {
+            let list = json!({ "files": end.files });
+            match stored::write(&runs.files(&end.owner), end.run, "files.json", &list).await {
+                Ok(_) => backplane.log.publish(Destination::Own, &end.event).await,
+                Err(error) => {
+                    warn!(run = %end.run, %error, "the list of a run's files is not stored yet; it is tried again");
+                    return SendOutcome::RetryLater;
+                }
+            }
+        }
         Message::Job(job) => match stored::with_stored_input(&runs.files(&job.owner), job).await {
             Ok(job) => backplane.jobs.submit(&job).await,
             Err(error) => {

@@ -87,7 +87,9 @@ pub(crate) fn save(
     transaction.execute(sql, &[to_json(run)?, due.into(), ended.into(), run.id.to_string().into()])?;
     for (index, (was, step)) in before.steps.iter().zip(&run.steps).enumerate() {
         let id = &run.definition.steps[index].id;
-        if (was.state, &was.note, was.end_order) != (step.state, &step.note, step.end_order) {
+        if (was.state, &was.note, was.rejected, was.end_order)
+            != (step.state, &step.note, step.rejected, step.end_order)
+        {
             save_step(transaction, run.id, id, step)?;
         }
         for (nth, item) in step.items.iter().enumerate() {

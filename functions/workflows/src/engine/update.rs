@@ -2,23 +2,24 @@
 //! the messages that follow.
 
 use jiff::Timestamp;
-use model::{TaskId, TaskState};
+use model::{Audience, TaskId, TaskState, task::DECLINED};
 use runtime::{DatabaseError, database::Transaction};
 use serde_json::{Map, Value};
 use storage::FileKey;
 
 use super::{
-    outbox::{self, Message},
+    outbox::{self, EndWithFiles, Message},
     store,
 };
 use crate::{
     definition::expression,
     run::{
-        apply::Asked,
+        approve::Asked,
         event::RunEvent,
-        messages,
+        messages::{self, Told},
+        question,
         resolve::{self, Resolver},
-        state::{ItemIndex, Phase, Run},
+        state::{ItemIndex, ItemState, Phase, Run},
         transition::{Action, Limits, Transition},
     },
 };
@@ -37,8 +38,8 @@ pub(crate) enum Updated {
     Unknown,
     /// The run had ended before.
     Unchanged,
-    /// The run has ended with this update.
-    Ended(TaskState),
+    /// The run has ended with this update: its state, or `rejected`.
+    Ended(&'static str),
     /// The run goes on; these outputs must be fetched from storage first.
     Advanced(Vec<StoredOutput>),
 }
@@ -76,17 +77,20 @@ impl Update {
         let mut transition = Transition { run: &mut run, now: self.now, limits: self.limits, actions: Vec::new() };
         for event in events {
             let asked = asked(transaction, transition.run, &event)?;
-            transition.apply(event, asked.as_ref());
+            transition.apply(event, &asked);
         }
         let (now, most_items) = (self.now, self.limits.most_items);
         let mut load_items = |run: &Run, step: usize| store::load_items(transaction, run, step);
         let mut resolver = Resolver { now, most_items, load_items: &mut load_items, missing: Vec::new() };
         transition.advance(&mut |run, step, operation| resolver.resolve(run, step, operation))?;
         let (missing, actions, owner) = (resolver.missing, transition.actions, before.owner.clone());
-        let phase = run.phase;
+        let (phase, is_declined) = (run.phase, run.failure.as_ref().is_some_and(|error| error.reason == DECLINED));
         self.write(transaction, before, run, &actions, !missing.is_empty())?;
         if let Phase::Ended(state) = phase {
-            return Ok(Updated::Ended(state));
+            return Ok(Updated::Ended(match state {
+                TaskState::Failed if is_declined => "rejected",
+                state => state.as_str(),
+            }));
         }
         let missing = missing.into_iter().map(|(item, key)| StoredOutput { owner: owner.clone(), item, key });
         Ok(Updated::Advanced(missing.collect()))
@@ -132,7 +136,13 @@ impl Update {
             Phase::Ended(TaskState::Succeeded) => self.output(transaction, run)?,
             _ => Map::new(),
         };
-        let event = Message::Event(Box::new(messages::state_event(run, output)));
+        let told = Told { output, asks: asks(transaction, run)? };
+        let files = if run.is_over() { messages::files(run) } else { Vec::new() };
+        let event = messages::state_event(run, told);
+        let event = match files.is_empty() {
+            true => Message::Event(Box::new(event)),
+            false => Message::End(Box::new(EndWithFiles { event, run: run.id, owner: run.owner.clone(), files })),
+        };
         outbox::put(transaction, &run.environment, &format!("{}.told", run.id), &event, self.now)
     }
 
@@ -152,17 +162,27 @@ impl Update {
     }
 }
 
-/// What the run asks at the step of an answer; none for other events.
-fn asked(transaction: &mut dyn Transaction, run: &Run, event: &RunEvent) -> Result<Option<Asked>, DatabaseError> {
+/// The wordings of what the run asks at the step of an answer; none for other events.
+fn asked(transaction: &mut dyn Transaction, run: &Run, event: &RunEvent) -> Result<Vec<Asked>, DatabaseError> {
     let RunEvent::Answered(answer) = event else {
-        return Ok(None);
+        return Ok(Vec::new());
     };
     let step = run.definition.step_index(&answer.step).filter(|step| !run.steps[*step].items.is_empty());
     let Some(step) = step else {
-        return Ok(None);
+        return Ok(Vec::new());
     };
-    let question = messages::question(run, step, &store::load_input(transaction, run, ItemIndex { step, item: 0 })?);
-    Ok(question.map(|(question, audience)| Asked { digest: question.digest(&audience), audience }))
+    let index = ItemIndex { step, item: 0 };
+    Ok(question::wordings(run, index, &store::load_input(transaction, run, index)?))
+}
+
+/// Whom the steps of a run ask now.
+fn asks(transaction: &mut dyn Transaction, run: &Run) -> Result<Vec<(usize, Audience)>, DatabaseError> {
+    let mut asks = Vec::new();
+    for index in run.all_items().into_iter().filter(|index| run.item(*index).state == ItemState::Asked) {
+        let input = store::load_input(transaction, run, index)?;
+        asks.extend(question::audience(run, index, &input).map(|audience| (index.step, audience)));
+    }
+    Ok(asks)
 }
 
 /// The message of an action, with its id in the outbox.
@@ -178,7 +198,12 @@ fn message(
             return Ok(job.map(|job| (job.task.to_string(), Message::Job(Box::new(job)))));
         }
         Action::Cancel(index, attempt) => messages::cancel_event(run, index, attempt),
-        Action::Ask(index) => messages::question_event(run, index, &store::load_input(transaction, run, index)?),
+        Action::Ask(index, telling) => {
+            question::event(run, index, &store::load_input(transaction, run, index)?, telling)
+        }
+        Action::Close(index, closing) => {
+            question::closed_event(run, index, &store::load_input(transaction, run, index)?, closing)
+        }
     };
     Ok(event.map(|event| (event.id.clone(), Message::Event(Box::new(event)))))
 }

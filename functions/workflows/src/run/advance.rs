@@ -1,6 +1,6 @@
 //! Advances a run as far as it can go now: what is due by the clock, then what its state allows.
 
-use model::{StepState, TaskError, TaskState};
+use model::{StepState, TaskError, TaskState, task::DECLINED};
 use runtime::DatabaseError;
 use serde_json::{Value, json};
 
@@ -9,9 +9,6 @@ use super::{
     transition::{Action, Resolve, ResolveError, Resolved, Transition},
 };
 use crate::definition::document::StepType;
-
-/// The pause before a question is repeated, without a toast, for pods that have lost it; in milliseconds.
-const QUESTION_INTERVAL: i64 = 12 * 3_600_000;
 
 impl Transition<'_> {
     pub(crate) fn advance(&mut self, resolve: &mut Resolve<'_>) -> Result<(), DatabaseError> {
@@ -46,18 +43,12 @@ impl Transition<'_> {
                 ItemState::Running if is_past(item.deadline) => {
                     let attempt = item.attempt;
                     self.actions.push(Action::Cancel(index, attempt));
-                    let error = format!("its end was not heard within {}", self.timeout_text(index.step));
-                    self.retry_or_fail(index, error);
+                    let message = format!("its end was not heard within {}", self.timeout_text(index.step));
+                    self.retry_or_fail(index, TaskError { reason: "deadline".to_owned(), message });
                 }
                 ItemState::Retrying if is_past(item.due) => self.submit(index),
-                ItemState::Asked if is_past(item.deadline) => {
-                    let error = format!("nobody answered within {}", self.timeout_text(index.step));
-                    self.run.item_mut(index).enter(ItemState::Failed, Some(error));
-                }
-                ItemState::Asked if is_past(item.due) => {
-                    (item.due, item.round) = (Some(now + QUESTION_INTERVAL), item.round + 1);
-                    self.actions.push(Action::Ask(index));
-                }
+                ItemState::Asked if is_past(item.deadline) => self.expire(index),
+                ItemState::Asked if is_past(item.due) => self.tell_again(index),
                 ItemState::Stopping if is_past(item.due) => item.enter(ItemState::Cancelled, None),
                 ItemState::Compensating if is_past(item.deadline) => {
                     let error = "what undoes it did not end in time".to_owned();
@@ -70,7 +61,7 @@ impl Transition<'_> {
         was_due
     }
 
-    fn timeout_text(&self, step: usize) -> String {
+    pub(crate) fn timeout_text(&self, step: usize) -> String {
         match self.timeout(step) / 1000 {
             seconds @ 0..120 => format!("{seconds} s"),
             seconds @ 120..7200 => format!("{} min", seconds / 60),
@@ -97,6 +88,7 @@ impl Transition<'_> {
                 None => StepState::Running,
             };
             if let Some(item) = failed {
+                step.rejected = step.items[item].reason.as_deref() == Some(DECLINED);
                 let error = step.items[item].note.clone().unwrap_or_default();
                 let has_items = self.run.definition.steps[index].for_each.is_some();
                 let count = step.items.len();
@@ -132,8 +124,14 @@ impl Transition<'_> {
 
     fn failure_of(&self, step: usize) -> TaskError {
         let error = self.run.steps[step].note.as_deref().unwrap_or("it failed");
+        let failed = self.run.steps[step].items.iter().find(|item| item.state == ItemState::Failed);
         let message = format!("{}: {error}", self.run.step_definition(step).display_title());
-        TaskError { reason: "step".to_owned(), message }
+        let reason = match failed {
+            Some(item) => item.reason.clone().unwrap_or_else(|| "step".to_owned()),
+            // It could not be made ready.
+            None => "input".to_owned(),
+        };
+        TaskError { reason, message }
     }
 
     /// Starts a step whose needs have ended; answers whether something changed.
@@ -165,14 +163,9 @@ impl Transition<'_> {
     }
 
     fn add_items(&mut self, step: usize, resolved: Resolved) {
-        let (now, deadline) = (self.now, self.now + self.timeout(step));
         self.run.steps[step].items = match resolved {
             Resolved::Jobs(inputs) => inputs.into_iter().map(Item::new).collect(),
-            Resolved::Ask(question) => {
-                self.actions.push(Action::Ask(ItemIndex { step, item: 0 }));
-                let due = Some(now + QUESTION_INTERVAL);
-                vec![Item { state: ItemState::Asked, due, deadline: Some(deadline), ..Item::new(question) }]
-            }
+            Resolved::Ask(question) => vec![self.asked_item(step, question)],
             Resolved::Until(due) => vec![Item { state: ItemState::Running, due: Some(due), ..Item::new(Value::Null) }],
             Resolved::Skip(_) | Resolved::Pending => Vec::new(),
         };

@@ -1,12 +1,9 @@
 //! Applies an event to a run. The same event twice changes nothing more.
 
-use model::{
-    Audience,
-    approval::{Answer, Decision},
-};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
+    approve::Asked,
     event::{RunEvent, TaskOutcome},
     state::{ItemIndex, ItemState, Phase},
     transition::{Action, Transition},
@@ -14,20 +11,9 @@ use super::{
 
 /// The most times that what undoes a step is submitted again after it was cancelled.
 const MAX_UNDONE_AGAIN: u32 = 20;
-/// In characters.
-const MAX_COMMENT: usize = 500;
-
-/// What a run asks at a step.
-#[derive(Debug)]
-pub(crate) struct Asked {
-    pub(crate) audience: Audience,
-    /// The digest of the question.
-    pub(crate) digest: String,
-}
-
 impl Transition<'_> {
-    /// Applies an event; `asked` is the run's own question at the step of an answer.
-    pub(crate) fn apply(&mut self, event: RunEvent, asked: Option<&Asked>) {
+    /// Applies an event; `asked` are the wordings of the run's own question at the step of an answer.
+    pub(crate) fn apply(&mut self, event: RunEvent, asked: &[Asked]) {
         match event {
             RunEvent::TaskProgressed(task, progress) => {
                 if let Some((index, _)) = self.run.find(task) {
@@ -57,7 +43,7 @@ impl Transition<'_> {
         match (state, outcome) {
             (ItemState::Compensating, TaskOutcome::Succeeded(_)) => item.enter(ItemState::Compensated, None),
             (ItemState::Compensating, TaskOutcome::Failed(error)) => {
-                item.enter(ItemState::CompensationFailed, Some(error));
+                item.enter(ItemState::CompensationFailed, Some(error.message));
             }
             // That a run undoes what it did is its promise, and not its owner's to take back.
             (ItemState::Compensating, TaskOutcome::Cancelled) if item.undone_again < MAX_UNDONE_AGAIN => {
@@ -83,33 +69,6 @@ impl Transition<'_> {
                 item.enter(ItemState::Failed, Some("its task was cancelled".to_owned()));
             }
             _ => {}
-        }
-    }
-
-    fn answered(&mut self, answer: Answer, asked: Option<&Asked>) {
-        let Answer { step, digest, decision, by, groups, comment, .. } = answer;
-        let Some(index) = self.run.definition.step_index(&step).map(|step| ItemIndex { step, item: 0 }) else {
-            return;
-        };
-        if self.run.steps[index.step].items.first().is_none_or(|item| item.state != ItemState::Asked) {
-            return;
-        }
-        let Some(asked) = asked.filter(|asked| asked.digest == digest) else {
-            tracing::warn!(run = %self.run.id, step, by, "another question than the run's was answered; it does not count");
-            return;
-        };
-        if !asked.audience.includes(&by, &groups) {
-            tracing::warn!(run = %self.run.id, step, by, "somebody who was not asked has answered; it does not count");
-            return;
-        }
-        let comment = comment.map(|comment| comment.chars().take(MAX_COMMENT).collect::<String>());
-        let suffix = comment.as_ref().map(|comment| format!(": {comment}")).unwrap_or_default();
-        let item = self.run.item_mut(index);
-        item.progress = 1.0;
-        item.output = Some(json!({ "decision": decision, "by": by, "comment": comment }));
-        match decision {
-            Decision::Approve => item.enter(ItemState::Succeeded, Some(format!("approved by {by}{suffix}"))),
-            Decision::Reject => item.enter(ItemState::Failed, Some(format!("rejected by {by}{suffix}"))),
         }
     }
 

@@ -5,7 +5,7 @@ use runtime::DatabaseError;
 
 use super::{
     state::{ItemIndex, ItemState, Operation, Phase},
-    transition::{Action, LONG_TIMEOUT, Resolve, ResolveError, Resolved, Transition},
+    transition::{Action, Closing, LONG_TIMEOUT, Resolve, ResolveError, Resolved, Transition},
 };
 use crate::definition::document::StepType;
 
@@ -28,7 +28,11 @@ impl Transition<'_> {
                     item.due = Some(now + if nested { NESTED_STOP_TIMEOUT } else { STOP_TIMEOUT });
                     self.actions.push(Action::Cancel(index, attempt));
                 }
-                ItemState::Running | ItemState::Waiting | ItemState::Retrying | ItemState::Asked => {
+                ItemState::Asked => {
+                    item.enter(ItemState::Cancelled, None);
+                    self.actions.push(Action::Close(index, Closing::Withdrawn));
+                }
+                ItemState::Running | ItemState::Waiting | ItemState::Retrying => {
                     item.enter(ItemState::Cancelled, None);
                 }
                 _ => {}

@@ -1,7 +1,7 @@
 //! The events that move a run: ends of tasks, answers and cancellations, read from the log.
 
 use backplane::{Destination, LogEntry};
-use model::{TaskId, TaskState, approval::Answer};
+use model::{TaskError, TaskId, TaskState, approval::Answer};
 use serde_json::Value;
 
 use super::state::workflows_kind;
@@ -28,8 +28,7 @@ pub(crate) enum RunEvent {
 pub(crate) enum TaskOutcome {
     /// With its result.
     Succeeded(Value),
-    /// With its error message.
-    Failed(String),
+    Failed(TaskError),
     Cancelled,
 }
 
@@ -52,11 +51,14 @@ impl RunEvent {
             TaskState::Queued => return None,
             TaskState::Running => return Some((owner, task.parent?, Self::TaskProgressed(task.id, task.progress))),
             TaskState::Succeeded => TaskOutcome::Succeeded(task.result.unwrap_or(Value::Null)),
-            TaskState::Failed => {
-                TaskOutcome::Failed(task.error.map_or_else(|| "it failed".to_owned(), |error| error.message))
-            }
+            TaskState::Failed => TaskOutcome::Failed(task.error.unwrap_or_else(|| step_error("it failed"))),
             TaskState::Cancelled => TaskOutcome::Cancelled,
         };
         Some((owner, task.parent?, Self::TaskEnded(task.id, outcome)))
     }
+}
+
+/// An error of the run itself, which another attempt may not have.
+pub(crate) fn step_error(message: impl Into<String>) -> TaskError {
+    TaskError { reason: "step".to_owned(), message: message.into() }
 }

@@ -1,14 +1,16 @@
 //! The events and jobs that a run sends: its own state, questions, the jobs of its steps and their cancellation.
 
+use std::collections::HashSet;
+
 use jiff::{SignedDuration, Timestamp};
 use model::{
     Audience, Event, Job, Kind, Step, StepState, Task, TaskError, TaskState, Toast,
-    approval::Question,
+    task::{DECLINED, StepAsks},
     toast::{Action, Level},
 };
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-
-use crate::definition::expression::in_one_line;
+use storage::FileKey;
 
 use super::state::{ItemIndex, ItemState, Operation, Phase, Run, workflows_kind};
 
@@ -21,13 +23,32 @@ const NEXT_BY: SignedDuration = SignedDuration::from_hours(2);
 /// In characters.
 const MAX_NOTE: usize = 300;
 /// In characters.
-const MAX_TITLE: usize = 180;
+pub(super) const MAX_TITLE: usize = 180;
+/// The most files of a run that are listed.
+const MAX_FILES: usize = 10_000;
 /// The most bytes of the output that the definition declares.
 const MAX_OUTPUT: usize = 32 * 1024;
 
-/// The state of a run, for its owner; `output` is the output that its definition declares.
-pub(crate) fn state_event(run: &Run, output: Map<String, Value>) -> Event {
-    let task = task(run, output);
+/// A file that a step has made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RunFile {
+    /// The title of the step.
+    pub(crate) step: String,
+    pub(crate) key: FileKey,
+}
+
+/// What a run tells of itself that is not in its state.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    /// The output that its definition declares, once it has succeeded.
+    pub(crate) output: Map<String, Value>,
+    /// Whom its steps ask, by the index of the step.
+    pub(crate) asks: Vec<(usize, Audience)>,
+}
+
+/// The state of a run, for its owner.
+pub(crate) fn state_event(run: &Run, told: Told) -> Event {
+    let task = task(run, told);
     let toast = toast(run, &task);
     let event_of = |task: &Task| {
         let mut event = Event::of_task(SOURCE, Audience::user(&run.owner), task, toast.as_ref());
@@ -43,12 +64,17 @@ pub(crate) fn state_event(run: &Run, output: Map<String, Value>) -> Event {
         return event;
     }
     // Too large, with a hundred steps and long notes: the states matter most.
-    let steps = task.steps.iter().map(|step| Step { note: None, href: None, needs: Vec::new(), ..step.clone() });
-    let result = task.result.as_ref().map(|_| json!({ "omitted": "the result is too large to be told" }));
+    let small = |step: &Step| Step { note: None, href: None, needs: Vec::new(), asks: None, ..step.clone() };
+    let steps = task.steps.iter().map(small);
+    let result = task.result.as_ref().map(|result| {
+        let (omitted, count, href) =
+            ("the result is too large to be told", &result["file_count"], &result["files_href"]);
+        json!({ "omitted": omitted, "file_count": count, "files_href": href })
+    });
     event_of(&Task { steps: steps.collect(), result, ..task })
 }
 
-fn task(run: &Run, output: Map<String, Value>) -> Task {
+fn task(run: &Run, told: Told) -> Task {
     let state = match run.phase {
         Phase::Ended(state) => state,
         _ => TaskState::Running,
@@ -65,20 +91,21 @@ fn task(run: &Run, output: Map<String, Value>) -> Task {
         owner: Some(run.owner.clone()),
         created: Some(run.created),
         updated: Some(now),
-        result: (state == TaskState::Succeeded).then(|| result(run, output)),
+        result: (state == TaskState::Succeeded).then(|| result(run, told.output)),
         error: run
             .failure
             .as_ref()
             .filter(|_| state == TaskState::Failed)
             .map(|error| TaskError { reason: error.reason.clone(), message: shortened(&error.message, 2000) }),
         parent: run.parent,
-        steps: (0..run.steps.len()).map(|index| step(run, index)).collect(),
+        steps: (0..run.steps.len()).map(|index| step(run, index, &told.asks)).collect(),
         next_by: (!state.is_end()).then(|| now + NEXT_BY),
+        not_before: None,
         request: None,
     }
 }
 
-fn step(run: &Run, index: usize) -> Step {
+fn step(run: &Run, index: usize, asks: &[(usize, Audience)]) -> Step {
     let (definition, step) = (run.step_definition(index), &run.steps[index]);
     let succeeded = step.items.iter().filter(|item| item.state == ItemState::Succeeded).count();
     let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
@@ -92,13 +119,25 @@ fn step(run: &Run, index: usize) -> Step {
         items: definition.for_each.as_ref().map(|_| (count(succeeded), count(step.items.len()))),
         note: step.note.as_deref().map(|note| shortened(note, MAX_NOTE)),
         href: step.items.last().and_then(|item| item.href.clone()),
+        rejected: step.rejected,
+        asks: asks.iter().find(|(step, _)| *step == index).and_then(|(_, audience)| step_asks(run, index, audience)),
     }
+}
+
+fn step_asks(run: &Run, index: usize, audience: &Audience) -> Option<StepAsks> {
+    let item = run.steps[index].items.first().filter(|item| item.state == ItemState::Asked)?;
+    Some(StepAsks {
+        audience: shortened(&audience.to_string(), MAX_NOTE),
+        until: Timestamp::from_millisecond(item.deadline?).ok()?,
+        needed: run.step_definition(index).approvals.unwrap_or(1),
+        approved_by: item.asking.as_ref().map(|asking| asking.approved_by()).unwrap_or_default(),
+    })
 }
 
 fn step_progress(run: &Run, index: usize) -> f64 {
     let step = &run.steps[index];
     match step.items.len() {
-        _ if step.is_over() => 1.0,
+        _ if matches!(step.state, StepState::Succeeded | StepState::Skipped | StepState::Compensated) => 1.0,
         0 => 0.0,
         count => step.items.iter().map(|item| item.progress).sum::<f64>() / count as f64,
     }
@@ -122,7 +161,24 @@ fn result(run: &Run, output: Map<String, Value>) -> Value {
     let steps = run.definition.steps.iter().zip(&run.steps);
     let states: Map<_, _> = steps.map(|(definition, step)| (definition.id.clone(), json!(step.state))).collect();
     result.insert("steps".to_owned(), Value::Object(states));
+    let files = files(run).len();
+    if files > 1 {
+        result.insert("file_count".to_owned(), json!(files));
+        result.insert("files_href".to_owned(), json!(format!("/api/tasks/{}/files.zip", run.id)));
+    }
     Value::Object(result)
+}
+
+/// The files that the steps of a run have made, in the order of its steps and of their items.
+pub(crate) fn files(run: &Run) -> Vec<RunFile> {
+    let mut known = HashSet::new();
+    let of_item = |index: ItemIndex| {
+        let item = run.item(index);
+        let key = FileKey::of_href(item.href.as_deref()?).filter(|_| item.state == ItemState::Succeeded)?;
+        Some(RunFile { step: shortened(run.step_definition(index.step).display_title(), MAX_TITLE), key })
+    };
+    let files = run.all_items().into_iter().filter_map(of_item).filter(|file| known.insert(file.key.clone()));
+    files.take(MAX_FILES).collect()
 }
 
 /// The toast at the end; a nested run has none, since its parent has one.
@@ -132,46 +188,26 @@ fn toast(run: &Run, task: &Task) -> Option<Toast> {
     }
     match task.state {
         TaskState::Succeeded => {
-            let done = run.steps.iter().filter(|step| step.state == StepState::Succeeded).count();
+            let count = |state| run.steps.iter().filter(|step| step.state == state).count();
+            let (done, skipped) = (count(StepState::Succeeded), count(StepState::Skipped));
             let href = task.result.as_ref().and_then(|result| result["href"].as_str());
             let action = href
                 .filter(|href| model::toast::is_safe_href(href))
                 .map(|href| Action { label: "Open".to_owned(), href: href.to_owned() });
-            let body = Some(if done == 1 { "1 step done".to_owned() } else { format!("{done} steps done") });
+            let done = if done == 1 { "1 step done".to_owned() } else { format!("{done} steps done") };
+            let body = Some(if skipped == 0 { done } else { format!("{done}, {skipped} skipped") });
             Some(Toast { body, action, ..Toast::new(Level::Success, format!("{} is done", task.title)) })
         }
         TaskState::Failed => {
             let body = task.error.as_ref().map(|error| shortened(&error.message, 1900));
-            Some(Toast { body, ..Toast::new(Level::Error, format!("{} failed", task.title)) })
+            // A person's no is no fault.
+            let is_declined = task.error.as_ref().is_some_and(|error| error.reason == DECLINED);
+            let (level, outcome) =
+                if is_declined { (Level::Warning, "was rejected") } else { (Level::Error, "failed") };
+            Some(Toast { body, ..Toast::new(level, format!("{} {outcome}", task.title)) })
         }
         _ => None,
     }
-}
-
-/// The question of an approval and its audience, of their resolved texts.
-pub(crate) fn question(run: &Run, step: usize, resolved: &Value) -> Option<(Question, Audience)> {
-    let question = Question {
-        task: run.id,
-        step: run.step_definition(step).id.clone(),
-        title: shortened(&in_one_line(&run.title), MAX_TITLE),
-        question: resolved["question"].as_str()?.to_owned(),
-        owner: run.owner.clone(),
-    };
-    Some((question, resolved["audience"].as_str()?.parse().ok()?))
-}
-
-/// The event that asks the question of an approval.
-pub(crate) fn question_event(run: &Run, index: ItemIndex, resolved: &Value) -> Option<Event> {
-    let (question, audience) = question(run, index.step, resolved)?;
-    let (round, title, text) = (run.item(index).round, in_one_line(&run.title), question.question.clone());
-    let toast = (round == 0).then(|| {
-        let title =
-            format!("{} asks for approval: {}", shortened(&in_one_line(&run.owner), 60), shortened(&title, 100));
-        Toast { body: Some(text), ..Toast::new(Level::Warning, title) }
-    });
-    let mut event = question.event(audience, toast, round);
-    event.traceparent.clone_from(&run.traceparent);
-    Some(event)
 }
 
 /// The cancellation of one attempt of an item.
@@ -193,6 +229,7 @@ pub(crate) fn cancel_event(run: &Run, index: ItemIndex, attempt: u32) -> Option<
         parent: Some(run.id),
         steps: Vec::new(),
         next_by: None,
+        not_before: None,
         request: None,
     };
     let mut event = Event::of_task(CANCEL_SOURCE, Audience::user(&run.owner), &cancelled, None);
@@ -236,7 +273,7 @@ fn job_kind(run: &Run, index: ItemIndex, operation: Operation) -> Option<Kind> {
 }
 
 /// A text of at most so many characters.
-fn shortened(text: &str, characters: usize) -> String {
+pub(super) fn shortened(text: &str, characters: usize) -> String {
     match text.char_indices().nth(characters - 1) {
         Some((end, _)) if text[end..].chars().nth(1).is_some() => format!("{}…", &text[..end]),
         _ => text.to_owned(),

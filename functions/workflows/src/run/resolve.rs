@@ -8,11 +8,11 @@ use serde_json::{Map, Value, json};
 use storage::FileKey;
 
 use super::{
+    question,
     state::{ItemIndex, ItemState, Operation, Run},
     transition::{ResolveError, Resolved},
 };
 use crate::definition::{
-    ask::Ask,
     dependencies,
     document::{HumanDuration, MAX_DURATION, StepDefinition, StepType},
     expression::{self, MAX_INPUT, Scope},
@@ -22,8 +22,6 @@ use crate::definition::{
 const MAX_INPUTS: usize = 8 * MAX_INPUT;
 /// The longest wait until a time.
 const MAX_WAIT: HumanDuration = HumanDuration(Duration::from_secs(MAX_DURATION));
-/// In characters.
-const MAX_QUESTION: usize = 1500;
 
 /// Loads input and output of the items of a step.
 pub(crate) type LoadItems<'a> = dyn FnMut(&Run, usize) -> Result<Vec<(Value, Value)>, DatabaseError> + 'a;
@@ -67,11 +65,11 @@ impl Resolver<'_> {
         }
         match operation {
             Operation::Compensate => self.compensation(run, index, &scope, references.contains(&step.id)),
-            Operation::Execute => self.execution(step, &scope),
+            Operation::Execute => self.execution(run, step, &scope),
         }
     }
 
-    fn execution(&self, step: &StepDefinition, scope: &Scope) -> Result<Resolved, ResolveError> {
+    fn execution(&self, run: &Run, step: &StepDefinition, scope: &Scope) -> Result<Resolved, ResolveError> {
         let by_item = step.for_each.is_some() && step.when.as_deref().is_some_and(refers_to_item);
         let when = step.when.as_deref().filter(|_| !by_item);
         if let Some(when) = when
@@ -80,7 +78,9 @@ impl Resolver<'_> {
             return Ok(Resolved::Skip(format!("not so: {when}")));
         }
         match (step.step_type(), &step.for_each) {
-            (StepType::Approval, _) => question(step, scope).map_err(ResolveError::Invalid),
+            (StepType::Approval, _) => {
+                question::resolve(run, step, scope).map(Resolved::Ask).map_err(ResolveError::Invalid)
+            }
             (StepType::Wait, _) => self.until(step, scope).map(Resolved::Until).map_err(ResolveError::Invalid),
             (StepType::Job, None) => Ok(Resolved::Jobs(vec![job_input(&step.input, scope, Value::Null)?])),
             (StepType::Job, Some(each)) => {
@@ -150,7 +150,11 @@ impl Resolver<'_> {
             let state = run.steps[index].state;
             let mut step = Map::from_iter([("state".to_owned(), json!(state))]);
             if matches!(state, StepState::Succeeded | StepState::Compensated) {
-                step.insert("output".to_owned(), self.output(run, index)?);
+                let output = self.output(run, index)?;
+                if !run.step_definition(index).fields.is_empty() {
+                    step.insert("answer".to_owned(), output["answer"].clone());
+                }
+                step.insert("output".to_owned(), output);
             }
             steps.insert((*id).to_owned(), Value::Object(step));
         }
@@ -221,20 +225,6 @@ fn job_input(input: &Map<String, Value>, scope: &Scope, item: Value) -> Result<V
     }
 }
 
-fn question(step: &StepDefinition, scope: &Scope) -> Result<Resolved, String> {
-    // Parsed here as well: a run keeps the definition with which it was started.
-    let ask = Ask::parse(step.ask.as_deref().unwrap_or_default());
-    let audience = ask.and_then(|ask| ask.fill(scope)).map_err(|error| format!("ask: {error}"))?;
-    let question = match &step.question {
-        Some(question) => {
-            expression::render_for_people(question, scope).map_err(|error| format!("question: {error}"))?
-        }
-        None => step.display_title().to_owned(),
-    };
-    let question: String = question.chars().take(MAX_QUESTION).collect();
-    Ok(Resolved::Ask(json!({ "audience": audience, "question": question })))
-}
-
 fn refers_to_item(expression: &str) -> bool {
     let references = expression::references(expression).unwrap_or_default();
     references.iter().any(|reference| reference == "item" || reference.starts_with("item."))
@@ -243,7 +233,8 @@ fn refers_to_item(expression: &str) -> bool {
 /// The ids of the steps that a step refers to.
 fn references_of(step: &StepDefinition) -> BTreeSet<String> {
     let expressions = [&step.when, &step.for_each].into_iter().flatten().map(|text| expression::references(text));
-    let plain = [&step.ask, &step.question, &step.until].into_iter().flatten();
+    let plain = [&step.ask, &step.question, &step.until].into_iter().flatten().chain(&step.files);
+    let plain = plain.chain(step.escalate.as_ref().map(|to| &to.ask));
     let plain = plain.map(|text| expression::references_in_text(text));
     let mut found = step_ids(expressions.chain(plain));
     found.extend(references_in(&step.input));

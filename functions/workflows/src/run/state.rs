@@ -10,6 +10,7 @@ use model::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::asking::Asking;
 use crate::definition::document::{Definition, StepDefinition, StepType};
 
 /// A run of a workflow.
@@ -51,12 +52,18 @@ pub(crate) struct Run {
     /// The number of steps that have ended.
     #[serde(rename = "ended")]
     pub(crate) ended_steps: u32,
+    /// The version of the rules by which it was started: see [`RULES`].
+    #[serde(default)]
+    pub(crate) rules: u32,
     #[serde(skip)]
     pub(crate) definition: Arc<Definition>,
     /// In the order of the definition.
     #[serde(skip)]
     pub(crate) steps: Vec<StepRun>,
 }
+
+/// The rules by which a run is started now. Before the first, whoever started a run could answer its questions.
+pub(crate) const RULES: u32 = 1;
 
 /// The phases of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,6 +87,9 @@ pub(crate) enum Phase {
 pub(crate) struct StepRun {
     pub(crate) state: StepState,
     pub(crate) note: Option<String>,
+    /// True if somebody who was asked has rejected it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) rejected: bool,
     /// Its position among the steps that have ended, from 1; 0 until it ends.
     #[serde(rename = "order")]
     pub(crate) end_order: u32,
@@ -105,6 +115,12 @@ pub(crate) struct Item {
     #[serde(default)]
     pub(crate) undone_again: u32,
     pub(crate) note: Option<String>,
+    /// The reason of its failure, for programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
+    /// What is known of its question.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) asking: Option<Asking>,
     pub(crate) href: Option<String>,
     /// True once its stored output was fetched into the database, or is known to be gone.
     pub(crate) fetched: bool,
@@ -162,11 +178,19 @@ impl Item {
             round: 0,
             undone_again: 0,
             note: None,
+            reason: None,
+            asking: None,
             href: None,
             fetched: false,
             input: Some(input),
             output: None,
         }
+    }
+
+    /// Fails, for this reason.
+    pub(crate) fn fail(&mut self, error: TaskError) {
+        self.reason = Some(error.reason);
+        self.enter(ItemState::Failed, Some(error.message));
     }
 
     /// Enters a state that has no time limit; keeps its note unless there is a new one.
@@ -181,7 +205,7 @@ impl Item {
 impl StepRun {
     /// One that has not started.
     pub(crate) fn waiting() -> Self {
-        Self { state: StepState::Waiting, note: None, end_order: 0, items: Vec::new() }
+        Self { state: StepState::Waiting, note: None, rejected: false, end_order: 0, items: Vec::new() }
     }
 
     /// True once it has ended; a step that is undone has.

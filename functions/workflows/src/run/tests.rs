@@ -1,18 +1,17 @@
 //! Transitions of runs by events and by time, without a database or a broker.
 
+mod approving;
+
 use std::{collections::HashMap, sync::Arc};
 
-use model::{
-    StepState, TaskId, TaskState,
-    approval::{Answer, Decision, Question},
-};
+use model::{StepState, TaskError, TaskId, TaskState, approval::Details};
 use serde_json::{Map, Value, json};
 
 use super::{
-    apply::Asked,
-    event::{RunEvent, TaskOutcome},
-    messages::{self, question_event},
-    state::{ItemIndex, ItemState, Operation, Phase, Run, StepRun},
+    approve::Asked,
+    event::{RunEvent, TaskOutcome, step_error},
+    messages::{self, Told},
+    state::{ItemIndex, ItemState, Operation, Phase, RULES, Run, StepRun},
     transition::{Action, Limits, ResolveError, Resolved, Transition},
 };
 use crate::definition::document::Definition;
@@ -22,6 +21,8 @@ struct TestRun {
     run: Run,
     now: i64,
     resolved: HashMap<&'static str, Result<Resolved, &'static str>>,
+    /// The wordings of the question that is answered.
+    asked: Vec<Asked>,
 }
 
 fn start(steps: &str) -> TestRun {
@@ -48,10 +49,15 @@ fn start(steps: &str) -> TestRun {
         cancelled: false,
         failure: None,
         ended_steps: 0,
+        rules: RULES,
         steps: definition.steps.iter().map(|_| StepRun::waiting()).collect(),
         definition: Arc::new(definition),
     };
-    TestRun { run, now: 1_000_000, resolved: HashMap::new() }
+    TestRun { run, now: 1_000_000, resolved: HashMap::new(), asked: vec![asked("of it", Details::default())] }
+}
+
+fn asked(digest: &str, details: Details) -> Asked {
+    Asked { audience: "user:bob group:reviewers".parse().unwrap(), digest: digest.to_owned(), details }
 }
 
 impl TestRun {
@@ -60,9 +66,8 @@ impl TestRun {
         let limits = Limits { most_items: 100, items_at_once: 2, step_timeout: 60_000 };
         let resolved = &self.resolved;
         let mut transition = Transition { run: &mut self.run, now: self.now, limits, actions: Vec::new() };
-        let asked = Asked { audience: "user:bob group:reviewers".parse().unwrap(), digest: "of it".to_owned() };
         for event in events {
-            transition.apply(event, Some(&asked));
+            transition.apply(event, &self.asked);
         }
         let resolve = &mut |run: &Run, step: usize, operation: Operation| {
             let id = run.step_definition(step).id.as_str();
@@ -97,7 +102,7 @@ impl TestRun {
     }
 
     fn failed(&self, id: &str, item: usize) -> RunEvent {
-        RunEvent::TaskEnded(self.task(id, item), TaskOutcome::Failed("sour".to_owned()))
+        RunEvent::TaskEnded(self.task(id, item), TaskOutcome::Failed(step_error("sour")))
     }
 
     fn states(&self) -> Vec<StepState> {
@@ -261,7 +266,7 @@ fn attempts_are_counted_pause_between_and_are_tasks_of_their_own() {
     assert_eq!(run.submits(vec![]), ["one"]);
     assert_ne!(first, run.task("one", 0));
     // The first has failed already; hearing it again is not the second's failure.
-    run.then(vec![RunEvent::TaskEnded(first, TaskOutcome::Failed("sour".to_owned()))]);
+    run.then(vec![RunEvent::TaskEnded(first, TaskOutcome::Failed(step_error("sour")))]);
     assert_eq!(run.states(), [StepState::Running]);
     run.then(vec![run.failed("one", 0)]);
     assert_eq!(run.run.phase, Phase::Ended(TaskState::Failed));
@@ -299,43 +304,6 @@ fn items_are_begun_as_others_end_and_one_that_fails_stops_the_others() {
     assert_eq!(run.run.phase, Phase::Ended(TaskState::Failed));
     let items: Vec<_> = run.run.steps[0].items.iter().map(|item| item.state).collect();
     assert_eq!(items, [ItemState::Failed, ItemState::Compensated, ItemState::Cancelled, ItemState::Cancelled]);
-}
-
-#[test]
-fn a_question_is_asked_again_and_the_first_answer_of_somebody_asked_decides() {
-    let asking = "[[step]]\nid = 'ask'\nkind = 'approval'\nask = 'user:bob'\n";
-    let answer_to = |digest: &str, by: &str, decision| {
-        let (step, by) = ("ask".to_owned(), by.to_owned());
-        RunEvent::Answered(Answer {
-            task: TaskId::new(),
-            step,
-            digest: digest.to_owned(),
-            decision,
-            by,
-            groups: Vec::new(),
-            comment: None,
-            signature: String::new(),
-        })
-    };
-    let answer = |by: &str, decision| answer_to("of it", by, decision);
-    let mut run = start(asking);
-    run.resolved.insert("ask", Ok(Resolved::Ask(json!({}))));
-    let index = ItemIndex { step: 0, item: 0 };
-    assert_eq!(run.then(vec![]), [Action::Ask(index)]);
-    assert_eq!(run.states(), [StepState::Asked]);
-    run.now += 12 * 3_600_000;
-    assert_eq!(run.then(vec![]), [Action::Ask(index)]);
-    assert_eq!(run.run.steps[0].items[0].round, 1);
-    run.then(vec![answer("eve", Decision::Approve), answer_to("of another", "bob", Decision::Approve)]);
-    assert_eq!(run.states(), [StepState::Asked]);
-    run.then(vec![answer("bob", Decision::Reject), answer("bob", Decision::Approve)]);
-    assert_eq!(run.run.failure.as_ref().unwrap().message, "ask: rejected by bob");
-    let mut run = start(asking);
-    run.resolved.insert("ask", Ok(Resolved::Ask(json!({}))));
-    run.then(vec![]);
-    run.now += 31 * 24 * 3_600_000;
-    run.then(vec![]);
-    assert_eq!(run.run.failure.as_ref().unwrap().message, "ask: nobody answered within 30 days");
 }
 
 #[test]
@@ -395,13 +363,50 @@ fn progress_only_rises_and_a_task_that_is_cancelled_by_itself_fails_its_step() {
 }
 
 #[test]
-fn a_question_has_a_title_that_reads_as_it_is_written() {
-    let mut test = start("[[step]]\nid = 'ask'\nkind = 'approval'\nask = 'user:bob'\n");
-    test.run.title = "Pay 1\u{202e}000 to mallory\u{2066}".to_owned();
-    let asked = json!({ "audience": "user:bob", "question": "Well?" });
-    test.resolved.insert("ask", Ok(Resolved::Ask(asked.clone())));
-    test.then(Vec::new());
-    let event = question_event(&test.run, ItemIndex { step: 0, item: 0 }, &asked).unwrap();
-    assert_eq!(event.toast().unwrap().unwrap().title, "ada asks for approval: Pay 1000 to mallory");
-    assert_eq!(Question::of(&event).unwrap().title, "Pay 1000 to mallory");
+fn what_would_fail_again_is_not_tried_again_and_what_may_pass_is() {
+    let steps = "[[step]]\nid = 'it'\nkind = 'work'\nretry = { attempts = 3, delay = '1s' }\n";
+    for (reason, is_retried) in [
+        ("input", false),
+        ("forbidden", false),
+        ("quota", false),
+        ("table", false),
+        ("unavailable", true),
+        ("lost", true),
+        ("panic", true),
+        ("deadline", true),
+    ] {
+        let mut run = start(steps);
+        run.then(vec![]);
+        let error = TaskError { reason: reason.to_owned(), message: "sour".to_owned() };
+        run.then(vec![RunEvent::TaskEnded(run.task("it", 0), TaskOutcome::Failed(error))]);
+        let expected = if is_retried { ItemState::Retrying } else { ItemState::Failed };
+        assert_eq!(run.run.steps[0].items[0].state, expected, "{reason}");
+        let told = run.run.failure.as_ref().map(|error| error.reason.as_str());
+        assert_eq!(told, (!is_retried).then_some(reason));
+    }
+}
+
+#[test]
+fn the_steps_of_a_run_that_failed_at_the_first_are_not_told_as_done() {
+    let steps = "[[step]]\nid = 'one'\nkind = 'work'\n[[step]]\nid = 'two'\nkind = 'work'\nneeds = ['one']\n\
+                 [[step]]\nid = 'three'\nkind = 'work'\nneeds = ['one']\n[[step]]\nid = 'four'\nkind = 'work'\nneeds = ['two']\n";
+    let mut run = start(steps);
+    run.then(vec![]);
+    run.then(vec![run.failed("one", 0)]);
+    let task = messages::state_event(&run.run, Told::default()).task().unwrap().unwrap();
+    assert_eq!(task.state, TaskState::Failed);
+    assert!(task.progress < 0.01, "{}", task.progress);
+    assert!(task.steps.iter().all(|step| step.progress == 0.0), "{:#?}", task.steps);
+}
+
+#[test]
+fn the_end_of_a_run_counts_what_was_done_and_what_was_skipped() {
+    let steps = "[[step]]\nid = 'maybe'\nkind = 'work'\n[[step]]\nid = 'one'\nkind = 'work'\n\
+                 [[step]]\nid = 'two'\nkind = 'work'\n";
+    let mut run = start(steps);
+    run.resolved.insert("maybe", Ok(Resolved::Skip("not so".to_owned())));
+    run.then(vec![]);
+    run.then(vec![run.succeeded("one", 0), run.succeeded("two", 0)]);
+    let toast = messages::state_event(&run.run, Told::default()).toast().unwrap().unwrap();
+    assert_eq!(toast.body.as_deref(), Some("2 steps done, 1 skipped"));
 }

@@ -1,6 +1,6 @@
 //! One move of a run: the state that changes, and the actions that follow.
 
-use model::StepState;
+use model::{StepState, TaskError};
 use runtime::DatabaseError;
 use serde_json::Value;
 
@@ -21,7 +21,44 @@ pub(crate) enum Action {
     /// Cancels the task of this attempt of an item.
     Cancel(ItemIndex, u32),
     /// Asks the question of an item.
-    Ask(ItemIndex),
+    Ask(ItemIndex, Telling),
+    /// Ends the question of an item, for this reason.
+    Close(ItemIndex, Closing),
+}
+
+/// Why a question is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Telling {
+    First,
+    /// For pods that have lost it, without a toast.
+    Repetition,
+    Reminder,
+    Escalation,
+}
+
+/// Why a question ends that pods would still show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Closing {
+    /// By several answers.
+    Decided,
+    /// Nobody has decided in time.
+    Expired,
+    /// It is asked anew, of more people.
+    Escalated,
+    /// The run does not need it any more.
+    Withdrawn,
+}
+
+impl Closing {
+    /// The word in the event.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Decided => "decided",
+            Self::Expired => "expired",
+            Self::Escalated => "escalated",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
 }
 
 /// The settings that bound a run.
@@ -85,17 +122,18 @@ impl Transition<'_> {
         self.actions.push(Action::Submit(index));
     }
 
-    /// Schedules the next attempt of an item, or fails it after the last.
-    pub(crate) fn retry_or_fail(&mut self, index: ItemIndex, error: String) {
+    /// Schedules the next attempt of an item, or fails it after the last, or where another would fail as well.
+    pub(crate) fn retry_or_fail(&mut self, index: ItemIndex, error: TaskError) {
         let retry = self.run.step_definition(index.step).retry.clone();
         let now = self.now;
         let item = self.run.item_mut(index);
         match retry {
-            Some(retry) if item.attempt < retry.attempts => {
-                item.enter(ItemState::Retrying, Some(format!("try {} of {}: {error}", item.attempt, retry.attempts)));
+            Some(retry) if item.attempt < retry.attempts && !error.is_permanent() => {
+                let note = format!("try {} of {}: {}", item.attempt, retry.attempts, error.message);
+                item.enter(ItemState::Retrying, Some(note));
                 (item.due, item.progress) = (Some(now + retry.delay.milliseconds()), 0.0);
             }
-            _ => item.enter(ItemState::Failed, Some(error)),
+            _ => item.fail(error),
         }
     }
 

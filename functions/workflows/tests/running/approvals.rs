@@ -3,6 +3,7 @@
 use model::{
     Audience, StepState, TaskState,
     approval::{Answer, Decision, Question},
+    toast::Level,
 };
 use runtime::testing;
 use serde_json::json;
@@ -74,7 +75,12 @@ async fn a_rejection_fails_the_run_and_what_was_done_is_undone() {
     harness.question(run).await;
     harness.answer(run, "approve", "bob", &[], Decision::Reject).await;
     let task = harness.end(run).await;
-    assert_eq!(task.error.unwrap().message, "Approve it: rejected by bob: as agreed");
+    let error = task.error.unwrap();
+    assert_eq!((error.reason.as_str(), error.message.as_str()), ("declined", "Approve it: rejected by bob: as agreed"));
+    assert!(task.steps[1].rejected && !task.steps[0].rejected);
+    let ends = harness.events().into_iter().filter(|event| event.source.ends_with("workflows"));
+    let toast = ends.filter_map(|event| event.toast().unwrap()).find(|toast| toast.decision.is_none()).unwrap();
+    assert_eq!((toast.level, toast.title.as_str()), (Level::Warning, "A run was rejected"));
     assert_eq!(task.steps[0].state, StepState::Compensated);
     assert_eq!(harness.work.names(), ["load", "unload"]);
 }
@@ -112,6 +118,7 @@ async fn an_answer_that_no_gateway_has_signed_moves_nothing() {
         by: "bob".to_owned(),
         groups: vec!["reviewers".to_owned()],
         comment: None,
+        values: String::new(),
         signature: String::new(),
     };
     let elsewhere = testing::gateway_key().sign_answer(&"prod".parse().unwrap(), unsigned.clone());
@@ -171,4 +178,61 @@ async fn whoever_starts_a_run_cannot_write_the_question_of_another() {
     let run = harness.start("loud", json!({ "team": "x".repeat(250) })).await;
     let asked = harness.question(run).await.0.question;
     assert_eq!(asked, format!("Is {}… right? It deletes everything.", "x".repeat(200)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_starts_a_run_cannot_approve_it_unless_the_step_lets_them() {
+    let harness = asking().await;
+    let own = ASKING.replace("TIMEOUT", "self_approval = true").replace("user:bob", "user:{{ run.owner }}");
+    harness.define("own", &own);
+    let _engine = harness.engine();
+    let run = harness.start("asking", json!({ "team": "staff" })).await;
+    let asks = harness.step(run, "approve", StepState::Asked).await.asks.unwrap();
+    assert_eq!((asks.audience.as_str(), asks.needed), ("user:bob group:staff", 1));
+    assert!(asks.until > jiff::Timestamp::now());
+    harness.question(run).await;
+    harness.answer(run, "approve", "ada", &["staff"], Decision::Approve).await;
+    harness.answer(run, "approve", "cem", &["staff"], Decision::Approve).await;
+    let task = harness.end(run).await;
+    assert_eq!(task.steps[1].note.as_deref(), Some("approved by cem: as agreed"));
+    let run = harness.start("own", json!({})).await;
+    harness.question(run).await;
+    harness.answer(run, "approve", "ada", &["staff"], Decision::Approve).await;
+    assert_eq!(harness.end(run).await.steps[1].note.as_deref(), Some("approved by ada: as agreed"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn approvals_that_were_given_before_an_engine_was_killed_still_count() {
+    let harness = asking().await;
+    let two = ASKING.replace(
+        "TIMEOUT",
+        "approvals = 2\n[[step.field]]\nname = 'size'\ntype = 'integer'\n[[step.field]]\nname = 'words'",
+    );
+    harness.define(
+        "two",
+        &two.replace(
+            "words = \"",
+            "size = \"{{ steps.approve.answer.size }}\", none = \"{{ steps.approve.answer.words }}\", words = \"",
+        ),
+    );
+    let engine = harness.engine();
+    let run = harness.start("two", json!({})).await;
+    let (question, event) = harness.question(run).await;
+    let digest = question.digest(&event.audience);
+    harness.step(run, "approve", StepState::Asked).await;
+    harness.answer_with((run, "approve", &digest), "bob", &[], (Decision::Approve, r#"{"size":1}"#)).await;
+    let approved = |event: &model::Event| {
+        let task = event.task().ok().flatten().filter(|task| task.id == run)?;
+        task.steps.get(1)?.asks.clone().filter(|asks| asks.approved_by == ["bob"])
+    };
+    harness.wait_for("the first approval", approved).await;
+    engine.kill().await;
+    let _others = [harness.engine(), harness.engine()];
+    harness.answer_with((run, "approve", &digest), "bob", &[], (Decision::Reject, "")).await;
+    harness.answer_with((run, "approve", &digest), "amy", &["reviewers"], (Decision::Approve, r#"{"size":2}"#)).await;
+    let task = harness.end(run).await;
+    assert_eq!(task.steps[1].note.as_deref(), Some("approved by bob, amy: as agreed"), "{task:#?}");
+    let input = harness.work.input_of("publish");
+    assert_eq!((&input["size"], &input["none"]), (&json!(2), &json!(null)));
+    assert_eq!(harness.work.names(), ["load", "publish"]);
 }

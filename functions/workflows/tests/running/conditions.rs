@@ -79,3 +79,33 @@ async fn a_wait_ends_when_its_time_has_come() {
     let words = task.error.unwrap().message;
     assert!(words.contains("then: until: 9000-01-01T00:00:00Z is more than a year away"), "{words}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_unlike_is_not_compared_and_the_step_the_field_and_the_expression_are_named() {
+    let toml = |field: &str| {
+        format!(
+            "title = 'T'\n[[input]]\nname = 'least'\ntype = 'integer'\n[[step]]\nid = 'load'\nkind = 'work'\n\
+             input = {{ name = '3' }}\n[[step]]\nid = 'then'\ntitle = 'Then'\nkind = 'work'\nneeds = ['load']\n{field}\n"
+        )
+    };
+    let fields = [
+        ("text", "when = 'steps.load.output.got.name < 5'", "when: steps.load.output.got.name < 5: < has a text on"),
+        ("none", "when = 'input.least < 5'", "when: input.least < 5: < has null (no value) on its left"),
+        (
+            "deep",
+            "input = { name = { a = '{{ steps.load.output.got.name == 3 }}' } }",
+            "input.name: a: steps.load.output.got.name == 3: == has a text on",
+        ),
+        ("words", "input = { name = 'at least {{ input.least }}' }", "input.name: input.least: it has no value (null)"),
+        ("each", "for_each = '[1, 2]'\nwhen = 'item < steps.load.output.got.name'", "item 1: when: item < steps"),
+    ];
+    let tomls = fields.map(|(name, field, _)| (name, toml(field)));
+    let definitions: Vec<_> = tomls.iter().map(|(name, toml)| (*name, toml.as_str())).collect();
+    let harness = Harness::new(&definitions).await;
+    let _engine = harness.engine();
+    for (name, _, words) in fields {
+        let error = harness.end(harness.start(name, json!({})).await).await.error.unwrap();
+        assert!(error.message.starts_with(&format!("Then: {words}")), "{name}: {}", error.message);
+        assert_eq!(error.reason, "input");
+    }
+}

@@ -23,6 +23,17 @@ async fn a_step_is_tried_again_as_often_as_it_says() {
     assert_eq!(harness.work.names().len(), 5);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_input_that_is_wrong_is_not_tried_again() {
+    let toml = "title = 'T'\n[[step]]\nid = 'it'\nkind = 'work'\nretry = { attempts = 3, delay = '10ms' }\n\
+                input = { name = 'it', how = 'fails' }\n";
+    let harness = Harness::new(&[("wrong", toml)]).await;
+    let _engine = harness.engine();
+    let error = harness.end(harness.start("wrong", json!({})).await).await.error.unwrap();
+    assert_eq!((error.reason.as_str(), error.message.as_str()), ("input", "it: it is sour"));
+    assert_eq!(harness.work.names(), ["it"]);
+}
+
 const UNDONE: &str = r#"
 title = "Undone"
 [[step]]

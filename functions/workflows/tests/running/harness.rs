@@ -71,7 +71,7 @@ impl Harness {
         for (name, toml) in definitions {
             harness.define(name, toml);
         }
-        let host = HostConfig { concurrency: 8, ..HostConfig::default() };
+        let host = HostConfig { concurrency: 8, attempts: 1, ..HostConfig::default() };
         let host = Host::new(harness.worker(false), host, harness.work.clone(), &Readiness::default()).unwrap();
         harness._working =
             AbortOnDropHandle::new(tokio::spawn(async move { host.run(std::future::pending()).await.unwrap() }));
@@ -192,12 +192,17 @@ impl Harness {
     }
 
     /// Answers the question of a run, a step and a digest.
-    pub(crate) async fn answer_to(
+    pub(crate) async fn answer_to(&self, asked: (TaskId, &str, &str), by: &str, groups: &[&str], decision: Decision) {
+        self.answer_with(asked, by, groups, (decision, "")).await;
+    }
+
+    /// The same with the values of a form, as JSON.
+    pub(crate) async fn answer_with(
         &self,
         (run, step, digest): (TaskId, &str, &str),
         by: &str,
         groups: &[&str],
-        decision: Decision,
+        (decision, values): (Decision, &str),
     ) {
         let answer = Answer {
             task: run,
@@ -207,6 +212,7 @@ impl Harness {
             by: by.to_owned(),
             groups: groups.iter().map(|group| (*group).to_owned()).collect(),
             comment: Some("as agreed".to_owned()),
+            values: values.to_owned(),
             signature: String::new(),
         };
         let answer = testing::gateway_key().sign_answer(&self.environment, answer);
@@ -347,7 +353,11 @@ impl Work {
                 let mut log = self.0.lock().unwrap();
                 let failed = log.failed.entry(name.clone()).or_default();
                 *failed += 1;
-                if *failed > 2 { Ok(()) } else { Err(Failure::input(format!("{name} is sour"))) }
+                if *failed > 2 {
+                    Ok(())
+                } else {
+                    Err(Failure::passing(format!("{name} is sour"), anyhow::anyhow!("away")))
+                }
             }
             _ => Ok(()),
         }

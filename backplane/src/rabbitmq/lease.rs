@@ -1,0 +1,106 @@
+//! The lease: a queue whose messages only one of its consumers gets, as long as it is there (a single active consumer).
+//!
+//! A message in it says nothing. Who gets one has the lease, and keeps the last one unacknowledged: if the holder is lost, the broker
+//! hands it to the next at once. Each process sends one now and then, so that there always is one, and none stays unacknowledged
+//! for longer than the broker allows.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use futures_util::StreamExt;
+use lapin::{
+    BasicProperties, Channel, Connection, Consumer,
+    message::Delivery,
+    options::{BasicAckOptions, BasicConsumeOptions, BasicPublishOptions},
+    types::{FieldTable, ShortString},
+};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep_until},
+};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{
+    connect::Broker,
+    declare::{self, Bindings},
+    reconnect::{self, Ended, Session, await_start},
+};
+use crate::{
+    lease::{Lease, SchedulerLease},
+    link::Link,
+    topology::Topology,
+};
+
+/// The pause between two messages of a process, give or take a fifth; far below the 30 minutes that a broker waits for an
+/// acknowledgement.
+const INTERVAL: Duration = Duration::from_secs(30);
+
+/// The lease of an environment's schedules.
+pub(super) struct RabbitLease {
+    pub(super) broker: Broker,
+}
+
+impl SchedulerLease for RabbitLease {
+    fn apply(&self) -> Lease {
+        let (sender, held) = watch::channel(false);
+        let (link, _) = watch::channel(Link::Down("connecting".to_owned()));
+        let application = Application { topology: self.broker.topology.clone(), held: sender };
+        let task = tokio::spawn(reconnect::run_sessions(self.broker.clone(), "schedules", link, application));
+        Lease { held, task: AbortOnDropHandle::new(task) }
+    }
+}
+
+/// An application for the lease, over its connections.
+struct Application {
+    topology: Arc<Topology>,
+    held: watch::Sender<bool>,
+}
+
+impl Application {
+    async fn start(&self, connection: &Connection) -> Result<(Channel, Consumer), Ended> {
+        declare::lease(connection, &self.topology, Bindings::NewOnly).await?;
+        let channel = connection.create_channel().await?;
+        let queue = self.topology.queue_of(Topology::LEASE_KEY);
+        let options = BasicConsumeOptions::default();
+        let consumer =
+            channel.basic_consume(queue.into(), ShortString::from(""), options, FieldTable::default()).await?;
+        Ok((channel, consumer))
+    }
+
+    async fn send(&self, channel: &Channel) -> Result<(), Ended> {
+        let (exchange, options) = (self.topology.jobs().into(), BasicPublishOptions::default());
+        let key = Topology::LEASE_KEY.into();
+        channel.basic_publish(exchange, key, options, b"", BasicProperties::default()).await?;
+        Ok(())
+    }
+
+    async fn keep(&self, channel: &Channel, mut consumer: Consumer) -> Result<Infallible, Ended> {
+        let mut kept: Option<Delivery> = None;
+        let mut due = Instant::now();
+        loop {
+            tokio::select! {
+                delivery = consumer.next() => {
+                    let delivery = delivery
+                        .ok_or_else(|| Ended::Lost("the consumer ended: its queue was deleted, or the broker went away".to_owned()))??;
+                    self.held.send_replace(true);
+                    if let Some(before) = kept.replace(delivery) {
+                        before.acker.ack(BasicAckOptions::default()).await?;
+                    }
+                }
+                () = sleep_until(due) => {
+                    self.send(channel).await?;
+                    due = Instant::now() + INTERVAL.mul_f64(rand::random_range(0.8..1.2));
+                }
+            }
+        }
+    }
+}
+
+impl Session for Application {
+    async fn run(&mut self, connection: &Connection, link: &watch::Sender<Link>) -> Result<Infallible, Ended> {
+        let (channel, consumer) = await_start(self.start(connection)).await?;
+        link.send_replace(Link::Up);
+        let ended = self.keep(&channel, consumer).await;
+        self.held.send_replace(false);
+        ended
+    }
+}

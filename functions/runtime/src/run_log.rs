@@ -1,0 +1,184 @@
+//! The log of a run: what its function says to its owner, kept beside the task's files while it runs.
+//!
+//! Only what a function says on purpose is in it. What libraries and the host write into the worker's own log may name
+//! addresses and folders, and is its operator's.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use model::{
+    TaskId,
+    log_line::{LogLine, file_name},
+    toast::Level,
+};
+use storage::{FileKey, InvalidKey, OwnerFiles, StorageError};
+use tokio::{
+    sync::Notify,
+    time::{sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+/// In characters.
+const MAX_MESSAGE: usize = 2000;
+/// The most lines that are kept: the first ones and the last ones.
+const FIRST_LINES: usize = 200;
+const LAST_LINES: usize = 800;
+/// The most bytes of either, roughly.
+const MAX_BYTES: usize = 256 * 1024;
+/// The pause between two times that it is stored.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// How long its storage may take.
+const STORAGE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The log of one attempt; cheap to clone, and to be used from any thread.
+#[derive(Clone)]
+pub struct RunLog(Arc<Shared>);
+
+struct Shared {
+    attempt: u32,
+    lines: Mutex<Lines>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct Lines {
+    first: Vec<LogLine>,
+    first_bytes: usize,
+    last: VecDeque<LogLine>,
+    last_bytes: usize,
+    /// The number of all lines.
+    count: u64,
+}
+
+impl RunLog {
+    /// An empty log of an attempt.
+    pub(crate) fn new(attempt: u32) -> Self {
+        Self(Arc::new(Shared { attempt, lines: Mutex::default(), changed: Notify::new() }))
+    }
+
+    /// Says something to the task's owner; of many lines the first and the last are kept. It never waits.
+    pub fn say(&self, level: Level, message: impl Into<String>) {
+        let message = shortened(message.into());
+        info!(?level, message, "said to the owner");
+        self.lines().push(self.0.attempt, level, message);
+        self.0.changed.notify_one();
+    }
+
+    /// The lines that are kept.
+    pub(crate) fn kept(&self) -> Vec<LogLine> {
+        let lines = self.lines();
+        lines.first.iter().chain(&lines.last).cloned().collect()
+    }
+
+    /// Stores it whenever it has changed, and once more at `ended`; without a line it stores nothing.
+    pub(crate) async fn store(&self, files: &OwnerFiles, task: TaskId, ended: &CancellationToken) {
+        let mut stored = 0;
+        loop {
+            let has_ended = tokio::select! {
+                () = ended.cancelled() => true,
+                () = self.0.changed.notified() => false,
+            };
+            if self.lines().count > stored {
+                let (count, written) = (self.lines().count, self.write(files, task));
+                match timeout(STORAGE_TIMEOUT, written).await {
+                    Ok(Ok(())) => stored = count,
+                    Ok(Err(error)) => warn!(%error, "the log of a run is not stored"),
+                    Err(_) => warn!("the log of a run is not stored: the storage does not answer"),
+                }
+            }
+            if has_ended {
+                return;
+            }
+            tokio::select! {
+                () = ended.cancelled() => {}
+                () = sleep(INTERVAL) => {}
+            }
+        }
+    }
+
+    async fn write(&self, files: &OwnerFiles, task: TaskId) -> Result<(), StorageError> {
+        let failed = |error: InvalidKey| StorageError::Failed(error.to_string());
+        let name = file_name(self.0.attempt).parse().map_err(failed)?;
+        let key = FileKey::new(&task.to_string(), name).map_err(failed)?;
+        let lines = self.kept().into_iter().filter_map(|line| serde_json::to_string(&line).ok());
+        let text: String = lines.flat_map(|line| [line, "\n".to_owned()]).collect();
+        // It is bounded, and a full quota is no reason to say nothing of why a task failed.
+        let mut upload = files.put_beyond_quota(key).await?;
+        upload.write(Bytes::from(text)).await?;
+        upload.finish().await.map(drop)
+    }
+
+    fn lines(&self) -> MutexGuard<'_, Lines> {
+        // A panic elsewhere leaves at most a line half counted.
+        self.0.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lines {
+    fn push(&mut self, attempt: u32, level: Level, message: String) {
+        self.count += 1;
+        let bytes = message.len();
+        let line = LogLine { attempt, number: self.count, time: Timestamp::now(), level, message };
+        let is_first = self.first.len() as u64 + 1 == self.count;
+        if is_first && self.first.len() < FIRST_LINES && self.first_bytes + bytes <= MAX_BYTES {
+            self.first_bytes += bytes;
+            self.first.push(line);
+            return;
+        }
+        self.last_bytes += bytes;
+        self.last.push_back(line);
+        while self.last.len() > LAST_LINES || self.last_bytes > MAX_BYTES {
+            let Some(oldest) = self.last.pop_front() else { return };
+            self.last_bytes -= oldest.message.len();
+        }
+    }
+}
+
+/// Within the bounds of a line, and without what could steer a terminal.
+fn shortened(mut message: String) -> String {
+    if let Some((end, _)) = message.char_indices().nth(MAX_MESSAGE) {
+        message.truncate(end);
+        message.push('…');
+    }
+    let plain = |c: char| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c };
+    message.chars().map(plain).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_lines_the_first_and_the_last_are_kept_and_their_numbers_tell_of_the_gap() {
+        let log = RunLog::new(2);
+        (0..5000).for_each(|number| log.say(Level::Info, format!("line {number}")));
+        let numbers: Vec<_> = log.kept().iter().map(|line| line.number).collect();
+        assert_eq!((numbers.len(), numbers[0], numbers[199]), (1000, 1, 200));
+        assert_eq!((numbers[200], numbers[999]), (4201, 5000));
+        assert!(log.kept().iter().all(|line| line.attempt == 2));
+    }
+
+    #[test]
+    fn long_lines_are_shortened_and_all_together_stay_bounded() {
+        let log = RunLog::new(1);
+        log.say(Level::Error, "é".repeat(3000));
+        assert_eq!(log.kept()[0].message, "é".repeat(2000) + "…");
+        (0..2000).for_each(|_| log.say(Level::Info, "x".repeat(2000)));
+        let bytes: usize = log.kept().iter().map(|line| line.message.len()).sum();
+        assert!(bytes <= 2 * MAX_BYTES, "{bytes}");
+        assert_eq!(log.kept().last().unwrap().number, 2001);
+    }
+
+    #[test]
+    fn a_line_cannot_steer_a_terminal() {
+        let log = RunLog::new(1);
+        log.say(Level::Info, "a\u{1b}[2Jb\nc\t\0");
+        assert_eq!(log.kept()[0].message, "a\u{fffd}[2Jb\nc\t\u{fffd}");
+    }
+}

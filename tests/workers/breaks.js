@@ -1,0 +1,155 @@
+/** The break list of the Rust host: whatever befalls a worker, an effect comes about once and its end is shown once. */
+
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+
+import { Line, PATIENCE, cancel, granted, newJob, see, start, until, workerUrl } from './stage.js';
+
+/** @param {import('./scene.js').Scene} scene */
+export function breaks(scene) {
+  describe(`a worker in ${scene.language}, and what befalls it`, () => {
+    test('a job whose worker is killed is done by another', async () => {
+      const first = await scene.worker();
+      const task = await start(scene.ada, scene.kind, { trick: 'hold' });
+      await first.until(task);
+      await first.kill();
+      await scene.operator.untilDepth(scene.kind, '', 1);
+      await scene.folder.letGo(task);
+      await scene.worker();
+      const { task: seen } = (await scene.endedOnce(task, 'succeeded')).data;
+      assert.deepEqual([seen.attempt, seen.result.new], [2, true]);
+    });
+
+    test('a worker that is killed between its effect and its word has had it once', async () => {
+      const first = await scene.worker();
+      const task = await start(scene.ada, scene.kind, { trick: 'die' });
+      await first.ended;
+      // Its effect was had; the next one is told to do the rest.
+      const lost = await until(() => scene.operator.channel.get(scene.queue), Boolean, PATIENCE);
+      await scene.operator.put(scene.kind, lost.content.toString().replace('"die"', '"finish"'));
+      scene.operator.channel.ack(lost);
+      await scene.worker();
+      assert.equal((await scene.endedOnce(task, 'succeeded')).data.task.result.new, false);
+    });
+
+    test('a worker that is cut off before it can tell the end tells it when the broker is back', async () => {
+      const line = await Line.to(workerUrl(scene.kind));
+      scene.closing.push(() => line.close());
+      const cutOff = await scene.worker({ url: line.url });
+      const task = await start(scene.ada, scene.kind, { trick: 'hold' });
+      await cutOff.until(task);
+      line.cut();
+      await scene.folder.letGo(task);
+      await until(() => cutOff.said, (said) => said.includes(`the end of task ${task} is not told yet`), PATIENCE);
+      await scene.operator.untilDepth(scene.kind, '', 1);
+      line.restore();
+      await cutOff.until(task, 2);
+      await scene.endedOnce(task, 'succeeded');
+    });
+
+    test('a worker that is cut off and the one that got its job have one effect', async () => {
+      const line = await Line.to(workerUrl(scene.kind));
+      scene.closing.push(() => line.close());
+      const cutOff = await scene.worker({ url: line.url });
+      const task = await start(scene.ada, scene.kind, { trick: 'hold' });
+      await cutOff.until(task);
+      line.cut();
+      const other = await scene.worker();
+      await other.until(task);
+      await scene.folder.letGo(task);
+      line.restore();
+      await scene.endedOnce(task, 'succeeded');
+    });
+
+    test('a task that was cancelled before a worker came is not begun', async () => {
+      const task = await start(scene.ada, scene.kind, { trick: 'finish' });
+      await cancel(scene.ada, task);
+      // Behind it in the queue, and taken by one who takes one after the other.
+      const next = await start(scene.ada, scene.kind, { trick: 'finish' });
+      const late = await scene.worker({ concurrency: 1 });
+      await scene.ears.end(next);
+      await scene.endedOnce(task, 'cancelled');
+      assert.deepEqual(late.begun(task), []);
+    });
+
+    test('a job that is tried again waits in its own lane, behind the first jobs of others', async () => {
+      const retried = granted(newJob(scene.kind, scene.ada, { trick: 'finish' }, { attempts: 1, backlog: 40 }));
+      const first = granted(newJob(scene.kind, scene.ada, { trick: 'hold' }));
+      for (const job of [retried, first]) await scene.operator.put(scene.kind, job);
+      const program = await scene.worker({ concurrency: 1 });
+      await program.until(first.task);
+      await scene.operator.untilDepth(scene.kind, '.bulk.3', 1);
+      await scene.folder.letGo(first.task);
+      await scene.ears.end(first.task);
+      assert.equal((await scene.endedOnce(retried.task, 'succeeded')).data.task.attempt, 2);
+    });
+
+    test('a job that was lost with its worker each time is given up unrun', async () => {
+      const task = await start(scene.ada, scene.kind, { trick: 'finish' });
+      for (let lost = 0; lost < 11; lost++) await scene.operator.takeAndLose(scene.queue);
+      const program = await scene.worker();
+      assert.equal((await scene.ears.end(task)).data.task.error.reason, 'lost');
+      assert.deepEqual(program.begun(task), []);
+      const [{ headers }] = await scene.operator.takeDead(scene.kind, 1);
+      assert.match(headers.reason, /given up after attempt 12: lost/);
+    });
+
+    test('a job that cannot be moved to its retry queue is given back and tried again', async () => {
+      const { channel } = scene.operator;
+      const [retry, exchange, key] = [`${scene.queue}.retry.1s`, 'bellwire.dev.jobs', `${scene.kind}.retry.1s`];
+      const program = await scene.worker();
+      await channel.unbindQueue(retry, exchange, key);
+      const task = await start(scene.ada, scene.kind, { trick: 'busy', times: 1 });
+      await until(() => program.said, (said) => said.includes('a job was not settled'), PATIENCE);
+      await channel.bindQueue(retry, exchange, key);
+      assert.equal((await scene.endedOnce(task, 'succeeded')).data.task.attempt, 2);
+    });
+
+    test('a worker that is told to stop lets its job finish and takes no more', async () => {
+      const program = await scene.worker({ concurrency: 2 });
+      const task = await start(scene.ada, scene.kind, { trick: 'hold' });
+      await program.until(task);
+      const stopped = program.stop();
+      await until(() => program.said, (said) => said.includes('stopping'), PATIENCE);
+      const late = await start(scene.ada, scene.kind, { trick: 'finish' });
+      await scene.folder.letGo(task);
+      await stopped;
+      assert.equal((await scene.ears.end(task)).type, 'bellwire.task.succeeded');
+      assert.equal((await see(scene.ada, late)).state, 'queued');
+      await scene.worker();
+      await scene.endedOnce(late, 'succeeded');
+    });
+
+    for (const trick of ['hold', 'deaf']) {
+      test(`what outlasts the grace (${trick}) is given back and done by another`, async () => {
+        const program = await scene.worker({ grace: 0 });
+        const task = await start(scene.ada, scene.kind, { trick });
+        await program.until(task);
+        await program.stop();
+        assert.equal(program.process.exitCode, 0, program.said);
+        await scene.operator.untilDepth(scene.kind, '', 1);
+        assert.ok(!scene.ears.of(task).some(({ type }) => type.includes('failed')));
+        await scene.folder.letGo(task);
+        await scene.worker();
+        await scene.endedOnce(task, 'succeeded');
+      });
+    }
+
+    test('a run past its deadline is stopped and failed for good', async () => {
+      await scene.worker({ deadline: 0.2 });
+      const task = await start(scene.ada, scene.kind, { trick: 'hold' });
+      const { error } = (await scene.endedOnce(task, 'failed')).data.task;
+      assert.deepEqual(error, { reason: 'deadline', message: 'It took longer than the 0.2 seconds that it may take.' });
+    });
+
+    test('a worker without a storage says so, and its jobs can be tried again', async () => {
+      await scene.worker({ files: '', attempts: 1 });
+      const much = await start(scene.ada, scene.kind, { trick: 'much' });
+      assert.match((await scene.ears.end(much)).data.task.result.omitted, /the worker has no storage/);
+      const job = granted(newJob(scene.kind, scene.ada, null, { stored_input: '01JD/input.json' }));
+      await scene.operator.put(scene.kind, job);
+      assert.equal((await scene.ears.end(job.task)).data.task.error.message, 'This worker has no storage, in which its input lies.');
+      assert.match((await scene.operator.takeDead(scene.kind, 1))[0].headers.reason, /no storage/);
+    });
+  });
+}

@@ -1,0 +1,228 @@
+/**
+ * Takes jobs from the queues of its kind: the first lane before the others, which take turns.
+ *
+ * While there is none, the first lane pushes the next, for its latency; else each is asked for, so that no job is held here that another
+ * worker could begin.
+ */
+
+import { ANSWER, keepConnected, watched } from './broker.js';
+import { Unavailable, words } from './errors.js';
+import { Job } from './job.js';
+import { LANES, laneOf } from './names.js';
+import { Happening, anyOf, jittered, within } from './waiting.js';
+
+/** So many jobs of the first lane are taken in a row while others wait. */
+const FIRST_IN_A_ROW = 8;
+/** The pause between two looks into the lanes, and the shortest one however often it is woken. */
+const LOOK_INTERVAL = 1_000;
+const SHORTEST_LOOK_INTERVAL = 100;
+
+/** @typedef {{ queue: string, channel: import('amqplib').Channel, closed: Happening }} Lane */
+/** A job that was taken, and the lane that it is settled over. @typedef {{ message: import('amqplib').Message, lane: Lane }} Delivery */
+
+/** Asks for a job whenever there is room for one. */
+export class JobReader {
+  /** @type {Set<Promise<void>>} */
+  #running = new Set();
+  #changed = new Happening();
+  #released = new Happening();
+  #isStopping = false;
+  #isTold = false;
+  #firstInARow = 0;
+
+  /**
+   * @param {string} url @param {import('./names.js').Names} names @param {import('./publisher.js').Publisher} publisher
+   * @param {number} atOnce @param {import('./log.js').Log} log @param {() => boolean} isLogRead @param {(delivery: Delivery) => Promise<void>} handle
+   */
+  constructor(url, names, publisher, atOnce, log, isLogRead, handle) {
+    this.url = url;
+    this.names = names;
+    this.publisher = publisher;
+    this.atOnce = atOnce;
+    this.log = log;
+    this.isLogRead = isLogRead;
+    this.handle = handle;
+  }
+
+  /** Looks again: there may be a job, or whether jobs may begin has changed. */
+  changed = () => this.#changed.happen();
+
+  /** Takes no more; what was taken is still settled over its connection until `release`. */
+  stop() {
+    this.#isStopping = true;
+    this.#changed.happen();
+  }
+
+  /** Waits until nothing runs any more; false if that takes longer. @param {number} milliseconds */
+  async finished(milliseconds) {
+    try {
+      await within(milliseconds, Promise.all(this.#running), '');
+    } catch {
+      return this.#running.size === 0;
+    }
+    return true;
+  }
+
+  /** True while nothing runs. */
+  get isIdle() {
+    return this.#running.size === 0;
+  }
+
+  /** Lets the connection go. */
+  release() {
+    this.#released.happen();
+  }
+
+  /** Takes jobs until it is released. */
+  run() {
+    return keepConnected(this.url, 'jobs', this.log, this.#released, async (connection) => {
+      const lanes = await this.#open(connection);
+      if (!this.#isTold) this.log.info(`taking jobs of ${this.names.kind} in ${this.names.environment}`);
+      this.#isTold = true;
+      while (!this.#isStopping && !lanes[0].closed.happened) await this.#step(lanes);
+      await anyOf([this.#released, lanes[0].closed]);
+      // Behind what was acknowledged last; the connection's own end could overtake that.
+      await within(ANSWER, Promise.all(lanes.map(({ channel }) => channel.close())), 'the broker gives no answer');
+    });
+  }
+
+  /** Takes one job, or waits until there may be one. @param {Lane[]} lanes */
+  async #step(lanes) {
+    this.#changed.reset();
+    if (this.#running.size >= this.atOnce || !this.isLogRead()) return void (await this.#changed.wait(LOOK_INTERVAL));
+    const delivery = (await within(ANSWER, this.#ask(lanes), 'the broker gives no answer')) ?? (await this.#pushed(lanes));
+    if (delivery && !this.#mayBegin()) delivery.lane.channel.nack(delivery.message, false, true);
+    else if (delivery) this.#begin(delivery);
+  }
+
+  /**
+   * The next job of the first lane, as soon as there is one; nothing where the lanes shall be looked into instead.
+   * @param {Lane[]} lanes @returns {Promise<Delivery | undefined>}
+   */
+  async #pushed(lanes) {
+    const [lane] = lanes;
+    /** @type {import('amqplib').ConsumeMessage | undefined} */
+    let pushed;
+    const arrived = new Happening();
+    let isOver = false;
+    const take = (/** @type {import('amqplib').ConsumeMessage | null} */ message) => {
+      if (isOver && message) return lane.channel.nack(message, false, true);
+      pushed ??= message ?? undefined;
+      arrived.happen();
+    };
+    await lane.channel.prefetch(1);
+    const { consumerTag } = await within(ANSWER, lane.channel.consume(lane.queue, take), 'the broker gives no answer');
+    const goesOn = () => !arrived.happened && this.#mayBegin() && !lane.closed.happened;
+    while (goesOn()) {
+      await anyOf([arrived, this.#changed, lane.closed], jittered(LOOK_INTERVAL, 0.8, 1.2));
+      if (!goesOn() || (await within(ANSWER, mayHaveJobs(lanes), 'the broker gives no answer'))) break;
+      // However often they are woken, workers do not look without end; what is pushed does not wait.
+      this.#changed.reset();
+      await arrived.wait(jittered(SHORTEST_LOOK_INTERVAL, 0.5, 1.5));
+    }
+    await within(ANSWER, lane.channel.cancel(consumerTag), 'the broker gives no answer');
+    isOver = true;
+    const message = /** @type {import('amqplib').ConsumeMessage | undefined} */ (pushed);
+    return message && !(await this.#moved({ message, lane })) ? { message, lane } : undefined;
+  }
+
+  #mayBegin() {
+    return !this.#isStopping && this.isLogRead();
+  }
+
+  /** @param {import('amqplib').ChannelModel} connection */
+  async #open(connection) {
+    /** @type {Lane[]} */
+    const lanes = [];
+    for (const end of LANES) {
+      const queue = this.names.queue(end);
+      // A channel each: a refusal closes the channel for all jobs that came over it.
+      const lane = { queue, ...(await watched(connection.createChannel())) };
+      try {
+        await within(ANSWER, lane.channel.checkQueue(queue), 'no answer');
+        lanes.push(lane);
+      } catch (error) {
+        const told = `${queue} cannot be read (${words(error)}); ask your operator: bellwire topology, and roles.sh`;
+        if (lanes.length === 0) throw new Error(told);
+        this.log.warn(told);
+      }
+    }
+    return lanes;
+  }
+
+  /** @param {Lane[]} lanes */
+  async #ask(lanes) {
+    const bulkFirst = this.#firstInARow >= FIRST_IN_A_ROW;
+    if (bulkFirst) return (await this.#askBulk(lanes)) ?? this.#askFirst(lanes);
+    return (await this.#askFirst(lanes)) ?? this.#askBulk(lanes);
+  }
+
+  /** @param {Lane[]} lanes @returns {Promise<Delivery | undefined>} */
+  async #askFirst(lanes) {
+    for (let delivery; (delivery = await get(lanes[0])); ) {
+      if (await this.#moved(delivery)) continue;
+      this.#firstInARow++;
+      return delivery;
+    }
+  }
+
+  /** @param {Lane[]} lanes */
+  async #askBulk(lanes) {
+    for (const [index, lane] of lanes.entries()) {
+      if (index === 0) continue;
+      const delivery = await get(lane);
+      if (!delivery) continue;
+      lanes.push(...lanes.splice(index, 1));
+      this.#firstInARow = 0;
+      return delivery;
+    }
+  }
+
+  /** Moves a retried job to its lane: all retries come back through the first. @param {Delivery} delivery */
+  async #moved({ message, lane }) {
+    try {
+      const job = Job.read(message.content);
+      const end = laneOf(job.backlog);
+      if (job.attempts === 0 || end === LANES[0]) return false;
+      const properties = { messageId: job.task, contentType: 'application/json' };
+      await this.publisher.publish(this.names.jobs, this.names.kind + end, message.content, properties);
+    } catch (error) {
+      // It is run from the first lane; or it is no job, and is put beside the queue.
+      if (error instanceof Unavailable) this.log.info(`a retried job stays in the first lane: ${error.message}`);
+      return false;
+    }
+    lane.channel.ack(message);
+    return true;
+  }
+
+  /** @param {Delivery} delivery */
+  #begin(delivery) {
+    const running = this.handle(delivery)
+      .catch((error) => {
+        this.log.error('the worker failed at a job; it comes again', error);
+        if (!delivery.lane.closed.happened) delivery.lane.channel.nack(delivery.message, false, true);
+      })
+      .finally(() => {
+        this.#running.delete(running);
+        this.#changed.happen();
+      });
+    this.#running.add(running);
+  }
+}
+
+/** @param {Lane} lane @returns {Promise<Delivery | undefined>} */
+async function get(lane) {
+  // Looking costs the broker less than asking in vain, which its replicas agree on.
+  if ((await ready(lane)) === 0) return undefined;
+  const message = await lane.channel.get(lane.queue);
+  return message ? { message, lane } : undefined;
+}
+
+/** @param {Lane} lane */
+const ready = async (lane) => (await lane.channel.checkQueue(lane.queue)).messageCount;
+
+/** @param {Lane[]} lanes */
+async function mayHaveJobs(lanes) {
+  for (const lane of lanes) if ((await ready(lane)) > 0) return true;
+  return false;
+}

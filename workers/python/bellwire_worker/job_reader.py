@@ -1,0 +1,222 @@
+"""Takes jobs from the queues of its kind: the first lane before the others, which take turns.
+
+While there is none, the first lane pushes the next, for its latency; else each is asked for, so that no job is held here that
+another worker could begin.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Awaitable, Callable
+
+from aio_pika.abc import AbstractConnection, AbstractIncomingMessage, AbstractQueue
+from aio_pika.exceptions import AMQPException
+
+from .errors import NotAJob, Unavailable
+from .job import Job
+from .log_reader import LogReader
+from .names import LANES, Names, lane_of
+from .publisher import Publisher
+from .reconnect import ANSWER, keep_connected
+from .waiting import happened
+
+log = logging.getLogger("bellwire.worker")
+
+# So many jobs of the first lane are taken in a row while others wait.
+_FIRST_IN_A_ROW = 8
+# The pause between two looks into the lanes, and the shortest one however often it is woken; in seconds.
+_LOOK_INTERVAL, _SHORTEST_LOOK_INTERVAL = 1.0, 0.1
+
+
+class JobReader:
+    """Asks for a job whenever there is room for one."""
+
+    def __init__(
+        self,
+        url: str,
+        names: Names,
+        publisher: Publisher,
+        at_once: int,
+        handle: Callable[[AbstractIncomingMessage], Awaitable[None]],
+    ) -> None:
+        self.log_reader: LogReader
+        self._url, self._names, self._publisher, self._at_once = url, names, publisher, at_once
+        self._handle = handle
+        self._running: set[asyncio.Task[None]] = set()
+        self._changed, self._released = asyncio.Event(), asyncio.Event()
+        self._stopping = self._told = False
+        self._first_in_a_row = 0
+        self._lanes: list[AbstractQueue] = []
+
+    def changed(self) -> None:
+        """Looks again: there may be a job, or whether jobs may begin has changed."""
+        self._changed.set()
+
+    def stop(self) -> None:
+        """Takes no more; what was taken is still settled over its connection until [`JobReader.release`]."""
+        self._stopping = True
+        self._changed.set()
+
+    async def finished(self, within: float) -> bool:
+        """Waits until nothing runs any more; false if that takes longer."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=within)
+        return not self._running
+
+    def release(self) -> None:
+        """Lets the connection go."""
+        self._released.set()
+
+    async def run(self) -> None:
+        """Takes jobs until it is released."""
+        await keep_connected(self._url, "jobs", self._session)
+
+    async def _session(self, connection: AbstractConnection) -> None:
+        async with asyncio.timeout(ANSWER):
+            await self._open(connection)
+        if not self._told:
+            self._told = True
+            log.info("taking jobs of %s in %s", self._names.kind, self._names.environment)
+        while not self._stopping:
+            self._changed.clear()
+            if len(self._running) >= self._at_once or not self.log_reader.caught_up:
+                await happened(self._changed, _LOOK_INTERVAL)
+                continue
+            async with asyncio.timeout(ANSWER):
+                message = await self._ask()
+            message = message or await self._pushed()
+            if message is not None and not self._may_begin():
+                await message.nack(requeue=True)
+            elif message is not None:
+                self._begin(message)
+        await self._released.wait()
+
+    async def _open(self, connection: AbstractConnection) -> None:
+        self._lanes = []
+        for lane in LANES:
+            name = self._names.queue(lane)
+            # A channel each: a refusal closes the channel for all jobs that came over it.
+            channel = await connection.channel(publisher_confirms=False)
+            try:
+                self._lanes.append(await channel.declare_queue(name, passive=True))
+            except AMQPException as error:
+                words = f"{name} cannot be read ({error}); ask your operator: bellwire topology, and roles.sh"
+                if not self._lanes:
+                    raise ConnectionError(words) from None
+                log.warning("%s", words)
+
+    async def _pushed(self) -> AbstractIncomingMessage | None:
+        """The next job of the first lane, as soon as there is one; nothing where the lanes shall be looked into instead."""
+        pushed: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
+        arrived = asyncio.Event()
+
+        is_over = False
+
+        async def take(message: AbstractIncomingMessage) -> None:
+            if is_over:
+                await message.nack(requeue=True)
+                return
+            pushed.put_nowait(message)
+            arrived.set()
+            self._changed.set()
+
+        first = self._lanes[0]
+        async with asyncio.timeout(ANSWER):
+            await first.channel.set_qos(1)
+            tag = await first.consume(take)
+        while pushed.empty() and self._may_begin():
+            await happened(self._changed, _LOOK_INTERVAL * random.uniform(0.8, 1.2))
+            async with asyncio.timeout(ANSWER):
+                if not pushed.empty() or await self._may_have_jobs():
+                    break
+            # However often they are woken, workers do not look without end; what is pushed does not wait.
+            self._changed.clear()
+            await happened(arrived, _SHORTEST_LOOK_INTERVAL * random.uniform(0.5, 1.5))
+        async with asyncio.timeout(ANSWER):
+            await first.cancel(tag)
+        is_over = True
+        if pushed.empty():
+            return None
+        message = pushed.get_nowait()
+        return None if await self._moved(message) else message
+
+    def _may_begin(self) -> bool:
+        return not self._stopping and self.log_reader.caught_up
+
+    async def _may_have_jobs(self) -> bool:
+        for lane in self._lanes:
+            if await _ready(lane):
+                return True
+        return False
+
+    async def _ask(self) -> AbstractIncomingMessage | None:
+        bulk_first = self._first_in_a_row >= _FIRST_IN_A_ROW
+        for is_bulk in (bulk_first, not bulk_first):
+            message = await (self._ask_bulk() if is_bulk else self._ask_first())
+            if message is not None:
+                return message
+        return None
+
+    async def _ask_first(self) -> AbstractIncomingMessage | None:
+        while (message := await _get(self._lanes[0])) is not None:
+            if not await self._moved(message):
+                self._first_in_a_row += 1
+                return message
+        return None
+
+    async def _ask_bulk(self) -> AbstractIncomingMessage | None:
+        for index in range(1, len(self._lanes)):
+            message = await _get(self._lanes[index])
+            if message is not None:
+                self._lanes.append(self._lanes.pop(index))
+                self._first_in_a_row = 0
+                return message
+        return None
+
+    async def _moved(self, message: AbstractIncomingMessage) -> bool:
+        """Moves a retried job to its lane: all retries come back through the first."""
+        try:
+            job = Job.read(message.body)
+        except NotAJob:
+            return False
+        lane = lane_of(job.backlog)
+        if job.attempts == 0 or lane == LANES[0]:
+            return False
+        key = self._names.kind + lane
+        try:
+            await self._publisher.publish(
+                self._names.jobs, key, message.body, message_id=job.task, content_type="application/json"
+            )
+        except Unavailable as error:
+            log.debug("a retried job is run from the first lane: %s", error)
+            return False
+        await message.ack()
+        return True
+
+    def _begin(self, message: AbstractIncomingMessage) -> None:
+        running = asyncio.create_task(self._run(message))
+        self._running.add(running)
+        running.add_done_callback(self._ended)
+
+    async def _run(self, message: AbstractIncomingMessage) -> None:
+        try:
+            await self._handle(message)
+        except Exception:
+            log.exception("the worker failed at a job; it comes again")
+            with contextlib.suppress(Exception):
+                await message.nack(requeue=True)
+
+    def _ended(self, running: "asyncio.Task[None]") -> None:
+        self._running.discard(running)
+        self._changed.set()
+
+
+async def _get(queue: AbstractQueue) -> AbstractIncomingMessage | None:
+    # Looking costs the broker less than asking in vain, which its replicas agree on.
+    return await queue.get(fail=False) if await _ready(queue) else None
+
+
+async def _ready(queue: AbstractQueue) -> int:
+    found = await queue.channel.declare_queue(queue.name, passive=True)
+    return found.declaration_result.message_count or 0
