@@ -31,7 +31,7 @@ pub(crate) struct Flags {
 enum What {
     /// A function: the work, a form for the page, a test, and a program that is its worker
     Function {
-        /// The kind of its tasks, which also names the folder: [a-z][a-z0-9-]{0,31}
+        /// The kind of its tasks, which also names the folder: up to 32 of a-z, 0-9 and '-', beginning with a letter
         name: Kind,
 
         /// The folder to make; NAME here by default
