@@ -377,7 +377,17 @@ pub(crate) async fn find(caller: &Caller, id: &str) -> Result<Arc<Task>, Problem
     let not_found = || Problem::not_found("there is no such task of yours");
     // An invalid id gets the same answer, so that nobody learns anything.
     let id: TaskId = id.parse().map_err(|_| not_found())?;
-    caller.environment.dispatch.find_task(caller.recipient.clone(), id).await?.ok_or_else(not_found)
+    let dispatch = &caller.environment.dispatch;
+    if let Some(task) = dispatch.find_task(caller.recipient.clone(), id).await? {
+        return Ok(task);
+    }
+    // Another pod may have started it a moment ago.
+    if !dispatch.catch_up().await? {
+        return Err(Problem::unavailable(
+            "no such task of yours is known here, and the log cannot be read to its end now",
+        ));
+    }
+    dispatch.find_task(caller.recipient.clone(), id).await?.ok_or_else(not_found)
 }
 
 /// The file of a large input.

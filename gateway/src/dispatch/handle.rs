@@ -1,6 +1,9 @@
 //! A handle that sends commands to a dispatcher.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use backplane::follow::ReadHealth;
 use jiff::Timestamp;
@@ -8,6 +11,7 @@ use model::{Audience, Cursor, Task, TaskId, approval::Answer};
 use tokio::{
     runtime::Handle,
     sync::{futures::OwnedNotified, mpsc, oneshot, watch},
+    time::timeout,
 };
 
 use super::{
@@ -17,6 +21,9 @@ use super::{
     registry::Recipient,
     task_list::{Admission, TaskList},
 };
+
+/// A pulse is published at most once a second, and takes a moment to come back.
+const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Sends commands to a dispatcher; cheap to clone. The dispatcher ends with its last handle.
 #[derive(Clone)]
@@ -76,6 +83,15 @@ impl DispatcherHandle {
     /// The cursor up to which every list that is asked for from now on is complete; none until something was read.
     pub fn cursor(&self) -> Option<Cursor> {
         *self.dispatched.borrow()
+    }
+
+    /// Waits until everything is dispatched that was in the log before the call; false if that takes too long, for the broker
+    /// is away or reading has stalled.
+    pub async fn catch_up(&self) -> Result<bool, DispatcherEnded> {
+        match timeout(CATCH_UP_TIMEOUT, self.request(|reply| Command::CatchUp { reply })).await {
+            Ok(caught_up) => caught_up.map(|()| true),
+            Err(_) => Ok(false),
+        }
     }
 
     /// A user's tasks, newest first, at most `max`; with a parent only the steps of that run.
