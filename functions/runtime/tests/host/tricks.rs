@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use model::{Kind, Toast, toast::Level};
+use model::{Kind, Policies, Toast, toast::Level};
 use runtime::{Completion, Context, Failure, Function};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -49,12 +49,18 @@ pub(crate) struct Tricks {
     /// How many run, and how many did at most.
     pub(crate) running: watch::Sender<(u32, u32)>,
     pub(crate) deadline: Duration,
+    pub(crate) policies: Policies,
 }
 
 impl Default for Tricks {
     fn default() -> Self {
         let deadline = Duration::from_secs(60);
-        Self { gate: Arc::new(Semaphore::new(0)), running: watch::Sender::new((0, 0)), deadline }
+        Self {
+            gate: Arc::new(Semaphore::new(0)),
+            running: watch::Sender::new((0, 0)),
+            deadline,
+            policies: Policies::default(),
+        }
     }
 }
 
@@ -83,6 +89,10 @@ impl Function for Tricks {
 
     fn kind(&self) -> Kind {
         "tricks".parse().unwrap()
+    }
+
+    fn policies(&self) -> Policies {
+        self.policies.clone()
     }
 
     fn deadline(&self) -> Duration {
