@@ -1,5 +1,4 @@
-//! Takes jobs. While no lane behind the first has any, the first lane's queue pushes them; else each is asked for, the
-//! first lane before the others, which are served in turn.
+//! Takes jobs. While no other lane has any, the first lane's queue pushes them; else each is asked for, of the lane whose turn it is.
 //!
 //! The first lane is pushed for its latency. It is asked while others wait, since a consumer that was promised all places
 //! would keep them from the others, and one beside them would hold a job that another worker could begin.
@@ -7,13 +6,14 @@
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
+use jiff::Timestamp;
 use lapin::{
     Channel, Connection, Consumer,
     message::Delivery,
     options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions},
     types::{AMQPValue, FieldTable, ShortString},
 };
-use model::job::Job;
+use model::{job::Job, policy::Priority};
 use tokio::{
     sync::{Notify, mpsc, watch},
     time::{Instant, sleep, sleep_until},
@@ -31,7 +31,7 @@ use super::{
 use crate::{
     dead::{self, InvalidJob},
     jobs::JobDelivery,
-    lane::Lane,
+    lane::{Lane, Turns},
     link::Link,
 };
 
@@ -41,8 +41,6 @@ const REDELIVERIES: &str = "x-delivery-count";
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// The shortest pause between two looks, however often the reader is woken.
 const SHORTEST_LOOK_INTERVAL: Duration = Duration::from_millis(100);
-/// So many jobs of the first lane are taken in a row while others wait.
-const FIRST_IN_A_ROW: u32 = 8;
 /// The pause between two looks at the connection's status.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -64,7 +62,7 @@ struct Queues<'a> {
     channel: Channel,
     bulk: BulkLanes,
     slots: Arc<JobSlots>,
-    first_in_a_row: u32,
+    turns: Turns,
     looked: Instant,
     next_look: Instant,
 }
@@ -84,7 +82,7 @@ impl JobConsumer {
             channel,
             bulk,
             slots,
-            first_in_a_row: 0,
+            turns: Turns::default(),
             looked: now,
             next_look: now,
         })
@@ -161,12 +159,27 @@ impl Queues<'_> {
             if Instant::now() >= self.next_look {
                 self.look().await?;
             }
-            let bulk_first = self.first_in_a_row >= FIRST_IN_A_ROW;
-            if bulk_first && self.ask_bulk().await? {
-                continue;
-            }
-            if !self.ask_first().await? && !bulk_first {
-                self.ask_bulk().await?;
+            self.ask_next().await?;
+        }
+        Ok(())
+    }
+
+    /// Takes the job whose turn it is, if there is any.
+    async fn ask_next(&mut self) -> Result<(), Ended> {
+        for rank in self.turns.ranks() {
+            let took = match rank {
+                Priority::High => {
+                    self.bulk.look_for_high().await?;
+                    self.ask_bulk(rank).await?
+                }
+                Priority::Normal if self.turns.is_first_last() => {
+                    self.ask_bulk(rank).await? || self.ask_first().await?
+                }
+                Priority::Normal => self.ask_first().await? || self.ask_bulk(rank).await?,
+                Priority::Low => self.ask_bulk(rank).await?,
+            };
+            if took {
+                return Ok(());
             }
         }
         Ok(())
@@ -179,15 +192,15 @@ impl Queues<'_> {
         }
         let got = await_answer(bulk_lanes::get(&self.channel, &self.first)).await??;
         let Some(delivery) = got else { return Ok(false) };
-        self.first_in_a_row += 1;
+        self.turns.took(Lane::First);
         let slot = self.slots.take();
         self.pass_on_first(delivery, slot).await?;
         Ok(true)
     }
 
-    async fn ask_bulk(&mut self) -> Result<bool, Ended> {
-        let Some(BulkDelivery { delivery, channel }) = self.bulk.get().await? else { return Ok(false) };
-        self.first_in_a_row = 0;
+    async fn ask_bulk(&mut self, rank: Priority) -> Result<bool, Ended> {
+        let Some(BulkDelivery { delivery, lane, channel }) = self.bulk.get(rank).await? else { return Ok(false) };
+        self.turns.took(lane);
         let place = (self.slots.take(), channel);
         self.pass_on(dead::parse(&delivery.data), delivery, place).await?;
         Ok(true)
@@ -215,17 +228,19 @@ impl Queues<'_> {
     }
 
     async fn pass_on_pushed(&mut self, delivery: Delivery) -> Result<(), Ended> {
-        self.first_in_a_row += 1;
+        self.turns.took(Lane::First);
         let slot = self.slots.take_pushed();
         self.pass_on_first(delivery, slot).await
     }
 
-    /// Passes on a job of the first lane. All retries come back through it: one of another lane is moved there.
+    /// Passes on a job of the first lane. All that waited for a time come back through it: one of another lane is moved there, unless it
+    /// waits on.
     async fn pass_on_first(&mut self, delivery: Delivery, slot: JobSlot) -> Result<(), Ended> {
         let job = dead::parse(&delivery.data);
         if let Ok(retried) = &job
-            && retried.attempts > 0
+            && (retried.attempts > 0 || retried.not_before.is_some())
             && Lane::of(retried) != Lane::First
+            && retried.delay(Timestamp::now()).is_none()
         {
             match self.reader.settler.move_to_lane(retried).await {
                 Ok(()) => {

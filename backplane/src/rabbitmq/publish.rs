@@ -18,7 +18,7 @@ use super::{
     publish_connection::{PublishConnection, maintain},
 };
 use crate::{
-    jobs::retry_step,
+    jobs::{retry_step, wait_of},
     link::{Link, SendError},
     topology::Topology,
 };
@@ -72,7 +72,7 @@ impl<'a> Publication<'a> {
         let step = retry_step(after);
         let mut publication = Self::of_job(topology.jobs(), topology.retry_key(kind, step), job)?;
         // Jobs that fail together do not come back together; only a little apart, for a queue expires at its head alone.
-        let wait = step.mul_f64(rand::random_range(0.8..1.0));
+        let wait = step.mul_f64(rand::random_range(0.8..1.0)).min(wait_of(job, after));
         publication.properties = publication.properties.with_expiration(wait.as_millis().to_string().into());
         Ok(publication)
     }
