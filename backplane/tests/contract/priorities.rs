@@ -60,8 +60,13 @@ async fn one_of_high_priority_waits_for_at_most_one_other_however_many_wait(worl
     for person in 0..10 {
         submit(&plane, &format!("person{person}"), Priority::Normal, 0).await;
     }
-    for backlog in 0..10 {
+    for backlog in 0..30 {
         submit(&plane, "mallory", Priority::Normal, backlog).await;
+    }
+    // Until then it is pushed those of the first lane, and has not looked for others.
+    while job(&held).backlog == 0 {
+        done(held).await;
+        held = next(&mut reader).await;
     }
     for _ in 0..3 {
         let urgent = submit(&plane, "ada", Priority::High, 0).await;
@@ -120,7 +125,7 @@ async fn a_flood_of_high_priority_leaves_turns_to_others(world: World) {
     for person in 0..30 {
         submit(&plane, &format!("person{person}"), Priority::High, 0).await;
     }
-    let normal = submit(&plane, "ada", Priority::Normal, 0).await;
+    let normal = submit(&plane, "ada", Priority::Normal, 1).await;
     let mut before = 0;
     while job(&held).task != normal {
         before += 1;
