@@ -5,8 +5,9 @@
 //! - `connect`: one connection, and its errors; `backoff`: pauses between attempts; `reconnect`: a reader's connections,
 //!   one after another
 //! - `declare`: exchanges, queues and bindings
-//! - `publish_connection`: the connection for publishing; `publish`: one message over it, until it is confirmed
-//! - `log`: publishes events; `read` reads them over a consumer of the `stream`; `join`: where that consumer starts
+//! - `publish_connection`: the connection for publishing; `publish_channel`: one channel of it, which publishes batches; `publication`: a message;
+//!   `publish`: messages over that connection, until they are confirmed
+//! - `log`: publishes events; `log_consumer` reads them over a consumer of the `stream`; `start_position`: where that consumer starts
 //! - `submit`: puts a job into a lane; `jobs`: the job queues; `job_consumer` takes them, `bulk_lanes` those behind the first lane, `job_slots` counts them;
 //!   `settle` settles them; `dead`: jobs that were given up
 //! - `control`: messages between pods; `lease`: which of them starts what is scheduled
@@ -24,7 +25,9 @@ mod jobs;
 mod lease;
 mod log;
 mod log_consumer;
+mod publication;
 mod publish;
+mod publish_channel;
 mod publish_connection;
 mod reconnect;
 mod settle;

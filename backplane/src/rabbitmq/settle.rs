@@ -20,7 +20,8 @@ use super::{
     dead::{ATTEMPTS, REASON, SINCE},
     declare::{self, Bindings},
     job_slots::JobSlot,
-    publish::{JOB, Publication, Publisher},
+    publication::{JOB, Publication},
+    publish::Publisher,
 };
 use crate::{
     jobs::{Settle, Settlement},
@@ -54,7 +55,7 @@ impl Settler {
     async fn dead_letter(&self, delivery: &Delivery, attempt: u32, reason: &str) -> Result<(), SendError> {
         let id = delivery.properties.message_id().as_ref().map_or("", |id| id.as_str());
         let key = self.topology.dead_key(&self.kind);
-        let mut publication = Publication::new(self.topology.jobs(), key, JOB, id, delivery.data.as_slice());
+        let mut publication = Publication::new(self.topology.jobs(), key, JOB, id, delivery.data.clone());
         let reason: String = reason.chars().take(MAX_REASON_CHARS).collect();
         let mut headers = FieldTable::default();
         headers.insert(REASON.into(), AMQPValue::LongString(reason.into()));
@@ -64,7 +65,7 @@ impl Settler {
         self.send(&publication).await
     }
 
-    async fn send(&self, publication: &Publication<'_>) -> Result<(), SendError> {
+    async fn send(&self, publication: &Publication) -> Result<(), SendError> {
         self.publisher.send_or_redeclare(publication, self.redeclare()).await
     }
 
