@@ -8,10 +8,12 @@
 //! - `publish_connection`: the connection for publishing; `publish_channel`: one channel of it, which publishes batches; `publication`: a message;
 //!   `publish`: messages over that connection, until they are confirmed
 //! - `log`: publishes events; `log_consumer` reads them over a consumer of the `stream`; `start_position`: where that consumer starts
-//! - `submit`: puts a job into a lane; `jobs`: the job queues; `job_consumer` takes them, `bulk_lanes` those behind the first lane, `job_slots` counts them;
-//!   `settle` settles them; `dead`: jobs that were given up
+//! - `submit`: puts a job into a lane; `jobs`: the job queues; `job_consumer` takes them, `bulk_lanes` those behind the first lane; `job_slots` counts
+//!   them, `job_lengths` looks how long they take, and `waiting_jobs` holds what was pushed ahead; `settle` settles them, by the `acknowledger` of
+//!   their channel; `dead`: jobs that were given up
 //! - `control`: messages between pods; `lease`: which of them starts what is scheduled
 
+mod acknowledger;
 mod backoff;
 mod bulk_lanes;
 mod connect;
@@ -20,6 +22,7 @@ mod dead;
 mod declare;
 mod event_message;
 mod job_consumer;
+mod job_lengths;
 mod job_slots;
 mod jobs;
 mod lease;
@@ -34,6 +37,7 @@ mod settle;
 mod start_position;
 mod stream;
 mod submit;
+mod waiting_jobs;
 
 use std::sync::Arc;
 

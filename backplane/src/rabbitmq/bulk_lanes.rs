@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::{
+    acknowledger::Acknowledger,
     connect::{Fault, await_answer, fault},
     declare::{self, Bindings},
     reconnect::Ended,
@@ -35,16 +36,16 @@ pub(super) struct BulkLanes {
 struct BulkLane {
     lane: Lane,
     queue: String,
-    /// Its own: a refusal closes the channel for all jobs that came over it.
-    channel: Channel,
+    /// Of a channel of its own: a refusal closes it for all jobs that came over it.
+    acknowledger: Arc<Acknowledger>,
     may_have_jobs: bool,
 }
 
 /// A job of a lane behind the first.
 pub(super) struct BulkDelivery {
     pub(super) delivery: Delivery,
-    /// What it came over, and is settled over.
-    pub(super) channel: Channel,
+    /// It is settled by it.
+    pub(super) acknowledger: Arc<Acknowledger>,
 }
 
 impl BulkLanes {
@@ -67,7 +68,7 @@ impl BulkLanes {
         }
         let mut index = 0;
         while let Some(lane) = self.open.get_mut(index) {
-            match await_answer(ready(&lane.channel, &lane.queue)).await? {
+            match await_answer(ready(lane.acknowledger.channel(), &lane.queue)).await? {
                 Ok(ready) => {
                     lane.may_have_jobs = ready > 0;
                     index += 1;
@@ -81,9 +82,11 @@ impl BulkLanes {
     /// The next job of those that may have one.
     pub(super) async fn get(&mut self) -> Result<Option<BulkDelivery>, Ended> {
         while let Some(index) = self.open.iter().position(|lane| lane.may_have_jobs) {
-            match await_answer(get(&self.open[index].channel, &self.open[index].queue)).await? {
+            let BulkLane { queue, acknowledger, .. } = &self.open[index];
+            match await_answer(get(acknowledger.channel(), queue)).await? {
                 Ok(Some(delivery)) => {
-                    let got = BulkDelivery { delivery, channel: self.open[index].channel.clone() };
+                    acknowledger.open(delivery.delivery_tag);
+                    let got = BulkDelivery { delivery, acknowledger: acknowledger.clone() };
                     self.open[index..].rotate_left(1);
                     return Ok(Some(got));
                 }
@@ -104,8 +107,8 @@ impl BulkLanes {
             match declare::bulk(connection, topology, kind, lane, Bindings::NewOnly).await {
                 Ok(()) => {
                     let queue = topology.queue_of(&topology.lane_key(kind, lane));
-                    let channel = connection.create_channel().await?;
-                    self.open.push(BulkLane { lane, queue, channel, may_have_jobs: false });
+                    let acknowledger = Arc::new(Acknowledger::new(connection.create_channel().await?));
+                    self.open.push(BulkLane { lane, queue, acknowledger, may_have_jobs: false });
                 }
                 Err(SendError::Refused(reason)) => self.tell(&reason),
                 Err(error) => return Err(error.into()),

@@ -6,17 +6,15 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use futures_util::FutureExt;
 use jiff::Timestamp;
 use lapin::{
-    Channel,
     message::Delivery,
-    options::{BasicAckOptions, BasicNackOptions},
     types::{AMQPValue, FieldTable},
 };
 use model::{environment::Kind, job::Job};
 
 use super::{
+    acknowledger::{Acknowledger, Word},
     dead::{ATTEMPTS, REASON, SINCE},
     declare::{self, Bindings},
     job_slots::JobSlot,
@@ -30,7 +28,6 @@ use crate::{
     topology::Topology,
 };
 
-const REQUEUE: BasicNackOptions = BasicNackOptions { multiple: false, requeue: true };
 const MAX_REASON_CHARS: usize = 2000;
 
 /// Moves the jobs of one kind to its retry queues and its dead ones.
@@ -84,11 +81,15 @@ pub(super) struct UnsettledJob {
     pub(super) attempt: u32,
     pub(super) slot: JobSlot,
     /// Keeps the connection while the job runs, also when its reader is gone.
-    pub(super) _channel: Channel,
+    pub(super) acknowledger: Arc<Acknowledger>,
 }
 
 #[async_trait]
 impl Settle for UnsettledJob {
+    fn ended(&self) {
+        self.slot.end();
+    }
+
     async fn settle(&self, settlement: Settlement) -> Result<(), SendError> {
         let settled = self.settle_delivery(settlement).await;
         self.slot.free();
@@ -98,35 +99,29 @@ impl Settle for UnsettledJob {
 
 impl UnsettledJob {
     async fn settle_delivery(&self, settlement: Settlement) -> Result<(), SendError> {
-        let acker = &self.delivery.acker;
         // Its connection is gone and the broker has handed it out again: moving it now would double it.
-        if !acker.usable() {
+        if !self.delivery.acker.usable() {
             return Err(connection_lost());
         }
-        let settled = match settlement {
-            Settlement::Requeue => acker.nack(REQUEUE).await,
-            Settlement::Done => acker.ack(BasicAckOptions::default()).await,
+        let word = match settlement {
+            Settlement::Requeue => Word::Requeue,
+            Settlement::Done => Word::Done,
             Settlement::Retry { job, after } => {
                 self.settler.retry(&job, after).await?;
-                acker.ack(BasicAckOptions::default()).await
+                Word::Done
             }
             Settlement::Dead { reason } => {
                 self.settler.dead_letter(&self.delivery, self.attempt, &reason).await?;
-                acker.ack(BasicAckOptions::default()).await
+                Word::Done
             }
         };
-        match settled {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(connection_lost()),
-            Err(error) => Err(SendError::Unavailable(error.to_string())),
-        }
+        self.acknowledger.settle(self.delivery.delivery_tag, word).await.map_err(|_| connection_lost())
     }
 }
 
 impl Drop for UnsettledJob {
     fn drop(&mut self) {
-        // Does nothing if it was settled. The first poll hands the frame to the connection, and no more is needed.
-        self.delivery.acker.nack(REQUEUE).now_or_never();
+        self.acknowledger.settle_now(self.delivery.delivery_tag, Word::Requeue);
     }
 }
 
