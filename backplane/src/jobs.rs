@@ -53,6 +53,9 @@ pub enum Settlement {
 /// Settles a delivery; each implementation has its own.
 #[async_trait]
 pub trait Settle: Send + Sync {
+    /// Nothing runs for it any more: another job may be handed out while the end of this one is published.
+    fn ended(&self) {}
+
     /// Settles it once; `Unavailable` means that the job will be delivered again.
     async fn settle(&self, settlement: Settlement) -> Result<(), SendError>;
 }
@@ -69,7 +72,8 @@ pub struct JobDelivery {
 
 /// A reader of one kind's queues; it reconnects by itself, and ends when dropped.
 pub struct JobReader {
-    /// Jobs, at most `at_once` unsettled; closed only if its task has ended.
+    /// Jobs, at most `at_once` that have not ended, and a bounded number that have and are unsettled; closed only if its task has
+    /// ended.
     pub deliveries: mpsc::Receiver<JobDelivery>,
     /// The state of reading the queues.
     pub link: watch::Receiver<Link>,
@@ -87,7 +91,7 @@ pub trait JobQueues: Send + Sync {
     /// `Unroutable` when there is no queue of that kind, `Full` when the lane is full.
     async fn submit(&self, job: &Job) -> Result<(), SendError>;
 
-    /// Takes jobs of a kind, at most `at_once` unsettled at a time; declares its queues if they are missing and allowed.
+    /// Takes jobs of a kind, at most `at_once` at a time that are neither settled nor [ended](Settle::ended); declares its queues if they are missing and allowed.
     ///
     /// A job of high priority waits for at most one other job of each reader, and so does one of the first lane while none of high
     /// priority wait, however many are in the lanes behind. One of low priority waits for at most 32 others in a row.

@@ -108,13 +108,15 @@ impl Queue {
 /// A delivered job; dropped unsettled it goes back to the head of its queue.
 struct UnsettledJob {
     queue: Arc<Queue>,
-    unsettled: Mutex<Option<(Waiting, OwnedSemaphorePermit)>>,
+    unsettled: Mutex<Option<Waiting>>,
+    /// Until it has ended.
+    place: Mutex<Option<OwnedSemaphorePermit>>,
 }
 
 impl Drop for UnsettledJob {
     fn drop(&mut self) {
         let unsettled = self.unsettled.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some((waiting, _)) = unsettled {
+        if let Some(waiting) = unsettled {
             self.queue.put_first(waiting.job, waiting.redeliveries + 1);
         }
     }
@@ -122,11 +124,16 @@ impl Drop for UnsettledJob {
 
 #[async_trait]
 impl Settle for UnsettledJob {
+    fn ended(&self) {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
     async fn settle(&self, settlement: Settlement) -> Result<(), SendError> {
         let unsettled = self.unsettled.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some((Waiting { job, redeliveries }, _permit)) = unsettled else {
+        let Some(Waiting { job, redeliveries }) = unsettled else {
             return Ok(());
         };
+        self.ended();
         match settlement {
             Settlement::Done => {}
             Settlement::Requeue => self.queue.put_first(job, redeliveries + 1),
@@ -190,7 +197,8 @@ impl JobQueues for MemoryJobs {
             while let Ok(permit) = slots.clone().acquire_owned().await {
                 let waiting = queue.wait_for_next().await;
                 let (job, redeliveries) = (waiting.job.clone(), waiting.redeliveries);
-                let job_guard = UnsettledJob { queue: queue.clone(), unsettled: Mutex::new(Some((waiting, permit))) };
+                let (unsettled, place) = (Mutex::new(Some(waiting)), Mutex::new(Some(permit)));
+                let job_guard = UnsettledJob { queue: queue.clone(), unsettled, place };
                 let delivery = JobDelivery { job: Ok(job), redeliveries, settle: Box::new(job_guard) };
                 // Not taken: dropped here, which puts it back.
                 if sender.send(delivery).await.is_err() {

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::{
+    acknowledger::Acknowledger,
     connect::{Fault, await_answer, fault},
     declare::{self, Bindings},
     reconnect::Ended,
@@ -37,8 +38,8 @@ pub(super) struct BulkLanes {
 struct BulkLane {
     lane: Lane,
     queue: String,
-    /// Its own: a refusal closes the channel for all jobs that came over it.
-    channel: Channel,
+    /// Of a channel of its own: a refusal closes it for all jobs that came over it.
+    acknowledger: Arc<Acknowledger>,
     may_have_jobs: bool,
 }
 
@@ -46,8 +47,8 @@ struct BulkLane {
 pub(super) struct BulkDelivery {
     pub(super) delivery: Delivery,
     pub(super) lane: Lane,
-    /// What it came over, and is settled over.
-    pub(super) channel: Channel,
+    /// It is settled by it.
+    pub(super) acknowledger: Arc<Acknowledger>,
 }
 
 impl BulkLanes {
@@ -70,7 +71,7 @@ impl BulkLanes {
         }
         let mut index = 0;
         while let Some(lane) = self.open.get_mut(index) {
-            match await_answer(ready(&lane.channel, &lane.queue)).await? {
+            match await_answer(ready(lane.acknowledger.channel(), &lane.queue)).await? {
                 Ok(ready) => {
                     lane.may_have_jobs = ready > 0;
                     index += 1;
@@ -85,7 +86,7 @@ impl BulkLanes {
     pub(super) async fn look_for_high(&mut self) -> Result<(), Ended> {
         let Some(index) = self.open.iter().position(|open| open.lane == Lane::High) else { return Ok(()) };
         let lane = &mut self.open[index];
-        match await_answer(ready(&lane.channel, &lane.queue)).await? {
+        match await_answer(ready(lane.acknowledger.channel(), &lane.queue)).await? {
             Ok(ready) => lane.may_have_jobs = ready > 0,
             Err(error) => self.close(index, error)?,
         }
@@ -95,10 +96,11 @@ impl BulkLanes {
     /// The next job of those of this rank that may have one.
     pub(super) async fn get(&mut self, rank: Priority) -> Result<Option<BulkDelivery>, Ended> {
         while let Some(index) = self.open.iter().position(|open| open.may_have_jobs && open.lane.rank() == rank) {
-            match await_answer(get(&self.open[index].channel, &self.open[index].queue)).await? {
+            let BulkLane { lane, queue, acknowledger, .. } = &self.open[index];
+            match await_answer(get(acknowledger.channel(), queue)).await? {
                 Ok(Some(delivery)) => {
-                    let BulkLane { lane, channel, .. } = &self.open[index];
-                    let got = BulkDelivery { delivery, lane: *lane, channel: channel.clone() };
+                    acknowledger.open(delivery.delivery_tag);
+                    let got = BulkDelivery { delivery, lane: *lane, acknowledger: acknowledger.clone() };
                     self.open[index..].rotate_left(1);
                     return Ok(Some(got));
                 }
@@ -119,8 +121,8 @@ impl BulkLanes {
             match declare::bulk(connection, topology, kind, lane, Bindings::NewOnly).await {
                 Ok(()) => {
                     let queue = topology.queue_of(&topology.lane_key(kind, lane));
-                    let channel = connection.create_channel().await?;
-                    self.open.push(BulkLane { lane, queue, channel, may_have_jobs: false });
+                    let acknowledger = Arc::new(Acknowledger::new(connection.create_channel().await?));
+                    self.open.push(BulkLane { lane, queue, acknowledger, may_have_jobs: false });
                 }
                 Err(SendError::Refused(reason)) => self.tell(&reason),
                 Err(error) => return Err(error.into()),

@@ -6,7 +6,8 @@ use model::{environment::Kind, job::Job};
 use super::{
     connect::{Broker, await_answer},
     declare,
-    publish::{Failure, Publication, Publisher},
+    publication::Publication,
+    publish::{Failure, Publisher},
 };
 use crate::{lane::Lane, link::SendError};
 

@@ -6,6 +6,7 @@ use lapin::{
     types::{AMQPValue, FieldTable},
 };
 use model::{Job, Priority};
+use tokio::time::{Duration, sleep, timeout};
 
 use crate::{
     broker,
@@ -46,6 +47,40 @@ async fn where_a_kind_has_one_queue_its_jobs_all_go_there() {
         assert_eq!(plane.jobs.depth(&imports()).await, Ok(Depth::default()));
     })
     .await;
+}
+
+#[tokio::test]
+async fn short_jobs_are_handed_out_ahead_and_go_to_another_reader_when_one_takes_long() {
+    let handed_out_ahead = Rabbit::run(async |rabbit| {
+        let plane = rabbit.open(&broker::url(), "prod");
+        let mut reader = plane.jobs.consume(&imports(), 1);
+        up(&mut reader.link).await;
+        let submit = async |count: usize| {
+            for _ in 0..count {
+                plane.jobs.submit(&job_of("ada", 0)).await.unwrap();
+            }
+        };
+        // On a busy machine they are not always short.
+        let mut came_back = 0;
+        while came_back == 0 {
+            for _ in 0..40 {
+                submit(1).await;
+                next(&mut reader).await.settle.settle(Settlement::Done).await.unwrap();
+                sleep(Duration::from_millis(10)).await;
+            }
+            submit(10).await;
+            let long = next(&mut reader).await;
+            let mut other = plane.jobs.consume(&imports(), 9);
+            for _ in 0..9 {
+                let delivery = next(&mut other).await;
+                came_back += delivery.redeliveries;
+                delivery.settle.settle(Settlement::Done).await.unwrap();
+            }
+            long.settle.settle(Settlement::Done).await.unwrap();
+        }
+        assert_eq!(plane.jobs.depth(&imports()).await, Ok(Depth::default()));
+    });
+    timeout(Duration::from_secs(60), handed_out_ahead).await.expect("some are handed out ahead");
 }
 
 #[tokio::test]

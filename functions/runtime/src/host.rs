@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use backplane::{JobReader, Link, follow::ReadHealth};
+use backplane::{JobDelivery, JobReader, Link, follow::ReadHealth};
 use jiff::Timestamp;
 use model::{
     Kind, Priority,
@@ -14,7 +14,7 @@ use process::{Condition, Readiness, quantity};
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::{
-    sync::watch,
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch},
     task::{JoinError, JoinSet},
     time::timeout,
 };
@@ -106,6 +106,9 @@ pub enum HostError {
     BackgroundEnded(Kind, String),
 }
 
+/// Most jobs whose function has ended and whose end is not published yet.
+const MOST_ENDING: usize = 128;
+
 /// A host of one function: build it, then run it.
 pub struct Host {
     config: HostConfig,
@@ -184,9 +187,9 @@ impl Host {
         info!(kind = %self.runner.kind, environment = %self.runner.worker.environment, "taking jobs");
         let mut queue = self.runner.worker.backplane.jobs.consume(&self.runner.kind, self.config.concurrency.max(1));
         let _metrics = queue_metrics::spawn(self.runner.worker.backplane.jobs.clone(), self.runner.kind.clone());
-        let mut jobs = JoinSet::new();
+        let (mut jobs, places) = (JoinSet::new(), Arc::new(Semaphore::new(self.concurrency())));
         let ended = tokio::select! {
-            ended = self.take_jobs(&mut queue, &mut jobs, health, shutdown) => ended,
+            ended = self.take_jobs(&mut queue, (&mut jobs, &places), health, shutdown) => ended,
             ended = &mut background => Err(background_ended(ended)),
         };
         self.ready.not_ready("stopping");
@@ -211,14 +214,14 @@ impl Host {
     async fn take_jobs(
         &self,
         queue: &mut JobReader,
-        jobs: &mut JoinSet<()>,
+        (jobs, places): (&mut JoinSet<()>, &Arc<Semaphore>),
         mut health: watch::Receiver<ReadHealth>,
         mut shutdown: impl Future<Output = ()> + Unpin,
     ) -> Result<(), HostError> {
         loop {
             self.update_readiness(&health.borrow(), Some(&queue.link.borrow()));
             // A queue that was lost hands out anew what still runs here, so the reader's bound is not enough.
-            let room = jobs.len() < usize::from(self.config.concurrency.max(1));
+            let room = jobs.len() < self.concurrency() + MOST_ENDING;
             // Nor is a job begun that was cancelled while the broker was away.
             let caught_up = *health.borrow() == ReadHealth::CaughtUp;
             tokio::select! {
@@ -227,12 +230,16 @@ impl Host {
                 changed = health.changed() => changed.map_err(|_| HostError::LogEnded)?,
                 Ok(()) = queue.link.changed() => {}
                 () = self.runner.cancellations.queued.notified() => queue.wake.notify_one(),
-                delivery = queue.deliveries.recv(), if room && caught_up => match delivery {
-                    Some(delivery) => { jobs.spawn(self.runner.clone().handle_delivery(delivery)); }
+                delivery = next_with_place(&mut queue.deliveries, places), if room && caught_up => match delivery {
+                    Some((delivery, place)) => { jobs.spawn(self.runner.clone().handle_delivery(delivery, place)); }
                     None => return Err(HostError::QueueEnded(self.runner.kind.clone())),
                 },
             }
         }
+    }
+
+    fn concurrency(&self) -> usize {
+        self.config.concurrency.max(1).into()
     }
 
     async fn finish(&self, jobs: &mut JoinSet<()>) {
@@ -299,6 +306,15 @@ fn check_schedule(schedule: &Schedule, schema: &InputSchema) -> Result<(), Strin
     let times = schedule.times().map_err(|error| error.to_string())?;
     let input = placeholders::fill(&schedule.input, Timestamp::now(), times.zone())?;
     schema.check(&input).map_err(|error| error.to_string())
+}
+
+/// The next job once a place is free for it; `None` if there will be no more.
+async fn next_with_place(
+    deliveries: &mut mpsc::Receiver<JobDelivery>,
+    places: &Arc<Semaphore>,
+) -> Option<(JobDelivery, OwnedSemaphorePermit)> {
+    let place = places.clone().acquire_owned().await.ok()?;
+    Some((deliveries.recv().await?, place))
 }
 
 async fn all(jobs: &mut JoinSet<()>) {

@@ -9,12 +9,18 @@ use model::{Job, TaskState};
 use scenarios::TestBackplane;
 use serde_json::json;
 
-use crate::{Worker, backplane, job, kind, next_in_state};
+use crate::{
+    bellwire::{backplane, job, kind, side},
+    next_in_state,
+    program::{Program, Role},
+};
 
 /// The flood's jobs, and how long each takes.
 const FLOOD: u32 = 2000;
 const TAKES: Duration = Duration::from_millis(20);
 const WORKERS: usize = 2;
+/// Jobs that one of them does at once.
+const AT_ONCE: usize = 2;
 /// Strangers, one after another.
 const STRANGERS: usize = 20;
 
@@ -52,9 +58,7 @@ pub(crate) async fn measure() {
 
 struct Bench {
     backplane: Backplane,
-    url: url::Url,
-    prefix: String,
-    workers: Vec<Worker>,
+    _workers: Vec<Program>,
 }
 
 impl Bench {
@@ -71,9 +75,8 @@ impl Bench {
             jobs.submit(&Job { owner: "mallory".to_owned(), backlog, input, ..job() }).await.unwrap();
         });
         submitted.buffered(100).collect::<Vec<()>>().await;
-        let mut bench = Self { url: operator.clone(), prefix: prefix.clone(), workers: Vec::new(), backplane };
-        bench.workers.extend((0..WORKERS).map(|_| Worker::start(bench.url.as_str(), &bench.prefix)));
-        bench
+        let worker = || Program::start(side().command(prefix, Role::Work, AT_ONCE));
+        Self { _workers: (0..WORKERS).map(|_| worker()).collect(), backplane }
     }
 
     /// Lets strangers come while the flood is worked off.

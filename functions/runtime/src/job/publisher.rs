@@ -23,6 +23,8 @@ use tracing::{error, warn};
 
 use crate::stored;
 
+/// A task that ends earlier has no event that says it has started: its end says all.
+const ENDS_AT_ONCE: Duration = Duration::from_millis(20);
 /// The shortest time between two events of progress.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
 /// The longest time between two events of a running task; a little less at random.
@@ -67,11 +69,14 @@ impl TaskPublisher {
         Self { log, files, job, attempt, sequence: AtomicU32::new(0) }
     }
 
-    /// Publishes that the task has started, then its progress whenever it has changed, and now and then that it still
-    /// runs, until `stop`.
+    /// Publishes that the task has started unless it ends at once, then its progress whenever it has changed, and now and
+    /// then that it still runs, until `stop`.
     ///
     /// An event that the broker does not take is dropped: the next one says more.
     pub(crate) async fn progress(&self, mut progress: watch::Receiver<f64>, stop: &CancellationToken) {
+        if !pause_unless(stop, ENDS_AT_ONCE).await {
+            return;
+        }
         self.publish_once(self.event(format!("{}.started", self.attempt), self.running(0.0), None)).await;
         let mut published = 0.0;
         let mut due = next_keep_alive();

@@ -15,7 +15,7 @@ use model::{
 };
 use serde_json::Value;
 use storage::OwnerFiles;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, info, info_span, warn};
 
@@ -63,15 +63,19 @@ pub(crate) struct Runner {
 }
 
 impl Runner {
-    /// Runs a job and settles it.
-    pub(crate) async fn handle_delivery(self: Arc<Self>, delivery: JobDelivery) {
+    /// Runs a job and settles it; its place is free for another once the function has ended.
+    pub(crate) async fn handle_delivery(self: Arc<Self>, delivery: JobDelivery, place: OwnedSemaphorePermit) {
         let JobDelivery { job, redeliveries, settle } = delivery;
         let settlement = match job.and_then(|job| self.check(job)) {
             Ok(job) => {
                 let attempt = job.attempts.saturating_add(redeliveries).saturating_add(1);
                 let traceparent = job.traceparent.as_deref().unwrap_or_default();
                 let span = info_span!("job", task = %job.task, kind = %self.kind, attempt, traceparent);
-                self.run_job(job, attempt, redeliveries).instrument(span).await
+                let ended = || {
+                    drop(place);
+                    settle.ended();
+                };
+                self.run_job(job, attempt, redeliveries, ended).instrument(span).await
             }
             Err(reason) => {
                 error!(kind = %self.kind, reason, "the delivery is no job to run here; it is dead-lettered");
@@ -96,7 +100,7 @@ impl Runner {
         Ok(job)
     }
 
-    async fn run_job(&self, job: Job, attempt: u32, redeliveries: u32) -> Settlement {
+    async fn run_job(&self, job: Job, attempt: u32, redeliveries: u32, ended: impl FnOnce()) -> Settlement {
         let _guard = tokio::select! {
             guard = self.locks.lock(job.task) => guard,
             () = self.grace_over.cancelled() => return Settlement::Requeue,
@@ -125,6 +129,7 @@ impl Runner {
                 Ok((policy, _)) => (policy.retry(), self.run_attempt(&job, attempt, files, &publisher).await),
                 Err(failure) => (None, Outcome::Failed(failure)),
             };
+            ended();
             match (outcome, self.function.completes_in_background()) {
                 (Outcome::Completed(_), true) => Verdict::Detached,
                 (outcome, _) => Verdict::of(outcome, &job, attempt, retry.unwrap_or(&self.retry)),

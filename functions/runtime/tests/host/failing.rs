@@ -37,7 +37,7 @@ async fn a_run_past_its_deadline_is_stopped_and_failed_for_good() {
     assert_eq!(stage.tricks.running.borrow().0, 0);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_passing_failure_is_tried_again_with_growing_pauses_and_then_put_beside_the_queue() {
     let stage = Stage::new();
     let _host = stage.host().await;
@@ -52,14 +52,7 @@ async fn a_passing_failure_is_tried_again_with_growing_pauses_and_then_put_besid
     let [Ok(1), Ok(10), Err(Settlement::Dead { reason })] = &pauses[..] else { panic!("{steps:?}") };
     assert!(reason.contains("the database is away"), "{reason}");
     let published: Vec<_> = steps.iter().filter_map(Step::task).map(|task| (task.attempt, task.state)).collect();
-    let expected = [
-        (1, TaskState::Running),
-        (2, TaskState::Queued),
-        (2, TaskState::Running),
-        (3, TaskState::Queued),
-        (3, TaskState::Running),
-        (3, TaskState::Failed),
-    ];
+    let expected = [(2, TaskState::Queued), (3, TaskState::Queued), (3, TaskState::Failed)];
     assert_eq!(published, expected);
     let Step::Published(end) = &steps[steps.len() - 2] else { panic!("{steps:?}") };
     assert_eq!(end.id, format!("{task}.failed"));

@@ -21,12 +21,12 @@ fn stage(database: Database, rate: Value) -> Stage {
     stage
 }
 
-/// When each task began, in order.
-fn begun(steps: &[Step]) -> Vec<Timestamp> {
-    let running = steps.iter().filter_map(Step::task).filter(|task| task.state == TaskState::Running);
-    let mut begun: Vec<_> = running.map(|task| task.updated.unwrap()).collect();
-    begun.sort_unstable();
-    begun
+/// When each task ended, in order; each ends as soon as it begins.
+fn ended(steps: &[Step]) -> Vec<Timestamp> {
+    let succeeded = steps.iter().filter_map(Step::task).filter(|task| task.state == TaskState::Succeeded);
+    let mut ended: Vec<_> = succeeded.map(|task| task.updated.unwrap()).collect();
+    ended.sort_unstable();
+    ended
 }
 
 async fn over_both(scenario: impl AsyncFn(Database)) {
@@ -47,20 +47,21 @@ async fn over_all_workers_no_more_jobs_begin_than_the_rate_allows_and_none_is_an
             one.submit(json!({ "trick": "finish" })).await;
             two.submit(json!({ "trick": "finish" })).await;
         }
-        let ended = |steps: &[Step]| settlements(steps).filter(|one| **one == Settlement::Done).count() == 4;
-        let steps = [one.until("all to have ended", ended).await, two.until("all to have ended", ended).await].concat();
-        let begun = begun(&steps);
-        let milliseconds: Vec<_> = begun.iter().map(|time| time.duration_since(submitted).as_millis()).collect();
-        assert_eq!(begun.len(), 8, "each was begun once");
+        let done = |steps: &[Step]| settlements(steps).filter(|one| **one == Settlement::Done).count() == 4;
+        let steps = [one.until("all to have ended", done).await, two.until("all to have ended", done).await].concat();
+        let ended = ended(&steps);
+        let milliseconds: Vec<_> = ended.iter().map(|time| time.duration_since(submitted).as_millis()).collect();
+        assert_eq!(ended.len(), 8);
         // The first at once, and each other a quarter of a second after the one before at the soonest.
         let is_in_its_turn = |(number, time): (usize, &i128)| *time >= 250 * number as i128;
         assert!(milliseconds.iter().enumerate().all(is_in_its_turn), "{milliseconds:?}");
-        let attempts = steps.iter().filter_map(Step::task).filter(|task| task.state == TaskState::Running);
+        let attempts = steps.iter().filter_map(Step::task).filter(|task| task.state == TaskState::Succeeded);
         assert!(attempts.into_iter().all(|task| task.attempt == 1));
         let waiting = steps.iter().filter_map(Step::task).filter(|task| task.state == TaskState::Queued);
         for queued in waiting {
-            let began = steps.iter().filter(|step| step.publishes(queued.id, TaskState::Running)).find_map(Step::task);
-            assert!(began.unwrap().updated >= queued.not_before, "{queued:?}");
+            let ended =
+                steps.iter().filter(|step| step.publishes(queued.id, TaskState::Succeeded)).find_map(Step::task);
+            assert!(ended.unwrap().updated >= queued.not_before, "{queued:?}");
         }
     })
     .await;
@@ -111,7 +112,7 @@ async fn without_its_database_a_job_with_a_rate_waits_and_is_no_attempt() {
     let steps = stage.until_settled(1).await;
     let [Settlement::Retry { job, after }] = settlements(&steps).collect::<Vec<_>>()[..] else { panic!("{steps:?}") };
     assert_eq!((job.task, job.attempts, *after), (task, 0, Duration::from_secs(10)));
-    assert!(begun(&steps).is_empty());
+    assert!(ended(&steps).is_empty());
     std::fs::remove_file(in_the_way).unwrap();
     let done = |steps: &[Step]| steps.iter().any(|step| step.publishes(task, TaskState::Succeeded));
     within("the database to be back", stage.until("it to be done", done)).await;

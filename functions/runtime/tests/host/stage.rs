@@ -309,6 +309,10 @@ struct WatchedSettle {
 
 #[async_trait]
 impl Settle for WatchedSettle {
+    fn ended(&self) {
+        self.inner.ended();
+    }
+
     async fn settle(&self, settlement: Settlement) -> Result<(), SendError> {
         if self.channel.as_ref().is_some_and(|channel| channel.strong_count() == 0) {
             return Err(SendError::Unavailable("the channel is closed".to_owned()));

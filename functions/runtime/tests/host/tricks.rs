@@ -48,6 +48,8 @@ pub(crate) struct Tricks {
     pub(crate) gate: Arc<Semaphore>,
     /// How many run, and how many did at most.
     pub(crate) running: watch::Sender<(u32, u32)>,
+    /// How many have run.
+    pub(crate) finished: watch::Sender<u32>,
     pub(crate) deadline: Duration,
     pub(crate) policies: Policies,
 }
@@ -55,30 +57,27 @@ pub(crate) struct Tricks {
 impl Default for Tricks {
     fn default() -> Self {
         let deadline = Duration::from_secs(60);
-        Self {
-            gate: Arc::new(Semaphore::new(0)),
-            running: watch::Sender::new((0, 0)),
-            deadline,
-            policies: Policies::default(),
-        }
+        let (running, finished) = (watch::Sender::new((0, 0)), watch::Sender::new(0));
+        Self { gate: Arc::new(Semaphore::new(0)), running, finished, deadline, policies: Policies::default() }
     }
 }
 
-struct RunningNow(watch::Sender<(u32, u32)>);
+struct RunningNow(Tricks);
 
 impl RunningNow {
-    fn enter(running: &watch::Sender<(u32, u32)>) -> Self {
-        running.send_modify(|(now, most)| {
+    fn enter(tricks: &Tricks) -> Self {
+        tricks.running.send_modify(|(now, most)| {
             *now += 1;
             *most = (*most).max(*now);
         });
-        Self(running.clone())
+        Self(tricks.clone())
     }
 }
 
 impl Drop for RunningNow {
     fn drop(&mut self) {
-        self.0.send_modify(|(now, _)| *now -= 1);
+        self.0.running.send_modify(|(now, _)| *now -= 1);
+        self.0.finished.send_modify(|number| *number += 1);
     }
 }
 
@@ -100,7 +99,7 @@ impl Function for Tricks {
     }
 
     async fn run(&self, context: &Context, input: Input) -> Result<Completion<Value>, Failure> {
-        let _running = RunningNow::enter(&self.running);
+        let _running = RunningNow::enter(self);
         let mut output = json!({ "attempt": context.attempt });
         match input.trick {
             Trick::Finish => {}
