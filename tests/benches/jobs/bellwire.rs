@@ -4,9 +4,11 @@ use std::{
     collections::HashMap,
     env,
     future::pending,
+    io::stdin,
     path::Path,
     process::Command,
     sync::{Arc, Mutex},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -22,8 +24,7 @@ use runtime::{
 use serde_json::{Value, json};
 use storage::{Storage, StorageConfig};
 use tokio::{
-    io::{AsyncBufReadExt, BufReader, stdin},
-    sync::{oneshot, watch},
+    sync::{mpsc, oneshot, watch},
     task::JoinSet,
 };
 use tokio_util::task::AbortOnDropHandle;
@@ -34,8 +35,13 @@ use crate::{ended, program::Role, side::Side};
 /// Jobs that are submitted at once to fill the queue.
 const SUBMITTED_AT_ONCE: usize = 100;
 
+/// The broker's.
+pub(crate) fn address() -> String {
+    env::var("BELLWIRE_TEST_AMQP_URL").expect("run `make bench`, which starts a broker")
+}
+
 pub(crate) fn side() -> Side {
-    let url = env::var("BELLWIRE_TEST_AMQP_URL").expect("run `make bench`, which starts a broker");
+    let url = address();
     let service = url::Url::parse(&url).unwrap().port().unwrap();
     let program = move |_: &str| {
         let mut command = Command::new(env::current_exe().unwrap());
@@ -95,6 +101,11 @@ pub(crate) fn backplane(url: &str, prefix: &str) -> Backplane {
     Backplane::open(&config(url, prefix), &prod()).unwrap()
 }
 
+/// Declares all that a test needs.
+pub(crate) async fn declare(url: &str, prefix: &str) {
+    Backplane::declare(&config(url, prefix), &prod(), &[kind(), WORKFLOWS.parse().unwrap()]).await.unwrap();
+}
+
 fn config(url: &str, prefix: &str) -> BackplaneConfig {
     BackplaneConfig { url: url.to_owned(), prefix: prefix.parse().unwrap() }
 }
@@ -114,7 +125,7 @@ async fn work(url: &str, prefix: &str, at_once: u16) {
         return steps.await.unwrap();
     }
     let workflows = WorkflowsConfig {
-        definitions: Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/jobs/workflows"),
+        definitions: Path::new(env!("CARGO_MANIFEST_DIR")).join("workflows"),
         kinds: vec![kind()],
         ..WorkflowsConfig::default()
     };
@@ -146,7 +157,7 @@ impl Function for Empty {
 
 /// What `peers/program.mjs` does, for ours.
 async fn submit(url: &str, prefix: &str) {
-    Backplane::declare(&config(url, prefix), &prod(), &[kind(), WORKFLOWS.parse().unwrap()]).await.unwrap();
+    declare(url, prefix).await;
     let (backplane, clock) = (backplane(url, prefix), Instant::now());
     let mut reader = backplane.log.read(ReadFrom::Time(jiff::Timestamp::now()));
     let (ends, heard) = watch::channel(Vec::new());
@@ -160,8 +171,9 @@ async fn submit(url: &str, prefix: &str) {
         }
     }));
     answer(&json!({ "ready": true }));
-    let mut commands = BufReader::new(stdin()).lines();
-    while let Some(command) = commands.next_line().await.unwrap() {
+    let (said, mut commands) = mpsc::channel(1);
+    thread::spawn(move || stdin().lines().try_for_each(|line| said.blocking_send(line.unwrap())));
+    while let Some(command) = commands.recv().await {
         let words: Vec<_> = command.split(' ').collect();
         let number = |at: usize| words[at].parse::<usize>().unwrap();
         answer(&match words[0] {

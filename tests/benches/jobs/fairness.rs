@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use backplane::{Backplane, LogReader, ReadFrom};
 use futures_util::{StreamExt, stream};
 use model::{Job, TaskState};
-use scenarios::TestBackplane;
 use serde_json::json;
 
 use crate::{
-    bellwire::{backplane, job, kind, side},
+    bellwire::{address, backplane, declare, job, side},
     next_in_state,
     program::{Program, Role},
+    unused_name,
 };
 
 /// The flood's jobs, and how long each takes.
@@ -33,7 +33,7 @@ struct Flood {
 
 pub(crate) async fn measure() {
     println!(
-        "fairness: {WORKERS} workers, {FLOOD} jobs of {} ms of one owner, then a stranger's first; submit to start",
+        "fairness: {WORKERS} workers, {FLOOD} jobs of {} ms of one owner, then a stranger's first, empty; submit to end",
         TAKES.as_millis()
     );
     let idle = waits(&Bench::start(0, false).await, STRANGERS).await;
@@ -64,10 +64,9 @@ struct Bench {
 impl Bench {
     /// A broker with a flood, and workers where there is none.
     async fn start(flood: u32, counted: bool) -> Self {
-        let test_backplane = TestBackplane::rabbitmq().await;
-        let TestBackplane::RabbitMq { operator, prefix } = &test_backplane else { panic!("it is about RabbitMQ") };
-        test_backplane.declare(&"prod".parse().unwrap(), &[kind()]).await;
-        let backplane = backplane(operator.as_str(), prefix);
+        let (url, prefix) = (address(), unused_name());
+        declare(&url, &prefix).await;
+        let backplane = backplane(&url, &prefix);
         let jobs = &backplane.jobs;
         let submitted = stream::iter(0..flood).map(|number| async move {
             let input = json!({ "milliseconds": TAKES.as_millis() as u64 });
@@ -75,7 +74,7 @@ impl Bench {
             jobs.submit(&Job { owner: "mallory".to_owned(), backlog, input, ..job() }).await.unwrap();
         });
         submitted.buffered(100).collect::<Vec<()>>().await;
-        let worker = || Program::start(side().command(prefix, Role::Work, AT_ONCE));
+        let worker = || Program::start(side().command(&prefix, Role::Work, AT_ONCE));
         Self { _workers: (0..WORKERS).map(|_| worker()).collect(), backplane }
     }
 
@@ -108,9 +107,8 @@ async fn waits(bench: &Bench, strangers: usize) -> Vec<Duration> {
         let first = Job { owner: format!("stranger-{stranger}"), ..job() };
         let began = Instant::now();
         bench.backplane.jobs.submit(&first).await.unwrap();
-        while next_in_state(&mut reader, TaskState::Running).await != first.task {}
-        waits.push(began.elapsed());
         while next_in_state(&mut reader, TaskState::Succeeded).await != first.task {}
+        waits.push(began.elapsed());
     }
     waits.sort_unstable();
     waits

@@ -14,7 +14,7 @@ pub(crate) struct Peers(PathBuf);
 impl Peers {
     /// Installs what is not there as the lists say it.
     pub(crate) fn install() -> Self {
-        let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/jobs/peers");
+        let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
         // The benchmark lies in target/release/deps.
         let folder = env::current_exe().unwrap().ancestors().nth(3).unwrap().join("peers");
         fs::create_dir_all(&folder).unwrap();

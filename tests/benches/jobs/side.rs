@@ -9,9 +9,10 @@ use crate::{
     program::{Program, Role},
 };
 
-/// Jobs in a queue before its worker starts, and those of them that are done before anything is counted.
-const BACKLOG: usize = 4000;
-const WARM_UP: usize = 1000;
+/// Jobs in a queue before its worker starts, for each that is in flight, and the fewest; a quarter of them are done before
+/// anything is counted.
+const BACKLOG: usize = 60;
+const SHORTEST_BACKLOG: usize = 1000;
 /// Jobs of a worker that are in flight while latency is measured, and the seconds that it is.
 const PACED_AT_ONCE: usize = 4;
 /// Jobs of a worker that are in flight while workflows are measured.
@@ -88,16 +89,18 @@ impl Side {
     /// Empty jobs from a full queue, so many in flight in one worker.
     pub(crate) fn throughput(&self, name: String, at_once: usize) -> Throughput {
         let mut running = Running::start(self, name);
+        let backlog = (BACKLOG * at_once).max(SHORTEST_BACKLOG);
+        let warm_up = backlog / 4;
         let before = running.cpu();
-        running.submitter.say(&format!("fill {BACKLOG}"));
+        running.submitter.say(&format!("fill {backlog}"));
         let filled = running.cpu();
         running.work(at_once);
-        let began = running.until(WARM_UP);
+        let began = running.until(warm_up);
         let warm = running.cpu();
-        let ended = running.until(BACKLOG);
+        let ended = running.until(backlog);
         let done = running.cpu();
-        let counted = (BACKLOG - WARM_UP) as f64;
-        let filling = |of: fn(&Cpu) -> f64| (of(&filled) - of(&before)) / BACKLOG as f64;
+        let counted = (backlog - warm_up) as f64;
+        let filling = |of: fn(&Cpu) -> f64| (of(&filled) - of(&before)) / backlog as f64;
         let working = |of: fn(&Cpu) -> f64| (of(&done) - of(&warm)) / counted;
         let both = |of: fn(&Cpu) -> f64| 1e6 * (filling(of) + working(of));
         Throughput {
