@@ -15,6 +15,7 @@ use crate::{
     world::Rabbit,
 };
 
+const AT_ONCE: u16 = 32;
 /// One for each lane behind the first.
 const BACKLOGS: [u32; 3] = [1, 4, 32];
 
@@ -51,14 +52,14 @@ async fn where_a_kind_has_one_queue_its_jobs_all_go_there() {
 async fn short_jobs_are_handed_out_ahead_and_go_to_another_reader_when_one_takes_long() {
     let handed_out_ahead = Rabbit::run(async |rabbit| {
         let plane = rabbit.open(&broker::url(), "prod");
-        let mut reader = plane.jobs.consume(&imports(), 1);
+        // Many at once, since how many are handed out ahead is a matter of how long those that run take together.
+        let mut reader = plane.jobs.consume(&imports(), AT_ONCE);
         up(&mut reader.link).await;
-        let submit = async |count: usize| {
+        let submit = async |count: u16| {
             for _ in 0..count {
                 plane.jobs.submit(&job_of("ada", 0)).await.unwrap();
             }
         };
-        // On a busy machine they are not always short.
         let mut came_back = 0;
         while came_back == 0 {
             for _ in 0..40 {
@@ -66,15 +67,20 @@ async fn short_jobs_are_handed_out_ahead_and_go_to_another_reader_when_one_takes
                 next(&mut reader).await.settle.settle(Settlement::Done).await.unwrap();
                 sleep(Duration::from_millis(10)).await;
             }
-            submit(10).await;
-            let long = next(&mut reader).await;
+            submit(AT_ONCE + 9).await;
+            let mut long = Vec::new();
+            for _ in 0..AT_ONCE {
+                long.push(next(&mut reader).await);
+            }
             let mut other = plane.jobs.consume(&imports(), 9);
             for _ in 0..9 {
                 let delivery = next(&mut other).await;
                 came_back += delivery.redeliveries;
                 delivery.settle.settle(Settlement::Done).await.unwrap();
             }
-            long.settle.settle(Settlement::Done).await.unwrap();
+            for delivery in long {
+                delivery.settle.settle(Settlement::Done).await.unwrap();
+            }
         }
         assert_eq!(plane.jobs.depth(&imports()).await, Ok(Depth::default()));
     });

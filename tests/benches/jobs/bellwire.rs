@@ -7,7 +7,7 @@ use std::{
     io::stdin,
     path::Path,
     process::Command,
-    sync::{Arc, Mutex},
+    sync::{Arc, LazyLock, Mutex},
     thread,
     time::{Duration, Instant},
 };
@@ -19,9 +19,10 @@ use model::{Environment, Job, Kind, PodId, TaskId, Toast, job::WORKFLOWS, toast:
 use process::Readiness;
 use runtime::{
     Completion, Context, Database, DatabaseConfig, Failure, Function, Host, HostConfig, WorkerContext,
-    testing::{granted, verifier},
+    testing::{gateway_key, verifier},
 };
 use serde_json::{Value, json};
+use signing::SigningKey;
 use storage::{Storage, StorageConfig};
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -34,6 +35,8 @@ use crate::{ended, program::Role, side::Side};
 
 /// Jobs that are submitted at once to fill the queue.
 const SUBMITTED_AT_ONCE: usize = 100;
+/// The key that signs jobs, made once as in a gateway.
+static KEY: LazyLock<SigningKey> = LazyLock::new(gateway_key);
 
 /// The broker's.
 pub(crate) fn address() -> String {
@@ -90,7 +93,17 @@ pub(crate) fn kind() -> Kind {
 }
 
 pub(crate) fn job() -> Job {
-    granted(&prod(), Job::new(TaskId::new(), kind(), "ada", "Nothing", json!({})))
+    signed(unsigned_job("ada"))
+}
+
+/// An empty job of an owner, to be changed and [signed].
+pub(crate) fn unsigned_job(owner: &str) -> Job {
+    Job::new(TaskId::new(), kind(), owner, "Nothing", json!({}))
+}
+
+/// A job as a gateway has signed it.
+pub(crate) fn signed(job: Job) -> Job {
+    KEY.grant(&prod(), job)
 }
 
 pub(crate) fn prod() -> Environment {
@@ -201,7 +214,7 @@ impl Runs {
     async fn each(&self, backplane: &Backplane, count: usize, at_once: usize) -> Value {
         let one = async |_| {
             let input = json!({ "workflow": "three-steps", "input": {} });
-            let job = granted(&prod(), Job::new(TaskId::new(), WORKFLOWS.parse().unwrap(), "ada", "A run", input));
+            let job = signed(Job::new(TaskId::new(), WORKFLOWS.parse().unwrap(), "ada", "A run", input));
             let (ended, end) = oneshot::channel();
             self.0.lock().unwrap().insert(job.task, ended);
             let began = Instant::now();

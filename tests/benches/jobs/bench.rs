@@ -52,7 +52,7 @@ async fn main() {
         latency(&sides);
     }
     if chosen.has("workflows", is_part) {
-        let restate = Restate::start(&peers);
+        let restate = Restate::start(&peers).await;
         workflows(&[bellwire::workflows_side(), restate.side(&peers)]);
     }
     if chosen.has("fairness", is_part) {

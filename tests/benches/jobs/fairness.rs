@@ -9,7 +9,7 @@ use model::{Job, TaskState};
 use serde_json::json;
 
 use crate::{
-    bellwire::{address, backplane, declare, job, side},
+    bellwire::{address, backplane, declare, job, side, signed, unsigned_job},
     next_in_state,
     program::{Program, Role},
     unused_name,
@@ -71,7 +71,7 @@ impl Bench {
         let submitted = stream::iter(0..flood).map(|number| async move {
             let input = json!({ "milliseconds": TAKES.as_millis() as u64 });
             let backlog = if counted { number } else { 0 };
-            jobs.submit(&Job { owner: "mallory".to_owned(), backlog, input, ..job() }).await.unwrap();
+            jobs.submit(&signed(Job { backlog, input, ..unsigned_job("mallory") })).await.unwrap();
         });
         submitted.buffered(100).collect::<Vec<()>>().await;
         let worker = || Program::start(side().command(&prefix, Role::Work, AT_ONCE));
@@ -104,7 +104,7 @@ async fn waits(bench: &Bench, strangers: usize) -> Vec<Duration> {
     next_in_state(&mut reader, TaskState::Succeeded).await;
     let mut waits = Vec::new();
     for stranger in 0..strangers {
-        let first = Job { owner: format!("stranger-{stranger}"), ..job() };
+        let first = signed(unsigned_job(&format!("stranger-{stranger}")));
         let began = Instant::now();
         bench.backplane.jobs.submit(&first).await.unwrap();
         while next_in_state(&mut reader, TaskState::Succeeded).await != first.task {}

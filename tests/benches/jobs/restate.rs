@@ -3,11 +3,11 @@
 use std::{
     net::TcpListener,
     process::{Child, Command, Stdio},
-    thread::sleep,
     time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
+use tokio::{net::TcpStream, time::sleep};
 
 use crate::{TIMEOUT, peers::Peers, program::Role, side::Side};
 
@@ -20,7 +20,7 @@ pub(crate) struct Restate {
 }
 
 impl Restate {
-    pub(crate) fn start(peers: &Peers) -> Self {
+    pub(crate) async fn start(peers: &Peers) -> Self {
         let data = TempDir::new().unwrap();
         let [ingress, admin, node] = free_ports();
         let mut command = peers.command("node");
@@ -33,9 +33,9 @@ impl Restate {
         let server = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
         let began = Instant::now();
         for port in [ingress, admin] {
-            while std::net::TcpStream::connect(address(port)).is_err() {
+            while TcpStream::connect(address(port)).await.is_err() {
                 assert!(began.elapsed() < TIMEOUT, "restate-server does not listen");
-                sleep(Duration::from_millis(50));
+                sleep(Duration::from_millis(50)).await;
             }
         }
         Self { server, ingress, admin, _data: data }
