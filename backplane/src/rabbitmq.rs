@@ -88,7 +88,7 @@ async fn declare_once(broker: &Broker, kinds: &[Kind]) -> Result<(), SendError> 
     await_answer(declare::lease(&connection, &broker.topology, Bindings::All)).await??;
     for kind in kinds {
         await_answer(declare::jobs(&connection, &broker.topology, kind, Bindings::All)).await??;
-        for lane in Lane::BULK {
+        for lane in Lane::ASKED {
             await_answer(declare::bulk(&connection, &broker.topology, kind, lane, Bindings::All)).await??;
         }
     }

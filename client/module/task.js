@@ -22,6 +22,8 @@
  * @property {number} [sequence]
  * @property {string} [created]
  * @property {string} [updated]
+ * @property {string} [not_before] it is not begun earlier
+ * @property {'high' | 'low'} [priority] normal if missing
  * @property {TaskResult} [result]
  * @property {{ reason: string, message: string }} [error]
  * @property {string} [parent] the workflow's run that the task is a step of

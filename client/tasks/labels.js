@@ -11,6 +11,8 @@ export const TASK_LABELS = {
   steps: ({ done, of, skipped }) => `${done} of ${of} ${of === 1 ? 'step' : 'steps'}${skipped > 0 ? `, ${skipped} skipped` : ''}`,
   /** A question that waits. @param {string[]} people @param {string} until */
   waits: (people, until) => `Waits for ${people.join(', ')}${until && ` until ${until}`}`,
+  /** A time that has not come. @param {string} time */
+  begins: (time) => `Begins ${time}`,
   everybody: 'everybody',
   /** @param {string} name of a group */
   group: (name) => `the group ${name}`,

@@ -3,7 +3,7 @@
 import { make, makeButton, setText } from '../element/dom.js';
 import { icon } from '../element/icon.js';
 import { makeLink } from '../element/link.js';
-import { timeAgo } from '../element/time.js';
+import { pointInTime, timeAgo } from '../element/time.js';
 import { isEnd } from '../module/task.js';
 import { percent, rejectedRows, resultSummary } from './result.js';
 import { RunFiles } from './run-files.js';
@@ -15,6 +15,9 @@ import { waitingFor } from './waiting.js';
 /** @import { StepContext } from './step-card.js' */
 
 /** @typedef {StepContext & { onCancel: (task: Task) => void }} RowContext */
+
+/** True while its time has not come. @param {Task} task */
+const beginsLater = ({ state, not_before: time = '' }) => state === 'queued' && Date.parse(time) > Date.now();
 
 let count = 0;
 
@@ -68,7 +71,8 @@ export class TaskRow {
     setText(this.#kind, task.kind);
     this.#updateProgress(task);
     const waits = isEnd(task.state) ? '' : waitingFor(readSteps(task), labels);
-    const result = waits || (task.error?.message ?? resultSummary(task.result));
+    const said = task.error?.message ?? resultSummary(task.result);
+    const result = waits || [said, beginsLater(task) && labels.begins(pointInTime(task.not_before))].filter(Boolean).join(' · ');
     setText(this.#result, result);
     this.#result.hidden = !result;
     this.element.dataset.state = isDeclined ? 'rejected' : task.state;

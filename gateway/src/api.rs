@@ -5,8 +5,8 @@
 //!
 //! - [`publish`]: publishes events, which [`event_request`] reads; [`event_stream`]: sends them to a client as they come
 //! - [`files`]: uploads and results; [`functions`]: the functions that can be started, kept by [`function_cache`]
-//! - [`tasks`]: starts, lists, shows and cancels tasks; [`task_routes`]: the same over HTTP; [`task_log`]: what
-//!   they have said
+//! - [`tasks`]: starts (`new_task`), lists, shows and cancels tasks, as `task_view` has them; `task_terms`: their priority and what makes them
+//!   unique, which `task_claim` claims; [`task_routes`]: the same over HTTP; [`task_log`]: what they have said
 //! - [`run_files`]: the files of a workflow's run, also as one archive
 //! - [`schedules`]: what starts by itself, paused and started now
 //! - [`approvals`]: the questions that workflows ask people, and their answers; [`asked_file`]: what they are about
@@ -21,6 +21,7 @@ pub mod event_stream;
 pub mod files;
 pub mod function_cache;
 pub mod functions;
+pub mod new_task;
 pub mod openapi;
 pub mod page;
 pub mod problem;
@@ -28,6 +29,9 @@ pub mod publish;
 pub mod request;
 pub mod run_files;
 pub mod schedules;
+mod task_claim;
 pub mod task_log;
 pub mod task_routes;
+pub(crate) mod task_terms;
+pub mod task_view;
 pub mod tasks;

@@ -1,4 +1,5 @@
-//! The lanes behind the first: looked into without taking anything, and asked for one job at a time, in turn.
+//! The lanes before and behind the first: looked into without taking anything, and asked for one job at a time, those of one rank in
+//! turn.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,6 +9,7 @@ use lapin::{
     options::{BasicGetOptions, QueueDeclareOptions},
     types::FieldTable,
 };
+use model::policy::Priority;
 use tokio::time::Instant;
 use tracing::warn;
 
@@ -23,7 +25,7 @@ use crate::{lane::Lane, link::SendError};
 /// The pause before a lane that was missing or refused is tried again.
 const REOPEN_PAUSE: Duration = Duration::from_secs(60);
 
-/// The lanes behind the first, over one connection.
+/// The lanes before and behind the first, over one connection.
 pub(super) struct BulkLanes {
     settler: Arc<Settler>,
     /// The next in turn first.
@@ -41,9 +43,10 @@ struct BulkLane {
     may_have_jobs: bool,
 }
 
-/// A job of a lane behind the first.
+/// A job of one of these lanes.
 pub(super) struct BulkDelivery {
     pub(super) delivery: Delivery,
+    pub(super) lane: Lane,
     /// It is settled by it.
     pub(super) acknowledger: Arc<Acknowledger>,
 }
@@ -63,7 +66,7 @@ impl BulkLanes {
 
     /// Looks into all; the numbers are the leader's, so a job that was confirmed is seen.
     pub(super) async fn look(&mut self, connection: &Connection) -> Result<(), Ended> {
-        if self.open.len() < Lane::BULK.len() && self.opened.elapsed() > REOPEN_PAUSE {
+        if self.open.len() < Lane::ASKED.len() && self.opened.elapsed() > REOPEN_PAUSE {
             self.open_missing(connection).await?;
         }
         let mut index = 0;
@@ -79,14 +82,25 @@ impl BulkLanes {
         Ok(())
     }
 
-    /// The next job of those that may have one.
-    pub(super) async fn get(&mut self) -> Result<Option<BulkDelivery>, Ended> {
-        while let Some(index) = self.open.iter().position(|lane| lane.may_have_jobs) {
-            let BulkLane { queue, acknowledger, .. } = &self.open[index];
+    /// Looks into the lane of high priority alone, so that its jobs overtake those that are being asked for.
+    pub(super) async fn look_for_high(&mut self) -> Result<(), Ended> {
+        let Some(index) = self.open.iter().position(|open| open.lane == Lane::High) else { return Ok(()) };
+        let lane = &mut self.open[index];
+        match await_answer(ready(lane.acknowledger.channel(), &lane.queue)).await? {
+            Ok(ready) => lane.may_have_jobs = ready > 0,
+            Err(error) => self.close(index, error)?,
+        }
+        Ok(())
+    }
+
+    /// The next job of those of this rank that may have one.
+    pub(super) async fn get(&mut self, rank: Priority) -> Result<Option<BulkDelivery>, Ended> {
+        while let Some(index) = self.open.iter().position(|open| open.may_have_jobs && open.lane.rank() == rank) {
+            let BulkLane { lane, queue, acknowledger, .. } = &self.open[index];
             match await_answer(get(acknowledger.channel(), queue)).await? {
                 Ok(Some(delivery)) => {
                     acknowledger.open(delivery.delivery_tag);
-                    let got = BulkDelivery { delivery, acknowledger: acknowledger.clone() };
+                    let got = BulkDelivery { delivery, lane: *lane, acknowledger: acknowledger.clone() };
                     self.open[index..].rotate_left(1);
                     return Ok(Some(got));
                 }
@@ -99,7 +113,7 @@ impl BulkLanes {
 
     async fn open_missing(&mut self, connection: &Connection) -> Result<(), Ended> {
         self.opened = Instant::now();
-        for lane in Lane::BULK {
+        for lane in Lane::ASKED {
             if self.open.iter().any(|open| open.lane == lane) {
                 continue;
             }
@@ -132,7 +146,7 @@ impl BulkLanes {
             let kind = &self.settler.kind;
             warn!(
                 %kind, reason,
-                "a queue for jobs of owners with many cannot be read; declare the topology again, and the rights of this user"
+                "one of the queues behind or before the first cannot be read; declare the topology again, and the rights of this user"
             );
         }
     }

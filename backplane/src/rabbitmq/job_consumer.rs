@@ -1,5 +1,4 @@
-//! Takes jobs. While no lane behind the first has any, the first lane's queue pushes them; else each is asked for, the
-//! first lane before the others, which are served in turn.
+//! Takes jobs. While no other lane has any, the first lane's queue pushes them; else each is asked for, of the lane whose turn it is.
 //!
 //! Of short jobs the first lane pushes more than run at once (`job_lengths`), so that the next is here when one has ended; if
 //! one of them takes unexpectedly long, those that wait behind it go back to the queue.
@@ -10,13 +9,14 @@
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
+use jiff::Timestamp;
 use lapin::{
     Channel, Connection, Consumer,
     message::Delivery,
     options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions},
     types::{AMQPValue, FieldTable, ShortString},
 };
-use model::job::Job;
+use model::{job::Job, policy::Priority};
 use tokio::{
     sync::{Notify, mpsc, watch},
     time::{Instant, sleep, sleep_until},
@@ -36,7 +36,7 @@ use super::{
 use crate::{
     dead::{self, InvalidJob},
     jobs::JobDelivery,
-    lane::Lane,
+    lane::{Lane, Turns},
     link::Link,
 };
 
@@ -46,8 +46,6 @@ const REDELIVERIES: &str = "x-delivery-count";
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// The shortest pause between two looks, however often the reader is woken.
 const SHORTEST_LOOK_INTERVAL: Duration = Duration::from_millis(100);
-/// So many jobs of the first lane are taken in a row while others wait.
-const FIRST_IN_A_ROW: u32 = 8;
 /// The pause between two looks at the connection's status.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -71,7 +69,7 @@ struct Queues<'a> {
     slots: Arc<JobSlots>,
     /// Jobs of the first lane that wait for a place.
     ahead: WaitingJobs,
-    first_in_a_row: u32,
+    turns: Turns,
     looked: Instant,
     next_look: Instant,
 }
@@ -92,7 +90,7 @@ impl JobConsumer {
             bulk,
             slots,
             ahead: WaitingJobs::default(),
-            first_in_a_row: 0,
+            turns: Turns::default(),
             looked: now,
             next_look: now,
         })
@@ -189,12 +187,27 @@ impl Queues<'_> {
             if Instant::now() >= self.next_look {
                 self.look().await?;
             }
-            let bulk_first = self.first_in_a_row >= FIRST_IN_A_ROW;
-            if bulk_first && self.ask_bulk().await? {
-                continue;
-            }
-            if !self.ask_first().await? && !bulk_first {
-                self.ask_bulk().await?;
+            self.ask_next().await?;
+        }
+        Ok(())
+    }
+
+    /// Takes the job whose turn it is, if there is any.
+    async fn ask_next(&mut self) -> Result<(), Ended> {
+        for rank in self.turns.ranks() {
+            let took = match rank {
+                Priority::High => {
+                    self.bulk.look_for_high().await?;
+                    self.ask_bulk(rank).await?
+                }
+                Priority::Normal if self.turns.is_first_last() => {
+                    self.ask_bulk(rank).await? || self.ask_first().await?
+                }
+                Priority::Normal => self.ask_first().await? || self.ask_bulk(rank).await?,
+                Priority::Low => self.ask_bulk(rank).await?,
+            };
+            if took {
+                return Ok(());
             }
         }
         Ok(())
@@ -218,9 +231,9 @@ impl Queues<'_> {
         Ok(true)
     }
 
-    async fn ask_bulk(&mut self) -> Result<bool, Ended> {
-        let Some(BulkDelivery { delivery, acknowledger }) = self.bulk.get().await? else { return Ok(false) };
-        self.first_in_a_row = 0;
+    async fn ask_bulk(&mut self, rank: Priority) -> Result<bool, Ended> {
+        let Some(BulkDelivery { delivery, lane, acknowledger }) = self.bulk.get(rank).await? else { return Ok(false) };
+        self.turns.took(lane);
         let job = dead::parse(&delivery.data);
         let waiting = self.waiting(job, delivery, (self.slots.take(), acknowledger));
         self.pass_on(waiting).await?;
@@ -276,13 +289,15 @@ impl Queues<'_> {
         Ok(())
     }
 
-    /// A job of the first lane. All retries come back through it: one of another lane is moved there.
+    /// A job of the first lane. All that waited for a time come back through it: one of another lane is moved there, unless it
+    /// waits on.
     async fn unless_moved(&mut self, delivery: Delivery, slot: JobSlot) -> Result<Option<WaitingJob>, Ended> {
         let job = dead::parse(&delivery.data);
         self.acknowledger.open(delivery.delivery_tag);
         if let Ok(retried) = &job
-            && retried.attempts > 0
+            && (retried.attempts > 0 || retried.not_before.is_some())
             && Lane::of(retried) != Lane::First
+            && retried.delay(Timestamp::now()).is_none()
         {
             match self.reader.settler.move_to_lane(retried).await {
                 Ok(()) => {
@@ -313,7 +328,7 @@ impl Queues<'_> {
 
     /// Begins a job of the first lane.
     async fn begin(&mut self, waiting: WaitingJob) -> Result<(), Ended> {
-        self.first_in_a_row += 1;
+        self.turns.took(Lane::First);
         self.pass_on(waiting).await
     }
 

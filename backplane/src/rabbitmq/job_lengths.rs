@@ -2,11 +2,11 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-/// Jobs that are looked back on; a single long one among them counts.
+/// Jobs that are looked back on; a single very long one among them is enough.
 const LOOKED_AT: usize = 64;
 /// Jobs after which their length counts as known.
 const KNOWN_AFTER: usize = 16;
-/// All that are handed out ahead take no longer, as far as is known.
+/// All that are handed out ahead take no longer, if they are like the last.
 const AHEAD: Duration = Duration::from_millis(20);
 /// Steps, since another number needs another consumer.
 const STEPS: [usize; 4] = [64, 16, 4, 0];
@@ -32,8 +32,11 @@ impl JobLengths {
 
     /// How many jobs may wait in the process of a worker that does so many at once.
     pub(super) fn ahead(&self, at_once: usize) -> usize {
-        let Some(longest) = self.0.iter().max().filter(|_| self.0.len() >= KNOWN_AFTER) else { return 0 };
-        let in_time = AHEAD.as_nanos() / longest.as_nanos().max(1) * at_once as u128;
+        if self.0.len() < KNOWN_AFTER {
+            return 0;
+        }
+        let mean = self.0.iter().sum::<Duration>().as_nanos() / self.0.len() as u128;
+        let in_time = AHEAD.as_nanos() * at_once as u128 / mean.max(1);
         STEPS.into_iter().find(|step| *step as u128 <= in_time).unwrap_or(0)
     }
 }
@@ -54,7 +57,7 @@ mod tests {
     fn the_shorter_jobs_are_the_more_are_handed_out_ahead() {
         let ahead = |micros, at_once| of(&[(16, Duration::from_micros(micros))]).ahead(at_once);
         assert_eq!([100, 300, 1000, 3000, 6000, 30_000].map(|micros| ahead(micros, 1)), [64, 64, 16, 4, 0, 0]);
-        assert_eq!([1000, 6000, 19_000, 30_000].map(|micros| ahead(micros, 16)), [64, 16, 16, 0]);
+        assert_eq!([1000, 6000, 19_000, 90_000].map(|micros| ahead(micros, 16)), [64, 16, 16, 0]);
     }
 
     #[test]

@@ -7,7 +7,11 @@ use jiff::Timestamp;
 use lapin::{BasicProperties, types::ShortString};
 use model::{environment::Kind, job::Job};
 
-use crate::{jobs::retry_step, link::SendError, topology::Topology};
+use crate::{
+    jobs::{retry_step, wait_of},
+    link::SendError,
+    topology::Topology,
+};
 
 /// The content type of a job.
 pub(super) const JOB: &str = "application/json";
@@ -49,7 +53,7 @@ impl Publication {
         let step = retry_step(after);
         let mut publication = Self::of_job(topology.jobs(), topology.retry_key(kind, step), job)?;
         // Jobs that fail together do not come back together; only a little apart, for a queue expires at its head alone.
-        let wait = step.mul_f64(rand::random_range(0.8..1.0));
+        let wait = step.mul_f64(rand::random_range(0.8..1.0)).min(wait_of(job, after));
         publication.properties = publication.properties.with_expiration(wait.as_millis().to_string().into());
         Ok(publication)
     }

@@ -11,10 +11,10 @@ use super::{
 };
 use crate::{lane::Lane, link::SendError};
 
-/// Puts a job into its lane of this kind, whatever kind the job names; into the first where there is no such lane. One that is
+/// Puts a job into its lane of this kind, whatever kind the job names; into another where there is no such lane. One that is
 /// not to be begun yet waits among the retries.
 pub(super) async fn submit(broker: &Broker, publisher: &Publisher, kind: &Kind, job: &Job) -> Result<(), SendError> {
-    for lane in [Lane::of(job), Lane::First] {
+    for lane in Lane::choices(job) {
         let key = broker.topology.lane_key(kind, lane);
         let publication = match job.delay(Timestamp::now()) {
             // Its worker delays it again until its time has come.

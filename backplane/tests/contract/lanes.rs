@@ -5,6 +5,7 @@ use lapin::{
     options::{QueueDeclareOptions, QueueDeleteOptions},
     types::{AMQPValue, FieldTable},
 };
+use model::{Job, Priority};
 use tokio::time::{Duration, sleep, timeout};
 
 use crate::{
@@ -21,7 +22,7 @@ const BACKLOGS: [u32; 3] = [1, 4, 32];
 
 async fn delete_lanes(rabbit: &Rabbit) {
     let (topology, channel) = (rabbit.topology("prod"), broker::connect().await.create_channel().await.unwrap());
-    for lane in Lane::BULK {
+    for lane in Lane::ASKED {
         let queue = topology.queue_of(&topology.lane_key(&imports(), lane));
         channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await.unwrap();
     }
@@ -35,8 +36,9 @@ async fn where_a_kind_has_one_queue_its_jobs_all_go_there() {
         up(&mut reader.link).await;
         // As an older version has declared it.
         delete_lanes(&rabbit).await;
-        for backlog in BACKLOGS {
-            let job = job_of("ada", backlog);
+        let of = |priority, backlog| Job { priority, ..job_of("ada", backlog) };
+        let others = [of(Priority::High, 0), of(Priority::High, 2), of(Priority::Low, 0), of(Priority::Low, 9)];
+        for job in BACKLOGS.map(|backlog| job_of("ada", backlog)).into_iter().chain(others) {
             plane.jobs.submit(&job).await.unwrap();
             let taken = next(&mut reader).await;
             assert_eq!(taken.job, Ok(job));
@@ -128,10 +130,12 @@ async fn the_depth_counts_the_jobs_of_all_lanes() {
         let plane = rabbit.open(&broker::url(), "prod");
         let config = backplane::BackplaneConfig { url: broker::url(), prefix: rabbit.prefix.clone() };
         Backplane::declare(&config, &"prod".parse().unwrap(), &[imports()]).await.unwrap();
-        for backlog in [0, 1, 4, 32] {
-            plane.jobs.submit(&job_of("ada", backlog)).await.unwrap();
+        for priority in [Priority::Low, Priority::Normal, Priority::High] {
+            for backlog in [0, 1, 4, 32] {
+                plane.jobs.submit(&Job { priority, ..job_of("ada", backlog) }).await.unwrap();
+            }
         }
-        assert_eq!(plane.jobs.depth(&imports()).await, Ok(Depth { waiting: 4, ..Depth::default() }));
+        assert_eq!(plane.jobs.depth(&imports()).await, Ok(Depth { waiting: 12, ..Depth::default() }));
     })
     .await;
 }

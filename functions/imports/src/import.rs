@@ -7,7 +7,9 @@ use std::{
 
 use async_trait::async_trait;
 use model::Kind;
-use runtime::{Completion, Context, DatabaseConfig, Failure, Function, Schedule, catalogue::Offer, definitions};
+use runtime::{
+    Completion, Context, DatabaseConfig, Failure, Function, Policies, Schedule, catalogue::Offer, definitions,
+};
 use serde::Serialize;
 
 use crate::{
@@ -37,6 +39,7 @@ pub struct Imports {
     config: ImportsConfig,
     definitions: Definitions,
     schedules: Vec<Schedule>,
+    policies: Policies,
     database: TableDatabase,
 }
 
@@ -71,8 +74,10 @@ impl Imports {
     /// within a Tokio runtime.
     pub fn open(config: ImportsConfig, database: &DatabaseConfig) -> Result<Self, OpenError> {
         let definitions = Definitions::read(&config.definitions)?;
-        let schedules = definitions::schedules(SETTING, &config.definitions, &definitions.offers())?;
-        Ok(Self { config, definitions, schedules, database: TableDatabase::open(database)? })
+        let offers = definitions.offers();
+        let schedules = definitions::schedules(SETTING, &config.definitions, &offers)?;
+        let policies = definitions::policies(SETTING, &config.definitions, &offers)?;
+        Ok(Self { config, definitions, schedules, policies, database: TableDatabase::open(database)? })
     }
 
     fn limits(&self) -> Limits {
@@ -136,6 +141,10 @@ impl Function for Imports {
 
     fn schedules(&self) -> Vec<Schedule> {
         self.schedules.clone()
+    }
+
+    fn policies(&self) -> Policies {
+        self.policies.clone()
     }
 
     fn deadline(&self) -> Duration {

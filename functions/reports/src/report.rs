@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use jiff::tz::TimeZone;
 use model::Kind;
 use runtime::{
-    Completion, Context, Database, DatabaseConfig, DatabaseError, Failure, Function, Schedule, WorkerContext,
+    Completion, Context, Database, DatabaseConfig, DatabaseError, Failure, Function, Policies, Schedule, WorkerContext,
     catalogue::Offer,
     database,
     definitions::{self, Faults},
@@ -50,6 +50,7 @@ pub struct Reports {
     database: Database,
     definitions: BTreeMap<String, Arc<ReportDefinition>>,
     schedules: Vec<Schedule>,
+    policies: Policies,
     /// The zone of definitions that name none.
     zone: TimeZone,
     fonts: Arc<FontFiles>,
@@ -84,9 +85,10 @@ impl Reports {
         let definitions = folder::read(&config.definitions)?;
         let offers: Vec<_> = definitions.values().map(|definition| definition.offer()).collect();
         let schedules = definitions::schedules(folder::SETTING, &config.definitions, &offers)?;
+        let policies = definitions::policies(folder::SETTING, &config.definitions, &offers)?;
         let zone = TimeZone::get(&config.time_zone).map_err(|_| OpenError::TimeZone(config.time_zone.clone()))?;
         let fonts = Arc::new(FontFiles::read(&config.pdf_fonts).map_err(OpenError::Font)?);
-        Ok(Self { config, database, definitions, schedules, zone, fonts })
+        Ok(Self { config, database, definitions, schedules, policies, zone, fonts })
     }
 
     /// What the role of the queries may do besides reading.
@@ -180,6 +182,10 @@ impl Function for Reports {
 
     fn schedules(&self) -> Vec<Schedule> {
         self.schedules.clone()
+    }
+
+    fn policies(&self) -> Policies {
+        self.policies.clone()
     }
 
     fn deadline(&self) -> Duration {

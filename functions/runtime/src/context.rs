@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use model::{Environment, TaskId, catalogue::allows, job::Grant, toast::Level};
+use model::{Environment, Priority, TaskId, catalogue::allows, job::Grant, toast::Level};
 use serde::{Serialize, de::DeserializeOwned};
 use storage::OwnerFiles;
 use tokio::sync::watch;
@@ -30,6 +30,8 @@ pub struct Context {
     pub grant: Option<Grant>,
     /// The number of the owner's other tasks that had not ended when it was submitted.
     pub backlog: u32,
+    /// Whether it overtakes others; the jobs of a workflow's steps have it too.
+    pub priority: Priority,
     /// The title that its owner gave it.
     pub title: String,
     /// The number of this attempt, from 1.

@@ -3,10 +3,12 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 mod fault;
+mod policies;
 mod schedules;
 mod source;
 
 pub use fault::{Fault, Faults};
+pub use policies::policies;
 pub use schedules::schedules;
 pub use source::{Segment, Source, line_of};
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
-use model::{Environment, Job, TaskId, log_line::LogLine};
+use model::{Environment, Job, Priority, TaskId, log_line::LogLine};
 use serde_json::Value;
 use signing::{SigningKey, Verifier};
 use storage::{FileKey, InvalidKey, OwnerFiles, Storage, StorageConfig, StorageError};
@@ -137,6 +137,7 @@ pub fn context(files: OwnerFiles) -> (Context, watch::Receiver<f64>) {
         owner: "ada".to_owned(),
         groups: Vec::new(),
         backlog: 0,
+        priority: Priority::Normal,
         parent: None,
         grant: None,
         title: "A test".to_owned(),

@@ -225,7 +225,7 @@ pub async fn run(
 ) -> Result<Response, Problem> {
     let known = find(&pod, &caller, path).await?;
     let time = Timestamp::now();
-    let task = known.start(&pod, &caller.environment, time, TaskKey::New).await?.id;
+    let task = known.start(&pod, &caller.environment, time, TaskKey::New).await?.task.id;
     let started = StartedTask { time, task, owner: known.schedule.owner.clone(), started: time };
     // So that its next time knows of it.
     caller.environment.schedules.say(&known.kind, &known.schedule.name, |said| said.run = Some(started)).await?;

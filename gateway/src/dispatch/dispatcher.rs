@@ -17,7 +17,10 @@ use backplane::{
 use futures_util::FutureExt;
 use jiff::Timestamp;
 use metrics::{Counter, Gauge, counter, gauge};
-use model::{Cursor, Environment, Event};
+use model::{
+    Cursor, Environment, Event,
+    claim::{CLAIMED, Claim},
+};
 use signing::Verifier;
 use tokio::{
     sync::{mpsc, watch},
@@ -206,6 +209,7 @@ impl<W: FlushOutboxes> Dispatcher<W> {
         let event = event.filter(|event| !event.is_pulse());
         let identity = event.as_ref().map(|event| event.identity());
         let event = event.filter(|_| !self.is_repeated(identity));
+        let event = event.filter(|event| !self.fold_claim(event, time));
         let event = event.filter(|event| self.fold(event, cursor, time));
         let identity = identity.filter(|_| event.is_some());
         let event = event.and_then(|event| OutgoingEvent::stamp(event, &self.environment, cursor).ok());
@@ -250,6 +254,18 @@ impl<W: FlushOutboxes> Dispatcher<W> {
                 false
             }
         }
+    }
+
+    /// Folds a claim in, which nobody is shown; false if the event is none.
+    fn fold_claim(&mut self, event: &Event, time: Timestamp) -> bool {
+        if event.event_type != CLAIMED {
+            return false;
+        }
+        match Claim::of(event) {
+            Some(claim) => self.tasks.claim(claim, time),
+            None => self.metrics.dropped.increment(1),
+        }
+        true
     }
 
     fn is_repeated(&self, identity: Option<u128>) -> bool {

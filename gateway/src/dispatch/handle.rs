@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use backplane::follow::ReadHealth;
 use jiff::Timestamp;
-use model::{Audience, Cursor, Task, TaskId, approval::Answer};
+use model::{Audience, Cursor, Priority, Task, TaskId, approval::Answer};
 use tokio::{
     runtime::Handle,
     sync::{futures::OwnedNotified, mpsc, oneshot, watch},
@@ -12,6 +12,7 @@ use tokio::{
 
 use super::{
     asked_question::AskedQuestion,
+    claims::Holder,
     command::{Command, SubscribeError, Subscription},
     questions::{Found, Questions},
     registry::Recipient,
@@ -93,16 +94,24 @@ impl DispatcherHandle {
     pub async fn admit_task(
         &self,
         user: Arc<Recipient>,
-        id: TaskId,
+        (id, priority): (TaskId, Priority),
         max: usize,
     ) -> Result<(Admission, Option<AdmittedTask>, OwnedNotified), DispatcherEnded> {
         let dispatch = self.clone();
         let admit = move |tasks: &mut TaskList, _: &mut Questions| {
-            let admission = tasks.admit(id, &user.user, max, Instant::now());
+            let admission = tasks.admit(id, &user.user, priority, max, Instant::now());
             let is_admitted = matches!(admission, Admission::Admitted { .. });
             (admission, is_admitted.then(|| AdmittedTask { id, dispatch, is_submitted: false }), tasks.next_started())
         };
         self.query(admit).await
+    }
+
+    /// The task that has one of these digests, what is known of it, and what is told when that may have changed.
+    pub async fn claimed(
+        &self,
+        unique: Vec<String>,
+    ) -> Result<(Option<(Holder, Option<Arc<Task>>)>, OwnedNotified), DispatcherEnded> {
+        self.query(move |tasks, _| (tasks.claimed(&unique, Timestamp::now()), tasks.next_claim())).await
     }
 
     /// One task, if it is the user's.

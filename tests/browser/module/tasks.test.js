@@ -180,6 +180,18 @@ test('the steps of a workflow are not in the list: its run tells of them', async
   await until(titles, (all) => all.join() === 'last.csv,run.csv');
 });
 
+test('a task that waits for its time says when that is, and why it waits', async () => {
+  await open();
+  const result = () => page.locator('bellwire-tasks .result').allInnerTexts();
+  const later = new Date(Date.now() + 3_600_000).toISOString();
+  gateway.send(taskEvent(task('a', 'queued', { attempt: 0, sequence: 1, not_before: later })));
+  await until(result, ([text]) => /^Begins .*\d/.test(text));
+  gateway.send(taskEvent(task('a', 'queued', { attempt: 2, sequence: 0, not_before: later, error: { reason: 'unavailable', message: 'It is away' } })));
+  await until(result, ([text]) => /^It is away · Begins .*\d/.test(text));
+  gateway.send(taskEvent(task('a', 'running', { attempt: 2, sequence: 9, not_before: later })));
+  await until(result, ([text]) => text === '');
+});
+
 test('a task whose worker was lost says so until it runs again', async () => {
   const error = { reason: 'lost', message: 'Its worker is gone; another will take it' };
   gateway.tasks = [task('a', 'queued', { error })];

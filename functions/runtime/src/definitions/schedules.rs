@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use model::{
     audience::is_id,
     catalogue::{Offer, allows},
+    policy::Priority,
     schedule::{CatchUp, Overlap, Schedule, Times, placeholders},
 };
 use serde::{Deserialize, Deserializer};
@@ -24,6 +25,12 @@ const MAX_INPUT: usize = 4 * 1024;
 const MAX_TITLE: usize = 120;
 /// A task of a schedule starts this much later at most.
 const MAX_JITTER: Duration = Duration::from_secs(24 * 3600);
+
+#[derive(Deserialize)]
+struct Schedules {
+    #[serde(default)]
+    schedule: Vec<Entry>,
+}
 
 /// A `[[schedule]]`.
 #[derive(Debug, Clone, Deserialize)]
@@ -50,6 +57,8 @@ struct Entry {
     overlap: Overlap,
     #[serde(default)]
     jitter: Option<Distance>,
+    #[serde(default)]
+    priority: Option<Priority>,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -86,7 +95,7 @@ pub fn schedules(setting: &'static str, folder: &Path, offers: &[Offer]) -> Resu
 }
 
 fn of_definition(source: &Source, offers: &[Offer]) -> Result<Vec<Schedule>, Vec<Fault>> {
-    let entries: Vec<Entry> = source.parse_schedules().map_err(|fault| vec![fault])?;
+    let Schedules { schedule: entries } = source.parse_shared(&["schedule"]).map_err(|fault| vec![fault])?;
     let (mut faults, mut names) = (Vec::new(), BTreeSet::new());
     let offer = offers.iter().find(|offer| offer.name == source.name);
     for (index, entry) in entries.iter().enumerate() {
@@ -162,6 +171,7 @@ impl Entry {
             catch_up: self.catch_up,
             overlap: self.overlap,
             jitter: self.jitter.map(|jitter| jitter.0.as_secs()).unwrap_or_default(),
+            priority: self.priority,
         }
     }
 

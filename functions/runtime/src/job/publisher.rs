@@ -115,17 +115,29 @@ impl TaskPublisher {
         let (period, since) = (age / STILL_QUEUED.as_secs(), age % STILL_QUEUED.as_secs());
         // It comes here at least once in the longest step of a delay.
         if period > 0 && since <= RETRY_STEPS[RETRY_STEPS.len() - 1].as_secs() as i64 {
-            let task = Task { attempt: 0, ..self.task(TaskState::Queued) };
-            self.publish_once(self.event(format!("0.queued.{period}"), task, None)).await;
+            // Before the first attempt it is as the gateway said it.
+            let attempt = if self.job.attempts == 0 { 0 } else { self.attempt };
+            let task = Task { attempt, ..self.task(TaskState::Queued) };
+            self.publish_once(self.event(format!("{attempt}.queued.{period}"), task, None)).await;
         }
     }
 
-    /// Publishes that the task waits for another attempt, and why.
-    pub(crate) async fn retry(&self, error: TaskError) {
+    /// Publishes until when the task waits before it may begin.
+    pub(crate) async fn waits(&self, not_before: Option<Timestamp>) {
+        // After what said that it is queued, and before what says that it has started.
+        let attempt = if self.attempt == 1 { 0 } else { self.attempt };
+        let task = self.task(TaskState::Queued);
+        let sequence = task.sequence.saturating_sub(1).max(1);
+        let task = Task { attempt, sequence, not_before, ..task };
+        self.publish_once(self.event(format!("{attempt}.waits.{sequence}"), task, None)).await;
+    }
+
+    /// Publishes that the task waits for another attempt, why, and until when if that is known.
+    pub(crate) async fn retry(&self, error: TaskError, not_before: Option<Timestamp>) {
         let attempt = self.attempt.saturating_add(1);
         let error = TaskError { message: shortened(&error.message, MAX_MESSAGE), ..error };
         // Sorts before all events of the next attempt.
-        let task = Task { attempt, sequence: 0, error: Some(error), ..self.task(TaskState::Queued) };
+        let task = Task { attempt, sequence: 0, not_before, error: Some(error), ..self.task(TaskState::Queued) };
         self.publish_once(self.event(format!("{attempt}.queued"), task, None)).await;
     }
 

@@ -1,6 +1,7 @@
 //! One job, from the queue to its settlement.
 
 use std::{
+    borrow::Cow,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -8,7 +9,11 @@ use std::{
 use backplane::{JobDelivery, Settlement};
 use jiff::Timestamp;
 use metrics::{counter, gauge, histogram};
-use model::{Job, Kind, audience};
+use model::{
+    Job, Kind, Policies, audience,
+    policy::{JobPolicy, Retry},
+};
+use serde_json::Value;
 use storage::OwnerFiles;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio_util::sync::CancellationToken;
@@ -16,23 +21,29 @@ use tracing::{Instrument, error, info, info_span, warn};
 
 use crate::{
     context::Context,
+    failure::Failure,
     job::{
         attempt::{Outcome, StopSignals, attempt},
         input::JobInput,
         log_reader::Cancellations,
         publisher::{TaskEnd, TaskPublisher},
+        rates::Rates,
         schema::InputSchema,
         task_locks::TaskLocks,
         verdict::Verdict,
     },
     json_function::JsonFunction,
     run_log::RunLog,
+    stored,
     worker_context::WorkerContext,
 };
 
 /// A job that was delivered so often without a settlement ends its worker each time; it is not run once more.
 /// Above the number of attempts, because a broker that restarts counts too.
 const MAX_REDELIVERIES: u32 = 10;
+
+/// The pause of a job whose rate the database cannot tell now.
+const RATE_UNKNOWN: Duration = Duration::from_secs(10);
 
 /// Runs the jobs of one host.
 pub(crate) struct Runner {
@@ -42,8 +53,11 @@ pub(crate) struct Runner {
     pub(crate) kind: Kind,
     pub(crate) cancellations: Cancellations,
     pub(crate) locks: TaskLocks,
-    /// The most attempts at one job.
-    pub(crate) attempts: u32,
+    /// How its jobs are treated.
+    pub(crate) policies: Policies,
+    pub(crate) rates: Rates,
+    /// The attempts at a job whose policy names none.
+    pub(crate) retry: Retry,
     /// Cancelled when the host's grace is over.
     pub(crate) grace_over: CancellationToken,
 }
@@ -100,16 +114,25 @@ impl Runner {
         if let Some(delay) = job.delay(Timestamp::now()) {
             return self.delay(job, delay, &publisher).await;
         }
+        let policy = self.policy(&job, &files).await;
+        if let Ok((policy, input)) = &policy
+            && let Some(wait) = self.wait_of(&job, input, policy).await
+        {
+            return self.hold(job, wait, &publisher).await;
+        }
         let started = Instant::now();
         let verdict = if redeliveries > MAX_REDELIVERIES {
             Verdict::lost(attempt)
         } else {
             self.count(attempt);
-            let outcome = self.run_attempt(&job, attempt, files, &publisher).await;
+            let (retry, outcome) = match policy {
+                Ok((policy, _)) => (policy.retry(), self.run_attempt(&job, attempt, files, &publisher).await),
+                Err(failure) => (None, Outcome::Failed(failure)),
+            };
             ended();
             match (outcome, self.function.completes_in_background()) {
                 (Outcome::Completed(_), true) => Verdict::Detached,
-                (outcome, _) => Verdict::of(outcome, &job, attempt, self.attempts),
+                (outcome, _) => Verdict::of(outcome, &job, attempt, retry.unwrap_or(&self.retry)),
             }
         };
         let (outcome, seconds) = (verdict.label(), started.elapsed().as_secs_f64());
@@ -122,6 +145,42 @@ impl Runner {
             self.cancellations.succeeded(job.task);
         }
         settlement
+    }
+
+    /// The policy of a job and the input that it goes by, wherever that lies.
+    async fn policy<'a>(
+        &'a self,
+        job: &'a Job,
+        files: &OwnerFiles,
+    ) -> Result<(JobPolicy<'a>, Cow<'a, Value>), Failure> {
+        let input = match &job.stored_input {
+            Some(key) if !self.policies.is_empty() => Cow::Owned(stored::read_input(files, key).await?),
+            _ => Cow::Borrowed(&job.input),
+        };
+        Ok((self.policies.of(&input), input))
+    }
+
+    /// How long its rates keep a job from beginning; one that was cancelled waits for nothing.
+    async fn wait_of(&self, job: &Job, input: &Value, policy: &JobPolicy<'_>) -> Option<Duration> {
+        if policy.rates().next().is_none() || self.cancellations.begin(job.task).cancelled.is_cancelled() {
+            return None;
+        }
+        match self.rates.wait(job, input, policy).await {
+            Ok(wait) => wait,
+            Err(error) => {
+                // A rate is kept for somebody else's sake, so it is not begun without.
+                warn!(%error, "its rate cannot be looked up; the job waits");
+                Some(RATE_UNKNOWN)
+            }
+        }
+    }
+
+    /// Lets a job wait for its rate, which is no attempt.
+    async fn hold(&self, job: Job, wait: Duration, publisher: &TaskPublisher) -> Settlement {
+        counter!("bellwire_function_held_total", "kind" => self.kind.to_string()).increment(1);
+        let not_before = Timestamp::now().checked_add(wait).ok();
+        publisher.waits(not_before).await;
+        Settlement::Retry { job: Job { not_before, ..job }, after: wait }
     }
 
     /// Lets a job wait whose time has not come; one whose task was cancelled meanwhile ends now, for the log forgets that in a day.
@@ -159,6 +218,7 @@ impl Runner {
             owner: job.owner.clone(),
             groups: job.groups.clone(),
             backlog: job.backlog,
+            priority: job.priority,
             parent: job.parent,
             grant: job.grant.clone(),
             title: job.title.clone(),
@@ -193,7 +253,11 @@ impl Runner {
             Verdict::Requeue => Settlement::Requeue,
             Verdict::Detached => Settlement::Done,
             Verdict::Retry(error, settlement) => {
-                publisher.retry(error).await;
+                let not_before = match &settlement {
+                    Settlement::Retry { job, .. } => job.not_before,
+                    _ => None,
+                };
+                publisher.retry(error, not_before).await;
                 settlement
             }
             Verdict::End(end, settlement) => match publisher.end(end, &self.grace_over).await {

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use model::{Kind, Toast, toast::Level};
+use model::{Kind, Policies, Toast, toast::Level};
 use runtime::{Completion, Context, Failure, Function};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -51,13 +51,19 @@ pub(crate) struct Tricks {
     /// How many have run.
     pub(crate) finished: watch::Sender<u32>,
     pub(crate) deadline: Duration,
+    pub(crate) policies: Policies,
 }
 
 impl Default for Tricks {
     fn default() -> Self {
         let deadline = Duration::from_secs(60);
-        let (running, finished) = (watch::Sender::new((0, 0)), watch::Sender::new(0));
-        Self { gate: Arc::new(Semaphore::new(0)), running, finished, deadline }
+        Self {
+            gate: Arc::new(Semaphore::new(0)),
+            running: watch::Sender::new((0, 0)),
+            finished: watch::Sender::new(0),
+            deadline,
+            policies: Policies::default(),
+        }
     }
 }
 
@@ -87,6 +93,10 @@ impl Function for Tricks {
 
     fn kind(&self) -> Kind {
         "tricks".parse().unwrap()
+    }
+
+    fn policies(&self) -> Policies {
+        self.policies.clone()
     }
 
     fn deadline(&self) -> Duration {

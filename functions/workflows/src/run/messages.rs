@@ -102,6 +102,8 @@ fn task(run: &Run, told: Told) -> Task {
         next_by: (!state.is_end()).then(|| now + NEXT_BY),
         not_before: None,
         request: None,
+        priority: run.priority,
+        unique: Vec::new(),
     }
 }
 
@@ -231,6 +233,8 @@ pub(crate) fn cancel_event(run: &Run, index: ItemIndex, attempt: u32) -> Option<
         next_by: None,
         not_before: None,
         request: None,
+        priority: run.step_definition(index.step).priority.unwrap_or(run.priority),
+        unique: Vec::new(),
     };
     let mut event = Event::of_task(CANCEL_SOURCE, Audience::user(&run.owner), &cancelled, None);
     event.id = format!("{task}.cancelled");
@@ -255,6 +259,7 @@ pub(crate) fn job(run: &Run, index: ItemIndex, resolved: &Value) -> Option<Job> 
     Some(Job {
         groups: run.groups.clone(),
         backlog: run.backlog_before(index),
+        priority: step.priority.unwrap_or(run.priority),
         parent: Some(run.id),
         grant: run.grant.clone(),
         traceparent: run.traceparent.clone(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use model::{
-    Environment, Kind, StepState, TaskError, TaskId, TaskState,
+    Environment, Kind, Priority, StepState, TaskError, TaskId, TaskState,
     job::{Grant, WORKFLOWS},
 };
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,9 @@ pub(crate) struct Run {
     /// The number of the owner's other tasks that had not ended when it was started.
     #[serde(default)]
     pub(crate) backlog: u32,
+    /// Of the jobs of its steps that say none.
+    #[serde(default, skip_serializing_if = "Priority::is_normal")]
+    pub(crate) priority: Priority,
     pub(crate) parent: Option<TaskId>,
     /// The number of runs that it is nested in.
     pub(crate) depth: u32,

@@ -4,7 +4,7 @@ mod approving;
 
 use std::{collections::HashMap, sync::Arc};
 
-use model::{StepState, TaskError, TaskId, TaskState, approval::Details};
+use model::{Priority, StepState, TaskError, TaskId, TaskState, approval::Details};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -34,6 +34,7 @@ fn start(steps: &str) -> TestRun {
         owner: "ada".to_owned(),
         groups: Vec::new(),
         backlog: 0,
+        priority: Priority::Normal,
         parent: None,
         depth: 0,
         grant: None,
@@ -270,6 +271,31 @@ fn attempts_are_counted_pause_between_and_are_tasks_of_their_own() {
     assert_eq!(run.states(), [StepState::Running]);
     run.then(vec![run.failed("one", 0)]);
     assert_eq!(run.run.phase, Phase::Ended(TaskState::Failed));
+}
+
+#[test]
+fn pauses_between_attempts_may_grow() {
+    let retry = "retry = { attempts = 4, first = '5s', most = '12s' }";
+    let mut run = start(&format!("[[step]]\nid = 'one'\nkind = 'work'\n{retry}\n"));
+    run.then(vec![]);
+    for pause in [5000, 10_000, 12_000] {
+        run.then(vec![run.failed("one", 0)]);
+        assert_eq!(run.run.due(), Some(run.now + pause));
+        run.now += pause;
+        assert_eq!(run.submits(vec![]), ["one"]);
+    }
+}
+
+#[test]
+fn the_jobs_of_steps_have_the_priority_of_their_run_unless_they_say_another() {
+    let mut run =
+        start("[[step]]\nid = 'one'\nkind = 'work'\n[[step]]\nid = 'two'\nkind = 'work'\npriority = 'high'\n");
+    run.run.priority = Priority::Low;
+    run.then(vec![]);
+    let priority = |step| messages::job(&run.run, ItemIndex { step, item: 0 }, &json!({})).unwrap().priority;
+    assert_eq!([priority(0), priority(1)], [Priority::Low, Priority::High]);
+    let kept: Run = serde_json::from_value(serde_json::to_value(&run.run).unwrap()).unwrap();
+    assert_eq!(kept.priority, Priority::Low);
 }
 
 #[test]
