@@ -62,6 +62,7 @@ trap 'exit 143' TERM HUP
 fetch_datasets
 [ -z "$want_database" ] || fetch_workbooks
 [ -z "$want_database" ] || install_packages tests/identity # The identity provider that scenarios start.
+[ -z "$want_database" ] || install_packages tests/receivers # The mail server and the receiver of webhooks.
 for each in ${starting[@]+"${starting[@]}"}; do
   wait "$each" || fail "a service did not start; what it said is above"
 done

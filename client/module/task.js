@@ -4,7 +4,7 @@
  * The fields of a result that the task list shows, as far as its function sets them.
  * @typedef {{
  *   rows?: unknown, columns?: unknown, seconds?: unknown, table?: unknown, ignored?: unknown, expires?: unknown, href?: unknown,
- *   summary?: unknown, about?: unknown,
+ *   summary?: unknown, about?: unknown, delivered?: { to?: unknown, mails?: unknown, webhooks?: unknown, undelivered?: { to?: unknown, reason?: unknown }[] },
  *   sheet?: unknown, other_sheets?: unknown, emptied?: { cells?: unknown },
  *   rejected?: { rows?: unknown, href?: unknown, first?: { line?: unknown, reason?: unknown }[] },
  *   encoding?: unknown, certainty?: unknown, notes?: unknown, first_rows?: unknown, first_rejected?: unknown

@@ -35,7 +35,20 @@ export function resultSummary(result) {
     encodingText(result),
     typeof expires === 'string' && Number.isFinite(Date.parse(expires)) && `kept until ${day.format(new Date(expires))}`,
   ];
-  return [parts.filter(Boolean).join(' · '), rejected.first, ...noteLines(result)].filter(Boolean).join('\n');
+  return [parts.filter(Boolean).join(' · '), ...deliveryLines(result), rejected.first, ...noteLines(result)].filter(Boolean).join('\n');
+}
+
+/** Who has a report besides its owner, and who has not. @param {TaskResult} result @returns {string[]} */
+function deliveryLines({ delivered }) {
+  if (!delivered || typeof delivered !== 'object') return [];
+  const { to, mails, webhooks, undelivered } = delivered;
+  const has = [
+    typeof to === 'string' && to,
+    typeof mails === 'number' && mails > 0 && counted(mails, 'address', 'addresses'),
+    typeof webhooks === 'number' && webhooks > 0 && counted(webhooks, 'webhook', 'webhooks'),
+  ].filter(Boolean);
+  const lost = Array.isArray(undelivered) ? undelivered.slice(0, 5).map(({ to: name, reason }) => `Not sent to ${name}: ${reason}`) : [];
+  return [has.length > 0 ? `Sent to ${has.join(', ')}` : '', ...lost];
 }
 
 /** The encoding, where it is a guess. @param {TaskResult} result */

@@ -8,6 +8,7 @@
 //! - [`tasks`]: starts, lists, shows and cancels tasks; [`task_routes`]: the same over HTTP; [`task_log`]: what
 //!   they have said
 //! - [`run_files`]: the files of a workflow's run, also as one archive
+//! - [`shared_file`]: files of others that they share with the caller
 //! - [`schedules`]: what starts by itself, paused and started now
 //! - [`approvals`]: the questions that workflows ask people, and their answers; [`asked_file`]: what they are about
 //! - [`openapi`]: the description of the API; [`page`] and [`dev_token`]: the page, and tokens for it in `bellwire dev`
@@ -28,6 +29,7 @@ pub mod publish;
 pub mod request;
 pub mod run_files;
 pub mod schedules;
+pub mod shared_file;
 pub mod task_log;
 pub mod task_routes;
 pub mod tasks;

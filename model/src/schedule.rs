@@ -47,6 +47,9 @@ pub struct Schedule {
     /// A task starts up to so many seconds later than its time, the same each time that is asked.
     #[serde(default)]
     pub jitter: u64,
+    /// Who gets what its tasks make besides their owner, in words: `group:finance`, `boss@example.com`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recipients: Vec<String>,
 }
 
 /// What becomes of times that were missed, because no gateway ran or no broker was there.

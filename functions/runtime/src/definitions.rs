@@ -7,7 +7,7 @@ mod schedules;
 mod source;
 
 pub use fault::{Fault, Faults};
-pub use schedules::schedules;
+pub use schedules::{Scheduled, WrongAt, delivered_schedules, schedules};
 pub use source::{Segment, Source, line_of};
 
 /// The most definitions that a folder may hold.

@@ -30,6 +30,7 @@ mod rights;
 mod schedules;
 mod senders;
 mod settings;
+mod subscriptions;
 mod task_logs;
 mod tasks;
 mod tls;
