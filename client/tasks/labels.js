@@ -18,6 +18,11 @@ export const TASK_LABELS = {
   approvals: (by, needed) => (by.length > 0 ? `${by.length} of ${needed} have approved: ${by.join(', ')}` : `${needed} people must approve`),
   /** @param {number} count */
   files: (count) => `${number.format(count)} files`,
+  log: 'Log',
+  silent: 'It has said nothing.',
+  /** @param {number} count */
+  leftOut: (count) => `${number.format(count)} ${count === 1 ? 'line' : 'lines'} left out`,
+  levels: /** @type {Record<string, string>} */ ({ warning: 'Warning', error: 'Error' }),
   allFiles: 'Download all (ZIP)',
   stepList: 'Steps',
   stepStates: {

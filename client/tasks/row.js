@@ -7,6 +7,7 @@ import { timeAgo } from '../element/time.js';
 import { isEnd } from '../module/task.js';
 import { percent, rejectedRows, resultSummary } from './result.js';
 import { RunFiles } from './run-files.js';
+import { RunLog } from './run-log.js';
 import { RunSteps } from './run-steps.js';
 import { readSteps } from './steps.js';
 import { waitingFor } from './waiting.js';
@@ -32,6 +33,7 @@ export class TaskRow {
   #main = make('div', 'main');
   #steps;
   #files;
+  #log;
   /** The fields that the icon and the actions show, as JSON. */
   #shown = '';
   #context;
@@ -53,9 +55,10 @@ export class TaskRow {
     about.append(this.#state, this.#kind, this.#time);
     this.#steps = new RunSteps(context, this.#title.id);
     this.#files = new RunFiles(context, this.#title.id);
+    this.#log = new RunLog(context, this.#title.id);
     const toggles = make('div', 'toggles');
-    toggles.append(this.#steps.button, this.#files.button);
-    this.#main.append(this.#title, about, this.#bar, this.#result, toggles, this.#files.list);
+    toggles.append(this.#steps.button, this.#files.button, this.#log.button);
+    this.#main.append(this.#title, about, this.#bar, this.#result, toggles, this.#files.list, this.#log.list);
     this.element.append(this.#icon, this.#main, this.#actions, this.#steps.graph);
   }
 
@@ -76,6 +79,7 @@ export class TaskRow {
     this.#updateTime(task);
     this.#steps.update(task);
     this.#files.update(task);
+    this.#log.update(task);
     const shown = JSON.stringify([task.state, task.title, task.result]);
     if (shown !== this.#shown) this.#replaceActions(task);
     this.#shown = shown;

@@ -6,7 +6,7 @@
 //! - [`publish`]: publishes events, which [`event_request`] reads; [`event_stream`]: sends them to a client as they come
 //! - [`files`]: uploads and results; [`functions`]: the functions that can be started, kept by [`function_cache`]
 //! - [`tasks`]: starts, lists, shows and cancels tasks; [`task_routes`]: the same over HTTP; [`task_log`]: what
-//!   they have said
+//!   they have said, and `task_log_stream`: as they say it; `task_log_lines`: where that lies
 //! - [`run_files`]: the files of a workflow's run, also as one archive
 //! - [`shared_file`]: files of others that they share with the caller
 //! - [`schedules`]: what starts by itself, paused and started now
@@ -31,5 +31,7 @@ pub mod run_files;
 pub mod schedules;
 pub mod shared_file;
 pub mod task_log;
+mod task_log_lines;
+mod task_log_stream;
 pub mod task_routes;
 pub mod tasks;

@@ -215,3 +215,56 @@ test('a guessed encoding, what was found out of a file, and a preview are told',
     `Nothing is imported yet\nday date | price number\n2026-12-31 | 1.5\n | 2\nline 4: it has text after a closing quote\n${notes[0]}`,
   );
 });
+
+test('what a task says is shown on demand, as it is said, and as text', async () => {
+  let said;
+  gateway.answer = (request, response, pathname) => {
+    if (pathname !== '/api/tasks/a/log') return false;
+    response.writeHead(200, { 'content-type': 'application/jsonl' });
+    said = (attempt, number, level, message) => response.write(`${JSON.stringify({ attempt, number, time: at(number), level, message })}\n`);
+    response.write('\n');
+    return true;
+  };
+  await open();
+  gateway.tasks = [task('a', 'running')];
+  gateway.send(taskEvent(gateway.tasks[0]));
+  const button = page.getByRole('button', { name: 'Log' });
+  await button.waitFor();
+  assert.equal(said, undefined, 'nobody looks yet');
+  await button.click();
+  await until(() => said, Boolean);
+  said(1, 1, 'info', '<b>made</b>');
+  said(1, 4, 'warning', 'späť');
+  const lines = page.getByRole('log', { name: 'a.csv' }).locator('li > span');
+  await until(() => lines.allInnerTexts(), (texts) => texts.join() === '<b>made</b>,2 lines left out,Warning: späť');
+  await button.click();
+  assert.equal(await page.getByRole('log').count(), 0);
+});
+
+test('a log whose answer breaks off goes on where it was', async () => {
+  const asked = [];
+  gateway.answer = (request, response, pathname) => {
+    if (pathname !== '/api/tasks/a/log') return false;
+    asked.push(new URL(request.url, gateway.url).searchParams.get('after'));
+    response.writeHead(200, { 'content-type': 'application/jsonl' });
+    response.write(`${JSON.stringify({ attempt: 1, number: asked.length, time: at(1), level: 'info', message: `line ${asked.length}` })}\n`);
+    if (asked.length === 1) setTimeout(() => response.destroy(), 50);
+    else {
+      gateway.tasks[0].state = 'succeeded';
+      response.end();
+    }
+    return true;
+  };
+  await open();
+  gateway.tasks = [task('a', 'running')];
+  gateway.send(taskEvent(gateway.tasks[0]));
+  await page.getByRole('button', { name: 'Log' }).click();
+  await until(() => page.getByRole('log').locator('li > span').allInnerTexts(), (texts) => texts.join() === 'line 1,line 2');
+  assert.deepEqual(asked, [null, '1.1']);
+});
+
+test('a result says who has it besides its owner, and who has not', () => {
+  const delivered = { to: 'user:boss', mails: 2, webhooks: 1, undelivered: [{ to: 'x@example.com', reason: '550 no such user' }] };
+  assert.equal(resultSummary({ rows: 1, delivered }), '1 row\nSent to user:boss, 2 addresses, 1 webhook\nNot sent to x@example.com: 550 no such user');
+  assert.equal(resultSummary({ rows: 1, delivered: { mails: 0, webhooks: 0 } }), '1 row');
+});
