@@ -93,6 +93,7 @@ fn new_run(context: &Context, definition: Arc<Definition>, input: Map<String, Va
         cancelled: false,
         failure: None,
         ended_steps: 0,
+        said: Default::default(),
         rules: RULES,
         steps: definition.steps.iter().map(|_| StepRun::waiting()).collect(),
         definition,

@@ -10,7 +10,7 @@ use model::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::asking::Asking;
+use super::{asking::Asking, said::Said};
 use crate::definition::document::{Definition, StepDefinition, StepType};
 
 /// A run of a workflow.
@@ -55,6 +55,9 @@ pub(crate) struct Run {
     /// The version of the rules by which it was started: see [`RULES`].
     #[serde(default)]
     pub(crate) rules: u32,
+    /// What it has said to its owner.
+    #[serde(default, skip_serializing_if = "Said::is_empty")]
+    pub(crate) said: Said,
     #[serde(skip)]
     pub(crate) definition: Arc<Definition>,
     /// In the order of the definition.

@@ -49,6 +49,7 @@ fn start(steps: &str) -> TestRun {
         cancelled: false,
         failure: None,
         ended_steps: 0,
+        said: Default::default(),
         rules: RULES,
         steps: definition.steps.iter().map(|_| StepRun::waiting()).collect(),
         definition: Arc::new(definition),
