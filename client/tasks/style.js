@@ -35,7 +35,7 @@ button[aria-busy='true'] { opacity: 0.6; cursor: progress; }
 .files[hidden] { display: none; }
 .files > li { min-inline-size: 0; }
 .files :is(button, a) { max-inline-size: 100%; font-weight: 400; overflow-wrap: anywhere; }
-.log { margin: 0.5rem 0 0; padding: 0.5rem 0.625rem; max-block-size: 14rem; overflow: auto; list-style: none; border-radius: 0.5rem; background: light-dark(#f4f6fb, #1f2432); font-size: 0.8125rem; }
+.log { margin: 0.5rem 0 0; padding: 0.5rem 0.625rem; max-block-size: 14rem; overflow: auto; list-style: none; border-radius: 0.5rem; background: light-dark(#f4f6fb, #171b26); font-size: 0.8125rem; }
 .log[hidden] { display: none; }
 .log:focus-visible { outline: 2px solid light-dark(#3157c8, #8fb0ff); outline-offset: 2px; }
 .log > li { display: flex; gap: 0.5rem; overflow-wrap: anywhere; white-space: pre-wrap; }

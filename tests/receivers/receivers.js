@@ -54,7 +54,7 @@ const openSmtp = (port) => {
       stream.on("data", (piece) => pieces.push(piece));
       stream.on("end", () => {
         const raw = Buffer.concat(pieces);
-        if (name === "slow") return;
+        if (name === "slow") return tell({ waits: name });
         if (name === "small" && raw.length > 4096) return done(answer(552, "5.3.4 too large"));
         tell({ mail: { from: mailFrom.address, to, user: session.user, secure: session.secure, raw: raw.toString("base64") } });
         done();

@@ -29,6 +29,8 @@ const SHORT_WAIT: SignedDuration = SignedDuration::from_secs(30);
 const NO_TIME: &str = "there was no time left in this run";
 /// In characters: what a failure tells of those who do not have it yet.
 const MAX_WAITING_TEXT: usize = 800;
+/// The same of the people who were told.
+const MAX_PEOPLE_TEXT: usize = 200;
 
 /// The ways to people and programs that a worker's settings open; cheap to clone.
 #[derive(Clone, Default)]
@@ -171,13 +173,21 @@ impl Delivered {
         };
         let mails = counted(self.mails, "address", "addresses");
         let webhooks = counted(self.webhooks, "webhook", "webhooks");
-        let told: Vec<_> = [self.to.clone(), mails, webhooks].into_iter().flatten().collect();
+        let told: Vec<_> = [self.to.as_deref().map(people_in_words), mails, webhooks].into_iter().flatten().collect();
         let mut text =
             if told.is_empty() { "sent to nobody".to_owned() } else { format!("sent to {}", told.join(", ")) };
         if !self.undelivered.is_empty() {
             text += &format!("; not to {}", in_words(&self.undelivered));
         }
         text
+    }
+}
+
+/// An audience, or its beginning.
+fn people_in_words(audience: &str) -> String {
+    match audience.char_indices().nth(MAX_PEOPLE_TEXT) {
+        Some((end, _)) => format!("{}…", &audience[..end]),
+        None => audience.to_owned(),
     }
 }
 

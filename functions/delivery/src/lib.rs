@@ -7,7 +7,7 @@
 //!   who have only a mail
 //! - [`parcel`]: what is delivered
 //! - [`deliver`]: to each recipient in turn; `outcome`: how that went; [`ledger`]: who has it already, whatever becomes of the worker
-//! - `mail`: messages, and the server that takes them; `webhook`: signed requests
+//! - `mail`: messages, and the server that takes them; `webhook`: signed requests; `secret`: what both have in files
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -18,6 +18,7 @@ mod mail;
 mod outcome;
 pub mod parcel;
 pub mod recipients;
+mod secret;
 pub mod settings;
 mod webhook;
 

@@ -8,12 +8,13 @@ mod server;
 
 use futures_util::TryStreamExt;
 use lettre::message::Mailbox;
+use process::{ConfigError, Settings};
 use runtime::Context;
 use storage::{FileKey, OwnerFiles, StorageError};
 use tokio::sync::Mutex;
 
 use self::{
-    config::MailConfig,
+    config::{Access, MailConfig},
     message::{Attachment, compose},
     server::{Server, ServerError},
 };
@@ -33,8 +34,22 @@ pub(crate) struct Mailer {
 }
 
 impl Mailer {
-    pub(crate) fn new(config: MailConfig, server: Server) -> Self {
-        Self { config, server: Mutex::new(server) }
+    /// Reads `[mail]`; none if it is not there.
+    pub(crate) fn read(settings: &Settings) -> Result<Option<Self>, ConfigError> {
+        let Some((config, Access { tls, credentials, hello })) = MailConfig::read(settings)? else {
+            return Ok(None);
+        };
+        let server = Server {
+            address: (config.host.clone(), config.port()),
+            security: config.security,
+            tls,
+            credentials,
+            hello,
+            connect_timeout: config.connect_timeout,
+            timeout: config.timeout,
+            connection: None,
+        };
+        Ok(Some(Self { config, server: Mutex::new(server) }))
     }
 
     /// Sends a parcel to one recipient, its file attached where it is small enough.

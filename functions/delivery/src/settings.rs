@@ -5,7 +5,7 @@ use std::sync::Arc;
 use process::{ConfigError, Settings};
 use serde::Deserialize;
 
-use crate::{MailConfig, WebhookConfig, deliver::Delivery, link::Link};
+use crate::{WebhookConfig, deliver::Delivery, link::Link, mail::Mailer};
 
 /// `[delivery]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -20,7 +20,7 @@ impl Delivery {
     /// Reads the settings, with the files that they name.
     pub fn read(settings: &Settings) -> Result<Self, ConfigError> {
         let DeliveryConfig { link } = settings.section("delivery")?;
-        let mailer = MailConfig::read(settings)?.map(Arc::new);
+        let mailer = Mailer::read(settings)?.map(Arc::new);
         let webhooks: Vec<_> = WebhookConfig::read_all(settings)?.into_iter().map(Arc::new).collect();
         if link.is_none() && (mailer.is_some() || !webhooks.is_empty()) {
             let reason = "mails and webhooks tell the address of a file; name the page that fetches it, as in \

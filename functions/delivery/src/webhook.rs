@@ -14,9 +14,9 @@ use serde_json::{Value, json};
 use url::{Host, Url};
 
 use crate::{
-    mail::config::secret_of,
     outcome::{Outcome, one_line},
     parcel::Parcel,
+    secret::secret_of,
 };
 
 /// What stands before a secret in base64.

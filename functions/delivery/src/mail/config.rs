@@ -1,11 +1,6 @@
 //! The settings of mail.
 
-use std::{
-    fs,
-    net::IpAddr,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{fs, net::IpAddr, path::PathBuf, time::Duration};
 
 use lettre::{
     message::Mailbox,
@@ -18,8 +13,7 @@ use lettre::{
 use process::{ConfigError, Settings, quantity};
 use serde::{Deserialize, Deserializer, de::Error};
 
-use super::{Mailer, server::Server};
-use crate::recipients;
+use crate::{recipients, secret::secret_of};
 
 /// The largest file that may be attached: a message is held in memory.
 const MAX_ATTACHED: u64 = 64 << 20;
@@ -65,6 +59,13 @@ pub struct MailConfig {
     pub attach_up_to: u64,
 }
 
+/// How a server lets this worker in.
+pub(crate) struct Access {
+    pub(crate) tls: Option<TlsParameters>,
+    pub(crate) credentials: Option<Credentials>,
+    pub(crate) hello: ClientId,
+}
+
 /// How the connection to a server is secured.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -97,7 +98,7 @@ fn mailbox<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Mailbox, D::Err
 
 impl MailConfig {
     /// Reads the section, with the files that it names; none if it is not there.
-    pub(crate) fn read(settings: &Settings) -> Result<Option<Mailer>, ConfigError> {
+    pub(crate) fn read(settings: &Settings) -> Result<Option<(Self, Access)>, ConfigError> {
         if !settings.has("mail") {
             return Ok(None);
         }
@@ -117,20 +118,12 @@ impl MailConfig {
         if hello.chars().any(|letter| letter.is_control() || letter.is_whitespace()) {
             return Err(invalid("hello", format!("{hello:?} is no name of a host")));
         }
-        let server = Server {
-            address: (config.host.clone(), config.port()),
-            security: config.security,
-            tls,
-            credentials,
-            hello: ClientId::Domain(hello.to_owned()),
-            connect_timeout: config.connect_timeout,
-            timeout: config.timeout,
-            connection: None,
-        };
-        Ok(Some(Mailer::new(config, server)))
+        let hello = ClientId::Domain(hello.to_owned());
+        Ok(Some((config, Access { tls, credentials, hello })))
     }
 
-    fn port(&self) -> u16 {
+    /// The port of the server.
+    pub(crate) fn port(&self) -> u16 {
         self.port.unwrap_or(match self.security {
             Security::Tls => 465,
             Security::StartTls => 587,
@@ -162,13 +155,6 @@ impl MailConfig {
         }
         tls.build().map(Some).map_err(|error| format!("TLS cannot be set up: {error}"))
     }
-}
-
-/// The secret in a file, without one line end after it.
-pub(crate) fn secret_of(file: &Path) -> Result<String, String> {
-    let text = fs::read_to_string(file).map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
-    let secret = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
-    if secret.is_empty() { Err(format!("{} is empty", file.display())) } else { Ok(secret.to_owned()) }
 }
 
 fn is_loopback(host: &str) -> bool {

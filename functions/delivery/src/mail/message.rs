@@ -97,7 +97,7 @@ impl Place<'_> {
     }
 
     fn text(&self, parcel: &Parcel) -> String {
-        let mut text = format!("{}\n", parcel.title);
+        let mut text = format!("{}\n{}\n", parcel.title, parcel.summary);
         if !parcel.description.is_empty() {
             let _ = writeln!(text, "{}", parcel.description);
         }
@@ -118,6 +118,7 @@ impl Place<'_> {
              <body style=\"font-family: sans-serif\">\n<h1 style=\"font-size: 1.3em\" dir=\"auto\">{title}</h1>\n",
             title = escaped(&parcel.title)
         );
+        let _ = writeln!(html, "<p dir=\"auto\">{}</p>", escaped(&parcel.summary));
         if !parcel.description.is_empty() {
             let _ = writeln!(html, "<p dir=\"auto\">{}</p>", escaped(&parcel.description));
         }

@@ -330,6 +330,12 @@ jitter = "5m"
     }
 
     #[test]
+    fn a_kind_whose_results_nobody_else_gets_refuses_to_deliver_them() {
+        let faults = read(&format!("{MONTHLY}deliver = {{ to = [\"user:boss\"] }}\n")).unwrap_err().to_string();
+        assert!(faults.contains("sales.toml:11: deliver: only reports are delivered"), "{faults}");
+    }
+
+    #[test]
     fn whoever_may_not_start_it_has_no_schedule_of_it() {
         let faults = read(&MONTHLY.replace("finance", "sales")).unwrap_err().to_string();
         assert!(
