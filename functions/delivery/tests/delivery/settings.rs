@@ -23,6 +23,7 @@ async fn each_wrong_setting_is_named_and_no_secret_is_told() {
     let scene = Scene::plain().await;
     let file = |name: &str| json!(scene.folder.path().join(name));
     fs::write(scene.folder.path().join("short"), "whsec_c2VjcmV0IQ==").unwrap();
+    fs::write(scene.folder.path().join("broken"), "whsec_c2VjcmV0!").unwrap();
     let good = json!({
         "delivery": { "link": "https://intranet.example/#file={path}" },
         "mail": { "host": "smtp.example.com", "from": "reports@example.com", "user": "me", "password_file": file("password") },
@@ -48,6 +49,7 @@ async fn each_wrong_setting_is_named_and_no_secret_is_told() {
         (&["webhook", "0", "url"], json!("file:///etc/passwd"), "it begins with file:"),
         (&["webhook", "0", "name"], json!("the CRM"), "webhook[0].name (BELLWIRE_WEBHOOK__0__NAME)"),
         (&["webhook", "0", "secret_file"], file("short"), "it has 7 bytes; 24 to 64"),
+        (&["webhook", "0", "secret_file"], file("broken"), "after whsec_ there is no base64"),
         (&["webhook", "0", "secret_file"], file("password"), "does not begin with whsec_"),
     ] {
         let error = scene.read(&with(good.clone(), path, value)).err().unwrap_or_default();
