@@ -70,7 +70,11 @@ async fn ended(pod: &Pod, token: &str, id: &str) {
 }
 
 async fn log(pod: &Pod, token: &str, id: &str, query: &str) -> Value {
-    let (status, log) = answer(pod.request("GET", &format!("/api/tasks/{id}/log{query}"), token)).await;
+    let (status, log) = until("the pod knows the task", async || {
+        let answered = answer(pod.request("GET", &format!("/api/tasks/{id}/log{query}"), token)).await;
+        (answered.0 != 404).then_some(answered)
+    })
+    .await;
     assert_eq!(status, 200, "{log}");
     log
 }
