@@ -40,7 +40,7 @@ pub mod worker_context;
 
 pub use context::Context;
 pub use database::{Database, DatabaseConfig, DatabaseError};
-pub use failure::Failure;
+pub use failure::{Failure, Refusal};
 pub use function::{Completion, Function};
 pub use host::{Host, HostConfig, HostError};
 pub use model::{Kind, Schedule, Toast, catalogue, toast::Level};

@@ -98,7 +98,7 @@ pub struct TaskView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     not_before: Option<Timestamp>,
-    /// Its result; in a list without its large fields.
+    /// Its result; in a list without its large fields. A failed task has one where that says how to go on.
     #[serde(skip_serializing_if = "Option::is_none")]
     result: Option<Value>,
     /// Why it failed: `reason` for programs, `message` for people.

@@ -44,8 +44,17 @@ const MAX_MESSAGE: usize = 2000;
 /// The end of a task.
 #[derive(Debug, Clone)]
 pub(crate) enum TaskEnd {
-    Succeeded { result: Value, toast: Toast },
+    Succeeded {
+        result: Value,
+        toast: Toast,
+    },
     Failed(TaskError),
+    /// Failed, with a result and a toast of the function's own.
+    Refused {
+        error: TaskError,
+        result: Value,
+        toast: Toast,
+    },
     Cancelled,
 }
 
@@ -185,6 +194,10 @@ impl TaskPublisher {
                 let toast = Toast { body, ..Toast::new(Level::Error, self.headline("failed")) };
                 (TaskState::Failed, None, Some(error), Some(toast))
             }
+            TaskEnd::Refused { error, result, toast } => {
+                let error = TaskError { message: shortened(&error.message, MAX_MESSAGE), ..error };
+                (TaskState::Failed, Some(result), Some(error), Some(toast))
+            }
             TaskEnd::Cancelled => (TaskState::Cancelled, None, None, None),
         };
         self.event(state.as_str().to_owned(), Task { result, error, ..self.ended(state) }, toast.as_ref())
@@ -196,6 +209,8 @@ impl TaskPublisher {
             TaskEnd::Succeeded { toast, .. } => {
                 (TaskState::Succeeded, Some(toast.level), Some(json!({ "omitted": reason })))
             }
+            // What it was refused for is still true.
+            TaskEnd::Refused { error, .. } => return self.end_event(&TaskEnd::Failed(error.clone())),
             TaskEnd::Failed(_) => (TaskState::Failed, Some(Level::Error), None),
             TaskEnd::Cancelled => (TaskState::Cancelled, None, None),
         };

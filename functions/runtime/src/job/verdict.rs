@@ -6,7 +6,7 @@ use backplane::{Settlement, jobs::RETRY_STEPS};
 use model::{Job, TaskError};
 
 use crate::{
-    failure::Failure,
+    failure::{Failure, Refusal},
     job::{attempt::Outcome, publisher::TaskEnd},
 };
 
@@ -38,6 +38,10 @@ impl Verdict {
             }
             Outcome::Failed(Failure::Permanent { reason, message }) => {
                 return Self::End(TaskEnd::Failed(error(reason, message)), Settlement::Done);
+            }
+            Outcome::Failed(Failure::Refused(refusal)) => {
+                let Refusal { reason, message, result, toast } = *refusal;
+                return Self::End(TaskEnd::Refused { error: error(reason, message), result, toast }, Settlement::Done);
             }
             Outcome::Failed(Failure::Passing { message, cause }) => {
                 tracing::warn!(error = format!("{cause:#}"), "the function cannot do it now: {message}");
@@ -72,7 +76,7 @@ impl Verdict {
             Self::End(TaskEnd::Succeeded { .. }, _) => "succeeded",
             Self::End(TaskEnd::Cancelled, _) => "cancelled",
             Self::End(TaskEnd::Failed(_), Settlement::Dead { .. }) => "dead",
-            Self::End(TaskEnd::Failed(_), _) => "failed",
+            Self::End(TaskEnd::Failed(_) | TaskEnd::Refused { .. }, _) => "failed",
             Self::Retry(..) => "retried",
             Self::Requeue => "put_back",
             Self::Detached => "begun",

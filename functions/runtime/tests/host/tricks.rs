@@ -3,8 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use model::{Kind, Toast, toast::Level};
-use runtime::{Completion, Context, Failure, Function};
+use model::{
+    Kind, Toast,
+    toast::{Action, Level},
+};
+use runtime::{Completion, Context, Failure, Function, Refusal};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -35,6 +38,10 @@ enum Trick {
     Panic,
     /// Fails for good.
     Sour,
+    /// Fails for good, with something to go on by.
+    Refused,
+    /// The same with a toast that cannot be published.
+    Unpublishable,
     /// Fails in passing, then works.
     Busy,
     /// Comes to more than an event can hold.
@@ -96,6 +103,8 @@ impl Function for Tricks {
             Trick::Finish => {}
             Trick::Panic => panic!("as told"),
             Trick::Sour => return Err(Failure::input("it is sour")),
+            Trick::Refused => return Err(refusal("/api/files/a/rejected.csv").into()),
+            Trick::Unpublishable => return Err(refusal("javascript:alert(1)").into()),
             Trick::Much => output["much"] = "x".repeat(70_000).into(),
             Trick::Stubborn => context.stop.cancelled().await,
             Trick::Hold => self.wait(context).await?,
@@ -113,6 +122,12 @@ impl Function for Tricks {
         }
         Ok(Completion { output, toast: Toast::new(Level::Success, format!("{} is done", context.title)) })
     }
+}
+
+fn refusal(href: &str) -> Refusal {
+    let action = Some(Action { label: "See them".to_owned(), href: href.to_owned() });
+    let toast = Toast { action, ..Toast::new(Level::Warning, "Nothing was done") };
+    Refusal { reason: "rejected", message: "too many are bad".to_owned(), result: json!({ "href": href }), toast }
 }
 
 impl Tricks {
