@@ -60,7 +60,7 @@ async fn send_batch(runs: &Runs) -> Result<bool, DatabaseError> {
         .await;
     for (outcome, claimed) in &sent {
         if let (SendOutcome::Refused(reason), Message::Job(job)) = (outcome, &claimed.message) {
-            let event = RunEvent::TaskEnded(job.task, TaskOutcome::Failed(step_error(reason.clone())));
+            let event = RunEvent::TaskEnded(job.task, TaskOutcome::Failed(step_error(reason.clone()), None));
             update_run_of(runs, job, event).await?;
         }
     }
