@@ -7,6 +7,7 @@
  *   summary?: unknown, about?: unknown,
  *   sheet?: unknown, other_sheets?: unknown, emptied?: { cells?: unknown },
  *   rejected?: { rows?: unknown, href?: unknown, first?: { line?: unknown, reason?: unknown }[] },
+ *   again?: unknown, sheets?: unknown,
  *   encoding?: unknown, certainty?: unknown, notes?: unknown, first_rows?: unknown, first_rejected?: unknown
  * }} TaskResult
  */

@@ -7,6 +7,7 @@ export const TASK_LABELS = {
   empty: 'Nothing yet. What you start shows up here and keeps itself up to date.',
   states: { queued: 'Waiting', running: 'Running', succeeded: 'Done', failed: 'Failed', cancelled: 'Cancelled' },
   declined: 'Rejected',
+  refused: 'Not imported',
   /** @param {{ done: number, of: number, skipped: number }} counts */
   steps: ({ done, of, skipped }) => `${done} of ${of} ${of === 1 ? 'step' : 'steps'}${skipped > 0 ? `, ${skipped} skipped` : ''}`,
   /** A question that waits. @param {string[]} people @param {string} until */
@@ -35,6 +36,9 @@ export const TASK_LABELS = {
   download: 'Download',
   about: 'About',
   rejected: 'Rejected rows',
+  importOthers: 'Import the others',
+  /** @param {string} title */
+  importOthersOf: (title) => `Import the rows that fit: ${title}`,
   /** @param {string} label @param {string} title */
   linkOf: (label, title) => `${label}: ${title}`,
   /** @param {number} count */

@@ -1,11 +1,11 @@
 /** One task in the list, updated in place so that the focus stays and screen readers repeat nothing. */
 
-import { make, makeButton, setText } from '../element/dom.js';
+import { errorMessage, make, makeButton, setBusy, setText } from '../element/dom.js';
 import { icon } from '../element/icon.js';
 import { makeLink } from '../element/link.js';
 import { timeAgo } from '../element/time.js';
 import { isEnd } from '../module/task.js';
-import { percent, rejectedRows, resultSummary } from './result.js';
+import { importAgain, percent, rejectedRows, resultSummary } from './result.js';
 import { RunFiles } from './run-files.js';
 import { RunSteps } from './run-steps.js';
 import { readSteps } from './steps.js';
@@ -17,6 +17,12 @@ import { waitingFor } from './waiting.js';
 /** @typedef {StepContext & { onCancel: (task: Task) => void }} RowContext */
 
 let count = 0;
+
+/** The state of a task that failed by nobody's fault. @param {Task} task @param {StepContext['labels']} labels */
+function refusalLabel({ state, error }, labels) {
+  const words = error?.reason === 'declined' ? labels.declined : error?.reason === 'rejected' ? labels.refused : null;
+  return state === 'failed' ? words : null;
+}
 
 export class TaskRow {
   element = make('li', 'task');
@@ -63,15 +69,15 @@ export class TaskRow {
   update(task) {
     const { labels } = this.#context;
     setText(this.#title, task.title || task.kind);
-    const isDeclined = task.state === 'failed' && task.error?.reason === 'declined';
-    setText(this.#state, isDeclined ? labels.declined : (labels.states[task.state] ?? task.state));
+    const refusal = refusalLabel(task, labels);
+    setText(this.#state, refusal ?? labels.states[task.state] ?? task.state);
     setText(this.#kind, task.kind);
     this.#updateProgress(task);
     const waits = isEnd(task.state) ? '' : waitingFor(readSteps(task), labels);
     const result = waits || (task.error?.message ?? resultSummary(task.result));
     setText(this.#result, result);
     this.#result.hidden = !result;
-    this.element.dataset.state = isDeclined ? 'rejected' : task.state;
+    this.element.dataset.state = refusal ? 'rejected' : task.state;
     this.element.toggleAttribute('data-trouble', Boolean(task.error) && !isEnd(task.state)); // it will be retried
     this.#updateTime(task);
     this.#steps.update(task);
@@ -121,16 +127,38 @@ export class TaskRow {
   }
 
   /** @param {Task} task @returns {HTMLElement[]} */
-  #links({ title, result }) {
+  #links(task) {
+    const { title, result } = task;
     if (!result || typeof result !== 'object') return [];
     const { labels, connection, onError } = this.#context;
     const rejected = rejectedRows(result).href;
     const links = /** @type {const} */ ([[labels.download, result.href], [labels.about, result.about], [labels.rejected, rejected]]);
-    return links.flatMap(([label, href]) => {
+    const shown = links.flatMap(([label, href]) => {
       const repeated = label === labels.download && href === rejected;
       const link = href === undefined || repeated ? null : makeLink(label, href, connection, onError);
       if (link) link.ariaLabel = labels.linkOf(label, title);
       return link ?? [];
     });
+    return importAgain(task) ? [this.#importButton(task), ...shown] : shown;
+  }
+
+  /** Imports the rows that fit of a file that was refused for the others. @param {Task} task */
+  #importButton(task) {
+    const { labels, connection, onError } = this.#context;
+    const button = makeButton('', labels.importOthers, async () => {
+      const input = importAgain(task);
+      if (!connection || !input || button.ariaBusy) return;
+      setBusy(true, button);
+      try {
+        // Once, however often and on however many tabs it is pressed.
+        await connection.api.startTask(task.kind, input, { title: task.title, idempotencyKey: `again-${task.id}` });
+        button.remove();
+      } catch (error) {
+        setBusy(false, button);
+        onError(errorMessage(error));
+      }
+    });
+    button.ariaLabel = labels.importOthersOf(task.title);
+    return button;
   }
 }

@@ -112,6 +112,18 @@ test('a file is looked at first, one says how it is written, and it is uploaded 
   assert.equal(gateway.requests.filter((request) => request.startsWith('PUT')).length, 1);
 });
 
+test('every sheet of a workbook is imported where one says so, and of the next file it is not said', async () => {
+  await open();
+  await drop(page, 'Shop.xlsx', 'PK');
+  await page.getByLabel('Sheet of a workbook').fill('Orders');
+  await page.getByLabel('Every sheet into a table of its own').check();
+  await page.getByRole('button', { name: 'Import', exact: true }).click();
+  await until(() => gateway.tasks[0]);
+  assert.deepEqual(gateway.tasks[0].input, { file: '01F/Shop.xlsx', table: 'shop', mode: 'replace', sheets: 'each' });
+  await drop(page, 'Next.xlsx', 'PK');
+  assert.equal(await page.getByLabel('Every sheet into a table of its own').isChecked(), false);
+});
+
 test('a file is chosen and imported by keyboard alone', async () => {
   await open();
   await page.setInputFiles('#file', { name: 'x.tsv', mimeType: 'text/plain', buffer: Buffer.from('a\tb\n') });

@@ -154,6 +154,37 @@ test('rejected rows are told with the first reason, and saved with the token in 
   assert.equal(download.suggestedFilename(), 'rejected.csv');
 });
 
+test('a file that was refused for its rejected rows is no fault, and its other rows are imported by one click', async () => {
+  const rejected = { rows: 100, href: '/api/files/01F/rejected.csv', first: [{ line: 3, reason: 'it has 1 field, the header 2' }] };
+  const again = { file: '01F/a.csv', table: 'a', accept_rejected: true };
+  const refused = { error: { reason: 'rejected', message: '100 of 101 rows do not fit' }, result: { href: rejected.href, rejected, again } };
+  const forged = { ...refused, kind: 'workflows', title: 'forged' };
+  gateway.tasks = [task('a', 'failed', refused), task('b', 'failed', forged)];
+  await open();
+  assert.deepEqual(await states(), ['Not imported', 'Not imported']);
+  assert.equal(await rows().first().getAttribute('data-state'), 'rejected');
+  const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Rejected rows: a.csv' }).click()]);
+  assert.equal(download.suggestedFilename(), 'rejected.csv');
+  // Nobody but an import chooses what is started so.
+  assert.equal(await page.getByText('Import the others').count(), 1);
+  await page.getByRole('button', { name: 'Import the rows that fit: a.csv' }).dblclick();
+  await until(() => page.getByText('Import the others').count(), (count) => count === 0);
+  assert.deepEqual(gateway.starts, [{ key: 'again-a', kind: 'imports', title: 'a.csv', input: again }]);
+});
+
+test('sheets of a workbook are told one by one', () => {
+  const rejected = { rows: 1, href: '/api/files/01F/rejected.csv', first: [{ line: 3, reason: 'column n: it is no integer' }] };
+  const sheets = [{ table: 'orders', rows: 2, columns: ['id', 'sum'], seconds: 1, sheet: 'Orders' }, { table: 'codes', rows: 1, columns: ['n'], rejected }];
+  const notes = ['without the sheets that are empty or hidden: "Empty"'];
+  assert.equal(
+    resultSummary({ rows: 3, sheets, notes, rejected }),
+    'orders: 2 rows · 2 columns\ncodes: 1 row · 1 column · 1 rejected\nline 3: column n: it is no integer\nwithout the sheets that are empty or hidden: "Empty"',
+  );
+  assert.equal(resultSummary({ sheets: [{ table: 't', columns: [{ name: 'n', type: 'integer' }], first_rows: [['1']] }] }), 't: Nothing is imported yet\nn integer\n1');
+  const many = Array.from({ length: 12 }, (_, at) => ({ table: `t${at}`, rows: 1 }));
+  assert.match(resultSummary({ sheets: many }), /t9: 1 row\nand 2 more tables$/);
+});
+
 test('the focus stays where it is while other rows come and change', async () => {
   gateway.tasks = [task('a', 'running')];
   await open();
