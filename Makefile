@@ -28,7 +28,7 @@ cluster: ## RabbitMQ, gateway pods on 8081 and 8082 and a worker of each kind, a
 	tests/services.sh --rabbitmq-only tests/cluster.sh --ports 8081,8082
 
 bench: ## imports, reports, jobs, deliveries and connections against what others take for the same; prints ratios
-	tests/services.sh cargo bench --workspace --bench '*'
+	tests/services.sh --with-redis cargo bench --workspace --bench '*'
 
 fuzz: ## what reads strangers' bytes against a fuzzer, a minute each (FUZZ_SECONDS= to change)
 	fuzz/run.sh $(FUZZ_SECONDS)

@@ -3,12 +3,14 @@
 #
 #   tests/services.sh cargo test --workspace
 #   tests/services.sh --rabbitmq-only COMMAND…
+#   tests/services.sh --with-redis COMMAND…
 #
 # The command finds them in its environment:
 #   BELLWIRE_TEST_AMQP_URL      the broker, as an operator who may do everything
 #   BELLWIRE_TEST_RABBITMQCTL   a program: rabbitmqctl for that node
 #   BELLWIRE_TEST_BROKER        a program: stop, start, restart or kill that node; its data stay
 #   BELLWIRE_TEST_DATABASE_URL  the database, as its owner
+#   BELLWIRE_TEST_REDIS_URL     the Redis, where it was asked for
 #   BELLWIRE_TEST_DATASETS      the folder with real CSV files, where npm could fetch them
 #   BELLWIRE_TEST_WORKBOOKS     the folder with real workbooks, and with openpyxl to read them by
 #   BELLWIRE_TEST_READERS       a folder with pandas (venv/) and the CSV files of Python's packages (files/)
@@ -18,16 +20,16 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-for part in say ports install rabbitmq postgresql datasets workbooks run; do
+for part in say ports install rabbitmq postgresql redis datasets workbooks run; do
   # shellcheck source=/dev/null
   . "$root/tests/services/$part.sh"
 done
 
-want_database=yes
-if [ "${1:-}" = --rabbitmq-only ]; then
-  want_database=
-  shift
-fi
+want_database=yes want_redis=
+case ${1:-} in
+  --rabbitmq-only) want_database= && shift ;;
+  --with-redis) want_redis=yes && shift ;;
+esac
 [ $# -gt 0 ] || fail "what shall run beside the services? For example: tests/services.sh cargo test --workspace"
 
 start_broker=
@@ -35,7 +37,7 @@ start_database=
 [ -n "${BELLWIRE_TEST_AMQP_URL:-}" ] || start_broker=yes
 [ -z "$want_database" ] || [ -n "${BELLWIRE_TEST_DATABASE_URL:-}" ] || start_database=yes
 
-install_missing ${start_broker:+rabbitmq-server} ${start_database:+postgresql} curl ${want_database:+sqlite3 chromium poppler-utils python3-venv haproxy nginx openssl}
+install_missing ${start_broker:+rabbitmq-server} ${start_database:+postgresql} ${want_redis:+redis-server} curl ${want_database:+sqlite3 chromium poppler-utils python3-venv haproxy nginx openssl}
 
 folder=$(mktemp -d "${TMPDIR:-/tmp}/bellwire-services.XXXXXX")
 chmod 711 "$folder" # PostgreSQL runs as another user than root and must reach its own folder.
@@ -47,6 +49,7 @@ stop_everything() {
   # What is half started could not be stopped: let it finish first.
   [ ${#starting[@]} -eq 0 ] || wait "${starting[@]}" || true
   stop_postgresql &
+  stop_redis
   stop_rabbitmq
   wait $!
   rm -rf "$folder"
@@ -58,10 +61,12 @@ trap 'exit 143' TERM HUP
 # Both at once: each takes seconds. What they found out comes back through a file of exports.
 [ -z "$start_broker" ] || { start_rabbitmq & starting+=($!); }
 [ -z "$start_database" ] || { start_postgresql & starting+=($!); }
+[ -z "$want_redis" ] || { start_redis & starting+=($!); }
 [ -z "$want_database" ] || [ -n "${BELLWIRE_TEST_READERS:-}" ] || { fetch_readers & starting+=($!); }
 fetch_datasets
 [ -z "$want_database" ] || fetch_workbooks
 [ -z "$want_database" ] || install_packages tests/identity # The identity provider that scenarios start.
+[ -z "$want_database" ] || install_packages tests/receivers # The mail server and the receiver of webhooks.
 for each in ${starting[@]+"${starting[@]}"}; do
   wait "$each" || fail "a service did not start; what it said is above"
 done

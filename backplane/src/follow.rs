@@ -112,11 +112,13 @@ impl Follower {
         // Pulse 1 is the one at the start.
         let pulses = PulseRequester { wanted: watch::Sender::new(1) };
         let reader = log.read(ReadFrom::Time(jiff::Timestamp::now() - timing.horizon));
+        let is_reading = reader.link.borrow().is_up();
         let task = FollowTask {
             publishing: log.publishing(),
             log,
             pod: pod.to_string(),
             timing,
+            is_reading,
             reader,
             last: None,
             items: sender,
@@ -172,6 +174,8 @@ struct FollowTask {
     pod: String,
     timing: FollowTiming,
     reader: LogReader,
+    /// What the reader's link said last.
+    is_reading: bool,
     last: Option<Cursor>,
     items: mpsc::Sender<FollowItem>,
     health: watch::Sender<ReadHealth>,
@@ -193,13 +197,16 @@ impl FollowTask {
             self.send_wanted_pulse();
             let deadline = self.deadline();
             let open = tokio::select! {
+                // Silence is judged last, by what is known of the connections; entries, which may come without end, before it.
+                biased;
+                Ok(()) = self.publishing.changed() => { self.after_publishing_changed(); Some(()) }
+                Ok(()) = self.reader.link.changed() => { self.after_reading_changed(); Some(()) }
+                (number, sent) = confirmed(&mut self.in_flight) => { self.after_publishing(number, sent); Some(()) }
+                Ok(()) = wanted.changed() => Some(()),
                 item = self.reader.items.recv() => match item {
                     Some(item) => self.handle_item(item).await,
                     None => { self.after_reader_ended().await; Some(()) }
                 },
-                (number, sent) = confirmed(&mut self.in_flight) => { self.after_publishing(number, sent); Some(()) }
-                Ok(()) = self.reader.link.changed() => { self.after_link_change(); Some(()) }
-                Ok(()) = wanted.changed() => Some(()),
                 () = sleep_until(deadline) => { self.after_silence(); Some(()) }
             };
             if open.is_none() {
@@ -211,7 +218,9 @@ impl FollowTask {
     fn send_wanted_pulse(&mut self) {
         let number = *self.wanted.borrow();
         let due = self.in_flight.is_none() && self.published < number && Instant::now() >= self.next_pulse;
-        if !due || !self.reader.link.borrow().is_up() {
+        // Without a consumer too, once it had one: whether the broker takes a pulse tells a pod that is deaf from a broker away.
+        let may_return = self.reader.link.borrow().is_up() || (self.received > 0 && self.publishing.borrow().is_up());
+        if !due || !may_return {
             return;
         }
         let (log, pulse) = (self.log.clone(), Event::pulse(&self.pod, number));
@@ -230,9 +239,7 @@ impl FollowTask {
             Err(error) => {
                 warn!(pod = self.pod, %error, "a pulse was not published; it is tried again");
                 self.next_pulse = Instant::now() + jittered(Duration::from_secs(1));
-                if self.health.borrow().is_complete() {
-                    self.health.send_replace(ReadHealth::Away(error.to_string()));
-                }
+                self.broker_is_away(error.to_string());
             }
         }
     }
@@ -264,15 +271,42 @@ impl FollowTask {
         own.then(|| event.id.parse().ok()).flatten()
     }
 
-    fn after_link_change(&mut self) {
+    fn after_reading_changed(&mut self) {
         let link = self.reader.link.borrow_and_update().clone();
+        let was_reading = std::mem::replace(&mut self.is_reading, link.is_up());
         match link {
             // A pulse must prove that everything published meanwhile is read.
             Link::Up => self.request_pulse_now(),
-            Link::Down(why) if self.health.borrow().is_complete() => {
-                self.health.send_replace(ReadHealth::Away(why));
+            Link::Down(why) => {
+                if self.health.borrow().is_complete() {
+                    self.health.send_replace(ReadHealth::Away(why));
+                }
+                // A broker that stops ends the consumers first: silence counts from here, and a pulse asks whether it is there.
+                if was_reading {
+                    self.last_received = Instant::now();
+                    self.request_pulse_now();
+                }
             }
-            Link::Down(_) | Link::Blocked => {}
+            Link::Blocked => {}
+        }
+    }
+
+    fn after_publishing_changed(&mut self) {
+        let link = self.publishing.borrow_and_update().clone();
+        match link {
+            // The broker is back: the reader does not wait out its own pause.
+            Link::Up if !self.is_reading && self.received > 0 => self.restart_reader(),
+            Link::Down(why) if !self.is_reading => self.broker_is_away(why),
+            Link::Up | Link::Down(_) | Link::Blocked => {}
+        }
+    }
+
+    /// A pod that had caught up has what could be known, also if it seemed deaf before: a broker that stops ends one thing after
+    /// the other.
+    fn broker_is_away(&mut self, why: String) {
+        let has_caught_up = self.received > 0;
+        if has_caught_up && *self.health.borrow() != ReadHealth::CatchingUp {
+            self.health.send_replace(ReadHealth::Away(why));
         }
     }
 
@@ -297,7 +331,8 @@ impl FollowTask {
         if !up && !self.publishing.borrow().is_up() {
             return; // The broker is away for everyone; the reader reconnects by itself.
         }
-        if up && self.published <= self.received {
+        // Only what the broker has taken and does not hand out proves that this pod is deaf.
+        if self.published <= self.received {
             return self.request_pulse_now();
         }
         warn!(pod = self.pod, "no entries of the log arrive though the broker is reachable; reading it again");
@@ -328,6 +363,7 @@ impl FollowTask {
             None => ReadFrom::Time(horizon),
         };
         self.reader = self.log.read(from);
+        self.is_reading = self.reader.link.borrow().is_up();
         self.last_received = Instant::now();
     }
 }

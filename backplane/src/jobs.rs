@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use model::{environment::Kind, job::Job};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
@@ -19,6 +20,12 @@ pub const RETRY_STEPS: [Duration; 4] =
 /// The step of a retry after this delay.
 pub(crate) fn retry_step(after: Duration) -> Duration {
     RETRY_STEPS.into_iter().rev().find(|step| *step <= after).unwrap_or(RETRY_STEPS[0])
+}
+
+/// How long a job waits that is to come again after this delay: one step, or until its time if that is sooner.
+pub(crate) fn wait_of(job: &Job, after: Duration) -> Duration {
+    let step = retry_step(after);
+    job.delay(Timestamp::now()).map_or(step, |left| left.min(step))
 }
 
 /// The outcome of a delivery.
@@ -46,6 +53,9 @@ pub enum Settlement {
 /// Settles a delivery; each implementation has its own.
 #[async_trait]
 pub trait Settle: Send + Sync {
+    /// Nothing runs for it any more: another job may be handed out while the end of this one is published.
+    fn ended(&self) {}
+
     /// Settles it once; `Unavailable` means that the job will be delivered again.
     async fn settle(&self, settlement: Settlement) -> Result<(), SendError>;
 }
@@ -62,7 +72,8 @@ pub struct JobDelivery {
 
 /// A reader of one kind's queues; it reconnects by itself, and ends when dropped.
 pub struct JobReader {
-    /// Jobs, at most `at_once` unsettled; closed only if its task has ended.
+    /// Jobs, at most `at_once` that have not ended, and a bounded number that have and are unsettled; closed only if its task has
+    /// ended.
     pub deliveries: mpsc::Receiver<JobDelivery>,
     /// The state of reading the queues.
     pub link: watch::Receiver<Link>,
@@ -76,13 +87,14 @@ pub struct JobReader {
 #[async_trait]
 pub trait JobQueues: Send + Sync {
     /// Puts a job that is not to be begun yet among those that wait for a retry, for a step that is not longer than its delay; any
-    /// other into the lane of its kind that its backlog gives, or into the first where there is no such lane;
+    /// other into the lane of its kind that its priority and its backlog give, or into another where there is no such lane;
     /// `Unroutable` when there is no queue of that kind, `Full` when the lane is full.
     async fn submit(&self, job: &Job) -> Result<(), SendError>;
 
-    /// Takes jobs of a kind, at most `at_once` unsettled at a time; declares its queues if they are missing and allowed.
+    /// Takes jobs of a kind, at most `at_once` at a time that are neither settled nor [ended](Settle::ended); declares its queues if they are missing and allowed.
     ///
-    /// A job of the first lane waits for at most one other job of each reader, however many are in the lanes behind it.
+    /// A job of high priority waits for at most one other job of each reader, and so does one of the first lane while none of high
+    /// priority wait, however many are in the lanes behind. One of low priority waits for at most 32 others in a row.
     fn consume(&self, kind: &Kind, at_once: u16) -> JobReader;
 
     /// The number of jobs of a kind in all its lanes; `Unroutable` when there is no queue of that kind. It needs no

@@ -32,5 +32,7 @@ pub use jobs::{JobDelivery, JobQueues, JobReader, Settlement};
 pub use lane::Lane;
 pub use lease::{Lease, SchedulerLease};
 pub use link::{Link, SendError};
-pub use log::{Destination, DropReason, DroppedMessage, EventLog, Gap, LogEntry, LogItem, LogReader, ReadFrom};
+pub use log::{
+    BatchError, Destination, DropReason, DroppedMessage, EventLog, Gap, LogEntry, LogItem, LogReader, ReadFrom,
+};
 pub use open::BackplaneConfig;

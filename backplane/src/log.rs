@@ -133,6 +133,25 @@ pub struct LogReader {
     pub task: AbortOnDropHandle<()>,
 }
 
+/// Why not all events of several are in the log.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{error}")]
+pub struct BatchError {
+    /// How many of them are.
+    pub published: usize,
+    /// What is wrong with the first that is not.
+    pub error: SendError,
+}
+
+impl BatchError {
+    /// The error of several outcomes, if there is one.
+    pub(crate) fn check(outcomes: Vec<Result<(), SendError>>) -> Result<(), Self> {
+        let published = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+        let first = outcomes.into_iter().find_map(Result::err);
+        first.map_or(Ok(()), |error| Err(Self { published, error }))
+    }
+}
+
 /// The log of one environment.
 #[async_trait]
 pub trait EventLog: Send + Sync {
@@ -145,6 +164,16 @@ pub trait EventLog: Send + Sync {
     async fn publish(&self, to: Destination, event: &Event) -> Result<(), SendError> {
         let encoded = event.encode().map_err(|error| SendError::Invalid(error.to_string()))?;
         self.publish_encoded(to, &encoded).await
+    }
+
+    /// Publishes several events together and in this order; `Ok` means that all are in the log, as [`EventLog::publish_encoded`]
+    /// says it. One that is refused keeps none of the others out.
+    async fn publish_all(&self, to: Destination, events: &[EncodedEvent<'_>]) -> Result<(), BatchError> {
+        let mut outcomes = Vec::with_capacity(events.len());
+        for event in events {
+            outcomes.push(self.publish_encoded(to, event).await);
+        }
+        BatchError::check(outcomes)
     }
 
     /// Reads the log until the reader is dropped; it reconnects by itself.

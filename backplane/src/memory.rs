@@ -1,11 +1,12 @@
 //! The backplane within one process: the same guarantees, for as long as the process lives.
 //!
-//! `log`, `jobs`, `control` and `lease` implement the traits of the same names.
+//! `log`, `jobs`, `control` and `lease` implement the traits of the same names; `ranked_queues`: the jobs that wait.
 
 mod control;
 mod jobs;
 mod lease;
 mod log;
+mod ranked_queues;
 
 use std::{
     collections::HashMap,

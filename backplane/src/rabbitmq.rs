@@ -5,12 +5,15 @@
 //! - `connect`: one connection, and its errors; `backoff`: pauses between attempts; `reconnect`: a reader's connections,
 //!   one after another
 //! - `declare`: exchanges, queues and bindings
-//! - `publish_connection`: the connection for publishing; `publish`: one message over it, until it is confirmed
-//! - `log`: publishes events; `read` reads them over a consumer of the `stream`; `join`: where that consumer starts
-//! - `submit`: puts a job into a lane; `jobs`: the job queues; `job_consumer` takes them, `bulk_lanes` those behind the first lane, `job_slots` counts them;
-//!   `settle` settles them; `dead`: jobs that were given up
+//! - `publish_connection`: the connection for publishing; `publish_channel`: one channel of it, which publishes batches; `publication`: a message;
+//!   `publish`: messages over that connection, until they are confirmed
+//! - `log`: publishes events; `log_consumer` reads them over a consumer of the `stream`; `start_position`: where that consumer starts
+//! - `submit`: puts a job into a lane; `jobs`: the job queues; `job_consumer` takes them, `bulk_lanes` those behind the first lane; `job_slots` counts
+//!   them, `job_lengths` looks how long they take, and `waiting_jobs` holds what was pushed ahead; `settle` settles them, by the `acknowledger` of
+//!   their channel; `dead`: jobs that were given up
 //! - `control`: messages between pods; `lease`: which of them starts what is scheduled
 
+mod acknowledger;
 mod backoff;
 mod bulk_lanes;
 mod connect;
@@ -19,18 +22,22 @@ mod dead;
 mod declare;
 mod event_message;
 mod job_consumer;
+mod job_lengths;
 mod job_slots;
 mod jobs;
 mod lease;
 mod log;
 mod log_consumer;
+mod publication;
 mod publish;
+mod publish_channel;
 mod publish_connection;
 mod reconnect;
 mod settle;
 mod start_position;
 mod stream;
 mod submit;
+mod waiting_jobs;
 
 use std::sync::Arc;
 
@@ -81,7 +88,7 @@ async fn declare_once(broker: &Broker, kinds: &[Kind]) -> Result<(), SendError> 
     await_answer(declare::lease(&connection, &broker.topology, Bindings::All)).await??;
     for kind in kinds {
         await_answer(declare::jobs(&connection, &broker.topology, kind, Bindings::All)).await??;
-        for lane in Lane::BULK {
+        for lane in Lane::ASKED {
             await_answer(declare::bulk(&connection, &broker.topology, kind, lane, Bindings::All)).await??;
         }
     }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::{
+    collections::HashSet,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -166,4 +167,142 @@ async fn whoever_asks_for_pulses_again_and_again_gets_one_a_second() {
     }
     let seconds = begun.elapsed().as_secs();
     assert!((9..=11).contains(&seconds), "{seconds} s of the paused clock");
+}
+
+/// A log whose connections for reading and for publishing end and come back one by one.
+struct Cut {
+    log: Arc<dyn EventLog>,
+    reading: watch::Sender<Link>,
+    publishing: watch::Sender<Link>,
+}
+
+impl Cut {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            log: memory_log(),
+            reading: watch::Sender::new(Link::Up),
+            publishing: watch::Sender::new(Link::Up),
+        })
+    }
+
+    async fn follow(self: &Arc<Self>) -> (Follower, watch::Receiver<ReadHealth>) {
+        let mut follower = Follower::start(self.clone(), &PodId::gateway(), FollowTiming::with_horizon(HOUR));
+        until_caught_up(&mut follower, 1).await;
+        let health = follower.health();
+        (follower, health)
+    }
+}
+
+fn down() -> Link {
+    Link::Down("the broker stops".to_owned())
+}
+
+#[async_trait]
+impl EventLog for Cut {
+    async fn publish_encoded(&self, to: Destination, encoded: &EncodedEvent<'_>) -> Result<(), SendError> {
+        match self.publishing.borrow().is_up() {
+            true => {}
+            false => return Err(SendError::Unavailable("the broker stops".to_owned())),
+        }
+        self.log.publish_encoded(to, encoded).await
+    }
+
+    fn read(&self, from: ReadFrom) -> LogReader {
+        let LogReader { items: mut inner, task, .. } = self.log.read(from);
+        let (sender, items) = mpsc::channel(256);
+        let mut reading = self.reading.subscribe();
+        let link = self.reading.subscribe();
+        let task = tokio::spawn(async move {
+            let _task = task;
+            while let Some(item) = inner.recv().await {
+                if reading.wait_for(Link::is_up).await.is_err() || sender.send(item).await.is_err() {
+                    return;
+                }
+            }
+        });
+        LogReader { items, link, task: AbortOnDropHandle::new(task) }
+    }
+
+    fn publishing(&self) -> watch::Receiver<Link> {
+        self.publishing.subscribe()
+    }
+}
+
+/// Lets the follower run for so long, and returns the states that it had.
+async fn states(
+    follower: &mut Follower,
+    health: &mut watch::Receiver<ReadHealth>,
+    time: Duration,
+) -> HashSet<&'static str> {
+    let mut seen = HashSet::new();
+    let listening = async { while follower.next().await.is_some() {} };
+    let looking = async {
+        loop {
+            seen.insert(match &*health.borrow_and_update() {
+                ReadHealth::CaughtUp => "caught up",
+                ReadHealth::CatchingUp => "catching up",
+                ReadHealth::Away(_) => "away",
+                ReadHealth::Stalled => "stalled",
+            });
+            health.changed().await.unwrap();
+        }
+    };
+    timeout(time, async { tokio::join!(listening, looking) }).await.expect_err("it goes on");
+    seen
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_that_restarts_takes_no_pod_away_in_whichever_order_its_connections_end_and_come_back() {
+    let lags = [0, 100, 3000].map(Duration::from_millis);
+    let (reading_first, both) = ([true, false], [true, false]);
+    for (quiet, lag_out, lag_back) in
+        [0, 4, 14].into_iter().flat_map(|quiet| lags.map(|out| lags.map(|back| (quiet, out, back)))).flatten()
+    {
+        for (ends, comes_back) in reading_first.into_iter().flat_map(|ends| both.map(|back| (ends, back))) {
+            let order = format!(
+                "quiet for {quiet} s; reading ends first: {ends}, {lag_out:?} before the other; it comes back first: {comes_back}, by {lag_back:?}"
+            );
+            let log = Cut::new();
+            let (mut follower, mut health) = log.follow().await;
+            states(&mut follower, &mut health, Duration::from_secs(quiet)).await;
+            let [first, second] = if ends { [&log.reading, &log.publishing] } else { [&log.publishing, &log.reading] };
+            first.send_replace(down());
+            let mut seen = states(&mut follower, &mut health, lag_out).await;
+            second.send_replace(down());
+            seen.extend(states(&mut follower, &mut health, Duration::from_secs(12)).await);
+            let [first, second] =
+                if comes_back { [&log.reading, &log.publishing] } else { [&log.publishing, &log.reading] };
+            first.send_replace(Link::Up);
+            seen.extend(states(&mut follower, &mut health, lag_back).await);
+            second.send_replace(Link::Up);
+            seen.extend(states(&mut follower, &mut health, Duration::from_secs(5)).await);
+            assert_eq!(seen, HashSet::from(["caught up", "away"]), "{order}");
+            assert_eq!(*health.borrow(), ReadHealth::CaughtUp, "{order}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_alone_cannot_read_is_not_ready_and_degraded_when_the_broker_is_gone_as_well() {
+    let log = Cut::new();
+    let (mut follower, mut health) = log.follow().await;
+    log.reading.send_replace(down());
+    let reconnecting = async {
+        loop {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            // Each attempt that fails says so again.
+            log.reading.send_replace(down());
+        }
+    };
+    tokio::select! {
+        () = reconnecting => {}
+        seen = states(&mut follower, &mut health, Duration::from_secs(15)) => assert!(seen.contains("stalled"), "{seen:?}"),
+    }
+    log.publishing.send_replace(down());
+    let seen = states(&mut follower, &mut health, Duration::from_secs(30)).await;
+    assert!(seen.contains("away") && matches!(*health.borrow(), ReadHealth::Away(_)), "{seen:?}");
+    log.publishing.send_replace(Link::Up);
+    log.reading.send_replace(Link::Up);
+    states(&mut follower, &mut health, Duration::from_secs(5)).await;
+    assert_eq!(*health.borrow(), ReadHealth::CaughtUp);
 }

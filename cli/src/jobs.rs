@@ -1,6 +1,6 @@
 //! `bellwire jobs`: lists, shows, retries and drops the jobs that were given up.
 
-use std::fmt::Write;
+use std::{collections::BTreeSet, fmt::Write};
 
 use anyhow::{anyhow, bail};
 use backplane::{DeadJob, DeadJobs, Depth, JobQueues, SendError, dead::InvalidJob};
@@ -8,13 +8,14 @@ use jiff::Timestamp;
 use model::{Environment, Kind};
 use process::Settings;
 use serde_json::{Value, json};
+use storage::{Storage, StorageConfig};
 
 use crate::{
     environment::{self, Target},
     terminal::{print, sanitize},
 };
 
-/// The kinds to search when none is named.
+/// The built-in kinds, searched when none is named.
 const KINDS: [&str; 3] = ["imports", "reports", "workflows"];
 /// Most characters of a reason in a list; `show` has all of it.
 const MAX_REASON_CHARS: usize = 100;
@@ -24,7 +25,8 @@ pub(crate) struct Flags {
     #[command(flatten)]
     pub(crate) target: Target,
 
-    /// Of which kind of function; may be repeated. Without it: those of imports, reports and workflows that have a queue
+    /// Of which kind of function; may be repeated. Without it: imports, reports, workflows, and where the settings have
+    /// `[storage]` every kind whose worker has ever started
     #[arg(long, value_name = "KIND", global = true)]
     kind: Vec<Kind>,
 
@@ -82,7 +84,11 @@ struct Queue {
 pub(crate) async fn run(settings: Settings, flags: Flags) -> anyhow::Result<()> {
     let environment = environment::select(&settings, flags.target.environment.as_ref())?;
     let backplane = environment::backplane(&settings, &environment)?;
-    let queues = queues(backplane.jobs.as_ref(), &environment, flags.kind).await?;
+    let (kinds, is_named) = match flags.kind.is_empty() {
+        true => (known_kinds(&settings, &environment).await?, false),
+        false => (flags.kind.into_iter().collect(), true),
+    };
+    let queues = queues(backplane.jobs.as_ref(), &environment, kinds, is_named).await?;
     match flags.action {
         Action::List { limit, skip, json } => list(&queues, skip, limit, json).await,
         Action::Show { id, json } => show(&queues, &environment, &id, json).await,
@@ -92,21 +98,33 @@ pub(crate) async fn run(settings: Settings, flags: Flags) -> anyhow::Result<()> 
     }
 }
 
-async fn queues(jobs: &dyn JobQueues, environment: &Environment, named: Vec<Kind>) -> anyhow::Result<Vec<Queue>> {
-    let kinds = match named.is_empty() {
-        true => KINDS.iter().map(|kind| kind.parse()).collect::<Result<_, _>>()?,
-        false => named.clone(),
-    };
+/// The built-in kinds, and those that the storage has a description of: a broker cannot be asked over AMQP which queues it has.
+async fn known_kinds(settings: &Settings, environment: &Environment) -> anyhow::Result<BTreeSet<Kind>> {
+    let mut kinds = KINDS.iter().map(|kind| kind.parse()).collect::<Result<BTreeSet<_>, _>>()?;
+    if settings.has("storage") {
+        let storage = Storage::open(&settings.section::<StorageConfig>("storage")?)?;
+        kinds.extend(storage.catalogue(environment).all().await?.into_iter().map(|entry| entry.kind));
+    }
+    Ok(kinds)
+}
+
+async fn queues(
+    jobs: &dyn JobQueues,
+    environment: &Environment,
+    kinds: BTreeSet<Kind>,
+    is_named: bool,
+) -> anyhow::Result<Vec<Queue>> {
     let mut queues = Vec::new();
-    for kind in kinds {
-        match jobs.depth(&kind).await {
-            Ok(depth) => queues.push(Queue { dead: jobs.dead(&kind), kind, depth }),
-            Err(SendError::Unroutable(_)) if named.is_empty() => {}
+    for kind in &kinds {
+        match jobs.depth(kind).await {
+            Ok(depth) => queues.push(Queue { dead: jobs.dead(kind), kind: kind.clone(), depth }),
+            Err(SendError::Unroutable(_)) if !is_named => {}
             Err(error) => return Err(explain(error)),
         }
     }
     if queues.is_empty() {
-        bail!("{environment} has no queue for {}: name the kind with --kind", KINDS.join(", "));
+        let kinds: Vec<_> = kinds.iter().map(Kind::as_str).collect();
+        bail!("{environment} has no queue for {}: name the kind with --kind", kinds.join(", "));
     }
     Ok(queues)
 }

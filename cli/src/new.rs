@@ -109,10 +109,16 @@ fn fill(template: &str, name: &Kind, source: &Source) -> String {
     text.replace("\"greetings\"", &format!("\"{name}\"")).replace("Greetings", &type_name(name))
 }
 
-/// `send-invoices` as a Rust type: `SendInvoices`.
+/// `send-invoices` as a Rust type: `SendInvoices`; `InputFunction` for a kind `input`, since the code has an `Input` already.
 fn type_name(name: &Kind) -> String {
     let words = name.as_str().split('-');
-    words.filter_map(|word| word.split_at_checked(1)).map(|(first, rest)| first.to_uppercase() + rest).collect()
+    let name: String =
+        words.filter_map(|word| word.split_at_checked(1)).map(|(first, rest)| first.to_uppercase() + rest).collect();
+    let is_taken = |code: &str| code.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name);
+    match name == "Self" || FILES.iter().any(|(_, code)| is_taken(code)) {
+        true => name + "Function",
+        false => name,
+    }
 }
 
 #[cfg(test)]
@@ -122,9 +128,16 @@ mod tests {
 
     #[test]
     fn a_kind_is_a_type_in_rust() {
-        for (kind, name) in
-            [("invoices", "Invoices"), ("send-invoices", "SendInvoices"), ("a-1", "A1"), ("a--b-", "AB")]
-        {
+        for (kind, name) in [
+            ("invoices", "Invoices"),
+            ("send-invoices", "SendInvoices"),
+            ("a-1", "A1"),
+            ("a--b-", "AB"),
+            ("input", "InputFunction"),
+            ("worker", "WorkerFunction"),
+            ("ok", "OkFunction"),
+            ("self", "SelfFunction"),
+        ] {
             assert_eq!(type_name(&kind.parse().unwrap()), name);
         }
     }

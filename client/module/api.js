@@ -2,6 +2,7 @@
 
 import { isStepRef } from './approval.js';
 import { problemMessage, readRetryAfter } from './stream.js';
+import { isEnd } from './task.js';
 
 /** @import { Approval, Decision } from './approval.js' */
 /** @import { Toast } from './event.js' */
@@ -20,14 +21,19 @@ import { problemMessage, readRetryAfter } from './stream.js';
  * What starts by itself, and what can be done with it.
  * @typedef {{ kind: string, name: string, title: string, owner: string, cron?: string, every?: number, time_zone: string, next?: string | null,
  *   last?: { started: string, task: string } | null, left_out?: { time: string, reason: string } | null,
- *   paused?: { by: string, since: string } | null, problem?: string | null }} Schedule
+ *   paused?: { by: string, since: string } | null, problem?: string | null, recipients?: string[] }} Schedule
  * @typedef {'pause' | 'resume' | 'run'} ScheduleAction
  */
 
 /** @typedef {{ onProgress?: (fraction: number) => void, signal?: AbortSignal }} UploadOptions */
 
-/** The paths of files below `/api/`: one's own, those that one is asked about, and all of a run. */
-const FILE = /^(files\/|tasks\/[0-9A-Z]{26}\/(steps\/[a-z0-9_-]{1,64}\/files\/|files\.zip$))/;
+/**
+ * A line of what a task says; its number tells where lines were left out.
+ * @typedef {{ attempt: number, number: number, time: string, level: string, message: string }} LogLine
+ */
+
+/** The paths of files below `/api/`: one's own, those of others that are shared with one or asked about, and all of a run. */
+const FILE = /^(files\/|shared\/[0-9a-f]{32}\/|tasks\/[0-9A-Z]{26}\/(steps\/[a-z0-9_-]{1,64}\/files\/|files\.zip$))/;
 
 /** A response that is no success, or no response at all (`status` 0). */
 export class ApiError extends Error {
@@ -94,6 +100,31 @@ export class Api {
    */
   runFiles(id) {
     return this.#json('GET', `api/tasks/${encodeURIComponent(id)}/files`);
+  }
+
+  /**
+   * What a task says to its owner: the lines that are there, and then each as it is said, until the task has ended. It begins again
+   * by itself where the answer ends before.
+   * @param {string} id @param {AbortSignal} [signal] ends it
+   * @returns {AsyncGenerator<LogLine>}
+   */
+  async *followLog(id, signal) {
+    let after = '';
+    while (!signal?.aborted) {
+      const path = `api/tasks/${encodeURIComponent(id)}/log?${new URLSearchParams({ follow: 'true', ...(after && { after }) })}`;
+      const answer = await this.#authorised((token) => fetch(new URL(path, this.#base), { headers: bearer(token), signal }));
+      try {
+        for await (const line of jsonLines(answer)) {
+          after = `${line.attempt}.${line.number}`;
+          yield line;
+        }
+      } catch (error) {
+        if (signal?.aborted) return;
+        if (!(error instanceof TypeError)) throw error; // else it was cut off
+      }
+      if (isEnd((await this.readTask(id)).state)) return;
+      await new Promise((resolve) => setTimeout(resolve, 1000)); // it ended with its pod or its token
+    }
   }
 
   /** Cancels a task. @param {string} id */
@@ -237,6 +268,21 @@ export class Api {
       if (signal?.aborted) reject(signal.reason);
       else request.send(file);
     });
+  }
+}
+
+/** The objects of an answer of JSON lines, as they come. @param {Response} answer @returns {AsyncGenerator<LogLine>} */
+async function* jsonLines(answer) {
+  const reader = /** @type {ReadableStream<Uint8Array>} */ (answer.body).pipeThrough(/** @type {ReadableWritablePair<string, Uint8Array>} */ (new TextDecoderStream())).getReader();
+  let rest = '';
+  try {
+    for (let { value, done } = await reader.read(); !done; { value, done } = await reader.read()) {
+      const lines = (rest + value).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) if (line) yield JSON.parse(line);
+    }
+  } finally {
+    reader.cancel().catch(() => {}); // also where nobody reads on
   }
 }
 

@@ -4,9 +4,10 @@
  * The fields of a result that the task list shows, as far as its function sets them.
  * @typedef {{
  *   rows?: unknown, columns?: unknown, seconds?: unknown, table?: unknown, ignored?: unknown, expires?: unknown, href?: unknown,
- *   summary?: unknown, about?: unknown,
+ *   summary?: unknown, about?: unknown, delivered?: { to?: unknown, mails?: unknown, webhooks?: unknown, undelivered?: { to?: unknown, reason?: unknown }[] },
  *   sheet?: unknown, other_sheets?: unknown, emptied?: { cells?: unknown },
  *   rejected?: { rows?: unknown, href?: unknown, first?: { line?: unknown, reason?: unknown }[] },
+ *   again?: unknown, sheets?: unknown,
  *   encoding?: unknown, certainty?: unknown, notes?: unknown, first_rows?: unknown, first_rejected?: unknown
  * }} TaskResult
  */
@@ -22,6 +23,8 @@
  * @property {number} [sequence]
  * @property {string} [created]
  * @property {string} [updated]
+ * @property {string} [not_before] it is not begun earlier
+ * @property {'high' | 'low'} [priority] normal if missing
  * @property {TaskResult} [result]
  * @property {{ reason: string, message: string }} [error]
  * @property {string} [parent] the workflow's run that the task is a step of

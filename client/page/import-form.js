@@ -26,6 +26,7 @@ export function initImportForm(connection) {
     input('table').value = tableNameFor(file.name);
     // Said of one file, and of no other.
     input('sheet').value = '';
+    input('each-sheet').checked = false;
     input('accept-rejected').checked = false;
     showError('');
     showStep('chosen');
@@ -62,7 +63,8 @@ export function initImportForm(connection) {
       }
       const mode = select('mode').value;
       const key = mode === 'upsert' ? { key: parseColumns(input('key').value) } : {};
-      const sheet = input('sheet').value.trim();
+      const eachSheet = input('each-sheet').checked;
+      const sheet = eachSheet ? '' : input('sheet').value.trim();
       const task = {
         file: uploaded.key,
         table: input('table').value.trim(),
@@ -70,6 +72,7 @@ export function initImportForm(connection) {
         ...key,
         ...readingOptions(),
         ...(sheet && { sheet }),
+        ...(eachSheet && { sheets: 'each' }),
         ...(input('accept-rejected').checked && { accept_rejected: true }),
         ...(isPreview && { preview: true }),
       };

@@ -10,6 +10,7 @@ import { byId, input } from './by-id.js';
 import { showState } from './connection-state.js';
 import { clearCredentials, fetchToken, requestCredentials } from './credentials.js';
 import { initImportForm } from './import-form.js';
+import { showLinkedFile } from './linked-file.js';
 import { initMessageForm } from './message-form.js';
 
 /** @import { Connection } from '../module/connection.js' */
@@ -21,6 +22,7 @@ const ELEMENTS = 'bellwire-approvals, bellwire-schedules, bellwire-start, bellwi
 
 initImportForm(() => connection);
 initMessageForm(() => connection);
+addEventListener('hashchange', () => showLinkedFile(connection));
 byId('switch').onclick = () => {
   clearCredentials();
   signOut();
@@ -36,6 +38,7 @@ async function signIn(error) {
   showState(connection);
   for (const element of document.querySelectorAll(ELEMENTS)) Object.assign(element, { connection });
   byId('desk').hidden = byId('who').hidden = false;
+  showLinkedFile(connection);
 }
 
 /** @param {Credentials} credentials */
@@ -62,4 +65,5 @@ function signOut() {
   for (const element of document.querySelectorAll(ELEMENTS)) Object.assign(element, { connection });
   byId('desk').hidden = byId('who').hidden = byId('connection').hidden = true;
   input('to-name').value = '';
+  showLinkedFile(null);
 }

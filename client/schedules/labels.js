@@ -14,6 +14,8 @@ export const SCHEDULE_LABELS = {
   paused: (by) => `paused by ${by}`,
   /** @param {string} age */
   last: (age) => `last started ${age}`,
+  /** @param {string[]} recipients */
+  goesTo: (recipients) => `goes to ${recipients.join(', ')}`,
   /** @param {string} reason */
   leftOut: (reason) => `left out once: ${reason}`,
   unloaded: 'What starts by itself could not be loaded',

@@ -14,6 +14,7 @@ export class ScheduleRow {
   #title = make('h3', 'title');
   #when = make('span', 'when');
   #next = make('span', 'next');
+  #recipients = make('span', 'recipients');
   #last = make('span', 'last');
   #note = make('span', 'left-out');
   #problem = make('p', 'problem');
@@ -35,9 +36,9 @@ export class ScheduleRow {
     this.element.setAttribute('part', 'schedule');
     this.element.tabIndex = -1;
     this.#problem.role = 'alert';
-    for (const each of [this.#title, this.#when, this.#problem, this.#note]) each.dir = 'auto';
+    for (const each of [this.#title, this.#when, this.#problem, this.#note, this.#recipients]) each.dir = 'auto';
     const [main, about, buttons] = [make('div', 'main'), make('p', 'about'), make('div', 'buttons')];
-    about.append(this.#when, this.#next, this.#last, this.#note);
+    about.append(this.#when, this.#next, this.#last, this.#recipients, this.#note);
     main.append(this.#title, about, this.#problem);
     buttons.append(this.#run, this.#pause);
     this.element.append(main, buttons);
@@ -46,12 +47,13 @@ export class ScheduleRow {
 
   /** @param {Schedule} schedule */
   update(schedule) {
-    const [labels, { title, cron, every, time_zone, next, last, left_out, paused, problem }] = [this.#labels, schedule];
+    const [labels, { title, cron, every, time_zone, next, last, left_out, paused, problem, recipients = [] }] = [this.#labels, schedule];
     this.#schedule = schedule;
     setText(this.#title, title);
     setText(this.#when, cron ? `${cron} ${time_zone}` : `${every} s`);
     setText(this.#next, paused ? labels.paused(paused.by) : next ? labels.next(time.format(new Date(next))) : '');
     setText(this.#last, last ? labels.last(timeAgo(last.started)) : '');
+    setText(this.#recipients, recipients.length > 0 ? labels.goesTo(recipients) : '');
     setText(this.#note, left_out ? labels.leftOut(left_out.reason) : '');
     setText(this.#problem, problem ?? '');
     const verb = paused ? labels.resume : labels.pause;

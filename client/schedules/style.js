@@ -9,7 +9,7 @@ style.replaceSync(`
 .main { flex: 1 1 12rem; min-inline-size: 0; overflow-wrap: anywhere; }
 .title { margin: 0; font: inherit; font-weight: 600; unicode-bidi: plaintext; text-align: start; }
 .about { margin: 0; display: flex; flex-wrap: wrap; column-gap: 0.5rem; font-size: 0.8125rem; color: light-dark(#5b6378, #aab2c5); }
-.about > :not(:empty, :last-child)::after { content: '·'; content: '·' / ''; margin-inline-start: 0.5rem; }
+.about > :not(:empty) ~ :not(:empty)::before { content: '·'; content: '·' / ''; margin-inline-end: 0.5rem; }
 .problem { margin: 0.25rem 0 0; font-size: 0.875rem; color: light-dark(#b3261e, #ff9d94); }
 .problem:empty { display: none; }
 .buttons { display: flex; flex-wrap: wrap; gap: 0.5rem; }

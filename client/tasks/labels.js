@@ -7,10 +7,13 @@ export const TASK_LABELS = {
   empty: 'Nothing yet. What you start shows up here and keeps itself up to date.',
   states: { queued: 'Waiting', running: 'Running', succeeded: 'Done', failed: 'Failed', cancelled: 'Cancelled' },
   declined: 'Rejected',
+  refused: 'Not imported',
   /** @param {{ done: number, of: number, skipped: number }} counts */
   steps: ({ done, of, skipped }) => `${done} of ${of} ${of === 1 ? 'step' : 'steps'}${skipped > 0 ? `, ${skipped} skipped` : ''}`,
   /** A question that waits. @param {string[]} people @param {string} until */
   waits: (people, until) => `Waits for ${people.join(', ')}${until && ` until ${until}`}`,
+  /** A time that has not come. @param {string} time */
+  begins: (time) => `Begins ${time}`,
   everybody: 'everybody',
   /** @param {string} name of a group */
   group: (name) => `the group ${name}`,
@@ -18,6 +21,11 @@ export const TASK_LABELS = {
   approvals: (by, needed) => (by.length > 0 ? `${by.length} of ${needed} have approved: ${by.join(', ')}` : `${needed} people must approve`),
   /** @param {number} count */
   files: (count) => `${number.format(count)} files`,
+  log: 'Log',
+  silent: 'It has said nothing.',
+  /** @param {number} count */
+  leftOut: (count) => `${number.format(count)} ${count === 1 ? 'line' : 'lines'} left out`,
+  levels: /** @type {Record<string, string>} */ ({ warning: 'Warning', error: 'Error' }),
   allFiles: 'Download all (ZIP)',
   stepList: 'Steps',
   stepStates: {
@@ -35,6 +43,9 @@ export const TASK_LABELS = {
   download: 'Download',
   about: 'About',
   rejected: 'Rejected rows',
+  importOthers: 'Import the others',
+  /** @param {string} title */
+  importOthersOf: (title) => `Import the rows that fit: ${title}`,
   /** @param {string} label @param {string} title */
   linkOf: (label, title) => `${label}: ${title}`,
   /** @param {number} count */

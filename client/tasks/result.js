@@ -15,6 +15,7 @@ function counted(count, one, many) {
 /**
  * A result in short, such as "3,376 rows · 7 columns · 0.4 s".
  * @param {TaskResult | undefined} result
+ * @returns {string}
  */
 export function resultSummary(result) {
   if (!result || typeof result !== 'object') return '';
@@ -22,6 +23,7 @@ export function resultSummary(result) {
   const rejected = rejectedRows(result);
   const columnCount = countOf(columns);
   if (Array.isArray(result.first_rows)) return previewSummary(result);
+  if (Array.isArray(result.sheets)) return sheetsSummary(result.sheets, result);
   const parts = [
     typeof rows === 'number' && counted(rows, 'row', 'rows'),
     columnCount !== null && counted(columnCount, 'column', 'columns'),
@@ -35,7 +37,31 @@ export function resultSummary(result) {
     encodingText(result),
     typeof expires === 'string' && Number.isFinite(Date.parse(expires)) && `kept until ${day.format(new Date(expires))}`,
   ];
-  return [parts.filter(Boolean).join(' · '), rejected.first, ...noteLines(result)].filter(Boolean).join('\n');
+  return [parts.filter(Boolean).join(' · '), ...deliveryLines(result), rejected.first, ...noteLines(result)].filter(Boolean).join('\n');
+}
+
+/** Who has a report besides its owner, and who has not. @param {TaskResult} result @returns {string[]} */
+function deliveryLines({ delivered }) {
+  if (!delivered || typeof delivered !== 'object') return [];
+  const { to, mails, webhooks, undelivered } = delivered;
+  const has = [
+    typeof to === 'string' && to,
+    typeof mails === 'number' && mails > 0 && counted(mails, 'address', 'addresses'),
+    typeof webhooks === 'number' && webhooks > 0 && counted(webhooks, 'webhook', 'webhooks'),
+  ].filter(Boolean);
+  const lost = Array.isArray(undelivered) ? undelivered.slice(0, 5).map(({ to: name, reason }) => `Not sent to ${name}: ${reason}`) : [];
+  return [has.length > 0 ? `Sent to ${has.join(', ')}` : '', ...lost];
+}
+
+/**
+ * Of several sheets of a workbook: each table, a few lines at most.
+ * @param {unknown[]} sheets @param {TaskResult} result
+ */
+function sheetsSummary(sheets, result) {
+  const tables = /** @type {TaskResult[]} */ (sheets.filter((sheet) => sheet && typeof sheet === 'object'));
+  const lines = tables.slice(0, 10).map((sheet) => `${sheet.table}: ${resultSummary({ ...sheet, table: undefined, seconds: undefined })}`);
+  const more = tables.length > 10 && `and ${counted(tables.length - 10, 'more table', 'more tables')}`;
+  return [...lines, more, ...noteLines(result)].filter(Boolean).join('\n');
 }
 
 /** The encoding, where it is a guess. @param {TaskResult} result */
@@ -72,6 +98,17 @@ export function rejectedRows({ rejected }) {
   if (typeof rows !== 'number') return { count: 0, first: '' };
   const { line, reason } = first?.[0] ?? {};
   return { count: rows, href, first: typeof reason === 'string' ? `line ${line}: ${reason}` : '' };
+}
+
+/**
+ * The input that imports the rows which fit of a file that was refused for the others. Of imports alone: whoever may
+ * publish a task's end must not choose what a person starts by one click.
+ * @param {Task} task
+ */
+export function importAgain({ kind, state, error, result }) {
+  const { again } = result ?? {};
+  const isOffered = kind === 'imports' && state === 'failed' && error?.reason === 'rejected';
+  return isOffered && again && typeof again === 'object' && !Array.isArray(again) ? again : null;
 }
 
 /** @param {unknown} columns a number, or a list of them */

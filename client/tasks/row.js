@@ -1,12 +1,13 @@
 /** One task in the list, updated in place so that the focus stays and screen readers repeat nothing. */
 
-import { make, makeButton, setText } from '../element/dom.js';
+import { errorMessage, make, makeButton, setBusy, setText } from '../element/dom.js';
 import { icon } from '../element/icon.js';
 import { makeLink } from '../element/link.js';
-import { timeAgo } from '../element/time.js';
+import { pointInTime, timeAgo } from '../element/time.js';
 import { isEnd } from '../module/task.js';
-import { percent, rejectedRows, resultSummary } from './result.js';
+import { importAgain, percent, rejectedRows, resultSummary } from './result.js';
 import { RunFiles } from './run-files.js';
+import { RunLog } from './run-log.js';
 import { RunSteps } from './run-steps.js';
 import { readSteps } from './steps.js';
 import { waitingFor } from './waiting.js';
@@ -16,7 +17,16 @@ import { waitingFor } from './waiting.js';
 
 /** @typedef {StepContext & { onCancel: (task: Task) => void }} RowContext */
 
+/** True while its time has not come. @param {Task} task */
+const beginsLater = ({ state, not_before: time = '' }) => state === 'queued' && Date.parse(time) > Date.now();
+
 let count = 0;
+
+/** The state of a task that failed by nobody's fault. @param {Task} task @param {StepContext['labels']} labels */
+function refusalLabel({ state, error }, labels) {
+  const words = error?.reason === 'declined' ? labels.declined : error?.reason === 'rejected' ? labels.refused : null;
+  return state === 'failed' ? words : null;
+}
 
 export class TaskRow {
   element = make('li', 'task');
@@ -32,6 +42,7 @@ export class TaskRow {
   #main = make('div', 'main');
   #steps;
   #files;
+  #log;
   /** The fields that the icon and the actions show, as JSON. */
   #shown = '';
   #context;
@@ -53,9 +64,10 @@ export class TaskRow {
     about.append(this.#state, this.#kind, this.#time);
     this.#steps = new RunSteps(context, this.#title.id);
     this.#files = new RunFiles(context, this.#title.id);
+    this.#log = new RunLog(context, this.#title.id);
     const toggles = make('div', 'toggles');
-    toggles.append(this.#steps.button, this.#files.button);
-    this.#main.append(this.#title, about, this.#bar, this.#result, toggles, this.#files.list);
+    toggles.append(this.#steps.button, this.#files.button, this.#log.button);
+    this.#main.append(this.#title, about, this.#bar, this.#result, toggles, this.#files.list, this.#log.list);
     this.element.append(this.#icon, this.#main, this.#actions, this.#steps.graph);
   }
 
@@ -63,19 +75,21 @@ export class TaskRow {
   update(task) {
     const { labels } = this.#context;
     setText(this.#title, task.title || task.kind);
-    const isDeclined = task.state === 'failed' && task.error?.reason === 'declined';
-    setText(this.#state, isDeclined ? labels.declined : (labels.states[task.state] ?? task.state));
+    const refusal = refusalLabel(task, labels);
+    setText(this.#state, refusal ?? labels.states[task.state] ?? task.state);
     setText(this.#kind, task.kind);
     this.#updateProgress(task);
     const waits = isEnd(task.state) ? '' : waitingFor(readSteps(task), labels);
-    const result = waits || (task.error?.message ?? resultSummary(task.result));
+    const said = task.error?.message ?? resultSummary(task.result);
+    const result = waits || [said, beginsLater(task) && labels.begins(pointInTime(task.not_before))].filter(Boolean).join(' · ');
     setText(this.#result, result);
     this.#result.hidden = !result;
-    this.element.dataset.state = isDeclined ? 'rejected' : task.state;
+    this.element.dataset.state = refusal ? 'rejected' : task.state;
     this.element.toggleAttribute('data-trouble', Boolean(task.error) && !isEnd(task.state)); // it will be retried
     this.#updateTime(task);
     this.#steps.update(task);
     this.#files.update(task);
+    this.#log.update(task);
     const shown = JSON.stringify([task.state, task.title, task.result]);
     if (shown !== this.#shown) this.#replaceActions(task);
     this.#shown = shown;
@@ -121,16 +135,38 @@ export class TaskRow {
   }
 
   /** @param {Task} task @returns {HTMLElement[]} */
-  #links({ title, result }) {
+  #links(task) {
+    const { title, result } = task;
     if (!result || typeof result !== 'object') return [];
     const { labels, connection, onError } = this.#context;
     const rejected = rejectedRows(result).href;
     const links = /** @type {const} */ ([[labels.download, result.href], [labels.about, result.about], [labels.rejected, rejected]]);
-    return links.flatMap(([label, href]) => {
+    const shown = links.flatMap(([label, href]) => {
       const repeated = label === labels.download && href === rejected;
       const link = href === undefined || repeated ? null : makeLink(label, href, connection, onError);
       if (link) link.ariaLabel = labels.linkOf(label, title);
       return link ?? [];
     });
+    return importAgain(task) ? [this.#importButton(task), ...shown] : shown;
+  }
+
+  /** Imports the rows that fit of a file that was refused for the others. @param {Task} task */
+  #importButton(task) {
+    const { labels, connection, onError } = this.#context;
+    const button = makeButton('', labels.importOthers, async () => {
+      const input = importAgain(task);
+      if (!connection || !input || button.ariaBusy) return;
+      setBusy(true, button);
+      try {
+        // Once, however often and on however many tabs it is pressed.
+        await connection.api.startTask(task.kind, input, { title: task.title, idempotencyKey: `again-${task.id}` });
+        button.remove();
+      } catch (error) {
+        setBusy(false, button);
+        onError(errorMessage(error));
+      }
+    });
+    button.ariaLabel = labels.importOthersOf(task.title);
+    return button;
   }
 }

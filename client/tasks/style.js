@@ -35,6 +35,13 @@ button[aria-busy='true'] { opacity: 0.6; cursor: progress; }
 .files[hidden] { display: none; }
 .files > li { min-inline-size: 0; }
 .files :is(button, a) { max-inline-size: 100%; font-weight: 400; overflow-wrap: anywhere; }
+.log { margin: 0.5rem 0 0; padding: 0.5rem 0.625rem; max-block-size: 14rem; overflow: auto; list-style: none; border-radius: 0.5rem; background: light-dark(#f4f6fb, #171b26); font-size: 0.8125rem; }
+.log[hidden] { display: none; }
+.log:focus-visible { outline: 2px solid light-dark(#3157c8, #8fb0ff); outline-offset: 2px; }
+.log > li { display: flex; gap: 0.5rem; overflow-wrap: anywhere; white-space: pre-wrap; }
+.log time { flex: none; color: light-dark(#5b6378, #aab2c5); font-variant-numeric: tabular-nums; }
+.log [data-level='warning'] > span { color: light-dark(#8a5a00, #f1c15f); }
+.log [data-level='error'] > span { color: light-dark(#b3261e, #ff9d94); }
 .older { margin-block-start: 0.75rem; }
 .note { margin: 0; padding: 1.5rem 0.25rem; color: light-dark(#5b6378, #aab2c5); text-wrap: balance; }
 .task[data-state='running'] > .mark .icon { animation: turn 2.4s linear infinite; }

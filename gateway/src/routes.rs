@@ -11,7 +11,7 @@ use axum::{
 use crate::{
     api::{
         approvals, asked_file, content_encoding, dev_token, event_stream, files, functions, openapi, page,
-        problem::Problem, publish, run_files, schedules, task_log, task_routes,
+        problem::Problem, publish, run_files, schedules, shared_file, task_log, task_routes,
     },
     dev_host,
     hub::{negotiate, refresh, routes as hub},
@@ -52,6 +52,7 @@ fn services() -> Router<Pod> {
         .route("/api/tasks/{id}/files.zip", get(run_files::archive))
         .route("/api/approvals", get(approvals::list))
         .route("/api/files/{*key}", put(files::upload).get(files::download).delete(files::delete))
+        .route("/api/shared/{id}/{name}", get(shared_file::download))
         .route("/api/functions", get(functions::list))
         .route("/api/schedules", get(schedules::list))
         .route("/api/schedules/{kind}/{name}/pause", post(schedules::pause))

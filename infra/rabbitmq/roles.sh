@@ -102,7 +102,7 @@ else
   # Cancelling is an event, so a worker reads the log of its environment. Control messages are between gateways.
   for kind in "$@"; do
     role "$base.worker.$kind" "$(password WORKER)" \
-      '' "$base(.jobs)?" "$base.(events|jobs.$kind(.bulk.[1-3])?)"
+      '' "$base(.jobs)?" "$base.(events|jobs.$kind(.(high|bulk.[1-3]|low.[12]))?)"
   done
 fi
 

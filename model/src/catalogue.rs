@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{environment::Kind, schedule::Schedule};
+use crate::{environment::Kind, policy::Policies, schedule::Schedule};
 
 /// The most characters of a text value.
 const MAX_TEXT: usize = 16 * 1024;
@@ -26,6 +26,9 @@ pub struct Description {
     /// What starts by itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub schedules: Vec<Schedule>,
+    /// How its jobs are treated.
+    #[serde(default, skip_serializing_if = "Policies::is_empty")]
+    pub policies: Policies,
 }
 
 /// True if an [`Offer::allow`] list allows this user.

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::{
     environment::Kind,
+    policy::Priority,
     task::{Task, TaskId, TaskState},
 };
 
@@ -47,6 +48,12 @@ pub struct Job {
     /// The number of its owner's other tasks that had not ended when it was submitted: it waits behind the first jobs of others.
     #[serde(default)]
     pub backlog: u32,
+    /// Whether it overtakes those that wait, or waits behind them.
+    #[serde(default, skip_serializing_if = "Priority::is_normal")]
+    pub priority: Priority,
+    /// Digests of what no other unfinished task has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unique: Vec<String>,
     /// The W3C trace context of the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
@@ -88,6 +95,8 @@ impl Job {
             not_before: None,
             attempts: 0,
             backlog: 0,
+            priority: Priority::Normal,
+            unique: Vec::new(),
             traceparent: None,
             grant: None,
         }
@@ -123,6 +132,8 @@ impl Task {
             steps: Vec::new(),
             next_by: None,
             request: None,
+            priority: job.priority,
+            unique: job.unique.clone(),
         }
     }
 }

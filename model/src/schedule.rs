@@ -14,7 +14,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 pub use times::{InvalidTimes, Times};
 
-use crate::environment::Kind;
+use crate::{environment::Kind, policy::Priority};
 
 /// A schedule of a kind of function, as its worker describes it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,6 +47,12 @@ pub struct Schedule {
     /// A task starts up to so many seconds later than its time, the same each time that is asked.
     #[serde(default)]
     pub jitter: u64,
+    /// Of its tasks; that of what it starts if missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<Priority>,
+    /// Who gets what its tasks make besides their owner, in words: `group:finance`, `boss@example.com`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recipients: Vec<String>,
 }
 
 /// What becomes of times that were missed, because no gateway ran or no broker was there.

@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::environment::{Environment, Kind};
+use crate::{
+    environment::{Environment, Kind},
+    policy::Priority,
+};
 
 /// A task's id: a ULID, 26 digits of Crockford's base 32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -162,6 +165,12 @@ pub struct Task {
     /// A digest of the request that started it, if that had an idempotency key: the same key with another is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<String>,
+    /// Whether its job overtakes those that wait, or waits behind them.
+    #[serde(default, skip_serializing_if = "Priority::is_normal")]
+    pub priority: Priority,
+    /// Digests of what no other unfinished task has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unique: Vec<String>,
 }
 
 /// True if a text can be a step's id: 1 to 64 of a-z, 0-9, '_' and '-'.

@@ -17,11 +17,11 @@ const DEFAULT_FILE: &str = "bellwire.toml";
 #[derive(Debug, Clone, Default, Args)]
 pub struct Options {
     /// The settings file; without it bellwire.toml, if there is one
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
 
     /// One setting, as in --set gateway.listen=127.0.0.1:8080; may be repeated
-    #[arg(long, value_name = "PATH=VALUE", value_parser = pair)]
+    #[arg(long, value_name = "PATH=VALUE", value_parser = pair, global = true)]
     pub set: Vec<(String, String)>,
 }
 

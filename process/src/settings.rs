@@ -9,7 +9,7 @@ use crate::{config_error::ConfigError, layers};
 
 /// The known sections; any other is refused, for it is most likely a mistake. Below `functions` each function of a
 /// user's own has a section of its kind's name.
-const SECTIONS: [&str; 12] = [
+const SECTIONS: [&str; 15] = [
     "gateway",
     "backplane",
     "environment",
@@ -19,6 +19,9 @@ const SECTIONS: [&str; 12] = [
     "imports",
     "reports",
     "workflows",
+    "delivery",
+    "mail",
+    "webhook",
     "functions",
     "admin",
     "log",

@@ -12,6 +12,7 @@ use futures_util::{
     Stream, StreamExt, TryStreamExt,
     stream::{self, BoxStream},
 };
+use model::Audience;
 use object_store::{GetResultPayload, ObjectMeta, ObjectStore, ObjectStoreExt, path::Path};
 use percent_encoding::percent_decode_str;
 use tokio::task::spawn_blocking;
@@ -20,7 +21,9 @@ use crate::{
     error::StorageError,
     key::FileKey,
     layout::{file_path, id_folder},
+    notes::TaskNotes,
     quota::{Quotas, Reservation},
+    shares::{Share, Shares},
     upload::Upload,
 };
 
@@ -43,16 +46,38 @@ pub struct OwnerFiles {
     quotas: Arc<Quotas>,
     /// The folder of a local storage.
     root: Option<Arc<path::Path>>,
+    owner: Arc<str>,
+    shares: Shares,
+    notes: TaskNotes,
+}
+
+/// The place of an owner's files: their folder, and what lies beside all folders of the environment.
+pub(crate) struct Place {
+    pub(crate) owner: Arc<str>,
+    pub(crate) folder: String,
+    pub(crate) shares: Shares,
+    pub(crate) notes: TaskNotes,
 }
 
 impl OwnerFiles {
     pub(crate) fn new(
         store: Arc<dyn ObjectStore>,
-        folder: String,
+        Place { owner, folder, shares, notes }: Place,
         quotas: Arc<Quotas>,
         root: Option<Arc<path::Path>>,
     ) -> Self {
-        Self { store, folder: folder.into(), quotas, root }
+        Self { store, folder: folder.into(), quotas, root, owner, shares, notes }
+    }
+
+    /// Lets others read one of these files for as long as it is there; returns the path of their download. Where it was shared
+    /// before, only these may read it from now on.
+    pub async fn share(&self, key: &FileKey, audience: Audience) -> Result<String, StorageError> {
+        self.shares.share(&Share { owner: self.owner.to_string(), key: key.clone(), audience }).await
+    }
+
+    /// The notes of tasks in the environment.
+    pub fn notes(&self) -> &TaskNotes {
+        &self.notes
     }
 
     fn path(&self, key: &FileKey) -> Result<Path, StorageError> {
@@ -89,6 +114,12 @@ impl OwnerFiles {
         Ok(Download { bytes, content })
     }
 
+    /// The size of a file in bytes.
+    pub async fn size(&self, key: &FileKey) -> Result<u64, StorageError> {
+        let found = self.store.head(&self.path(key)?).await;
+        Ok(found.map_err(|error| StorageError::of(error, key))?.size)
+    }
+
     /// The keys of the files with this id.
     pub async fn keys_of(&self, id: &str) -> Result<Vec<FileKey>, StorageError> {
         let folder =
@@ -106,9 +137,9 @@ impl OwnerFiles {
     pub async fn delete(&self, key: &FileKey) -> Result<(), StorageError> {
         let path = self.path(key)?;
         // Object stores of the cloud say nothing about a file that was not there.
-        let found = self.store.head(&path).await.map_err(|error| StorageError::of(error, key))?;
+        let bytes = self.size(key).await?;
         self.store.delete(&path).await.map_err(|error| StorageError::of(error, key))?;
-        self.quotas.removed(&self.folder, found.size);
+        self.quotas.removed(&self.folder, bytes);
         Ok(())
     }
 }

@@ -48,6 +48,16 @@ pub(crate) fn schedules_folder(environment: &Environment) -> String {
     format!("{environment}/~schedules")
 }
 
+/// The folder of what is shared in an environment.
+pub(crate) fn shares_folder(environment: &Environment) -> String {
+    format!("{environment}/~shared")
+}
+
+/// The folder of the notes of an environment's tasks.
+pub(crate) fn notes_folder(environment: &Environment) -> String {
+    format!("{environment}/~notes")
+}
+
 /// A text as one safe segment of a path; different texts never become the same segment.
 fn segment(text: &str) -> String {
     let encoded = utf8_percent_encode(text, ENCODED).to_string();

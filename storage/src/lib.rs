@@ -5,7 +5,9 @@
 //! - [`files`]: the files of one owner, downloaded as streams; [`upload`]: a file being written
 //! - [`error`]: why an operation failed
 //! - `quota`: how much each owner keeps; `expire`: removes old files, and what broken uploads left
+//! - [`shares`]: which files others than their owner may read; [`notes`]: what functions keep of their tasks
 //! - [`catalogue`]: the descriptions of an environment's functions; [`schedules`]: what is kept of its schedules
+//! - `records`: the small files of both
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -16,9 +18,12 @@ mod expire;
 pub mod files;
 pub mod key;
 mod layout;
+pub mod notes;
 pub mod open;
 mod quota;
+mod records;
 pub mod schedules;
+pub mod shares;
 pub mod upload;
 
 pub use catalogue::{Catalogue, Entry};
@@ -26,6 +31,8 @@ pub use config::FilesConfig;
 pub use error::StorageError;
 pub use files::{Download, OwnerFiles};
 pub use key::{FileKey, FileName, InvalidKey};
+pub use notes::TaskNotes;
 pub use open::{Storage, StorageConfig};
 pub use schedules::ScheduleFiles;
+pub use shares::{Share, Shares};
 pub use upload::{StoredFile, Upload};

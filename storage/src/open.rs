@@ -13,10 +13,13 @@ use serde::{Deserialize, Serialize};
 use crate::{
     catalogue::Catalogue,
     config::FilesConfig,
-    files::OwnerFiles,
-    layout::{catalogue_folder, owner_folder, schedules_folder},
+    files::{OwnerFiles, Place},
+    layout::{catalogue_folder, notes_folder, owner_folder, schedules_folder, shares_folder},
+    notes::TaskNotes,
     quota::Quotas,
+    records::Records,
     schedules::ScheduleFiles,
+    shares::Shares,
 };
 
 /// `[storage]`.
@@ -78,8 +81,13 @@ impl Storage {
 
     /// One owner's files.
     pub fn files(&self, environment: &Environment, owner: &str) -> OwnerFiles {
-        let folder = owner_folder(environment, owner);
-        OwnerFiles::new(Arc::clone(&self.store), folder, self.quotas.clone(), self.root.clone())
+        let place = Place {
+            owner: owner.into(),
+            folder: owner_folder(environment, owner),
+            shares: self.shares(environment),
+            notes: self.notes(environment),
+        };
+        OwnerFiles::new(Arc::clone(&self.store), place, self.quotas.clone(), self.root.clone())
     }
 
     /// The descriptions of an environment's functions.
@@ -89,7 +97,21 @@ impl Storage {
 
     /// What is kept of an environment's schedules.
     pub fn schedules(&self, environment: &Environment) -> ScheduleFiles {
-        ScheduleFiles::new(Arc::clone(&self.store), schedules_folder(environment))
+        ScheduleFiles::new(self.records(schedules_folder(environment)))
+    }
+
+    /// What is shared in an environment.
+    pub fn shares(&self, environment: &Environment) -> Shares {
+        Shares::new(self.records(shares_folder(environment)))
+    }
+
+    /// The notes of an environment's tasks.
+    pub fn notes(&self, environment: &Environment) -> TaskNotes {
+        TaskNotes::new(self.records(notes_folder(environment)))
+    }
+
+    fn records(&self, folder: String) -> Records {
+        Records::new(Arc::clone(&self.store), folder)
     }
 }
 

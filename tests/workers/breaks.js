@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { Line, PATIENCE, cancel, granted, newJob, see, start, until, workerUrl } from './stage.js';
+import { Line, PATIENCE, cancel, granted, newJob, pods, request, see, start, until, workerUrl } from './stage.js';
 
 /** @param {import('./scene.js').Scene} scene */
 export function breaks(scene) {
@@ -82,6 +82,47 @@ export function breaks(scene) {
       await scene.folder.letGo(first.task);
       await scene.ears.end(first.task);
       assert.equal((await scene.endedOnce(retried.task, 'succeeded')).data.task.attempt, 2);
+    });
+
+    test('a job of high priority overtakes those that wait, and those of low priority wait behind all', async () => {
+      const program = await scene.worker({ concurrency: 1 });
+      const job = (priority, trick = 'finish', backlog = 0) => granted(newJob(scene.kind, scene.ada, { trick }, { priority, backlog }));
+      const busy = job('normal', 'hold');
+      await scene.operator.put(scene.kind, busy);
+      await program.until(busy.task);
+      const [lower, low, high] = [job('low', 'finish', 9), job('low'), job('high')];
+      const others = [job('normal'), job('normal')];
+      await scene.operator.put(scene.kind, lower, { lane: '.low.2' });
+      await scene.operator.put(scene.kind, low, { lane: '.low.1' });
+      for (const other of others) await scene.operator.put(scene.kind, other);
+      await scene.operator.put(scene.kind, high, { lane: '.high' });
+      await scene.folder.letGo(busy.task);
+      for (const { task } of [low, lower]) await scene.ears.end(task);
+      const order = program.begun().map(({ task }) => task);
+      assert.deepEqual([order[0], order[1], order.slice(2, 4)], [busy.task, high.task, others.map(({ task }) => task)]);
+      assert.deepEqual(order.slice(4).sort(), [low.task, lower.task].sort());
+    });
+
+    test('a job whose time has not come is begun then, and was no attempt before', async () => {
+      const program = await scene.worker();
+      const time = new Date(Date.now() + 2500).toISOString();
+      const body = { kind: scene.kind, title: 'Later', input: { trick: 'finish' }, not_before: time, priority: 'low' };
+      const { id: task } = await (await request(pods[0], scene.ada, '/api/tasks', { method: 'POST', body })).json();
+      const { data, time: ended } = await scene.ears.end(task);
+      assert.ok(Date.parse(ended) >= Date.parse(time), `${ended}, not before ${time}`);
+      assert.deepEqual([program.begun(task).length, data.task.attempt, data.task.state], [1, 1, 'succeeded']);
+      await scene.endedOnce(task, 'succeeded');
+    });
+
+    test('a job that waits for its time and was cancelled is never begun', async () => {
+      const body = { kind: scene.kind, input: { trick: 'finish' }, delay: '2s' };
+      const { id: task } = await (await request(pods[0], scene.ada, '/api/tasks', { method: 'POST', body })).json();
+      await cancel(scene.ada, task);
+      const program = await scene.worker();
+      const told = () => scene.ears.of(task).find(({ type, source }) => type === 'bellwire.task.cancelled' && source === `/functions/${scene.kind}`);
+      await until(told, Boolean, PATIENCE);
+      assert.deepEqual(program.begun(task), []);
+      await scene.endedOnce(task, 'cancelled');
     });
 
     test('a job that was lost with its worker each time is given up unrun', async () => {

@@ -67,7 +67,7 @@ export class Scene {
   /** Stops all workers: nothing waits then, and nothing is dead. */
   async nothingIsLeft() {
     const said = await this.stopAll();
-    for (const lane of ['', '.bulk.1', '.retry.1s', '.dead']) {
+    for (const lane of ['', '.high', '.bulk.1', '.low.1', '.retry.1s', '.dead']) {
       const left = () => assert.fail(`a job is left in ${this.queue}${lane}; the workers said: ${said}`);
       await this.operator.untilDepth(this.kind, lane, 0).catch(left);
     }

@@ -1,7 +1,7 @@
-//! The job queues: a job that is taken and not settled is delivered again. Owners take turns, whatever the lane.
+//! The job queues: a job that is taken and not settled is delivered again. Owners take turns among jobs of one rank.
 
 use std::{
-    collections::{HashMap, VecDeque, hash_map::Entry},
+    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -14,9 +14,10 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
+use super::ranked_queues::{RankedQueues, Waiting};
 use crate::{
     dead::{self, DeadJob, DeadJobs, Depth, Retried},
-    jobs::{JobDelivery, JobQueues, JobReader, Settle, Settlement, retry_step},
+    jobs::{JobDelivery, JobQueues, JobReader, Settle, Settlement, wait_of},
     lane::Lane,
     link::{Link, SendError},
 };
@@ -37,59 +38,9 @@ struct Queue {
 
 #[derive(Default)]
 struct State {
-    ready: FairQueue,
+    ready: RankedQueues,
     delayed: Vec<(Instant, Job)>,
     dead: VecDeque<DeadJob>,
-}
-
-/// Waiting jobs; their owners take turns.
-#[derive(Default)]
-struct FairQueue {
-    /// No queue is empty.
-    by_owner: HashMap<String, VecDeque<Waiting>>,
-    /// The owners of `by_owner`, the next one first.
-    turns: VecDeque<String>,
-    count: usize,
-}
-
-struct Waiting {
-    job: Job,
-    redeliveries: u32,
-}
-
-impl FairQueue {
-    fn push_back(&mut self, waiting: Waiting) {
-        self.count += 1;
-        match self.by_owner.entry(waiting.job.owner.clone()) {
-            Entry::Occupied(mut jobs) => jobs.get_mut().push_back(waiting),
-            Entry::Vacant(none) => {
-                self.turns.push_back(none.key().clone());
-                none.insert(VecDeque::from([waiting]));
-            }
-        }
-    }
-
-    /// Puts a job before all others.
-    fn push_front(&mut self, waiting: Waiting) {
-        self.count += 1;
-        let owner = waiting.job.owner.clone();
-        self.turns.retain(|other| *other != owner);
-        self.by_owner.entry(owner.clone()).or_default().push_front(waiting);
-        self.turns.push_front(owner);
-    }
-
-    fn pop_front(&mut self) -> Option<Waiting> {
-        let owner = self.turns.pop_front()?;
-        let Entry::Occupied(mut jobs) = self.by_owner.entry(owner) else { return None };
-        let waiting = jobs.get_mut().pop_front()?;
-        self.count -= 1;
-        if jobs.get().is_empty() {
-            jobs.remove();
-        } else {
-            self.turns.push_back(jobs.key().clone());
-        }
-        Some(waiting)
-    }
 }
 
 impl State {
@@ -157,13 +108,15 @@ impl Queue {
 /// A delivered job; dropped unsettled it goes back to the head of its queue.
 struct UnsettledJob {
     queue: Arc<Queue>,
-    unsettled: Mutex<Option<(Waiting, OwnedSemaphorePermit)>>,
+    unsettled: Mutex<Option<Waiting>>,
+    /// Until it has ended.
+    place: Mutex<Option<OwnedSemaphorePermit>>,
 }
 
 impl Drop for UnsettledJob {
     fn drop(&mut self) {
         let unsettled = self.unsettled.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some((waiting, _)) = unsettled {
+        if let Some(waiting) = unsettled {
             self.queue.put_first(waiting.job, waiting.redeliveries + 1);
         }
     }
@@ -171,16 +124,21 @@ impl Drop for UnsettledJob {
 
 #[async_trait]
 impl Settle for UnsettledJob {
+    fn ended(&self) {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
     async fn settle(&self, settlement: Settlement) -> Result<(), SendError> {
         let unsettled = self.unsettled.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some((Waiting { job, redeliveries }, _permit)) = unsettled else {
+        let Some(Waiting { job, redeliveries }) = unsettled else {
             return Ok(());
         };
+        self.ended();
         match settlement {
             Settlement::Done => {}
             Settlement::Requeue => self.queue.put_first(job, redeliveries + 1),
             Settlement::Retry { job, after } => {
-                let due = Instant::now() + retry_step(after);
+                let due = Instant::now() + wait_of(&job, after);
                 self.queue.state().delayed.push((due, job));
                 self.queue.changed.notify_waiters();
             }
@@ -210,13 +168,13 @@ impl JobQueues for MemoryJobs {
                 if state.delayed.len() >= MAX_QUEUED {
                     return Err(SendError::Full(format!("{MAX_QUEUED} jobs of kind {} are delayed", job.kind)));
                 }
-                state.delayed.push((Instant::now() + retry_step(delay), job.clone()));
+                state.delayed.push((Instant::now() + wait_of(job, delay), job.clone()));
                 drop(state);
                 queue.changed.notify_waiters();
                 return Ok(());
             }
-            let limit = if Lane::of(job) == Lane::First { 2 * MAX_QUEUED } else { MAX_QUEUED };
-            if state.ready.count >= limit {
+            let limit = if matches!(Lane::of(job), Lane::First | Lane::High) { 2 * MAX_QUEUED } else { MAX_QUEUED };
+            if state.ready.count() >= limit {
                 return Err(SendError::Full(format!("{limit} jobs of kind {} wait", job.kind)));
             }
             state.ready.push_back(Waiting { job: job.clone(), redeliveries: 0 });
@@ -239,7 +197,8 @@ impl JobQueues for MemoryJobs {
             while let Ok(permit) = slots.clone().acquire_owned().await {
                 let waiting = queue.wait_for_next().await;
                 let (job, redeliveries) = (waiting.job.clone(), waiting.redeliveries);
-                let job_guard = UnsettledJob { queue: queue.clone(), unsettled: Mutex::new(Some((waiting, permit))) };
+                let (unsettled, place) = (Mutex::new(Some(waiting)), Mutex::new(Some(permit)));
+                let job_guard = UnsettledJob { queue: queue.clone(), unsettled, place };
                 let delivery = JobDelivery { job: Ok(job), redeliveries, settle: Box::new(job_guard) };
                 // Not taken: dropped here, which puts it back.
                 if sender.send(delivery).await.is_err() {
@@ -254,7 +213,7 @@ impl JobQueues for MemoryJobs {
         let queue = self.queue(kind).ok_or_else(|| dead::no_queue(kind))?;
         let mut state = queue.state();
         state.end_delays();
-        let (waiting, retrying, dead) = (state.ready.count, state.delayed.len(), state.dead.len());
+        let (waiting, retrying, dead) = (state.ready.count(), state.delayed.len(), state.dead.len());
         Ok(Depth { waiting: waiting as u64, retrying: retrying as u64, dead: dead as u64 })
     }
 

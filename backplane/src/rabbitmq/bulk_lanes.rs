@@ -1,4 +1,5 @@
-//! The lanes behind the first: looked into without taking anything, and asked for one job at a time, in turn.
+//! The lanes before and behind the first: looked into without taking anything, and asked for one job at a time, those of one rank in
+//! turn.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,10 +9,12 @@ use lapin::{
     options::{BasicGetOptions, QueueDeclareOptions},
     types::FieldTable,
 };
+use model::policy::Priority;
 use tokio::time::Instant;
 use tracing::warn;
 
 use super::{
+    acknowledger::Acknowledger,
     connect::{Fault, await_answer, fault},
     declare::{self, Bindings},
     reconnect::Ended,
@@ -22,7 +25,7 @@ use crate::{lane::Lane, link::SendError};
 /// The pause before a lane that was missing or refused is tried again.
 const REOPEN_PAUSE: Duration = Duration::from_secs(60);
 
-/// The lanes behind the first, over one connection.
+/// The lanes before and behind the first, over one connection.
 pub(super) struct BulkLanes {
     settler: Arc<Settler>,
     /// The next in turn first.
@@ -35,16 +38,17 @@ pub(super) struct BulkLanes {
 struct BulkLane {
     lane: Lane,
     queue: String,
-    /// Its own: a refusal closes the channel for all jobs that came over it.
-    channel: Channel,
+    /// Of a channel of its own: a refusal closes it for all jobs that came over it.
+    acknowledger: Arc<Acknowledger>,
     may_have_jobs: bool,
 }
 
-/// A job of a lane behind the first.
+/// A job of one of these lanes.
 pub(super) struct BulkDelivery {
     pub(super) delivery: Delivery,
-    /// What it came over, and is settled over.
-    pub(super) channel: Channel,
+    pub(super) lane: Lane,
+    /// It is settled by it.
+    pub(super) acknowledger: Arc<Acknowledger>,
 }
 
 impl BulkLanes {
@@ -62,12 +66,12 @@ impl BulkLanes {
 
     /// Looks into all; the numbers are the leader's, so a job that was confirmed is seen.
     pub(super) async fn look(&mut self, connection: &Connection) -> Result<(), Ended> {
-        if self.open.len() < Lane::BULK.len() && self.opened.elapsed() > REOPEN_PAUSE {
+        if self.open.len() < Lane::ASKED.len() && self.opened.elapsed() > REOPEN_PAUSE {
             self.open_missing(connection).await?;
         }
         let mut index = 0;
         while let Some(lane) = self.open.get_mut(index) {
-            match await_answer(ready(&lane.channel, &lane.queue)).await? {
+            match await_answer(ready(lane.acknowledger.channel(), &lane.queue)).await? {
                 Ok(ready) => {
                     lane.may_have_jobs = ready > 0;
                     index += 1;
@@ -78,12 +82,25 @@ impl BulkLanes {
         Ok(())
     }
 
-    /// The next job of those that may have one.
-    pub(super) async fn get(&mut self) -> Result<Option<BulkDelivery>, Ended> {
-        while let Some(index) = self.open.iter().position(|lane| lane.may_have_jobs) {
-            match await_answer(get(&self.open[index].channel, &self.open[index].queue)).await? {
+    /// Looks into the lane of high priority alone, so that its jobs overtake those that are being asked for.
+    pub(super) async fn look_for_high(&mut self) -> Result<(), Ended> {
+        let Some(index) = self.open.iter().position(|open| open.lane == Lane::High) else { return Ok(()) };
+        let lane = &mut self.open[index];
+        match await_answer(ready(lane.acknowledger.channel(), &lane.queue)).await? {
+            Ok(ready) => lane.may_have_jobs = ready > 0,
+            Err(error) => self.close(index, error)?,
+        }
+        Ok(())
+    }
+
+    /// The next job of those of this rank that may have one.
+    pub(super) async fn get(&mut self, rank: Priority) -> Result<Option<BulkDelivery>, Ended> {
+        while let Some(index) = self.open.iter().position(|open| open.may_have_jobs && open.lane.rank() == rank) {
+            let BulkLane { lane, queue, acknowledger, .. } = &self.open[index];
+            match await_answer(get(acknowledger.channel(), queue)).await? {
                 Ok(Some(delivery)) => {
-                    let got = BulkDelivery { delivery, channel: self.open[index].channel.clone() };
+                    acknowledger.open(delivery.delivery_tag);
+                    let got = BulkDelivery { delivery, lane: *lane, acknowledger: acknowledger.clone() };
                     self.open[index..].rotate_left(1);
                     return Ok(Some(got));
                 }
@@ -96,7 +113,7 @@ impl BulkLanes {
 
     async fn open_missing(&mut self, connection: &Connection) -> Result<(), Ended> {
         self.opened = Instant::now();
-        for lane in Lane::BULK {
+        for lane in Lane::ASKED {
             if self.open.iter().any(|open| open.lane == lane) {
                 continue;
             }
@@ -104,8 +121,8 @@ impl BulkLanes {
             match declare::bulk(connection, topology, kind, lane, Bindings::NewOnly).await {
                 Ok(()) => {
                     let queue = topology.queue_of(&topology.lane_key(kind, lane));
-                    let channel = connection.create_channel().await?;
-                    self.open.push(BulkLane { lane, queue, channel, may_have_jobs: false });
+                    let acknowledger = Arc::new(Acknowledger::new(connection.create_channel().await?));
+                    self.open.push(BulkLane { lane, queue, acknowledger, may_have_jobs: false });
                 }
                 Err(SendError::Refused(reason)) => self.tell(&reason),
                 Err(error) => return Err(error.into()),
@@ -129,7 +146,7 @@ impl BulkLanes {
             let kind = &self.settler.kind;
             warn!(
                 %kind, reason,
-                "a queue for jobs of owners with many cannot be read; declare the topology again, and the rights of this user"
+                "one of the queues behind or before the first cannot be read; declare the topology again, and the rights of this user"
             );
         }
     }

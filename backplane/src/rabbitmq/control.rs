@@ -17,7 +17,8 @@ use tracing::debug;
 use super::{
     connect::Broker,
     declare,
-    publish::{Failure, Publication, Publisher},
+    publication::Publication,
+    publish::{Failure, Publisher},
     reconnect::{self, Ended, Session, await_start},
 };
 use crate::{

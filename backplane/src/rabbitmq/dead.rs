@@ -193,10 +193,23 @@ fn read(delivery: &Delivery) -> DeadJob {
         Some(reason) => format!("the broker gave it up: {reason}"),
         None => "nobody said why".to_owned(),
     });
-    let counted = headers.inner().get(ATTEMPTS).and_then(AMQPValue::as_long_long_int);
-    let attempts = counted.and_then(|count| u32::try_from(count).ok());
+    let attempts = headers.inner().get(ATTEMPTS).and_then(count);
     let attempts = attempts.unwrap_or_else(|| job.as_ref().map_or(0, |job| job.attempts));
     DeadJob { id: dead::id(&job), job, reason, since, attempts }
+}
+
+/// A number in whichever width its sender's client chose: those of other languages take the shortest.
+fn count(value: &AMQPValue) -> Option<u32> {
+    match *value {
+        AMQPValue::ShortShortInt(count) => count.try_into().ok(),
+        AMQPValue::ShortShortUInt(count) => Some(count.into()),
+        AMQPValue::ShortInt(count) => count.try_into().ok(),
+        AMQPValue::ShortUInt(count) => Some(count.into()),
+        AMQPValue::LongInt(count) => count.try_into().ok(),
+        AMQPValue::LongUInt(count) => Some(count),
+        AMQPValue::LongLongInt(count) => count.try_into().ok(),
+        _ => None,
+    }
 }
 
 fn text(headers: &FieldTable, name: &str) -> Option<String> {
@@ -220,4 +233,24 @@ fn time(death: &FieldTable) -> Option<Timestamp> {
 
 fn transient(error: lapin::Error) -> SendError {
     SendError::Unavailable(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_is_read_in_whichever_width_a_client_wrote_it() {
+        let widths = [
+            AMQPValue::ShortShortInt(7),
+            AMQPValue::ShortShortUInt(7),
+            AMQPValue::ShortInt(7),
+            AMQPValue::ShortUInt(7),
+            AMQPValue::LongInt(7),
+            AMQPValue::LongUInt(7),
+            AMQPValue::LongLongInt(7),
+        ];
+        assert!(widths.iter().all(|value| count(value) == Some(7)), "{widths:?}");
+        assert_eq!([AMQPValue::LongInt(-1), AMQPValue::Boolean(true)].map(|value| count(&value)), [None, None]);
+    }
 }

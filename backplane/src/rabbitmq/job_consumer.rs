@@ -1,5 +1,7 @@
-//! Takes jobs. While no lane behind the first has any, the first lane's queue pushes them; else each is asked for, the
-//! first lane before the others, which are served in turn.
+//! Takes jobs. While no other lane has any, the first lane's queue pushes them; else each is asked for, of the lane whose turn it is.
+//!
+//! Of short jobs the first lane pushes more than run at once (`job_lengths`), so that the next is here when one has ended; if
+//! one of them takes unexpectedly long, those that wait behind it go back to the queue.
 //!
 //! The first lane is pushed for its latency. It is asked while others wait, since a consumer that was promised all places
 //! would keep them from the others, and one beside them would hold a job that another worker could begin.
@@ -7,13 +9,14 @@
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
+use jiff::Timestamp;
 use lapin::{
     Channel, Connection, Consumer,
     message::Delivery,
-    options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions},
+    options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions},
     types::{AMQPValue, FieldTable, ShortString},
 };
-use model::job::Job;
+use model::{job::Job, policy::Priority};
 use tokio::{
     sync::{Notify, mpsc, watch},
     time::{Instant, sleep, sleep_until},
@@ -21,17 +24,19 @@ use tokio::{
 use tracing::debug;
 
 use super::{
+    acknowledger::{Acknowledger, Word},
     bulk_lanes::{self, BulkDelivery, BulkLanes},
     connect::await_answer,
     declare::{self, Bindings},
     job_slots::{JobSlot, JobSlots},
     reconnect::{Ended, Session, await_start},
     settle::{Settler, UnsettledJob},
+    waiting_jobs::{WaitingJob, WaitingJobs},
 };
 use crate::{
     dead::{self, InvalidJob},
     jobs::JobDelivery,
-    lane::Lane,
+    lane::{Lane, Turns},
     link::Link,
 };
 
@@ -41,8 +46,6 @@ const REDELIVERIES: &str = "x-delivery-count";
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// The shortest pause between two looks, however often the reader is woken.
 const SHORTEST_LOOK_INTERVAL: Duration = Duration::from_millis(100);
-/// So many jobs of the first lane are taken in a row while others wait.
-const FIRST_IN_A_ROW: u32 = 8;
 /// The pause between two looks at the connection's status.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -60,11 +63,13 @@ struct Queues<'a> {
     reader: &'a JobConsumer,
     connection: &'a Connection,
     first: String,
-    /// The first lane's channel.
-    channel: Channel,
+    /// Of the first lane's channel.
+    acknowledger: Arc<Acknowledger>,
     bulk: BulkLanes,
     slots: Arc<JobSlots>,
-    first_in_a_row: u32,
+    /// Jobs of the first lane that wait for a place.
+    ahead: WaitingJobs,
+    turns: Turns,
     looked: Instant,
     next_look: Instant,
 }
@@ -74,17 +79,18 @@ impl JobConsumer {
         let Settler { topology, kind, .. } = &*self.settler;
         declare::jobs(connection, topology, kind, Bindings::NewOnly).await?;
         let bulk = BulkLanes::open(connection, self.settler.clone()).await?;
-        let channel = connection.create_channel().await?;
+        let acknowledger = Arc::new(Acknowledger::new(connection.create_channel().await?));
         let (first, now) = (topology.job_queue(kind), Instant::now());
         let slots = JobSlots::new(self.at_once);
         Ok(Queues {
             reader: self,
             connection,
             first,
-            channel,
+            acknowledger,
             bulk,
             slots,
-            first_in_a_row: 0,
+            ahead: WaitingJobs::default(),
+            turns: Turns::default(),
             looked: now,
             next_look: now,
         })
@@ -104,7 +110,7 @@ impl Session for JobConsumer {
             queues.take_pushed(&mut consumer).await?;
             queues.end_consumer(consumer).await?;
             queues.ask().await?;
-            queues.wait_for_room().await?;
+            queues.wait_for_pushed_room().await?;
             consumer = await_answer(queues.start_consumer()).await??;
         }
     }
@@ -115,22 +121,26 @@ impl Queues<'_> {
     async fn start_consumer(&self) -> Result<Consumer, Ended> {
         // None would mean any number.
         let prefetch = self.slots.begin_consumer().max(1);
-        self.channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
+        self.channel().basic_qos(prefetch, BasicQosOptions::default()).await?;
         let (queue, options) = (self.first.as_str().into(), BasicConsumeOptions::default());
-        let consumer = self.channel.basic_consume(queue, ShortString::from(""), options, FieldTable::default());
+        let consumer = self.channel().basic_consume(queue, ShortString::from(""), options, FieldTable::default());
         Ok(consumer.await?)
     }
 
-    /// Passes on what the first lane pushes, until another has jobs or there are places that the consumer cannot fill.
+    /// Passes on what the first lane pushes, until another has jobs or there should be another consumer.
     async fn take_pushed(&mut self, consumer: &mut Consumer) -> Result<(), Ended> {
         let slots = self.slots.clone();
-        while !slots.has_spare() {
+        while !slots.need_another_consumer() {
+            self.begin_waiting().await?;
+            let longest_wait = self.ahead.longest_wait();
             tokio::select! {
                 delivery = consumer.next() => match delivery {
-                    Some(delivery) => self.pass_on_pushed(delivery?).await?,
+                    Some(delivery) => self.take_delivery(delivery?).await?,
                     None => return Err(Ended::Lost("the queue's consumer ended: it was deleted, or its broker went away".to_owned())),
                 },
                 () = slots.freed.notified() => {}
+                // So that the broker does not push at once what goes back.
+                () = longest_wait => slots.forget_lengths(),
                 () = self.reader.wake.notified() => {
                     self.next_look = self.next_look.min(self.looked + SHORTEST_LOOK_INTERVAL);
                 }
@@ -145,11 +155,25 @@ impl Queues<'_> {
         Ok(())
     }
 
-    /// Ends the consumer, and passes on what it was pushed meanwhile.
+    /// Ends the consumer, and takes what it was pushed meanwhile; what is too much after a surprise goes back.
     async fn end_consumer(&mut self, mut consumer: Consumer) -> Result<(), Ended> {
-        await_answer(self.channel.basic_cancel(consumer.tag(), BasicCancelOptions::default())).await??;
+        await_answer(self.channel().basic_cancel(consumer.tag(), BasicCancelOptions::default())).await??;
         while let Some(delivery) = consumer.next().await {
-            self.pass_on_pushed(delivery?).await?;
+            self.take_delivery(delivery?).await?;
+        }
+        self.begin_waiting().await?;
+        if self.slots.has_too_many() {
+            self.ahead.give_back(|_| true);
+        }
+        Ok(())
+    }
+
+    /// Begins jobs that wait for a place, as far as there are places.
+    async fn begin_waiting(&mut self) -> Result<(), Ended> {
+        while self.slots.has_place()
+            && let Some(waiting) = self.ahead.pop()
+        {
+            self.begin(waiting).await?;
         }
         Ok(())
     }
@@ -157,39 +181,62 @@ impl Queues<'_> {
     /// Asks for jobs while a lane behind the first may have any.
     async fn ask(&mut self) -> Result<(), Ended> {
         while self.bulk.may_have_jobs() {
-            self.wait_for_room().await?;
+            while !self.slots.has_room() {
+                self.wait_for_change().await?;
+            }
             if Instant::now() >= self.next_look {
                 self.look().await?;
             }
-            let bulk_first = self.first_in_a_row >= FIRST_IN_A_ROW;
-            if bulk_first && self.ask_bulk().await? {
-                continue;
-            }
-            if !self.ask_first().await? && !bulk_first {
-                self.ask_bulk().await?;
+            self.ask_next().await?;
+        }
+        Ok(())
+    }
+
+    /// Takes the job whose turn it is, if there is any.
+    async fn ask_next(&mut self) -> Result<(), Ended> {
+        for rank in self.turns.ranks() {
+            let took = match rank {
+                Priority::High => {
+                    self.bulk.look_for_high().await?;
+                    self.ask_bulk(rank).await?
+                }
+                Priority::Normal if self.turns.is_first_last() => {
+                    self.ask_bulk(rank).await? || self.ask_first().await?
+                }
+                Priority::Normal => self.ask_first().await? || self.ask_bulk(rank).await?,
+                Priority::Low => self.ask_bulk(rank).await?,
+            };
+            if took {
+                return Ok(());
             }
         }
         Ok(())
     }
 
     async fn ask_first(&mut self) -> Result<bool, Ended> {
+        if let Some(waiting) = self.ahead.pop() {
+            self.begin(waiting).await?;
+            return Ok(true);
+        }
         // Looking costs the broker less than asking in vain, which its replicas agree on.
-        if await_answer(bulk_lanes::ready(&self.channel, &self.first)).await?? == 0 {
+        if await_answer(bulk_lanes::ready(self.channel(), &self.first)).await?? == 0 {
             return Ok(false);
         }
-        let got = await_answer(bulk_lanes::get(&self.channel, &self.first)).await??;
+        let got = await_answer(bulk_lanes::get(self.channel(), &self.first)).await??;
         let Some(delivery) = got else { return Ok(false) };
-        self.first_in_a_row += 1;
         let slot = self.slots.take();
-        self.pass_on_first(delivery, slot).await?;
+        if let Some(waiting) = self.unless_moved(delivery, slot).await? {
+            self.begin(waiting).await?;
+        }
         Ok(true)
     }
 
-    async fn ask_bulk(&mut self) -> Result<bool, Ended> {
-        let Some(BulkDelivery { delivery, channel }) = self.bulk.get().await? else { return Ok(false) };
-        self.first_in_a_row = 0;
-        let place = (self.slots.take(), channel);
-        self.pass_on(dead::parse(&delivery.data), delivery, place).await?;
+    async fn ask_bulk(&mut self, rank: Priority) -> Result<bool, Ended> {
+        let Some(BulkDelivery { delivery, lane, acknowledger }) = self.bulk.get(rank).await? else { return Ok(false) };
+        self.turns.took(lane);
+        let job = dead::parse(&delivery.data);
+        let waiting = self.waiting(job, delivery, (self.slots.take(), acknowledger));
+        self.pass_on(waiting).await?;
         Ok(true)
     }
 
@@ -200,56 +247,94 @@ impl Queues<'_> {
         Ok(())
     }
 
-    /// Waits for a free place. Nothing is read meanwhile that would end with the connection, so its status is looked at.
-    async fn wait_for_room(&self) -> Result<(), Ended> {
-        while !self.slots.has_room() {
-            tokio::select! {
-                () = self.slots.freed.notified() => {}
-                () = sleep(STATUS_INTERVAL) => {}
-            }
-            if !self.channel.status().connected() {
-                return Err(Ended::Lost("the connection was lost".to_owned()));
-            }
+    /// Waits until another job may be pushed; those that wait here begin first.
+    async fn wait_for_pushed_room(&mut self) -> Result<(), Ended> {
+        self.begin_waiting().await?;
+        while !self.slots.has_room_for_pushed() {
+            self.wait_for_change().await?;
+            self.begin_waiting().await?;
         }
         Ok(())
     }
 
-    async fn pass_on_pushed(&mut self, delivery: Delivery) -> Result<(), Ended> {
-        self.first_in_a_row += 1;
-        let slot = self.slots.take_pushed();
-        self.pass_on_first(delivery, slot).await
+    /// Waits until a job has ended or was settled. Nothing is read meanwhile that would end with the connection, so its status is
+    /// looked at.
+    async fn wait_for_change(&mut self) -> Result<(), Ended> {
+        let (slots, longest_wait) = (self.slots.clone(), self.ahead.longest_wait());
+        tokio::select! {
+            () = slots.freed.notified() => {}
+            () = longest_wait => {
+                slots.forget_lengths();
+                self.ahead.give_back(|waiting| waiting.until <= Instant::now());
+            }
+            () = sleep(STATUS_INTERVAL) => {}
+        }
+        match self.channel().status().connected() {
+            true => Ok(()),
+            false => Err(Ended::Lost("the connection was lost".to_owned())),
+        }
     }
 
-    /// Passes on a job of the first lane. All retries come back through it: one of another lane is moved there.
-    async fn pass_on_first(&mut self, delivery: Delivery, slot: JobSlot) -> Result<(), Ended> {
+    fn channel(&self) -> &Channel {
+        self.acknowledger.channel()
+    }
+
+    /// Takes a job that was pushed: it begins when there is a place.
+    async fn take_delivery(&mut self, delivery: Delivery) -> Result<(), Ended> {
+        let slot = self.slots.take_pushed();
+        if let Some(waiting) = self.unless_moved(delivery, slot).await? {
+            self.ahead.push(waiting);
+            self.begin_waiting().await?;
+        }
+        Ok(())
+    }
+
+    /// A job of the first lane. All that waited for a time come back through it: one of another lane is moved there, unless it
+    /// waits on.
+    async fn unless_moved(&mut self, delivery: Delivery, slot: JobSlot) -> Result<Option<WaitingJob>, Ended> {
         let job = dead::parse(&delivery.data);
+        self.acknowledger.open(delivery.delivery_tag);
         if let Ok(retried) = &job
-            && retried.attempts > 0
+            && (retried.attempts > 0 || retried.not_before.is_some())
             && Lane::of(retried) != Lane::First
+            && retried.delay(Timestamp::now()).is_none()
         {
             match self.reader.settler.move_to_lane(retried).await {
                 Ok(()) => {
-                    delivery.acker.ack(BasicAckOptions::default()).await?;
+                    self.acknowledger.settle(delivery.delivery_tag, Word::Done).await?;
                     self.reader.wake.notify_one();
-                    return Ok(());
+                    return Ok(None);
                 }
                 Err(error) => debug!(%error, "a retried job is run from the first lane"),
             }
         }
-        self.pass_on(job, delivery, (slot, self.channel.clone())).await
+        let place = (slot, self.acknowledger.clone());
+        Ok(Some(self.waiting(job, delivery, place)))
     }
 
-    async fn pass_on(
+    fn waiting(
         &self,
         job: Result<Job, InvalidJob>,
         delivery: Delivery,
-        (slot, channel): (JobSlot, Channel),
-    ) -> Result<(), Ended> {
+        (slot, acknowledger): (JobSlot, Arc<Acknowledger>),
+    ) -> WaitingJob {
         let redeliveries = redeliveries(&delivery);
         let earlier = job.as_ref().map_or(0, |job| job.attempts);
         let attempt = earlier.saturating_add(redeliveries).saturating_add(1);
         let settler = self.reader.settler.clone();
-        let unsettled = UnsettledJob { settler, delivery, attempt, slot, _channel: channel };
+        let unsettled = UnsettledJob { settler, delivery, attempt, slot, acknowledger };
+        WaitingJob::new(job, redeliveries, unsettled)
+    }
+
+    /// Begins a job of the first lane.
+    async fn begin(&mut self, waiting: WaitingJob) -> Result<(), Ended> {
+        self.turns.took(Lane::First);
+        self.pass_on(waiting).await
+    }
+
+    async fn pass_on(&self, waiting: WaitingJob) -> Result<(), Ended> {
+        let WaitingJob { job, redeliveries, unsettled, .. } = waiting;
+        unsettled.slot.begin();
         let job = job.map_err(|invalid| invalid.reason);
         let delivery = JobDelivery { job, redeliveries, settle: Box::new(unsettled) };
         self.reader.deliveries.send(delivery).await.map_err(|_| Ended::ReaderDropped)

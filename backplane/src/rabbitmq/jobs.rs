@@ -51,7 +51,7 @@ impl JobQueues for RabbitJobs {
     async fn depth(&self, kind: &Kind) -> Result<Depth, SendError> {
         let topology = &self.broker.topology;
         let mut waiting = u64::from(self.ready(kind.as_str()).await?.ok_or_else(|| dead::no_queue(kind))?);
-        for lane in Lane::BULK {
+        for lane in Lane::ASKED {
             waiting += u64::from(self.ready(&topology.lane_key(kind, lane)).await?.unwrap_or(0));
         }
         let mut retrying = 0;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use model::{EncodedEvent, event::CONTENT_TYPE};
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
@@ -11,13 +12,14 @@ use super::{
     connect::{Broker, await_answer},
     declare::{self, Bindings},
     log_consumer::StreamReader,
-    publish::{Publication, Publisher},
+    publication::Publication,
+    publish::{Failure, Publisher},
     reconnect::{self, Ended, await_start},
     start_position,
 };
 use crate::{
     link::{Link, SendError},
-    log::{Destination, EventLog, LogReader, ReadFrom},
+    log::{BatchError, Destination, EventLog, LogReader, ReadFrom},
 };
 
 /// Entries buffered between the connection and the reader.
@@ -30,6 +32,11 @@ pub(super) struct RabbitLog {
 }
 
 impl RabbitLog {
+    fn publication(&self, to: Destination, event: &EncodedEvent<'_>) -> Publication {
+        let (exchange, body) = (self.broker.topology.destination(to), Bytes::copy_from_slice(event.json()));
+        Publication::new(exchange, String::new(), CONTENT_TYPE, &event.event().id, body)
+    }
+
     /// Declares the exchanges, the stream and its bindings again, if this user may.
     async fn redeclare(&self) -> Result<(), SendError> {
         let connection = self.publisher.connection().await?;
@@ -41,9 +48,22 @@ impl RabbitLog {
 #[async_trait]
 impl EventLog for RabbitLog {
     async fn publish_encoded(&self, to: Destination, event: &EncodedEvent<'_>) -> Result<(), SendError> {
-        let exchange = self.broker.topology.destination(to);
-        let publication = Publication::new(exchange, String::new(), CONTENT_TYPE, &event.event().id, event.json());
-        self.publisher.send_or_redeclare(&publication, self.redeclare()).await
+        self.publisher.send_or_redeclare(&self.publication(to, event), self.redeclare()).await
+    }
+
+    async fn publish_all(&self, to: Destination, events: &[EncodedEvent<'_>]) -> Result<(), BatchError> {
+        let publications: Vec<_> = events.iter().map(|event| self.publication(to, event)).collect();
+        let mut outcomes = Vec::with_capacity(events.len());
+        for (publication, sent) in publications.iter().zip(self.publisher.send_all(&publications).await) {
+            outcomes.push(match sent {
+                // The log is not there: it is declared before the first of them is sent again.
+                Err(Failure::Returned | Failure::NoExchange) => {
+                    self.publisher.send_or_redeclare(publication, self.redeclare()).await
+                }
+                sent => sent.map_err(|failure| failure.into_error(publication)),
+            });
+        }
+        BatchError::check(outcomes)
     }
 
     fn read(&self, from: ReadFrom) -> LogReader {

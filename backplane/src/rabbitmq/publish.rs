@@ -1,92 +1,26 @@
-//! Publishes one message over the publishing connection, until the broker has confirmed it.
+//! Publishes messages over the publishing connection, until the broker has confirmed them.
 
-use std::{borrow::Cow, future::pending, sync::Arc, time::Duration};
+use std::{future::pending, slice, sync::Arc, time::Duration};
 
-use backon::Retryable;
-use jiff::Timestamp;
-use lapin::{BasicProperties, Channel, Confirmation, options::BasicPublishOptions, types::ShortString};
-use model::{environment::Kind, job::Job};
 use tokio::{
-    sync::{Semaphore, watch},
+    sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch},
     time::{sleep, timeout},
 };
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    backoff::backoff,
+    backoff::{backoff, pause},
     connect::{Broker, Fault, fault},
+    publication::Publication,
+    publish_channel::{Answer, Answers, PublishRequest},
     publish_connection::{PublishConnection, maintain},
 };
-use crate::{
-    jobs::retry_step,
-    link::{Link, SendError},
-    topology::Topology,
-};
+use crate::link::{Link, SendError};
 
 /// Limit for publishing, retries included; then it is `Unavailable`.
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(5);
 /// Most messages that wait for the broker at a time.
 const MAX_IN_FLIGHT: usize = 256;
-/// The content type of a job.
-pub(super) const JOB: &str = "application/json";
-/// The delivery mode of a message that outlives a restart of the broker.
-const DURABLE: u8 = 2;
-
-/// A message and its target; each retry sends it with the same id.
-pub(super) struct Publication<'a> {
-    pub(super) exchange: String,
-    pub(super) key: String,
-    pub(super) body: Cow<'a, [u8]>,
-    pub(super) properties: BasicProperties,
-}
-
-impl<'a> Publication<'a> {
-    /// A durable message with an id.
-    pub(super) fn new(
-        exchange: String,
-        key: String,
-        content_type: &str,
-        id: &str,
-        body: impl Into<Cow<'a, [u8]>>,
-    ) -> Self {
-        let properties = BasicProperties::default()
-            .with_content_type(content_type.into())
-            .with_delivery_mode(DURABLE)
-            .with_timestamp(Timestamp::now().as_second().unsigned_abs());
-        // A short string of AMQP has 255 bytes; the id in the body is the one that counts.
-        let properties = match ShortString::try_new(id) {
-            Ok(id) => properties.with_message_id(id),
-            Err(_) => properties,
-        };
-        Self { exchange, key, body: body.into(), properties }
-    }
-
-    /// A job for a routing key of the jobs exchange.
-    pub(super) fn of_job(exchange: String, key: String, job: &Job) -> Result<Self, SendError> {
-        let body = serde_json::to_vec(job).map_err(|error| SendError::Invalid(error.to_string()))?;
-        Ok(Self::new(exchange, key, JOB, &job.task.to_string(), body))
-    }
-
-    /// A job that comes into its kind's first lane after about this delay.
-    pub(super) fn of_delayed(topology: &Topology, kind: &Kind, job: &Job, after: Duration) -> Result<Self, SendError> {
-        let step = retry_step(after);
-        let mut publication = Self::of_job(topology.jobs(), topology.retry_key(kind, step), job)?;
-        // Jobs that fail together do not come back together; only a little apart, for a queue expires at its head alone.
-        let wait = step.mul_f64(rand::random_range(0.8..1.0));
-        publication.properties = publication.properties.with_expiration(wait.as_millis().to_string().into());
-        Ok(publication)
-    }
-
-    /// A message that may be lost.
-    pub(super) fn transient(exchange: String, content_type: &str, body: Vec<u8>) -> Self {
-        let properties = BasicProperties::default().with_content_type(content_type.into());
-        Self { exchange, key: String::new(), body: body.into(), properties }
-    }
-
-    fn target(&self) -> String {
-        if self.key.is_empty() { self.exchange.clone() } else { format!("{} with the key {}", self.exchange, self.key) }
-    }
-}
 
 /// Why a publication was not accepted.
 pub(super) enum Failure {
@@ -100,7 +34,7 @@ pub(super) enum Failure {
 
 impl Failure {
     /// The error for the publication's sender.
-    pub(super) fn into_error(self, publication: &Publication<'_>) -> SendError {
+    pub(super) fn into_error(self, publication: &Publication) -> SendError {
         match self {
             Self::Returned => SendError::Unroutable(format!("no queue is bound to {}", publication.target())),
             Self::NoExchange => SendError::Unroutable(format!("there is no exchange {}", publication.exchange)),
@@ -113,7 +47,7 @@ impl Failure {
 pub(super) struct Publisher {
     current: watch::Receiver<Option<Arc<PublishConnection>>>,
     link: watch::Receiver<Link>,
-    in_flight: Semaphore,
+    in_flight: Arc<Semaphore>,
     _connecting: AbortOnDropHandle<()>,
 }
 
@@ -124,7 +58,7 @@ impl Publisher {
         let (current_sender, current) = watch::channel(None);
         let (link_sender, link) = watch::channel(Link::Down("connecting".to_owned()));
         let connecting = AbortOnDropHandle::new(tokio::spawn(maintain(pool, current_sender, link_sender)));
-        Ok(Self { current, link, in_flight: Semaphore::new(MAX_IN_FLIGHT), _connecting: connecting })
+        Ok(Self { current, link, in_flight: Arc::new(Semaphore::new(MAX_IN_FLIGHT)), _connecting: connecting })
     }
 
     /// The state of publishing.
@@ -138,28 +72,38 @@ impl Publisher {
     }
 
     /// Retries a publication with the same id until the broker confirms or refuses it, or five seconds pass.
-    pub(super) async fn send(&self, publication: &Publication<'_>) -> Result<(), Failure> {
-        let mut reason = None;
-        tokio::select! {
-            outcome = self.until_settled(publication, &mut reason) => return outcome,
-            () = self.blocked() => return Err(Failure::Final(self.unavailable())),
-            () = sleep(PUBLISH_TIMEOUT) => {}
+    pub(super) async fn send(&self, publication: &Publication) -> Result<(), Failure> {
+        self.send_all(slice::from_ref(publication)).await.pop().unwrap_or(Ok(()))
+    }
+
+    /// The same for several of one exchange: they are written together and in order, and each has an outcome of its own.
+    pub(super) async fn send_all(&self, publications: &[Publication]) -> Vec<Result<(), Failure>> {
+        let Some(Publication { exchange, .. }) = publications.first() else { return Vec::new() };
+        let mut sending = Sending::new(publications);
+        let blocked = tokio::select! {
+            () = self.until_settled(exchange, &mut sending) => false,
+            () = self.blocked() => true,
+            () = sleep(PUBLISH_TIMEOUT) => false,
+        };
+        if sending.unsettled().next().is_some() && !blocked {
+            // Whatever kept this channel from answering, the next publication uses a new one.
+            let current = self.current.borrow().clone();
+            if let Some(connection) = current {
+                connection.discard(exchange).await;
+            }
         }
-        // Whatever kept this channel from answering, the next publication uses a new one.
-        let current = self.current.borrow().clone();
-        if let Some(connection) = current {
-            connection.discard(&publication.exchange).await;
-        }
-        Err(Failure::Final(match reason {
-            Some(reason) if self.link.borrow().is_up() => SendError::Unavailable(reason),
+        let unavailable = || match &sending.reason {
+            Some(reason) if self.link.borrow().is_up() => SendError::Unavailable(reason.clone()),
             _ => self.unavailable(),
-        }))
+        };
+        let outcomes = sending.outcomes.into_iter();
+        outcomes.map(|outcome| outcome.unwrap_or_else(|| Err(Failure::Final(unavailable())))).collect()
     }
 
     /// Sends a publication; if its exchange or queue is missing, redeclares once and sends it again.
     pub(super) async fn send_or_redeclare(
         &self,
-        publication: &Publication<'_>,
+        publication: &Publication,
         redeclare: impl Future<Output = Result<(), SendError>> + Send,
     ) -> Result<(), SendError> {
         let sent = match self.send(publication).await {
@@ -173,38 +117,57 @@ impl Publisher {
     }
 
     /// Sends a publication if that is possible now, without retrying.
-    pub(super) async fn send_once(&self, publication: &Publication<'_>) -> Result<(), Failure> {
+    pub(super) async fn send_once(&self, publication: &Publication) -> Result<(), Failure> {
         if !self.link.borrow().is_up() {
             return Err(Failure::Final(self.unavailable()));
         }
+        let mut sending = Sending::new(slice::from_ref(publication));
         tokio::select! {
-            attempt = self.attempt(publication) => attempt.unwrap_or_else(transient),
-            () = self.blocked() => Err(Failure::Final(self.unavailable())),
-            () = sleep(PUBLISH_TIMEOUT) => Err(Failure::Final(self.unavailable())),
+            () = self.attempt(&publication.exchange, &mut sending) => {}
+            () = self.blocked() => return Err(Failure::Final(self.unavailable())),
+            () = sleep(PUBLISH_TIMEOUT) => return Err(Failure::Final(self.unavailable())),
+        }
+        let reason = sending.reason.unwrap_or_default();
+        sending.outcomes.pop().flatten().unwrap_or(Err(Failure::Final(SendError::Unavailable(reason))))
+    }
+
+    /// Attempts until all are settled.
+    async fn until_settled(&self, exchange: &str, sending: &mut Sending<'_>) {
+        let mut pauses = backoff();
+        loop {
+            self.attempt(exchange, sending).await;
+            if sending.unsettled().next().is_none() {
+                return;
+            }
+            pause(&mut pauses).await;
         }
     }
 
-    /// Attempts until one is settled; `reason` is why the last one was not.
-    async fn until_settled(&self, publication: &Publication<'_>, reason: &mut Option<String>) -> Result<(), Failure> {
-        let _slot = self.in_flight.acquire().await;
-        let attempts = (|| self.attempt(publication)).retry(backoff());
-        attempts.notify(|error, _| *reason = Some(error.to_string())).await.unwrap_or_else(transient)
+    /// One attempt at those that are not settled.
+    async fn attempt(&self, exchange: &str, sending: &mut Sending<'_>) {
+        let (at, messages): (Vec<_>, Vec<_>) = sending.unsettled().unzip();
+        let permits = u32::try_from(messages.len().min(MAX_IN_FLIGHT)).unwrap_or(1);
+        let Ok(permit) = self.in_flight.clone().acquire_many_owned(permits).await else { return };
+        match self.request(exchange, messages, permit).await {
+            Ok(answers) => at.into_iter().zip(answers).for_each(|(at, answer)| sending.settle(at, answer)),
+            Err(reason) => sending.reason = Some(reason),
+        }
     }
 
-    /// One attempt; an outer error is a transient one.
-    async fn attempt(&self, publication: &Publication<'_>) -> lapin::Result<Result<(), Failure>> {
-        let connection = self.next_connection().await;
-        let channel = connection.channel(&publication.exchange).await?;
-        // No longer needed; a connection that breaks goes back to its pool at once.
-        drop(connection);
-        match publish(&channel, publication).await {
-            Ok(confirmation) => Ok(settled(publication, &confirmation)),
-            Err(error) => match fault(&error) {
-                Fault::Refused => Ok(Err(Failure::Final(refused(publication)))),
-                Fault::Missing => Ok(Err(Failure::NoExchange)),
-                Fault::Other => Err(error),
-            },
-        }
+    /// Hands messages to the channel of the exchange; an error is a transient one.
+    async fn request(
+        &self,
+        exchange: &str,
+        messages: Vec<Publication>,
+        permit: OwnedSemaphorePermit,
+    ) -> Result<Answers, String> {
+        // Not kept: a connection that breaks goes back to its pool at once.
+        let requests = self.next_connection().await.requests(exchange).await.map_err(|error| error.to_string())?;
+        let (sender, answers) = oneshot::channel();
+        let request = PublishRequest { messages, answers: sender, permit };
+        let lost = || "the channel ended before the broker had confirmed".to_owned();
+        requests.send(request).await.map_err(|_| lost())?;
+        answers.await.map_err(|_| lost())
     }
 
     async fn next_connection(&self) -> Arc<PublishConnection> {
@@ -234,26 +197,42 @@ impl Publisher {
     }
 }
 
-async fn publish(channel: &Channel, publication: &Publication<'_>) -> lapin::Result<Confirmation> {
-    // Always mandatory: without it, a message that no queue is bound for is confirmed and lost.
-    let options = BasicPublishOptions { mandatory: true, ..Default::default() };
-    let (exchange, key) = (publication.exchange.as_str().into(), publication.key.as_str().into());
-    channel.basic_publish(exchange, key, options, &publication.body, publication.properties.clone()).await?.await
+/// Publications on their way, and what became of each.
+struct Sending<'a> {
+    publications: &'a [Publication],
+    outcomes: Vec<Option<Result<(), Failure>>>,
+    /// Why the last attempt settled not all of them.
+    reason: Option<String>,
 }
 
-fn settled(publication: &Publication<'_>, confirmation: &Confirmation) -> Result<(), Failure> {
-    match confirmation {
-        Confirmation::Ack(None) => Ok(()),
-        Confirmation::Ack(Some(_)) => Err(Failure::Returned),
-        Confirmation::Nack(_) => Err(Failure::Final(SendError::Full(publication.target()))),
-        Confirmation::NotRequested => unreachable!("every publishing channel has confirms on"),
+impl<'a> Sending<'a> {
+    fn new(publications: &'a [Publication]) -> Self {
+        Self { publications, outcomes: publications.iter().map(|_| None).collect(), reason: None }
+    }
+
+    fn unsettled(&self) -> impl Iterator<Item = (usize, Publication)> {
+        let all = self.publications.iter().zip(&self.outcomes).enumerate();
+        all.filter(|(_, (_, outcome))| outcome.is_none()).map(|(at, (publication, _))| (at, publication.clone()))
+    }
+
+    fn settle(&mut self, at: usize, answer: lapin::Result<Answer>) {
+        let publication = &self.publications[at];
+        self.outcomes[at] = Some(match answer {
+            Ok(Answer::Confirmed) => Ok(()),
+            Ok(Answer::Returned) => Err(Failure::Returned),
+            Ok(Answer::Refused) => Err(Failure::Final(SendError::Full(publication.target()))),
+            Err(error) => match fault(&error) {
+                Fault::Refused => Err(Failure::Final(refused(publication))),
+                Fault::Missing => Err(Failure::NoExchange),
+                Fault::Other => {
+                    self.reason = Some(error.to_string());
+                    return;
+                }
+            },
+        });
     }
 }
 
-fn refused(publication: &Publication<'_>) -> SendError {
+fn refused(publication: &Publication) -> SendError {
     SendError::Refused(format!("ask your operator: this user may not write to {}", publication.exchange))
-}
-
-fn transient(error: lapin::Error) -> Result<(), Failure> {
-    Err(Failure::Final(SendError::Unavailable(error.to_string())))
 }

@@ -4,14 +4,17 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use deadpool_lapin::{Connection, Pool};
 use futures_util::StreamExt;
-use lapin::{Channel, options::ConfirmSelectOptions};
+use lapin::options::ConfirmSelectOptions;
 use tokio::{
-    sync::{Mutex, watch},
+    sync::{Mutex, mpsc, watch},
     time::timeout,
 };
 use tracing::{info, warn};
 
-use super::backoff::{backoff, pause};
+use super::{
+    backoff::{backoff, pause},
+    publish_channel::{PublishChannel, PublishRequest},
+};
 use crate::link::Link;
 
 /// Interval between looks at the connection's status even if the library reports nothing.
@@ -21,7 +24,7 @@ const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 pub(super) struct PublishConnection {
     connection: Connection,
     // One for each exchange: a refused or missing exchange closes the channel for everyone who publishes there.
-    channels: Mutex<HashMap<String, Channel>>,
+    channels: Mutex<HashMap<String, PublishChannel>>,
 }
 
 impl PublishConnection {
@@ -34,21 +37,21 @@ impl PublishConnection {
         &self.connection
     }
 
-    /// The channel of an exchange, with confirms on.
-    pub(super) async fn channel(&self, exchange: &str) -> lapin::Result<Channel> {
+    /// The channel of an exchange takes requests here.
+    pub(super) async fn requests(&self, exchange: &str) -> lapin::Result<mpsc::Sender<PublishRequest>> {
         let mut channels = self.channels.lock().await;
-        if let Some(channel) = channels.get(exchange)
-            && channel.status().connected()
-        {
-            return Ok(channel.clone());
+        if let Some(channel) = channels.get(exchange).filter(|channel| channel.is_open()) {
+            return Ok(channel.requests());
         }
         let channel = self.connection.create_channel().await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
-        channels.insert(exchange.to_owned(), channel.clone());
-        Ok(channel)
+        let channel = PublishChannel::start(channel, exchange);
+        let requests = channel.requests();
+        channels.insert(exchange.to_owned(), channel);
+        Ok(requests)
     }
 
-    /// Drops a channel that did not answer; it closes once nobody waits on it any more.
+    /// Drops a channel that did not answer; what waits for it is sent again over another.
     pub(super) async fn discard(&self, exchange: &str) {
         self.channels.lock().await.remove(exchange);
     }

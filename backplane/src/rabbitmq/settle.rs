@@ -6,21 +6,20 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use futures_util::FutureExt;
 use jiff::Timestamp;
 use lapin::{
-    Channel,
     message::Delivery,
-    options::{BasicAckOptions, BasicNackOptions},
     types::{AMQPValue, FieldTable},
 };
 use model::{environment::Kind, job::Job};
 
 use super::{
+    acknowledger::{Acknowledger, Word},
     dead::{ATTEMPTS, REASON, SINCE},
     declare::{self, Bindings},
     job_slots::JobSlot,
-    publish::{JOB, Publication, Publisher},
+    publication::{JOB, Publication},
+    publish::Publisher,
 };
 use crate::{
     jobs::{Settle, Settlement},
@@ -29,7 +28,6 @@ use crate::{
     topology::Topology,
 };
 
-const REQUEUE: BasicNackOptions = BasicNackOptions { multiple: false, requeue: true };
 const MAX_REASON_CHARS: usize = 2000;
 
 /// Moves the jobs of one kind to its retry queues and its dead ones.
@@ -54,7 +52,7 @@ impl Settler {
     async fn dead_letter(&self, delivery: &Delivery, attempt: u32, reason: &str) -> Result<(), SendError> {
         let id = delivery.properties.message_id().as_ref().map_or("", |id| id.as_str());
         let key = self.topology.dead_key(&self.kind);
-        let mut publication = Publication::new(self.topology.jobs(), key, JOB, id, delivery.data.as_slice());
+        let mut publication = Publication::new(self.topology.jobs(), key, JOB, id, delivery.data.clone());
         let reason: String = reason.chars().take(MAX_REASON_CHARS).collect();
         let mut headers = FieldTable::default();
         headers.insert(REASON.into(), AMQPValue::LongString(reason.into()));
@@ -64,7 +62,7 @@ impl Settler {
         self.send(&publication).await
     }
 
-    async fn send(&self, publication: &Publication<'_>) -> Result<(), SendError> {
+    async fn send(&self, publication: &Publication) -> Result<(), SendError> {
         self.publisher.send_or_redeclare(publication, self.redeclare()).await
     }
 
@@ -83,11 +81,15 @@ pub(super) struct UnsettledJob {
     pub(super) attempt: u32,
     pub(super) slot: JobSlot,
     /// Keeps the connection while the job runs, also when its reader is gone.
-    pub(super) _channel: Channel,
+    pub(super) acknowledger: Arc<Acknowledger>,
 }
 
 #[async_trait]
 impl Settle for UnsettledJob {
+    fn ended(&self) {
+        self.slot.end();
+    }
+
     async fn settle(&self, settlement: Settlement) -> Result<(), SendError> {
         let settled = self.settle_delivery(settlement).await;
         self.slot.free();
@@ -97,35 +99,29 @@ impl Settle for UnsettledJob {
 
 impl UnsettledJob {
     async fn settle_delivery(&self, settlement: Settlement) -> Result<(), SendError> {
-        let acker = &self.delivery.acker;
         // Its connection is gone and the broker has handed it out again: moving it now would double it.
-        if !acker.usable() {
+        if !self.delivery.acker.usable() {
             return Err(connection_lost());
         }
-        let settled = match settlement {
-            Settlement::Requeue => acker.nack(REQUEUE).await,
-            Settlement::Done => acker.ack(BasicAckOptions::default()).await,
+        let word = match settlement {
+            Settlement::Requeue => Word::Requeue,
+            Settlement::Done => Word::Done,
             Settlement::Retry { job, after } => {
                 self.settler.retry(&job, after).await?;
-                acker.ack(BasicAckOptions::default()).await
+                Word::Done
             }
             Settlement::Dead { reason } => {
                 self.settler.dead_letter(&self.delivery, self.attempt, &reason).await?;
-                acker.ack(BasicAckOptions::default()).await
+                Word::Done
             }
         };
-        match settled {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(connection_lost()),
-            Err(error) => Err(SendError::Unavailable(error.to_string())),
-        }
+        self.acknowledger.settle(self.delivery.delivery_tag, word).await.map_err(|_| connection_lost())
     }
 }
 
 impl Drop for UnsettledJob {
     fn drop(&mut self) {
-        // Does nothing if it was settled. The first poll hands the frame to the connection, and no more is needed.
-        self.delivery.acker.nack(REQUEUE).now_or_never();
+        self.acknowledger.settle_now(self.delivery.delivery_tag, Word::Requeue);
     }
 }
 

@@ -6,14 +6,15 @@ use model::{environment::Kind, job::Job};
 use super::{
     connect::{Broker, await_answer},
     declare,
-    publish::{Failure, Publication, Publisher},
+    publication::Publication,
+    publish::{Failure, Publisher},
 };
 use crate::{lane::Lane, link::SendError};
 
-/// Puts a job into its lane of this kind, whatever kind the job names; into the first where there is no such lane. One that is
+/// Puts a job into its lane of this kind, whatever kind the job names; into another where there is no such lane. One that is
 /// not to be begun yet waits among the retries.
 pub(super) async fn submit(broker: &Broker, publisher: &Publisher, kind: &Kind, job: &Job) -> Result<(), SendError> {
-    for lane in [Lane::of(job), Lane::First] {
+    for lane in Lane::choices(job) {
         let key = broker.topology.lane_key(kind, lane);
         let publication = match job.delay(Timestamp::now()) {
             // Its worker delays it again until its time has come.

@@ -63,7 +63,7 @@ pub async fn clean(prefix: &Prefix, environments: &[Environment], kinds: &[Kind]
         ]);
         for kind in kinds {
             queues.extend([topology.job_queue(kind), topology.queue_of(&topology.dead_key(kind))]);
-            queues.extend(Lane::BULK.map(|lane| topology.queue_of(&topology.lane_key(kind, lane))));
+            queues.extend(Lane::ASKED.map(|lane| topology.queue_of(&topology.lane_key(kind, lane))));
             queues.extend(backplane::jobs::RETRY_STEPS.map(|step| topology.queue_of(&topology.retry_key(kind, step))));
         }
     }

@@ -22,6 +22,7 @@ over_both!(
     a_retry_comes_after_its_step_with_its_attempts,
     a_buried_job_does_not_come_again,
     no_more_than_at_once_are_handed_out,
+    a_job_that_has_ended_makes_room_for_another_and_comes_again_unless_it_is_settled,
     a_kind_has_its_own_queue,
 );
 
@@ -167,6 +168,23 @@ async fn no_more_than_at_once_are_handed_out(world: World) {
         nothing_comes(&mut reader).await;
         held.remove(0).settle.settle(Settlement::Done).await.unwrap();
     }
+}
+
+async fn a_job_that_has_ended_makes_room_for_another_and_comes_again_unless_it_is_settled(world: World) {
+    let plane = world.environment("prod");
+    let mut reader = reader(&plane, 1).await;
+    let jobs = [job_of("ada", 4), job_of("ada", 5)];
+    for job in &jobs {
+        plane.jobs.submit(job).await.unwrap();
+    }
+    let first = next(&mut reader).await;
+    nothing_comes(&mut reader).await;
+    first.settle.ended();
+    let second = next(&mut reader).await;
+    assert_eq!((first.job.clone(), second.job.clone()), (Ok(jobs[0].clone()), Ok(jobs[1].clone())));
+    second.settle.settle(Settlement::Done).await.unwrap();
+    drop(first);
+    assert_eq!(next(&mut reader).await.job, Ok(jobs[0].clone()));
 }
 
 async fn a_kind_has_its_own_queue(world: World) {

@@ -5,6 +5,8 @@ use lapin::{
     options::{QueueDeclareOptions, QueueDeleteOptions},
     types::{AMQPValue, FieldTable},
 };
+use model::{Job, Priority};
+use tokio::time::{Duration, sleep, timeout};
 
 use crate::{
     broker,
@@ -14,12 +16,13 @@ use crate::{
     world::Rabbit,
 };
 
+const AT_ONCE: u16 = 32;
 /// One for each lane behind the first.
 const BACKLOGS: [u32; 3] = [1, 4, 32];
 
 async fn delete_lanes(rabbit: &Rabbit) {
     let (topology, channel) = (rabbit.topology("prod"), broker::connect().await.create_channel().await.unwrap());
-    for lane in Lane::BULK {
+    for lane in Lane::ASKED {
         let queue = topology.queue_of(&topology.lane_key(&imports(), lane));
         channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await.unwrap();
     }
@@ -33,8 +36,9 @@ async fn where_a_kind_has_one_queue_its_jobs_all_go_there() {
         up(&mut reader.link).await;
         // As an older version has declared it.
         delete_lanes(&rabbit).await;
-        for backlog in BACKLOGS {
-            let job = job_of("ada", backlog);
+        let of = |priority, backlog| Job { priority, ..job_of("ada", backlog) };
+        let others = [of(Priority::High, 0), of(Priority::High, 2), of(Priority::Low, 0), of(Priority::Low, 9)];
+        for job in BACKLOGS.map(|backlog| job_of("ada", backlog)).into_iter().chain(others) {
             plane.jobs.submit(&job).await.unwrap();
             let taken = next(&mut reader).await;
             assert_eq!(taken.job, Ok(job));
@@ -44,6 +48,45 @@ async fn where_a_kind_has_one_queue_its_jobs_all_go_there() {
         assert_eq!(plane.jobs.depth(&imports()).await, Ok(Depth::default()));
     })
     .await;
+}
+
+#[tokio::test]
+async fn short_jobs_are_handed_out_ahead_and_go_to_another_reader_when_one_takes_long() {
+    let handed_out_ahead = Rabbit::run(async |rabbit| {
+        let plane = rabbit.open(&broker::url(), "prod");
+        // Many at once, since how many are handed out ahead is a matter of how long those that run take together.
+        let mut reader = plane.jobs.consume(&imports(), AT_ONCE);
+        up(&mut reader.link).await;
+        let submit = async |count: u16| {
+            for _ in 0..count {
+                plane.jobs.submit(&job_of("ada", 0)).await.unwrap();
+            }
+        };
+        let mut came_back = 0;
+        while came_back == 0 {
+            for _ in 0..40 {
+                submit(1).await;
+                next(&mut reader).await.settle.settle(Settlement::Done).await.unwrap();
+                sleep(Duration::from_millis(10)).await;
+            }
+            submit(AT_ONCE + 9).await;
+            let mut long = Vec::new();
+            for _ in 0..AT_ONCE {
+                long.push(next(&mut reader).await);
+            }
+            let mut other = plane.jobs.consume(&imports(), 9);
+            for _ in 0..9 {
+                let delivery = next(&mut other).await;
+                came_back += delivery.redeliveries;
+                delivery.settle.settle(Settlement::Done).await.unwrap();
+            }
+            for delivery in long {
+                delivery.settle.settle(Settlement::Done).await.unwrap();
+            }
+        }
+        assert_eq!(plane.jobs.depth(&imports()).await, Ok(Depth::default()));
+    });
+    timeout(Duration::from_secs(60), handed_out_ahead).await.expect("some are handed out ahead");
 }
 
 #[tokio::test]
@@ -87,10 +130,12 @@ async fn the_depth_counts_the_jobs_of_all_lanes() {
         let plane = rabbit.open(&broker::url(), "prod");
         let config = backplane::BackplaneConfig { url: broker::url(), prefix: rabbit.prefix.clone() };
         Backplane::declare(&config, &"prod".parse().unwrap(), &[imports()]).await.unwrap();
-        for backlog in [0, 1, 4, 32] {
-            plane.jobs.submit(&job_of("ada", backlog)).await.unwrap();
+        for priority in [Priority::Low, Priority::Normal, Priority::High] {
+            for backlog in [0, 1, 4, 32] {
+                plane.jobs.submit(&Job { priority, ..job_of("ada", backlog) }).await.unwrap();
+            }
         }
-        assert_eq!(plane.jobs.depth(&imports()).await, Ok(Depth { waiting: 4, ..Depth::default() }));
+        assert_eq!(plane.jobs.depth(&imports()).await, Ok(Depth { waiting: 12, ..Depth::default() }));
     })
     .await;
 }

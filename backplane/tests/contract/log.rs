@@ -16,6 +16,7 @@ use crate::{
 
 over_both!(
     what_is_published_is_read_in_order,
+    events_published_together_are_read_in_their_order,
     two_readers_both_get_all,
     going_on_after_any_entry_leaves_no_hole_and_no_double,
     a_cursor_is_the_same_for_every_reader,
@@ -32,6 +33,16 @@ async fn what_is_published_is_read_in_order(world: World) {
     let mut reader = plane.log.read(long_ago());
     publish(&plane, &names(50)).await;
     assert_eq!(ids(&mut reader, 50).await, names(50));
+}
+
+async fn events_published_together_are_read_in_their_order(world: World) {
+    let plane = world.environment("prod");
+    let mut reader = plane.log.read(long_ago());
+    let events: Vec<_> = names(100).iter().map(|name| event(name)).collect();
+    let encoded: Vec<_> = events.iter().map(|event| event.encode().unwrap()).collect();
+    plane.log.publish_all(Destination::Own, &encoded).await.unwrap();
+    plane.log.publish_all(Destination::Own, &[]).await.unwrap();
+    assert_eq!(ids(&mut reader, 100).await, names(100));
 }
 
 async fn two_readers_both_get_all(world: World) {

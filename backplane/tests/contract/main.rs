@@ -22,6 +22,7 @@ mod lease;
 mod log;
 mod messages;
 mod network_proxy;
+mod priorities;
 mod publishing;
 mod reconnecting;
 mod roles;

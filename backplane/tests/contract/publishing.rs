@@ -1,6 +1,6 @@
 //! What becomes of what is published: taken, returned, refused by a full queue.
 
-use backplane::{Destination, SendError, topology::Topology};
+use backplane::{Destination, SendError, Settlement, topology::Topology};
 use lapin::{
     BasicProperties, Channel, Confirmation, Connection, ExchangeKind,
     options::{
@@ -10,6 +10,7 @@ use lapin::{
     types::{AMQPValue, FieldTable},
 };
 use model::Event;
+use tokio::task::JoinSet;
 
 use crate::{
     broker,
@@ -66,7 +67,36 @@ async fn publishing_makes_what_is_missing_and_binds_what_is_unbound() {
         unbind(&rabbit.topology("prod")).await;
         plane.log.publish(Destination::Own, &event("second")).await.unwrap();
         plane.log.publish(Destination::Everywhere, &event("third")).await.unwrap();
-        assert_eq!(ids(&mut plane.log.read(long_ago()), 3).await, ["first", "second", "third"]);
+        unbind(&rabbit.topology("prod")).await;
+        let together = ["fourth", "fifth"].map(event);
+        let encoded = together.each_ref().map(|event| event.encode().unwrap());
+        plane.log.publish_all(Destination::Own, &encoded).await.unwrap();
+        let read = ids(&mut plane.log.read(long_ago()), 5).await;
+        assert_eq!(read, ["first", "second", "third", "fourth", "fifth"]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_jobs_submitted_at_once_each_is_told_what_became_of_itself() {
+    Rabbit::run(async |rabbit| {
+        let plane = rabbit.open(&broker::url(), "prod");
+        let mut reader = plane.jobs.consume(&"imports".parse().unwrap(), 1);
+        up(&mut reader.link).await;
+        let mut submitting = JoinSet::new();
+        for number in 0..400 {
+            let (jobs, job) = (plane.jobs.clone(), job(["imports", "reports"][number % 2]));
+            submitting.spawn(async move { (job.kind.to_string(), jobs.submit(&job).await) });
+        }
+        for (kind, outcome) in submitting.join_all().await {
+            match kind.as_str() {
+                "imports" => assert_eq!(outcome, Ok(())),
+                _ => assert_eq!(outcome, Err(SendError::Unroutable("no function of kind reports".to_owned()))),
+            }
+        }
+        for _ in 0..200 {
+            next(&mut reader).await.settle.settle(Settlement::Done).await.unwrap();
+        }
     })
     .await;
 }

@@ -3,6 +3,7 @@
 use backplane::{Backplane, Settlement};
 use model::{Job, Kind, TaskId};
 use serde_json::{Value, json};
+use storage::{Storage, StorageConfig};
 use tokio::time::{Duration, timeout};
 
 use crate::running::{Folder, environment};
@@ -108,4 +109,20 @@ async fn what_is_not_there_is_answered_with_where_it_was_looked_for() {
     let nowhere = Fixture::new("unheard");
     let line = nowhere.folder.refusal(&["jobs", "list"]);
     assert!(line.contains("prod has no queue for imports, reports, workflows: name the kind with --kind"), "{line}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_dead_of_ones_own_function_are_found_where_its_worker_has_described_it() {
+    let fixture = Fixture::new("invoices");
+    let job = fixture.dead_letter("invoices", "November", "busy").await;
+    let url = format!("file:{}", fixture.folder.0.path().join("files").display());
+    let catalogue = Storage::open(&StorageConfig { url: url.clone() }).unwrap().catalogue(&"prod".parse().unwrap());
+    catalogue.put(&job.kind, "{}".into()).await.unwrap();
+    let set = format!("storage.url={url}");
+    let list = fixture.says(&["list", "--set", &set]);
+    assert!(list.starts_with("invoices: 0 waiting, 0 to be retried, 1 dead\n"), "{list}");
+    assert_eq!(
+        fixture.says(&["drop", &job.task.to_string(), "--set", &set]),
+        format!("{} of invoices is dropped\n", job.task)
+    );
 }

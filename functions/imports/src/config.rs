@@ -6,7 +6,7 @@ use process::{AdminListen, quantity};
 use runtime::HostConfig;
 use serde::Deserialize;
 
-use crate::input::TableName;
+use crate::table_name::TableName;
 
 /// `[imports]`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

@@ -7,26 +7,34 @@ use std::{
 
 use async_trait::async_trait;
 use model::Kind;
-use runtime::{Completion, Context, DatabaseConfig, Failure, Function, Schedule, catalogue::Offer, definitions};
+use runtime::{
+    Completion, Context, DatabaseConfig, Failure, Function, Policies, Schedule, catalogue::Offer, definitions,
+};
 use serde::Serialize;
 
 use crate::{
     config::ImportsConfig,
     definition::{
         folder::{Definitions, SETTING},
+        request::{ImportRequest, Resolver},
         spec::ImportSpec,
     },
     input::Input,
-    output::{self, Output},
-    preview::{self, Preview},
-    read::{source::FileSource, unpack::UnpackLimit, values::ValueLimit},
+    output::{self, Imported},
+    preview::{self, Preview, SheetPreviews},
+    read::{
+        source::{FileSource, Progress},
+        unpack::UnpackLimit,
+        values::{ValueCount, ValueLimit},
+    },
     schema::{
         limits::Limits,
         plan::{Layout, Plan},
+        sheet_plans::OpenedWorkbook,
     },
     write::{
         database::TableDatabase,
-        load::{LoadJob, LoadOutcome, RowSource},
+        job::{LoadAgain, LoadJob, LoadOutcome, TableLoad},
         quota::{Quota, WrittenBytes},
         rejected::RejectedRowsWriter,
     },
@@ -37,6 +45,7 @@ pub struct Imports {
     config: ImportsConfig,
     definitions: Definitions,
     schedules: Vec<Schedule>,
+    policies: Policies,
     database: TableDatabase,
 }
 
@@ -45,13 +54,15 @@ pub struct Imports {
 #[serde(untagged)]
 pub enum Outcome {
     /// The file is imported.
-    Imported(Output),
+    Imported(Imported),
     /// Nothing is imported.
-    Preview(Preview),
+    Preview(Box<Preview>),
+    /// Nothing is imported of these sheets.
+    Previews(SheetPreviews),
 }
 
-fn imported(output: Output) -> Completion<Outcome> {
-    let Completion { output, toast } = output::completion(output);
+fn imported(imported: Imported) -> Completion<Outcome> {
+    let Completion { output, toast } = output::completion(imported);
     Completion { output: Outcome::Imported(output), toast }
 }
 
@@ -71,8 +82,10 @@ impl Imports {
     /// within a Tokio runtime.
     pub fn open(config: ImportsConfig, database: &DatabaseConfig) -> Result<Self, OpenError> {
         let definitions = Definitions::read(&config.definitions)?;
-        let schedules = definitions::schedules(SETTING, &config.definitions, &definitions.offers())?;
-        Ok(Self { config, definitions, schedules, database: TableDatabase::open(database)? })
+        let offers = definitions.offers();
+        let schedules = definitions::schedules(SETTING, &config.definitions, &offers)?;
+        let policies = definitions::policies(SETTING, &config.definitions, &offers)?;
+        Ok(Self { config, definitions, schedules, policies, database: TableDatabase::open(database)? })
     }
 
     fn limits(&self) -> Limits {
@@ -83,38 +96,104 @@ impl Imports {
         }
     }
 
-    /// Reads the file once, from its beginning, into the table.
-    async fn load(
-        &self,
-        context: &Context,
-        spec: &Arc<ImportSpec>,
-        plan: Plan,
-        (started, in_batches): (Instant, bool),
-    ) -> Result<LoadOutcome, Failure> {
-        let job = |plan: Plan, source| LoadJob {
+    /// Plans each table that is asked for.
+    async fn plan(&self, context: &Context, input: Input) -> Result<Planned, Failure> {
+        let file = input.file.clone();
+        let resolver = Resolver::new(input, &self.definitions, &self.config, context)?;
+        let limits = self.limits();
+        let (sheets, workbook, mut notes) = match resolver.request()? {
+            ImportRequest::Table(spec) => {
+                let spec: Arc<ImportSpec> = Arc::from(spec);
+                let plan = Plan::from_sample(context, &spec, limits).await?;
+                let tables = vec![TableLoad { spec, plan, in_batches: false }];
+                return Ok(Planned { tables, are_sheets: false, notes: Vec::new() });
+            }
+            ImportRequest::Sheets(sheets) => (sheets, OpenedWorkbook::open(context, &file, limits).await?, Vec::new()),
+            ImportRequest::EachSheet => {
+                let workbook = OpenedWorkbook::open(context, &file, limits).await?;
+                let (names, others) = workbook.sheets_with_values().await?;
+                let notes = left_out(&others);
+                (resolver.each(&names)?, workbook, notes)
+            }
+        };
+        let plans = workbook.plan(sheets, limits).await?;
+        notes.extend(plans.notes);
+        let tables = plans.tables.into_iter().map(|(spec, plan)| TableLoad { spec, plan, in_batches: false });
+        Ok(Planned { tables: tables.collect(), are_sheets: true, notes })
+    }
+
+    /// Reads the file once, from its beginning, into its tables.
+    async fn load(&self, context: &Context, planned: &Planned, started: Instant) -> Result<LoadOutcome, Failure> {
+        let Planned { tables, are_sheets, notes } = planned.clone();
+        let TableLoad { spec, plan, .. } = &tables[0];
+        let value_limit = ValueLimit { max_bytes: self.config.value_limit };
+        let (mut rows, mut transfer) = (None, None);
+        if let Layout::Text(layout) = &plan.layout {
+            let progress = Progress::new(context.progress_handle(), 0, 1);
+            let (file, transferring) = FileSource::open(context, &spec.file, Some(progress)).await?;
+            rows = Some(layout.open(Box::new(file), &plan.mapping, spec, self.limits()));
+            transfer = Some(transferring);
+        }
+        let job = LoadJob {
             task: context.task,
-            spec: spec.clone(),
-            plan,
-            source,
-            in_batches,
-            values: ValueLimit { max_bytes: self.config.value_limit },
+            rejected: RejectedRowsWriter::new(context, spec, self.config.rejected_bytes),
+            values: ValueCount::new(value_limit, plan.bytes),
+            tables,
+            are_sheets,
+            at: 0,
+            rows,
+            progress: context.progress_handle(),
             quota: Quota { bytes: self.config.quota_per_user, tables: self.config.tables_per_user },
             written: WrittenBytes::default(),
-            rejected: RejectedRowsWriter::new(context, self.config.rejected_bytes),
+            loaded: Vec::new(),
+            notes,
             stop: context.stop.clone(),
             started,
         };
-        let layout = match &plan.layout {
-            Layout::Sheet(workbook) => {
-                let source = RowSource::Sheet(workbook.clone(), context.progress_handle());
-                return self.database.load(job(plan, source), async {}).await;
+        let transfer = async {
+            if let Some(transfer) = transfer {
+                transfer.await;
             }
-            Layout::Text(layout) => *layout,
         };
-        let (file, transfer) = FileSource::open(context, &spec.file, Some(context.progress_handle())).await?;
-        let source = RowSource::Text(layout.open(Box::new(file), &plan.mapping, spec, self.limits()));
-        self.database.load(job(plan, source), transfer).await
+        self.database.load(job, transfer).await
     }
+}
+
+impl Imports {
+    /// Shows how each table would be read.
+    async fn preview(&self, context: &Context, planned: Planned) -> Result<Completion<Outcome>, Failure> {
+        let Planned { tables, are_sheets, notes } = planned;
+        let mut previews = Vec::with_capacity(tables.len());
+        for TableLoad { spec, plan, .. } in tables {
+            previews.push(preview::preview(context, &spec, plan, self.limits()).await?);
+        }
+        let toast = preview::toast(&previews);
+        let output = match previews.pop() {
+            Some(preview) if !are_sheets => Outcome::Preview(Box::new(preview)),
+            last => {
+                previews.extend(last);
+                Outcome::Previews(SheetPreviews { sheets: previews, notes })
+            }
+        };
+        Ok(Completion { output, toast })
+    }
+}
+
+/// What is imported of a file.
+#[derive(Clone)]
+struct Planned {
+    /// At least one.
+    tables: Vec<TableLoad>,
+    /// Set if sheets were asked for, be it only one.
+    are_sheets: bool,
+    notes: Vec<String>,
+}
+
+/// What is said of sheets that are not imported with each other one.
+fn left_out(sheets: &[String]) -> Vec<String> {
+    let names: Vec<_> = sheets.iter().take(20).map(|name| format!("{name:?}")).collect();
+    let note = || format!("without the sheets that are empty or hidden: {}", names.join(", "));
+    (!sheets.is_empty()).then(note).into_iter().collect()
 }
 
 #[async_trait]
@@ -138,6 +217,10 @@ impl Function for Imports {
         self.schedules.clone()
     }
 
+    fn policies(&self) -> Policies {
+        self.policies.clone()
+    }
+
     fn deadline(&self) -> Duration {
         self.config.deadline
     }
@@ -148,24 +231,21 @@ impl Function for Imports {
             return Ok(imported(output));
         }
         let is_preview = input.preview;
-        let spec = Arc::new(ImportSpec::resolve(input, &self.definitions, &self.config, context)?);
-        let mut plan = Plan::from_sample(context, &spec, self.limits()).await?;
+        let mut planned = self.plan(context, input).await?;
         if is_preview {
-            let Completion { output, toast } = preview::preview(context, &spec, plan, self.limits()).await?;
-            return Ok(Completion { output: Outcome::Preview(output), toast });
+            return self.preview(context, planned).await;
         }
-        let mut in_batches = false;
         loop {
-            match self.load(context, &spec, plan.clone(), (started, in_batches)).await? {
+            match self.load(context, &planned, started).await? {
                 LoadOutcome::Done(output) => return Ok(imported(output)),
-                // Each time a type gets wider or a column is added, of which there are few, so this ends.
-                LoadOutcome::TypesChanged { mapping, started: moved } => {
-                    plan.mapping = mapping;
-                    started = moved;
-                }
-                // Once, and what is refused then is rejected.
-                LoadOutcome::RowsRefused { started: moved } => {
-                    in_batches = true;
+                LoadOutcome::Again { table, why, started: moved } => {
+                    let table = &mut planned.tables[table];
+                    match why {
+                        // Each time a type gets wider or a column is added, of which there are few, so this ends.
+                        LoadAgain::TypesChanged(mapping) => table.plan.mapping = mapping,
+                        // Once, and what is refused then is rejected.
+                        LoadAgain::RowsRefused => table.in_batches = true,
+                    }
                     started = moved;
                 }
             }

@@ -4,17 +4,20 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use storage::FileKey;
 
 use crate::{
-    column::{ColumnType, plain_enum, preview},
+    column::{ColumnType, plain_enum},
+    definition::sheet_tables::SheetTables,
     moment::DateOrder,
     number::{Decimal, Thousands},
     options::{Compression, Delimiter, EncodingName, FileOptions, Format, Mark, NullWords, Quote, SheetChoice},
+    table_name::TableName,
 };
 
 /// The input of an import: a file, and a definition or a table.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Input {
     /// The file, as the upload answered: `<id>/<name>`.
@@ -46,6 +49,11 @@ pub struct Input {
     /// first with a value if missing.
     #[serde(default)]
     pub sheet: Option<SheetChoice>,
+    /// Several sheets of a workbook, each into a table of its own: `each` for every one that has a value, into tables named
+    /// after them (and after `table` and a `_`, where that is given), or the table of each by the sheet's name. All are
+    /// imported, or none.
+    #[serde(default)]
+    pub sheets: Option<SheetTables>,
     /// The character between two fields.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
@@ -108,6 +116,16 @@ pub enum Mode {
 }
 
 impl Input {
+    /// The same as JSON, imported however many rows do not fit.
+    pub(crate) fn accepting_rejected(&self) -> Value {
+        let mut input = json!(self);
+        if let Value::Object(fields) = &mut input {
+            fields.retain(|_, value| !value.is_null());
+            fields.insert("accept_rejected".to_owned(), true.into());
+        }
+        input
+    }
+
     /// Takes the options of reading the file.
     pub(crate) fn take_options(&mut self) -> FileOptions {
         FileOptions {
@@ -125,37 +143,6 @@ impl Input {
             dates: self.dates.take(),
             nulls: self.nulls.take(),
             encoding: self.encoding.take(),
-        }
-    }
-}
-
-/// A table's name: 1 to 63 of A-Z, a-z, 0-9 and '_', no digit first, and no prefix of the database or of ours.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct TableName(String);
-
-impl TableName {
-    /// The name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl TryFrom<String> for TableName {
-    type Error = String;
-
-    fn try_from(name: String) -> Result<Self, String> {
-        let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        if name.is_empty() || name.len() > 63 || !plain || name.as_bytes()[0].is_ascii_digit() {
-            return Err(format!(
-                "{:?} is no table name; it has 1 to 63 of A-Z, a-z, 0-9 and '_', and begins with no digit",
-                preview(name.as_bytes())
-            ));
-        }
-        let lower = name.to_ascii_lowercase();
-        match ["bellwire_", "sqlite_", "pg_", "pragma_"].iter().find(|prefix| lower.starts_with(**prefix)) {
-            Some(prefix) => Err(format!("a table name may not begin with {prefix}; those tables are not yours")),
-            None => Ok(Self(name)),
         }
     }
 }

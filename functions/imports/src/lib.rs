@@ -3,7 +3,7 @@
 //! In order of flow:
 //!
 //! - `config`: the settings; `input`: the job's input; `options`: how its file is to be read
-//! - `column` and `column_names`: the types and names of columns; `notation`, `number` and `moment`: how values are written, which `clues` find out
+//! - `table_name`, `column` and `column_names`: the names of tables, the types and names of columns; `notation`, `number` and `moment`: how values are written, which `clues` find out
 //! - `definition`: an operator's definitions, and what an input and its definition ask for together
 //! - `import`: one import, from its input to its output
 //! - `read`: from stored bytes to rows, at bounded memory
@@ -30,6 +30,7 @@ mod output;
 mod preview;
 mod read;
 mod schema;
+mod table_name;
 mod words;
 mod write;
 
@@ -38,6 +39,7 @@ pub use config::{ImportsConfig, TablePattern};
 pub use import::{Imports, OpenError, Outcome};
 pub use inspect::{Inspection, inspect_definition, inspect_file};
 pub use options::{Compression, Format};
-pub use preview::Preview;
+pub use output::{Imported, Output, SheetsOutput};
+pub use preview::{Preview, SheetPreviews};
 // The second argument of `Imports::open`.
 pub use runtime::DatabaseConfig;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     moment::DateOrder,
@@ -50,7 +50,7 @@ pub(crate) struct FileOptions {
 }
 
 /// Which sheet of a workbook.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "it is the name of a sheet, a list of names, or a position from 1")]
 pub enum SheetChoice {
     /// The one at this place, from 1.
@@ -76,7 +76,7 @@ impl fmt::Display for SheetChoice {
 }
 
 /// The format of a file, once it is unpacked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(transform = plain_enum)]
 pub enum Format {
@@ -91,7 +91,7 @@ pub enum Format {
 }
 
 /// The compression of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(transform = plain_enum)]
 pub enum Compression {
@@ -104,8 +104,8 @@ pub enum Compression {
 }
 
 /// The ASCII character between two fields.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Delimiter(pub u8);
 
 impl TryFrom<String> for Delimiter {
@@ -121,6 +121,12 @@ impl TryFrom<String> for Delimiter {
     }
 }
 
+impl From<Delimiter> for String {
+    fn from(delimiter: Delimiter) -> Self {
+        delimiter.name()
+    }
+}
+
 impl Delimiter {
     /// The delimiter as it is written in an input: the character, or `tab`.
     pub fn name(self) -> String {
@@ -132,8 +138,8 @@ impl Delimiter {
 }
 
 /// The ASCII character around a field, if there is one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Quote(pub Option<u8>);
 
 impl TryFrom<String> for Quote {
@@ -149,9 +155,15 @@ impl TryFrom<String> for Quote {
     }
 }
 
+impl From<Quote> for String {
+    fn from(quote: Quote) -> Self {
+        quote.0.map_or_else(|| "none".to_owned(), |quote| char::from(quote).to_string())
+    }
+}
+
 /// An ASCII character with a meaning; no letter, digit, blank or line end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Mark(pub u8);
 
 impl TryFrom<String> for Mark {
@@ -165,8 +177,14 @@ impl TryFrom<String> for Mark {
     }
 }
 
+impl From<Mark> for String {
+    fn from(mark: Mark) -> Self {
+        char::from(mark.0).to_string()
+    }
+}
+
 /// Words that stand for no value.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<String>")]
 pub struct NullWords(pub Vec<String>);
 
@@ -183,8 +201,8 @@ impl TryFrom<Vec<String>> for NullWords {
 }
 
 /// An encoding, by a label of the WHATWG Encoding Standard or the name of a DOS code page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct EncodingName(pub(crate) Charset);
 
 impl TryFrom<String> for EncodingName {
@@ -197,6 +215,12 @@ impl TryFrom<String> for EncodingName {
                 preview(label.as_bytes())
             )
         })
+    }
+}
+
+impl From<EncodingName> for String {
+    fn from(encoding: EncodingName) -> Self {
+        encoding.0.name()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use model::{Toast, toast::Level};
-use runtime::{Completion, Context, Failure, thread};
+use runtime::{Context, Failure, thread};
 use serde::Serialize;
 
 use crate::{
@@ -36,6 +36,9 @@ const MAX_VALUE_CHARACTERS: usize = 100;
 pub struct Preview {
     /// The table that it would go to.
     pub table: String,
+    /// The sheet of the workbook.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sheet: Option<String>,
     /// The file's size.
     pub bytes: u64,
     /// The encoding.
@@ -54,6 +57,16 @@ pub struct Preview {
     /// Those of the first rows that would be rejected.
     pub first_rejected: Vec<RejectedRow>,
     /// What was found out and is not what most files have.
+    pub notes: Vec<String>,
+}
+
+/// How several sheets would be read, each into a table of its own.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SheetPreviews {
+    /// Each of them.
+    pub sheets: Vec<Preview>,
+    /// What of the workbook would be left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
 
@@ -104,8 +117,8 @@ pub(crate) async fn preview(
     spec: &Arc<ImportSpec>,
     plan: Plan,
     limits: Limits,
-) -> Result<Completion<Preview>, Failure> {
-    let preview = match plan.layout.clone() {
+) -> Result<Preview, Failure> {
+    Ok(match plan.layout.clone() {
         Layout::Sheet(workbook) => {
             let (plan, spec) = (plan, spec.clone());
             let read = move || {
@@ -129,11 +142,17 @@ pub(crate) async fn preview(
             let (preview, ()) = tokio::join!(reading, transfer);
             preview?
         }
+    })
+}
+
+/// The toast of a look at these tables.
+pub(crate) fn toast(previews: &[Preview]) -> Toast {
+    let counted = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
+    let (title, count) = match previews {
+        [preview] => (format!("Preview of {}", preview.table), counted(preview.columns.len(), "column")),
+        previews => ("Preview of the workbook".to_owned(), counted(previews.len(), "table")),
     };
-    let mut toast = Toast::new(Level::Info, format!("Preview of {}", preview.table));
-    let count = preview.columns.len();
-    toast.body = Some(format!("{count} column{}, nothing is imported", if count == 1 { "" } else { "s" }));
-    Ok(Completion { output: preview, toast })
+    Toast { body: Some(format!("{count}, nothing is imported")), ..Toast::new(Level::Info, title) }
 }
 
 fn read_first(rows: &mut impl RowReader, plan: &Plan, spec: &ImportSpec) -> Result<Preview, Failure> {
@@ -159,6 +178,10 @@ fn read_first(rows: &mut impl RowReader, plan: &Plan, spec: &ImportSpec) -> Resu
     };
     Ok(Preview {
         table: spec.table.as_str().to_owned(),
+        sheet: match &plan.layout {
+            Layout::Sheet(workbook) => Some(workbook.sheet().to_owned()),
+            Layout::Text(_) => None,
+        },
         bytes: plan.bytes,
         encoding,
         certainty,

@@ -1,6 +1,7 @@
 //! Rows into a table: whole and once, or not at all.
 //!
-//! - `load`: reads the whole file into a row sink; `rejected`: the file of rows that do not fit
+//! - `job`: a load, of one table or of several; `load`: reads all rows of a table into a sink; `rejected`: the file of rows
+//!   that do not fit
 //! - `strategy`: whether the table is created, emptied or extended; `sql`: statements that both databases share
 //! - `own_tables`: the record of tasks and tables; `quota`: what one person may take
 //! - `database`: SQLite or PostgreSQL; `sqlite` and `postgres` load a table, `sqlite_schema` and `postgres_catalog` tell
@@ -11,6 +12,7 @@
 pub(crate) mod batches;
 pub(crate) mod copy;
 pub(crate) mod database;
+pub(crate) mod job;
 pub(crate) mod load;
 pub(crate) mod own_tables;
 pub(crate) mod postgres;

@@ -127,6 +127,18 @@ impl About {
         format!("{name}{raw}.{}{zipped}", self.format.extension())
     }
 
+    /// The media type of the file.
+    pub(crate) fn content_type(&self) -> &'static str {
+        match self.format {
+            _ if self.is_zipped() => "application/zip",
+            Format::Csv | Format::CsvRaw => "text/csv; charset=utf-8",
+            Format::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+            Format::Html => "text/html; charset=utf-8",
+            Format::Pdf => "application/pdf",
+            Format::Jsonl => "application/jsonl",
+        }
+    }
+
     /// True if its file is an archive of several.
     pub(crate) fn is_zipped(&self) -> bool {
         self.format.is_bare() && self.several_sheets

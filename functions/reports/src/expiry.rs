@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use model::TaskId;
 use runtime::WorkerContext;
-use storage::FileKey;
+use storage::{FileKey, StorageError};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -20,13 +20,22 @@ pub(crate) fn file_key(task: TaskId, name: &str) -> FileKey {
     FileKey::new(&format!("{PREFIX}{task}"), name).expect("a task's id is an id of a key")
 }
 
+async fn remove(worker: &WorkerContext, before: SystemTime) -> Result<u64, StorageError> {
+    let (storage, environment) = (&worker.storage, &worker.environment);
+    let files = storage.remove_older(environment, |id| id.starts_with(PREFIX), before).await?;
+    // Who may read a file that is gone, and who has got it.
+    storage.shares(environment).remove_older(before).await?;
+    storage.notes(environment).remove_older(before).await?;
+    Ok(files)
+}
+
 /// Removes files that are older than `keep`, until `stop`.
 pub(crate) async fn remove_expired(worker: &WorkerContext, keep: Duration, stop: CancellationToken) {
     let pause = (keep / 10).clamp(MIN_PAUSE, MAX_PAUSE);
     loop {
         if let Some(before) = SystemTime::now().checked_sub(keep) {
             tokio::select! {
-                removed = worker.storage.remove_older(&worker.environment, |id| id.starts_with(PREFIX), before) => match removed {
+                removed = remove(worker, before) => match removed {
                     Ok(0) => {}
                     Ok(files) => tracing::info!(files, "reports have expired"),
                     Err(error) => tracing::warn!(%error, "expired reports were not all removed; they will be"),

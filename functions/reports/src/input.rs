@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -18,6 +19,21 @@ pub struct Input {
     /// The format of the file; by default the first of its definition's formats.
     #[serde(default)]
     pub format: Option<Format>,
+    /// A schedule of the definition whose report goes to others as well; its parameters and format are the definition's. For the
+    /// owner of the schedule alone.
+    #[serde(default)]
+    pub schedule: Option<ScheduledTime>,
+}
+
+/// A schedule of the definition, and the time that its report is for.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ScheduledTime {
+    /// Its name.
+    pub name: String,
+    /// The time, such as `2026-11-29T05:00:00Z`.
+    #[schemars(with = "String")]
+    pub time: Timestamp,
 }
 
 /// The format of a report's file.

@@ -4,6 +4,7 @@
 //!
 //! - [`config`]: the settings; [`input`]: the input of a task
 //! - [`report`]: one report from its input to its result, in these steps:
+//! - `order`: what a task asks for, and who gets it besides its owner
 //! - `definition`: the folder of definitions, read and checked at start
 //! - `query`: the rows of a definition's queries, from SQLite or PostgreSQL
 //! - `about`: what a report says about itself
@@ -23,6 +24,7 @@ mod expiry;
 pub mod input;
 mod inspect;
 mod number;
+mod order;
 pub mod output;
 mod query;
 pub mod report;
@@ -30,6 +32,7 @@ mod upload;
 mod write;
 
 pub use config::ReportsConfig;
+pub use delivery::Delivery;
 pub use inspect::inspect_definition;
 pub use query::role::UnneededRight;
 pub use report::{OpenError, Reports};

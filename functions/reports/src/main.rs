@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use process::Settings;
-use reports::{DatabaseConfig, Reports, ReportsConfig};
+use reports::{DatabaseConfig, Delivery, Reports, ReportsConfig};
 use runtime::{Worker, worker::Flags};
 
 #[derive(Parser)]
@@ -21,6 +21,7 @@ fn main() -> ExitCode {
 fn worker(settings: &Settings) -> anyhow::Result<Worker<Reports>> {
     let config: ReportsConfig = settings.section("reports")?;
     let (admin_listen, host) = (config.admin_listen, config.host.clone());
-    let function = Reports::open(config, &settings.section::<DatabaseConfig>("database")?)?;
+    let delivery = Delivery::read(settings)?;
+    let function = Reports::open(config, &settings.section::<DatabaseConfig>("database")?, delivery)?;
     Ok(Worker { admin_listen, host, function })
 }

@@ -7,16 +7,17 @@ use std::{
 };
 
 use async_trait::async_trait;
+use delivery::{Delivery, Ledger, Recipients};
 use jiff::tz::TimeZone;
-use model::Kind;
+use model::{Kind, toast::Level};
 use runtime::{
-    Completion, Context, Database, DatabaseConfig, DatabaseError, Failure, Function, Schedule, WorkerContext,
+    Completion, Context, Database, DatabaseConfig, DatabaseError, Failure, Function, Policies, Schedule, WorkerContext,
     catalogue::Offer,
     database,
-    definitions::{self, Faults},
+    definitions::{self, Faults, Scheduled},
     thread,
 };
-use storage::StoredFile;
+use storage::{StorageError, StoredFile};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -26,7 +27,9 @@ use crate::{
     definition::{folder, report_definition::ReportDefinition},
     expiry,
     input::Input,
-    output::{self, Output},
+    number::row_count,
+    order::Order,
+    output::{self, Made, Output, Sent},
     query::{
         self,
         bound_report::BoundReport,
@@ -49,7 +52,9 @@ pub struct Reports {
     config: ReportsConfig,
     database: Database,
     definitions: BTreeMap<String, Arc<ReportDefinition>>,
-    schedules: Vec<Schedule>,
+    schedules: Vec<Scheduled<Recipients>>,
+    policies: Policies,
+    delivery: Delivery,
     /// The zone of definitions that name none.
     zone: TimeZone,
     fonts: Arc<FontFiles>,
@@ -75,7 +80,7 @@ pub enum OpenError {
 impl Reports {
     /// Reads and checks the definitions without connecting; called within a Tokio runtime. Queries run on
     /// `reports.database_url`, or on `database` where that is empty.
-    pub fn open(config: ReportsConfig, database: &DatabaseConfig) -> Result<Self, OpenError> {
+    pub fn open(config: ReportsConfig, database: &DatabaseConfig, delivery: Delivery) -> Result<Self, OpenError> {
         let (setting, url) = match config.database_url.as_str() {
             "" => ("database.url (BELLWIRE_DATABASE__URL)", database.url.as_str()),
             url => ("reports.database_url (BELLWIRE_REPORTS__DATABASE_URL)", url),
@@ -83,10 +88,12 @@ impl Reports {
         let database = Database::open_url(setting, url, "bellwire-reports")?;
         let definitions = folder::read(&config.definitions)?;
         let offers: Vec<_> = definitions.values().map(|definition| definition.offer()).collect();
-        let schedules = definitions::schedules(folder::SETTING, &config.definitions, &offers)?;
+        let faults = |recipients: &Recipients| delivery.faults(recipients);
+        let schedules = definitions::delivered_schedules(folder::SETTING, &config.definitions, &offers, faults)?;
+        let policies = definitions::policies(folder::SETTING, &config.definitions, &offers)?;
         let zone = TimeZone::get(&config.time_zone).map_err(|_| OpenError::TimeZone(config.time_zone.clone()))?;
         let fonts = Arc::new(FontFiles::read(&config.pdf_fonts).map_err(OpenError::Font)?);
-        Ok(Self { config, database, definitions, schedules, zone, fonts })
+        Ok(Self { config, database, definitions, schedules, policies, delivery, zone, fonts })
     }
 
     /// What the role of the queries may do besides reading.
@@ -101,6 +108,36 @@ impl Reports {
             let name: String = name.chars().take(64).collect();
             Failure::input(format!("report: there is no report {name:?} that you may have"))
         })
+    }
+
+    /// Makes the report: runs the queries and stores the file.
+    async fn make(&self, context: &Context, input: Input) -> Result<Made, Failure> {
+        let started = Instant::now();
+        let definition = self.definition(context, &input.report)?;
+        let format = definition.format(input.format)?;
+        let report = BoundReport::new(definition.clone(), input.parameters)?;
+        let zone = definition.zone.as_ref().unwrap_or(&self.zone).clone();
+        let display = Display { zone, groups: true };
+        let about = Arc::new(About::new(context, &report, format, &display));
+        context.log(Level::Info, format!("Making {} ({}).", about.file_name(), about.summary()));
+        let (sheets, file) = self.create_file(context, report, about.clone(), display).await?;
+        let beside = self.create_about(context, &about, &sheets).await?;
+        let rows = sheets.iter().map(|sheet| sheet.rows).sum();
+        say_sheets(context, &sheets, &file, started);
+        Ok(output::made(&about, rows, (&file, beside.as_ref()), started, self.config.keep))
+    }
+
+    /// What an earlier attempt has made, while its file is there: the queries are not run again for those who wait for it.
+    async fn made_before(&self, context: &Context, ledger: &Ledger) -> Result<Option<Made>, Failure> {
+        let Some(made) = ledger.made::<Made>() else { return Ok(None) };
+        match context.files.get(&made.parcel.file).await {
+            Ok(_) => {
+                context.log(Level::Info, "It was made before; going on with those who do not have it yet.");
+                Ok(Some(made))
+            }
+            Err(StorageError::NotFound(_)) => Ok(None),
+            Err(error) => Err(upload::failure(error)),
+        }
     }
 
     /// Runs the queries, writes their rows and uploads the file, all three at once.
@@ -161,6 +198,15 @@ impl Reports {
     }
 }
 
+/// Tells the owner what was written.
+fn say_sheets(context: &Context, sheets: &[WrittenSheet], file: &StoredFile, started: Instant) {
+    for sheet in sheets.iter().filter(|_| sheets.len() > 1) {
+        context.log(Level::Info, format!("{}: {}.", sheet.name, row_count(sheet.rows)));
+    }
+    let (rows, seconds) = (sheets.iter().map(|sheet| sheet.rows).sum(), started.elapsed().as_secs_f64());
+    context.log(Level::Info, format!("Wrote {}, {} bytes, in {seconds:.1} s.", row_count(rows), file.bytes));
+}
+
 #[async_trait]
 impl Function for Reports {
     type Input = Input;
@@ -179,7 +225,15 @@ impl Function for Reports {
     }
 
     fn schedules(&self) -> Vec<Schedule> {
-        self.schedules.clone()
+        let with_recipients = |scheduled: &Scheduled<Recipients>| Schedule {
+            recipients: scheduled.deliver.as_ref().map(Recipients::in_words).unwrap_or_default(),
+            ..scheduled.schedule.clone()
+        };
+        self.schedules.iter().map(with_recipients).collect()
+    }
+
+    fn policies(&self) -> Policies {
+        self.policies.clone()
     }
 
     fn deadline(&self) -> Duration {
@@ -187,17 +241,26 @@ impl Function for Reports {
     }
 
     async fn run(&self, context: &Context, input: Input) -> Result<Completion<Output>, Failure> {
-        let started = Instant::now();
-        let definition = self.definition(context, &input.report)?;
-        let format = definition.format(input.format)?;
-        let report = BoundReport::new(definition.clone(), input.parameters)?;
-        let zone = definition.zone.as_ref().unwrap_or(&self.zone).clone();
-        let display = Display { zone, groups: true };
-        let about = Arc::new(About::new(context, &report, format, &display));
-        let (sheets, file) = self.create_file(context, report, about.clone(), display).await?;
-        let beside = self.create_about(context, &about, &sheets).await?;
-        let rows = sheets.iter().map(|sheet| sheet.rows).sum();
-        Ok(output::completion(&about, rows, (&file, beside.as_ref()), started, self.config.keep))
+        let order = Order::of(&self.schedules, context, input)?;
+        let Some(recipients) = order.recipients else {
+            let made = self.make(context, order.input).await?;
+            return Ok(output::completion(made, Sent::ToNobody));
+        };
+        let mut ledger = Ledger::open(context).await?;
+        let made = match self.made_before(context, &ledger).await? {
+            Some(made) => made,
+            None => {
+                let made = self.make(context, order.input).await?;
+                ledger.keep_made(&made).await?;
+                made
+            }
+        };
+        if recipients.skip_empty && made.parcel.rows == 0 {
+            context.log(Level::Info, "It has no rows, so it goes to nobody else.");
+            return Ok(output::completion(made, Sent::Empty));
+        }
+        let delivered = self.delivery.deliver(context, &recipients, &made.parcel, &mut ledger).await?;
+        Ok(output::completion(made, Sent::Delivered(delivered)))
     }
 
     async fn background(&self, worker: &WorkerContext, stop: CancellationToken) -> anyhow::Result<()> {

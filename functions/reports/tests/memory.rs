@@ -4,7 +4,7 @@
 use std::{env, fs};
 
 use model::TaskId;
-use reports::{DatabaseConfig, Reports, ReportsConfig};
+use reports::{DatabaseConfig, Delivery, Reports, ReportsConfig};
 use runtime::testing;
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
@@ -30,7 +30,7 @@ async fn make(folder: &TempDir, files: &OwnerFiles, url: &str, formats: &[&str])
         pdf_row_limit: PDF_ROWS,
         ..ReportsConfig::default()
     };
-    let reports = Reports::open(config, &DatabaseConfig { url: url.to_owned() }).unwrap();
+    let reports = Reports::open(config, &DatabaseConfig { url: url.to_owned() }, Delivery::default()).unwrap();
     let database = url.split("://").next().unwrap();
     for format in formats {
         let (context, _) = testing::context(files.clone());

@@ -1,8 +1,9 @@
 //! The context of a run: task, owner, files, progress, cancellation, database.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
-use model::{Environment, TaskId, catalogue::allows, job::Grant, toast::Level};
+use backplane::{Destination, EventLog};
+use model::{Audience, Environment, Event, Priority, TaskId, Toast, catalogue::allows, job::Grant, toast::Level};
 use serde::{Serialize, de::DeserializeOwned};
 use storage::OwnerFiles;
 use tokio::sync::watch;
@@ -30,10 +31,14 @@ pub struct Context {
     pub grant: Option<Grant>,
     /// The number of the owner's other tasks that had not ended when it was submitted.
     pub backlog: u32,
+    /// Whether it overtakes others; the jobs of a workflow's steps have it too.
+    pub priority: Priority,
     /// The title that its owner gave it.
     pub title: String,
     /// The number of this attempt, from 1.
     pub attempt: u32,
+    /// The most attempts: what passes at the last of them fails for good.
+    pub attempts: u32,
     /// The time by which it must have ended.
     pub deadline: Instant,
     /// The owner's files.
@@ -43,6 +48,9 @@ pub struct Context {
     /// Cancelled when the task is cancelled, its deadline has passed or the host stops: leave no effect.
     /// Checked by the function before it commits.
     pub stop: CancellationToken,
+    /// The publisher of its events: `/functions/<kind>`.
+    pub source: String,
+    pub(crate) events: Arc<dyn EventLog>,
     pub(crate) log: RunLog,
     pub(crate) database: Option<Database>,
     pub(crate) progress: watch::Sender<f64>,
@@ -68,6 +76,17 @@ impl Context {
     /// A handle through which a blocking thread says something to the owner.
     pub fn log_handle(&self) -> RunLog {
         self.log.clone()
+    }
+
+    /// Shows a toast to others than the owner. Told again under the same name, by this or another attempt, it is shown once.
+    pub async fn tell(&self, name: &str, audience: Audience, toast: &Toast) -> Result<(), Failure> {
+        let mut event = Event::message(&self.source, audience, toast);
+        event.id = format!("{}.told.{name}", self.task);
+        event.traceparent.clone_from(&self.traceparent);
+        self.events.publish(Destination::Own, &event).await.map_err(|error| match error.is_transient() {
+            true => Failure::passing("Others cannot be told now.", error),
+            false => Failure::Permanent { reason: "told", message: format!("Others cannot be told: {error}") },
+        })
     }
 
     /// The database of `[database]`.

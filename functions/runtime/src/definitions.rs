@@ -3,11 +3,13 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 mod fault;
+mod policies;
 mod schedules;
 mod source;
 
 pub use fault::{Fault, Faults};
-pub use schedules::schedules;
+pub use policies::policies;
+pub use schedules::{Scheduled, WrongAt, delivered_schedules, schedules};
 pub use source::{Segment, Source, line_of};
 
 /// The most definitions that a folder may hold.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use backplane::follow::FollowItem;
 use model::{
-    Kind, Toast,
+    Kind, Policies, Toast,
     catalogue::{Description, Offer},
     schedule::Schedule,
 };
@@ -59,6 +59,11 @@ pub trait Function: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// How its jobs are treated: their priority, attempts, uniqueness and rate. What the worker's settings say goes before it.
+    fn policies(&self) -> Policies {
+        Policies::default()
+    }
+
     /// The time limit of one run: [`MAX_RUN`] at most, which is checked at start.
     fn deadline(&self) -> Duration {
         Duration::from_secs(20 * 60)
@@ -86,7 +91,8 @@ pub trait Function: Send + Sync + 'static {
     fn description(&self) -> Description {
         let input = schema_of::<Self::Input>();
         let (offers, schedules) = (self.offers(), self.schedules());
-        Description { kind: self.kind(), title: self.title(), input, offers, schedules }
+        let policies = self.policies();
+        Description { kind: self.kind(), title: self.title(), input, offers, schedules, policies }
     }
 }
 

@@ -2,16 +2,19 @@
 
 use std::{sync::Arc, time::Duration};
 
-use backplane::{JobReader, Link, follow::ReadHealth};
+use backplane::{JobDelivery, JobReader, Link, follow::ReadHealth};
 use jiff::Timestamp;
 use model::{
-    Kind,
+    Kind, Priority,
+    catalogue::Description,
+    policy::{KeyPart, Retry},
     schedule::{Schedule, placeholders},
 };
 use process::{Condition, Readiness, quantity};
 use serde::Deserialize;
+use serde_json::Value;
 use tokio::{
-    sync::watch,
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch},
     task::{JoinError, JoinSet},
     time::timeout,
 };
@@ -21,10 +24,11 @@ use tracing::{error, info, warn};
 use crate::{
     function::{Function, MAX_RUN},
     job::{
-        attempt::SHUTDOWN_TIMEOUT, log_reader::Cancellations, runner::Runner, schema::InputSchema,
+        attempt::SHUTDOWN_TIMEOUT, log_reader::Cancellations, rates::Rates, runner::Runner, schema::InputSchema,
         task_locks::TaskLocks,
     },
     json_function::{JsonAdapter, JsonFunction},
+    policy::{MAX_ATTEMPTS, RateSetting, RetrySetting},
     queue_metrics,
     registration::register,
     worker_context::WorkerContext,
@@ -36,8 +40,15 @@ use crate::{
 pub struct HostConfig {
     /// `BELLWIRE_IMPORTS__HOST__CONCURRENCY`: jobs at once. `2`.
     pub concurrency: u16,
-    /// `BELLWIRE_IMPORTS__HOST__ATTEMPTS`: attempts at a job before it is given up. `5`.
+    /// `BELLWIRE_IMPORTS__HOST__ATTEMPTS`: attempts at a job before it is given up, unless `retry` says otherwise, here, in the
+    /// function or in a definition. `5`.
     pub attempts: u32,
+    /// Attempts and pauses, such as `{ attempts = 3, first = "5s", most = "10m" }`. Pauses of 1 s, 10 s, a minute, ten minutes.
+    pub retry: Option<RetrySetting>,
+    /// `BELLWIRE_IMPORTS__HOST__PRIORITY`: of jobs whose definition says none: `high`, `normal`, `low`. The function's.
+    pub priority: Option<Priority>,
+    /// `BELLWIRE_IMPORTS__HOST__RATE`: how many jobs begin in a time over all workers, such as `10/s`; kept in `[database]`. As many as can.
+    pub rate: Option<RateSetting>,
     /// `BELLWIRE_IMPORTS__HOST__GRACE`: how long running jobs may go on when the process is stopped. `25s`.
     #[serde(deserialize_with = "quantity::duration")]
     pub grace: Duration,
@@ -48,7 +59,15 @@ pub struct HostConfig {
 
 impl Default for HostConfig {
     fn default() -> Self {
-        Self { concurrency: 2, attempts: 5, grace: Duration::from_secs(25), horizon: Duration::from_secs(24 * 3600) }
+        Self {
+            concurrency: 2,
+            attempts: 5,
+            retry: None,
+            priority: None,
+            rate: None,
+            grace: Duration::from_secs(25),
+            horizon: Duration::from_secs(24 * 3600),
+        }
     }
 }
 
@@ -67,6 +86,9 @@ pub enum HostError {
         /// Its deadline.
         asked: Duration,
     },
+    /// What the settings or the function say of its jobs is wrong.
+    #[error("the policy of the {0} function: {1}")]
+    Policy(Kind, String),
     /// A schedule cannot start anything.
     #[error("the schedule {1} of the {0} function: {2}")]
     Schedule(Kind, String, String),
@@ -83,6 +105,9 @@ pub enum HostError {
     #[error("the background work of the {0} function has ended: {1}")]
     BackgroundEnded(Kind, String),
 }
+
+/// Most jobs whose function has ended and whose end is not published yet.
+const MOST_ENDING: usize = 128;
 
 /// A host of one function: build it, then run it.
 pub struct Host {
@@ -106,7 +131,19 @@ impl Host {
         if asked > MAX_RUN {
             return Err(HostError::Deadline { kind, asked });
         }
-        let description = function.description();
+        let mut description = function.description();
+        let every = &mut description.policies.every;
+        every.priority = config.priority.or(every.priority);
+        every.rate = config.rate.clone().map(|setting| setting.0).or(every.rate.take());
+        let refused = |reason| HostError::Policy(kind.clone(), reason);
+        let retry = check_policies(&config, &description).map_err(refused)?;
+        if worker.database.is_none() && description.policies.has_rate() {
+            let reason = "rate: it is kept in a database: set database.url (BELLWIRE_DATABASE__URL)";
+            return Err(refused(reason.to_owned()));
+        }
+        let mut policies = description.policies.clone();
+        // What the settings say goes before it.
+        policies.every.retry = None;
         let schema =
             InputSchema::compile(&description.input).map_err(|error| HostError::Schema(kind.clone(), error))?;
         for schedule in &description.schedules {
@@ -116,12 +153,14 @@ impl Host {
         let registration = tokio::spawn(register(worker.storage.catalogue(&worker.environment), description));
         let runner = Runner {
             cancellations: Cancellations::follow(&worker, config.horizon, function.clone()),
+            rates: Rates::new(worker.database.clone(), worker.environment.clone(), kind.clone()),
             worker,
             kind,
             function,
             schema: Arc::new(schema),
             locks: TaskLocks::default(),
-            attempts: config.attempts.max(1),
+            policies,
+            retry,
             grace_over: CancellationToken::new(),
         };
         let ready = readiness.condition(format!("{} of {}", runner.kind, runner.worker.environment));
@@ -148,9 +187,9 @@ impl Host {
         info!(kind = %self.runner.kind, environment = %self.runner.worker.environment, "taking jobs");
         let mut queue = self.runner.worker.backplane.jobs.consume(&self.runner.kind, self.config.concurrency.max(1));
         let _metrics = queue_metrics::spawn(self.runner.worker.backplane.jobs.clone(), self.runner.kind.clone());
-        let mut jobs = JoinSet::new();
+        let (mut jobs, places) = (JoinSet::new(), Arc::new(Semaphore::new(self.concurrency())));
         let ended = tokio::select! {
-            ended = self.take_jobs(&mut queue, &mut jobs, health, shutdown) => ended,
+            ended = self.take_jobs(&mut queue, (&mut jobs, &places), health, shutdown) => ended,
             ended = &mut background => Err(background_ended(ended)),
         };
         self.ready.not_ready("stopping");
@@ -175,14 +214,14 @@ impl Host {
     async fn take_jobs(
         &self,
         queue: &mut JobReader,
-        jobs: &mut JoinSet<()>,
+        (jobs, places): (&mut JoinSet<()>, &Arc<Semaphore>),
         mut health: watch::Receiver<ReadHealth>,
         mut shutdown: impl Future<Output = ()> + Unpin,
     ) -> Result<(), HostError> {
         loop {
             self.update_readiness(&health.borrow(), Some(&queue.link.borrow()));
             // A queue that was lost hands out anew what still runs here, so the reader's bound is not enough.
-            let room = jobs.len() < usize::from(self.config.concurrency.max(1));
+            let room = jobs.len() < self.concurrency() + MOST_ENDING;
             // Nor is a job begun that was cancelled while the broker was away.
             let caught_up = *health.borrow() == ReadHealth::CaughtUp;
             tokio::select! {
@@ -191,12 +230,16 @@ impl Host {
                 changed = health.changed() => changed.map_err(|_| HostError::LogEnded)?,
                 Ok(()) = queue.link.changed() => {}
                 () = self.runner.cancellations.queued.notified() => queue.wake.notify_one(),
-                delivery = queue.deliveries.recv(), if room && caught_up => match delivery {
-                    Some(delivery) => { jobs.spawn(self.runner.clone().handle_delivery(delivery)); }
+                delivery = next_with_place(&mut queue.deliveries, places), if room && caught_up => match delivery {
+                    Some((delivery, place)) => { jobs.spawn(self.runner.clone().handle_delivery(delivery, place)); }
                     None => return Err(HostError::QueueEnded(self.runner.kind.clone())),
                 },
             }
         }
+    }
+
+    fn concurrency(&self) -> usize {
+        self.config.concurrency.max(1).into()
     }
 
     async fn finish(&self, jobs: &mut JoinSet<()>) {
@@ -225,11 +268,53 @@ impl Host {
     }
 }
 
+/// Checks the policies of a function under these settings; the attempts where none are said.
+fn check_policies(
+    config: &HostConfig,
+    Description { policies, input: schema, .. }: &Description,
+) -> Result<Retry, String> {
+    if let Some(retry) = &config.retry {
+        retry.check()?;
+    }
+    let all = policies.definitions.iter().map(|definition| &definition.policy).chain([&policies.every]);
+    for policy in all {
+        if policy.retry.as_ref().is_some_and(|retry| !(1..=MAX_ATTEMPTS).contains(&retry.attempts)) {
+            return Err(format!("retry.attempts: it is 1 to {MAX_ATTEMPTS}"));
+        }
+        let by = policy.rate.iter().flat_map(|rate| &rate.by);
+        for part in policy.unique.iter().flatten().chain(by) {
+            check_field(part, schema)?;
+        }
+    }
+    let usual = Retry { attempts: config.attempts.max(1), pauses: None };
+    Ok(config.retry.as_ref().map(RetrySetting::retry).or(policies.every.retry.clone()).unwrap_or(usual))
+}
+
+/// Checks that an input may have the field of a key, where the schema names all fields.
+fn check_field(part: &KeyPart, schema: &Value) -> Result<(), String> {
+    let (KeyPart::Field(path), Some(known)) = (part, schema["properties"].as_object()) else { return Ok(()) };
+    let name = path.first().map(String::as_str).unwrap_or_default();
+    if known.contains_key(name) || schema["additionalProperties"] != Value::Bool(false) {
+        return Ok(());
+    }
+    let known: Vec<_> = known.keys().map(String::as_str).collect();
+    Err(format!("{part}: the input has no field {name:?}; it has {}", known.join(", ")))
+}
+
 /// Checks what a function says of itself; a definition was checked when it was read.
 fn check_schedule(schedule: &Schedule, schema: &InputSchema) -> Result<(), String> {
     let times = schedule.times().map_err(|error| error.to_string())?;
     let input = placeholders::fill(&schedule.input, Timestamp::now(), times.zone())?;
     schema.check(&input).map_err(|error| error.to_string())
+}
+
+/// The next job once a place is free for it; `None` if there will be no more.
+async fn next_with_place(
+    deliveries: &mut mpsc::Receiver<JobDelivery>,
+    places: &Arc<Semaphore>,
+) -> Option<(JobDelivery, OwnedSemaphorePermit)> {
+    let place = places.clone().acquire_owned().await.ok()?;
+    Some((deliveries.recv().await?, place))
 }
 
 async fn all(jobs: &mut JoinSet<()>) {

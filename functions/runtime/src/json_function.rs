@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use backplane::follow::FollowItem;
 use model::{
-    Kind,
+    Kind, Policies,
     catalogue::{Description, Offer},
     schedule::Schedule,
 };
@@ -45,6 +45,10 @@ impl<F: Function> Function for JsonAdapter<F> {
 
     fn schedules(&self) -> Vec<Schedule> {
         self.0.schedules()
+    }
+
+    fn policies(&self) -> Policies {
+        self.0.policies()
     }
 
     fn deadline(&self) -> Duration {

@@ -11,7 +11,8 @@
 //!
 //! Shared by functions:
 //!
-//! - [`definitions`]: files that users put into a folder, each fault with its line; [`form`]: the fields they declare
+//! - [`definitions`]: files that users put into a folder, each fault with its line; [`form`]: the fields they declare;
+//!   [`policy`]: how their attempts and rates are written
 //! - [`database`]: SQLite and PostgreSQL: opening, our own tables, transactions, errors
 //! - [`run_log`]: what a function says to the owner of its task
 //! - [`stored`]: inputs and results that are too large for the broker
@@ -29,6 +30,7 @@ pub mod function;
 pub mod host;
 mod job;
 mod json_function;
+pub mod policy;
 mod queue_metrics;
 mod registration;
 pub mod run_log;
@@ -40,10 +42,10 @@ pub mod worker_context;
 
 pub use context::Context;
 pub use database::{Database, DatabaseConfig, DatabaseError};
-pub use failure::Failure;
+pub use failure::{Failure, Refusal};
 pub use function::{Completion, Function};
 pub use host::{Host, HostConfig, HostError};
-pub use model::{Kind, Schedule, Toast, catalogue, toast::Level};
+pub use model::{Kind, Policies, Policy, Priority, Schedule, Toast, catalogue, toast::Level};
 pub use process::Settings;
 pub use worker::{Worker, run};
 pub use worker_context::WorkerContext;

@@ -103,21 +103,36 @@ impl RunLog {
     }
 
     async fn write(&self, files: &OwnerFiles, task: TaskId) -> Result<(), StorageError> {
-        let failed = |error: InvalidKey| StorageError::Failed(error.to_string());
-        let name = file_name(self.0.attempt).parse().map_err(failed)?;
-        let key = FileKey::new(&task.to_string(), name).map_err(failed)?;
-        let lines = self.kept().into_iter().filter_map(|line| serde_json::to_string(&line).ok());
-        let text: String = lines.flat_map(|line| [line, "\n".to_owned()]).collect();
-        // It is bounded, and a full quota is no reason to say nothing of why a task failed.
-        let mut upload = files.put_beyond_quota(key).await?;
-        upload.write(Bytes::from(text)).await?;
-        upload.finish().await.map(drop)
+        write_lines(files, task, self.0.attempt, &self.kept()).await
     }
 
     fn lines(&self) -> MutexGuard<'_, Lines> {
         // A panic elsewhere leaves at most a line half counted.
         self.0.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Stores lines as the log of an attempt at a task, in place of those that are there: for background work, which has no
+/// [`Context`](crate::Context).
+pub async fn store_lines(
+    files: &OwnerFiles,
+    task: TaskId,
+    attempt: u32,
+    lines: &[LogLine],
+) -> Result<(), StorageError> {
+    let no_answer = |_| StorageError::Failed("it does not answer".to_owned());
+    timeout(STORAGE_TIMEOUT, write_lines(files, task, attempt, lines)).await.map_err(no_answer)?
+}
+
+async fn write_lines(files: &OwnerFiles, task: TaskId, attempt: u32, lines: &[LogLine]) -> Result<(), StorageError> {
+    let failed = |error: InvalidKey| StorageError::Failed(error.to_string());
+    let key = FileKey::new(&task.to_string(), file_name(attempt).parse().map_err(failed)?).map_err(failed)?;
+    let lines = lines.iter().filter_map(|line| serde_json::to_string(line).ok());
+    let text: String = lines.flat_map(|line| [line, "\n".to_owned()]).collect();
+    // It is bounded, and a full quota is no reason to say nothing of why a task failed.
+    let mut upload = files.put_beyond_quota(key).await?;
+    upload.write(Bytes::from(text)).await?;
+    upload.finish().await.map(drop)
 }
 
 impl Lines {

@@ -9,9 +9,10 @@
 
 use std::time::{Duration, Instant};
 
+use backplane::memory::Broker;
 use bytes::Bytes;
 use futures_util::TryStreamExt;
-use model::{Environment, Job, TaskId, log_line::LogLine};
+use model::{Environment, Job, Priority, TaskId, log_line::LogLine};
 use serde_json::Value;
 use signing::{SigningKey, Verifier};
 use storage::{FileKey, InvalidKey, OwnerFiles, Storage, StorageConfig, StorageError};
@@ -131,17 +132,22 @@ pub fn gateway_key() -> SigningKey {
 /// A first attempt at a new task of `ada` in `test`, and the receiver of its progress.
 pub fn context(files: OwnerFiles) -> (Context, watch::Receiver<f64>) {
     let (progress, receiver) = watch::channel(0.0);
+    let environment: Environment = "test".parse().expect("it is a name");
     let context = Context {
         task: TaskId::new(),
-        environment: "test".parse().expect("it is a name"),
         owner: "ada".to_owned(),
         groups: Vec::new(),
         backlog: 0,
+        priority: Priority::Normal,
         parent: None,
         grant: None,
         title: "A test".to_owned(),
         attempt: 1,
-        deadline: Instant::now() + Duration::from_secs(60),
+        attempts: 5,
+        source: "/functions/test".to_owned(),
+        events: Broker::new().environment(&environment).log,
+        environment,
+        deadline: Instant::now() + Duration::from_secs(20 * 60),
         traceparent: None,
         database: None,
         files,

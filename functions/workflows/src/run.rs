@@ -9,16 +9,19 @@
 //! - [`resolve`]: the condition, items and input of a step, with all references replaced
 //! - [`question`]: a question with all that belongs to it, and its wordings
 //! - [`messages`]: the events and jobs that a run sends
+//! - [`changes`]: what becomes of it, in words for its owner; [`said`]: the lines that are kept of those
 
 mod advance;
 pub(crate) mod apply;
 pub(crate) mod approve;
 mod asking;
+pub(crate) mod changes;
 mod compensate;
 pub(crate) mod event;
 pub(crate) mod messages;
 pub(crate) mod question;
 pub(crate) mod resolve;
+pub(crate) mod said;
 pub(crate) mod state;
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use backplane::follow::FollowItem;
 use model::{Kind, TaskId, Toast, catalogue::Offer, toast::Level};
 use runtime::{
-    Completion, Context, DatabaseError, Failure, Function, Schedule, WorkerContext,
+    Completion, Context, DatabaseError, Failure, Function, Policies, Schedule, WorkerContext,
     database::Transaction,
     definitions::{self, Faults},
 };
@@ -40,6 +40,7 @@ pub struct Workflows {
     config: WorkflowsConfig,
     definitions: Definitions,
     schedules: Vec<Schedule>,
+    policies: Policies,
     events: EventQueue,
     /// Wakes the engine.
     run_started: Notify,
@@ -51,7 +52,8 @@ impl Workflows {
         let definitions = Definitions::read(&config.definitions, &config.kinds)?;
         let offers: Vec<_> = definitions.all().map(input::offer).collect();
         let schedules = definitions::schedules(SETTING, &config.definitions, &offers)?;
-        Ok(Self { config, definitions, schedules, events: EventQueue::default(), run_started: Notify::new() })
+        let policies = definitions::policies(SETTING, &config.definitions, &offers)?;
+        Ok(Self { config, definitions, schedules, policies, events: EventQueue::default(), run_started: Notify::new() })
     }
 
     /// The folder of the definitions; empty if there is none.
@@ -78,6 +80,7 @@ fn new_run(context: &Context, definition: Arc<Definition>, input: Map<String, Va
         owner: context.owner.clone(),
         groups: context.groups.clone(),
         backlog: context.backlog,
+        priority: context.priority,
         parent: context.parent,
         depth: 0,
         grant: context.grant.clone(),
@@ -93,6 +96,7 @@ fn new_run(context: &Context, definition: Arc<Definition>, input: Map<String, Va
         cancelled: false,
         failure: None,
         ended_steps: 0,
+        said: Default::default(),
         rules: RULES,
         steps: definition.steps.iter().map(|_| StepRun::waiting()).collect(),
         definition,
@@ -143,6 +147,10 @@ impl Function for Workflows {
 
     fn schedules(&self) -> Vec<Schedule> {
         self.schedules.clone()
+    }
+
+    fn policies(&self) -> Policies {
+        self.policies.clone()
     }
 
     fn completes_in_background(&self) -> bool {

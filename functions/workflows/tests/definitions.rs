@@ -128,6 +128,8 @@ fn what_a_step_must_or_may_not_have_is_named_with_its_line() {
             "[[step]]\nid = 'x'\nkind = 'wait'\nfor = '9999d'",
             "it.toml:15: step \"x\": for: it is more than nothing and at most a year",
         ),
+        ("retry = { attempts = 2, most = '1m' }", "it.toml:12: step \"two\": retry.most: it needs first"),
+        ("priority = 'urgent'", "it.toml:12: unknown variant `urgent`"),
         ("retry = { attempts = 0 }", "it.toml:12: step \"two\": retry.attempts: it is 1 to 20"),
         ("ask = 'user:ada'", "it.toml:12: step \"two\": ask: only an approval asks"),
         (

@@ -252,7 +252,12 @@ async fn find(
         return Err(not_found());
     }
     let dispatch = &caller.environment.dispatch;
-    match dispatch.find_question(caller.recipient.clone(), task, step.to_owned(), digest).await? {
+    let mut found = dispatch.find_question(caller.recipient.clone(), task, step.to_owned(), digest.clone()).await?;
+    // The caller may have heard of it from a pod that is a moment ahead.
+    if matches!(found, Found::Nothing) && dispatch.catch_up().await? {
+        found = dispatch.find_question(caller.recipient.clone(), task, step.to_owned(), digest).await?;
+    }
+    match found {
         Found::One(asked) => Ok((task, *asked)),
         Found::Nothing => Err(not_found()),
         Found::NotAsked => {

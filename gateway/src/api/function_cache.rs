@@ -20,6 +20,8 @@ pub struct FunctionCache {
     catalogue: Catalogue,
     /// Locked while it is read: many requests at once cause one read, and wait once for a storage that is away.
     last: Mutex<Option<(Instant, Descriptions)>>,
+    /// What was last read without an error.
+    known: Mutex<Option<Arc<[Description]>>>,
 }
 
 type Descriptions = Result<Arc<[Description]>, StorageError>;
@@ -27,7 +29,7 @@ type Descriptions = Result<Arc<[Description]>, StorageError>;
 impl FunctionCache {
     /// An empty cache over this catalogue.
     pub fn new(catalogue: Catalogue) -> Self {
-        Self { catalogue, last: Mutex::default() }
+        Self { catalogue, last: Mutex::default(), known: Mutex::default() }
     }
 
     /// The descriptions, by kind.
@@ -39,8 +41,19 @@ impl FunctionCache {
             return descriptions.clone();
         }
         let descriptions = self.read().await;
+        if let Ok(descriptions) = &descriptions {
+            *self.known.lock().await = Some(descriptions.clone());
+        }
         *last = Some((Instant::now(), descriptions.clone()));
         descriptions
+    }
+
+    /// The same; the last that were read while the storage is away.
+    pub async fn known(&self) -> Descriptions {
+        match self.all().await {
+            Ok(descriptions) => Ok(descriptions),
+            Err(error) => self.known.lock().await.clone().ok_or(error),
+        }
     }
 
     async fn read(&self) -> Descriptions {

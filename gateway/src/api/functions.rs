@@ -1,7 +1,10 @@
 //! `GET /api/functions`: the functions that can be started, as their workers describe them.
 
 use axum::Json;
-use model::catalogue::{Description, allows};
+use model::{
+    Policies,
+    catalogue::{Description, allows},
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -27,6 +30,7 @@ pub async fn list(caller: CountedCaller) -> Result<Json<FunctionList>, Problem> 
     for function in &mut functions {
         // Whose they are is nobody else's matter; `/api/schedules` has them.
         function.schedules.clear();
+        function.policies = Policies::default();
         function.offers.retain(|offer| allows(&offer.allow, &caller.claims.sub, &caller.claims.groups));
     }
     Ok(Json(FunctionList { functions }))

@@ -14,7 +14,8 @@ use utoipa::{
 };
 
 use super::{
-    approvals, asked_file, event_stream, files, functions, publish, run_files, schedules, task_log, task_routes,
+    approvals, asked_file, event_stream, files, functions, publish, run_files, schedules, shared_file, task_log,
+    task_routes,
 };
 use crate::{
     hub::{negotiate, refresh},
@@ -28,7 +29,7 @@ use crate::{
         event_stream::stream, publish::publish, task_routes::start, task_routes::list, task_routes::show,
         task_routes::cancel, task_log::show, files::upload, files::download, files::delete, functions::list,
         approvals::list, approvals::answer, asked_file::download, run_files::list, run_files::archive,
-        schedules::list, schedules::pause, schedules::resume, schedules::run, negotiate::negotiate,
+        shared_file::download, schedules::list, schedules::pause, schedules::resume, schedules::run, negotiate::negotiate,
         refresh::refresh, refresh::refresh_stream,
     ),
     modifiers(&Bearer),

@@ -6,7 +6,7 @@ use axum::{
     extract::State,
     http::{HeaderMap, StatusCode},
 };
-use backplane::{Destination, SendError};
+use backplane::{BatchError, Destination, SendError};
 use jiff::Timestamp;
 use model::{Event, event::MESSAGE};
 use serde::{Deserialize, Serialize};
@@ -90,10 +90,10 @@ pub async fn publish(
     events.iter_mut().for_each(prepare);
     // All of them are valid before the first is sent.
     let encoded: Vec<_> = events.iter().map(Event::encode).collect::<Result<_, _>>()?;
-    for (done, event) in encoded.iter().enumerate() {
-        let sent = caller.environment.backplane.log.publish_encoded(destination, event).await;
-        sent.map_err(|error| publish_problem(error, destination).after(done, events.len()))?;
-    }
+    let published = caller.environment.backplane.log.publish_all(destination, &encoded).await;
+    published.map_err(|BatchError { published, error }| {
+        publish_problem(error, destination).after(published, events.len())
+    })?;
     Ok((StatusCode::ACCEPTED, Json(Accepted { accepted: events.len(), warnings })))
 }
 

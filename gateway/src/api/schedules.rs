@@ -69,6 +69,9 @@ pub struct ScheduleView {
     overlap: Overlap,
     /// A task starts up to so many seconds later than its time.
     jitter: u64,
+    /// Who gets what its tasks make besides their owner: `group:finance`, `boss@example.com`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    recipients: Vec<String>,
     /// When the next task starts; none while it pauses, or cannot.
     #[schema(value_type = Option<String>, format = DateTime)]
     next: Option<Timestamp>,
@@ -111,6 +114,7 @@ impl ScheduleView {
             catch_up: schedule.catch_up,
             overlap: schedule.overlap,
             jitter: schedule.jitter,
+            recipients: schedule.recipients.clone(),
             next: if paused.is_some() { None } else { known.next_start(after) },
             last: record.and_then(|record| record.last.clone()),
             left_out: record.and_then(|record| record.left_out.clone()),
@@ -225,7 +229,7 @@ pub async fn run(
 ) -> Result<Response, Problem> {
     let known = find(&pod, &caller, path).await?;
     let time = Timestamp::now();
-    let task = known.start(&pod, &caller.environment, time, TaskKey::New).await?.id;
+    let task = known.start(&pod, &caller.environment, time, TaskKey::New).await?.task.id;
     let started = StartedTask { time, task, owner: known.schedule.owner.clone(), started: time };
     // So that its next time knows of it.
     caller.environment.schedules.say(&known.kind, &known.schedule.name, |said| said.run = Some(started)).await?;

@@ -1,26 +1,24 @@
 //! `GET /api/tasks/{id}/log`: what a task's function has said to its owner, while it runs and after.
 
-use axum::{Json, extract::State};
-use futures_util::TryStreamExt;
-use model::{
-    TaskId,
-    log_line::{LogLine, attempt_of},
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
 };
+use model::{TaskId, log_line::LogLine};
 use serde::{Deserialize, Serialize};
-use storage::{FileKey, OwnerFiles, StorageError};
 use utoipa::ToSchema;
 
 use super::{
     problem::Problem,
     request::{Parameters, PathParameters},
-    tasks,
+    task_log_lines::{Place, log_files, place_of, read},
+    task_log_stream, tasks,
 };
 use crate::{counted_caller::CountedCaller, pod::Pod};
 
 /// The most lines of an answer.
 const MAX_LINES: usize = 1000;
-/// The most bytes of the log of an attempt: a worker keeps fewer.
-const MAX_BYTES: u64 = 2 << 20;
 
 /// The query of a request for a log.
 #[derive(Debug, Deserialize)]
@@ -28,6 +26,8 @@ const MAX_BYTES: u64 = 2 << 20;
 pub struct LogQuery {
     after: Option<String>,
     tail: Option<usize>,
+    #[serde(default)]
+    follow: bool,
     /// Read by [`Caller`](crate::caller::Caller).
     #[serde(rename = "access_token")]
     _access_token: Option<String>,
@@ -45,13 +45,15 @@ pub struct TaskLog {
     more: bool,
 }
 
-/// Read what one's own task has said; a second after it was said it is here.
+/// Read what one's own task has said; a second after it was said it is here. With `follow` the answer goes on until the task has ended:
+/// a line as JSON for each that is said, and an empty one now and then.
 #[utoipa::path(
     get, path = "/api/tasks/{id}/log", tag = "tasks", operation_id = "task_log",
     params(
         ("id" = String, Path),
         ("after" = Option<String>, Query, description = "`next` of an answer: only what was said after it"),
         ("tail" = Option<usize>, Query, description = "only so many of the last lines"),
+        ("follow" = Option<bool>, Query, description = "`true`: as `application/jsonl`, until the task has ended"),
     ),
     responses(
         (status = 200, body = TaskLog), (status = 400, body = Problem), (status = 401, body = Problem),
@@ -63,17 +65,23 @@ pub async fn show(
     caller: CountedCaller,
     PathParameters(id): PathParameters<String>,
     Parameters(query): Parameters<LogQuery>,
-) -> Result<Json<TaskLog>, Problem> {
+) -> Result<Response, Problem> {
     let after = query.after.as_deref().map(place).transpose()?;
-    let known = tasks::find(&caller, &id).await;
-    // A log outlives the list of tasks, as the task's other files do.
-    let Ok(task) = id.parse::<TaskId>() else {
-        return Err(known.err().unwrap_or_else(|| Problem::not_found("no task")));
+    let files = caller.files(&pod);
+    let task: Option<TaskId> = id.parse().ok();
+    let log = match task {
+        Some(task) => log_files(&files, task).await?,
+        None => Vec::new(),
     };
-    let mut lines = read(&caller.files(&pod), task).await?;
-    if lines.is_empty() {
-        known?;
+    // A log outlives the list of tasks, as the task's other files do.
+    let task = match task.filter(|_| !log.is_empty()) {
+        Some(task) => task,
+        None => tasks::find(&caller, &id).await?.id,
+    };
+    if query.follow {
+        return task_log_stream::follow(pod, (*caller).clone(), task, after, query.tail);
     }
+    let mut lines = read(&files, log).await?;
     lines.retain(|line| after.is_none_or(|after| place_of(line) > after));
     if let Some(tail) = query.tail {
         lines.drain(..lines.len().saturating_sub(tail));
@@ -81,45 +89,10 @@ pub async fn show(
     let more = lines.len() > MAX_LINES;
     lines.truncate(MAX_LINES);
     let next = lines.last().map(|line| format!("{}.{}", line.attempt, line.number)).or(query.after);
-    Ok(Json(TaskLog { lines, next, more }))
+    Ok(Json(TaskLog { lines, next, more }).into_response())
 }
 
-/// The lines of all attempts, in order.
-async fn read(files: &OwnerFiles, task: TaskId) -> Result<Vec<LogLine>, Problem> {
-    let mut attempts: Vec<_> = files
-        .keys_of(&task.to_string())
-        .await?
-        .into_iter()
-        .filter_map(|key| Some((attempt_of(key.name())?, key)))
-        .collect();
-    attempts.sort_unstable_by_key(|(attempt, _)| *attempt);
-    let mut lines = Vec::new();
-    for (_, key) in attempts {
-        // A line that is cut off, or of a later version, is left out.
-        let text = text(files, &key).await?;
-        lines.extend(text.lines().filter_map(|line| serde_json::from_str::<LogLine>(line).ok()));
-    }
-    Ok(lines)
-}
-
-async fn text(files: &OwnerFiles, key: &FileKey) -> Result<String, Problem> {
-    let file = match files.get(key).await {
-        // It expired in this moment.
-        Err(StorageError::NotFound(_)) => return Ok(String::new()),
-        found => found?,
-    };
-    if file.bytes > MAX_BYTES {
-        return Err(StorageError::TooLarge(MAX_BYTES).into());
-    }
-    let bytes = file.content.map_ok(|piece| piece.to_vec()).try_concat().await?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-fn place_of(line: &LogLine) -> (u32, u64) {
-    (line.attempt, line.number)
-}
-
-fn place(text: &str) -> Result<(u32, u64), Problem> {
+fn place(text: &str) -> Result<Place, Problem> {
     let parsed = text.split_once('.').and_then(|(attempt, number)| Some((attempt.parse().ok()?, number.parse().ok()?)));
     parsed.ok_or_else(|| Problem::bad_request("invalid-query", "after: it is `next` of an answer, as in 1.57"))
 }

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use super::{
     problem::Problem,
     request::{Parameters, PathParameters, read_json},
-    tasks::{self, NewTask, TaskKey, TaskView, Tasks},
+    tasks::{self, NewTask, Started, TaskKey, TaskView, Tasks},
 };
 use crate::{caller::Caller, counted_caller::CountedCaller, pod::Pod};
 
@@ -37,9 +37,11 @@ pub struct ListQuery {
     post, path = "/api/tasks", tag = "tasks", request_body = NewTask,
     params(("Idempotency-Key" = Option<String>, Header, description = "the same key starts the same task once; 422 with another task")),
     responses(
+        (status = 200, body = TaskView, description = "nothing was started, for this one is unique and has not ended: `existing` is true"),
         (status = 202, body = TaskView, description = "`Location` is where to see it"),
         (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
         (status = 408, body = Problem, description = "the body came too slowly"),
+        (status = 409, body = Problem, description = "one of another user is unique and has not ended"),
         (status = 413, body = Problem, description = "more than 4 MiB"),
         (status = 422, body = Problem, description = "no function of that kind; or the `Idempotency-Key` was used for another task"),
         (status = 429, body = Problem, description = "too many unfinished tasks, or too many requests at once"),
@@ -58,7 +60,9 @@ pub async fn start(
     caller.require_unexpired()?;
     let key = task_key(&headers, &caller)?;
     let traceparent = headers.get("traceparent").and_then(|value| value.to_str().ok()).map(str::to_owned);
-    Ok(accepted(tasks::start(&pod, &caller, new, key, traceparent).await?))
+    let Started { task, existing } = tasks::start(&pod, &caller, new, key, traceparent).await?;
+    let status = if existing { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok(shown(status, &task.id.to_string(), TaskView::from(task).existing(existing)))
 }
 
 fn task_key(headers: &HeaderMap, caller: &Caller) -> Result<TaskKey, Problem> {
@@ -77,8 +81,11 @@ fn task_key(headers: &HeaderMap, caller: &Caller) -> Result<TaskKey, Problem> {
 }
 
 fn accepted(task: Arc<Task>) -> Response {
-    let location = format!("/api/tasks/{}", task.id);
-    (StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(TaskView::from(task))).into_response()
+    shown(StatusCode::ACCEPTED, &task.id.to_string(), TaskView::from(task))
+}
+
+fn shown(status: StatusCode, id: &str, task: TaskView) -> Response {
+    (status, [(header::LOCATION, format!("/api/tasks/{id}"))], Json(task)).into_response()
 }
 
 /// List one's tasks; the steps of a workflow's run only when asked for it.

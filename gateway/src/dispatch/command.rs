@@ -27,6 +27,10 @@ pub(crate) enum Command {
         reply: oneshot::Sender<Result<Subscription, SubscribeError>>,
     },
     Query(Query),
+    /// Answered once everything is dispatched that was in the log when this was asked.
+    CatchUp {
+        reply: oneshot::Sender<()>,
+    },
 }
 
 /// A connection's part of the log; dropping it unsubscribes.

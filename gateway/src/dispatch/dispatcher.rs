@@ -17,10 +17,13 @@ use backplane::{
 use futures_util::FutureExt;
 use jiff::Timestamp;
 use metrics::{Counter, Gauge, counter, gauge};
-use model::{Cursor, Environment, Event};
+use model::{
+    Cursor, Environment, Event,
+    claim::{CLAIMED, Claim},
+};
 use signing::Verifier;
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{mpsc, oneshot, watch},
     time::{MissedTickBehavior, interval},
 };
 use tracing::warn;
@@ -75,6 +78,8 @@ pub struct Dispatcher<W> {
     metrics: DispatchMetrics,
     /// Subscriptions whose cursor lies beyond the last entry.
     pending: HashMap<ConnectionId, PendingSubscription>,
+    /// Those who wait for a pulse, each with its number; bounded by the requests that a pod serves at once.
+    catching_up: Vec<(u64, oneshot::Sender<()>)>,
     next_id: ConnectionId,
     departures: Arc<Departures>,
     dispatched: watch::Sender<Option<Cursor>>,
@@ -146,6 +151,7 @@ impl<W: FlushOutboxes> Dispatcher<W> {
             registry: Registry::default(),
             replay_limits: ReplayLimits::new(bounds.replayed_events),
             pending: HashMap::new(),
+            catching_up: Vec::new(),
             next_id: 1,
             departures: Arc::default(),
             dispatched,
@@ -206,6 +212,7 @@ impl<W: FlushOutboxes> Dispatcher<W> {
         let event = event.filter(|event| !event.is_pulse());
         let identity = event.as_ref().map(|event| event.identity());
         let event = event.filter(|_| !self.is_repeated(identity));
+        let event = event.filter(|event| !self.fold_claim(event, time));
         let event = event.filter(|event| self.fold(event, cursor, time));
         let identity = identity.filter(|_| event.is_some());
         let event = event.and_then(|event| OutgoingEvent::stamp(event, &self.environment, cursor).ok());
@@ -252,6 +259,18 @@ impl<W: FlushOutboxes> Dispatcher<W> {
         }
     }
 
+    /// Folds a claim in, which nobody is shown; false if the event is none.
+    fn fold_claim(&mut self, event: &Event, time: Timestamp) -> bool {
+        if event.event_type != CLAIMED {
+            return false;
+        }
+        match Claim::of(event) {
+            Some(claim) => self.tasks.claim(claim, time),
+            None => self.metrics.dropped.increment(1),
+        }
+        true
+    }
+
     fn is_repeated(&self, identity: Option<u128>) -> bool {
         let repeated = identity.is_some_and(|identity| self.window.contains(identity));
         if repeated {
@@ -286,6 +305,10 @@ impl<W: FlushOutboxes> Dispatcher<W> {
         self.delivered_before_gap = HashSet::new();
         let complete: Vec<_> = self.pending.extract_if(|_, pending| pending.pulse <= pulse).collect();
         complete.into_iter().for_each(|(_, pending)| self.join(pending));
+        for (_, reply) in self.catching_up.extract_if(.., |(number, _)| *number <= pulse) {
+            // This fails when the requester has gone, which needs no handling.
+            reply.send(()).ok();
+        }
     }
 
     /// Joins the subscriptions whose cursor was reached.
@@ -319,6 +342,7 @@ impl<W: FlushOutboxes> Dispatcher<W> {
                 drop(reply.send(self.subscribe(recipient, after)));
             }
             Command::Query(query) => query(&mut self.tasks, &mut self.questions),
+            Command::CatchUp { reply } => self.catching_up.push((self.pulses.request(), reply)),
         }
     }
 
@@ -355,6 +379,7 @@ impl<W: FlushOutboxes> Dispatcher<W> {
         let horizon = now - self.bounds.window;
         self.tasks.evict(horizon, Instant::now());
         self.questions.evict(horizon);
+        self.catching_up.retain(|(_, reply)| !reply.is_closed());
     }
 
     fn remove_departed(&mut self) {

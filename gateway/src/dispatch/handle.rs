@@ -1,22 +1,30 @@
 //! A handle that sends commands to a dispatcher.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use backplane::follow::ReadHealth;
 use jiff::Timestamp;
-use model::{Audience, Cursor, Task, TaskId, approval::Answer};
+use model::{Audience, Cursor, Priority, Task, TaskId, approval::Answer};
 use tokio::{
     runtime::Handle,
     sync::{futures::OwnedNotified, mpsc, oneshot, watch},
+    time::timeout,
 };
 
 use super::{
     asked_question::AskedQuestion,
+    claims::Holder,
     command::{Command, SubscribeError, Subscription},
     questions::{Found, Questions},
     registry::Recipient,
     task_list::{Admission, TaskList},
 };
+
+/// A pulse is published at most once a second, and takes a moment to come back.
+const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Sends commands to a dispatcher; cheap to clone. The dispatcher ends with its last handle.
 #[derive(Clone)]
@@ -78,6 +86,15 @@ impl DispatcherHandle {
         *self.dispatched.borrow()
     }
 
+    /// Waits until everything is dispatched that was in the log before the call; false if that takes too long, for the broker
+    /// is away or reading has stalled.
+    pub async fn catch_up(&self) -> Result<bool, DispatcherEnded> {
+        match timeout(CATCH_UP_TIMEOUT, self.request(|reply| Command::CatchUp { reply })).await {
+            Ok(caught_up) => caught_up.map(|()| true),
+            Err(_) => Ok(false),
+        }
+    }
+
     /// A user's tasks, newest first, at most `max`; with a parent only the steps of that run.
     pub async fn list_tasks(
         &self,
@@ -93,16 +110,24 @@ impl DispatcherHandle {
     pub async fn admit_task(
         &self,
         user: Arc<Recipient>,
-        id: TaskId,
+        (id, priority): (TaskId, Priority),
         max: usize,
     ) -> Result<(Admission, Option<AdmittedTask>, OwnedNotified), DispatcherEnded> {
         let dispatch = self.clone();
         let admit = move |tasks: &mut TaskList, _: &mut Questions| {
-            let admission = tasks.admit(id, &user.user, max, Instant::now());
+            let admission = tasks.admit(id, &user.user, priority, max, Instant::now());
             let is_admitted = matches!(admission, Admission::Admitted { .. });
             (admission, is_admitted.then(|| AdmittedTask { id, dispatch, is_submitted: false }), tasks.next_started())
         };
         self.query(admit).await
+    }
+
+    /// The task that has one of these digests, what is known of it, and what is told when that may have changed.
+    pub async fn claimed(
+        &self,
+        unique: Vec<String>,
+    ) -> Result<(Option<(Holder, Option<Arc<Task>>)>, OwnedNotified), DispatcherEnded> {
+        self.query(move |tasks, _| (tasks.claimed(&unique, Timestamp::now()), tasks.next_claim())).await
     }
 
     /// One task, if it is the user's.

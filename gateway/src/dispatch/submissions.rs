@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use model::TaskId;
+use model::{Priority, TaskId};
 use tokio::sync::Notify;
 
 /// The time after which one that was never seen is forgotten; its job may have been lost with its queue.
@@ -17,8 +17,9 @@ const MAX_SUBMISSIONS: usize = 100_000;
 /// The submitted tasks, each with its owner.
 #[derive(Debug, Default)]
 pub struct Submissions {
-    owners: HashMap<TaskId, String>,
-    counts: HashMap<String, usize>,
+    owners: HashMap<TaskId, (String, Priority)>,
+    /// By owner and priority.
+    counts: HashMap<String, [usize; 3]>,
     /// In order of time; those that were seen are still in it.
     times: VecDeque<(Instant, TaskId)>,
     /// Told whenever one is counted no more.
@@ -27,12 +28,12 @@ pub struct Submissions {
 
 impl Submissions {
     /// Counts a task for its owner until it is seen, withdrawn or too old.
-    pub fn add(&mut self, id: TaskId, owner: &str, now: Instant) {
+    pub fn add(&mut self, id: TaskId, owner: &str, priority: Priority, now: Instant) {
         while self.times.len() >= MAX_SUBMISSIONS {
             self.forget_first();
         }
-        if self.owners.insert(id, owner.to_owned()).is_none() {
-            *self.counts.entry(owner.to_owned()).or_default() += 1;
+        if self.owners.insert(id, (owner.to_owned(), priority)).is_none() {
+            self.counts.entry(owner.to_owned()).or_default()[priority as usize] += 1;
             self.times.push_back((now, id));
         }
     }
@@ -42,20 +43,20 @@ impl Submissions {
         self.owners.contains_key(&id)
     }
 
-    /// The number of an owner's tasks.
-    pub fn of(&self, owner: &str) -> usize {
-        self.counts.get(owner).copied().unwrap_or_default()
+    /// The number of an owner's tasks of at least this priority.
+    pub fn of(&self, owner: &str, least: Priority) -> usize {
+        self.counts.get(owner).map_or(0, |counts| counts[least as usize..].iter().sum())
     }
 
     /// Counts a task no more: the log has it, or the broker refused it.
     pub fn remove(&mut self, id: TaskId) {
-        let Some(owner) = self.owners.remove(&id) else {
+        let Some((owner, priority)) = self.owners.remove(&id) else {
             return;
         };
         self.removed.notify_waiters();
-        if let Some(count) = self.counts.get_mut(&owner) {
-            *count -= 1;
-            if *count == 0 {
+        if let Some(counts) = self.counts.get_mut(&owner) {
+            counts[priority as usize] -= 1;
+            if counts.iter().all(|count| *count == 0) {
                 self.counts.remove(&owner);
             }
         }
@@ -83,10 +84,10 @@ mod tests {
     fn one_is_counted_once_until_it_is_seen_or_too_old() {
         let (mut submissions, now) = (Submissions::default(), Instant::now());
         let (first, second) = (TaskId::new(), TaskId::new());
-        submissions.add(first, "ada", now);
-        submissions.add(first, "ada", now);
-        submissions.add(second, "ada", now + MAX_AGE);
-        assert_eq!((submissions.of("ada"), submissions.of("bob")), (2, 0));
+        submissions.add(first, "ada", Priority::Normal, now);
+        submissions.add(first, "ada", Priority::Normal, now);
+        submissions.add(second, "ada", Priority::Normal, now + MAX_AGE);
+        assert_eq!((submissions.of("ada", Priority::Low), submissions.of("bob", Priority::Low)), (2, 0));
         submissions.evict(now + MAX_AGE);
         assert!(!submissions.contains(first) && submissions.contains(second));
         submissions.remove(second);
@@ -98,7 +99,7 @@ mod tests {
     #[test]
     fn however_many_are_submitted_a_bounded_number_is_kept() {
         let (mut submissions, now) = (Submissions::default(), Instant::now());
-        (0..MAX_SUBMISSIONS + 10).for_each(|_| submissions.add(TaskId::new(), "ada", now));
-        assert_eq!((submissions.of("ada"), submissions.times.len()), (MAX_SUBMISSIONS, MAX_SUBMISSIONS));
+        (0..MAX_SUBMISSIONS + 10).for_each(|_| submissions.add(TaskId::new(), "ada", Priority::Normal, now));
+        assert_eq!((submissions.of("ada", Priority::Low), submissions.times.len()), (MAX_SUBMISSIONS, MAX_SUBMISSIONS));
     }
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use model::TaskId;
+use model::{Priority, TaskId};
 
 use super::shares::Shares;
 
@@ -25,6 +25,8 @@ pub struct TaskKeys {
     pub created: Timestamp,
     /// The time of its last event.
     pub updated: Timestamp,
+    /// Whether its job overtakes others.
+    pub priority: Priority,
     /// False once it has ended.
     pub is_unfinished: bool,
     /// The time by which its worker reports again, while it runs.
@@ -40,8 +42,8 @@ struct OwnerTasks {
     lists: BTreeMap<Option<TaskId>, BTreeSet<(Timestamp, TaskId)>>,
     /// Those that have ended first, then by their last event.
     ages: BTreeSet<(bool, Timestamp, TaskId)>,
-    /// The number of unfinished ones that are no steps.
-    unfinished: usize,
+    /// The number of unfinished ones that are no steps, by their priority.
+    unfinished: [usize; 3],
 }
 
 /// The indexes.
@@ -66,7 +68,7 @@ impl TaskIndex {
         let owner = self.owners.entry(keys.owner.clone()).or_default();
         owner.lists.entry(keys.parent).or_default().insert((keys.created, keys.id));
         owner.ages.insert((keys.is_unfinished, keys.updated, keys.id));
-        owner.unfinished += usize::from(keys.is_unfinished && keys.parent.is_none());
+        owner.unfinished[keys.priority as usize] += usize::from(keys.is_unfinished && keys.parent.is_none());
         self.shares.add(&keys.owner, keys.bytes);
         self.bytes += keys.bytes;
         self.updates.insert((keys.updated, keys.id));
@@ -83,7 +85,7 @@ impl TaskIndex {
                 }
             }
             owner.ages.remove(&(keys.is_unfinished, keys.updated, keys.id));
-            owner.unfinished -= usize::from(keys.is_unfinished && keys.parent.is_none());
+            owner.unfinished[keys.priority as usize] -= usize::from(keys.is_unfinished && keys.parent.is_none());
             if owner.ages.is_empty() {
                 self.owners.remove(&keys.owner);
             }
@@ -102,9 +104,9 @@ impl TaskIndex {
         list.into_iter().flat_map(|list| list.iter().rev()).map(|(_, id)| *id)
     }
 
-    /// The number of an owner's unfinished tasks; the steps of runs do not count.
-    pub fn unfinished(&self, owner: &str) -> usize {
-        self.owners.get(owner).map_or(0, |owner| owner.unfinished)
+    /// The number of an owner's unfinished tasks of at least this priority; the steps of runs do not count.
+    pub fn unfinished(&self, owner: &str, least: Priority) -> usize {
+        self.owners.get(owner).map_or(0, |owner| owner.unfinished[least as usize..].iter().sum())
     }
 
     /// The size of all tasks in bytes.

@@ -9,10 +9,11 @@
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use jiff::Timestamp;
-use model::{Audience, Event, Task, TaskId, TaskState, json_memory};
+use model::{Audience, Event, Priority, Task, TaskId, TaskState, claim::Claim, json_memory};
 use tokio::sync::futures::OwnedNotified;
 
 use super::{
+    claims::{Claims, Holder},
     submissions::Submissions,
     task_index::{TaskIndex, TaskKeys},
 };
@@ -31,6 +32,7 @@ pub struct TaskList {
     tasks: HashMap<TaskId, TaskEntry>,
     index: TaskIndex,
     submissions: Submissions,
+    claims: Claims,
 }
 
 #[derive(Debug)]
@@ -54,7 +56,7 @@ pub enum Admission {
     Starting,
     /// It counts from now on.
     Admitted {
-        /// The number of the user's other unfinished tasks.
+        /// The number of the user's other unfinished tasks of at least its priority.
         unfinished: usize,
     },
     /// The user has as many unfinished tasks as one may have.
@@ -70,8 +72,8 @@ impl TaskList {
         task.owner = self.owner_of(&task)?;
         task.updated = Some(time);
         self.submissions.remove(task.id);
-        let ended = task.state.is_end().then_some(task.id);
-        match self.tasks.get_mut(&task.id) {
+        let (id, ended) = (task.id, task.state.is_end().then_some(task.id));
+        match self.tasks.get_mut(&id) {
             Some(entry) => {
                 merge(&mut entry.task, task);
                 let keys = keys(&entry.task, &self.index);
@@ -82,6 +84,9 @@ impl TaskList {
                 }
             }
             None => self.insert(task, event.audience.clone(), time),
+        }
+        if let Some(entry) = self.tasks.get(&id) {
+            self.claims.see(&entry.task, time);
         }
         while (self.tasks.len() > MAX_TASKS || self.index.bytes() > MAX_BYTES)
             && let Some(id) = self.index.to_evict()
@@ -115,6 +120,7 @@ impl TaskList {
     /// Drops the tasks without an event since.
     pub fn evict(&mut self, horizon: Timestamp, now: Instant) {
         self.submissions.evict(now);
+        self.claims.evict(Timestamp::now());
         while let Some((_, id)) = self.index.oldest().filter(|(updated, _)| *updated < horizon) {
             self.remove(id);
         }
@@ -123,12 +129,31 @@ impl TaskList {
     fn remove(&mut self, id: TaskId) {
         if let Some(entry) = self.tasks.remove(&id) {
             self.index.remove(&entry.keys);
+            self.claims.release(id);
         }
+    }
+
+    /// Folds a claim in.
+    pub fn claim(&mut self, claim: Claim, time: Timestamp) {
+        self.claims.claim(claim, time);
+    }
+
+    /// The task that has one of these digests, and what is known of it.
+    pub fn claimed(&self, unique: &[String], now: Timestamp) -> Option<(Holder, Option<Arc<Task>>)> {
+        let holder = self.claims.first_holder(unique, now)?;
+        let task = self.tasks.get(&holder.task).map(|entry| entry.task.clone());
+        Some((holder.clone(), task))
+    }
+
+    /// Told whenever something of what is claimed has changed.
+    pub fn next_claim(&self) -> OwnedNotified {
+        self.claims.changed.clone().notified_owned()
     }
 
     /// Forgets what the log says, which is read again; what was submitted still counts.
     pub fn clear(&mut self) {
-        *self = Self { submissions: std::mem::take(&mut self.submissions), ..Self::default() };
+        let claims = self.claims.cleared();
+        *self = Self { submissions: std::mem::take(&mut self.submissions), claims, ..Self::default() };
     }
 
     /// A user's tasks, newest first, at most `max`; with a parent only the steps of that run.
@@ -149,18 +174,19 @@ impl TaskList {
     }
 
     /// Admits a task that a user starts; it counts until the log has it, or it is withdrawn.
-    pub fn admit(&mut self, id: TaskId, user: &str, max: usize, now: Instant) -> Admission {
+    pub fn admit(&mut self, id: TaskId, user: &str, priority: Priority, max: usize, now: Instant) -> Admission {
         if let Some(task) = self.find(id, user) {
             return Admission::Known(task.clone());
         }
         if self.submissions.contains(id) {
             return Admission::Starting;
         }
-        let unfinished = self.index.unfinished(user) + self.submissions.of(user);
-        if unfinished >= max {
+        let unfinished = |least| self.index.unfinished(user, least) + self.submissions.of(user, least);
+        if unfinished(Priority::Low) >= max {
             return Admission::Refused;
         }
-        self.submissions.add(id, user, now);
+        let unfinished = unfinished(priority);
+        self.submissions.add(id, user, priority, now);
         Admission::Admitted { unfinished }
     }
 
@@ -187,6 +213,7 @@ fn keys(task: &Task, index: &TaskIndex) -> TaskKeys {
         parent: task.parent,
         created: task.created.unwrap_or_default(),
         updated: task.updated.unwrap_or_default(),
+        priority: task.priority,
         is_unfinished: !task.state.is_end() || waits_cancelled(task),
         next_by: task.next_by.filter(|_| task.state == TaskState::Running),
         bytes: ENTRY_BYTES
@@ -207,6 +234,12 @@ fn merge(current: &mut Arc<Task>, mut update: Task) {
         }
         if current.request.is_none() && update.request.is_some() {
             Arc::make_mut(current).request = update.request;
+        }
+        if current.priority.is_normal() && !update.priority.is_normal() {
+            Arc::make_mut(current).priority = update.priority;
+        }
+        if current.unique.is_empty() && !update.unique.is_empty() {
+            Arc::make_mut(current).unique = update.unique;
         }
         // A worker has taken the job of a cancelled task from its queue.
         if update.state == current.state && update.attempt > current.attempt {
@@ -230,8 +263,14 @@ fn merge(current: &mut Arc<Task>, mut update: Task) {
             None => current.steps.clone(),
         };
     }
-    // Only the gateway that started it tells the request.
+    // Only the gateway that started it tells the request, and workers in other languages tell neither of these.
     let request = current.request.clone().or(update.request);
+    if update.priority.is_normal() {
+        update.priority = current.priority;
+    }
+    if update.unique.is_empty() {
+        update.unique.clone_from(&current.unique);
+    }
     *current = Arc::new(Task { created: current.created, parent: current.parent, request, ..update });
 }
 
@@ -451,25 +490,29 @@ mod tests {
         assert_eq!(list.fold(&with(step, Some("eve"), Some(id), 1), now), Err(ForeignOwner(step)));
         list.fold(&with(step, None, Some(id), 1), now).unwrap();
         assert_eq!(list.list("ada", Some(id), 9).len(), 1);
-        assert_eq!(list.index.unfinished("ada"), 1, "a step is none that its owner has started");
+        assert_eq!(list.index.unfinished("ada", Priority::Low), 1, "a step is none that its owner has started");
     }
 
     #[test]
     fn what_is_submitted_counts_until_the_log_has_it_or_it_is_withdrawn() {
         let (mut list, now) = (TaskList::default(), Instant::now());
         let ids: Vec<_> = (0..4).map(|_| TaskId::new()).collect();
-        let admit = |list: &mut TaskList, at: usize| list.admit(ids[at], "ada", 2, now);
+        let admit = |list: &mut TaskList, at: usize| list.admit(ids[at], "ada", Priority::Normal, 2, now);
         assert_eq!(admit(&mut list, 0), Admission::Admitted { unfinished: 0 });
         assert_eq!(admit(&mut list, 0), Admission::Starting, "it counts once");
         list.fold(&event(ids[0], TaskState::Queued, 0, 0), Timestamp::now()).unwrap();
         assert!(matches!(admit(&mut list, 0), Admission::Known(_)));
         assert_eq!(admit(&mut list, 1), Admission::Admitted { unfinished: 1 });
         assert_eq!(admit(&mut list, 2), Admission::Refused);
-        assert_eq!(list.admit(ids[2], "bob", 2, now), Admission::Admitted { unfinished: 0 });
+        assert_eq!(list.admit(ids[2], "bob", Priority::Normal, 2, now), Admission::Admitted { unfinished: 0 });
         list.withdraw(ids[1]);
         assert_eq!(admit(&mut list, 3), Admission::Admitted { unfinished: 1 });
         list.clear();
-        assert_eq!(list.submissions.of("ada"), 1, "the log is read again, what is on its way still comes");
+        assert_eq!(
+            list.submissions.of("ada", Priority::Low),
+            1,
+            "the log is read again, what is on its way still comes"
+        );
     }
 
     fn permutations(n: usize) -> Vec<Vec<usize>> {

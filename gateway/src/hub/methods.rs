@@ -109,9 +109,17 @@ async fn start(pod: &Pod, caller: &Caller, arguments: Vec<Value>) -> Result<Valu
         Some(_) => return Err(wrong()),
     };
     let kind = kind.parse().map_err(|error| format!("StartTask: kind: {error}"))?;
-    let new = NewTask { kind, title, input: input.unwrap_or_default(), not_before: None, delay: None };
-    let task = tasks::start(pod, caller, new, TaskKey::New, None).await.map_err(|problem| problem.to_string())?;
-    to_value(TaskView::from(task))
+    let new = NewTask {
+        kind,
+        title,
+        input: input.unwrap_or_default(),
+        not_before: None,
+        delay: None,
+        priority: None,
+        unique: None,
+    };
+    let started = tasks::start(pod, caller, new, TaskKey::New, None).await.map_err(|problem| problem.to_string())?;
+    to_value(TaskView::from(started.task).existing(started.existing))
 }
 
 async fn cancel(caller: &Caller, arguments: &[Value]) -> Result<Value, String> {

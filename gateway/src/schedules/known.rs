@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use axum::http::StatusCode;
 use jiff::Timestamp;
 use model::{
-    Kind, Schedule, Task, TaskId,
+    Kind, Schedule, TaskId,
     catalogue::Description,
     schedule::{Times, placeholders},
 };
@@ -17,7 +17,8 @@ use super::{
 use crate::{
     api::{
         problem::Problem,
-        tasks::{self, NewTask, TaskKey},
+        task_terms::HIGH_SCOPE,
+        tasks::{self, NewTask, Started, TaskKey},
     },
     caller::Caller,
     pod::{EnvironmentState, Pod},
@@ -75,7 +76,8 @@ impl KnownSchedule {
             sub: self.schedule.owner.clone(),
             env: environment.name.to_string(),
             groups: self.schedule.groups.clone(),
-            scope: tasks::SCOPE.to_owned(),
+            // Whoever writes a definition may say so.
+            scope: format!("{} {HIGH_SCOPE}", tasks::SCOPE),
             exp: i64::MAX,
             iat: None,
             iss: None,
@@ -97,7 +99,7 @@ impl KnownSchedule {
         environment: &Arc<EnvironmentState>,
         time: Timestamp,
         key: TaskKey,
-    ) -> Result<Arc<Task>, Problem> {
+    ) -> Result<Started, Problem> {
         let refused = |reason: &str| Problem::new(StatusCode::CONFLICT, "schedule-refused", reason);
         let times = self.times().map_err(refused)?;
         let input = placeholders::fill(&self.schedule.input, time, times.zone()).map_err(|reason| refused(&reason))?;
@@ -107,6 +109,8 @@ impl KnownSchedule {
             input,
             not_before: None,
             delay: None,
+            priority: self.schedule.priority,
+            unique: None,
         };
         tasks::start(pod, &self.caller(environment), new, key, None).await
     }

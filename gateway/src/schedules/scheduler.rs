@@ -207,7 +207,10 @@ impl Scheduler {
         let outcome = schedule.start(&self.pod, &self.environment, time, TaskKey::Idempotent(task)).await;
         let Some(record) = self.records.get_mut(id) else { return };
         let kind = schedule.kind.to_string();
+        // Where what it starts is unique and there is one already, that is what the next time waits for.
+        let running = outcome.as_ref().ok().map_or(task, |started| started.task.id);
         let result = match outcome {
+            Ok(started) if started.existing => "existing",
             Ok(_) => "started",
             // Started before, by a definition that was changed since.
             Err(problem) if problem.has_code("idempotency-key-reused") => "started",
@@ -225,9 +228,9 @@ impl Scheduler {
                 "refused"
             }
         };
-        if result == "started" {
-            info!(schedule = id, %time, %task, "started what is scheduled");
-            record.started(time, task, &schedule.schedule.owner, Timestamp::now());
+        if result != "refused" {
+            info!(schedule = id, %time, task = %running, result, "started what is scheduled");
+            record.started(time, running, &schedule.schedule.owner, Timestamp::now());
         }
         counter!("bellwire_schedules_total", "kind" => kind, "result" => result).increment(1);
     }

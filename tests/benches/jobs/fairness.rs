@@ -6,15 +6,21 @@ use std::time::{Duration, Instant};
 use backplane::{Backplane, LogReader, ReadFrom};
 use futures_util::{StreamExt, stream};
 use model::{Job, TaskState};
-use scenarios::TestBackplane;
 use serde_json::json;
 
-use crate::{Worker, backplane, job, kind, next_in_state};
+use crate::{
+    bellwire::{address, backplane, declare, job, side, signed, unsigned_job},
+    next_in_state,
+    program::{Program, Role},
+    unused_name,
+};
 
 /// The flood's jobs, and how long each takes.
 const FLOOD: u32 = 2000;
 const TAKES: Duration = Duration::from_millis(20);
 const WORKERS: usize = 2;
+/// Jobs that one of them does at once.
+const AT_ONCE: usize = 2;
 /// Strangers, one after another.
 const STRANGERS: usize = 20;
 
@@ -27,7 +33,7 @@ struct Flood {
 
 pub(crate) async fn measure() {
     println!(
-        "fairness: {WORKERS} workers, {FLOOD} jobs of {} ms of one owner, then a stranger's first; submit to start",
+        "fairness: {WORKERS} workers, {FLOOD} jobs of {} ms of one owner, then a stranger's first, empty; submit to end",
         TAKES.as_millis()
     );
     let idle = waits(&Bench::start(0, false).await, STRANGERS).await;
@@ -52,28 +58,24 @@ pub(crate) async fn measure() {
 
 struct Bench {
     backplane: Backplane,
-    url: url::Url,
-    prefix: String,
-    workers: Vec<Worker>,
+    _workers: Vec<Program>,
 }
 
 impl Bench {
     /// A broker with a flood, and workers where there is none.
     async fn start(flood: u32, counted: bool) -> Self {
-        let test_backplane = TestBackplane::rabbitmq().await;
-        let TestBackplane::RabbitMq { operator, prefix } = &test_backplane else { panic!("it is about RabbitMQ") };
-        test_backplane.declare(&"prod".parse().unwrap(), &[kind()]).await;
-        let backplane = backplane(operator.as_str(), prefix);
+        let (url, prefix) = (address(), unused_name());
+        declare(&url, &prefix).await;
+        let backplane = backplane(&url, &prefix);
         let jobs = &backplane.jobs;
         let submitted = stream::iter(0..flood).map(|number| async move {
             let input = json!({ "milliseconds": TAKES.as_millis() as u64 });
             let backlog = if counted { number } else { 0 };
-            jobs.submit(&Job { owner: "mallory".to_owned(), backlog, input, ..job() }).await.unwrap();
+            jobs.submit(&signed(Job { backlog, input, ..unsigned_job("mallory") })).await.unwrap();
         });
         submitted.buffered(100).collect::<Vec<()>>().await;
-        let mut bench = Self { url: operator.clone(), prefix: prefix.clone(), workers: Vec::new(), backplane };
-        bench.workers.extend((0..WORKERS).map(|_| Worker::start(bench.url.as_str(), &bench.prefix)));
-        bench
+        let worker = || Program::start(side().command(&prefix, Role::Work, AT_ONCE));
+        Self { _workers: (0..WORKERS).map(|_| worker()).collect(), backplane }
     }
 
     /// Lets strangers come while the flood is worked off.
@@ -102,12 +104,11 @@ async fn waits(bench: &Bench, strangers: usize) -> Vec<Duration> {
     next_in_state(&mut reader, TaskState::Succeeded).await;
     let mut waits = Vec::new();
     for stranger in 0..strangers {
-        let first = Job { owner: format!("stranger-{stranger}"), ..job() };
+        let first = signed(unsigned_job(&format!("stranger-{stranger}")));
         let began = Instant::now();
         bench.backplane.jobs.submit(&first).await.unwrap();
-        while next_in_state(&mut reader, TaskState::Running).await != first.task {}
-        waits.push(began.elapsed());
         while next_in_state(&mut reader, TaskState::Succeeded).await != first.task {}
+        waits.push(began.elapsed());
     }
     waits.sort_unstable();
     waits

@@ -112,6 +112,18 @@ test('a file is looked at first, one says how it is written, and it is uploaded 
   assert.equal(gateway.requests.filter((request) => request.startsWith('PUT')).length, 1);
 });
 
+test('every sheet of a workbook is imported where one says so, and of the next file it is not said', async () => {
+  await open();
+  await drop(page, 'Shop.xlsx', 'PK');
+  await page.getByLabel('Sheet of a workbook').fill('Orders');
+  await page.getByLabel('Every sheet into a table of its own').check();
+  await page.getByRole('button', { name: 'Import', exact: true }).click();
+  await until(() => gateway.tasks[0]);
+  assert.deepEqual(gateway.tasks[0].input, { file: '01F/Shop.xlsx', table: 'shop', mode: 'replace', sheets: 'each' });
+  await drop(page, 'Next.xlsx', 'PK');
+  assert.equal(await page.getByLabel('Every sheet into a table of its own').isChecked(), false);
+});
+
 test('a file is chosen and imported by keyboard alone', async () => {
   await open();
   await page.setInputFiles('#file', { name: 'x.tsv', mimeType: 'text/plain', buffer: Buffer.from('a\tb\n') });
@@ -228,4 +240,18 @@ test('nothing is cut off on a narrow phone', async () => {
 test('a table’s name is made of a file’s', () => {
   const names = { 'Airports 2026 (final).csv': 'airports_2026_final', 'Größe.tsv': 'gro_e', '2024.csv': 't_2024', '数据.csv': 't_import', 'pg_x.csv': 't_pg_x', 'a.b.c': 'a_b', 'x.csv.gz': 'x', 'Zip codes.jsonl.ZST': 'zip_codes', 'a.xlsx': 'a' };
   for (const [file, table] of Object.entries(names)) assert.equal(tableNameFor(file), table);
+});
+
+test('a file that the address names is fetched once its reader has signed in, and nothing else is', async () => {
+  const href = `/api/shared/${'0'.repeat(32)}/s%C3%A4les.csv`;
+  gateway.answer = (request, response, pathname) => pathname === href && (response.end('a\n1\n'), true);
+  await page.goto(`${gateway.url}/?user=ada#file=${encodeURIComponent(href)}`);
+  const card = page.getByRole('region', { name: 'A file for you' });
+  await card.getByText('säles.csv').waitFor();
+  const [download] = await Promise.all([page.waitForEvent('download'), card.getByRole('button', { name: 'Download' }).click()]);
+  assert.equal(download.suggestedFilename(), 'säles.csv');
+  for (const other of ['https://evil.example/x', '//evil.example/api/files/x', 'javascript:alert(1)', '/api/tasks', '/api/shared/../tasks', '']) {
+    await page.evaluate((hash) => (location.hash = hash), `file=${encodeURIComponent(other)}`);
+    await card.waitFor({ state: 'hidden' });
+  }
 });

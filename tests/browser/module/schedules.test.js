@@ -20,7 +20,7 @@ afterEach(async () => {
   assert.deepEqual(errors, []);
 });
 
-const SALES = { kind: 'reports', name: 'sales.monthly', title: 'Sales of <b>last</b> month', owner: 'ada', cron: '0 6 1 * *', time_zone: 'Europe/Berlin', next: '2026-12-01T05:00:00Z' };
+const SALES = { kind: 'reports', name: 'sales.monthly', title: 'Sales of <b>last</b> month', owner: 'ada', cron: '0 6 1 * *', time_zone: 'Europe/Berlin', next: '2026-12-01T05:00:00Z', recipients: ['group:finance', 'boss@example.com'] };
 
 async function open() {
   await page.goto(`${gateway.url}/blank`);
@@ -41,7 +41,7 @@ test('what starts by itself is listed as text, paused, resumed and started now',
   gateway.schedules = [structuredClone(SALES)];
   await open();
   const [row] = await until(shown, (rows) => rows.length === 1);
-  assert.ok(row.includes('Sales of <b>last</b> month') && row.includes('0 6 1 * * Europe/Berlin') && row.includes('next '), row);
+  assert.ok(row.includes('Sales of <b>last</b> month') && row.includes('0 6 1 * * Europe/Berlin') && row.includes('next ') && row.includes('goes to group:finance, boss@example.com'), row);
   await page.getByRole('button', { name: 'Pause: Sales of <b>last</b> month' }).click();
   await page.getByText('paused by ada').waitFor();
   await page.getByRole('button', { name: 'Resume: Sales of <b>last</b> month' }).click();

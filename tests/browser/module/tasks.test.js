@@ -154,6 +154,37 @@ test('rejected rows are told with the first reason, and saved with the token in 
   assert.equal(download.suggestedFilename(), 'rejected.csv');
 });
 
+test('a file that was refused for its rejected rows is no fault, and its other rows are imported by one click', async () => {
+  const rejected = { rows: 100, href: '/api/files/01F/rejected.csv', first: [{ line: 3, reason: 'it has 1 field, the header 2' }] };
+  const again = { file: '01F/a.csv', table: 'a', accept_rejected: true };
+  const refused = { error: { reason: 'rejected', message: '100 of 101 rows do not fit' }, result: { href: rejected.href, rejected, again } };
+  const forged = { ...refused, kind: 'workflows', title: 'forged' };
+  gateway.tasks = [task('a', 'failed', refused), task('b', 'failed', forged)];
+  await open();
+  assert.deepEqual(await states(), ['Not imported', 'Not imported']);
+  assert.equal(await rows().first().getAttribute('data-state'), 'rejected');
+  const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Rejected rows: a.csv' }).click()]);
+  assert.equal(download.suggestedFilename(), 'rejected.csv');
+  // Nobody but an import chooses what is started so.
+  assert.equal(await page.getByText('Import the others').count(), 1);
+  await page.getByRole('button', { name: 'Import the rows that fit: a.csv' }).dblclick();
+  await until(() => page.getByText('Import the others').count(), (count) => count === 0);
+  assert.deepEqual(gateway.starts, [{ key: 'again-a', kind: 'imports', title: 'a.csv', input: again }]);
+});
+
+test('sheets of a workbook are told one by one', () => {
+  const rejected = { rows: 1, href: '/api/files/01F/rejected.csv', first: [{ line: 3, reason: 'column n: it is no integer' }] };
+  const sheets = [{ table: 'orders', rows: 2, columns: ['id', 'sum'], seconds: 1, sheet: 'Orders' }, { table: 'codes', rows: 1, columns: ['n'], rejected }];
+  const notes = ['without the sheets that are empty or hidden: "Empty"'];
+  assert.equal(
+    resultSummary({ rows: 3, sheets, notes, rejected }),
+    'orders: 2 rows · 2 columns\ncodes: 1 row · 1 column · 1 rejected\nline 3: column n: it is no integer\nwithout the sheets that are empty or hidden: "Empty"',
+  );
+  assert.equal(resultSummary({ sheets: [{ table: 't', columns: [{ name: 'n', type: 'integer' }], first_rows: [['1']] }] }), 't: Nothing is imported yet\nn integer\n1');
+  const many = Array.from({ length: 12 }, (_, at) => ({ table: `t${at}`, rows: 1 }));
+  assert.match(resultSummary({ sheets: many }), /t9: 1 row\nand 2 more tables$/);
+});
+
 test('the focus stays where it is while other rows come and change', async () => {
   gateway.tasks = [task('a', 'running')];
   await open();
@@ -178,6 +209,18 @@ test('the steps of a workflow are not in the list: its run tells of them', async
   gateway.send(taskEvent(task('other', 'running', { parent: 'run' })));
   gateway.send(taskEvent(task('last', 'queued', { created: at(9) })));
   await until(titles, (all) => all.join() === 'last.csv,run.csv');
+});
+
+test('a task that waits for its time says when that is, and why it waits', async () => {
+  await open();
+  const result = () => page.locator('bellwire-tasks .result').allInnerTexts();
+  const later = new Date(Date.now() + 3_600_000).toISOString();
+  gateway.send(taskEvent(task('a', 'queued', { attempt: 0, sequence: 1, not_before: later })));
+  await until(result, ([text]) => /^Begins .*\d/.test(text));
+  gateway.send(taskEvent(task('a', 'queued', { attempt: 2, sequence: 0, not_before: later, error: { reason: 'unavailable', message: 'It is away' } })));
+  await until(result, ([text]) => /^It is away · Begins .*\d/.test(text));
+  gateway.send(taskEvent(task('a', 'running', { attempt: 2, sequence: 9, not_before: later })));
+  await until(result, ([text]) => text === '');
 });
 
 test('a task whose worker was lost says so until it runs again', async () => {
@@ -214,4 +257,57 @@ test('a guessed encoding, what was found out of a file, and a preview are told',
     resultSummary(preview),
     `Nothing is imported yet\nday date | price number\n2026-12-31 | 1.5\n | 2\nline 4: it has text after a closing quote\n${notes[0]}`,
   );
+});
+
+test('what a task says is shown on demand, as it is said, and as text', async () => {
+  let said;
+  gateway.answer = (request, response, pathname) => {
+    if (pathname !== '/api/tasks/a/log') return false;
+    response.writeHead(200, { 'content-type': 'application/jsonl' });
+    said = (attempt, number, level, message) => response.write(`${JSON.stringify({ attempt, number, time: at(number), level, message })}\n`);
+    response.write('\n');
+    return true;
+  };
+  await open();
+  gateway.tasks = [task('a', 'running')];
+  gateway.send(taskEvent(gateway.tasks[0]));
+  const button = page.getByRole('button', { name: 'Log' });
+  await button.waitFor();
+  assert.equal(said, undefined, 'nobody looks yet');
+  await button.click();
+  await until(() => said, Boolean);
+  said(1, 1, 'info', '<b>made</b>');
+  said(1, 4, 'warning', 'späť');
+  const lines = page.getByRole('log', { name: 'a.csv' }).locator('li > span');
+  await until(() => lines.allInnerTexts(), (texts) => texts.join() === '<b>made</b>,2 lines left out,Warning: späť');
+  await button.click();
+  assert.equal(await page.getByRole('log').count(), 0);
+});
+
+test('a log whose answer breaks off goes on where it was', async () => {
+  const asked = [];
+  gateway.answer = (request, response, pathname) => {
+    if (pathname !== '/api/tasks/a/log') return false;
+    asked.push(new URL(request.url, gateway.url).searchParams.get('after'));
+    response.writeHead(200, { 'content-type': 'application/jsonl' });
+    response.write(`${JSON.stringify({ attempt: 1, number: asked.length, time: at(1), level: 'info', message: `line ${asked.length}` })}\n`);
+    if (asked.length === 1) setTimeout(() => response.destroy(), 50);
+    else {
+      gateway.tasks[0].state = 'succeeded';
+      response.end();
+    }
+    return true;
+  };
+  await open();
+  gateway.tasks = [task('a', 'running')];
+  gateway.send(taskEvent(gateway.tasks[0]));
+  await page.getByRole('button', { name: 'Log' }).click();
+  await until(() => page.getByRole('log').locator('li > span').allInnerTexts(), (texts) => texts.join() === 'line 1,line 2');
+  assert.deepEqual(asked, [null, '1.1']);
+});
+
+test('a result says who has it besides its owner, and who has not', () => {
+  const delivered = { to: 'user:boss', mails: 2, webhooks: 1, undelivered: [{ to: 'x@example.com', reason: '550 no such user' }] };
+  assert.equal(resultSummary({ rows: 1, delivered }), '1 row\nSent to user:boss, 2 addresses, 1 webhook\nNot sent to x@example.com: 550 no such user');
+  assert.equal(resultSummary({ rows: 1, delivered: { mails: 0, webhooks: 0 } }), '1 row');
 });

@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 over_both_backplanes! {
     what_a_worker_offers_is_listed_for_those_who_may_start_it,
     a_wrong_input_is_told_with_all_that_is_wrong_before_the_function_runs,
+    a_task_that_ends_at_once_is_right_in_the_list_of_every_pod,
     the_trace_of_a_request_is_carried_to_its_last_event,
     what_is_too_large_for_the_broker_goes_in_and_comes_out_as_a_file,
     the_steps_of_a_run_are_listed_under_it_alone,
@@ -151,6 +152,18 @@ async fn a_wrong_input_is_told_with_all_that_is_wrong_before_the_function_runs(c
     let message = failed["error"]["message"].as_str().unwrap();
     assert!(message.contains("input.report: 7 is not a text"), "{message}");
     assert!(message.contains(r#"input.parameters.year: "x" is not a whole number"#), "{message}");
+}
+
+async fn a_task_that_ends_at_once_is_right_in_the_list_of_every_pod(cluster: Cluster) {
+    let pods = [cluster.pod().await, cluster.pod().await];
+    let _worker = cluster.worker("prod", Told).await;
+    let token = cluster.token("ada", "prod");
+    let id = start(&pods[0], &token, json!({ "report": "sales", "parameters": { "year": 2026 } }), None).await;
+    for pod in &pods {
+        let ended = in_state(pod, &token, &id, "succeeded").await;
+        assert_eq!((&ended["progress"], &ended["attempt"]), (&json!(1.0), &json!(1)), "{ended}");
+        assert!(ended["created"].as_str() <= ended["updated"].as_str() && ended.get("next_by").is_none(), "{ended}");
+    }
 }
 
 async fn the_trace_of_a_request_is_carried_to_its_last_event(cluster: Cluster) {

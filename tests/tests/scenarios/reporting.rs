@@ -3,7 +3,7 @@
 use std::fs;
 
 use calamine::{Data, Reader, Xlsx};
-use reports::{DatabaseConfig, Reports, ReportsConfig};
+use reports::{DatabaseConfig, Delivery, Reports, ReportsConfig};
 use scenarios::{Cluster, EventStream, Pod, cluster::answer, over_both_backplanes, until};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -51,7 +51,7 @@ impl Fixture {
     fn reports(&self) -> Reports {
         let config = ReportsConfig { definitions: self.folder.path().into(), ..ReportsConfig::default() };
         let url = format!("sqlite://{}", self.folder.path().join("it.db").display());
-        Reports::open(config, &DatabaseConfig { url }).unwrap()
+        Reports::open(config, &DatabaseConfig { url }, Delivery::default()).unwrap()
     }
 }
 

@@ -25,6 +25,7 @@ over_both_backplanes! {
     a_persons_first_task_passes_the_many_of_another,
     two_pods_and_a_new_one_show_the_same_list,
     what_a_list_does_not_say_yet_follows_its_cursor_on_any_pod,
+    a_started_task_is_there_on_any_pod_at_once,
 }
 
 /// Waits to be let go, then is done; `how` makes it fail.
@@ -316,4 +317,20 @@ async fn what_a_list_does_not_say_yet_follows_its_cursor_on_any_pod(cluster: Clu
         frame = late.next().await;
     }
     assert_eq!(frame.data["data"]["task"]["id"], json!(id));
+}
+
+async fn a_started_task_is_there_on_any_pod_at_once(cluster: Cluster) {
+    let (one, two) = (cluster.pod().await, cluster.pod().await);
+    let _worker = cluster.worker("prod", Patient::new()).await;
+    let token = cluster.token("ada", "prod");
+    start(&one, &token, "well").await;
+    let body = json!({ "kind": "patient", "title": "Wait", "input": { "how": "well" } }).to_string();
+    for round in 0..40 {
+        let started = one.request("POST", "/api/tasks", &token).body(body.clone()).send().await.unwrap();
+        assert_eq!(started.status(), 202, "round {round}");
+        let location = started.headers()["location"].to_str().unwrap().to_owned();
+        // Not once more: whoever follows the answer does it once.
+        assert_eq!(answer(two.request("GET", &location, &token)).await.0, 200, "round {round}");
+        assert_eq!(answer(two.request("DELETE", &location, &token)).await.0, 202, "round {round}");
+    }
 }

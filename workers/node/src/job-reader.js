@@ -1,5 +1,5 @@
 /**
- * Takes jobs from the queues of its kind: the first lane before the others, which take turns.
+ * Takes jobs from the queues of its kind: those of high priority first, those of low last, and the rest in turn.
  *
  * While there is none, the first lane pushes the next, for its latency; else each is asked for, so that no job is held here that another
  * worker could begin.
@@ -9,15 +9,14 @@ import { ANSWER, keepConnected, watched } from './broker.js';
 import { Unavailable, words } from './errors.js';
 import { Job } from './job.js';
 import { LANES, laneOf } from './names.js';
+import { Turns } from './turns.js';
 import { Happening, anyOf, jittered, within } from './waiting.js';
 
-/** So many jobs of the first lane are taken in a row while others wait. */
-const FIRST_IN_A_ROW = 8;
 /** The pause between two looks into the lanes, and the shortest one however often it is woken. */
 const LOOK_INTERVAL = 1_000;
 const SHORTEST_LOOK_INTERVAL = 100;
 
-/** @typedef {{ queue: string, channel: import('amqplib').Channel, closed: Happening }} Lane */
+/** @typedef {{ queue: string, rank: number, channel: import('amqplib').Channel, closed: Happening }} Lane */
 /** A job that was taken, and the lane that it is settled over. @typedef {{ message: import('amqplib').Message, lane: Lane }} Delivery */
 
 /** Asks for a job whenever there is room for one. */
@@ -28,7 +27,7 @@ export class JobReader {
   #released = new Happening();
   #isStopping = false;
   #isTold = false;
-  #firstInARow = 0;
+  #turns = new Turns();
 
   /**
    * @param {string} url @param {import('./names.js').Names} names @param {import('./publisher.js').Publisher} publisher
@@ -123,7 +122,9 @@ export class JobReader {
     await within(ANSWER, lane.channel.cancel(consumerTag), 'the broker gives no answer');
     isOver = true;
     const message = /** @type {import('amqplib').ConsumeMessage | undefined} */ (pushed);
-    return message && !(await this.#moved({ message, lane })) ? { message, lane } : undefined;
+    if (!message || (await this.#moved({ message, lane }))) return undefined;
+    this.#turns.took(1, true);
+    return { message, lane };
   }
 
   #mayBegin() {
@@ -134,10 +135,10 @@ export class JobReader {
   async #open(connection) {
     /** @type {Lane[]} */
     const lanes = [];
-    for (const end of LANES) {
+    for (const [end, rank] of LANES) {
       const queue = this.names.queue(end);
       // A channel each: a refusal closes the channel for all jobs that came over it.
-      const lane = { queue, ...(await watched(connection.createChannel())) };
+      const lane = { queue, rank, ...(await watched(connection.createChannel())) };
       try {
         await within(ANSWER, lane.channel.checkQueue(queue), 'no answer');
         lanes.push(lane);
@@ -150,40 +151,45 @@ export class JobReader {
     return lanes;
   }
 
-  /** @param {Lane[]} lanes */
+  /** The next job, of the lane whose turn it is. @param {Lane[]} lanes @returns {Promise<Delivery | undefined>} */
   async #ask(lanes) {
-    const bulkFirst = this.#firstInARow >= FIRST_IN_A_ROW;
-    if (bulkFirst) return (await this.#askBulk(lanes)) ?? this.#askFirst(lanes);
-    return (await this.#askFirst(lanes)) ?? this.#askBulk(lanes);
+    for (const rank of this.#turns.ranks()) {
+      const { isFirstLast } = this.#turns;
+      for (const isFirst of rank === 1 ? [!isFirstLast, isFirstLast] : [false]) {
+        const delivery = await (isFirst ? this.#askFirst(lanes) : this.#askOthers(lanes, rank));
+        if (delivery) return delivery;
+      }
+    }
   }
 
   /** @param {Lane[]} lanes @returns {Promise<Delivery | undefined>} */
   async #askFirst(lanes) {
     for (let delivery; (delivery = await get(lanes[0])); ) {
       if (await this.#moved(delivery)) continue;
-      this.#firstInARow++;
+      this.#turns.took(1, true);
       return delivery;
     }
   }
 
-  /** @param {Lane[]} lanes */
-  async #askBulk(lanes) {
+  /** @param {Lane[]} lanes @param {number} rank */
+  async #askOthers(lanes, rank) {
     for (const [index, lane] of lanes.entries()) {
-      if (index === 0) continue;
+      if (index === 0 || lane.rank !== rank) continue;
       const delivery = await get(lane);
       if (!delivery) continue;
       lanes.push(...lanes.splice(index, 1));
-      this.#firstInARow = 0;
+      this.#turns.took(rank);
       return delivery;
     }
   }
 
-  /** Moves a retried job to its lane: all retries come back through the first. @param {Delivery} delivery */
+  /** Moves a job that waited for a time to its lane, unless it waits on: all of them come back through the first. @param {Delivery} delivery */
   async #moved({ message, lane }) {
     try {
       const job = Job.read(message.content);
-      const end = laneOf(job.backlog);
-      if (job.attempts === 0 || end === LANES[0]) return false;
+      const end = laneOf(job);
+      const hasWaited = job.attempts > 0 || job.notBefore !== undefined;
+      if (end === '' || !hasWaited || job.delay() > 0) return false;
       const properties = { messageId: job.task, contentType: 'application/json' };
       await this.publisher.publish(this.names.jobs, this.names.kind + end, message.content, properties);
     } catch (error) {

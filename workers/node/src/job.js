@@ -3,7 +3,7 @@
 import * as grants from './grant.js';
 import { NotAJob, words } from './errors.js';
 import { members, withMember } from './json-text.js';
-import { isName, isTaskId, isUserId } from './names.js';
+import { PRIORITIES, isName, isTaskId, isUserId } from './names.js';
 
 /** What a gateway has signed. @typedef {{ task: string, kind: string, parent?: string, nanoseconds: bigint, signature: string }} Grant */
 
@@ -13,6 +13,8 @@ const MOST_ATTEMPTS = 2 ** 32 - 1;
 
 /** A job, and its text as it came. */
 export class Job {
+  #notBefore = 0;
+
   /** Reads a message; throws with the reason if it is none. @param {Buffer} body */
   static read(body) {
     try {
@@ -44,6 +46,10 @@ export class Job {
     this.nanoseconds = nanoseconds(this.created);
     this.attempts = count(fields, 'attempts');
     this.backlog = count(fields, 'backlog');
+    this.priority = fields.priority ?? 'normal';
+    if (!PRIORITIES.includes(this.priority)) throw new TypeError('its priority is none');
+    this.notBefore = optional(fields, 'not_before', string);
+    this.#notBefore = this.notBefore === undefined ? 0 : Number(nanoseconds(this.notBefore) / 1_000_000n);
     this.traceparent = optional(fields, 'traceparent', string);
     this.grant = optional(fields, 'grant', grantOf);
   }
@@ -56,6 +62,11 @@ export class Job {
     if (this.kind !== kind) throw new NotAJob(`it is a job for ${this.kind}, in the queue of ${kind}`);
     if (!isUserId(this.owner)) throw new NotAJob('its owner is no user id');
     grants.check(this, environment, keys);
+  }
+
+  /** For how many milliseconds it is not begun yet; 0 if it may be. */
+  delay(now = Date.now()) {
+    return Math.max(this.#notBefore - now, 0);
   }
 
   /** Its text with this number of attempts, and else as it came. @param {number} attempts */

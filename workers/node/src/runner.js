@@ -14,7 +14,8 @@ import { Happening, jittered } from './waiting.js';
 /** @typedef {import('./job-reader.js').Delivery} Delivery */
 /**
  * What becomes of a delivery.
- * @typedef {{ what: 'done' | 'requeue' } | { what: 'retry', after: number } | { what: 'dead', reason: string }} Settlement
+ * A `delay` is a retry that is no attempt.
+ * @typedef {{ what: 'done' | 'requeue' } | { what: 'retry' | 'delay', after: number } | { what: 'dead', reason: string }} Settlement
  */
 /** @typedef {{ failure?: Failure, settlement: Settlement }} Verdict */
 
@@ -83,6 +84,7 @@ export class Runner {
   async #run(job, number, redeliveries) {
     if (this.graceOver.happened) return { what: 'requeue' };
     const events = new TaskEvents(job, number, this.log);
+    if (job.delay() > 0) return this.#delay(job, events);
     const outcome = redeliveries > MOST_REDELIVERIES ? /** @type {Outcome} */ ({ stopped: 'lost' }) : await this.#attempt(job, number, events);
     const { failure, settlement } = this.#verdict(outcome, job, number);
     this.log.info(`task ${job.task}: ${failure ? settlement.what : 'ended'} (attempt ${number})`);
@@ -93,6 +95,16 @@ export class Runner {
     }
     // Done and not told: the next worker finds its effect and tells it.
     return (await this.#tellEnd(job, events, outcome, failure)) ? settlement : { what: 'requeue' };
+  }
+
+  /** Lets a job wait whose time has not come; one that was cancelled meanwhile ends now. @param {Job} job @param {TaskEvents} events @returns {Promise<Settlement>} */
+  async #delay(job, events) {
+    if (this.logReader.isCancelled(job.task)) {
+      return { what: (await this.#tellEnd(job, events, { stopped: 'cancelled' })) ? 'done' : 'requeue' };
+    }
+    const event = events.stillQueued();
+    if (event) await this.#tell(event);
+    return { what: 'delay', after: stepBelow(job.delay() / 1000) };
   }
 
   /** @param {Job} job @param {number} number @param {TaskEvents} events @returns {Promise<Outcome>} */
@@ -221,7 +233,7 @@ export class Runner {
       // Its connection is gone and the broker has handed it out again: moving it now would double it.
       if (lane.closed.happened) throw new Error('the connection that it came over is gone');
       if (settlement.what === 'requeue') return lane.channel.nack(message, false, true);
-      if (settlement.what === 'retry' || settlement.what === 'dead') await this.#move(message, job, number, settlement);
+      if (settlement.what !== 'done') await this.#move(message, job, number, settlement);
       lane.channel.ack(message);
     } catch (error) {
       this.log.warn(`a job was not settled; it comes again: ${words(error)}`);
@@ -235,11 +247,13 @@ export class Runner {
   #move(message, job, number, settlement) {
     const properties = { messageId: job?.task ?? message.properties.messageId ?? '', contentType: 'application/json' };
     // Redeliveries are counted in, so that the next attempt has a higher number than all before.
-    const body = job?.withAttempts(number) ?? message.content;
+    const isDelay = settlement.what === 'delay';
+    const body = (isDelay ? job?.withAttempts(job.attempts) : job?.withAttempts(number)) ?? message.content;
     const { jobs, kind } = this.names;
-    if (settlement.what === 'retry') {
-      // Jobs that fail together do not come back together.
-      const expires = jittered(settlement.after * 1000, 0.8, 1);
+    if (settlement.what === 'retry' || settlement.what === 'delay') {
+      // Jobs that fail together do not come back together, and none waits beyond its time.
+      const step = jittered(settlement.after * 1000, 0.8, 1);
+      const expires = isDelay ? Math.max(Math.min(step, job?.delay() ?? step), 1) : step;
       return this.publisher.publish(jobs, `${kind}.retry.${settlement.after}s`, body, { ...properties, expires });
     }
     const reason = settlement.what === 'dead' ? [...settlement.reason].slice(0, MOST_REASON).join('') : '';

@@ -2,6 +2,7 @@
 
 import { TooLarge } from './errors.js';
 import { shape, written } from './json-text.js';
+import { RETRY_STEPS } from './names.js';
 import { href } from './storage.js';
 
 /** Why a task failed: one word for programs, a message for people. @typedef {{ reason: string, message: string }} Failure */
@@ -12,6 +13,8 @@ export const CONTENT_TYPE = 'application/cloudevents+json';
 /** A task without an event for longer has lost its worker. */
 const LOST_AFTER = 90_000;
 const MOST = { bytes: 64 << 10, memory: 1 << 20, depth: 127, title: 180, toastTitle: 200, message: 2000, href: 2000, summary: 8 << 10, trace: 256 };
+/** Seconds between two events of a task whose time has not come. */
+const STILL_QUEUED = 6 * 3600;
 const LEVELS = ['info', 'success', 'warning', 'error'];
 
 /** Makes the events of one attempt at one job. */
@@ -45,6 +48,16 @@ export class TaskEvents {
   queued(error) {
     const attempt = this.#attempt + 1;
     return this.#event('queued', `${attempt}.queued`, this.#task('queued', { attempt, sequence: 0, error: shown(error) }));
+  }
+
+  /** That it waits still, now and then: lists go as far back as the log. @returns {Event | undefined} */
+  stillQueued() {
+    const age = Number((BigInt(Date.now()) * 1_000_000n - this.#job.nanoseconds) / 1_000_000_000n);
+    const period = Math.floor(age / STILL_QUEUED);
+    // It comes here at least once in the longest step of a delay.
+    if (period <= 0 || age % STILL_QUEUED > RETRY_STEPS[RETRY_STEPS.length - 1]) return undefined;
+    const attempt = this.#job.attempts === 0 ? 0 : this.#attempt;
+    return this.#event('queued', `${attempt}.queued.${period}`, this.#task('queued', { attempt, not_before: this.#job.notBefore }));
   }
 
   /**

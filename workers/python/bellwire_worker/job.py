@@ -9,7 +9,7 @@ from typing import Any
 from . import grant as grants
 from . import json_text
 from .errors import NotAJob
-from .names import is_name, is_task_id, is_user_id
+from .names import PRIORITIES, is_name, is_task_id, is_user_id
 
 _TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?Z")
 _MOST_ATTEMPTS = 2**32 - 1
@@ -43,6 +43,8 @@ class Job:
     created_ns: int
     attempts: int
     backlog: int
+    priority: str
+    not_before: str | None
     traceparent: str | None
     grant: Grant | None
 
@@ -81,6 +83,8 @@ class Job:
             created_ns=_nanoseconds(created),
             attempts=_count(fields, "attempts"),
             backlog=_count(fields, "backlog"),
+            priority=_priority(fields),
+            not_before=_optional_time(fields, "not_before"),
             traceparent=_field(fields, "traceparent", str, None),
             grant=_grant(_field(fields, "grant", dict, None)),
         )
@@ -92,6 +96,10 @@ class Job:
         if not is_user_id(self.owner):
             raise NotAJob("its owner is no user id")
         grants.check(self, environment, keys)
+
+    def delay(self, now_ns: int) -> float:
+        """For how many seconds it is not begun yet; 0 if it may be."""
+        return 0.0 if self.not_before is None else max(_nanoseconds(self.not_before) - now_ns, 0) / 1e9
 
     def with_attempts(self, attempts: int) -> bytes:
         """Its bytes with this number of attempts, and else as they came."""
@@ -121,6 +129,13 @@ def _count(fields: dict[str, Any], name: str) -> int:
     return int(number)
 
 
+def _priority(fields: dict[str, Any]) -> str:
+    priority: str = _field(fields, "priority", str, "normal")
+    if priority not in PRIORITIES:
+        raise ValueError("its priority is none")
+    return priority
+
+
 def _task(fields: dict[str, Any], name: str) -> str:
     task: str = _field(fields, name, str)
     if not is_task_id(task):
@@ -130,6 +145,13 @@ def _task(fields: dict[str, Any], name: str) -> str:
 
 def _optional_task(fields: dict[str, Any], name: str) -> str | None:
     return None if fields.get(name) is None else _task(fields, name)
+
+
+def _optional_time(fields: dict[str, Any], name: str) -> str | None:
+    time: str | None = _field(fields, name, str, None)
+    if time is not None:
+        _nanoseconds(time)
+    return time
 
 
 def _kind(fields: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Takes jobs from the queues of its kind: the first lane before the others, which take turns.
+"""Takes jobs from the queues of its kind: those of high priority first, those of low last, and the rest in turn.
 
 While there is none, the first lane pushes the next, for its latency; else each is asked for, so that no job is held here that
 another worker could begin.
@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 import random
+import time
 from collections.abc import Awaitable, Callable
 
 from aio_pika.abc import AbstractConnection, AbstractIncomingMessage, AbstractQueue
@@ -19,12 +20,11 @@ from .log_reader import LogReader
 from .names import LANES, Names, lane_of
 from .publisher import Publisher
 from .reconnect import ANSWER, keep_connected
+from .turns import Turns
 from .waiting import happened
 
 log = logging.getLogger("bellwire.worker")
 
-# So many jobs of the first lane are taken in a row while others wait.
-_FIRST_IN_A_ROW = 8
 # The pause between two looks into the lanes, and the shortest one however often it is woken; in seconds.
 _LOOK_INTERVAL, _SHORTEST_LOOK_INTERVAL = 1.0, 0.1
 
@@ -46,8 +46,9 @@ class JobReader:
         self._running: set[asyncio.Task[None]] = set()
         self._changed, self._released = asyncio.Event(), asyncio.Event()
         self._stopping = self._told = False
-        self._first_in_a_row = 0
-        self._lanes: list[AbstractQueue] = []
+        self._turns = Turns()
+        # The first lane, and the others, each with its rank.
+        self._lanes: list[tuple[int, AbstractQueue]] = []
 
     def changed(self) -> None:
         """Looks again: there may be a job, or whether jobs may begin has changed."""
@@ -99,7 +100,7 @@ class JobReader:
             # A channel each: a refusal closes the channel for all jobs that came over it.
             channel = await connection.channel(publisher_confirms=False)
             try:
-                self._lanes.append(await channel.declare_queue(name, passive=True))
+                self._lanes.append((LANES[lane], await channel.declare_queue(name, passive=True)))
             except AMQPException as error:
                 words = f"{name} cannot be read ({error}); ask your operator: bellwire topology, and roles.sh"
                 if not self._lanes:
@@ -121,7 +122,7 @@ class JobReader:
             arrived.set()
             self._changed.set()
 
-        first = self._lanes[0]
+        _, first = self._lanes[0]
         async with asyncio.timeout(ANSWER):
             await first.channel.set_qos(1)
             tag = await first.consume(take)
@@ -139,49 +140,57 @@ class JobReader:
         if pushed.empty():
             return None
         message = pushed.get_nowait()
-        return None if await self._moved(message) else message
+        if await self._moved(message):
+            return None
+        self._turns.took(1, is_first=True)
+        return message
 
     def _may_begin(self) -> bool:
         return not self._stopping and self.log_reader.caught_up
 
     async def _may_have_jobs(self) -> bool:
-        for lane in self._lanes:
+        for _, lane in self._lanes:
             if await _ready(lane):
                 return True
         return False
 
     async def _ask(self) -> AbstractIncomingMessage | None:
-        bulk_first = self._first_in_a_row >= _FIRST_IN_A_ROW
-        for is_bulk in (bulk_first, not bulk_first):
-            message = await (self._ask_bulk() if is_bulk else self._ask_first())
-            if message is not None:
-                return message
+        """The next job, of the lane whose turn it is."""
+        for rank in self._turns.ranks():
+            first_last = self._turns.is_first_last()
+            for is_first in (not first_last, first_last) if rank == 1 else (False,):
+                message = await (self._ask_first() if is_first else self._ask_others(rank))
+                if message is not None:
+                    return message
         return None
 
     async def _ask_first(self) -> AbstractIncomingMessage | None:
-        while (message := await _get(self._lanes[0])) is not None:
+        while (message := await _get(self._lanes[0][1])) is not None:
             if not await self._moved(message):
-                self._first_in_a_row += 1
+                self._turns.took(1, is_first=True)
                 return message
         return None
 
-    async def _ask_bulk(self) -> AbstractIncomingMessage | None:
-        for index in range(1, len(self._lanes)):
-            message = await _get(self._lanes[index])
+    async def _ask_others(self, rank: int) -> AbstractIncomingMessage | None:
+        for index, (lane_rank, queue) in enumerate(self._lanes):
+            if index == 0 or lane_rank != rank:
+                continue
+            message = await _get(queue)
             if message is not None:
                 self._lanes.append(self._lanes.pop(index))
-                self._first_in_a_row = 0
+                self._turns.took(rank)
                 return message
         return None
 
     async def _moved(self, message: AbstractIncomingMessage) -> bool:
-        """Moves a retried job to its lane: all retries come back through the first."""
+        """Moves a job that waited for a time to its lane, unless it waits on: all of them come back through the first."""
         try:
             job = Job.read(message.body)
         except NotAJob:
             return False
-        lane = lane_of(job.backlog)
-        if job.attempts == 0 or lane == LANES[0]:
+        lane = lane_of(job.priority, job.backlog)
+        has_waited = job.attempts > 0 or job.not_before is not None
+        if lane == "" or not has_waited or job.delay(time.time_ns()) > 0:
             return False
         key = self._names.kind + lane
         try:

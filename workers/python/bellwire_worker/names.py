@@ -6,8 +6,10 @@ from dataclasses import dataclass
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _TASK = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 
-# The ends of the names of a kind's queues, by the backlog of their jobs: none, 1 to 3, 4 to 31, more.
-LANES = ("", ".bulk.1", ".bulk.2", ".bulk.3")
+# The ends of the names of a kind's queues, and the rank of each: high priority, normal by the backlog of their jobs (none, 1 to 3,
+# 4 to 31, more), low by the same (at most 3, more).
+LANES = {"": 1, ".high": 2, ".bulk.1": 1, ".bulk.2": 1, ".bulk.3": 1, ".low.1": 0, ".low.2": 0}
+PRIORITIES = ("low", "normal", "high")
 # The pauses of the retry queues, in seconds.
 RETRY_STEPS = (1, 10, 60, 600)
 
@@ -31,9 +33,13 @@ def is_user_id(text: object) -> bool:
     )
 
 
-def lane_of(backlog: int) -> str:
-    """The end of the name of the queue that a job with this backlog waits in."""
-    return LANES[0 if backlog == 0 else 1 if backlog <= 3 else 2 if backlog <= 31 else 3]
+def lane_of(priority: str, backlog: int) -> str:
+    """The end of the name of the queue that a job waits in."""
+    if priority == "high" and backlog <= 3:
+        return ".high"
+    if priority == "low":
+        return ".low.1" if backlog <= 3 else ".low.2"
+    return "" if backlog == 0 else ".bulk.1" if backlog <= 3 else ".bulk.2" if backlog <= 31 else ".bulk.3"
 
 
 @dataclass(frozen=True)

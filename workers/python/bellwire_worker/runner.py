@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -39,7 +40,8 @@ _MOST_REASON = 2000
 
 @dataclass(frozen=True)
 class Settlement:
-    """What becomes of a delivery: `done`, `requeue`, `retry` after so many seconds, or `dead` for a reason."""
+    """What becomes of a delivery: `done`, `requeue`, `retry` after so many seconds, the same as a `delay` that is no attempt, or
+    `dead` for a reason."""
 
     what: str
     after: int = 0
@@ -93,6 +95,8 @@ class Runner:
             if self.grace_over.is_set():
                 return Settlement("requeue")
             events = TaskEvents(job, number)
+            if (delay := job.delay(time.time_ns())) > 0:
+                return await self._delay(job, delay, events)
             if redeliveries > _MOST_REDELIVERIES:
                 outcome: Outcome = Stopped("lost")
             else:
@@ -107,6 +111,15 @@ class Runner:
             told = await self._tell_end(job, events, outcome, error)
             # Done and not told: the next worker finds its effect and tells it.
             return settlement if told else Settlement("requeue")
+
+    async def _delay(self, job: Job, delay: float, events: TaskEvents) -> Settlement:
+        """Lets a job wait whose time has not come, without an attempt; one that was cancelled meanwhile ends now."""
+        if self._log_reader.is_cancelled(job.task):
+            told = await self._tell_end(job, events, Stopped("cancelled"), None)
+            return Settlement("done" if told else "requeue")
+        if (event := events.still_queued()) is not None:
+            await self._tell(event)
+        return Settlement("delay", after=_step_below(delay))
 
     async def _attempt(self, job: Job, number: int, events: TaskEvents) -> Outcome:
         if self._log_reader.is_cancelled(job.task):
@@ -229,11 +242,14 @@ class Runner:
             case "requeue":
                 await message.nack(requeue=True)
                 return
-            case "retry":
+            case "retry" | "delay":
                 assert job is not None
-                # Jobs that fail together do not come back together.
+                attempts = number if settlement.what == "retry" else job.attempts
+                # Jobs that fail together do not come back together, and none waits beyond its time.
                 expires = settlement.after * random.uniform(0.8, 1.0)
-                await self._move(message, job, number, f"retry.{settlement.after}s", expires=expires)
+                if settlement.what == "delay":
+                    expires = min(expires, max(job.delay(time.time_ns()), 0.001))
+                await self._move(message, job, attempts, f"retry.{settlement.after}s", expires=expires)
             case "dead":
                 since = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
                 headers = {"reason": settlement.reason[:_MOST_REASON], "dead-since": since, "attempts": number}

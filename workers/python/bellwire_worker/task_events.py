@@ -9,6 +9,7 @@ from typing import Any
 
 from . import json_text
 from .job import Job
+from .names import RETRY_STEPS
 from .storage import href
 from .task import Result, Toast
 
@@ -20,6 +21,8 @@ LOST_AFTER = timedelta(seconds=90)
 _MOST_BYTES, _MOST_MEMORY, _MOST_DEPTH = 64 << 10, 1 << 20, 127
 _MOST_TITLE, _MOST_TOAST_TITLE, _MOST_MESSAGE, _MOST_HREF = 180, 200, 2000, 2000
 _MOST_SUMMARY, _MOST_TRACE = 8 << 10, 256
+# Seconds between two events of a task whose time has not come.
+_STILL_QUEUED = 6 * 3600
 _LEVELS = ("info", "success", "warning", "error")
 
 
@@ -65,6 +68,16 @@ class TaskEvents:
         attempt = self._attempt + 1
         task = self._task("queued", attempt=attempt, sequence=0, error=_error(error))
         return self._event("queued", f"{attempt}.queued", task)
+
+    def still_queued(self) -> Event | None:
+        """That it waits still, now and then: lists go as far back as the log."""
+        age = (time.time_ns() - self._job.created_ns) // 10**9
+        period, since = divmod(age, _STILL_QUEUED)
+        # It comes here at least once in the longest step of a delay.
+        if period <= 0 or since > RETRY_STEPS[-1]:
+            return None
+        attempt = 0 if self._job.attempts == 0 else self._attempt
+        return self._event("queued", f"{attempt}.queued.{period}", self._task("queued", attempt=attempt, not_before=self._job.not_before))
 
     def succeeded(self, result: Result) -> Event:
         """That its effect is there. Raises [`TooLarge`], or `ValueError` for a result that is no JSON."""

@@ -9,8 +9,8 @@ use runtime::{
 
 use crate::{
     column::ColumnType,
-    definition::parse::{DeclaredColumn, Definition},
-    input::TableName,
+    definition::{columns::DeclaredColumn, parse::Definition},
+    table_name::TableName,
 };
 
 /// The setting of the folder.
@@ -37,7 +37,7 @@ impl Definitions {
 
     /// The definitions of a table.
     pub(crate) fn for_table(&self, table: &TableName) -> impl Iterator<Item = &Arc<Definition>> {
-        self.0.values().filter(|definition| is_same(&definition.table, table))
+        self.0.values().filter(|definition| definition.tables.own(table).is_some())
     }
 
     /// The forms that start imports by them.
@@ -46,32 +46,33 @@ impl Definitions {
     }
 }
 
-/// Compares the names of tables as SQLite does, ignoring case.
-fn is_same(one: &TableName, other: &TableName) -> bool {
-    one.as_str().eq_ignore_ascii_case(other.as_str())
-}
-
 /// A table belongs to one definition, or to several that say so and give it the same columns.
 fn contradictions(definitions: &BTreeMap<String, Arc<Definition>>) -> Vec<Fault> {
     let mut faults = Vec::new();
     let all: Vec<_> = definitions.values().collect();
     for (at, one) in all.iter().enumerate() {
-        let Some(other) = all[..at].iter().find(|other| is_same(&one.table, &other.table)) else { continue };
-        let (name, table) = (&other.name, one.table.as_str());
-        let reason = match () {
-            () if !(one.shared && other.shared) => {
-                format!(
-                    "the table {table} belongs to {name}.toml; if both are meant to fill it, write shared = true in both"
-                )
-            }
-            () if shape(&one.columns) != shape(&other.columns) => {
-                format!("{name}.toml gives the table {table} other columns")
-            }
-            () => continue,
-        };
-        faults.push(Fault { file: format!("{}.toml", one.name), line: None, reason });
+        let reason = all[..at].iter().find_map(|other| contradiction(one, other));
+        faults.extend(reason.map(|reason| Fault { file: format!("{}.toml", one.name), line: None, reason }));
     }
     faults
+}
+
+/// What both definitions say of a table.
+fn contradiction(one: &Definition, other: &Definition) -> Option<String> {
+    let of_one = one.tables.all().filter_map(|table| Some((table, other.tables.own(&table.table)?)));
+    let of_other = other.tables.all().filter_map(|table| Some((table, one.tables.own(&table.table)?)));
+    of_one.chain(of_other).find_map(|(table, same)| {
+        let (name, shown) = (&other.name, table.table.as_str());
+        match () {
+            () if !(one.shared && other.shared) => Some(format!(
+                "the table {shown} belongs to {name}.toml; if both are meant to fill it, write shared = true in both"
+            )),
+            () if shape(&table.columns) != shape(&same.columns) => {
+                Some(format!("{name}.toml gives the table {shown} other columns"))
+            }
+            () => None,
+        }
+    })
 }
 
 fn shape(columns: &[DeclaredColumn]) -> Vec<(&str, ColumnType)> {

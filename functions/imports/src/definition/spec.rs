@@ -1,20 +1,17 @@
-//! Resolves an input and the definition that it names, and checks that its owner may import so.
+//! A resolved import: a file, or a sheet of one, into a table.
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use runtime::{Context, Failure};
+use runtime::Failure;
+use serde_json::Value;
 use storage::FileKey;
 
 use crate::{
     column::ColumnType,
-    config::{ImportsConfig, TablePattern},
-    definition::{
-        folder::Definitions,
-        parse::{DeclaredColumn, Definition},
-        rejected::RejectedLimits,
-    },
-    input::{Input, Mode, TableName},
+    definition::{columns::DeclaredColumn, rejected::RejectedLimits},
+    input::Mode,
     options::{Compression, FileOptions, Format},
+    table_name::TableName,
 };
 
 /// A resolved import.
@@ -34,6 +31,8 @@ pub(crate) struct ImportSpec {
     pub(crate) shared: bool,
     /// The rows that may be rejected; `None` if a person accepted any number.
     pub(crate) rejected: Option<RejectedLimits>,
+    /// The input that imports the rows which fit, however many do not.
+    pub(crate) again: Value,
 }
 
 /// The columns as far as they are known before the file is read.
@@ -46,43 +45,6 @@ pub(crate) enum ColumnSpec {
 }
 
 impl ImportSpec {
-    /// Resolves an input, or refuses it.
-    pub(crate) fn resolve(
-        input: Input,
-        definitions: &Definitions,
-        config: &ImportsConfig,
-        context: &Context,
-    ) -> Result<Self, Failure> {
-        let spec = Self::unchecked(input, definitions, config, context)?;
-        match spec.options.contradiction() {
-            Some(reason) => Err(Failure::input(reason)),
-            None => Ok(spec),
-        }
-    }
-
-    fn unchecked(
-        input: Input,
-        definitions: &Definitions,
-        config: &ImportsConfig,
-        context: &Context,
-    ) -> Result<Self, Failure> {
-        let Some(name) = &input.definition else {
-            return Self::from_input(input, definitions, config, context);
-        };
-        let definition = definitions.get(name).ok_or_else(|| {
-            let name: String = name.chars().take(64).collect();
-            let names = definitions.names();
-            Failure::input(match names.is_empty() {
-                true => format!("definition: there is no {name:?}; this worker has no definitions"),
-                false => format!("definition: there is no {name:?}; there are: {}", names.join(", ")),
-            })
-        })?;
-        if !context.is_allowed(&definition.allow) {
-            return Err(forbidden());
-        }
-        Self::from_definition(definition, input, config, context)
-    }
-
     /// True if it gives names that the file's columns must have.
     pub(crate) fn names_columns(&self) -> bool {
         match &self.columns {
@@ -105,105 +67,15 @@ impl ImportSpec {
             owner: String::new(),
             shared: false,
             rejected: None,
+            again: Value::Null,
         })
     }
-
-    fn from_input(
-        mut input: Input,
-        definitions: &Definitions,
-        config: &ImportsConfig,
-        context: &Context,
-    ) -> Result<Self, Failure> {
-        let missing = || Failure::input("table: it is missing; name a table, or a definition");
-        let table = input.table.clone().ok_or_else(missing)?;
-        // Otherwise leaving the definition out would get around its "allow", its rules and its modes.
-        if definitions.for_table(&table).next().is_some() {
-            return Err(belongs_to_definition(&table, definitions, context));
-        }
-        if !config.tables.iter().any(|pattern| pattern.matches(&table)) {
-            let patterns: Vec<_> = config.tables.iter().map(TablePattern::as_str).collect();
-            let allowed = if patterns.is_empty() { "none".to_owned() } else { patterns.join(", ") };
-            let table = table.as_str();
-            return Err(Failure::Permanent {
-                reason: "table",
-                message: format!("imports may not go into the table {table}; they may go into: {allowed}"),
-            });
-        }
-        let mode = input.mode.unwrap_or_default();
-        match (mode, input.key.is_empty()) {
-            (Mode::Upsert, true) => {
-                Err(Failure::input("key: mode upsert needs the columns that tell rows apart, such as [\"id\"]"))
-            }
-            (Mode::Replace | Mode::Append, false) => Err(Failure::input("key: only mode upsert has a key")),
-            _ => Ok(()),
-        }?;
-        let options = input.take_options();
-        let columns = ColumnSpec::Types(input.columns);
-        let shared = config.shared_tables.iter().any(|pattern| pattern.matches(&table));
-        let (key, owner) = (input.key, context.owner.clone());
-        let rejected = (!input.accept_rejected).then(|| RejectedLimits::of(config));
-        Ok(Self { file: input.file, table, mode, key, options, columns, definition: None, owner, shared, rejected })
-    }
-
-    fn from_definition(
-        definition: &Arc<Definition>,
-        mut input: Input,
-        config: &ImportsConfig,
-        context: &Context,
-    ) -> Result<Self, Failure> {
-        let name = &definition.name;
-        let fixed = |field: &str| Failure::input(format!("{field}: the definition {name} says it; leave it out"));
-        if input.table.is_some() {
-            return Err(fixed("table"));
-        }
-        if !input.key.is_empty() {
-            return Err(fixed("key"));
-        }
-        if !input.columns.is_empty() {
-            return Err(fixed("columns"));
-        }
-        let mode = input.mode.unwrap_or(definition.mode);
-        if mode != definition.mode && !definition.modes.contains(&mode) {
-            return Err(fixed("mode"));
-        }
-        let options = definition.file.or(input.take_options()).map_err(fixed)?;
-        let columns = match definition.columns.is_empty() {
-            true => ColumnSpec::Types(BTreeMap::new()),
-            false => ColumnSpec::Declared(definition.columns.clone()),
-        };
-        let key = if mode == Mode::Upsert { definition.key.clone() } else { Vec::new() };
-        let table = definition.table.clone();
-        let limits = RejectedLimits::of(config).overridden(definition.rejected);
-        let rejected = (!input.accept_rejected).then_some(limits);
-        let (definition, owner) = (Some(name.clone()), context.owner.clone());
-        Ok(Self { file: input.file, table, mode, key, options, columns, definition, owner, shared: false, rejected })
-    }
-}
-
-/// Ends an import that leaves out the definition of its table.
-fn belongs_to_definition(table: &TableName, definitions: &Definitions, context: &Context) -> Failure {
-    let allowed = definitions.for_table(table).filter(|definition| context.is_allowed(&definition.allow));
-    let names: Vec<_> = allowed.map(|definition| definition.name.as_str()).collect();
-    match names.as_slice() {
-        [] => forbidden(),
-        names => Failure::Permanent {
-            reason: "table",
-            message: format!(
-                "the table {} belongs to the definition {}; name that instead of the table",
-                table.as_str(),
-                names.join(", ")
-            ),
-        },
-    }
-}
-
-fn forbidden() -> Failure {
-    Failure::Permanent { reason: "forbidden", message: "You may not start this import.".to_owned() }
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::input::Input;
 
     /// An import without a definition.
     pub(crate) fn spec(input: serde_json::Value) -> ImportSpec {
@@ -213,6 +85,7 @@ pub(crate) mod tests {
         let columns = ColumnSpec::Types(input.columns);
         let (key, owner) = (input.key, "ada".to_owned());
         let (file, definition, rejected) = (input.file, None, None);
-        ImportSpec { file, table, mode, key, options, columns, definition, owner, shared: false, rejected }
+        let (shared, again) = (false, Value::Null);
+        ImportSpec { file, table, mode, key, options, columns, definition, owner, shared, rejected, again }
     }
 }

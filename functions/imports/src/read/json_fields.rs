@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::HashMap, fmt, sync::Arc};
 use serde::de::{Deserializer as _, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::{column::preview, definition::parse::DeclaredColumn, read::json_shape::JsonShape};
+use crate::{column::preview, definition::columns::DeclaredColumn, read::json_shape::JsonShape};
 
 /// Levels to which a value may be nested.
 const MAX_DEPTH: usize = 64;

@@ -3,14 +3,13 @@
 use std::{collections::HashMap, mem};
 
 use runtime::Failure;
-use tokio::sync::watch;
 
 use crate::{
     output::{EmptiedCell, EmptiedCells},
     read::{
         cell::{CellValue, column_letters},
         row::{MAX_ROW_BYTES, Row, RowReader, Validity},
-        source,
+        source::Progress,
         xlsx::cells::Cells,
     },
 };
@@ -25,7 +24,7 @@ const FIRST_CELLS: usize = 5;
 /// Reads the rows of a sheet, leaving out those without a value. A value beyond the header makes a column of its own.
 pub(crate) struct SheetReader<'a> {
     cells: Cells<'a>,
-    progress: Option<watch::Sender<f64>>,
+    progress: Option<Progress>,
     row: RowBuffer,
     /// The names of the fields, once the header is read.
     pub(crate) names: Vec<String>,
@@ -59,7 +58,7 @@ struct RowBuffer {
 }
 
 impl<'a> SheetReader<'a> {
-    pub(crate) fn new(cells: Cells<'a>, max_columns: usize, progress: Option<watch::Sender<f64>>) -> Self {
+    pub(crate) fn new(cells: Cells<'a>, max_columns: usize, progress: Option<Progress>) -> Self {
         let row = RowBuffer { max_columns, ..RowBuffer::default() };
         Self { cells, progress, row, names: Vec::new(), raw: Vec::new() }
     }
@@ -107,7 +106,7 @@ impl<'a> SheetReader<'a> {
                 && let Some(progress) = &self.progress
             {
                 let total = u64::from(cells.declared_rows).max(row.line);
-                source::report_progress(progress, row.line as f64 / total as f64);
+                progress.report(row.line as f64 / total as f64);
             }
             while let Some((column, value)) = cells.next_cell()? {
                 row.add(column as usize, &value)?;

@@ -4,13 +4,12 @@ use runtime::Failure;
 
 use crate::{
     options::{Compression, Format},
-    read::detect::detect_utf_16,
+    read::{detect::detect_utf_16, source::Chunks},
 };
 
 /// The first bytes of files that cannot be imported and are no text, and their names.
-const NO_TEXT: [(&[u8], &str); 36] = [
+const NO_TEXT: [(&[u8], &str); 35] = [
     (b"PK\x05\x06", "an empty ZIP archive"),
-    (b"\xD0\xCF\x11\xE0", "an old Excel workbook, or one with a password"),
     (b"\x1F\x8B", "a gzip archive"),
     (b"BZh", "a bzip2 archive"),
     (b"\xFD7zXZ", "an xz archive"),
@@ -47,6 +46,9 @@ const NO_TEXT: [(&[u8], &str); 36] = [
     (b"\0\0\xFE\xFF", "text in UTF-32"),
 ];
 
+/// The beginning of the first part of an OpenDocument file: its name and content.
+const OPEN_DOCUMENT: &[u8] = b"mimetypeapplication/vnd.oasis.opendocument.";
+
 /// The same of texts that are no tables.
 const NO_TABLE: [(&str, &str); 6] = [
     ("%pdf-", "a PDF"),
@@ -56,6 +58,20 @@ const NO_TABLE: [(&str, &str); 6] = [
     ("begin:vcard", "a list of contacts (vCard)"),
     ("begin:vcalendar", "a calendar"),
 ];
+
+/// The beginning of a compound file, in which Office kept its documents until 2007, and keeps those with a password.
+const COMPOUND_FILE: &[u8] = b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1";
+/// The names of streams of compound files, and what has such; the first that is there counts.
+const STREAMS: [(&str, &str); 6] = [
+    ("EncryptedPackage", "a workbook with a password, or another document with one; save it without and import that"),
+    ("Workbook", "an old Excel workbook (.xls); save it as XLSX or CSV and import that"),
+    ("Book", "a very old Excel workbook (.xls); save it as XLSX or CSV and import that"),
+    ("WordDocument", "a text document (.doc)"),
+    ("PowerPoint Document", "a presentation (.ppt)"),
+    ("__properties_version1.0", "a message of Outlook (.msg)"),
+];
+/// Bytes of an entry in the directory of a compound file: a name of 32 characters, their length in bytes, ….
+const ENTRY_BYTES: usize = 128;
 
 /// The elements that a web page, or a part of one, begins with.
 const HTML: [&str; 12] =
@@ -74,6 +90,11 @@ pub(crate) fn compression(start: &[u8]) -> Compression {
 /// The format of a file that is no text; `None` for a text. One that cannot be imported is refused by its name.
 pub(crate) fn binary_format(start: &[u8]) -> Result<Option<Format>, Failure> {
     if start.starts_with(b"PK\x03\x04") {
+        // The first part of such an archive says what it is.
+        let is_open_document = start.get(30..).is_some_and(|name| name.starts_with(OPEN_DOCUMENT));
+        if is_open_document {
+            return Err(refused("an OpenDocument file (.ods, .odt, …)"));
+        }
         return Ok(Some(Format::Xlsx));
     }
     // A header may begin with the letters of a signature; no text has what follows them.
@@ -89,6 +110,37 @@ pub(crate) fn binary_format(start: &[u8]) -> Result<Option<Format>, Failure> {
     // A text in which a few are broken is read; its rows say so.
     let is_binary = start.len() >= 32 && controls * 10 > start.len() && !is_utf_16(start);
     if is_binary { Err(refused("no text, and no format that is known here")) } else { Ok(None) }
+}
+
+/// True for a compound file.
+pub(crate) fn is_compound_file(start: &[u8]) -> bool {
+    start.starts_with(COMPOUND_FILE)
+}
+
+/// Refuses a compound file by the name of what is in it, which only its directory tells, and that may lie anywhere.
+pub(crate) fn refuse_compound_file(file: &mut dyn Chunks) -> Result<Failure, Failure> {
+    let mut found = STREAMS.len();
+    // Entries begin at multiples of their size.
+    let mut rest = Vec::new();
+    while let Some(chunk) = file.next()? {
+        rest.extend_from_slice(&chunk);
+        let entries = rest.chunks_exact(ENTRY_BYTES);
+        for entry in entries {
+            let is_named = |(name, _): &(&str, &str)| is_entry_of(entry, name);
+            found = STREAMS[..found].iter().position(is_named).unwrap_or(found);
+        }
+        rest.drain(..rest.len() - rest.len() % ENTRY_BYTES);
+    }
+    Ok(match STREAMS.get(found) {
+        Some((_, what)) => Failure::input(format!("the file is {what}")),
+        None => refused("a document of an old Office program"),
+    })
+}
+
+/// True for the entry of a stream of this name, as UTF-16 with its zero and the length.
+fn is_entry_of(entry: &[u8], name: &str) -> bool {
+    let bytes: Vec<u8> = name.encode_utf16().chain([0]).flat_map(u16::to_le_bytes).collect();
+    entry.starts_with(&bytes) && entry[64..66] == (bytes.len() as u16).to_le_bytes()
 }
 
 /// The format of a text by its beginning; one that is no table is refused by its name.
@@ -204,7 +256,6 @@ mod tests {
     fn what_is_no_table_is_refused_by_its_name() {
         for (start, what) in [
             (&b"PK\x05\x06\0\0"[..], "an empty ZIP archive"),
-            (b"\xD0\xCF\x11\xE0", "an old Excel workbook, or one with a password"),
             (b"PAR1\x15\x04\x15", "a Parquet file"),
             (b"SQLite format 3\0\x10\0", "a SQLite database"),
             (b"\x89PNG\r\n\x1A\n\0\0\0\rIHDR", "a PNG picture"),
@@ -253,6 +304,40 @@ mod tests {
             "%PDF,x\n1,2\n",
         ] {
             assert_eq!(format(header.as_bytes()).unwrap(), Format::Csv, "{header}");
+        }
+    }
+
+    #[test]
+    fn a_compound_file_is_refused_by_what_its_directory_names() {
+        let entry = |name: &str| {
+            let mut entry: Vec<u8> = name.encode_utf16().chain([0]).flat_map(u16::to_le_bytes).collect();
+            let length = entry.len() as u16;
+            entry.resize(ENTRY_BYTES, 0);
+            entry[64..66].copy_from_slice(&length.to_le_bytes());
+            entry
+        };
+        for (names, words) in [
+            (&["Root Entry", "EncryptionInfo", "EncryptedPackage"][..], "a workbook with a password"),
+            (&["Root Entry", "Workbook"], "an old Excel workbook (.xls)"),
+            (&["Root Entry", "Book"], "a very old Excel workbook (.xls)"),
+            (&["Workbook of mine", "WordDocument"], "a text document (.doc)"),
+            (&["Root Entry"], "a document of an old Office program"),
+        ] {
+            let mut file = COMPOUND_FILE.to_vec();
+            file.resize(512, 0);
+            names.iter().for_each(|name| file.extend(entry(name)));
+            assert!(is_compound_file(&file));
+            // In pieces that end within entries.
+            struct Pieces(Vec<u8>);
+            impl Chunks for Pieces {
+                fn next(&mut self) -> Result<Option<bytes::Bytes>, Failure> {
+                    let rest = self.0.split_off(self.0.len().min(100));
+                    let piece = std::mem::replace(&mut self.0, rest);
+                    Ok(Some(bytes::Bytes::from(piece)).filter(|piece| !piece.is_empty()))
+                }
+            }
+            let told = refuse_compound_file(&mut Pieces(file)).unwrap().to_string();
+            assert!(told.starts_with(&format!("the file is {words}")), "{told}");
         }
     }
 }

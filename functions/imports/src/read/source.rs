@@ -38,7 +38,7 @@ impl Chunks for Option<Bytes> {
 /// The bytes of a stored file.
 pub(crate) struct FileSource {
     chunks: mpsc::Receiver<Result<Bytes, StorageError>>,
-    progress: Option<watch::Sender<f64>>,
+    progress: Option<Progress>,
     stop: CancellationToken,
     /// Its size.
     pub(crate) bytes: u64,
@@ -50,7 +50,7 @@ impl FileSource {
     pub(crate) async fn open(
         context: &Context,
         file: &FileKey,
-        progress: Option<watch::Sender<f64>>,
+        progress: Option<Progress>,
     ) -> Result<(Self, BoxFuture<'static, ()>), Failure> {
         let opened = context.files.get(file).await.map_err(|error| storage_failure(error, NOT_READ))?;
         let Download { bytes, mut content } = opened;
@@ -74,7 +74,7 @@ impl Chunks for FileSource {
             Some(Ok(chunk)) => {
                 self.read += chunk.len() as u64;
                 if let Some(progress) = &self.progress {
-                    report_progress(progress, self.read as f64 / self.bytes.max(1) as f64);
+                    progress.report(self.read as f64 / self.bytes.max(1) as f64);
                 }
                 Ok(Some(chunk))
             }
@@ -85,15 +85,31 @@ impl Chunks for FileSource {
     }
 }
 
-/// Reports progress, never backwards: a load that starts again stays where it was.
-pub(crate) fn report_progress(progress: &watch::Sender<f64>, part: f64) {
-    // The last hundredth is the commit.
-    let part = part.min(1.0) * 0.99;
-    progress.send_if_modified(|reported| {
-        let further = part > *reported;
-        *reported = reported.max(part);
-        further
-    });
+/// The progress of a task that a reading makes.
+#[derive(Debug, Clone)]
+pub(crate) struct Progress {
+    task: watch::Sender<f64>,
+    /// Which of how many readings it is, from 0.
+    at: usize,
+    of: usize,
+}
+
+impl Progress {
+    /// One reading of several.
+    pub(crate) fn new(task: watch::Sender<f64>, at: usize, of: usize) -> Self {
+        Self { task, at, of }
+    }
+
+    /// Reports how much of the reading is done, never backwards: a load that starts again stays where it was.
+    pub(crate) fn report(&self, part: f64) {
+        // The last hundredth is the commit.
+        let part = (self.at as f64 + part.min(1.0)) / self.of as f64 * 0.99;
+        self.task.send_if_modified(|reported| {
+            let further = part > *reported;
+            *reported = reported.max(part);
+            further
+        });
+    }
 }
 
 /// Chunks whose beginning can be looked at first.

@@ -3,14 +3,13 @@
 use std::{fs::File, io::Write, sync::Arc};
 
 use runtime::Failure;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     options::SheetChoice,
     read::{
         sheet::SheetReader,
-        source::Chunks,
+        source::{Chunks, Progress},
         unpack::UnpackLimit,
         xlsx::{
             cells::{CellContext, Cells},
@@ -43,6 +42,8 @@ pub(crate) struct Workbook {
     file: Arc<File>,
     limits: WorkbookLimits,
     context: Arc<CellContext>,
+    /// All of them.
+    sheets: Arc<[Sheet]>,
     sheet: Sheet,
     /// Other visible sheets that have a value, which are not read.
     others: Vec<String>,
@@ -51,10 +52,22 @@ pub(crate) struct Workbook {
 impl Workbook {
     /// Copies all the bytes, and chooses a sheet.
     pub(crate) fn copy(
-        mut chunks: impl Chunks,
+        chunks: impl Chunks,
         wanted: Option<&SheetChoice>,
         limits: WorkbookLimits,
     ) -> Result<Self, Failure> {
+        let mut workbook = Self::open(chunks, limits)?;
+        match wanted {
+            Some(wanted) => workbook.of(wanted),
+            None => {
+                workbook.choose()?;
+                Ok(workbook)
+            }
+        }
+    }
+
+    /// Copies all the bytes; no sheet is read.
+    pub(crate) fn open(mut chunks: impl Chunks, limits: WorkbookLimits) -> Result<Self, Failure> {
         let copy_failed = |error| Failure::passing("the workbook could not be copied to a temporary file", error);
         let mut file = tempfile::tempfile().map_err(copy_failed)?;
         let mut length = 0;
@@ -74,20 +87,52 @@ impl Workbook {
         let context = Arc::new(CellContext { texts, formats, from_1904: contents.from_1904 });
         let none = || Failure::input("the workbook has no sheet with cells");
         let sheet = contents.sheets.first().cloned().ok_or_else(none)?;
-        let mut workbook = Self { file, limits, context, sheet, others: Vec::new() };
-        match wanted {
-            Some(wanted) => workbook.sheet = find(&contents.sheets, wanted)?.clone(),
-            None => workbook.choose(&contents.sheets)?,
+        Ok(Self { file, limits, context, sheets: contents.sheets.into(), sheet, others: Vec::new() })
+    }
+
+    /// The same with another sheet to read.
+    pub(crate) fn of(&self, wanted: &SheetChoice) -> Result<Self, Failure> {
+        let sheet = find(&self.sheets, wanted).ok_or_else(|| no_such_sheet(&self.sheets, wanted))?.clone();
+        Ok(Self { sheet, others: Vec::new(), ..self.clone() })
+    }
+
+    /// True if it has this sheet, and that a value.
+    pub(crate) fn has_values_in(&self, wanted: &SheetChoice) -> Result<bool, Failure> {
+        match find(&self.sheets, wanted) {
+            Some(sheet) => Self { sheet: sheet.clone(), ..self.clone() }.has_values(),
+            None => Ok(false),
         }
-        Ok(workbook)
+    }
+
+    fn has_values(&self) -> Result<bool, Failure> {
+        self.read(None, |sheet| sheet.read_header(|_| Ok(())))
+    }
+
+    /// The names of the sheets that have a value, of the visible ones if there is one; and of the others.
+    pub(crate) fn sheets_with_values(&self) -> Result<(Vec<String>, Vec<String>), Failure> {
+        for is_visible in [true, false] {
+            let mut with_values = Vec::new();
+            for sheet in self.sheets.iter().filter(|sheet| sheet.is_visible == is_visible) {
+                if (Self { sheet: sheet.clone(), ..self.clone() }).has_values()? {
+                    with_values.push(sheet.name.clone());
+                }
+            }
+            if !with_values.is_empty() {
+                let is_other = |sheet: &&Sheet| !with_values.contains(&sheet.name);
+                let others = self.sheets.iter().filter(is_other).map(|sheet| sheet.name.clone());
+                return Ok((with_values.clone(), others.collect()));
+            }
+        }
+        Err(Failure::input("the workbook has no sheet with a value"))
     }
 
     /// Takes the first sheet that has a value, of the visible ones if there is one.
-    fn choose(&mut self, sheets: &[Sheet]) -> Result<(), Failure> {
+    fn choose(&mut self) -> Result<(), Failure> {
+        let sheets = self.sheets.clone();
         let mut with_values = Vec::new();
         for sheet in sheets.iter().filter(|sheet| sheet.is_visible) {
             self.sheet = sheet.clone();
-            match self.read(None, |sheet| sheet.read_header(|_| Ok(()))) {
+            match self.has_values() {
                 Ok(true) => with_values.push(sheet),
                 Ok(false) => {}
                 // A broken sheet beside the one that is read refuses nothing.
@@ -117,7 +162,7 @@ impl Workbook {
     /// Opens the sheet and passes the reader of its rows to `work`.
     pub(crate) fn read<T>(
         &self,
-        progress: Option<watch::Sender<f64>>,
+        progress: Option<Progress>,
         work: impl FnOnce(&mut SheetReader<'_>) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let Self { file, limits, context, sheet, .. } = self;
@@ -132,16 +177,17 @@ impl Workbook {
 }
 
 /// The sheet that is wanted.
-fn find<'a>(sheets: &'a [Sheet], wanted: &SheetChoice) -> Result<&'a Sheet, Failure> {
-    let found = match wanted {
+fn find<'a>(sheets: &'a [Sheet], wanted: &SheetChoice) -> Option<&'a Sheet> {
+    match wanted {
         SheetChoice::Position(position) => position.checked_sub(1).and_then(|at| sheets.get(at)),
         SheetChoice::Name(name) => by_name(sheets, name),
         SheetChoice::Names(names) => names.iter().find_map(|name| by_name(sheets, name)),
-    };
-    found.ok_or_else(|| {
-        let names: Vec<_> = sheets.iter().take(NAMED_SHEETS).map(|sheet| sheet.name.as_str()).collect();
-        Failure::input(format!("sheet: the workbook has no sheet {wanted}; it has: {}", names.join(", ")))
-    })
+    }
+}
+
+fn no_such_sheet(sheets: &[Sheet], wanted: &SheetChoice) -> Failure {
+    let names: Vec<_> = sheets.iter().take(NAMED_SHEETS).map(|sheet| sheet.name.as_str()).collect();
+    Failure::input(format!("sheet: the workbook has no sheet {wanted}; it has: {}", names.join(", ")))
 }
 
 /// A sheet by its name; where none is written so, one that differs by case or blanks, as no two sheets may.

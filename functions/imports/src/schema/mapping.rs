@@ -8,7 +8,7 @@ use crate::{
     column::{Column, Value},
     column_names,
     definition::{
-        parse::DeclaredColumn,
+        columns::DeclaredColumn,
         rule::Rule,
         spec::{ColumnSpec, ImportSpec},
     },

@@ -70,28 +70,35 @@ impl Plan {
             return Err(Failure::input("the file is empty"));
         }
         let compression = spec.options.compression.unwrap_or_else(|| sniff::compression(file.head()));
-        let file = Peeked::new(unpack::unpack(Box::new(file), compression, limits.unpack))?;
+        let mut file = Peeked::new(unpack::unpack(Box::new(file), compression, limits.unpack))?;
+        if sniff::is_compound_file(file.head()) {
+            return Err(sniff::refuse_compound_file(&mut file)?);
+        }
         let format = match spec.options.format {
             None => sniff::binary_format(file.head())?,
             given => given,
         };
-        let (layout, mapping) = match format {
+        match format {
             Some(Format::Xlsx) if compression != Compression::None => {
-                return Err(Failure::input("the file is a packed workbook; unpack it and import that"));
+                Err(Failure::input("the file is a packed workbook; unpack it and import that"))
             }
             Some(Format::Xlsx) => {
                 let read = WorkbookLimits { unpack: limits.unpack, columns: limits.columns.max, stop };
                 let workbook = Workbook::copy(file, spec.options.sheet.as_ref(), read)?;
-                let mapping = map_sheet(&workbook, spec, limits.columns, ValueCount::new(limits.values, bytes))?;
-                (Layout::Sheet(workbook), mapping)
+                Self::of_sheet(bytes, workbook, spec, limits)
             }
             _ => {
                 let TextPlan { encoding, format, mapping, notes } = Sample::read(file)?.plan(spec, limits, bytes)?;
                 let layout = Layout::Text(TextLayout { compression, encoding, format });
-                return Ok(Self { bytes, layout, mapping, notes });
+                Ok(Self { bytes, layout, mapping, notes })
             }
-        };
-        Ok(Self { bytes, layout, mapping, notes: Vec::new() })
+        }
+    }
+
+    /// Plans the import of a sheet; for a thread that may wait.
+    pub(super) fn of_sheet(bytes: u64, workbook: Workbook, spec: &ImportSpec, limits: Limits) -> Result<Self, Failure> {
+        let mapping = map_sheet(&workbook, spec, limits.columns, ValueCount::new(limits.values, bytes))?;
+        Ok(Self { bytes, layout: Layout::Sheet(workbook), mapping, notes: Vec::new() })
     }
 
     /// The character between fields, or `tab`; the format where it has none.

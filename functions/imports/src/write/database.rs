@@ -4,10 +4,10 @@ use model::TaskId;
 use runtime::{Database, DatabaseConfig, Failure, database::OpenError};
 
 use crate::{
-    output::Output,
+    output::Imported,
     schema::mapping::ColumnLimit,
     write::{
-        load::{LoadJob, LoadOutcome},
+        job::{LoadJob, LoadOutcome},
         postgres, sqlite,
     },
 };
@@ -30,7 +30,7 @@ impl TableDatabase {
     }
 
     /// The result of an earlier run of this task, if one was completed.
-    pub(crate) async fn earlier_output(&self, task: TaskId) -> Result<Option<Output>, Failure> {
+    pub(crate) async fn earlier_output(&self, task: TaskId) -> Result<Option<Imported>, Failure> {
         match &self.0 {
             Database::Sqlite(database) => sqlite::earlier_output(database, task).await,
             Database::Postgres(database) => postgres::earlier_output(database, task).await,

@@ -1,69 +1,24 @@
-//! Reads the whole file into a table, whatever the database.
+//! Reads all rows of a table into a sink, whatever the database.
 
-use std::{borrow::Cow, sync::Arc, time::Instant};
+use std::borrow::Cow;
 
-use model::TaskId;
 use runtime::Failure;
-use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     column::{Value, preview},
-    definition::{rule::Rule, spec::ImportSpec},
-    output::{EmptiedCells, Output, RejectedRows},
+    definition::rule::Rule,
+    output::{EmptiedCells, RejectedRows},
     read::{
         detect::Certainty,
         row::{Row, RowReader},
-        values::{ValueCount, ValueLimit},
-        workbook::Workbook,
+        values::ValueCount,
     },
     schema::{
         inference::TypeInference,
         mapping::{ColumnMapping, MappedField},
-        plan::{Layout, Plan},
-        text_plan::TextRows,
     },
-    write::{
-        quota::{Quota, WrittenBytes},
-        refused::RefusedRow,
-        rejected::RejectedRowsWriter,
-    },
+    write::{quota::WrittenBytes, refused::RefusedRow, rejected::RejectedRowsWriter},
 };
-
-/// One load of a file into a database, whole or not at all.
-pub(crate) struct LoadJob {
-    pub(crate) task: TaskId,
-    pub(crate) spec: Arc<ImportSpec>,
-    pub(crate) plan: Plan,
-    pub(crate) source: RowSource,
-    /// Set where the database refused a row of it before.
-    pub(crate) in_batches: bool,
-    pub(crate) values: ValueLimit,
-    pub(crate) quota: Quota,
-    /// What the load has written; begun once the table is known.
-    pub(crate) written: WrittenBytes,
-    pub(crate) rejected: RejectedRowsWriter,
-    pub(crate) stop: CancellationToken,
-    /// The start of the import, moved on by the time that it waited for another one.
-    pub(crate) started: Instant,
-}
-
-/// The opened file.
-pub(crate) enum RowSource {
-    Text(TextRows),
-    Sheet(Workbook, watch::Sender<f64>),
-}
-
-/// The outcome of a load.
-pub(crate) enum LoadOutcome {
-    /// The table is loaded, by this run or by an earlier one of the same task.
-    Done(Output),
-    /// Nothing is loaded, because a value did not fit an inferred type; this mapping fits the whole file.
-    TypesChanged { mapping: ColumnMapping, started: Instant },
-    /// Nothing is loaded, because the database refused a row, and does so with all that came with it: it is to be loaded
-    /// again in batches.
-    RowsRefused { started: Instant },
-}
 
 /// Takes the rows of a load.
 pub(crate) trait RowSink {
@@ -100,62 +55,14 @@ pub(crate) struct ReadSummary {
     pub(crate) certainty: Certainty,
 }
 
-impl LoadJob {
-    /// The result of the import.
-    pub(crate) fn output(&self, summary: ReadSummary) -> Output {
-        let mapping = &self.plan.mapping;
-        let workbook = match &self.plan.layout {
-            Layout::Sheet(workbook) => Some(workbook),
-            Layout::Text(_) => None,
-        };
-        Output {
-            table: self.spec.table.as_str().to_owned(),
-            rows: summary.rows,
-            columns: mapping.insert_columns(),
-            seconds: self.started.elapsed().as_millis() as f64 / 1000.0,
-            bytes: self.plan.bytes,
-            encoding: summary.encoding,
-            certainty: Some(summary.certainty),
-            delimiter: self.plan.delimiter(),
-            definition: self.spec.definition.clone(),
-            ignored: mapping.ignored_fields(),
-            notes: self.plan.notes.clone(),
-            sheet: workbook.map(|workbook| workbook.sheet().to_owned()),
-            other_sheets: workbook.map(|workbook| workbook.others().to_vec()).unwrap_or_default(),
-            emptied: summary.emptied,
-            href: summary.rejected.as_ref().map(|rejected| rejected.href.clone()),
-            rejected: summary.rejected,
-        }
-    }
-
-    /// Reads the whole file into a sink.
-    pub(crate) fn read(&mut self, sink: &mut impl RowSink) -> Result<ReadOutcome, Failure> {
-        let Self { source, plan: Plan { mapping, bytes, .. }, rejected, values, written, .. } = self;
-        let mut counts = Counts { values: ValueCount::new(*values, *bytes), written };
-        let counts = &mut counts;
-        match source {
-            RowSource::Text(TextRows::Delimited(rows)) => {
-                rows.read_header(|_| Ok(()))?;
-                read_rows(&mut **rows, mapping, counts, rejected, sink)
-            }
-            RowSource::Text(TextRows::Json(rows)) => read_rows(&mut **rows, mapping, counts, rejected, sink),
-            RowSource::Sheet(workbook, progress) => workbook.read(Some(progress.clone()), |sheet| {
-                sheet.read_header(|_| Ok(()))?;
-                let names = mapping.fields.iter().map(|column| column.field.as_str());
-                sheet.expect(names, mapping.accepts_new_fields());
-                read_rows(sheet, mapping, counts, rejected, sink)
-            }),
-        }
-    }
-}
-
 /// What a reading counts: all that the file comes to, and what of it is written.
-struct Counts<'a> {
-    values: ValueCount,
-    written: &'a mut WrittenBytes,
+pub(crate) struct Counts<'a> {
+    pub(crate) values: &'a mut ValueCount,
+    pub(crate) written: &'a mut WrittenBytes,
 }
 
-fn read_rows(
+/// Reads all rows into a sink.
+pub(crate) fn read_rows(
     rows: &mut impl RowReader,
     mapping: &ColumnMapping,
     counts: &mut Counts<'_>,
@@ -190,7 +97,7 @@ fn read_rows(
     }
     sink.finish()?;
     count -= reject_refused(sink, counts, rejected)?;
-    let rejected = rejected.finish(count)?;
+    let rejected = rejected.end_table(count)?;
     let emptied = Some(rows.emptied()).filter(|emptied| emptied.cells > 0);
     let (encoding, certainty) = (rows.encoding_name(), rows.certainty());
     Ok(ReadOutcome::Complete(ReadSummary { rows: count, rejected, encoding, emptied, certainty }))

@@ -9,20 +9,21 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, PgTransaction};
 use crate::{
     column::Column,
     input::Mode,
-    output::Output,
+    output::Imported,
     schema::{
         existing::ExistingColumn,
         mapping::{ColumnLimit, ColumnMapping},
     },
     write::{
         batches::BatchWriter,
-        load::{LoadJob, LoadOutcome, ReadOutcome},
+        job::{LoadAgain, LoadJob, LoadOutcome, LoadedTable},
+        load::ReadOutcome,
         own_tables::OWN_TABLES,
         postgres_catalog::{Relation, Schema, check_hides_no_type, ensure_unique_index, run, sql_type},
         postgres_copy::{copy_batches, copy_rows},
         postgres_records::{record_bytes, record_output, record_owner, record_table, recorded_output, usage},
-        quota::{self, WrittenBytes},
-        refused,
+        quota::{self, Usage},
+        refused::{self, Refusal},
         sql::{column_list, create_table, key_list, on_conflict, quoted, rows_are_kept},
         strategy::{LoadStrategy, would_be_lost},
     },
@@ -36,7 +37,7 @@ const STAGED_ROWS: &str = "pg_temp.bellwire_upsert";
 const ROW_NUMBER: &str = "\"bellwire row\"";
 
 /// The result of an earlier run of a task, if one was completed.
-pub(crate) async fn earlier_output(database: &Postgres, task: TaskId) -> Result<Option<Output>, Failure> {
+pub(crate) async fn earlier_output(database: &Postgres, task: TaskId) -> Result<Option<Imported>, Failure> {
     let mut connection = database.pool().acquire().await?;
     let schema = Schema::current(&mut connection).await?;
     OWN_TABLES.create_in_postgres(&mut connection).await?;
@@ -59,12 +60,21 @@ pub(crate) async fn load(
         outcome = load_within(&mut transaction, job, transfer) => outcome?,
         () = stop.cancelled() => return Err(Failure::Stopped),
     };
-    let ended = match &outcome {
-        LoadOutcome::Done(_) => transaction.commit().await,
-        LoadOutcome::TypesChanged { .. } | LoadOutcome::RowsRefused { .. } => transaction.rollback().await,
-    };
-    ended?;
+    match &outcome {
+        LoadOutcome::Done(_) => transaction.commit().await.map_err(commit_failure)?,
+        LoadOutcome::Again { .. } => transaction.rollback().await?,
+    }
     Ok(outcome)
+}
+
+/// A deferred constraint tells the rows that break it only now; it stays the rows' own fault.
+fn commit_failure(error: sqlx::Error) -> Failure {
+    match refused::by_postgres(&error) {
+        Some(Refusal { reason, .. }) => {
+            Failure::Permanent { reason: "rejected", message: format!("nothing was imported: {reason}") }
+        }
+        None => error.into(),
+    }
 }
 
 async fn load_within(
@@ -72,39 +82,89 @@ async fn load_within(
     mut job: LoadJob,
     transfer: impl Future<Output = ()>,
 ) -> Result<LoadOutcome, Failure> {
-    let spec = job.spec.clone();
-    let table = spec.table.as_str();
     let waiting_since = Instant::now();
     let schema = Schema::current(transaction).await?;
-    lock(transaction, &schema, table).await?;
+    let mut names: Vec<_> = job.tables.iter().map(|table| table.spec.table.as_str()).collect();
+    // In one order, so that two imports never wait for each other.
+    names.sort_unstable();
+    for name in names {
+        lock(transaction, &schema, name).await?;
+    }
     job.started += waiting_since.elapsed();
     // Another run of this task may have ended first.
-    if let Some(output) = recorded_output(transaction, &schema, job.task).await? {
-        return Ok(LoadOutcome::Done(output));
+    if let Some(imported) = recorded_output(transaction, &schema, job.task).await? {
+        return Ok(LoadOutcome::Done(imported));
     }
+    let mut transfer = Some(transfer);
+    while job.at < job.tables.len() {
+        let transfer = transfer.take();
+        let transfer = async {
+            if let Some(transfer) = transfer {
+                transfer.await;
+            }
+        };
+        match load_table(transaction, &schema, job, transfer).await? {
+            TableOutcome::Loaded(loaded) => job = *loaded,
+            TableOutcome::Again(outcome) => return Ok(outcome),
+        }
+    }
+    let person = quota::person(&job.tables[0].spec).map(str::to_owned);
+    if let Some(person) = &person {
+        // The last lock that is taken: other imports of this person may have ended meanwhile, and the next ones wait.
+        lock_person(transaction, &schema, person).await?;
+        let used = usage(transaction, &schema, person, &job.replaced()).await?;
+        job.quota.check_bytes(used, job.written.bytes())?;
+        // They are counted already.
+        let new = job.new_tables();
+        job.quota.check_new_tables(Usage { tables: used.tables.saturating_sub(new), ..used }, new)?;
+    }
+    for LoadedTable { output, keeps_rows, bytes, .. } in &job.loaded {
+        record_bytes(transaction, &schema, &output.table, person.as_deref(), *keeps_rows, *bytes).await?;
+    }
+    let imported = job.imported();
+    record_output(transaction, &schema, job.task, &imported).await?;
+    if job.stop.is_cancelled() { Err(Failure::Stopped) } else { Ok(LoadOutcome::Done(imported)) }
+}
+
+/// The outcome of loading one table.
+enum TableOutcome {
+    Loaded(Box<LoadJob>),
+    Again(LoadOutcome),
+}
+
+/// Loads the table of now.
+async fn load_table(
+    transaction: &mut PgTransaction<'_>,
+    schema: &Schema,
+    mut job: LoadJob,
+    transfer: impl Future<Output = ()>,
+) -> Result<TableOutcome, Failure> {
+    let (at, spec) = (job.at, job.table().spec.clone());
+    let table = spec.table.as_str();
     let (existing, relation) = schema.lock_table(transaction, table).await?;
-    let strategy = LoadStrategy::choose(&existing, &spec, &mut job.plan.mapping)?;
+    let strategy = LoadStrategy::choose(&existing, &spec, &mut job.tables[at].plan.mapping)?;
     if strategy == LoadStrategy::Create {
         check_hides_no_type(transaction, table).await?;
     }
-    let mapping = &job.plan.mapping;
+    let mapping = job.table().plan.mapping.clone();
     COLUMN_LIMIT.check(mapping.table_columns().len())?;
-    let keeps_rows = strategy == LoadStrategy::Append;
-    job.rejected.limit_to(spec.rejected.map(|limits| limits.of_load(strategy.replaces_rows())));
-    let person = quota::person(&spec);
-    let makes_table = quota::is_new_table(&existing, &spec);
+    let (keeps_rows, makes_table) = (strategy == LoadStrategy::Append, quota::is_new_table(&existing, &spec));
     let mut used = None;
-    if let Some(person) = person {
-        let counted = usage(transaction, &schema, person, table, keeps_rows).await?;
+    if let Some(person) = quota::person(&spec) {
+        let mut replaced = job.replaced();
+        replaced.extend((!keeps_rows).then_some(table));
+        let counted = usage(transaction, schema, person, &replaced).await?;
         if makes_table {
-            job.quota.check_new_table(counted)?;
+            job.quota.check_new_tables(counted, 1)?;
         }
         used = Some((job.quota, counted));
     }
-    job.written = WrittenBytes::new(used, quota::width(&existing, strategy, mapping.table_columns().len()));
+    let width = quota::width(&existing, strategy, mapping.table_columns().len());
+    let written = job.written.with_table(used, width);
+    job.begin_table(strategy.replaces_rows(), written);
     let upserts = spec.mode == Mode::Upsert;
     // A new table has another name at first, so that others read the old one until the commit.
-    let new = format!("bellwire_load_{}", job.task).to_lowercase();
+    let new = format!("bellwire_load_{}_{at}", job.task).to_lowercase();
     let creates = matches!(strategy, LoadStrategy::Create | LoadStrategy::Recreate);
     let target = schema.name(if creates && !upserts { &new } else { table });
     if creates {
@@ -117,18 +177,18 @@ async fn load_within(
     if let (LoadStrategy::Reshape, Some(relation), Some(created)) = (strategy, relation, existing.created()) {
         delete_rows(transaction, &target, relation, table).await?;
         table_columns = reshape(transaction, (&target, table), relation, created, table_columns).await?;
-        record_table(transaction, &schema, table, &table_columns).await?;
+        record_table(transaction, schema, table, &table_columns).await?;
     }
     if upserts {
-        ensure_unique_index(transaction, &schema, table, &mapping.key, !existing.is_foreign(), job.task).await?;
-        create_staging_table(transaction, &target, mapping).await?;
+        ensure_unique_index(transaction, schema, table, &mapping.key, !existing.is_foreign(), job.task).await?;
+        create_staging_table(transaction, &target, &mapping).await?;
     }
     let into = if upserts { STAGED_ROWS } else { &target };
     let names = column_list(&mapping.insert_columns());
     let copy = format!("COPY {into} ({names}) FROM STDIN");
-    let merge = upserts.then(|| merge_statement(&target, mapping));
-    let in_batches = job.in_batches;
-    let started = job.started;
+    let merge = upserts.then(|| merge_statement(&target, &mapping));
+    let in_batches = job.table().in_batches;
+    let refused = job.again(LoadAgain::RowsRefused);
     let copied = match in_batches {
         false => copy_rows(transaction, &copy, job, transfer).await?,
         true => {
@@ -136,44 +196,36 @@ async fn load_within(
             Some(copy_batches(transaction, BatchWriter { copy, merge }, job, transfer).await?)
         }
     };
-    let Some((job, outcome)) = copied else { return Ok(LoadOutcome::RowsRefused { started }) };
+    let Some((mut job, outcome)) = copied else { return Ok(TableOutcome::Again(refused)) };
     let summary = match outcome {
         ReadOutcome::Complete(summary) => summary,
         ReadOutcome::TypesChanged(mapping) => {
-            return Ok(LoadOutcome::TypesChanged { mapping, started: job.started });
+            return Ok(TableOutcome::Again(job.again(LoadAgain::TypesChanged(mapping))));
         }
     };
     if let Some(merge) = merge.filter(|_| !in_batches)
         && let Err(error) = run(transaction, merge).await
     {
         refused::by_postgres(&error).ok_or(error)?;
-        return Ok(LoadOutcome::RowsRefused { started });
+        return Ok(TableOutcome::Again(refused));
+    }
+    if upserts {
+        run(transaction, format!("DROP TABLE {STAGED_ROWS}")).await?;
     }
     if let (LoadStrategy::Recreate, Some(relation)) = (strategy, relation) {
-        drop_table(transaction, &schema, relation, table).await?;
+        drop_table(transaction, schema, relation, table).await?;
     }
     if creates {
         if !upserts {
             run(transaction, format!("ALTER TABLE {target} RENAME TO {}", quoted(table))).await?;
         }
-        record_table(transaction, &schema, table, &table_columns).await?;
+        record_table(transaction, schema, table, &table_columns).await?;
     }
     if let Some(owner) = existing.new_owner(&spec) {
-        record_owner(transaction, &schema, table, &owner).await?;
+        record_owner(transaction, schema, table, &owner).await?;
     }
-    if let Some(person) = person {
-        // The last lock that is taken: other imports of this person may have ended meanwhile, and the next ones wait.
-        lock_person(transaction, &schema, person).await?;
-        let used = usage(transaction, &schema, person, table, keeps_rows).await?;
-        job.quota.check_bytes(used, job.written.bytes())?;
-        if makes_table {
-            job.quota.check_new_table(used)?;
-        }
-    }
-    record_bytes(transaction, &schema, table, person, keeps_rows, job.written.bytes()).await?;
-    let output = job.output(summary);
-    record_output(transaction, &schema, job.task, &output).await?;
-    if job.stop.is_cancelled() { Err(Failure::Stopped) } else { Ok(LoadOutcome::Done(output)) }
+    job.end_table(summary, keeps_rows, makes_table);
+    Ok(TableOutcome::Loaded(Box::new(job)))
 }
 
 /// Has imports into one table, and attempts at one task, run one after the other.

@@ -7,7 +7,8 @@ use tokio::sync::mpsc;
 use crate::write::{
     batches::{BatchSink, BatchWriter},
     copy::CopySink,
-    load::{LoadJob, ReadOutcome},
+    job::LoadJob,
+    load::ReadOutcome,
     refused,
 };
 

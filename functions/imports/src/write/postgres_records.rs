@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, PgConnection};
 
 use crate::{
     column::Column,
-    output::Output,
+    output::Imported,
     schema::existing::TableOwner,
     write::{postgres_catalog::Schema, quota::Usage, sql::record_error},
 };
@@ -16,22 +16,21 @@ pub(super) async fn usage(
     connection: &mut PgConnection,
     schema: &Schema,
     person: &str,
-    table: &str,
-    keeps_rows: bool,
+    replaced: &[&str],
 ) -> sqlx::Result<Usage> {
     let exists = "EXISTS (
         SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE n.nspname = $4 AND c.relname = known.table_name)";
+        WHERE n.nspname = $3 AND c.relname = known.table_name)";
     let sql = format!(
         "SELECT
             (SELECT coalesce(sum(known.bytes), 0)::bigint FROM {} known
-             WHERE known.owner = $1 AND ($3 OR known.table_name <> $2) AND {exists}),
+             WHERE known.owner = $1 AND known.table_name <> ALL($2) AND {exists}),
             (SELECT count(*) FROM {} known
-             WHERE known.owner = $1 AND known.definition IS NULL AND known.table_name <> $2 AND {exists})",
+             WHERE known.owner = $1 AND known.definition IS NULL AND {exists})",
         schema.name("bellwire_imported_bytes"),
         schema.name("bellwire_imported_owners"),
     );
-    let query = sqlx::query_as::<_, (i64, i64)>(AssertSqlSafe(sql)).bind(person).bind(table).bind(keeps_rows);
+    let query = sqlx::query_as::<_, (i64, i64)>(AssertSqlSafe(sql)).bind(person).bind(replaced);
     let (bytes, tables) = query.bind(schema.as_str()).fetch_one(connection).await?;
     Ok(Usage::counted(bytes, tables))
 }
@@ -66,7 +65,7 @@ pub(super) async fn recorded_output(
     connection: &mut PgConnection,
     schema: &Schema,
     task: TaskId,
-) -> Result<Option<Output>, Failure> {
+) -> Result<Option<Imported>, Failure> {
     let sql = format!("SELECT result::text FROM {} WHERE task = $1", schema.name("bellwire_imports"));
     let result = sqlx::query_scalar::<_, String>(AssertSqlSafe(sql)).bind(task.to_string());
     let result = result.fetch_optional(connection).await?;
@@ -78,12 +77,12 @@ pub(super) async fn record_output(
     connection: &mut PgConnection,
     schema: &Schema,
     task: TaskId,
-    output: &Output,
+    imported: &Imported,
 ) -> Result<(), Failure> {
     let records = schema.name("bellwire_imports");
     let sql = format!("INSERT INTO {records} (task, table_name, result) VALUES ($1, $2, $3::json)");
-    let result = serde_json::to_string(output).map_err(record_error)?;
-    let query = sqlx::query(AssertSqlSafe(sql)).bind(task.to_string()).bind(&output.table).bind(result);
+    let result = serde_json::to_string(imported).map_err(record_error)?;
+    let query = sqlx::query(AssertSqlSafe(sql)).bind(task.to_string()).bind(imported.tables()).bind(result);
     query.execute(connection).await?;
     Ok(())
 }

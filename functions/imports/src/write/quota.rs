@@ -23,7 +23,7 @@ pub(crate) struct Quota {
 pub(crate) struct Usage {
     /// Bytes of rows.
     pub(crate) bytes: u64,
-    /// Tables other than the current one.
+    /// Tables, also those that the current one made so far.
     pub(crate) tables: u64,
 }
 
@@ -42,13 +42,15 @@ pub(crate) struct WrittenBytes {
     bound: Option<(Quota, Usage)>,
     /// The number of the table's columns: one without a value counts 1.
     columns: u64,
+    /// Bytes of the rows of all tables, and of those before this one.
     bytes: u64,
+    before: u64,
 }
 
 impl WrittenBytes {
-    /// Begins the count of a load into a table of so many columns.
-    pub(crate) fn new(bound: Option<(Quota, Usage)>, columns: usize) -> Self {
-        Self { bound, columns: columns as u64, bytes: 0 }
+    /// Goes on with a table of so many columns.
+    pub(crate) fn with_table(&self, bound: Option<(Quota, Usage)>, columns: usize) -> Self {
+        Self { bound, columns: columns as u64, bytes: self.bytes, before: self.bytes }
     }
 
     /// Adds a row, or ends the load by the quota.
@@ -69,6 +71,11 @@ impl WrittenBytes {
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
+
+    /// Bytes of the rows of the table of now.
+    pub(crate) fn of_table(&self) -> u64 {
+        self.bytes - self.before
+    }
 }
 
 impl Quota {
@@ -85,9 +92,9 @@ impl Quota {
         )))
     }
 
-    /// Refuses one table more than the quota has.
-    pub(crate) fn check_new_table(self, used: Usage) -> Result<(), Failure> {
-        if used.tables < self.tables {
+    /// Refuses so many tables more, where the quota has not as many left.
+    pub(crate) fn check_new_tables(self, used: Usage, new: u64) -> Result<(), Failure> {
+        if new == 0 || used.tables + new <= self.tables {
             return Ok(());
         }
         Err(exceeded(format!(

@@ -12,13 +12,14 @@ use rusqlite::{
 use crate::{
     column::{Column, Value},
     input::Mode,
-    output::Output,
+    output::Imported,
     read::row::Row,
     schema::{existing::TableOwner, mapping::ColumnLimit},
     write::{
-        load::{LoadJob, LoadOutcome, ReadOutcome, RowSink},
+        job::{LoadAgain, LoadJob, LoadOutcome, LoadedTable},
+        load::{ReadOutcome, RowSink},
         own_tables::OWN_TABLES,
-        quota::{self, Usage, WrittenBytes},
+        quota::{self, Usage},
         refused::{self, RefusedRow},
         sql::{self, column_list, on_conflict, record_error, rows_are_kept},
         sqlite_schema::{
@@ -33,7 +34,7 @@ use crate::{
 pub(crate) const COLUMN_LIMIT: ColumnLimit = ColumnLimit { max: 2000, database: "SQLite" };
 
 /// The result of an earlier run of a task, if one was completed.
-pub(crate) async fn earlier_output(database: &Sqlite, task: TaskId) -> Result<Option<Output>, Failure> {
+pub(crate) async fn earlier_output(database: &Sqlite, task: TaskId) -> Result<Option<Imported>, Failure> {
     let database = database.clone();
     thread::run(move || recorded_output(&connect(&database)?, task)).await
 }
@@ -66,7 +67,7 @@ fn connect(database: &Sqlite) -> Result<Connection, Failure> {
     Ok(connection)
 }
 
-fn recorded_output(connection: &Connection, task: TaskId) -> Result<Option<Output>, Failure> {
+fn recorded_output(connection: &Connection, task: TaskId) -> Result<Option<Imported>, Failure> {
     let sql = "SELECT result FROM main.bellwire_imports WHERE task = ?1";
     let result = connection.query_row(sql, [task.to_string()], |row| row.get::<_, String>(0));
     result.optional()?.map(|result| serde_json::from_str(&result).map_err(record_error)).transpose()
@@ -80,37 +81,56 @@ fn load_with(mut connection: Connection, mut job: LoadJob) -> Result<LoadOutcome
     if let Some(output) = recorded_output(&transaction, job.task)? {
         return Ok(LoadOutcome::Done(output));
     }
-    let spec = job.spec.clone();
-    let table = spec.table.as_str();
-    let existing = existing_table(&transaction, table)?;
-    let strategy = LoadStrategy::choose(&existing, &spec, &mut job.plan.mapping)?;
-    if strategy == LoadStrategy::Create {
-        check_hides_nothing(&transaction, table)?;
+    while job.at < job.tables.len() {
+        if let Some(again) = load_table(&transaction, &mut job)? {
+            return Ok(job.again(again));
+        }
     }
-    let mapping = &job.plan.mapping;
+    for LoadedTable { output, keeps_rows, bytes, .. } in &job.loaded {
+        record_bytes(&transaction, &output.table, quota::person(&job.tables[0].spec), *keeps_rows, *bytes)?;
+    }
+    let imported = job.imported();
+    commit(transaction, &job, &imported)?;
+    Ok(LoadOutcome::Done(imported))
+}
+
+/// Loads the table of now; the reason where it is to be loaded again.
+fn load_table(transaction: &Transaction<'_>, job: &mut LoadJob) -> Result<Option<LoadAgain>, Failure> {
+    let spec = job.table().spec.clone();
+    let table = spec.table.as_str();
+    let existing = existing_table(transaction, table)?;
+    let at = job.at;
+    let strategy = LoadStrategy::choose(&existing, &spec, &mut job.tables[at].plan.mapping)?;
+    if strategy == LoadStrategy::Create {
+        check_hides_nothing(transaction, table)?;
+    }
+    let mapping = job.table().plan.mapping.clone();
     COLUMN_LIMIT.check(mapping.table_columns().len())?;
     let keeps_rows = strategy == LoadStrategy::Append;
-    job.rejected.limit_to(spec.rejected.map(|limits| limits.of_load(strategy.replaces_rows())));
     // Nobody else writes until the commit, so what is counted here holds then.
-    let used = quota::person(&spec).map(|person| usage(&transaction, person, table, keeps_rows)).transpose()?;
-    if let Some(used) = used.filter(|_| quota::is_new_table(&existing, &spec)) {
-        job.quota.check_new_table(used)?;
+    let is_new = quota::is_new_table(&existing, &spec);
+    let mut replaced = job.replaced();
+    replaced.extend((!keeps_rows).then_some(table));
+    let used = quota::person(&spec).map(|person| usage(transaction, person, &replaced)).transpose()?;
+    if let Some(used) = used.filter(|_| is_new) {
+        job.quota.check_new_tables(used, 1)?;
     }
     let width = quota::width(&existing, strategy, mapping.table_columns().len());
-    job.written = WrittenBytes::new(used.map(|used| (job.quota, used)), width);
+    let written = job.written.with_table(used.map(|used| (job.quota, used)), width);
+    job.begin_table(strategy.replaces_rows(), written);
     match strategy {
-        LoadStrategy::Create => create_table(&transaction, table, &mapping.table_columns())?,
-        LoadStrategy::Recreate => recreate_table(&transaction, table, &mapping.table_columns())?,
-        LoadStrategy::DeleteRows => delete_rows(&transaction, table)?,
-        LoadStrategy::Reshape => reshape_table(&transaction, table, &mapping.table_columns())?,
+        LoadStrategy::Create => create_table(transaction, table, &mapping.table_columns())?,
+        LoadStrategy::Recreate => recreate_table(transaction, table, &mapping.table_columns())?,
+        LoadStrategy::DeleteRows => delete_rows(transaction, table)?,
+        LoadStrategy::Reshape => reshape_table(transaction, table, &mapping.table_columns())?,
         LoadStrategy::Append => {}
     }
     if let Some(owner) = existing.new_owner(&spec) {
-        record_owner(&transaction, table, &owner)?;
+        record_owner(transaction, table, &owner)?;
     }
     let mut conflict = String::new();
     if spec.mode == Mode::Upsert {
-        ensure_unique_index(&transaction, table, &mapping.key, !existing.is_foreign(), job.task)?;
+        ensure_unique_index(transaction, table, &mapping.key, !existing.is_foreign(), job.task)?;
         conflict = on_conflict(&mapping.insert_columns(), &mapping.key);
     }
     let columns = mapping.insert_columns();
@@ -118,17 +138,15 @@ fn load_with(mut connection: Connection, mut job: LoadJob) -> Result<LoadOutcome
     // By an alias, for a table may be called "excluded" as well.
     let insert = format!("INSERT INTO {} AS target ({names}) VALUES ({values}) {conflict}", qualified(table));
     let insert = transaction.prepare(&insert)?;
-    let mut sink = InsertSink { connection: &transaction, insert, refused: Vec::new() };
+    let mut sink = InsertSink { connection: transaction, insert, refused: Vec::new() };
     let outcome = job.read(&mut sink);
     drop(sink);
     match outcome? {
         ReadOutcome::Complete(summary) => {
-            record_bytes(&transaction, table, quota::person(&spec), keeps_rows, job.written.bytes())?;
-            let output = job.output(summary);
-            commit(transaction, &job, &output)?;
-            Ok(LoadOutcome::Done(output))
+            job.end_table(summary, keeps_rows, is_new);
+            Ok(None)
         }
-        ReadOutcome::TypesChanged(mapping) => Ok(LoadOutcome::TypesChanged { mapping, started: job.started }),
+        ReadOutcome::TypesChanged(mapping) => Ok(Some(LoadAgain::TypesChanged(mapping))),
     }
 }
 
@@ -189,17 +207,18 @@ fn record_owner(transaction: &Transaction<'_>, table: &str, owner: &TableOwner) 
 }
 
 /// What a person's imports hold besides what this one replaces; tables that are gone do not count.
-fn usage(transaction: &Transaction<'_>, person: &str, table: &str, keeps_rows: bool) -> Result<Usage, Failure> {
+fn usage(transaction: &Transaction<'_>, person: &str, replaced: &[&str]) -> Result<Usage, Failure> {
     let sql = "
         SELECT
             (SELECT coalesce(sum(b.bytes), 0) FROM main.bellwire_imported_bytes b
-             WHERE b.owner = ?1 AND (?3 OR b.table_name <> ?2) AND EXISTS (
+             WHERE b.owner = ?1 AND b.table_name NOT IN (SELECT value FROM json_each(?2)) AND EXISTS (
                 SELECT 1 FROM main.sqlite_schema s WHERE s.type = 'table' AND s.name = b.table_name COLLATE NOCASE)),
             (SELECT count(*) FROM main.bellwire_imported_owners o
-             WHERE o.owner = ?1 AND o.definition IS NULL AND o.table_name <> ?2 AND EXISTS (
+             WHERE o.owner = ?1 AND o.definition IS NULL AND EXISTS (
                 SELECT 1 FROM main.sqlite_schema s WHERE s.type = 'table' AND s.name = o.table_name COLLATE NOCASE))";
     let counted = |row: &rusqlite::Row<'_>| Ok(Usage::counted(row.get(0)?, row.get(1)?));
-    Ok(transaction.query_row(sql, (person, table, keeps_rows), counted)?)
+    let replaced = serde_json::to_string(replaced).map_err(record_error)?;
+    Ok(transaction.query_row(sql, (person, replaced), counted)?)
 }
 
 /// Records what was written for a person, or that a definition's table counts for nobody.
@@ -222,10 +241,10 @@ fn record_bytes(
     Ok(())
 }
 
-fn commit(transaction: Transaction<'_>, job: &LoadJob, output: &Output) -> Result<(), Failure> {
+fn commit(transaction: Transaction<'_>, job: &LoadJob, imported: &Imported) -> Result<(), Failure> {
     let record = "INSERT INTO main.bellwire_imports (task, table_name, result) VALUES (?1, ?2, ?3)";
-    let result = serde_json::to_string(output).map_err(record_error)?;
-    transaction.execute(record, [&job.task.to_string(), &output.table, &result])?;
+    let result = serde_json::to_string(imported).map_err(record_error)?;
+    transaction.execute(record, [&job.task.to_string(), &imported.tables(), &result])?;
     if job.stop.is_cancelled() {
         return Err(Failure::Stopped);
     }

@@ -55,6 +55,34 @@ fn encrypted(mut archive: Vec<u8>) -> Vec<u8> {
     archive
 }
 
+/// The header of a compound file, and its directory with a stream of this name.
+fn compound_file(stream: &str) -> Vec<u8> {
+    let mut file = b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1".to_vec();
+    file.resize(512, 0);
+    for name in ["Root Entry", stream] {
+        let mut entry: Vec<u8> = name.encode_utf16().chain([0]).flat_map(u16::to_le_bytes).collect();
+        let length = u16::try_from(entry.len()).unwrap();
+        entry.resize(128, 0);
+        entry[64..66].copy_from_slice(&length.to_le_bytes());
+        file.extend(entry);
+    }
+    file
+}
+
+/// An archive that begins as those of OpenDocument do.
+fn open_document() -> Vec<u8> {
+    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+    archive.start_file("mimetype", SimpleFileOptions::default().compression_method(CompressionMethod::Stored)).unwrap();
+    archive.write_all(b"application/vnd.oasis.opendocument.spreadsheet").unwrap();
+    archive.finish().unwrap().into_inner()
+}
+
+/// A workbook whose main part is binary.
+fn binary_workbook() -> Vec<u8> {
+    let relations = RELATIONS.replace("xl/workbook.xml", "xl/workbook.bin");
+    book(&[("_rels/.rels", relations.as_bytes()), ("xl/workbook.bin", b"\x83\x01\0")])
+}
+
 over_both! {
     async fn a_small_workbook_is_read_and_its_like_refused_by_what_is_wrong(world) {
         world.import(book(&[])).await;
@@ -91,7 +119,10 @@ over_both! {
             (whole[..whole.len() / 2].to_vec(), "the workbook ends too early; it was cut off somewhere"),
             (broken_deflate, "the workbook is broken"),
             (b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0".to_vec(), "the file is an empty ZIP archive"),
-            (b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1 EncryptedPackage".to_vec(), "the file is an old Excel workbook, or one with a password"),
+            (compound_file("EncryptedPackage"), "the file is a workbook with a password"),
+            (compound_file("Workbook"), "the file is an old Excel workbook (.xls); save it as XLSX or CSV"),
+            (open_document(), "the file is an OpenDocument file (.ods, .odt, …), which cannot be imported"),
+            (binary_workbook(), "the file is a binary Excel workbook (.xlsb); save it as XLSX or CSV"),
             (gzip(&whole), "the file is a packed workbook; unpack it"),
             (gzip(&gzip(b"a\n1\n")), "the file is a gzip archive"),
         ] {

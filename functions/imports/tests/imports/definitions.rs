@@ -243,7 +243,7 @@ fn a_definition_that_is_wrong_is_named_by_file_and_line() {
     let head = "title = \"T\"\ntable = \"t\"\n";
     let column = |rest: &str| format!("{head}[[column]]\nname = \"a\"\n{rest}\n");
     for (text, told) in [
-        ("title = \"T\"\n".to_owned(), "x.toml:1: missing field `table`"),
+        ("title = \"T\"\n".to_owned(), "x.toml:1: table: it is missing"),
         (format!("{head}tabel = 1\n"), "x.toml:3: unknown field `tabel`"),
         ("title = \"T\"\ntable = \"pg_class\"\n".to_owned(), "x.toml:2: a table name may not begin with pg_"),
         (format!("{head}mode = \"merge\"\n"), "x.toml:3: unknown variant `merge`"),

@@ -18,6 +18,7 @@ mod real_workbooks;
 mod refused;
 mod rejected;
 mod schemas;
+mod sheets;
 mod tables;
 mod text;
 mod types;

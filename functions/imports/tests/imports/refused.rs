@@ -1,8 +1,13 @@
 //! Rows that the database refuses come back with its own words and their line; the others are imported.
 
+use runtime::Failure;
 use serde_json::{Value, json};
+use sqlx::{Connection, Executor};
 
-use crate::world::{World, over_both};
+use crate::{
+    database::Database,
+    world::{World, over_both},
+};
 
 /// A definition for a table that somebody else made, which takes any number of rejected rows.
 const DEFINITION: &str = "title = \"T\"\ntable = \"t\"\nmode = \"append\"\nmodes = [\"upsert\", \"replace\"]\nkey = [\"id\"]\n[rejected]\nshare = 1.0\n";
@@ -115,5 +120,95 @@ async fn what_postgresql_alone_refuses_is_told_by_its_column_and_its_key() {
         assert_eq!(found.len(), words.len());
         assert_eq!(world.rows("SELECT id FROM t ORDER BY id").await, ["1", "6"]);
     }
+    world.database.end().await;
+}
+
+/// Each is what somebody must change in the database, or what may be otherwise in a moment.
+#[tokio::test]
+async fn what_postgresql_would_answer_again_ends_the_import_at_once_with_its_words_and_the_rest_is_tried_again() {
+    let world = World::over(crate::database::Database::postgres().await);
+    let Database::Postgres { schema, .. } = &*world.database else { panic!("it is PostgreSQL") };
+    let defining = world.defining(&[("t", DEFINITION)]);
+    let (upsert, append) = (json!({"mode": "upsert"}), json!({"mode": "append"}));
+    for (setup, fields, reason, words) in [
+        // 55000
+        (
+            format!(
+                "CREATE TABLE t (id bigint UNIQUE, n bigint); INSERT INTO t VALUES (7, 7); CREATE PUBLICATION {schema} FOR TABLE t"
+            ),
+            json!({"mode": "replace"}),
+            "database",
+            "cannot delete from table \"t\" because it does not have a replica identity and publishes deletes; To enable deleting",
+        ),
+        // 428C9
+        (
+            "CREATE TABLE t (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, n bigint)".to_owned(),
+            upsert.clone(),
+            "database",
+            "cannot insert a non-DEFAULT value into column \"id\"",
+        ),
+        // 42P10
+        (
+            "CREATE TABLE t (id bigint, n bigint GENERATED ALWAYS AS (id * 2) STORED)".to_owned(),
+            append.clone(),
+            "database",
+            "column \"n\" is a generated column",
+        ),
+        // 0A000
+        (
+            "CREATE TABLE t (id bigint PRIMARY KEY, n bigint); CREATE TABLE log (id bigint);
+             CREATE RULE noted AS ON INSERT TO t DO ALSO INSERT INTO log VALUES (new.id)"
+                .to_owned(),
+            upsert,
+            "database",
+            "INSERT with ON CONFLICT clause cannot be used with table that has INSERT or UPDATE rules",
+        ),
+        // 23503, at the commit
+        (
+            "CREATE TABLE other (id bigint PRIMARY KEY);
+             CREATE TABLE t (id bigint, n bigint REFERENCES other DEFERRABLE INITIALLY DEFERRED)"
+                .to_owned(),
+            append.clone(),
+            "rejected",
+            "nothing was imported: the database refused it: insert or update on table \"t\" violates foreign key constraint \"t_n_fkey\"; Key (n)=(1) is not present in table \"other\"",
+        ),
+    ] {
+        world.database.execute(&setup).await;
+        let ended = defining.import_by("t", "id,n\n1,1\n", fields).await;
+        let Err(Failure::Permanent { reason: found, message }) = ended else { panic!("{setup}: {ended:?}") };
+        assert!(found == reason && message.contains(words), "{setup}: {message}");
+        world
+            .database
+            .execute(&format!("DROP PUBLICATION IF EXISTS {schema}; DROP TABLE t; DROP TABLE IF EXISTS other"))
+            .await;
+    }
+    // 42501
+    let role = format!("writer_{schema}");
+    world
+        .database
+        .execute(&format!("CREATE ROLE {role} LOGIN PASSWORD 'writes'; GRANT USAGE ON SCHEMA {schema} TO {role}"))
+        .await;
+    let mut url: url::Url = world.database.url().parse().unwrap();
+    url.set_username(&role).unwrap();
+    url.set_password(Some("writes")).unwrap();
+    let ended = world.at(url.as_str()).import_with("t", "a\n1\n", json!({})).await;
+    assert!(
+        matches!(&ended, Err(Failure::Permanent { reason: "database", message }) if message.contains("permission denied")),
+        "{ended:?}"
+    );
+    world.database.execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
+    // 55P03 and 57014: somebody holds the table, for now.
+    world.database.execute("CREATE TABLE t (id bigint, n bigint)").await;
+    let mut other = world.database.connect().await;
+    let mut held = other.begin().await.unwrap();
+    held.execute("LOCK TABLE t IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    for setting in ["lock_timeout", "statement_timeout"] {
+        let mut url: url::Url = world.database.url().parse().unwrap();
+        url.query_pairs_mut().append_pair(&format!("options[{setting}]"), "300");
+        let ended = defining.with_definitions_at(url.as_str()).import_by("t", "id,n\n1,1\n", append.clone()).await;
+        assert!(matches!(ended, Err(Failure::Passing { .. })), "{setting}: {ended:?}");
+    }
+    held.rollback().await.unwrap();
+    defining.import_by("t", "id,n\n1,1\n", append).await.unwrap();
     world.database.end().await;
 }

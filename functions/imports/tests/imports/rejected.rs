@@ -65,6 +65,67 @@ over_both! {
         assert_eq!(world.rows("SELECT a FROM t").await, ["1"]);
     }
 
+    /// Rows of each kind of refusal: too great a share, more than the limit, all of them, and by the database itself.
+    async fn a_refused_import_keeps_its_rejected_rows_and_says_how_to_import_the_others(world) {
+        let world = world.with(ImportsConfig { rejected_limit: 3, rejected_limit_replacing: 3, ..ImportsConfig::default() });
+        world.database.execute("CREATE TABLE n (a integer CHECK (a < 5))").await;
+        let defined = "title = \"T\"\ntable = \"n\"\nmode = \"append\"\n[rejected]\nrows = 3\n[[column]]\nname = \"a\"\ntype = \"integer\"\n";
+        let defining = world.defining(&[("n", defined)]);
+        let bad = "1,2,3\n";
+        for (csv, by_definition, count, lines, may_confirm) in [
+            (format!("a,b\n1,2\n{bad}{bad}"), false, "2 of 3 rows", vec!["3", "4"], true),
+            (format!("a,b\n1,2\n{}", bad.repeat(9)), false, "more than 3 rows", vec!["3", "4", "5", "6"], true),
+            (format!("a,b\n{bad}{bad}"), false, "2 of 2 rows", vec!["2", "3"], false),
+            ("a\n1\n6\n2\n7\n8\n9\n3\n".to_owned(), true, "more than 3 rows", vec!["3", "5", "6", "7"], true),
+        ] {
+            let (world, target) = match by_definition {
+                true => (&defining, json!({"definition": "n"})),
+                false => (&world, json!({"table": "t"})),
+            };
+            let mut input = target.clone();
+            input["file"] = json!(world.put(&csv).await);
+            input["decimal"] = json!(".");
+            let (context, _) = world.context();
+            let Err(Failure::Refused(refused)) = world.run(&context, input.clone()).await else { panic!("{csv}") };
+            assert_eq!(refused.reason, "rejected");
+            assert!(refused.message.starts_with(&format!("{count} do not fit, so nothing was imported")), "{}", refused.message);
+            let href = format!("/api/files/{}/rejected.csv", context.task);
+            assert_eq!(refused.result["href"], json!(href));
+            assert_eq!(refused.result["rejected"]["rows"], lines.len());
+            assert_eq!(refused.result["rejected"]["href"], json!(href));
+            let file = world.get(&href).await;
+            let found: Vec<_> = file.lines().skip(1).map(|line| line.split(',').next().unwrap()).collect();
+            assert_eq!(found, lines, "{file}");
+            assert_eq!(refused.toast.level, Level::Warning);
+            assert_eq!(refused.toast.action.unwrap().href, href);
+            let Some(again) = refused.result.get("again").filter(|_| may_confirm).cloned() else {
+                assert!(!may_confirm && refused.result.get("again").is_none(), "{}", refused.result);
+                continue;
+            };
+            input["accept_rejected"] = json!(true);
+            for field in ["file", "table", "definition", "decimal", "accept_rejected"] {
+                assert_eq!(again.get(field), input.get(field), "{field} of {again}");
+            }
+            // Said so, the others are imported.
+            let done = world.run(&world.context().0, again).await.unwrap();
+            assert!(done.output["rejected"]["rows"].as_u64().unwrap() > 1, "{}", done.output);
+        }
+        assert_eq!(world.rows("SELECT a FROM n ORDER BY a").await, ["1", "2", "3"]);
+    }
+
+    async fn rows_that_cannot_be_kept_do_not_hide_why_an_import_was_refused(world) {
+        let world = world.with(ImportsConfig::default());
+        let file = world.put("a,b\n1,2\n3\n4\n").await;
+        let limits = FilesConfig { files_per_user: 1, ..FilesConfig::default() };
+        let files = world.storage.clone().with_limits(limits).files(&"test".parse().unwrap(), "ada");
+        let ended = world.run(&testing::context(files).0, json!({"file": file, "table": "t"})).await;
+        let Err(Failure::Refused(refused)) = ended else { panic!("{ended:?}") };
+        assert!(refused.message.starts_with("2 of 3 rows do not fit"), "{}", refused.message);
+        assert!(refused.message.contains("; the rejected rows could not be kept: you have 1 files, and may have 1"), "{}", refused.message);
+        assert_eq!((refused.result.get("href"), refused.toast.action), (None, None));
+        assert_eq!(refused.result["again"]["accept_rejected"], true);
+    }
+
     async fn a_replacement_is_stricter_than_rows_that_are_added(world) {
         let world = world.with(ImportsConfig::default());
         let csv = |bad: usize| format!("a,b\n{}{}", "1,2\n".repeat(1000), "1\n".repeat(bad));

@@ -87,7 +87,10 @@ over_both! {
         assert_eq!(world.rows("SELECT a FROM t").await, ["1"]);
         // A name with a backslash, another case, no relations of the package.
         let text = format!("<worksheet><sheetData>{rows}</sheetData></worksheet>");
-        world.import(book(&[("XL\\WorkSheets\\Sheet1.xml", text.as_bytes()), ("xl/worksheets/sheet1.xml.bak", b""), ("_rels/.rels", b"")])).await;
+        let relations = "<Relationships><Relationship Id=\"b\" Type=\"x/worksheet\" Target=\"worksheets/sheet7.xml\"/></Relationships>";
+        let text = text.replace("<v>1</v>", "<v>7</v>");
+        world.import(book(&[("XL\\WorkSheets\\Sheet7.xml", text.as_bytes()), ("xl/_rels/workbook.xml.rels", relations.as_bytes()), ("xl/worksheets/sheet7.xml.bak", b""), ("_rels/.rels", b"")])).await;
+        assert_eq!(world.rows("SELECT a FROM t").await, ["7"]);
     }
 
     async fn an_error_is_no_value_and_said_and_its_row_stays(world) {

@@ -71,6 +71,13 @@ impl World {
         Self { database, imports: Arc::new(imports), storage, folder }
     }
 
+    /// The same, with the definitions that are there.
+    pub(crate) fn with_definitions_at(&self, url: &str) -> Self {
+        let config = ImportsConfig { definitions: self.definitions(), ..lenient() };
+        let imports = Imports::open(config, &DatabaseConfig { url: url.to_owned() }).unwrap();
+        Self { imports: Arc::new(imports), ..self.at(url) }
+    }
+
     /// The same with a worker that has these definitions, by name.
     pub(crate) fn defining(&self, definitions: &[(&str, &str)]) -> Self {
         let folder = self.definitions();
@@ -158,6 +165,7 @@ impl World {
         context.owner = owner.to_owned();
         self.run(&context, input).await.map_err(|failure| match failure {
             Failure::Permanent { message, .. } => message,
+            Failure::Refused(refusal) => refusal.message,
             other => panic!("not refused: {other:?}"),
         })
     }
@@ -175,6 +183,7 @@ impl World {
     pub(crate) async fn refused_with(&self, content: impl AsRef<[u8]>, fields: Value) -> String {
         match self.import_with("t", content, fields).await {
             Err(Failure::Permanent { message, .. }) => message,
+            Err(Failure::Refused(refusal)) => refusal.message,
             other => panic!("not refused: {other:?}"),
         }
     }

@@ -12,7 +12,7 @@ use futures_util::future::try_join_all;
 use gateway::{Gateway, GatewayConfig, Key, ServedEnvironment};
 use imports::{Imports, ImportsConfig};
 use model::{Environment, PodId};
-use reports::{Reports, ReportsConfig};
+use reports::{Delivery, Reports, ReportsConfig};
 use runtime::{Database, DatabaseConfig, Host, WorkerContext};
 use signing::{SigningKey, Verifier};
 use storage::{FilesConfig, Storage, StorageConfig};
@@ -100,9 +100,10 @@ fn built_in(
     let imports: ImportsConfig = settings.section("imports")?;
     let reports: ReportsConfig = settings.section("reports")?;
     let workflows: WorkflowsConfig = settings.section("workflows")?;
+    let delivery = Delivery::read(settings)?;
     Ok([
         Host::new(context.clone(), imports.host.clone(), Imports::open(imports, database)?, readiness)?,
-        Host::new(context.clone(), reports.host.clone(), Reports::open(reports, database)?, readiness)?,
+        Host::new(context.clone(), reports.host.clone(), Reports::open(reports, database, delivery)?, readiness)?,
         Host::new(context.clone(), workflows.host.clone(), Workflows::open(workflows)?, readiness)?,
     ])
 }

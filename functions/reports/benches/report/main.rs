@@ -12,7 +12,7 @@ use std::{
     time::Instant,
 };
 
-use reports::{DatabaseConfig, Reports, ReportsConfig};
+use reports::{DatabaseConfig, Delivery, Reports, ReportsConfig};
 use runtime::testing;
 use serde_json::json;
 use storage::{OwnerFiles, Storage, StorageConfig};
@@ -112,7 +112,7 @@ impl Comparison {
             theirs.push(started.elapsed().as_secs_f64());
 
             let config = ReportsConfig { definitions: self.definitions.clone(), ..ReportsConfig::default() };
-            let reports = Reports::open(config, &DatabaseConfig { url: url.to_owned() }).unwrap();
+            let reports = Reports::open(config, &DatabaseConfig { url: url.to_owned() }, Delivery::default()).unwrap();
             let (context, _) = testing::context(self.files.clone());
             orders::reset_peak_memory();
             let started = Instant::now();

@@ -8,7 +8,7 @@ use std::{
 
 use futures_util::TryStreamExt;
 use percent_encoding::percent_decode_str;
-use reports::{DatabaseConfig, OpenError, Reports, ReportsConfig};
+use reports::{DatabaseConfig, Delivery, OpenError, Reports, ReportsConfig};
 use runtime::{Completion, Context, Failure, testing};
 use serde_json::{Value, json};
 use storage::{OwnerFiles, Storage, StorageConfig};
@@ -74,7 +74,7 @@ impl Fixture {
     }
 
     pub(crate) fn try_open(&self, config: ReportsConfig) -> Result<Reports, OpenError> {
-        Reports::open(config, &DatabaseConfig { url: self.database.url() })
+        Reports::open(config, &DatabaseConfig { url: self.database.url() }, Delivery::default())
     }
 
     pub(crate) fn open(&self) -> Reports {

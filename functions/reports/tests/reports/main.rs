@@ -4,6 +4,7 @@
 mod about;
 mod database;
 mod definitions;
+mod delivering;
 mod examples;
 mod files;
 mod fixture;

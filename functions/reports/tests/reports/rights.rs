@@ -1,6 +1,6 @@
 //! What the role of the queries may do: told when it is more than to read, and of no use to a query where it is not.
 
-use reports::{DatabaseConfig, Reports, ReportsConfig};
+use reports::{DatabaseConfig, Delivery, Reports, ReportsConfig};
 use runtime::testing;
 use serde_json::json;
 
@@ -36,7 +36,7 @@ impl<'a> Reader<'a> {
 
     fn reports(&self, config: ReportsConfig) -> Reports {
         let config = ReportsConfig { database_url: self.url.clone(), ..config };
-        Reports::open(config, &DatabaseConfig { url: self.database.url() }).unwrap()
+        Reports::open(config, &DatabaseConfig { url: self.database.url() }, Delivery::default()).unwrap()
     }
 
     /// What it may do besides reading, and how that is taken away.

@@ -6,13 +6,14 @@ use jiff::Timestamp;
 use model::{
     audience::is_id,
     catalogue::{Offer, allows},
+    policy::Priority,
     schedule::{CatchUp, Overlap, Schedule, Times, placeholders},
 };
-use serde::{Deserialize, Deserializer};
-use serde_json::{Map, Value};
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde_json::{Map, Value, json};
 
 use crate::{
-    definitions::{Fault, Faults, Folder, Source, check_name},
+    definitions::{Fault, Faults, Folder, Segment, Source, check_name},
     form::unquoted_date,
 };
 
@@ -25,10 +26,45 @@ const MAX_TITLE: usize = 120;
 /// A task of a schedule starts this much later at most.
 const MAX_JITTER: Duration = Duration::from_secs(24 * 3600);
 
+#[derive(Deserialize)]
+#[serde(bound = "D: DeserializeOwned")]
+struct Schedules<D> {
+    #[serde(default = "Vec::new")]
+    schedule: Vec<Entry<D>>,
+}
+
+/// A schedule of a definition, and to whom its tasks' results go besides their owner.
+#[derive(Debug, Clone)]
+pub struct Scheduled<D> {
+    /// The schedule, as the catalogue has it. If it is delivered, its input names the schedule and its time and nothing else that a
+    /// person could choose: `{"schedule": {"name": …, "time": …}}`.
+    pub schedule: Schedule,
+    /// The name of its definition.
+    pub definition: String,
+    /// Its name among those of the definition.
+    pub name: String,
+    /// Its input, as the definition has it.
+    pub input: Value,
+    /// What the definition says under `deliver`.
+    pub deliver: Option<D>,
+}
+
+/// What is wrong below a path.
+pub type WrongAt = Vec<(Vec<Segment>, String)>;
+
+/// Of a kind whose results nobody else gets.
+enum Undelivered {}
+
+impl<'de> Deserialize<'de> for Undelivered {
+    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        Err(serde::de::Error::custom("deliver: only reports are delivered"))
+    }
+}
+
 /// A `[[schedule]]`.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Entry {
+#[serde(deny_unknown_fields, bound(deserialize = "D: Deserialize<'de>"))]
+struct Entry<D> {
     /// Its name among those of the definition.
     name: String,
     /// The title of its tasks; that of the definition if missing.
@@ -50,6 +86,9 @@ struct Entry {
     overlap: Overlap,
     #[serde(default)]
     jitter: Option<Distance>,
+    #[serde(default)]
+    priority: Option<Priority>,
+    deliver: Option<D>,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -74,8 +113,19 @@ fn utc() -> String {
 
 /// Reads the schedules of all `NAME.toml` of a folder, whose definitions have these offers; see [`Folder::open`].
 pub fn schedules(setting: &'static str, folder: &Path, offers: &[Offer]) -> Result<Vec<Schedule>, Faults> {
-    let read =
-        Folder::open(setting, folder, ["toml"]).read(|[source]| of_definition(source, offers), |_| Vec::new())?;
+    let read = delivered_schedules::<Undelivered>(setting, folder, offers, |_| Vec::new())?;
+    Ok(read.into_iter().map(|scheduled| scheduled.schedule).collect())
+}
+
+/// The same where the results of a kind are delivered; `check` says what is wrong with a `deliver`.
+pub fn delivered_schedules<D: DeserializeOwned>(
+    setting: &'static str,
+    folder: &Path,
+    offers: &[Offer],
+    check: impl Fn(&D) -> WrongAt,
+) -> Result<Vec<Scheduled<D>>, Faults> {
+    let read = Folder::open(setting, folder, ["toml"])
+        .read(|[source]| of_definition(source, offers, &check), |_| Vec::new())?;
     let all: Vec<_> = read.into_values().flatten().collect();
     if all.len() > MAX_SCHEDULES {
         let reason = format!("it holds {} schedules; {MAX_SCHEDULES} are allowed", all.len());
@@ -85,8 +135,13 @@ pub fn schedules(setting: &'static str, folder: &Path, offers: &[Offer]) -> Resu
     Ok(all)
 }
 
-fn of_definition(source: &Source, offers: &[Offer]) -> Result<Vec<Schedule>, Vec<Fault>> {
-    let entries: Vec<Entry> = source.parse_schedules().map_err(|fault| vec![fault])?;
+fn of_definition<D: DeserializeOwned>(
+    source: &Source,
+    offers: &[Offer],
+    check: impl Fn(&D) -> WrongAt,
+) -> Result<Vec<Scheduled<D>>, Vec<Fault>> {
+    let Schedules { schedule: entries }: Schedules<D> =
+        source.parse_shared(&["schedule"]).map_err(|fault| vec![fault])?;
     let (mut faults, mut names) = (Vec::new(), BTreeSet::new());
     let offer = offers.iter().find(|offer| offer.name == source.name);
     for (index, entry) in entries.iter().enumerate() {
@@ -108,9 +163,15 @@ fn of_definition(source: &Source, offers: &[Offer]) -> Result<Vec<Schedule>, Vec
         let at =
             |(field, reason): (&str, String)| source.fault_in(&["schedule".into(), index.into(), field.into()], reason);
         faults.extend(wrong.into_iter().map(at));
+        for (path, reason) in entry.deliver.as_ref().map(&check).unwrap_or_default() {
+            let start = ["schedule".into(), index.into(), "deliver".into()];
+            faults.push(
+                source.fault_in(&start.into_iter().chain(path).collect::<Vec<_>>(), format!("deliver: {reason}")),
+            );
+        }
     }
     match faults.is_empty() {
-        true => Ok(offer.map(|offer| entries.iter().map(|entry| entry.of(offer)).collect()).unwrap_or_default()),
+        true => Ok(offer.map(|offer| entries.into_iter().map(|entry| entry.of(offer)).collect()).unwrap_or_default()),
         false => Err(faults),
     }
 }
@@ -136,17 +197,23 @@ fn is_missing(input: &Map<String, Value>, path: &str) -> bool {
     }
 }
 
-impl Entry {
+impl<D> Entry<D> {
     /// As the catalogue has it; with the input that its definition's offer always has.
-    fn of(&self, offer: &Offer) -> Schedule {
-        let mut input: Map<_, _> = self.input.clone();
+    fn of(self, offer: &Offer) -> Scheduled<D> {
+        let mut input = match &self.deliver {
+            // Read from the definition by whoever runs it: what others are sent is not for the owner of the schedule to choose.
+            Some(_) => Map::from_iter([("schedule".to_owned(), json!({ "name": self.name, "time": "{{ time }}" }))]),
+            None => self.input.clone(),
+        };
         input.extend(offer.input.clone());
-        Schedule {
+        let schedule = Schedule {
             name: format!("{}.{}", offer.name, self.name),
             title: if self.title.is_empty() { offer.title.clone() } else { self.title.clone() },
             input: Value::Object(input),
             ..self.schedule()
-        }
+        };
+        let (definition, input) = (offer.name.clone(), Value::Object(self.input));
+        Scheduled { schedule, definition, name: self.name, input, deliver: self.deliver }
     }
 
     fn schedule(&self) -> Schedule {
@@ -162,6 +229,8 @@ impl Entry {
             catch_up: self.catch_up,
             overlap: self.overlap,
             jitter: self.jitter.map(|jitter| jitter.0.as_secs()).unwrap_or_default(),
+            priority: self.priority,
+            recipients: Vec::new(),
         }
     }
 
@@ -270,6 +339,12 @@ jitter = "5m"
     fn an_input_cannot_choose_another_definition() {
         let toml = MONTHLY.replace("format = \"xlsx\"", "report = \"payroll\"");
         assert_eq!(read(&toml).unwrap()[0].input["report"], json!("sales"));
+    }
+
+    #[test]
+    fn a_kind_whose_results_nobody_else_gets_refuses_to_deliver_them() {
+        let faults = read(&format!("{MONTHLY}deliver = {{ to = [\"user:boss\"] }}\n")).unwrap_err().to_string();
+        assert!(faults.contains("sales.toml:11: deliver: only reports are delivered"), "{faults}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{fs, io, path::Path};
 use serde::de::DeserializeOwned;
 use toml::{
     Spanned,
-    de::{DeArray, DeTable, DeValue, Deserializer, ValueDeserializer},
+    de::{DeArray, DeTable, DeValue, Deserializer},
 };
 
 use crate::definitions::fault::Fault;
@@ -13,8 +13,8 @@ use crate::definitions::fault::Fault;
 /// The most bytes of one file.
 const MAX_FILE_BYTES: u64 = 256 * 1024;
 
-/// The key of a definition's schedules, whatever else it is of.
-const SCHEDULE: &str = "schedule";
+/// The keys that a definition may have, whatever else it is of: its schedules and its policy.
+const SHARED: [&str; 5] = ["schedule", "priority", "retry", "unique", "rate"];
 
 /// A file of a definition.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,21 +62,21 @@ impl Source {
         Ok(Self { file: file.to_owned(), name, text })
     }
 
-    /// Parses its TOML, without the schedules that every definition may have; a [`toml::Spanned`] field keeps the position for
-    /// [`Source::fault_at`].
+    /// Parses its TOML, without the schedules and the policy that every definition may have; a [`toml::Spanned`] field keeps the
+    /// position for [`Source::fault_at`].
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Fault> {
         let mut table = DeTable::parse(&self.text).map_err(|error| self.fault_of(&error))?;
-        table.get_mut().remove(SCHEDULE);
+        SHARED.iter().for_each(|key| drop(table.get_mut().remove(*key)));
         T::deserialize(Deserializer::from(table)).map_err(|error| self.fault_of(&error))
     }
 
-    /// Parses the part of its TOML that [`Source::parse`] leaves out.
-    pub(super) fn parse_schedules<T: DeserializeOwned + Default>(&self) -> Result<T, Fault> {
+    /// Parses what stands under these of the keys that [`Source::parse`] leaves out, as a table of them.
+    pub(super) fn parse_shared<T: DeserializeOwned>(&self, keys: &[&str]) -> Result<T, Fault> {
         let mut table = DeTable::parse(&self.text).map_err(|error| self.fault_of(&error))?;
-        let Some(schedules) = table.get_mut().remove(SCHEDULE) else {
-            return Ok(T::default());
-        };
-        T::deserialize(ValueDeserializer::from(schedules)).map_err(|error| self.fault_of(&error))
+        let others = table.get_ref().keys().map(|key| key.get_ref().to_string());
+        let others: Vec<_> = others.filter(|key| !keys.contains(&key.as_str())).collect();
+        others.iter().for_each(|key| drop(table.get_mut().remove(key.as_str())));
+        T::deserialize(Deserializer::from(table)).map_err(|error| self.fault_of(&error))
     }
 
     fn fault_of(&self, error: &toml::de::Error) -> Fault {

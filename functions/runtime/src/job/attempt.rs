@@ -72,7 +72,7 @@ pub(crate) async fn attempt(
     };
     match stopped.map(outcome) {
         // It had its effect before it saw the signal, or its input never was right: that counts.
-        Ok(ended @ (Outcome::Completed(_) | Outcome::Failed(Failure::Permanent { .. }))) => ended,
+        Ok(ended @ (Outcome::Completed(_) | Outcome::Failed(Failure::Permanent { .. } | Failure::Refused(_)))) => ended,
         Ok(_) => otherwise,
         Err(_) => {
             warn!("the function did not stop in time; it is abandoned");

@@ -23,6 +23,8 @@ use tracing::{error, warn};
 
 use crate::stored;
 
+/// A task that ends earlier has no event that says it has started: its end says all.
+const ENDS_AT_ONCE: Duration = Duration::from_millis(20);
 /// The shortest time between two events of progress.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
 /// The longest time between two events of a running task; a little less at random.
@@ -44,8 +46,17 @@ const MAX_MESSAGE: usize = 2000;
 /// The end of a task.
 #[derive(Debug, Clone)]
 pub(crate) enum TaskEnd {
-    Succeeded { result: Value, toast: Toast },
+    Succeeded {
+        result: Value,
+        toast: Toast,
+    },
     Failed(TaskError),
+    /// Failed, with a result and a toast of the function's own.
+    Refused {
+        error: TaskError,
+        result: Value,
+        toast: Toast,
+    },
     Cancelled,
 }
 
@@ -67,11 +78,14 @@ impl TaskPublisher {
         Self { log, files, job, attempt, sequence: AtomicU32::new(0) }
     }
 
-    /// Publishes that the task has started, then its progress whenever it has changed, and now and then that it still
-    /// runs, until `stop`.
+    /// Publishes that the task has started unless it ends at once, then its progress whenever it has changed, and now and
+    /// then that it still runs, until `stop`.
     ///
     /// An event that the broker does not take is dropped: the next one says more.
     pub(crate) async fn progress(&self, mut progress: watch::Receiver<f64>, stop: &CancellationToken) {
+        if !pause_unless(stop, ENDS_AT_ONCE).await {
+            return;
+        }
         self.publish_once(self.event(format!("{}.started", self.attempt), self.running(0.0), None)).await;
         let mut published = 0.0;
         let mut due = next_keep_alive();
@@ -110,17 +124,29 @@ impl TaskPublisher {
         let (period, since) = (age / STILL_QUEUED.as_secs(), age % STILL_QUEUED.as_secs());
         // It comes here at least once in the longest step of a delay.
         if period > 0 && since <= RETRY_STEPS[RETRY_STEPS.len() - 1].as_secs() as i64 {
-            let task = Task { attempt: 0, ..self.task(TaskState::Queued) };
-            self.publish_once(self.event(format!("0.queued.{period}"), task, None)).await;
+            // Before the first attempt it is as the gateway said it.
+            let attempt = if self.job.attempts == 0 { 0 } else { self.attempt };
+            let task = Task { attempt, ..self.task(TaskState::Queued) };
+            self.publish_once(self.event(format!("{attempt}.queued.{period}"), task, None)).await;
         }
     }
 
-    /// Publishes that the task waits for another attempt, and why.
-    pub(crate) async fn retry(&self, error: TaskError) {
+    /// Publishes until when the task waits before it may begin.
+    pub(crate) async fn waits(&self, not_before: Option<Timestamp>) {
+        // After what said that it is queued, and before what says that it has started.
+        let attempt = if self.attempt == 1 { 0 } else { self.attempt };
+        let task = self.task(TaskState::Queued);
+        let sequence = task.sequence.saturating_sub(1).max(1);
+        let task = Task { attempt, sequence, not_before, ..task };
+        self.publish_once(self.event(format!("{attempt}.waits.{sequence}"), task, None)).await;
+    }
+
+    /// Publishes that the task waits for another attempt, why, and until when if that is known.
+    pub(crate) async fn retry(&self, error: TaskError, not_before: Option<Timestamp>) {
         let attempt = self.attempt.saturating_add(1);
         let error = TaskError { message: shortened(&error.message, MAX_MESSAGE), ..error };
         // Sorts before all events of the next attempt.
-        let task = Task { attempt, sequence: 0, error: Some(error), ..self.task(TaskState::Queued) };
+        let task = Task { attempt, sequence: 0, not_before, error: Some(error), ..self.task(TaskState::Queued) };
         self.publish_once(self.event(format!("{attempt}.queued"), task, None)).await;
     }
 
@@ -185,6 +211,10 @@ impl TaskPublisher {
                 let toast = Toast { body, ..Toast::new(Level::Error, self.headline("failed")) };
                 (TaskState::Failed, None, Some(error), Some(toast))
             }
+            TaskEnd::Refused { error, result, toast } => {
+                let error = TaskError { message: shortened(&error.message, MAX_MESSAGE), ..error };
+                (TaskState::Failed, Some(result), Some(error), Some(toast))
+            }
             TaskEnd::Cancelled => (TaskState::Cancelled, None, None, None),
         };
         self.event(state.as_str().to_owned(), Task { result, error, ..self.ended(state) }, toast.as_ref())
@@ -196,6 +226,8 @@ impl TaskPublisher {
             TaskEnd::Succeeded { toast, .. } => {
                 (TaskState::Succeeded, Some(toast.level), Some(json!({ "omitted": reason })))
             }
+            // What it was refused for is still true.
+            TaskEnd::Refused { error, .. } => return self.end_event(&TaskEnd::Failed(error.clone())),
             TaskEnd::Failed(_) => (TaskState::Failed, Some(Level::Error), None),
             TaskEnd::Cancelled => (TaskState::Cancelled, None, None),
         };

@@ -1,6 +1,7 @@
 //! One job, from the queue to its settlement.
 
 use std::{
+    borrow::Cow,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -8,31 +9,41 @@ use std::{
 use backplane::{JobDelivery, Settlement};
 use jiff::Timestamp;
 use metrics::{counter, gauge, histogram};
-use model::{Job, Kind, audience};
+use model::{
+    Job, Kind, Policies, audience,
+    policy::{JobPolicy, Retry},
+};
+use serde_json::Value;
 use storage::OwnerFiles;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, info, info_span, warn};
 
 use crate::{
     context::Context,
+    failure::Failure,
     job::{
         attempt::{Outcome, StopSignals, attempt},
         input::JobInput,
         log_reader::Cancellations,
         publisher::{TaskEnd, TaskPublisher},
+        rates::Rates,
         schema::InputSchema,
         task_locks::TaskLocks,
         verdict::Verdict,
     },
     json_function::JsonFunction,
     run_log::RunLog,
+    stored,
     worker_context::WorkerContext,
 };
 
 /// A job that was delivered so often without a settlement ends its worker each time; it is not run once more.
 /// Above the number of attempts, because a broker that restarts counts too.
 const MAX_REDELIVERIES: u32 = 10;
+
+/// The pause of a job whose rate the database cannot tell now.
+const RATE_UNKNOWN: Duration = Duration::from_secs(10);
 
 /// Runs the jobs of one host.
 pub(crate) struct Runner {
@@ -42,22 +53,29 @@ pub(crate) struct Runner {
     pub(crate) kind: Kind,
     pub(crate) cancellations: Cancellations,
     pub(crate) locks: TaskLocks,
-    /// The most attempts at one job.
-    pub(crate) attempts: u32,
+    /// How its jobs are treated.
+    pub(crate) policies: Policies,
+    pub(crate) rates: Rates,
+    /// The attempts at a job whose policy names none.
+    pub(crate) retry: Retry,
     /// Cancelled when the host's grace is over.
     pub(crate) grace_over: CancellationToken,
 }
 
 impl Runner {
-    /// Runs a job and settles it.
-    pub(crate) async fn handle_delivery(self: Arc<Self>, delivery: JobDelivery) {
+    /// Runs a job and settles it; its place is free for another once the function has ended.
+    pub(crate) async fn handle_delivery(self: Arc<Self>, delivery: JobDelivery, place: OwnedSemaphorePermit) {
         let JobDelivery { job, redeliveries, settle } = delivery;
         let settlement = match job.and_then(|job| self.check(job)) {
             Ok(job) => {
                 let attempt = job.attempts.saturating_add(redeliveries).saturating_add(1);
                 let traceparent = job.traceparent.as_deref().unwrap_or_default();
                 let span = info_span!("job", task = %job.task, kind = %self.kind, attempt, traceparent);
-                self.run_job(job, attempt, redeliveries).instrument(span).await
+                let ended = || {
+                    drop(place);
+                    settle.ended();
+                };
+                self.run_job(job, attempt, redeliveries, ended).instrument(span).await
             }
             Err(reason) => {
                 error!(kind = %self.kind, reason, "the delivery is no job to run here; it is dead-lettered");
@@ -82,7 +100,7 @@ impl Runner {
         Ok(job)
     }
 
-    async fn run_job(&self, job: Job, attempt: u32, redeliveries: u32) -> Settlement {
+    async fn run_job(&self, job: Job, attempt: u32, redeliveries: u32, ended: impl FnOnce()) -> Settlement {
         let _guard = tokio::select! {
             guard = self.locks.lock(job.task) => guard,
             () = self.grace_over.cancelled() => return Settlement::Requeue,
@@ -96,15 +114,28 @@ impl Runner {
         if let Some(delay) = job.delay(Timestamp::now()) {
             return self.delay(job, delay, &publisher).await;
         }
+        let policy = self.policy(&job, &files).await;
+        if let Ok((policy, input)) = &policy
+            && let Some(wait) = self.wait_of(&job, input, policy).await
+        {
+            return self.hold(job, wait, &publisher).await;
+        }
         let started = Instant::now();
         let verdict = if redeliveries > MAX_REDELIVERIES {
             Verdict::lost(attempt)
         } else {
             self.count(attempt);
-            let outcome = self.run_attempt(&job, attempt, files, &publisher).await;
+            let (retry, outcome) = match policy {
+                Ok((policy, _)) => {
+                    let retry = policy.retry().unwrap_or(&self.retry);
+                    (retry, self.run_attempt(&job, (attempt, retry.attempts), files, &publisher).await)
+                }
+                Err(failure) => (&self.retry, Outcome::Failed(failure)),
+            };
+            ended();
             match (outcome, self.function.completes_in_background()) {
                 (Outcome::Completed(_), true) => Verdict::Detached,
-                (outcome, _) => Verdict::of(outcome, &job, attempt, self.attempts),
+                (outcome, _) => Verdict::of(outcome, &job, attempt, retry),
             }
         };
         let (outcome, seconds) = (verdict.label(), started.elapsed().as_secs_f64());
@@ -117,6 +148,42 @@ impl Runner {
             self.cancellations.succeeded(job.task);
         }
         settlement
+    }
+
+    /// The policy of a job and the input that it goes by, wherever that lies.
+    async fn policy<'a>(
+        &'a self,
+        job: &'a Job,
+        files: &OwnerFiles,
+    ) -> Result<(JobPolicy<'a>, Cow<'a, Value>), Failure> {
+        let input = match &job.stored_input {
+            Some(key) if !self.policies.is_empty() => Cow::Owned(stored::read_input(files, key).await?),
+            _ => Cow::Borrowed(&job.input),
+        };
+        Ok((self.policies.of(&input), input))
+    }
+
+    /// How long its rates keep a job from beginning; one that was cancelled waits for nothing.
+    async fn wait_of(&self, job: &Job, input: &Value, policy: &JobPolicy<'_>) -> Option<Duration> {
+        if policy.rates().next().is_none() || self.cancellations.begin(job.task).cancelled.is_cancelled() {
+            return None;
+        }
+        match self.rates.wait(job, input, policy).await {
+            Ok(wait) => wait,
+            Err(error) => {
+                // A rate is kept for somebody else's sake, so it is not begun without.
+                warn!(%error, "its rate cannot be looked up; the job waits");
+                Some(RATE_UNKNOWN)
+            }
+        }
+    }
+
+    /// Lets a job wait for its rate, which is no attempt.
+    async fn hold(&self, job: Job, wait: Duration, publisher: &TaskPublisher) -> Settlement {
+        counter!("bellwire_function_held_total", "kind" => self.kind.to_string()).increment(1);
+        let not_before = Timestamp::now().checked_add(wait).ok();
+        publisher.waits(not_before).await;
+        Settlement::Retry { job: Job { not_before, ..job }, after: wait }
     }
 
     /// Lets a job wait whose time has not come; one whose task was cancelled meanwhile ends now, for the log forgets that in a day.
@@ -138,7 +205,7 @@ impl Runner {
     async fn run_attempt(
         &self,
         job: &Job,
-        attempt_number: u32,
+        (attempt_number, attempts): (u32, u32),
         files: OwnerFiles,
         publisher: &TaskPublisher,
     ) -> Outcome {
@@ -154,10 +221,14 @@ impl Runner {
             owner: job.owner.clone(),
             groups: job.groups.clone(),
             backlog: job.backlog,
+            priority: job.priority,
             parent: job.parent,
             grant: job.grant.clone(),
             title: job.title.clone(),
             attempt: attempt_number,
+            attempts,
+            source: format!("/functions/{}", self.kind),
+            events: self.worker.backplane.log.clone(),
             deadline: Instant::now() + self.function.deadline(),
             traceparent: job.traceparent.clone(),
             database: self.worker.database.clone(),
@@ -188,7 +259,11 @@ impl Runner {
             Verdict::Requeue => Settlement::Requeue,
             Verdict::Detached => Settlement::Done,
             Verdict::Retry(error, settlement) => {
-                publisher.retry(error).await;
+                let not_before = match &settlement {
+                    Settlement::Retry { job, .. } => job.not_before,
+                    _ => None,
+                };
+                publisher.retry(error, not_before).await;
                 settlement
             }
             Verdict::End(end, settlement) => match publisher.end(end, &self.grace_over).await {

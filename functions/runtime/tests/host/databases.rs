@@ -11,7 +11,7 @@ use rusqlite::TransactionBehavior;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tempfile::TempDir;
 
-fn open(url: &str) -> Database {
+pub(crate) fn open(url: &str) -> Database {
     Database::open_url("the test's url", url, "bellwire-test").unwrap()
 }
 
@@ -35,7 +35,7 @@ fn postgres(url: &str) -> Postgres {
 }
 
 /// A schema of the test's own; the address of the database within it.
-async fn schema() -> String {
+pub(crate) async fn schema() -> String {
     let (url, name) = (postgres_url(), format!("test_{}", TaskId::new()).to_lowercase());
     let mut connection = PgConnection::connect(&url).await.unwrap();
     connection.execute(AssertSqlSafe(format!("CREATE SCHEMA {name}"))).await.unwrap();

@@ -9,14 +9,13 @@ use serde_json::json;
 
 use crate::stage::{Stage, Step, settlements, within};
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_finished_job_is_announced_before_it_is_acknowledged() {
     let stage = Stage::new();
     let _host = stage.host().await;
     let task = stage.submit(json!({ "trick": "finish" })).await;
     let steps = stage.until_settled(1).await;
-    assert!(steps[0].publishes(task, TaskState::Running), "{steps:?}");
-    let [_, Step::Published(end), Step::Settled(Settlement::Done)] = &steps[..] else { panic!("{steps:?}") };
+    let [Step::Published(end), Step::Settled(Settlement::Done)] = &steps[..] else { panic!("{steps:?}") };
     assert_eq!(end.id, format!("{task}.succeeded"));
     assert_eq!((end.source.as_str(), end.event_type.as_str()), ("/functions/tricks", "bellwire.task.succeeded"));
     assert_eq!(end.audience, Audience::user("ada"));
@@ -26,6 +25,38 @@ async fn a_finished_job_is_announced_before_it_is_acknowledged() {
     let task = end.task().unwrap().unwrap();
     assert_eq!((task.progress, task.attempt, task.result), (1.0, 1, Some(json!({ "attempt": 1 }))));
     assert!(task.created.is_some() && task.updated >= task.created);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_beginning_is_told_of_what_does_not_end_at_once() {
+    let stage = Stage::new();
+    let _host = stage.host().await;
+    let (quick, slow) =
+        (stage.submit(json!({ "trick": "finish" })).await, stage.submit(json!({ "trick": "hold" })).await);
+    stage.until("its beginning", |steps| steps.iter().any(|step| step.publishes(slow, TaskState::Running))).await;
+    stage.tricks.gate.add_permits(1);
+    let steps = stage.until_settled(2).await;
+    let states = |id| steps.iter().filter_map(Step::task).filter(move |task| task.id == id).map(|task| task.state);
+    assert_eq!(states(quick).collect::<Vec<_>>(), [TaskState::Succeeded]);
+    assert_eq!(states(slow).collect::<Vec<_>>(), [TaskState::Running, TaskState::Succeeded]);
+}
+
+#[tokio::test]
+async fn another_job_runs_while_the_end_of_one_is_not_confirmed_and_neither_is_acknowledged_before_it_is() {
+    let mut stage = Stage::new();
+    stage.config.concurrency = 1;
+    let _host = stage.host().await;
+    let mut refusals = stage.refusals();
+    stage.refuses.send_replace(true);
+    let tasks = [stage.submit(json!({ "trick": "finish" })).await, stage.submit(json!({ "trick": "finish" })).await];
+    within("both to have run", stage.tricks.finished.subscribe().wait_for(|number| *number == 2)).await.unwrap();
+    within("their ends to be refused", refusals.wait_for(|number| *number >= 3)).await.unwrap();
+    assert_eq!(settlements(&stage.until("nothing", |_| true).await).count(), 0);
+    stage.refuses.send_replace(false);
+    let steps = stage.until_settled(2).await;
+    for task in tasks {
+        assert!(steps.iter().any(|step| step.publishes(task, TaskState::Succeeded)), "{steps:?}");
+    }
 }
 
 #[tokio::test]
@@ -126,8 +157,8 @@ async fn a_job_whose_task_another_worker_has_brought_to_a_good_end_is_not_run_ag
     // An operator has put it back into its queue.
     stage.deliver(Ok(failed.clone()), 0).await;
     let steps = stage.until_settled(2).await;
-    let began = |job: &Job| steps.iter().any(|step| step.publishes(job.task, TaskState::Running));
-    assert!(!began(&done) && began(&failed), "{steps:?}");
+    let ran = |job: &Job| steps.iter().any(|step| step.publishes(job.task, TaskState::Succeeded));
+    assert!(!ran(&done) && ran(&failed), "{steps:?}");
 }
 
 #[tokio::test]

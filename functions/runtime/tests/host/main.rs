@@ -1,4 +1,4 @@
-//! The promises of the kit: of a host, over the memory backplane, and of both databases.
+//! The promises of the kit: of a host, over the memory backplane: how it fails, retries, waits for a rate; and of both databases.
 
 #![allow(clippy::unwrap_used)]
 
@@ -7,6 +7,8 @@ mod databases;
 mod doing;
 mod failing;
 mod large;
+mod rates;
+mod retrying;
 mod stage;
 mod starting;
 mod stopping;

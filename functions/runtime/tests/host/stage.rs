@@ -12,7 +12,7 @@ use backplane::{
 };
 use model::{Audience, EncodedEvent, Environment, Event, Job, Kind, PodId, Task, TaskId, TaskState};
 use process::Readiness;
-use runtime::{Host, HostConfig, HostError, WorkerContext, testing};
+use runtime::{Database, Host, HostConfig, HostError, WorkerContext, testing};
 use serde_json::Value;
 use storage::{Storage, StorageConfig};
 use tokio::{
@@ -50,6 +50,7 @@ pub(crate) struct Stage {
     pub(crate) tricks: Tricks,
     pub(crate) config: HostConfig,
     pub(crate) storage: Storage,
+    pub(crate) database: Option<Database>,
     pub(crate) environment: Environment,
     inner: Backplane,
     watched: Backplane,
@@ -95,7 +96,22 @@ impl Stage {
         let steps = record.subscribe();
         let config = HostConfig { attempts: 3, grace: Duration::from_secs(20), ..HostConfig::default() };
         let storage = Storage::open(&StorageConfig { url: "memory:".to_owned() }).unwrap();
-        Self { tricks, config, storage, environment, inner, watched, steps, refuses, refused, injected, wake, record }
+        let database = None;
+        Self {
+            tricks,
+            config,
+            storage,
+            database,
+            environment,
+            inner,
+            watched,
+            steps,
+            refuses,
+            refused,
+            injected,
+            wake,
+            record,
+        }
     }
 
     /// Starts a host and waits until it is ready.
@@ -114,7 +130,7 @@ impl Stage {
             backplane: self.watched.clone(),
             verifier: testing::verifier(&self.environment),
             storage: self.storage.clone(),
-            database: None,
+            database: self.database.clone(),
             pod: PodId::worker(),
         };
         Host::new(worker, self.config.clone(), self.tricks.clone(), readiness)
@@ -293,6 +309,10 @@ struct WatchedSettle {
 
 #[async_trait]
 impl Settle for WatchedSettle {
+    fn ended(&self) {
+        self.inner.ended();
+    }
+
     async fn settle(&self, settlement: Settlement) -> Result<(), SendError> {
         if self.channel.as_ref().is_some_and(|channel| channel.strong_count() == 0) {
             return Err(SendError::Unavailable("the channel is closed".to_owned()));

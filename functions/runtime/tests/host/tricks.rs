@@ -3,8 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use model::{Kind, Toast, toast::Level};
-use runtime::{Completion, Context, Failure, Function};
+use model::{
+    Kind, Policies, Toast,
+    toast::{Action, Level},
+};
+use runtime::{Completion, Context, Failure, Function, Refusal};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -35,6 +38,10 @@ enum Trick {
     Panic,
     /// Fails for good.
     Sour,
+    /// Fails for good, with something to go on by.
+    Refused,
+    /// The same with a toast that cannot be published.
+    Unpublishable,
     /// Fails in passing, then works.
     Busy,
     /// Comes to more than an event can hold.
@@ -48,31 +55,36 @@ pub(crate) struct Tricks {
     pub(crate) gate: Arc<Semaphore>,
     /// How many run, and how many did at most.
     pub(crate) running: watch::Sender<(u32, u32)>,
+    /// How many have run.
+    pub(crate) finished: watch::Sender<u32>,
     pub(crate) deadline: Duration,
+    pub(crate) policies: Policies,
 }
 
 impl Default for Tricks {
     fn default() -> Self {
         let deadline = Duration::from_secs(60);
-        Self { gate: Arc::new(Semaphore::new(0)), running: watch::Sender::new((0, 0)), deadline }
+        let (running, finished) = (watch::Sender::new((0, 0)), watch::Sender::new(0));
+        Self { gate: Arc::new(Semaphore::new(0)), running, finished, deadline, policies: Policies::default() }
     }
 }
 
-struct RunningNow(watch::Sender<(u32, u32)>);
+struct RunningNow(Tricks);
 
 impl RunningNow {
-    fn enter(running: &watch::Sender<(u32, u32)>) -> Self {
-        running.send_modify(|(now, most)| {
+    fn enter(tricks: &Tricks) -> Self {
+        tricks.running.send_modify(|(now, most)| {
             *now += 1;
             *most = (*most).max(*now);
         });
-        Self(running.clone())
+        Self(tricks.clone())
     }
 }
 
 impl Drop for RunningNow {
     fn drop(&mut self) {
-        self.0.send_modify(|(now, _)| *now -= 1);
+        self.0.running.send_modify(|(now, _)| *now -= 1);
+        self.0.finished.send_modify(|number| *number += 1);
     }
 }
 
@@ -85,17 +97,23 @@ impl Function for Tricks {
         "tricks".parse().unwrap()
     }
 
+    fn policies(&self) -> Policies {
+        self.policies.clone()
+    }
+
     fn deadline(&self) -> Duration {
         self.deadline
     }
 
     async fn run(&self, context: &Context, input: Input) -> Result<Completion<Value>, Failure> {
-        let _running = RunningNow::enter(&self.running);
+        let _running = RunningNow::enter(self);
         let mut output = json!({ "attempt": context.attempt });
         match input.trick {
             Trick::Finish => {}
             Trick::Panic => panic!("as told"),
             Trick::Sour => return Err(Failure::input("it is sour")),
+            Trick::Refused => return Err(refusal("/api/files/a/rejected.csv").into()),
+            Trick::Unpublishable => return Err(refusal("javascript:alert(1)").into()),
             Trick::Much => output["much"] = "x".repeat(70_000).into(),
             Trick::Stubborn => context.stop.cancelled().await,
             Trick::Hold => self.wait(context).await?,
@@ -113,6 +131,12 @@ impl Function for Tricks {
         }
         Ok(Completion { output, toast: Toast::new(Level::Success, format!("{} is done", context.title)) })
     }
+}
+
+fn refusal(href: &str) -> Refusal {
+    let action = Some(Action { label: "See them".to_owned(), href: href.to_owned() });
+    let toast = Toast { action, ..Toast::new(Level::Warning, "Nothing was done") };
+    Refusal { reason: "rejected", message: "too many are bad".to_owned(), result: json!({ "href": href }), toast }
 }
 
 impl Tricks {

@@ -4,7 +4,10 @@ mod approval;
 
 use std::collections::BTreeSet;
 
-use runtime::definitions::{Fault, Segment, Source, check_allow};
+use runtime::{
+    definitions::{Fault, Segment, Source, check_allow},
+    policy::RetrySetting,
+};
 
 use super::{
     ask::Ask,
@@ -16,7 +19,6 @@ use super::{
 const MAX_STEPS: usize = 100;
 /// In characters.
 const MAX_TITLE: usize = 180;
-const MAX_ATTEMPTS: u32 = 20;
 
 /// The kinds that steps may name.
 pub(crate) struct Kinds {
@@ -148,13 +150,12 @@ impl Check<'_> {
         for (key, error) in misplaced_fields(step) {
             add(key, format!("{key}: {error}"));
         }
-        if step.retry.as_ref().is_some_and(|retry| !(1..=MAX_ATTEMPTS).contains(&retry.attempts)) {
-            add("retry", format!("retry.attempts: it is 1 to {MAX_ATTEMPTS}"));
+        if let Some(Err(error)) = step.retry.as_ref().map(RetrySetting::check) {
+            add("retry", error);
         }
-        let delay = step.retry.as_ref().map(|retry| retry.delay);
-        for (key, duration) in [("timeout", step.timeout), ("for", step.wait_for), ("retry", delay)] {
+        for (key, duration) in [("timeout", step.timeout), ("for", step.wait_for)] {
             if let Some(HumanDuration(time)) = duration
-                && (time.as_secs() > MAX_DURATION || (time.is_zero() && key != "retry"))
+                && (time.as_secs() > MAX_DURATION || time.is_zero())
             {
                 add(key, format!("{key}: it is more than nothing and at most a year"));
             }
@@ -258,6 +259,7 @@ fn misplaced_fields(step: &StepDefinition) -> Vec<(&'static str, &'static str)> 
     only("until", step.until.is_some(), wait, "only a wait has it");
     only("input", !step.input.is_empty(), job, "only a function or another workflow has it");
     only("retry", step.retry.is_some(), job, "only a function or another workflow has it");
+    only("priority", step.priority.is_some(), job, "only a function or another workflow has it");
     only("for_each", step.for_each.is_some(), job, "only a function or another workflow has it");
     only("compensate", step.compensate.is_some(), job, "only a function or another workflow has it");
     only("timeout", step.timeout.is_some(), !wait, "a wait lasts as long as it says");

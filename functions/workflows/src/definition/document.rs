@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use runtime::form::FormField;
+use runtime::{Priority, form::FormField, policy::RetrySetting};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -64,9 +64,12 @@ pub struct StepDefinition {
     /// The input of the function; may hold references.
     #[serde(default)]
     pub input: Map<String, Value>,
-    /// Attempts after a failure.
+    /// Attempts, each a task of its own; without pauses each follows at once.
     #[serde(default)]
-    pub retry: Option<Retry>,
+    pub retry: Option<RetrySetting>,
+    /// Of its job; that of the run if missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<Priority>,
     /// The longest wait for its end.
     #[serde(default)]
     pub timeout: Option<HumanDuration>,
@@ -107,17 +110,6 @@ pub struct StepDefinition {
     /// Of a wait: its end, a time in RFC 3339; may hold references.
     #[serde(default)]
     pub until: Option<String>,
-}
-
-/// Attempts at a step: each is a task of its own.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Retry {
-    /// Attempts in all.
-    pub attempts: u32,
-    /// The pause before the next.
-    #[serde(default)]
-    pub delay: HumanDuration,
 }
 
 /// Others who are asked as well where nobody has decided.

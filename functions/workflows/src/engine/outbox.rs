@@ -1,6 +1,6 @@
 //! Messages to be sent: written in the transaction that decides on them, removed once the broker has confirmed them.
 
-use model::{Environment, Event, Job, TaskId};
+use model::{Environment, Event, Job, TaskId, log_line::LogLine};
 use runtime::{
     DatabaseError,
     database::{Dialect, Transaction},
@@ -21,17 +21,22 @@ pub(crate) const CLAIM_BATCH: i64 = 32;
 pub(crate) enum Message {
     Job(Box<Job>),
     Event(Box<Event>),
-    /// The end of a run whose steps have made files, whose list is stored before it is told.
-    End(Box<EndWithFiles>),
+    /// The state of a run, told once what belongs to it is stored.
+    #[serde(rename = "end")]
+    State(Box<StateWithFiles>),
 }
 
-/// The end of a run, and the list of its files.
+/// The state of a run, and what is stored before it is told.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct EndWithFiles {
+pub(crate) struct StateWithFiles {
     pub(crate) event: Event,
     pub(crate) run: TaskId,
     pub(crate) owner: String,
+    /// Those that its steps have made, once it has ended.
     pub(crate) files: Vec<RunFile>,
+    /// What it has said to its owner; empty where that is stored already.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) said: Vec<LogLine>,
 }
 
 /// A message that this process has claimed.

@@ -5,18 +5,21 @@ use std::{ops::Range, time::Duration};
 use backplane::{Destination, SendError};
 use futures_util::{StreamExt, stream};
 use model::Job;
-use runtime::{DatabaseError, database::Transaction, stored};
+use runtime::{DatabaseError, database::Transaction, run_log, stored};
 use serde_json::json;
+use storage::StorageError;
 use tokio::time::sleep;
 use tracing::{error, warn};
 
 use super::{
-    outbox::{self, ClaimedMessage, Message},
+    outbox::{self, ClaimedMessage, Message, StateWithFiles},
     runs::Runs,
     timing::{jittered, now},
 };
 use crate::run::event::{RunEvent, TaskOutcome, step_error};
 
+/// The attempt whose log is that of a run.
+const RUN_ATTEMPT: u32 = 1;
 /// The most messages that are sent at the same time.
 const CONCURRENCY: usize = 16;
 /// The pause after the broker did not take a message, in milliseconds.
@@ -60,7 +63,7 @@ async fn send_batch(runs: &Runs) -> Result<bool, DatabaseError> {
         .await;
     for (outcome, claimed) in &sent {
         if let (SendOutcome::Refused(reason), Message::Job(job)) = (outcome, &claimed.message) {
-            let event = RunEvent::TaskEnded(job.task, TaskOutcome::Failed(step_error(reason.clone())));
+            let event = RunEvent::TaskEnded(job.task, TaskOutcome::Failed(step_error(reason.clone()), None));
             update_run_of(runs, job, event).await?;
         }
     }
@@ -72,16 +75,13 @@ async fn send(runs: &Runs, message: &Message) -> SendOutcome {
     let backplane = &runs.worker.backplane;
     let sent = match message {
         Message::Event(event) => backplane.log.publish(Destination::Own, event).await,
-        Message::End(end) => {
-            let list = json!({ "files": end.files });
-            match stored::write(&runs.files(&end.owner), end.run, "files.json", &list).await {
-                Ok(_) => backplane.log.publish(Destination::Own, &end.event).await,
-                Err(error) => {
-                    warn!(run = %end.run, %error, "the list of a run's files is not stored yet; it is tried again");
-                    return SendOutcome::RetryLater;
-                }
+        Message::State(state) => match store(runs, state).await {
+            Ok(()) => backplane.log.publish(Destination::Own, &state.event).await,
+            Err(error) => {
+                warn!(run = %state.run, %error, "the list of a run's files is not stored yet; it is tried again");
+                return SendOutcome::RetryLater;
             }
-        }
+        },
         Message::Job(job) => match stored::with_stored_input(&runs.files(&job.owner), job).await {
             Ok(job) => backplane.jobs.submit(&job).await,
             Err(error) => {
@@ -109,6 +109,22 @@ async fn send(runs: &Runs, message: &Message) -> SendOutcome {
             SendOutcome::Refused(format!("its job could not be submitted: {error}"))
         }
     }
+}
+
+/// Stores what belongs to the state of a run, before it is told.
+async fn store(runs: &Runs, state: &StateWithFiles) -> Result<(), StorageError> {
+    let files = runs.files(&state.owner);
+    // What it says is no reason to keep its state back.
+    if !state.said.is_empty()
+        && let Err(error) = run_log::store_lines(&files, state.run, RUN_ATTEMPT, &state.said).await
+    {
+        warn!(run = %state.run, %error, "what a run has said is not stored");
+    }
+    if state.files.is_empty() {
+        return Ok(());
+    }
+    let list = json!({ "files": state.files });
+    stored::write(&files, state.run, "files.json", &list).await.map(drop)
 }
 
 async fn update_run_of(runs: &Runs, job: &Job, event: RunEvent) -> Result<(), DatabaseError> {

@@ -8,13 +8,14 @@ use serde_json::{Map, Value};
 use storage::FileKey;
 
 use super::{
-    outbox::{self, EndWithFiles, Message},
+    outbox::{self, Message, StateWithFiles},
     store,
 };
 use crate::{
     definition::expression,
     run::{
         approve::Asked,
+        changes,
         event::RunEvent,
         messages::{self, Told},
         question,
@@ -109,6 +110,7 @@ impl Update {
                 outbox::put(transaction, &run.environment, &id, &message, self.now)?;
             }
         }
+        changes::say_changes(&before, &mut run, self.now);
         self.publish(transaction, &before, &mut run)?;
         let publish = run.published_at + if run.has_unpublished { PUBLISH_INTERVAL } else { REMINDER_INTERVAL };
         let fetch = waits_for_storage.then_some(self.now + FETCH_RETRY);
@@ -139,9 +141,14 @@ impl Update {
         let told = Told { output, asks: asks(transaction, run)? };
         let files = if run.is_over() { messages::files(run) } else { Vec::new() };
         let event = messages::state_event(run, told);
-        let event = match files.is_empty() {
+        let said = run.said.take_unstored(self.now, run.is_over());
+        // In a second, unless more is said until then.
+        run.has_unpublished = run.said.has_unstored();
+        let event = match files.is_empty() && said.is_empty() {
             true => Message::Event(Box::new(event)),
-            false => Message::End(Box::new(EndWithFiles { event, run: run.id, owner: run.owner.clone(), files })),
+            false => {
+                Message::State(Box::new(StateWithFiles { event, run: run.id, owner: run.owner.clone(), files, said }))
+            }
         };
         outbox::put(transaction, &run.environment, &format!("{}.told", run.id), &event, self.now)
     }

@@ -42,7 +42,7 @@ impl Transition<'_> {
         let (state, is_current) = (item.state, attempt == item.attempt);
         match (state, outcome) {
             (ItemState::Compensating, TaskOutcome::Succeeded(_)) => item.enter(ItemState::Compensated, None),
-            (ItemState::Compensating, TaskOutcome::Failed(error)) => {
+            (ItemState::Compensating, TaskOutcome::Failed(error, _)) => {
                 item.enter(ItemState::CompensationFailed, Some(error.message));
             }
             // That a run undoes what it did is its promise, and not its owner's to take back.
@@ -64,7 +64,10 @@ impl Transition<'_> {
                 }
             }
             (ItemState::Stopping, _) if is_current => item.enter(ItemState::Cancelled, None),
-            (ItemState::Running, TaskOutcome::Failed(error)) if is_current => self.retry_or_fail(index, error),
+            (ItemState::Running, TaskOutcome::Failed(error, href)) if is_current => {
+                item.href = href;
+                self.retry_or_fail(index, error);
+            }
             (ItemState::Running, TaskOutcome::Cancelled) if is_current => {
                 item.enter(ItemState::Failed, Some("its task was cancelled".to_owned()));
             }

@@ -28,7 +28,8 @@ pub(crate) enum RunEvent {
 pub(crate) enum TaskOutcome {
     /// With its result.
     Succeeded(Value),
-    Failed(TaskError),
+    /// With the link to what there is of it, if there is one.
+    Failed(TaskError, Option<String>),
     Cancelled,
 }
 
@@ -51,7 +52,10 @@ impl RunEvent {
             TaskState::Queued => return None,
             TaskState::Running => return Some((owner, task.parent?, Self::TaskProgressed(task.id, task.progress))),
             TaskState::Succeeded => TaskOutcome::Succeeded(task.result.unwrap_or(Value::Null)),
-            TaskState::Failed => TaskOutcome::Failed(task.error.unwrap_or_else(|| step_error("it failed"))),
+            TaskState::Failed => {
+                let href = task.result.as_ref().and_then(|result| result["href"].as_str()).map(str::to_owned);
+                TaskOutcome::Failed(task.error.unwrap_or_else(|| step_error("it failed")), href)
+            }
             TaskState::Cancelled => TaskOutcome::Cancelled,
         };
         Some((owner, task.parent?, Self::TaskEnded(task.id, outcome)))

@@ -102,6 +102,8 @@ fn task(run: &Run, told: Told) -> Task {
         next_by: (!state.is_end()).then(|| now + NEXT_BY),
         not_before: None,
         request: None,
+        priority: run.priority,
+        unique: Vec::new(),
     }
 }
 
@@ -190,10 +192,7 @@ fn toast(run: &Run, task: &Task) -> Option<Toast> {
         TaskState::Succeeded => {
             let count = |state| run.steps.iter().filter(|step| step.state == state).count();
             let (done, skipped) = (count(StepState::Succeeded), count(StepState::Skipped));
-            let href = task.result.as_ref().and_then(|result| result["href"].as_str());
-            let action = href
-                .filter(|href| model::toast::is_safe_href(href))
-                .map(|href| Action { label: "Open".to_owned(), href: href.to_owned() });
+            let action = open(task.result.as_ref().and_then(|result| result["href"].as_str()));
             let done = if done == 1 { "1 step done".to_owned() } else { format!("{done} steps done") };
             let body = Some(if skipped == 0 { done } else { format!("{done}, {skipped} skipped") });
             Some(Toast { body, action, ..Toast::new(Level::Success, format!("{} is done", task.title)) })
@@ -204,10 +203,18 @@ fn toast(run: &Run, task: &Task) -> Option<Toast> {
             let is_declined = task.error.as_ref().is_some_and(|error| error.reason == DECLINED);
             let (level, outcome) =
                 if is_declined { (Level::Warning, "was rejected") } else { (Level::Error, "failed") };
-            Some(Toast { body, ..Toast::new(level, format!("{} {outcome}", task.title)) })
+            let failed = task.steps.iter().find(|step| step.state == StepState::Failed);
+            let action = open(failed.and_then(|step| step.href.as_deref()));
+            Some(Toast { body, action, ..Toast::new(level, format!("{} {outcome}", task.title)) })
         }
         _ => None,
     }
+}
+
+/// The link of a toast.
+fn open(href: Option<&str>) -> Option<Action> {
+    let href = href.filter(|href| model::toast::is_safe_href(href))?;
+    Some(Action { label: "Open".to_owned(), href: href.to_owned() })
 }
 
 /// The cancellation of one attempt of an item.
@@ -231,6 +238,8 @@ pub(crate) fn cancel_event(run: &Run, index: ItemIndex, attempt: u32) -> Option<
         next_by: None,
         not_before: None,
         request: None,
+        priority: run.step_definition(index.step).priority.unwrap_or(run.priority),
+        unique: Vec::new(),
     };
     let mut event = Event::of_task(CANCEL_SOURCE, Audience::user(&run.owner), &cancelled, None);
     event.id = format!("{task}.cancelled");
@@ -255,6 +264,7 @@ pub(crate) fn job(run: &Run, index: ItemIndex, resolved: &Value) -> Option<Job> 
     Some(Job {
         groups: run.groups.clone(),
         backlog: run.backlog_before(index),
+        priority: step.priority.unwrap_or(run.priority),
         parent: Some(run.id),
         grant: run.grant.clone(),
         traceparent: run.traceparent.clone(),

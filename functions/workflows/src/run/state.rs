@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use model::{
-    Environment, Kind, StepState, TaskError, TaskId, TaskState,
+    Environment, Kind, Priority, StepState, TaskError, TaskId, TaskState,
     job::{Grant, WORKFLOWS},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::asking::Asking;
+use super::{asking::Asking, said::Said};
 use crate::definition::document::{Definition, StepDefinition, StepType};
 
 /// A run of a workflow.
@@ -24,6 +24,9 @@ pub(crate) struct Run {
     /// The number of the owner's other tasks that had not ended when it was started.
     #[serde(default)]
     pub(crate) backlog: u32,
+    /// Of the jobs of its steps that say none.
+    #[serde(default, skip_serializing_if = "Priority::is_normal")]
+    pub(crate) priority: Priority,
     pub(crate) parent: Option<TaskId>,
     /// The number of runs that it is nested in.
     pub(crate) depth: u32,
@@ -55,6 +58,9 @@ pub(crate) struct Run {
     /// The version of the rules by which it was started: see [`RULES`].
     #[serde(default)]
     pub(crate) rules: u32,
+    /// What it has said to its owner.
+    #[serde(default, skip_serializing_if = "Said::is_empty")]
+    pub(crate) said: Said,
     #[serde(skip)]
     pub(crate) definition: Arc<Definition>,
     /// In the order of the definition.

@@ -4,7 +4,7 @@ mod approving;
 
 use std::{collections::HashMap, sync::Arc};
 
-use model::{StepState, TaskError, TaskId, TaskState, approval::Details};
+use model::{Priority, StepState, TaskError, TaskId, TaskState, approval::Details};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -34,6 +34,7 @@ fn start(steps: &str) -> TestRun {
         owner: "ada".to_owned(),
         groups: Vec::new(),
         backlog: 0,
+        priority: Priority::Normal,
         parent: None,
         depth: 0,
         grant: None,
@@ -49,6 +50,7 @@ fn start(steps: &str) -> TestRun {
         cancelled: false,
         failure: None,
         ended_steps: 0,
+        said: Default::default(),
         rules: RULES,
         steps: definition.steps.iter().map(|_| StepRun::waiting()).collect(),
         definition: Arc::new(definition),
@@ -102,7 +104,7 @@ impl TestRun {
     }
 
     fn failed(&self, id: &str, item: usize) -> RunEvent {
-        RunEvent::TaskEnded(self.task(id, item), TaskOutcome::Failed(step_error("sour")))
+        RunEvent::TaskEnded(self.task(id, item), TaskOutcome::Failed(step_error("sour"), None))
     }
 
     fn states(&self) -> Vec<StepState> {
@@ -252,6 +254,31 @@ fn a_cancelled_task_that_never_ends_does_not_hold_up_the_run() {
 }
 
 #[test]
+fn a_step_of_several_items_tells_how_many_of_them_are_done() {
+    let mut run = start("[[step]]\nid = 'one'\nkind = 'work'\nfor_each = '{{ input.list }}'\n");
+    run.resolved.insert("one", Ok(Resolved::Jobs(vec![json!({}); 3])));
+    run.then(vec![]);
+    let items =
+        |run: &TestRun| messages::state_event(&run.run, Told::default()).task().unwrap().unwrap().steps[0].items;
+    assert_eq!(items(&run), Some((0, 3)));
+    run.then(vec![run.succeeded("one", 0)]);
+    assert_eq!(items(&run), Some((1, 3)));
+}
+
+#[test]
+fn a_step_that_failed_links_to_what_there_is_of_it_and_so_does_the_toast_of_its_run() {
+    let mut run = start("[[step]]\nid = 'one'\nkind = 'work'\n");
+    run.then(vec![]);
+    let href = "/api/files/a/rejected.csv";
+    let outcome = TaskOutcome::Failed(step_error("sour"), Some(href.to_owned()));
+    run.then(vec![RunEvent::TaskEnded(run.task("one", 0), outcome)]);
+    let event = messages::state_event(&run.run, Told::default());
+    let task = event.task().unwrap().unwrap();
+    assert_eq!((task.state, task.steps[0].href.as_deref()), (TaskState::Failed, Some(href)));
+    assert_eq!(event.toast().unwrap().unwrap().action.unwrap().href, href);
+}
+
+#[test]
 fn attempts_are_counted_pause_between_and_are_tasks_of_their_own() {
     let mut run =
         start("[[step]]\nid = 'one'\nkind = 'work'\nretry = { attempts = 2, delay = '5s' }\ntimeout = '1m'\n");
@@ -266,10 +293,35 @@ fn attempts_are_counted_pause_between_and_are_tasks_of_their_own() {
     assert_eq!(run.submits(vec![]), ["one"]);
     assert_ne!(first, run.task("one", 0));
     // The first has failed already; hearing it again is not the second's failure.
-    run.then(vec![RunEvent::TaskEnded(first, TaskOutcome::Failed(step_error("sour")))]);
+    run.then(vec![RunEvent::TaskEnded(first, TaskOutcome::Failed(step_error("sour"), None))]);
     assert_eq!(run.states(), [StepState::Running]);
     run.then(vec![run.failed("one", 0)]);
     assert_eq!(run.run.phase, Phase::Ended(TaskState::Failed));
+}
+
+#[test]
+fn pauses_between_attempts_may_grow() {
+    let retry = "retry = { attempts = 4, first = '5s', most = '12s' }";
+    let mut run = start(&format!("[[step]]\nid = 'one'\nkind = 'work'\n{retry}\n"));
+    run.then(vec![]);
+    for pause in [5000, 10_000, 12_000] {
+        run.then(vec![run.failed("one", 0)]);
+        assert_eq!(run.run.due(), Some(run.now + pause));
+        run.now += pause;
+        assert_eq!(run.submits(vec![]), ["one"]);
+    }
+}
+
+#[test]
+fn the_jobs_of_steps_have_the_priority_of_their_run_unless_they_say_another() {
+    let mut run =
+        start("[[step]]\nid = 'one'\nkind = 'work'\n[[step]]\nid = 'two'\nkind = 'work'\npriority = 'high'\n");
+    run.run.priority = Priority::Low;
+    run.then(vec![]);
+    let priority = |step| messages::job(&run.run, ItemIndex { step, item: 0 }, &json!({})).unwrap().priority;
+    assert_eq!([priority(0), priority(1)], [Priority::Low, Priority::High]);
+    let kept: Run = serde_json::from_value(serde_json::to_value(&run.run).unwrap()).unwrap();
+    assert_eq!(kept.priority, Priority::Low);
 }
 
 #[test]
@@ -378,7 +430,7 @@ fn what_would_fail_again_is_not_tried_again_and_what_may_pass_is() {
         let mut run = start(steps);
         run.then(vec![]);
         let error = TaskError { reason: reason.to_owned(), message: "sour".to_owned() };
-        run.then(vec![RunEvent::TaskEnded(run.task("it", 0), TaskOutcome::Failed(error))]);
+        run.then(vec![RunEvent::TaskEnded(run.task("it", 0), TaskOutcome::Failed(error, None))]);
         let expected = if is_retried { ItemState::Retrying } else { ItemState::Failed };
         assert_eq!(run.run.steps[0].items[0].state, expected, "{reason}");
         let told = run.run.failure.as_ref().map(|error| error.reason.as_str());

@@ -1,5 +1,7 @@
 //! One move of a run: the state that changes, and the actions that follow.
 
+use std::time::Duration;
+
 use model::{StepState, TaskError};
 use runtime::DatabaseError;
 use serde_json::Value;
@@ -131,7 +133,8 @@ impl Transition<'_> {
             Some(retry) if item.attempt < retry.attempts && !error.is_permanent() => {
                 let note = format!("try {} of {}: {}", item.attempt, retry.attempts, error.message);
                 item.enter(ItemState::Retrying, Some(note));
-                (item.due, item.progress) = (Some(now + retry.delay.milliseconds()), 0.0);
+                let pause = retry.pauses().map_or(Duration::ZERO, |pauses| pauses.after(item.attempt));
+                (item.due, item.progress) = (Some(now + HumanDuration(pause).milliseconds()), 0.0);
             }
             _ => item.fail(error),
         }

@@ -10,9 +10,11 @@ use std::{
 
 use async_trait::async_trait;
 use backplane::{Backplane, Destination, ReadFrom, log::LogItem, memory::Broker};
+use futures_util::TryStreamExt;
 use model::{
     Audience, Environment, Event, Job, Kind, PodId, Step, StepState, Task, TaskId, TaskState, Toast,
     approval::{Answer, Decision, Question},
+    log_line::LogLine,
     toast::Level,
 };
 use process::Readiness;
@@ -168,6 +170,14 @@ impl Harness {
             (event.source == "/functions/workflows").then_some(task)
         })
         .await
+    }
+
+    /// What a run of ada's has said so far.
+    pub(crate) async fn log(&self, run: TaskId) -> Vec<LogLine> {
+        let key = format!("{run}/log.1.jsonl").parse().unwrap();
+        let file = self.storage.files(&self.environment, "ada").get(&key).await.unwrap();
+        let text: Vec<u8> = file.content.map_ok(|piece| piece.to_vec()).try_concat().await.unwrap();
+        String::from_utf8(text).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// Waits until a step is in this state.

@@ -202,3 +202,22 @@ async fn an_input_too_large_for_the_broker_comes_to_the_function_all_the_same() 
     let task = harness.end(harness.start("big", json!({})).await).await;
     assert_eq!(harness.work.input_of("big")["text"].as_str().map(str::len), Some(70_000), "{task:#?}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_says_which_step_began_and_how_it_ended_before_its_end_is_told() {
+    let harness = Harness::new(&[("diamond", DIAMOND)]).await;
+    let engine = harness.engine();
+    let run = harness.start("diamond", json!({ "size": 5 })).await;
+    assert_eq!(harness.end(run).await.state, TaskState::Succeeded);
+    let lines = harness.log(run).await;
+    let words: Vec<_> = lines.iter().map(|line| line.message.as_str()).collect();
+    assert_eq!(words[..2], ["The run begins; it has 4 steps.", "The first: begins"], "{words:?}");
+    assert_eq!(words[words.len() - 2..], ["last: is done", "The run has succeeded."], "{words:?}");
+    for step in ["The first", "left", "right", "last"] {
+        let place = |what: &str| words.iter().position(|word| *word == format!("{step}: {what}"));
+        assert!(place("begins") < place("is done") && place("begins").is_some(), "{step}: {words:?}");
+    }
+    let numbers: Vec<_> = lines.iter().map(|line| line.number).collect();
+    assert_eq!(numbers, (1..=lines.len() as u64).collect::<Vec<_>>());
+    engine.stop().await;
+}

@@ -39,6 +39,11 @@ impl Contents {
                 "the file is a ZIP archive and no Excel workbook; unpack it and import what is in it",
             ));
         }
+        if main.to_lowercase().ends_with(".bin") {
+            return Err(Failure::input(
+                "the file is a binary Excel workbook (.xlsb); save it as XLSX or CSV and import that",
+            ));
+        }
         let relations = package.relations(&main)?;
         // Some programs write the part and no relation to it.
         let folder = main.rsplit_once('/').map_or("", |(folder, _)| folder);

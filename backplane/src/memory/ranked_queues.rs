@@ -1,0 +1,96 @@
+//! The waiting jobs of a kind: those of high priority first, and among those of one rank owners take turns.
+
+use std::collections::{HashMap, VecDeque, hash_map::Entry};
+
+use model::{job::Job, policy::Priority};
+
+use crate::lane::{Lane, Turns};
+
+/// Waiting jobs by their rank: those of high priority first, and nothing for ever behind the others.
+#[derive(Default)]
+pub(super) struct RankedQueues {
+    high: FairQueue,
+    normal: FairQueue,
+    low: FairQueue,
+    turns: Turns,
+}
+
+impl RankedQueues {
+    fn of(&mut self, rank: Priority) -> &mut FairQueue {
+        match rank {
+            Priority::High => &mut self.high,
+            Priority::Normal => &mut self.normal,
+            Priority::Low => &mut self.low,
+        }
+    }
+
+    pub(super) fn push_back(&mut self, waiting: Waiting) {
+        self.of(Lane::of(&waiting.job).rank()).push_back(waiting);
+    }
+
+    /// Puts a job before all others of its rank.
+    pub(super) fn push_front(&mut self, waiting: Waiting) {
+        self.of(Lane::of(&waiting.job).rank()).push_front(waiting);
+    }
+
+    pub(super) fn pop_front(&mut self) -> Option<Waiting> {
+        let waiting = self.turns.ranks().into_iter().find_map(|rank| self.of(rank).pop_front())?;
+        self.turns.took(Lane::of(&waiting.job));
+        Some(waiting)
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.high.count + self.normal.count + self.low.count
+    }
+}
+
+/// Waiting jobs; their owners take turns.
+#[derive(Default)]
+struct FairQueue {
+    /// No queue is empty.
+    by_owner: HashMap<String, VecDeque<Waiting>>,
+    /// The owners of `by_owner`, the next one first.
+    turns: VecDeque<String>,
+    count: usize,
+}
+
+/// A job that waits.
+pub(super) struct Waiting {
+    pub(super) job: Job,
+    pub(super) redeliveries: u32,
+}
+
+impl FairQueue {
+    fn push_back(&mut self, waiting: Waiting) {
+        self.count += 1;
+        match self.by_owner.entry(waiting.job.owner.clone()) {
+            Entry::Occupied(mut jobs) => jobs.get_mut().push_back(waiting),
+            Entry::Vacant(none) => {
+                self.turns.push_back(none.key().clone());
+                none.insert(VecDeque::from([waiting]));
+            }
+        }
+    }
+
+    /// Puts a job before all others.
+    fn push_front(&mut self, waiting: Waiting) {
+        self.count += 1;
+        let owner = waiting.job.owner.clone();
+        self.turns.retain(|other| *other != owner);
+        self.by_owner.entry(owner.clone()).or_default().push_front(waiting);
+        self.turns.push_front(owner);
+    }
+
+    fn pop_front(&mut self) -> Option<Waiting> {
+        let owner = self.turns.pop_front()?;
+        let Entry::Occupied(mut jobs) = self.by_owner.entry(owner) else { return None };
+        let waiting = jobs.get_mut().pop_front()?;
+        self.count -= 1;
+        if jobs.get().is_empty() {
+            jobs.remove();
+        } else {
+            self.turns.push_back(jobs.key().clone());
+        }
+        Some(waiting)
+    }
+}

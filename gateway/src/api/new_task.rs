@@ -1,0 +1,32 @@
+//! A task to start, as a request, a client of the hub or a schedule asks for it.
+
+use jiff::Timestamp;
+use model::{Kind, Priority};
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+/// A task to start.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewTask {
+    /// The kind of its function, such as `imports`.
+    #[schema(value_type = String)]
+    pub(crate) kind: Kind,
+    /// A title for people; the kind if missing.
+    pub(crate) title: Option<String>,
+    /// The function's input.
+    #[serde(default)]
+    pub(crate) input: Value,
+    /// It is not begun earlier; within a year.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub(crate) not_before: Option<Timestamp>,
+    /// It is not begun before so much time has passed, as in `90s`, `15m`, `12h`, `30d`; instead of `not_before`.
+    pub(crate) delay: Option<String>,
+    /// `low` waits behind others. `high` overtakes them: with the scope `tasks:high`, or where the definition says so.
+    #[schema(value_type = Option<String>)]
+    pub(crate) priority: Option<Priority>,
+    /// While an unfinished task of yours of this kind has the same, nothing is started and that one is answered; 256
+    /// characters at most.
+    pub(crate) unique: Option<String>,
+}

@@ -1,0 +1,104 @@
+//! Claims for a task what no other unfinished one may have. The log decides, so that of two requests at the same moment, on
+//! whichever pods, one starts a task and the other is answered with it.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::http::StatusCode;
+use backplane::Destination;
+use model::{Task, TaskId, claim::Claim};
+use tokio::time::{Instant, timeout_at};
+use tracing::warn;
+
+use super::problem::Problem;
+use crate::caller::Caller;
+
+const SOURCE: &str = "/gateway";
+/// How long the log is waited for.
+const LOG_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The outcome of a claim.
+#[derive(Debug)]
+pub(super) enum Claimed {
+    /// The task has it.
+    Own,
+    /// This unfinished task of the caller's has it.
+    Existing(Arc<Task>),
+    /// This task of the caller's has it and was not heard of: it is started now, for its own request may have been lost. Were its
+    /// job in a queue all the same, the two would be one task.
+    Abandoned(TaskId),
+}
+
+/// An unfinished task of the caller's, other than this one, that has one of these digests.
+pub(super) async fn existing(caller: &Caller, task: TaskId, unique: &[String]) -> Result<Option<Arc<Task>>, Problem> {
+    if unique.is_empty() {
+        return Ok(None);
+    }
+    let (claimed, _) = caller.environment.dispatch.claimed(unique.to_vec()).await?;
+    let of_caller = claimed.filter(|(holder, _)| holder.owner == caller.claims.sub && holder.task != task);
+    Ok(of_caller.and_then(|(_, task)| task))
+}
+
+/// Claims these digests for a task; nothing to claim is a success.
+pub(super) async fn claim(caller: &Caller, task: TaskId, unique: &[String]) -> Result<Claimed, Problem> {
+    if unique.is_empty() {
+        return Ok(Claimed::Own);
+    }
+    let dispatch = &caller.environment.dispatch;
+    if !dispatch.health.borrow().is_complete() {
+        return Err(Problem::unavailable("this pod has not read the log up to now; send it again"));
+    }
+    let patience = Instant::now() + LOG_TIMEOUT;
+    let mut is_told = false;
+    loop {
+        let (claimed, changed) = dispatch.claimed(unique.to_vec()).await?;
+        match claimed {
+            Some((holder, _)) if holder.task == task => return Ok(Claimed::Own),
+            Some((holder, _)) if holder.owner != caller.claims.sub => {
+                let detail = "the same is under way for another user, and there is one at a time; try again later";
+                return Err(Problem::new(StatusCode::CONFLICT, "not-unique", detail));
+            }
+            Some((_, Some(task))) => return Ok(Claimed::Existing(task)),
+            Some((holder, None)) => {
+                // Its request is submitting it, here or on another pod.
+                is_told = false;
+                if timeout_at(patience, changed).await.is_err() {
+                    return Ok(Claimed::Abandoned(holder.task));
+                }
+            }
+            None if is_told => {
+                if timeout_at(patience, changed).await.is_err() {
+                    return Err(Problem::unavailable(
+                        "the log did not bring the claim of this task in time; send it again",
+                    ));
+                }
+            }
+            None => {
+                publish(caller, &claim_of(caller, task, unique.to_vec())).await?;
+                is_told = true;
+            }
+        }
+        if Instant::now() >= patience {
+            return Err(Problem::unavailable("others start the same again and again; send it again"));
+        }
+    }
+}
+
+/// Frees what a task has claimed that is not started.
+pub(super) async fn withdraw(caller: &Caller, task: TaskId, unique: Vec<String>) {
+    if unique.is_empty() {
+        return;
+    }
+    let claim = Claim { withdrawn: true, ..claim_of(caller, task, unique) };
+    if let Err(problem) = publish(caller, &claim).await {
+        // It is void by itself after a minute.
+        warn!(%task, reason = problem.detail(), "the claim of a task that was refused is not withdrawn");
+    }
+}
+
+fn claim_of(caller: &Caller, task: TaskId, unique: Vec<String>) -> Claim {
+    Claim { task, owner: caller.claims.sub.clone(), unique, withdrawn: false }
+}
+
+async fn publish(caller: &Caller, claim: &Claim) -> Result<(), Problem> {
+    Ok(caller.environment.backplane.log.publish(Destination::Own, &claim.event(SOURCE)).await?)
+}
