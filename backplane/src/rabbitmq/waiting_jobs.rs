@@ -10,8 +10,8 @@ use crate::dead::InvalidJob;
 
 /// A job that was pushed ahead waits no longer for a place.
 const LONGEST_WAIT: Duration = Duration::from_millis(50);
-/// A job that came back so often waits all the same: the broker counts how often, and too often means that it ends its workers.
-const MOST_REDELIVERIES: u32 = 2;
+/// A job that came back so often waits all the same: the broker counts it, and what it counts are attempts.
+const MOST_REDELIVERIES: u32 = 1;
 
 /// A job that was delivered and has not begun.
 pub(super) struct WaitingJob {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use model::Kind;
+use model::{Kind, toast::Level};
 use runtime::{
     Completion, Context, DatabaseConfig, Failure, Function, Policies, Schedule, catalogue::Offer, definitions,
 };
@@ -231,20 +231,33 @@ impl Function for Imports {
             return Ok(imported(output));
         }
         let is_preview = input.preview;
+        context.log(Level::Info, format!("Reading {}.", input.file.name()));
         let mut planned = self.plan(context, input).await?;
         if is_preview {
             return self.preview(context, planned).await;
         }
         loop {
             match self.load(context, &planned, started).await? {
-                LoadOutcome::Done(output) => return Ok(imported(output)),
+                LoadOutcome::Done(output) => {
+                    output.log_lines().into_iter().for_each(|(level, line)| context.log(level, line));
+                    return Ok(imported(output));
+                }
                 LoadOutcome::Again { table, why, started: moved } => {
                     let table = &mut planned.tables[table];
                     match why {
                         // Each time a type gets wider or a column is added, of which there are few, so this ends.
-                        LoadAgain::TypesChanged(mapping) => table.plan.mapping = mapping,
+                        LoadAgain::TypesChanged(mapping) => {
+                            context.log(
+                                Level::Info,
+                                "A value fits no type that the rows before it have; reading from the beginning.",
+                            );
+                            table.plan.mapping = mapping;
+                        }
                         // Once, and what is refused then is rejected.
-                        LoadAgain::RowsRefused => table.in_batches = true,
+                        LoadAgain::RowsRefused => {
+                            context.log(Level::Info, "The database refused a row; loading in batches, to find which.");
+                            table.in_batches = true;
+                        }
                     }
                     started = moved;
                 }

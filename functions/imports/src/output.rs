@@ -112,6 +112,16 @@ impl Imported {
         })
     }
 
+    /// What the task's log says of it.
+    pub(crate) fn log_lines(&self) -> Vec<(Level, String)> {
+        let (tables, notes) = match self {
+            Self::Table(output) => (std::slice::from_ref(&**output), [].as_slice()),
+            Self::Sheets(output) => (output.sheets.as_slice(), output.notes.as_slice()),
+        };
+        let notes = notes.iter().map(|note| (Level::Info, format!("The workbook: {note}.")));
+        tables.iter().flat_map(Output::log_lines).chain(notes).collect()
+    }
+
     /// The names of the tables.
     pub(crate) fn tables(&self) -> String {
         match self {
@@ -120,6 +130,24 @@ impl Imported {
                 output.sheets.iter().map(|sheet| sheet.table.as_str()).collect::<Vec<_>>().join(", ")
             }
         }
+    }
+}
+
+impl Output {
+    fn log_lines(&self) -> Vec<(Level, String)> {
+        let Self { table, rows, seconds, encoding, .. } = self;
+        let imported = format!("{rows} rows are in {table}, after {seconds:.1} s; the file was read as {encoding}.");
+        let mut lines = vec![(Level::Info, imported)];
+        lines.extend(self.notes.iter().map(|note| (Level::Info, format!("{table}: {note}."))));
+        if let Some(emptied) = &self.emptied {
+            lines.push((Level::Warning, format!("{table}: {} cells have no value in the table.", emptied.cells)));
+        }
+        if let Some(RejectedRows { rows, first, .. }) = &self.rejected {
+            lines.push((Level::Warning, format!("{table}: {rows} rows were not imported.")));
+            let first = first.iter().map(|row| (Level::Warning, format!("line {}: {}", row.line, row.reason)));
+            lines.extend(first);
+        }
+        lines
     }
 }
 

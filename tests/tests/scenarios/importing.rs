@@ -86,6 +86,11 @@ async fn a_real_file_becomes_a_table_and_its_owner_is_told_on_the_other_pod(clus
         );
         assert_eq!(told["data"]["task"]["result"]["rows"], rows);
         assert_eq!(database.count(table), rows);
+        let (_, log) = answer(two.request("GET", &format!("/api/tasks/{id}/log"), &token)).await;
+        let said: Vec<_> =
+            log["lines"].as_array().unwrap().iter().map(|line| line["message"].as_str().unwrap()).collect();
+        assert_eq!(said[0], format!("Reading {name}."), "{said:?}");
+        assert!(said.last().unwrap().starts_with(&format!("{rows} rows are in {table}, after ")), "{said:?}");
     }
 }
 
