@@ -24,7 +24,7 @@ use tracing::{error, warn};
 use crate::stored;
 
 /// A task that ends earlier has no event that says it has started: its end says all.
-const ENDS_AT_ONCE: Duration = Duration::from_millis(20);
+pub(crate) const ENDS_AT_ONCE: Duration = Duration::from_millis(20);
 /// The shortest time between two events of progress.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
 /// The longest time between two events of a running task; a little less at random.
@@ -78,12 +78,17 @@ impl TaskPublisher {
         Self { log, files, job, attempt, sequence: AtomicU32::new(0) }
     }
 
-    /// Publishes that the task has started unless it ends at once, then its progress whenever it has changed, and now and
-    /// then that it still runs, until `stop`.
+    /// Publishes that the task has started unless it ends within `at_once`, then its progress whenever it has changed, and now
+    /// and then that it still runs, until `stop`.
     ///
     /// An event that the broker does not take is dropped: the next one says more.
-    pub(crate) async fn progress(&self, mut progress: watch::Receiver<f64>, stop: &CancellationToken) {
-        if !pause_unless(stop, ENDS_AT_ONCE).await {
+    pub(crate) async fn progress(
+        &self,
+        at_once: Duration,
+        mut progress: watch::Receiver<f64>,
+        stop: &CancellationToken,
+    ) {
+        if !at_once.is_zero() && !pause_unless(stop, at_once).await {
             return;
         }
         self.publish_once(self.event(format!("{}.started", self.attempt), self.running(0.0), None)).await;
@@ -379,7 +384,7 @@ mod tests {
             stop.cancel();
             tasks
         };
-        let ((), tasks) = tokio::join!(publisher.progress(receiver, &stop), receiving);
+        let ((), tasks) = tokio::join!(publisher.progress(ENDS_AT_ONCE, receiver, &stop), receiving);
         let passed = began.elapsed().as_secs();
         assert!((4 * 20..=4 * 31).contains(&passed), "four events after the first in {passed} seconds");
         assert!(tasks.is_sorted_by(|one, other| one.sequence < other.sequence), "{tasks:?}");

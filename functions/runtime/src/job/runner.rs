@@ -26,7 +26,7 @@ use crate::{
         attempt::{Outcome, StopSignals, attempt},
         input::JobInput,
         log_reader::Cancellations,
-        publisher::{TaskEnd, TaskPublisher},
+        publisher::{ENDS_AT_ONCE, TaskEnd, TaskPublisher},
         rates::Rates,
         schema::InputSchema,
         task_locks::TaskLocks,
@@ -248,7 +248,9 @@ impl Runner {
         };
         // Joined, not raced: an event that is being published is not cut off, and comes before the end.
         let stored = log.store(&log_files, job.task, &ended);
-        let (outcome, (), ()) = tokio::join!(run, publisher.progress(receiver, &ended), stored);
+        // What goes on in the background has begun, however soon the function ends.
+        let at_once = if self.function.completes_in_background() { Duration::ZERO } else { ENDS_AT_ONCE };
+        let (outcome, (), ()) = tokio::join!(run, publisher.progress(at_once, receiver, &ended), stored);
         gauge.decrement(1.0);
         outcome
     }

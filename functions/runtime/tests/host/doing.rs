@@ -7,7 +7,10 @@ use model::{Audience, Event, Job, Task, TaskId, TaskState};
 use runtime::testing;
 use serde_json::json;
 
-use crate::stage::{Stage, Step, settlements, within};
+use crate::{
+    stage::{Stage, Step, settlements, within},
+    tricks::Tricks,
+};
 
 #[tokio::test(start_paused = true)]
 async fn a_finished_job_is_announced_before_it_is_acknowledged() {
@@ -39,6 +42,16 @@ async fn a_beginning_is_told_of_what_does_not_end_at_once() {
     let states = |id| steps.iter().filter_map(Step::task).filter(move |task| task.id == id).map(|task| task.state);
     assert_eq!(states(quick).collect::<Vec<_>>(), [TaskState::Succeeded]);
     assert_eq!(states(slow).collect::<Vec<_>>(), [TaskState::Running, TaskState::Succeeded]);
+}
+
+#[tokio::test]
+async fn what_goes_on_in_the_background_is_told_of_however_soon_it_has_begun() {
+    let stage = Stage::with(Tricks { in_background: true, ..Tricks::default() });
+    let _host = stage.host().await;
+    let task = stage.submit(json!({ "trick": "finish" })).await;
+    let steps = stage.until_settled(1).await;
+    let told = steps.iter().filter_map(Step::task).filter(|told| told.id == task).map(|told| told.state);
+    assert_eq!(told.collect::<Vec<_>>(), [TaskState::Running]);
 }
 
 #[tokio::test]

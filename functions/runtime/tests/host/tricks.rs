@@ -59,13 +59,22 @@ pub(crate) struct Tricks {
     pub(crate) finished: watch::Sender<u32>,
     pub(crate) deadline: Duration,
     pub(crate) policies: Policies,
+    /// What has begun goes on elsewhere.
+    pub(crate) in_background: bool,
 }
 
 impl Default for Tricks {
     fn default() -> Self {
         let deadline = Duration::from_secs(60);
         let (running, finished) = (watch::Sender::new((0, 0)), watch::Sender::new(0));
-        Self { gate: Arc::new(Semaphore::new(0)), running, finished, deadline, policies: Policies::default() }
+        Self {
+            gate: Arc::new(Semaphore::new(0)),
+            running,
+            finished,
+            deadline,
+            policies: Policies::default(),
+            in_background: false,
+        }
     }
 }
 
@@ -95,6 +104,10 @@ impl Function for Tricks {
 
     fn kind(&self) -> Kind {
         "tricks".parse().unwrap()
+    }
+
+    fn completes_in_background(&self) -> bool {
+        self.in_background
     }
 
     fn policies(&self) -> Policies {
