@@ -5,7 +5,7 @@ use std::time::Instant;
 use model::TaskId;
 use runtime::{Failure, database::Sqlite, thread};
 use rusqlite::{
-    Connection, OptionalExtension, Statement, Transaction, TransactionBehavior,
+    Connection, OptionalExtension, Statement, Transaction, TransactionBehavior, params_from_iter,
     types::{ToSqlOutput, ValueRef},
 };
 
@@ -208,17 +208,21 @@ fn record_owner(transaction: &Transaction<'_>, table: &str, owner: &TableOwner) 
 
 /// What a person's imports hold besides what this one replaces; tables that are gone do not count.
 fn usage(transaction: &Transaction<'_>, person: &str, replaced: &[&str]) -> Result<Usage, Failure> {
-    let sql = "
+    // Not by a function such as json_each: a table of its name would hide it.
+    let names = vec!["?"; replaced.len()].join(", ");
+    let sql = format!(
+        "
         SELECT
             (SELECT coalesce(sum(b.bytes), 0) FROM main.bellwire_imported_bytes b
-             WHERE b.owner = ?1 AND b.table_name NOT IN (SELECT value FROM json_each(?2)) AND EXISTS (
+             WHERE b.owner = ?1 AND b.table_name NOT IN ({names}) AND EXISTS (
                 SELECT 1 FROM main.sqlite_schema s WHERE s.type = 'table' AND s.name = b.table_name COLLATE NOCASE)),
             (SELECT count(*) FROM main.bellwire_imported_owners o
              WHERE o.owner = ?1 AND o.definition IS NULL AND EXISTS (
-                SELECT 1 FROM main.sqlite_schema s WHERE s.type = 'table' AND s.name = o.table_name COLLATE NOCASE))";
+                SELECT 1 FROM main.sqlite_schema s WHERE s.type = 'table' AND s.name = o.table_name COLLATE NOCASE))"
+    );
     let counted = |row: &rusqlite::Row<'_>| Ok(Usage::counted(row.get(0)?, row.get(1)?));
-    let replaced = serde_json::to_string(replaced).map_err(record_error)?;
-    Ok(transaction.query_row(sql, (person, replaced), counted)?)
+    let parameters = std::iter::once(&person).chain(replaced);
+    Ok(transaction.query_row(&sql, params_from_iter(parameters), counted)?)
 }
 
 /// Records what was written for a person, or that a definition's table counts for nobody.
