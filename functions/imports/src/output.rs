@@ -136,7 +136,11 @@ impl Imported {
 impl Output {
     fn log_lines(&self) -> Vec<(Level, String)> {
         let Self { table, rows, seconds, encoding, .. } = self;
-        let imported = format!("{rows} rows are in {table}, after {seconds:.1} s; the file was read as {encoding}.");
+        let encoding = match self.sheet {
+            Some(_) => String::new(),
+            None => format!("; the file was read as {encoding}"),
+        };
+        let imported = format!("{rows} rows are in {table}, after {seconds:.1} s{encoding}.");
         let mut lines = vec![(Level::Info, imported)];
         lines.extend(self.notes.iter().map(|note| (Level::Info, format!("{table}: {note}."))));
         if let Some(emptied) = &self.emptied {
