@@ -192,8 +192,10 @@ mod tests {
             at.windows(2).map(|pair| pair[1] - pair[0] - 1).max().unwrap()
         };
         assert_eq!(longest_wait(Lane::Low), BEFORE_LOW as usize);
-        assert!(longest_wait(Lane::First) <= 2 * (IN_A_ROW as usize + 1) + 1, "{}", longest_wait(Lane::First));
-        assert!(longest_wait(Lane::Few) <= (IN_A_ROW as usize + 1).pow(2) + 3, "{}", longest_wait(Lane::Few));
+        // One of low priority counts as another, so that eight more of high priority may follow it.
+        let in_a_row = IN_A_ROW as usize;
+        assert!(longest_wait(Lane::First) <= 3 * in_a_row + 1, "{}", longest_wait(Lane::First));
+        assert!(longest_wait(Lane::Few) <= (in_a_row + 1).pow(2) + 3 * in_a_row, "{}", longest_wait(Lane::Few));
     }
 
     #[test]
