@@ -9,6 +9,7 @@
 //!   [`claims`]: which of them has what only one may have
 //! - `newest`: reads several lists as one; [`shares`]: who has most of what is bounded; [`replay_limits`]: how much is sent again
 //! - [`outgoing_event`]: an event, while it is delivered encoded once for each format; [`outbox`]: the bounded queue of one connection
+//! - `metrics`: what a dispatcher counts
 //! - [`lost_workers`]: shows tasks as queued again whose worker has stopped reporting
 
 pub mod asked_question;
@@ -17,6 +18,7 @@ pub mod command;
 pub mod dispatcher;
 pub mod handle;
 pub mod lost_workers;
+mod metrics;
 mod newest;
 pub mod outbox;
 pub mod outgoing_event;

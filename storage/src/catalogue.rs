@@ -1,19 +1,13 @@
 //! The descriptions of an environment's functions: one small JSON file for each kind.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use model::Kind;
-use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, path::Path};
 
-use crate::error::StorageError;
+use crate::{error::StorageError, records::Records};
 
-/// Most bytes of one description.
-pub const MAX_ENTRY_BYTES: u64 = 4 << 20;
 /// Files read at once.
 const AT_ONCE: usize = 8;
-const SUFFIX: &str = ".json";
 
 /// The description of one kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,48 +20,33 @@ pub struct Entry {
 
 /// The catalogue of one environment; cheap to clone.
 #[derive(Clone)]
-pub struct Catalogue {
-    store: Arc<dyn ObjectStore>,
-    folder: Arc<str>,
-}
+pub struct Catalogue(Records);
 
 impl Catalogue {
-    pub(crate) fn new(store: Arc<dyn ObjectStore>, folder: String) -> Self {
-        Self { store, folder: folder.into() }
+    pub(crate) fn new(records: Records) -> Self {
+        Self(records)
     }
 
     /// Stores a kind's description in place of an older one.
     pub async fn put(&self, kind: &Kind, bytes: Bytes) -> Result<(), StorageError> {
-        if bytes.len() as u64 > MAX_ENTRY_BYTES {
-            return Err(StorageError::TooLarge(MAX_ENTRY_BYTES));
-        }
-        let path = self.path(&format!("/{kind}{SUFFIX}"))?;
-        self.store.put(&path, bytes.into()).await.map(drop).map_err(StorageError::of_store)
+        self.0.put(kind.as_str(), bytes).await
     }
 
-    /// The descriptions of all kinds, by name.
+    /// The descriptions of all kinds, by name; one that is too large, which none of ours is, is left out.
     pub async fn all(&self) -> Result<Vec<Entry>, StorageError> {
-        let folder = self.path("")?;
-        let files = self.store.list(Some(&folder)).try_collect::<Vec<ObjectMeta>>().await;
-        let files = files.map_err(StorageError::of_store)?;
-        let kinds = files.into_iter().filter(|file| file.size <= MAX_ENTRY_BYTES).filter_map(|file| {
-            let kind = file.location.filename()?.strip_suffix(SUFFIX)?.parse::<Kind>().ok()?;
-            Some((kind, file.location))
-        });
-        let mut entries: Vec<Entry> = futures_util::stream::iter(kinds.map(|(kind, path)| self.read(kind, path)))
-            .buffered(AT_ONCE)
-            .try_collect()
-            .await?;
-        entries.sort_unstable_by(|one, other| one.kind.as_str().cmp(other.kind.as_str()));
+        let names = self.0.names().await?;
+        let reads: Vec<_> = names.iter().filter_map(|name| name.parse().ok()).map(|kind| self.read(kind)).collect();
+        let read: Vec<Option<Entry>> = stream::iter(reads).buffered(AT_ONCE).try_collect().await?;
+        let mut entries: Vec<_> = read.into_iter().flatten().collect();
+        entries.sort_unstable_by(|one, other| one.kind.cmp(&other.kind));
         Ok(entries)
     }
 
-    async fn read(&self, kind: Kind, path: Path) -> Result<Entry, StorageError> {
-        let file = self.store.get(&path).await.map_err(StorageError::of_store)?;
-        Ok(Entry { kind, bytes: file.bytes().await.map_err(StorageError::of_store)? })
-    }
-
-    fn path(&self, rest: &str) -> Result<Path, StorageError> {
-        Path::parse(format!("{}{rest}", self.folder)).map_err(|error| StorageError::Failed(error.to_string()))
+    async fn read(&self, kind: Kind) -> Result<Option<Entry>, StorageError> {
+        match self.0.read(kind.as_str()).await {
+            Ok(bytes) => Ok(bytes.map(|bytes| Entry { kind, bytes })),
+            Err(StorageError::TooLarge(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }

@@ -8,15 +8,16 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use futures_util::TryStreamExt;
 use model::Environment;
-use object_store::{Error, ObjectStoreExt, path::Path};
+use object_store::path::Path;
 use tokio::task::spawn_blocking;
 
-use crate::{error::StorageError, open::Storage};
+use crate::{
+    error::StorageError,
+    open::Storage,
+    remove_older::{MAX_REMOVED, remove_older},
+};
 
-/// The most files that one call removes; what is left is found by the next.
-const MAX_REMOVED: u64 = 10_000;
 /// An unfinished upload that nobody has written to for longer was left by a process that was killed.
 const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 
@@ -40,24 +41,13 @@ impl Storage {
         ids: impl Fn(&str) -> bool,
         before: SystemTime,
     ) -> Result<u64, StorageError> {
-        let mut files = self.store.list(Some(&Path::from(environment.as_str())));
-        let mut removed = 0;
-        while removed < MAX_REMOVED
-            && let Some(file) = files.try_next().await.map_err(StorageError::of_store)?
-        {
-            // `<environment>/<owner>/<id>/<name>`; the catalogue's files lie less deep.
-            let parts: Vec<_> = file.location.parts().collect();
-            let is_one = matches!(&parts[..], [_, _, id, _] if ids(id.as_ref()));
-            if !is_one || SystemTime::from(file.last_modified) >= before {
-                continue;
-            }
-            match self.store.delete(&file.location).await {
-                Ok(()) => removed += 1,
-                Err(Error::NotFound { .. }) => {}
-                Err(error) => return Err(StorageError::of_store(error)),
-            }
-        }
-        Ok(removed)
+        let folder = Path::from(environment.as_str());
+        // `<environment>/<owner>/<id>/<name>`; the catalogue's files lie less deep.
+        let is_meant = |path: &Path| {
+            let parts: Vec<_> = path.parts().collect();
+            matches!(&parts[..], [_, _, id, _] if ids(id.as_ref()))
+        };
+        remove_older(&*self.store, &folder, is_meant, before).await
     }
 
     /// Removes what uploads that broke off with their process left in a local folder a day ago or earlier; returns the

@@ -4,10 +4,10 @@
 //! - [`key`]: a file's key within its owner's folder, `<id>/<name>`; `layout`: its path in the store
 //! - [`files`]: the files of one owner, downloaded as streams; [`upload`]: a file being written
 //! - [`error`]: why an operation failed
-//! - `quota`: how much each owner keeps; `expire`: removes old files, and what broken uploads left
+//! - `quota`: how much each owner keeps; `expire`: removes old files (`remove_older`), and what broken uploads left
 //! - [`shares`]: which files others than their owner may read; [`notes`]: what functions keep of their tasks
 //! - [`catalogue`]: the descriptions of an environment's functions; [`schedules`]: what is kept of its schedules
-//! - `records`: the small files of both
+//! - `records`: the small files of these four
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -22,6 +22,7 @@ pub mod notes;
 pub mod open;
 mod quota;
 mod records;
+mod remove_older;
 pub mod schedules;
 pub mod shares;
 pub mod upload;

@@ -92,7 +92,7 @@ impl Storage {
 
     /// The descriptions of an environment's functions.
     pub fn catalogue(&self, environment: &Environment) -> Catalogue {
-        Catalogue::new(Arc::clone(&self.store), catalogue_folder(environment))
+        Catalogue::new(self.records(catalogue_folder(environment)))
     }
 
     /// What is kept of an environment's schedules.

@@ -6,12 +6,10 @@ use bytes::Bytes;
 use futures_util::TryStreamExt;
 use object_store::{Error, ObjectMeta, ObjectStore, ObjectStoreExt, path::Path};
 
-use crate::error::StorageError;
+use crate::{error::StorageError, remove_older::remove_older};
 
 /// The most bytes of a file.
 const MAX_BYTES: u64 = 4 << 20;
-/// The most files that one call removes; what is left is found by the next.
-const MAX_REMOVED: u64 = 10_000;
 const SUFFIX: &str = ".json";
 
 /// The files of a folder; cheap to clone.
@@ -58,21 +56,7 @@ impl Records {
     /// Removes the files that were stored before a time; returns their number, at most 10,000.
     pub(crate) async fn remove_older(&self, before: SystemTime) -> Result<u64, StorageError> {
         let folder = Path::parse(&*self.folder).map_err(failed)?;
-        let (mut files, mut removed) = (self.store.list(Some(&folder)), 0);
-        while removed < MAX_REMOVED
-            && let Some(file) = files.try_next().await.map_err(StorageError::of_store)?
-        {
-            if SystemTime::from(file.last_modified) >= before {
-                continue;
-            }
-            match self.store.delete(&file.location).await {
-                Ok(()) => removed += 1,
-                // Another process was first.
-                Err(Error::NotFound { .. }) => {}
-                Err(error) => return Err(StorageError::of_store(error)),
-            }
-        }
-        Ok(removed)
+        remove_older(&*self.store, &folder, |_| true, before).await
     }
 
     fn path(&self, name: &str) -> Result<Path, StorageError> {

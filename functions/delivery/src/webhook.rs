@@ -1,6 +1,6 @@
 //! Webhooks: a signed CloudEvent for another program, as Standard Webhooks 1.0 has it.
 
-use std::{fs, net::IpAddr, path::PathBuf, time::Duration};
+use std::{fs, path::PathBuf, time::Duration};
 
 use data_encoding::BASE64;
 use jiff::{Timestamp, fmt::rfc2822};
@@ -11,7 +11,7 @@ use ring::hmac;
 use runtime::{Context, definitions::check_name};
 use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::{Value, json};
-use url::{Host, Url};
+use url::Url;
 
 use crate::{
     outcome::{Outcome, one_line},
@@ -129,12 +129,7 @@ fn key_of(text: &str) -> Result<hmac::Key, String> {
 }
 
 fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => IpAddr::from(address).is_loopback(),
-        Some(Host::Ipv6(address)) => IpAddr::from(address).is_loopback(),
-        None => false,
-    }
+    url.host_str().is_some_and(process::is_loopback)
 }
 
 impl Webhook {

@@ -90,6 +90,11 @@ impl Tasks {
 impl TaskView {
     /// The task in a list: without the large fields of its result.
     pub(super) fn listed(task: &Task) -> Self {
+        Self::of(task, task.result.as_ref().and_then(small_result), task.error.as_ref().map(short_error))
+    }
+
+    /// The task with so much of its result and of the reason of its failure.
+    fn of(task: &Task, result: Option<Value>, error: Option<TaskError>) -> Self {
         Self {
             id: task.id,
             kind: task.kind.clone(),
@@ -102,8 +107,8 @@ impl TaskView {
             not_before: task.not_before,
             priority: task.priority,
             existing: false,
-            result: task.result.as_ref().and_then(small_result),
-            error: task.error.as_ref().map(short_error),
+            result,
+            error,
             parent: task.parent,
             steps: task.steps.clone(),
             cursor: None,
@@ -123,48 +128,7 @@ impl TaskView {
 
 impl From<Arc<Task>> for TaskView {
     fn from(task: Arc<Task>) -> Self {
-        Self::from(Arc::unwrap_or_clone(task))
-    }
-}
-
-impl From<Task> for TaskView {
-    fn from(task: Task) -> Self {
-        let Task {
-            id,
-            kind,
-            title,
-            state,
-            progress,
-            attempt,
-            created,
-            updated,
-            not_before,
-            priority,
-            result,
-            error,
-            parent,
-            steps,
-            ..
-        } = task;
-        let (cursor, existing) = (None, false);
-        Self {
-            id,
-            kind,
-            title,
-            state,
-            progress,
-            attempt,
-            created,
-            updated,
-            not_before,
-            priority,
-            existing,
-            result,
-            error,
-            parent,
-            steps,
-            cursor,
-        }
+        Self::of(&task, task.result.clone(), task.error.clone())
     }
 }
 

@@ -16,7 +16,6 @@ use backplane::{
 };
 use futures_util::FutureExt;
 use jiff::Timestamp;
-use metrics::{Counter, Gauge, counter, gauge};
 use model::{
     Cursor, Environment, Event,
     claim::{CLAIMED, Claim},
@@ -31,6 +30,7 @@ use tracing::warn;
 use super::{
     command::{Command, Departures, SubscribeError, Subscription, Unsubscribe},
     handle::DispatcherHandle,
+    metrics::DispatchMetrics,
     outbox::{FlushOutboxes, GapReason, OutboxItem, OutboxSender, outbox},
     outgoing_event::{LiveEvent, OutgoingEvent},
     questions::{Folded, Questions},
@@ -87,30 +87,6 @@ pub struct Dispatcher<W> {
     /// For subscriptions to unsubscribe with; weak, so that the dispatcher ends with its last handle.
     command_sender: mpsc::WeakSender<Command>,
     write_queue: W,
-}
-
-/// Looked up once, since some count every delivery.
-struct DispatchMetrics {
-    connections: Gauge,
-    deliveries: Counter,
-    dropped: Counter,
-    repeated: Counter,
-    slow: Counter,
-    foreign: Counter,
-}
-
-impl DispatchMetrics {
-    fn new(environment: &Environment) -> Self {
-        let name = environment.to_string();
-        Self {
-            connections: gauge!("bellwire_connections", "environment" => name.clone()),
-            deliveries: counter!("bellwire_deliveries_total", "environment" => name.clone()),
-            dropped: counter!("bellwire_events_dropped_total", "environment" => name.clone()),
-            repeated: counter!("bellwire_events_repeated_total", "environment" => name.clone()),
-            slow: counter!("bellwire_connections_slow_total", "environment" => name.clone()),
-            foreign: counter!("bellwire_task_events_foreign_total", "environment" => name),
-        }
-    }
 }
 
 struct PendingSubscription {

@@ -1,10 +1,10 @@
 //! Fetches small documents of identity providers: within a time and a size, over TLS, without following redirects.
 
-use std::{fs, net::IpAddr, path::Path, time::Duration};
+use std::{fs, path::Path, time::Duration};
 
 use anyhow::Context;
 use reqwest::{Certificate, Client, redirect::Policy};
-use url::{Host, Url};
+use url::Url;
 
 use crate::hmac;
 
@@ -73,12 +73,7 @@ pub(super) fn key_url(text: &str) -> Result<Url, String> {
 }
 
 fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => IpAddr::from(address).is_loopback(),
-        Some(Host::Ipv6(address)) => IpAddr::from(address).is_loopback(),
-        None => false,
-    }
+    url.host_str().is_some_and(process::is_loopback)
 }
 
 #[cfg(test)]

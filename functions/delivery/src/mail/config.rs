@@ -1,6 +1,6 @@
 //! The settings of mail.
 
-use std::{fs, net::IpAddr, path::PathBuf, time::Duration};
+use std::{fs, path::PathBuf, time::Duration};
 
 use lettre::{
     message::Mailbox,
@@ -107,7 +107,7 @@ impl MailConfig {
         if config.attach_up_to > MAX_ATTACHED {
             return Err(invalid("attach_up_to", format!("{} MiB is the most", MAX_ATTACHED >> 20)));
         }
-        if config.security == Security::None && !config.allow_plain && !is_loopback(&config.host) {
+        if config.security == Security::None && !config.allow_plain && !process::is_loopback(&config.host) {
             let reason =
                 "without TLS, mail and password can be read on the way to another machine; mail.allow_plain allows it";
             return Err(invalid("security", reason.to_owned()));
@@ -155,8 +155,4 @@ impl MailConfig {
         }
         tls.build().map(Some).map_err(|error| format!("TLS cannot be set up: {error}"))
     }
-}
-
-fn is_loopback(host: &str) -> bool {
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }

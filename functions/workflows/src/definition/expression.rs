@@ -6,14 +6,14 @@
 //!
 //! - [`operands`]: what each operator may be given
 //! - `checked`: evaluation, with those checks in it
-//! - `types`: the same checks where types are known before there are values
+//! - `type_checker`: the same checks where types are known before there are values
 //! - `words`: what people see of expressions and values
 
 mod checked;
 mod operands;
 #[cfg(test)]
 mod tests;
-mod types;
+mod type_checker;
 mod words;
 
 use std::{
@@ -27,7 +27,7 @@ use serde_json::{Map, Value};
 
 use checked::Reader;
 pub(crate) use operands::Type;
-pub(crate) use types::Declared;
+pub(crate) use type_checker::Declared;
 use words::cut;
 pub(crate) use words::in_one_line;
 
@@ -152,7 +152,7 @@ pub(crate) fn references_in_text(text: &str) -> Result<BTreeSet<String>, String>
 /// The operators of an expression whose operands do not fit, as far as types are declared; the expression has been read.
 pub(crate) fn misfits(expression: &str, declared: &Declared<'_>) -> Vec<String> {
     let source = without_braces(expression);
-    let mut checker = types::Checker { source, declared, faults: Vec::new() };
+    let mut checker = type_checker::Checker { source, declared, faults: Vec::new() };
     if let Ok(expression) = checked::parse(source) {
         checker.type_of(&expression);
     }
@@ -164,7 +164,7 @@ pub(crate) fn misfits_in_text(text: &str, declared: &Declared<'_>) -> Vec<String
     if only_expression(text).is_some() {
         return misfits(text, declared);
     }
-    let mut checker = types::Checker { source: text, declared, faults: Vec::new() };
+    let mut checker = type_checker::Checker { source: text, declared, faults: Vec::new() };
     if let (true, Ok(parsed)) = (has_references(text), checked::parse_text(text)) {
         checker.text(&parsed);
     }
