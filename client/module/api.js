@@ -109,21 +109,26 @@ export class Api {
    * @returns {AsyncGenerator<LogLine>}
    */
   async *followLog(id, signal) {
-    let after = '';
+    let [after, hasBegun] = ['', false];
     while (!signal?.aborted) {
+      let pause = 1000;
       const path = `api/tasks/${encodeURIComponent(id)}/log?${new URLSearchParams({ follow: 'true', ...(after && { after }) })}`;
-      const answer = await this.#authorised((token) => fetch(new URL(path, this.#base), { headers: bearer(token), signal }));
       try {
+        const answer = await this.#authorised((token) => fetch(new URL(path, this.#base), { headers: bearer(token), signal }));
+        hasBegun = true;
         for await (const line of jsonLines(answer)) {
           after = `${line.attempt}.${line.number}`;
           yield line;
         }
+        if (isEnd((await this.readTask(id)).state)) return;
       } catch (error) {
         if (signal?.aborted) return;
-        if (!(error instanceof TypeError)) throw error; // else it was cut off
+        const { status, retryAfter } = error instanceof ApiError ? error : { status: error instanceof TypeError ? 0 : NaN };
+        if (hasBegun && status === 404) return; // so old that no list has it
+        if (!hasBegun || !(status === 0 || status === 429 || status >= 500)) throw error; // else it was cut off, or its pod has gone
+        pause = retryAfter ?? pause;
       }
-      if (isEnd((await this.readTask(id)).state)) return;
-      await new Promise((resolve) => setTimeout(resolve, 1000)); // it ended with its pod or its token
+      await new Promise((resolve) => setTimeout(resolve, pause));
     }
   }
 

@@ -65,7 +65,7 @@ export class BellwireTasks extends GatewayElement {
   /** @protected @param {Connection | null} connection */
   connectionChanged(connection) {
     this.#tasks.clear();
-    this.#rows.forEach((row) => row.element.remove());
+    this.#rows.forEach((row) => row.remove());
     this.#rows.clear();
     this.#loaded = false;
     const signal = this.#loader.setConnection(connection);
@@ -122,7 +122,7 @@ export class BellwireTasks extends GatewayElement {
     const ids = new Set(shown.map((task) => task.id));
     for (const [id, row] of this.#rows) {
       if (ids.has(id)) continue;
-      row.element.remove();
+      row.remove();
       this.#rows.delete(id);
     }
     shown.forEach((task, index) => this.#renderRow(task, index));

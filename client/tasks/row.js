@@ -71,6 +71,12 @@ export class TaskRow {
     this.element.append(this.#icon, this.#main, this.#actions, this.#steps.graph);
   }
 
+  /** Takes it from the page. */
+  remove() {
+    this.#log.close();
+    this.element.remove();
+  }
+
   /** @param {Task} task */
   update(task) {
     const { labels } = this.#context;

@@ -46,12 +46,17 @@ export class RunLog {
     this.button.hidden = task.state === 'queued' && !task.error;
   }
 
+  /** Its row is gone from the page, and so has no reader: nothing more is asked for. */
+  close() {
+    this.#following?.abort();
+    this.#following = null;
+  }
+
   #toggle() {
     const opens = this.button.ariaExpanded !== 'true';
     this.button.ariaExpanded = String(opens);
     this.list.hidden = !opens;
-    this.#following?.abort();
-    this.#following = null;
+    this.close();
     if (opens) this.#follow();
   }
 
@@ -64,8 +69,6 @@ export class RunLog {
     try {
       for await (const line of connection.api.followLog(this.#task, signal)) {
         if (signal.aborted) return;
-        // A row that is gone from the page has no reader.
-        if (!this.list.isConnected) return this.#toggle();
         this.#append(line);
       }
       if (!signal.aborted && !this.#last) this.list.append(entry('', '', labels.silent));

@@ -12,7 +12,7 @@ use axum::{
 use bytes::Bytes;
 use futures_util::stream;
 use model::TaskId;
-use storage::OwnerFiles;
+use storage::{OwnerFiles, StorageError};
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
@@ -86,10 +86,15 @@ impl Follower {
     async fn next(&mut self) -> Option<Bytes> {
         while !self.has_ended && self.caller.require_unexpired().is_ok() {
             // Asked before the log is read: the whole of it is stored before the end is told.
-            self.has_ended = self.is_over().await;
-            match self.new_lines().await {
-                Ok(text) if !text.is_empty() => return Some(text.into()),
-                Ok(_) => {}
+            let is_over = self.is_over().await;
+            match self.new_lines(is_over).await {
+                Ok(text) => {
+                    self.has_ended = is_over;
+                    if !text.is_empty() {
+                        return Some(text.into());
+                    }
+                }
+                // Tried again, also at the end: what was said last is not left out.
                 Err(problem) => {
                     warn!(task = %self.task, reason = problem.detail(), "a log that is followed cannot be read now")
                 }
@@ -113,13 +118,20 @@ impl Follower {
         found.is_ok_and(|task| task.is_none_or(|task| task.state.is_end()))
     }
 
-    async fn new_lines(&mut self) -> Result<String, Problem> {
-        let log = log_files(&self.files, self.task).await?;
+    async fn new_lines(&mut self, is_over: bool) -> Result<String, Problem> {
+        let mut log = log_files(&self.files, self.task).await?;
+        // Of earlier attempts nothing more is said.
+        log.retain(|(attempt, _)| self.after.is_none_or(|(after, _)| *attempt >= after));
         let mut sizes = Vec::with_capacity(log.len());
         for (attempt, key) in &log {
-            sizes.push((*attempt, self.files.size(key).await?));
+            let size = match self.files.size(key).await {
+                // It expired in this moment.
+                Err(StorageError::NotFound(_)) => 0,
+                size => size?,
+            };
+            sizes.push((*attempt, size));
         }
-        if !self.has_ended && self.seen.as_ref() == Some(&sizes) {
+        if !is_over && self.seen.as_ref() == Some(&sizes) {
             return Ok(String::new());
         }
         let mut lines = read(&self.files, log).await?;

@@ -284,6 +284,32 @@ test('what a task says is shown on demand, as it is said, and as text', async ()
   assert.equal(await page.getByRole('log').count(), 0);
 });
 
+test('a log is asked for no more once its row is gone, and goes on through a pod that has just gone', async () => {
+  let [asked, closed] = [0, 0];
+  gateway.answer = (request, response, pathname) => {
+    if (pathname !== '/api/tasks/a/log') return false;
+    asked += 1;
+    if (asked === 2) {
+      response.writeHead(503, { 'retry-after': '0' });
+      response.end();
+      return true;
+    }
+    response.writeHead(200, { 'content-type': 'application/jsonl' });
+    response.write('\n');
+    if (asked === 1) setTimeout(() => response.destroy(), 50);
+    else response.on('close', () => (closed += 1));
+    return true;
+  };
+  await open();
+  gateway.tasks = [task('a', 'running')];
+  gateway.send(taskEvent(gateway.tasks[0]));
+  await page.getByRole('button', { name: 'Log' }).click();
+  await until(() => asked, (times) => times === 3);
+  assert.equal(await page.locator('bellwire-tasks [role=alert]').count(), 0);
+  await page.evaluate(() => (document.querySelector('bellwire-tasks').connection = null));
+  await until(() => closed, (times) => times === 1);
+});
+
 test('a log whose answer breaks off goes on where it was', async () => {
   const asked = [];
   gateway.answer = (request, response, pathname) => {
