@@ -7,7 +7,10 @@ use std::{
 
 use model::catalogue::Description;
 use storage::{Catalogue, StorageError};
-use tokio::{sync::Mutex, time::timeout};
+use tokio::{
+    sync::{Mutex, MutexGuard, watch},
+    time::timeout,
+};
 use tracing::warn;
 
 /// The time for which a result is used again; a new worker is seen after so long.
@@ -15,13 +18,16 @@ const MAX_AGE: Duration = Duration::from_secs(3);
 /// The time that the storage may take.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A catalogue, and what was last read from it.
-pub struct FunctionCache {
+/// A catalogue, and what was last read from it; cheap to clone.
+#[derive(Clone)]
+pub struct FunctionCache(Arc<Cache>);
+
+struct Cache {
     catalogue: Catalogue,
     /// Locked while it is read: many requests at once cause one read, and wait once for a storage that is away.
     last: Mutex<Option<(Instant, Descriptions)>>,
     /// What was last read without an error.
-    known: Mutex<Option<Arc<[Description]>>>,
+    known: watch::Sender<Option<Arc<[Description]>>>,
 }
 
 type Descriptions = Result<Arc<[Description]>, StorageError>;
@@ -29,31 +35,46 @@ type Descriptions = Result<Arc<[Description]>, StorageError>;
 impl FunctionCache {
     /// An empty cache over this catalogue.
     pub fn new(catalogue: Catalogue) -> Self {
-        Self { catalogue, last: Mutex::default(), known: Mutex::default() }
+        Self(Arc::new(Cache { catalogue, last: Mutex::default(), known: watch::Sender::default() }))
     }
 
     /// The descriptions, by kind.
     pub async fn all(&self) -> Descriptions {
-        let mut last = self.last.lock().await;
-        if let Some((read_at, descriptions)) = &*last
-            && read_at.elapsed() < MAX_AGE
+        let last = self.0.last.lock().await;
+        self.0.read_again(last).await
+    }
+
+    /// What was last read, at once: what is too old is read again meanwhile, and a storage that is away holds up nobody. Only the
+    /// first read is waited for.
+    pub async fn known(&self) -> Descriptions {
+        let Some(known) = self.0.known.borrow().clone() else { return self.all().await };
+        // Locked, it is being read.
+        if let Ok(last) = self.0.last.try_lock()
+            && is_old(&last)
+        {
+            drop(last);
+            let cache = self.clone();
+            // It ends within the time that the storage may take; what it reads or why it cannot is kept.
+            tokio::spawn(async move { cache.all().await.ok() });
+        }
+        Ok(known)
+    }
+}
+
+impl Cache {
+    async fn read_again(&self, mut last: MutexGuard<'_, Option<(Instant, Descriptions)>>) -> Descriptions {
+        if let Some((_, descriptions)) = &*last
+            && !is_old(&last)
         {
             return descriptions.clone();
         }
         let descriptions = self.read().await;
-        if let Ok(descriptions) = &descriptions {
-            *self.known.lock().await = Some(descriptions.clone());
+        match &descriptions {
+            Ok(descriptions) => drop(self.known.send_replace(Some(descriptions.clone()))),
+            Err(error) => warn!(%error, "the functions cannot be read from the storage"),
         }
         *last = Some((Instant::now(), descriptions.clone()));
         descriptions
-    }
-
-    /// The same; the last that were read while the storage is away.
-    pub async fn known(&self) -> Descriptions {
-        match self.all().await {
-            Ok(descriptions) => Ok(descriptions),
-            Err(error) => self.known.lock().await.clone().ok_or(error),
-        }
     }
 
     async fn read(&self) -> Descriptions {
@@ -67,6 +88,10 @@ impl FunctionCache {
         });
         Ok(descriptions.collect())
     }
+}
+
+fn is_old(last: &Option<(Instant, Descriptions)>) -> bool {
+    last.as_ref().is_none_or(|(read_at, _)| read_at.elapsed() >= MAX_AGE)
 }
 
 #[cfg(test)]
@@ -94,5 +119,26 @@ mod tests {
         fs::write(folder.path().join("prod/~functions/imports.json"), good).unwrap();
         let known = functions().all().await.unwrap();
         assert_eq!(known.iter().map(|one| one.kind.as_str()).collect::<Vec<_>>(), ["imports"]);
+    }
+
+    #[tokio::test]
+    async fn what_is_known_is_there_while_it_is_read_again() {
+        let storage = Storage::open(&StorageConfig { url: "memory:".to_owned() }).unwrap();
+        let catalogue = storage.catalogue(&"prod".parse().unwrap());
+        let put = async |kind: &str| {
+            let description = format!(r#"{{ "kind": "{kind}", "title": "T", "input": {{}} }}"#);
+            catalogue.put(&kind.parse().unwrap(), description.into()).await.unwrap();
+        };
+        put("imports").await;
+        let functions = FunctionCache::new(catalogue.clone());
+        assert_eq!(functions.known().await.unwrap().len(), 1, "the first is waited for");
+        put("reports").await;
+        let mut last = functions.0.last.lock().await;
+        *last = last.take().map(|(_, read)| (Instant::now().checked_sub(MAX_AGE).unwrap(), read));
+        assert_eq!(functions.known().await.unwrap().len(), 1, "the storage is being read, and nobody waits");
+        drop(last);
+        let mut known = functions.0.known.subscribe();
+        assert_eq!(functions.known().await.unwrap().len(), 1);
+        timeout(READ_TIMEOUT, known.wait_for(|known| known.as_ref().unwrap().len() == 2)).await.unwrap().unwrap();
     }
 }

@@ -28,7 +28,7 @@ pub struct FunctionList {
 pub async fn list(caller: CountedCaller) -> Result<Json<FunctionList>, Problem> {
     let mut functions = caller.environment.functions.all().await?.to_vec();
     for function in &mut functions {
-        // Whose they are is nobody else's matter; `/api/schedules` has them.
+        // Whose they are is nobody else's matter; `/api/schedules` has them. Nor does a form need to know how tasks are treated.
         function.schedules.clear();
         function.policies = Policies::default();
         function.offers.retain(|offer| allows(&offer.allow, &caller.claims.sub, &caller.claims.groups));
