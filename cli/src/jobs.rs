@@ -9,6 +9,7 @@ use model::{Environment, Kind};
 use process::Settings;
 use serde_json::{Value, json};
 use storage::{Storage, StorageConfig};
+use tokio::time::{Duration, timeout};
 
 use crate::{
     environment::{self, Target},
@@ -17,6 +18,8 @@ use crate::{
 
 /// The built-in kinds, searched when none is named.
 const KINDS: [&str; 3] = ["imports", "reports", "workflows"];
+/// The time that the storage may take to say which kinds there are.
+const STORAGE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Most characters of a reason in a list; `show` has all of it.
 const MAX_REASON_CHARS: usize = 100;
 
@@ -99,11 +102,18 @@ pub(crate) async fn run(settings: Settings, flags: Flags) -> anyhow::Result<()> 
 }
 
 /// The built-in kinds, and those that the storage has a description of: a broker cannot be asked over AMQP which queues it has.
+/// While the storage is away, which keeps no job from being looked at, the built-in ones alone.
 async fn known_kinds(settings: &Settings, environment: &Environment) -> anyhow::Result<BTreeSet<Kind>> {
     let mut kinds = KINDS.iter().map(|kind| kind.parse()).collect::<Result<BTreeSet<_>, _>>()?;
     if settings.has("storage") {
         let storage = Storage::open(&settings.section::<StorageConfig>("storage")?)?;
-        kinds.extend(storage.catalogue(environment).all().await?.into_iter().map(|entry| entry.kind));
+        match timeout(STORAGE_TIMEOUT, storage.catalogue(environment).all()).await {
+            Ok(Ok(entries)) => kinds.extend(entries.into_iter().map(|entry| entry.kind)),
+            Ok(Err(error)) => {
+                eprintln!("bellwire: only the built-in kinds are looked at, for the storage cannot be read: {error}")
+            }
+            Err(_) => eprintln!("bellwire: only the built-in kinds are looked at, for the storage does not answer"),
+        }
     }
     Ok(kinds)
 }
@@ -118,7 +128,8 @@ async fn queues(
     for kind in &kinds {
         match jobs.depth(kind).await {
             Ok(depth) => queues.push(Queue { dead: jobs.dead(kind), kind: kind.clone(), depth }),
-            Err(SendError::Unroutable(_)) if !is_named => {}
+            // One that has no queue here, or that is not for this user to see.
+            Err(SendError::Unroutable(_) | SendError::Refused(_)) if !is_named => {}
             Err(error) => return Err(explain(error)),
         }
     }

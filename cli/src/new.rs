@@ -115,7 +115,8 @@ fn type_name(name: &Kind) -> String {
     let name: String =
         words.filter_map(|word| word.split_at_checked(1)).map(|(first, rest)| first.to_uppercase() + rest).collect();
     let is_taken = |code: &str| code.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name);
-    match name == "Self" || FILES.iter().any(|(_, code)| is_taken(code)) {
+    // The template's own type is the one that is replaced.
+    match name != "Greetings" && (name == "Self" || FILES.iter().any(|(_, code)| is_taken(code))) {
         true => name + "Function",
         false => name,
     }
@@ -137,6 +138,7 @@ mod tests {
             ("worker", "WorkerFunction"),
             ("ok", "OkFunction"),
             ("self", "SelfFunction"),
+            ("greetings", "Greetings"),
         ] {
             assert_eq!(type_name(&kind.parse().unwrap()), name);
         }
