@@ -12,10 +12,12 @@
 //! - [`shared_file`]: files of others that they share with the caller
 //! - [`schedules`]: what starts by itself, paused and started now
 //! - [`approvals`]: the questions that workflows ask people, and their answers; [`asked_file`]: what they are about
+//! - `caught_up`: finds what this pod may not have heard of yet
 //! - [`openapi`]: the description of the API; [`page`] and [`dev_token`]: the page, and tokens for it in `bellwire dev`
 
 pub mod approvals;
 pub mod asked_file;
+mod caught_up;
 pub mod content_encoding;
 pub mod dev_token;
 pub mod event_request;

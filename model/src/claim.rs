@@ -17,6 +17,9 @@ pub struct Claim {
     pub owner: String,
     /// Digests of what no other unfinished task may have: all of them, or it has none.
     pub unique: Vec<String>,
+    /// A digest of what the task is to do: whoever finds it abandoned starts it only with the same.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub work: String,
     /// True if the task is not started after all.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub withdrawn: bool,

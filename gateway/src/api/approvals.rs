@@ -18,6 +18,7 @@ use utoipa::ToSchema;
 
 use super::{
     asked_file::AskedFile,
+    caught_up,
     problem::Problem,
     request::{PathParameters, read_json},
     tasks::SCOPE,
@@ -252,12 +253,11 @@ async fn find(
         return Err(not_found());
     }
     let dispatch = &caller.environment.dispatch;
-    let mut found = dispatch.find_question(caller.recipient.clone(), task, step.to_owned(), digest.clone()).await?;
-    // The caller may have heard of it from a pod that is a moment ahead.
-    if matches!(found, Found::Nothing) && dispatch.catch_up().await? {
-        found = dispatch.find_question(caller.recipient.clone(), task, step.to_owned(), digest).await?;
-    }
-    match found {
+    let look = || async {
+        let found = dispatch.find_question(caller.recipient.clone(), task, step.to_owned(), digest.clone()).await?;
+        Ok(Some(found).filter(|found| !matches!(found, Found::Nothing)))
+    };
+    match caught_up::find(dispatch, look).await?.ok_or_else(not_found)? {
         Found::One(asked) => Ok((task, *asked)),
         Found::Nothing => Err(not_found()),
         Found::NotAsked => {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use storage::FileKey;
 use utoipa::ToSchema;
 
-use super::{files, problem::Problem, request::PathParameters};
+use super::{caught_up, files, problem::Problem, request::PathParameters};
 use crate::{counted_caller::CountedCaller, pod::Pod};
 
 /// A file that a question is about.
@@ -41,13 +41,8 @@ pub async fn download(
     let not_found = || Problem::not_found("you are not asked about such a file, or not any more");
     let (task, key): (TaskId, FileKey) = (id.parse().map_err(|_| not_found())?, key.parse()?);
     let dispatch = &caller.environment.dispatch;
-    let find = || dispatch.owner_of_asked_file(caller.recipient.clone(), task, step.clone(), key.to_string());
-    let mut owner = find().await?;
-    // The caller may have heard of it from a pod that is a moment ahead.
-    if owner.is_none() && dispatch.catch_up().await? {
-        owner = find().await?;
-    }
-    let owner = owner.ok_or_else(not_found)?;
+    let look = || dispatch.owner_of_asked_file(caller.recipient.clone(), task, step.clone(), key.to_string());
+    let owner = caught_up::find(dispatch, look).await?.ok_or_else(not_found)?;
     let file = pod.storage.files(&caller.environment.name, &owner).get(&key).await?;
     tracing::info!(%task, by = caller.claims.sub, owner, %key, "a file is read by somebody who is asked about it");
     files::send(key.name(), Some(file.bytes), file.content, caller)

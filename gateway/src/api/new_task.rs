@@ -29,4 +29,7 @@ pub struct NewTask {
     /// While an unfinished task of yours of this kind has the same, nothing is started and that one is answered; 256
     /// characters at most.
     pub(crate) unique: Option<String>,
+    /// Its result goes to others than its owner, so that no other task stands for it; only a schedule says so.
+    #[serde(skip)]
+    pub(crate) is_delivered: bool,
 }

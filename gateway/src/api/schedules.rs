@@ -215,10 +215,10 @@ pub async fn resume(
     post, path = "/api/schedules/{kind}/{name}/run", tag = "schedules", operation_id = "run_schedule",
     params(("kind" = String, Path), ("name" = String, Path)),
     responses(
-        (status = 202, body = Run, description = "`Location` is where its owner sees the task"),
+        (status = 202, body = Run, description = "`Location` is where its owner sees the task; where it is unique, of the one that is there already"),
         (status = 401, body = Problem), (status = 403, body = Problem),
         (status = 404, body = Problem, description = "also for another's"),
-        (status = 409, body = Problem, description = "this gateway may not start it"),
+        (status = 409, body = Problem, description = "this gateway may not start it; or the same, which is unique, is under way for another user"),
         (status = 429, body = Problem), (status = 503, body = Problem),
     ),
 )]

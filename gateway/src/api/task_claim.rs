@@ -9,7 +9,7 @@ use model::{Task, TaskId, claim::Claim};
 use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
-use super::problem::Problem;
+use super::{problem::Problem, task_terms::Unique};
 use crate::caller::Caller;
 
 const SOURCE: &str = "/gateway";
@@ -23,24 +23,23 @@ pub(super) enum Claimed {
     Own,
     /// This unfinished task of the caller's has it.
     Existing(Arc<Task>),
-    /// This task of the caller's has it and was not heard of: it is started now, for its own request may have been lost. Were its
-    /// job in a queue all the same, the two would be one task.
+    /// This task of the caller's, which is to do the same, has it and was not heard of: it is started now, for its own request may
+    /// have been lost. Were its job in a queue all the same, the two would be one task.
     Abandoned(TaskId),
 }
 
-/// An unfinished task of the caller's, other than this one, that has one of these digests.
-pub(super) async fn existing(caller: &Caller, task: TaskId, unique: &[String]) -> Result<Option<Arc<Task>>, Problem> {
-    if unique.is_empty() {
+/// An unfinished task of the caller's that has one of these digests.
+pub(super) async fn existing(caller: &Caller, unique: &Unique) -> Result<Option<Arc<Task>>, Problem> {
+    if unique.digests.is_empty() {
         return Ok(None);
     }
-    let (claimed, _) = caller.environment.dispatch.claimed(unique.to_vec()).await?;
-    let of_caller = claimed.filter(|(holder, _)| holder.owner == caller.claims.sub && holder.task != task);
-    Ok(of_caller.and_then(|(_, task)| task))
+    let (claimed, _) = caller.environment.dispatch.claimed(unique.digests.clone()).await?;
+    Ok(claimed.filter(|(holder, _)| holder.owner == caller.claims.sub).and_then(|(_, task)| task))
 }
 
 /// Claims these digests for a task; nothing to claim is a success.
-pub(super) async fn claim(caller: &Caller, task: TaskId, unique: &[String]) -> Result<Claimed, Problem> {
-    if unique.is_empty() {
+pub(super) async fn claim(caller: &Caller, task: TaskId, unique: &Unique) -> Result<Claimed, Problem> {
+    if unique.digests.is_empty() {
         return Ok(Claimed::Own);
     }
     let dispatch = &caller.environment.dispatch;
@@ -50,7 +49,7 @@ pub(super) async fn claim(caller: &Caller, task: TaskId, unique: &[String]) -> R
     let patience = Instant::now() + LOG_TIMEOUT;
     let mut is_told = false;
     loop {
-        let (claimed, changed) = dispatch.claimed(unique.to_vec()).await?;
+        let (claimed, changed) = dispatch.claimed(unique.digests.clone()).await?;
         match claimed {
             Some((holder, _)) if holder.task == task => return Ok(Claimed::Own),
             Some((holder, _)) if holder.owner != caller.claims.sub => {
@@ -62,7 +61,12 @@ pub(super) async fn claim(caller: &Caller, task: TaskId, unique: &[String]) -> R
                 // Its request is submitting it, here or on another pod.
                 is_told = false;
                 if timeout_at(patience, changed).await.is_err() {
-                    return Ok(Claimed::Abandoned(holder.task));
+                    return match holder.work == unique.work {
+                        true => Ok(Claimed::Abandoned(holder.task)),
+                        false => Err(Problem::unavailable(
+                            "another request that is the same in what is unique is being started; send it again",
+                        )),
+                    };
                 }
             }
             None if is_told => {
@@ -73,7 +77,7 @@ pub(super) async fn claim(caller: &Caller, task: TaskId, unique: &[String]) -> R
                 }
             }
             None => {
-                publish(caller, &claim_of(caller, task, unique.to_vec())).await?;
+                publish(caller, &claim_of(caller, task, unique)).await?;
                 is_told = true;
             }
         }
@@ -84,8 +88,8 @@ pub(super) async fn claim(caller: &Caller, task: TaskId, unique: &[String]) -> R
 }
 
 /// Frees what a task has claimed that is not started.
-pub(super) async fn withdraw(caller: &Caller, task: TaskId, unique: Vec<String>) {
-    if unique.is_empty() {
+pub(super) async fn withdraw(caller: &Caller, task: TaskId, unique: &Unique) {
+    if unique.digests.is_empty() {
         return;
     }
     let claim = Claim { withdrawn: true, ..claim_of(caller, task, unique) };
@@ -95,8 +99,9 @@ pub(super) async fn withdraw(caller: &Caller, task: TaskId, unique: Vec<String>)
     }
 }
 
-fn claim_of(caller: &Caller, task: TaskId, unique: Vec<String>) -> Claim {
-    Claim { task, owner: caller.claims.sub.clone(), unique, withdrawn: false }
+fn claim_of(caller: &Caller, task: TaskId, unique: &Unique) -> Claim {
+    let Unique { digests, work } = unique;
+    Claim { task, owner: caller.claims.sub.clone(), unique: digests.clone(), work: work.clone(), withdrawn: false }
 }
 
 async fn publish(caller: &Caller, claim: &Claim) -> Result<(), Problem> {

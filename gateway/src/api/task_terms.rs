@@ -3,11 +3,11 @@
 
 use axum::http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
-use model::{Policies, Priority, policy::KeyPart};
+use model::{Policies, Priority};
 use process::quantity;
 use serde_json::{Value, json};
 
-use super::{new_task::NewTask, problem::Problem, request::with_json};
+use super::{new_task::NewTask, problem::Problem, request::with_json, tasks::MAX_JOB_BYTES};
 use crate::{caller::Caller, json_size::fits, pod::Pod};
 
 /// The scope for high priority where the definition does not give it: else whoever likes would be before others.
@@ -20,36 +20,50 @@ const MAX_TITLE_CHARS: usize = 200;
 /// What holds for a task.
 pub(super) struct Terms {
     pub(super) priority: Priority,
-    /// Digests that nobody else can make, the same on every pod.
-    pub(super) unique: Vec<String>,
+    pub(super) unique: Unique,
+}
+
+/// What no other unfinished task may have.
+#[derive(Default)]
+pub(super) struct Unique {
+    /// Digests that nobody else can make, the same on every pod; none where it need not be unique.
+    pub(super) digests: Vec<String>,
+    /// A digest of what the task is to do.
+    pub(super) work: String,
 }
 
 /// What holds for this task.
 pub(super) async fn of(pod: &Pod, caller: &Caller, new: NewTask) -> Result<(NewTask, Terms), Problem> {
     let functions = caller.environment.functions.known().await?;
+    let function = functions.iter().find(|function| function.kind == new.kind);
+    let none = Policies::default();
+    let policy = function.map_or(&none, |function| &function.policies).of(&new.input);
+    let priority = priority(new.priority, policy.priority(), caller.claims.has_scope(HIGH_SCOPE))?;
+    if let Some(key) = &new.unique
+        && (key.is_empty() || key.chars().count() > MAX_UNIQUE_CHARS)
+    {
+        let detail = format!("unique: it has 1 to {MAX_UNIQUE_CHARS} characters");
+        return Err(Problem::bad_request("invalid-task", detail));
+    }
+    let by_policy = policy.unique().filter(|_| !new.is_delivered);
+    if by_policy.is_none() && new.unique.is_none() {
+        return Ok((new, Terms { priority, unique: Unique::default() }));
+    }
+    let by_policy = by_policy.map(|(definition, parts)| (definition.to_owned(), parts.to_vec()));
     let (owner, environment) = (caller.claims.sub.clone(), caller.environment.clone());
-    let may_be_high = caller.claims.has_scope(HIGH_SCOPE);
-    let size = fits(&new.input, usize::MAX).unwrap_or(usize::MAX);
+    let size = fits(&new.input, MAX_JOB_BYTES).unwrap_or(usize::MAX);
     with_json(pod, size, move || {
-        let none = Policies::default();
-        let function = functions.iter().find(|function| function.kind == new.kind);
-        let policy = function.map_or(&none, |function| &function.policies).of(&new.input);
-        let priority = priority(new.priority, policy.priority(), may_be_high)?;
         let digest = |of: Value| environment.key.internal.sign(json!(["unique", new.kind, of]).to_string().as_bytes());
-        let mut unique = Vec::new();
-        if let Some((definition, parts)) = policy.unique() {
-            let parts: Vec<_> =
-                parts.iter().map(|part: &KeyPart| json!([part, part.value(&owner, &new.input)])).collect();
-            unique.push(digest(json!(["policy", definition, parts])));
+        let mut digests = Vec::new();
+        if let Some((definition, parts)) = by_policy {
+            let parts: Vec<_> = parts.iter().map(|part| json!([part, part.value(&owner, &new.input)])).collect();
+            digests.push(digest(json!(["policy", definition, parts])));
         }
         if let Some(key) = &new.unique {
-            if key.is_empty() || key.chars().count() > MAX_UNIQUE_CHARS {
-                let detail = format!("unique: it has 1 to {MAX_UNIQUE_CHARS} characters");
-                return Err(Problem::bad_request("invalid-task", detail));
-            }
-            unique.push(digest(json!(["request", owner, key])));
+            digests.push(digest(json!(["request", owner, key])));
         }
-        Ok((new, Terms { priority, unique }))
+        let work = digest(json!(["work", new.title, new.input, new.not_before, new.delay]));
+        Ok((new, Terms { priority, unique: Unique { digests, work } }))
     })
     .await
 }

@@ -9,15 +9,16 @@ use storage::{FileKey, OwnerFiles};
 use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
-pub(crate) use super::{
-    new_task::NewTask,
-    task_view::{TaskView, Tasks},
-};
 use super::{
+    caught_up,
     problem::Problem,
     request::with_json,
     task_claim::{self, Claimed},
-    task_terms::{self, Terms},
+    task_terms::{self, Terms, Unique},
+};
+pub(crate) use super::{
+    new_task::NewTask,
+    task_view::{TaskView, Tasks},
 };
 use crate::{
     caller::Caller,
@@ -30,7 +31,7 @@ use crate::{
 pub(crate) const SCOPE: &str = "tasks";
 const SOURCE: &str = "/gateway";
 /// The size of a job on the broker; the input of a larger one is stored as a file.
-const MAX_JOB_BYTES: usize = 64 * 1024;
+pub(super) const MAX_JOB_BYTES: usize = 64 * 1024;
 /// The number of tasks in one list.
 const MAX_LISTED: usize = 200;
 /// How long the log is waited for that brings a task which another request starts.
@@ -75,13 +76,14 @@ pub(crate) async fn start(
         }
     };
     let is_same = |task: &Task| is_of(task, &new, &title, request.as_deref());
-    // Before it counts: whoever has as many tasks as one may have is answered with one of them.
-    if let Some(task) = task_claim::existing(caller, id, &unique).await? {
-        return Ok(Started { task, existing: true });
-    }
     let (unfinished, place) = match admit(pod, caller, (id, priority), is_same).await? {
         Admitted::Known(task) => return Ok(Started { task, existing: false }),
         Admitted::New(unfinished, place) => (unfinished, place),
+        // Whoever has as many tasks as one may have is answered with the one that they ask for again.
+        Admitted::TooMany => match task_claim::existing(caller, &unique).await? {
+            Some(task) => return Ok(Started { task, existing: true }),
+            None => return Err(too_many_tasks(pod.config.tasks_per_user)),
+        },
     };
     let groups = caller.claims.groups.clone();
     let backlog = u32::try_from(unfinished).unwrap_or(u32::MAX);
@@ -89,13 +91,13 @@ pub(crate) async fn start(
         groups,
         backlog,
         priority,
-        unique,
+        unique: unique.digests.clone(),
         traceparent,
         not_before,
         ..Job::new(id, new.kind.clone(), &caller.claims.sub, &title, new.input)
     };
     // It goes on if the client leaves: whoever sends the same again finds the task, and not one that was half submitted.
-    let started = tokio::spawn(claim_and_submit(pod.clone(), caller.clone(), job, request, place));
+    let started = tokio::spawn(claim_and_submit(pod.clone(), caller.clone(), (job, unique), request, place));
     started.await.map_err(|_| Problem::unavailable("this pod is ending"))?
 }
 
@@ -103,11 +105,11 @@ pub(crate) async fn start(
 async fn claim_and_submit(
     pod: Pod,
     caller: Caller,
-    job: Job,
+    (job, unique): (Job, Unique),
     request: Option<String>,
     place: Option<AdmittedTask>,
 ) -> Result<Started, Problem> {
-    let (job, place) = match task_claim::claim(&caller, job.task, &job.unique).await? {
+    let (job, place) = match task_claim::claim(&caller, job.task, &unique).await? {
         Claimed::Own => (job, place),
         Claimed::Existing(task) => return Ok(Started { task, existing: true }),
         Claimed::Abandoned(id) => {
@@ -115,18 +117,22 @@ async fn claim_and_submit(
             match admit(&pod, &caller, (id, job.priority), |_| true).await? {
                 Admitted::Known(task) => return Ok(Started { task, existing: true }),
                 Admitted::New(_, place) => (Job { task: id, ..job }, place),
+                Admitted::TooMany => return Err(too_many_tasks(pod.config.tasks_per_user)),
             }
         }
     };
     let job = caller.environment.key.signing.grant(&caller.environment.name, job);
-    let task = submit_admitted(&pod, &caller, job, request, place).await?;
+    let task = submit_admitted(&pod, &caller, (job, &unique), request, place).await?;
     Ok(Started { task, existing: false })
 }
 
-/// A task that was started before, or the number of others that count against it and its place among them.
 enum Admitted {
+    /// It was started before.
     Known(Arc<Task>),
+    /// The number of others that count against it, and its place among them.
     New(usize, Option<AdmittedTask>),
+    /// Its user has as many unfinished tasks as one may have.
+    TooMany,
 }
 
 /// Counts a task among its user's, unless it was started before.
@@ -150,7 +156,7 @@ async fn admit(
             Admission::Admitted { unfinished } => return Ok(Admitted::New(unfinished, place)),
             Admission::Starting if Instant::now() < patience => drop(timeout_at(patience, next_started).await),
             Admission::Starting => return Err(Problem::unavailable("the same task is being started; send it again")),
-            Admission::Refused => return Err(too_many_tasks(max)),
+            Admission::Refused => return Ok(Admitted::TooMany),
         }
     }
 }
@@ -159,17 +165,17 @@ async fn admit(
 async fn submit_admitted(
     pod: &Pod,
     caller: &Caller,
-    job: Job,
+    (job, unique): (Job, &Unique),
     request: Option<String>,
     place: Option<AdmittedTask>,
 ) -> Result<Arc<Task>, Problem> {
-    let (id, unique) = (job.task, job.unique.clone());
+    let id = job.task;
     let job = match submit(pod, caller, job).await {
         Ok(job) => job,
-        // One that was not confirmed may be in its queue all the same.
-        Err(problem) if problem.is_passing() => return Err(problem),
-        Err(problem) => {
-            task_claim::withdraw(caller, id, unique).await;
+        Err(Unsubmitted { problem, is_in_doubt }) => {
+            if !is_in_doubt {
+                task_claim::withdraw(caller, id, unique).await;
+            }
             return Err(problem);
         }
     };
@@ -177,7 +183,14 @@ async fn submit_admitted(
         place.submitted();
     }
     let task = Task { request, ..Task::of(&job, TaskState::Queued) };
-    publish_queued(caller, &task, job.traceparent).await;
+    let told = publish_queued(caller, &task, job.traceparent).await;
+    if let Err(error) = told {
+        // Its job is confirmed, and the worker's own events follow; but a claim whose task nobody hears of is void after a while.
+        warn!(task = %task.id, %error, "a task is queued, and its owner was not told");
+        if !unique.digests.is_empty() {
+            return Err(error.into());
+        }
+    }
     Ok(Arc::new(task))
 }
 
@@ -209,31 +222,47 @@ fn is_of(task: &Task, new: &NewTask, title: &str, request: Option<&str>) -> bool
     }
 }
 
+/// Why a job was not submitted.
+struct Unsubmitted {
+    problem: Problem,
+    /// It may be in its queue all the same: it was not confirmed, or was submitted before with the same id.
+    is_in_doubt: bool,
+}
+
+impl From<Problem> for Unsubmitted {
+    fn from(problem: Problem) -> Self {
+        Self { problem, is_in_doubt: false }
+    }
+}
+
 /// Puts a job into its queue; a large input is stored before, and removed again if the job is refused.
-async fn submit(pod: &Pod, caller: &Caller, job: Job) -> Result<Job, Problem> {
+async fn submit(pod: &Pod, caller: &Caller, job: Job) -> Result<Job, Unsubmitted> {
     let files = caller.files(pod);
     let key = input_key(&job)?;
     // Submitted before with the same id, it may wait in its queue and needs its input, whatever becomes of this one.
     let is_repeated = files.get(&key).await.is_ok();
-    let job = with_stored_input(pod, job, &files).await?;
+    let job = match with_stored_input(pod, job, &files).await {
+        Ok(job) => job,
+        Err(problem) => return Err(Unsubmitted { problem, is_in_doubt: is_repeated }),
+    };
     let Err(error) = caller.environment.backplane.jobs.submit(&job).await else {
         return Ok(job);
     };
-    // An unconfirmed job may be in its queue all the same, and needs its input.
-    let is_lost = !is_repeated && !matches!(error, SendError::Unavailable(_));
+    let is_in_doubt = is_repeated || matches!(error, SendError::Unavailable(_));
     if job.stored_input.is_some()
-        && is_lost
+        && !is_in_doubt
         && let Err(error) = files.delete(&key).await
     {
         warn!(%error, "the input of a refused job stays in the storage");
     }
-    Err(match error {
+    let problem = match error {
         SendError::Unroutable(_) => {
             let detail = format!("kind: there is no function of kind {} here", job.kind);
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown-kind", detail)
         }
         other => other.into(),
-    })
+    };
+    Err(Unsubmitted { problem, is_in_doubt })
 }
 
 fn too_many_tasks(max: usize) -> Problem {
@@ -273,16 +302,7 @@ pub(crate) async fn find(caller: &Caller, id: &str) -> Result<Arc<Task>, Problem
     // An invalid id gets the same answer, so that nobody learns anything.
     let id: TaskId = id.parse().map_err(|_| not_found())?;
     let dispatch = &caller.environment.dispatch;
-    if let Some(task) = dispatch.find_task(caller.recipient.clone(), id).await? {
-        return Ok(task);
-    }
-    // Another pod may have started it a moment ago.
-    if !dispatch.catch_up().await? {
-        return Err(Problem::unavailable(
-            "no such task of yours is known here, and the log cannot be read to its end now",
-        ));
-    }
-    dispatch.find_task(caller.recipient.clone(), id).await?.ok_or_else(not_found)
+    caught_up::find(dispatch, || dispatch.find_task(caller.recipient.clone(), id)).await?.ok_or_else(not_found)
 }
 
 /// The file of a large input.
@@ -306,12 +326,10 @@ async fn with_stored_input(pod: &Pod, mut job: Job, files: &OwnerFiles) -> Resul
     Ok(Job { stored_input: Some(key.to_string()), ..job })
 }
 
-/// Publishes that a task is queued. Its job is confirmed, so a failure is only logged: the worker's own events follow.
-async fn publish_queued(caller: &Caller, task: &Task, traceparent: Option<String>) {
+/// Publishes that a task is queued.
+async fn publish_queued(caller: &Caller, task: &Task, traceparent: Option<String>) -> Result<(), SendError> {
     let mut event = Event::of_task(SOURCE, Audience::user(&caller.claims.sub), task, None);
     event.id = format!("{}.queued", task.id);
     event.traceparent = traceparent;
-    if let Err(error) = caller.environment.backplane.log.publish(Destination::Own, &event).await {
-        warn!(task = %task.id, %error, "a task is queued, and its owner was not told");
-    }
+    caller.environment.backplane.log.publish(Destination::Own, &event).await
 }

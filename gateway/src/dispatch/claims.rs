@@ -9,10 +9,13 @@ use jiff::{SignedDuration, Timestamp};
 use model::{Task, TaskId, claim::Claim};
 use tokio::sync::Notify;
 
-/// A claim whose task was not heard of for so long is void: its gateway ended before it had submitted the job.
+/// A claim whose task was not heard of for so long is void: its gateway ended before it had told of the task. Clocks of gateways
+/// that are further apart shorten or lengthen it.
 const VOID_AFTER: SignedDuration = SignedDuration::from_secs(60);
 /// The number of digests kept; beyond it further claims are refused.
 const MAX_CLAIMS: usize = 200_000;
+/// The number of digests of one task: by its definition, and by its request.
+const MAX_DIGESTS: usize = 2;
 
 /// What is claimed.
 #[derive(Debug, Default)]
@@ -22,6 +25,8 @@ pub struct Claims {
     digests: HashMap<TaskId, Vec<String>>,
     /// Claims whose tasks were not heard of yet.
     unheard: HashSet<TaskId>,
+    /// The latest time in the log.
+    latest: Timestamp,
     /// Told whenever something may be different for who waits.
     pub changed: Arc<Notify>,
 }
@@ -33,6 +38,8 @@ pub struct Holder {
     pub task: TaskId,
     /// The user whose task it is.
     pub owner: String,
+    /// A digest of what the task is to do, where the claim says it.
+    pub work: String,
     /// When it was claimed, by the clock of the gateway that did.
     since: Timestamp,
 }
@@ -41,7 +48,8 @@ impl Claims {
     /// Folds a claim in.
     pub fn claim(&mut self, claim: Claim, time: Timestamp) {
         self.changed.notify_waiters();
-        let Claim { task, owner, unique, withdrawn } = claim;
+        self.latest = self.latest.max(time);
+        let Claim { task, owner, unique, work, withdrawn } = claim;
         if withdrawn {
             // Another request may have started it meanwhile.
             if self.unheard.contains(&task) {
@@ -57,16 +65,17 @@ impl Claims {
             .collect();
         void.into_iter().for_each(|task| self.release(task));
         let is_free = unique.iter().all(|digest| self.holder(digest).is_none_or(|holder| holder.task == task));
-        if !is_free || self.holders.len() + unique.len() > MAX_CLAIMS {
+        if !is_free || unique.len() > MAX_DIGESTS || self.holders.len() + unique.len() > MAX_CLAIMS {
             return;
         }
-        if self.hold(task, &owner, &unique, time) {
+        if self.hold(&unique, Holder { task, owner, work, since: time }) {
             self.unheard.insert(task);
         }
     }
 
     /// Notes what an event has made of a task: one that goes on keeps what it has, and one that has ended frees it.
     pub fn see(&mut self, task: &Task, time: Timestamp) {
+        self.latest = self.latest.max(time);
         if task.state.is_end() {
             self.release(task.id);
             return;
@@ -74,9 +83,10 @@ impl Claims {
         if self.unheard.remove(&task.id) {
             self.changed.notify_waiters();
         }
-        if !task.unique.is_empty() && !self.digests.contains_key(&task.id) && self.holders.len() < MAX_CLAIMS {
+        if (1..=MAX_DIGESTS).contains(&task.unique.len()) && self.holders.len() < MAX_CLAIMS {
             // Claimed before what this pod has read of the log.
-            self.hold(task.id, task.owner.as_deref().unwrap_or_default(), &task.unique, time);
+            let owner = task.owner.clone().unwrap_or_default();
+            self.hold(&task.unique, Holder { task: task.id, owner, work: String::new(), since: time });
         }
     }
 
@@ -92,7 +102,7 @@ impl Claims {
 
     /// The task that has one of these.
     pub fn first_holder(&self, unique: &[String], now: Timestamp) -> Option<&Holder> {
-        unique.iter().find_map(|digest| self.holder(digest)).filter(|holder| !self.is_void(holder, now))
+        unique.iter().filter_map(|digest| self.holder(digest)).find(|holder| !self.is_void(holder, now))
     }
 
     /// The same with nothing claimed; who waits is told of the next change.
@@ -100,11 +110,11 @@ impl Claims {
         Self { changed: self.changed.clone(), ..Self::default() }
     }
 
-    /// Forgets claims whose tasks were never heard of.
-    pub fn evict(&mut self, now: Timestamp) {
+    /// Forgets claims whose tasks were never heard of, by the time of the log: what is read again is old by the clock.
+    pub fn evict(&mut self) {
         let is_void = |task: &&TaskId| {
             let holder = self.digests.get(*task).and_then(|digests| self.holder(digests.first()?));
-            holder.is_none_or(|holder| now.duration_since(holder.since) >= 2 * VOID_AFTER)
+            holder.is_none_or(|holder| self.latest.duration_since(holder.since) >= 2 * VOID_AFTER)
         };
         let void: Vec<_> = self.unheard.iter().filter(is_void).copied().collect();
         void.into_iter().for_each(|task| self.release(task));
@@ -118,18 +128,17 @@ impl Claims {
         self.unheard.contains(&holder.task) && now.duration_since(holder.since) >= VOID_AFTER
     }
 
-    /// Gives a task those of these that are free; false if it has them already.
-    fn hold(&mut self, task: TaskId, owner: &str, unique: &[String], since: Timestamp) -> bool {
-        if self.digests.contains_key(&task) {
+    /// Gives a task those of these that are free; false if it has some already.
+    fn hold(&mut self, unique: &[String], holder: Holder) -> bool {
+        if self.digests.contains_key(&holder.task) {
             return false;
         }
         let free: Vec<_> = unique.iter().filter(|digest| !self.holders.contains_key(*digest)).cloned().collect();
         if free.is_empty() {
             return false;
         }
-        let holder = Holder { task, owner: owner.to_owned(), since };
-        self.holders.extend(free.iter().map(|digest| (digest.clone(), holder.clone())));
-        self.digests.insert(task, free);
+        self.digests.insert(holder.task, free.clone());
+        self.holders.extend(free.into_iter().map(|digest| (digest, holder.clone())));
         true
     }
 }
@@ -143,7 +152,7 @@ mod tests {
 
     fn claim(task: TaskId, unique: &[&str]) -> Claim {
         let unique = unique.iter().map(|digest| (*digest).to_owned()).collect();
-        Claim { task, owner: "ada".to_owned(), unique, withdrawn: false }
+        Claim { task, owner: "ada".to_owned(), unique, work: String::new(), withdrawn: false }
     }
 
     fn task(id: TaskId, state: TaskState, unique: &[&str]) -> Task {
@@ -207,7 +216,7 @@ mod tests {
         log.now += SignedDuration::from_hours(20);
         log.claim(third, &["a"]);
         assert_eq!(log.holder("a"), Some(second));
-        log.claims.evict(log.now);
+        log.claims.evict();
         assert_eq!(log.holder("a"), Some(second));
     }
 
@@ -229,7 +238,31 @@ mod tests {
         log.claims.see(&task(id, TaskState::Running, &["a"]), log.now);
         log.claim(TaskId::new(), &["a"]);
         assert_eq!(log.holder("a"), Some(id));
-        log.claims.evict(log.now + SignedDuration::from_hours(1));
+        log.now += SignedDuration::from_hours(1);
+        log.claim(TaskId::new(), &["b"]);
+        log.claims.evict();
         assert_eq!(log.holder("a"), Some(id));
+    }
+
+    #[test]
+    fn a_claim_of_hours_ago_that_is_read_again_waits_for_its_task_all_the_same() {
+        let (mut log, id) = (Log::new(), TaskId::new());
+        log.claim(id, &["a"]);
+        log.claims.evict();
+        log.claims.see(&task(id, TaskState::Queued, &["a"]), log.now + SignedDuration::from_secs(1));
+        log.now += SignedDuration::from_hours(9);
+        assert_eq!(log.holder("a"), Some(id));
+    }
+
+    #[test]
+    fn a_void_claim_hides_no_other_and_none_is_of_more_digests_than_a_gateway_makes() {
+        let (mut log, first, second) = (Log::new(), TaskId::new(), TaskId::new());
+        log.claim(first, &["a"]);
+        log.now += SignedDuration::from_secs(60);
+        log.claim(second, &["b"]);
+        let both = ["a".to_owned(), "b".to_owned()];
+        assert_eq!(log.claims.first_holder(&both, log.now).map(|holder| holder.task), Some(second));
+        log.claim(TaskId::new(), &["c", "d", "e"]);
+        assert_eq!(log.holder("c"), None);
     }
 }

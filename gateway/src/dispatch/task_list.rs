@@ -122,7 +122,7 @@ impl TaskList {
     /// Drops the tasks without an event since.
     pub fn evict(&mut self, horizon: Timestamp, now: Instant) {
         self.submissions.evict(now);
-        self.claims.evict(Timestamp::now());
+        self.claims.evict();
         while let Some((_, id)) = self.index.oldest().filter(|(updated, _)| *updated < horizon) {
             self.remove(id);
         }

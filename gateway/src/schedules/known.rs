@@ -111,6 +111,7 @@ impl KnownSchedule {
             delay: None,
             priority: self.schedule.priority,
             unique: None,
+            is_delivered: !self.schedule.recipients.is_empty(),
         };
         tasks::start(pod, &self.caller(environment), new, key, None).await
     }

@@ -6,12 +6,16 @@ use std::{
 };
 
 use async_trait::async_trait;
-use model::{Kind, Policies, TaskId, Toast, toast::Level};
+use backplane::{Destination, LogItem, ReadFrom};
+use jiff::Timestamp;
+use model::{Kind, Policies, TaskId, Toast, claim::Claim, toast::Level};
 use runtime::{Completion, Context, Failure, Function};
 use scenarios::{
     Cluster, Pod,
     cluster::{Worker, answer},
-    over_both_backplanes, until,
+    over_both_backplanes,
+    test_backplane::Role,
+    until,
 };
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -22,6 +26,9 @@ over_both_backplanes! {
     a_definition_says_what_is_unique_whoever_starts_it,
     a_task_that_was_cancelled_or_refused_makes_room,
     a_schedule_of_what_is_unique_and_under_way_starts_nothing_besides,
+    no_task_whose_result_goes_to_others_stands_for_another,
+    a_key_is_answered_with_its_own_task_whatever_is_unique_meanwhile,
+    what_a_gateway_left_behind_is_taken_over_by_the_same_request_and_by_no_other,
 }
 
 /// Notes which tasks ran; each run takes one of these.
@@ -257,4 +264,81 @@ async fn a_schedule_of_what_is_unique_and_under_way_starts_nothing_besides(clust
     let (_, list) = answer(pod.request("GET", "/api/tasks", &token)).await;
     let tasks: Vec<_> = list["tasks"].as_array().unwrap().iter().map(id).collect();
     assert_eq!(tasks, [first]);
+}
+
+async fn a_key_is_answered_with_its_own_task_whatever_is_unique_meanwhile(cluster: Cluster) {
+    let pod = cluster.pod().await;
+    let held = Held::new(json!({}));
+    let _worker = worker(&cluster, &[&pod], &held).await;
+    let token = cluster.token("ada", "prod");
+    let keyed = async |body: &Value| {
+        answer(pod.request("POST", "/api/tasks", &token).header("idempotency-key", "K").body(body.to_string())).await
+    };
+    let body = json!({ "kind": "told", "unique": "x" });
+    held.go.add_permits(1);
+    let (status, first) = keyed(&body).await;
+    assert_eq!(status, 202, "{first}");
+    ended(&pod, &token, id(&first)).await;
+    let (_, second) = post(&pod, &token, &body).await;
+    assert_ne!(id(&first), id(&second));
+    let (status, again) = keyed(&body).await;
+    assert_eq!((status, id(&again), &again["state"]), (202, id(&first), &json!("succeeded")), "{again}");
+    let (status, other) = keyed(&json!({ "kind": "told", "unique": "x", "input": 1 })).await;
+    assert_eq!((status, &other["type"]), (422, &json!("urn:bellwire:problem:idempotency-key-reused")));
+    held.go.add_permits(1);
+    ended(&pod, &token, id(&second)).await;
+}
+
+async fn what_a_gateway_left_behind_is_taken_over_by_the_same_request_and_by_no_other(cluster: Cluster) {
+    let pod = cluster.pod().await;
+    let held = Held::new(json!({}));
+    let _worker = worker(&cluster, &[&pod], &held).await;
+    let token = cluster.token("ada", "prod");
+    let body = json!({ "kind": "told", "unique": "x", "input": 1 });
+    let (_, first) = post(&pod, &token, &body).await;
+    // What its gateway would have said before it was killed, had it not submitted the job.
+    let events = cluster.test_backplane.backplane(&"prod".parse().unwrap(), Role::Gateway);
+    let mut log = events.log.read(ReadFrom::Time(Timestamp::UNIX_EPOCH));
+    let claim = loop {
+        let Some(LogItem::Entry(entry)) = log.items.recv().await else { panic!("the log ended") };
+        if let Some(claim) = entry.event.ok().and_then(|event| Claim::of(&event)) {
+            break claim;
+        }
+    };
+    held.go.add_permits(1);
+    ended(&pod, &token, id(&first)).await;
+    let abandoned = Claim { task: TaskId::new(), ..claim };
+    events.log.publish(Destination::Own, &abandoned.event("/gateway")).await.unwrap();
+    let (status, other) = post(&pod, &token, &json!({ "kind": "told", "unique": "x", "input": 2 })).await;
+    assert_eq!(status, 503, "{other}");
+    let (status, task) = post(&pod, &token, &body).await;
+    assert_eq!((status, id(&task)), (202, abandoned.task), "{task}");
+    held.go.add_permits(1);
+    ended(&pod, &token, abandoned.task).await;
+    assert_eq!(held.ran(), [id(&first), abandoned.task]);
+}
+
+async fn no_task_whose_result_goes_to_others_stands_for_another(cluster: Cluster) {
+    let config = gateway::GatewayConfig { schedules_for: vec!["user:ada".parse().unwrap()], ..Default::default() };
+    let pod = cluster.pod_with(config).await;
+    let mut held = Held::new(json!({ "every": { "unique": ["owner"] } }));
+    let schedule = |name: &str, recipients: &[&str]| {
+        let schedule = json!({
+            "name": name, "title": "T", "owner": "ada", "input": {}, "time_zone": "UTC", "cron": "0 6 1 1 *", "recipients": recipients,
+        });
+        serde_json::from_value(schedule).unwrap()
+    };
+    held.schedules =
+        vec![schedule("a.own", &[]), schedule("a.boss", &["user:boss"]), schedule("a.sales", &["group:sales"])];
+    let _worker = worker(&cluster, &[&pod], &held).await;
+    let token = cluster.token("ada", "prod");
+    let run = async |name: &str| {
+        let (status, run) = answer(pod.request("POST", &format!("/api/schedules/told/{name}/run"), &token)).await;
+        assert_eq!(status, 202, "{run}");
+        run["task"].as_str().unwrap().to_owned()
+    };
+    let own = run("a.own").await;
+    let [boss, sales] = [run("a.boss").await, run("a.sales").await];
+    assert_eq!(HashSet::from([&own, &boss, &sales]).len(), 3);
+    assert_eq!(run("a.own").await, own, "its owner's is unique as before");
 }
