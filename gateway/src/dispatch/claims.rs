@@ -249,6 +249,7 @@ mod tests {
         let (mut log, id) = (Log::new(), TaskId::new());
         log.claim(id, &["a"]);
         log.claims.evict();
+        log.claim(TaskId::new(), &["a"]);
         log.claims.see(&task(id, TaskState::Queued, &["a"]), log.now + SignedDuration::from_secs(1));
         log.now += SignedDuration::from_hours(9);
         assert_eq!(log.holder("a"), Some(id));
