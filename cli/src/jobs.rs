@@ -128,8 +128,8 @@ async fn queues(
     for kind in &kinds {
         match jobs.depth(kind).await {
             Ok(depth) => queues.push(Queue { dead: jobs.dead(kind), kind: kind.clone(), depth }),
-            // One that has no queue here, or that is not for this user to see.
-            Err(SendError::Unroutable(_) | SendError::Refused(_)) if !is_named => {}
+            Err(SendError::Unroutable(_)) if !is_named => {}
+            Err(SendError::Refused(reason)) if !is_named => eprintln!("bellwire: {kind} is left out: {reason}"),
             Err(error) => return Err(explain(error)),
         }
     }

@@ -1,8 +1,10 @@
 /** The gateway's HTTP API. Every error is an `ApiError` with a message for people. */
 
 import { isStepRef } from './approval.js';
+import { RetryPolicy } from './retry-policy.js';
 import { problemMessage, readRetryAfter } from './stream.js';
 import { isEnd } from './task.js';
+import { TokenError } from './token.js';
 
 /** @import { Approval, Decision } from './approval.js' */
 /** @import { Toast } from './event.js' */
@@ -109,13 +111,13 @@ export class Api {
    * @returns {AsyncGenerator<LogLine>}
    */
   async *followLog(id, signal) {
-    let [after, hasBegun] = ['', false];
+    let [after, hasBegun, retry] = ['', false, new RetryPolicy()];
     while (!signal?.aborted) {
       let pause = 1000;
       const path = `api/tasks/${encodeURIComponent(id)}/log?${new URLSearchParams({ follow: 'true', ...(after && { after }) })}`;
       try {
         const answer = await this.#authorised((token) => fetch(new URL(path, this.#base), { headers: bearer(token), signal }));
-        hasBegun = true;
+        [hasBegun, retry] = [true, new RetryPolicy()];
         for await (const line of jsonLines(answer)) {
           after = `${line.attempt}.${line.number}`;
           yield line;
@@ -123,10 +125,11 @@ export class Api {
         if (isEnd((await this.readTask(id)).state)) return;
       } catch (error) {
         if (signal?.aborted) return;
-        const { status, retryAfter } = error instanceof ApiError ? error : { status: error instanceof TypeError ? 0 : NaN };
+        const isPassing = error instanceof TypeError || error instanceof TokenError; // no network, no fresh token yet
+        const { status, retryAfter } = error instanceof ApiError ? error : { status: isPassing ? 0 : NaN };
         if (hasBegun && status === 404) return; // so old that no list has it
         if (!hasBegun || !(status === 0 || status === 429 || status >= 500)) throw error; // else it was cut off, or its pod has gone
-        pause = retryAfter ?? pause;
+        pause = retry.nextDelay({ reason: 'failed', retryAfter });
       }
       await new Promise((resolve) => setTimeout(resolve, pause));
     }

@@ -60,6 +60,7 @@ export class BellwireTasks extends GatewayElement {
 
   disconnectedCallback() {
     clearInterval(this.#clock);
+    this.#rows.forEach((row) => row.closeLog());
   }
 
   /** @protected @param {Connection | null} connection */

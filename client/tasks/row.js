@@ -71,9 +71,14 @@ export class TaskRow {
     this.element.append(this.#icon, this.#main, this.#actions, this.#steps.graph);
   }
 
+  /** Follows its log no longer. */
+  closeLog() {
+    this.#log.close();
+  }
+
   /** Takes it from the page. */
   remove() {
-    this.#log.close();
+    this.closeLog();
     this.element.remove();
   }
 

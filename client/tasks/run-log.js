@@ -36,8 +36,7 @@ export class RunLog {
     const words = make('span', 'toggle-words');
     setText(words, context.labels.log);
     this.button.append(words, icon('open'));
-    this.button.ariaExpanded = 'false';
-    this.list.hidden = true;
+    this.#show(false);
   }
 
   /** @param {Task} task */
@@ -46,18 +45,23 @@ export class RunLog {
     this.button.hidden = task.state === 'queued' && !task.error;
   }
 
-  /** Its row is gone from the page, and so has no reader: nothing more is asked for. */
+  /** Nothing more is asked for, where nobody reads it. */
   close() {
     this.#following?.abort();
     this.#following = null;
+    this.#show(false);
   }
 
   #toggle() {
-    const opens = this.button.ariaExpanded !== 'true';
+    if (this.button.ariaExpanded === 'true') return this.close();
+    this.#show(true);
+    this.#follow();
+  }
+
+  /** @param {boolean} opens */
+  #show(opens) {
     this.button.ariaExpanded = String(opens);
     this.list.hidden = !opens;
-    this.close();
-    if (opens) this.#follow();
   }
 
   async #follow() {
