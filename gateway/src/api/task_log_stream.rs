@@ -11,12 +11,13 @@ use axum::{
 };
 use bytes::Bytes;
 use futures_util::stream;
-use model::TaskId;
+use model::{TaskId, TaskState};
 use storage::{OwnerFiles, StorageError};
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
 use super::{
+    caught_up,
     problem::Problem,
     task_log_lines::{Place, log_files, place_of, read},
 };
@@ -24,6 +25,10 @@ use crate::{caller::Caller, pod::Pod, user_permits::UserPermit};
 
 /// The pause between two looks.
 const PAUSE: Duration = Duration::from_secs(1);
+/// So often a log that cannot be read is looked for after its task has ended.
+const MOST_FAILURES: u32 = 30;
+/// A worker that is told of a cancellation may say a last thing so much later.
+const AFTER_CANCELLATION: Duration = Duration::from_secs(5);
 const CONTENT_TYPE: &str = "application/jsonl";
 
 /// Somebody who follows a log.
@@ -41,6 +46,9 @@ struct Follower {
     /// When something was sent last.
     sent: Instant,
     has_ended: bool,
+    /// When a cancellation was seen.
+    cancelled: Option<Instant>,
+    failures: u32,
     /// It counts as one of the user's connections.
     _permit: UserPermit,
 }
@@ -66,6 +74,8 @@ pub(super) fn follow(
         seen: None,
         sent: Instant::now(),
         has_ended: false,
+        cancelled: None,
+        failures: 0,
         _permit: permit,
     };
     let lines = stream::unfold(follower, |mut follower| async move {
@@ -89,6 +99,7 @@ impl Follower {
             let is_over = self.is_over().await;
             match self.new_lines(is_over).await {
                 Ok(text) => {
+                    self.failures = 0;
                     self.has_ended = is_over;
                     if !text.is_empty() {
                         return Some(text.into());
@@ -96,7 +107,9 @@ impl Follower {
                 }
                 // Tried again, also at the end: what was said last is not left out.
                 Err(problem) => {
-                    warn!(task = %self.task, reason = problem.detail(), "a log that is followed cannot be read now")
+                    warn!(task = %self.task, reason = problem.detail(), "a log that is followed cannot be read now");
+                    self.failures += 1;
+                    self.has_ended = is_over && self.failures >= MOST_FAILURES;
                 }
             }
             if !self.has_ended {
@@ -113,9 +126,16 @@ impl Follower {
     }
 
     /// True once the task has ended, or is so old that no list has it.
-    async fn is_over(&self) -> bool {
-        let found = self.caller.environment.dispatch.find_task(self.caller.recipient.clone(), self.task).await;
-        found.is_ok_and(|task| task.is_none_or(|task| task.state.is_end()))
+    async fn is_over(&mut self) -> bool {
+        let dispatch = &self.caller.environment.dispatch;
+        let look = || dispatch.find_task(self.caller.recipient.clone(), self.task);
+        match caught_up::find(dispatch, look).await {
+            Ok(Some(task)) if task.state == TaskState::Cancelled => {
+                self.cancelled.get_or_insert_with(Instant::now).elapsed() >= AFTER_CANCELLATION
+            }
+            Ok(task) => task.is_none_or(|task| task.state.is_end()),
+            Err(_) => false,
+        }
     }
 
     async fn new_lines(&mut self, is_over: bool) -> Result<String, Problem> {
