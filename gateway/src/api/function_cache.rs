@@ -15,6 +15,8 @@ use tracing::warn;
 
 /// The time for which a result is used again; a new worker is seen after so long.
 const MAX_AGE: Duration = Duration::from_secs(3);
+/// What is older is not taken while it can be read again: a new policy counts on each pod after so long.
+const MAX_KNOWN_AGE: Duration = Duration::from_secs(15);
 /// The time that the storage may take.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -27,7 +29,15 @@ struct Cache {
     /// Locked while it is read: many requests at once cause one read, and wait once for a storage that is away.
     last: Mutex<Option<(Instant, Descriptions)>>,
     /// What was last read without an error.
-    known: watch::Sender<Option<Arc<[Description]>>>,
+    known: watch::Sender<Option<Known>>,
+}
+
+#[derive(Clone)]
+struct Known {
+    descriptions: Arc<[Description]>,
+    read_at: Instant,
+    /// The last time they could not be read again.
+    is_away: bool,
 }
 
 type Descriptions = Result<Arc<[Description]>, StorageError>;
@@ -44,10 +54,13 @@ impl FunctionCache {
         self.0.read_again(last).await
     }
 
-    /// What was last read, at once: what is too old is read again meanwhile, and a storage that is away holds up nobody. Only the
-    /// first read is waited for.
+    /// What was last read, at once: it is read again meanwhile where it is older than a moment, and a storage that is away holds up
+    /// nobody. What is much older is waited for, and taken where it cannot be read.
     pub async fn known(&self) -> Descriptions {
         let Some(known) = self.0.known.borrow().clone() else { return self.all().await };
+        if known.read_at.elapsed() >= MAX_KNOWN_AGE && !known.is_away {
+            return Ok(self.all().await.unwrap_or(known.descriptions));
+        }
         // Locked, it is being read.
         if let Ok(last) = self.0.last.try_lock()
             && is_old(&last)
@@ -57,7 +70,7 @@ impl FunctionCache {
             // It ends within the time that the storage may take; what it reads or why it cannot is kept.
             tokio::spawn(async move { cache.all().await.ok() });
         }
-        Ok(known)
+        Ok(known.descriptions)
     }
 }
 
@@ -70,8 +83,14 @@ impl Cache {
         }
         let descriptions = self.read().await;
         match &descriptions {
-            Ok(descriptions) => drop(self.known.send_replace(Some(descriptions.clone()))),
-            Err(error) => warn!(%error, "the functions cannot be read from the storage"),
+            Ok(descriptions) => {
+                let descriptions = descriptions.clone();
+                self.known.send_replace(Some(Known { descriptions, read_at: Instant::now(), is_away: false }));
+            }
+            Err(error) => {
+                warn!(%error, "the functions cannot be read from the storage");
+                self.known.send_modify(|known| known.iter_mut().for_each(|known| known.is_away = true));
+            }
         }
         *last = Some((Instant::now(), descriptions.clone()));
         descriptions
@@ -139,6 +158,9 @@ mod tests {
         drop(last);
         let mut known = functions.0.known.subscribe();
         assert_eq!(functions.known().await.unwrap().len(), 1);
-        timeout(READ_TIMEOUT, known.wait_for(|known| known.as_ref().unwrap().len() == 2)).await.unwrap().unwrap();
+        timeout(READ_TIMEOUT, known.wait_for(|known| known.as_ref().unwrap().descriptions.len() == 2))
+            .await
+            .unwrap()
+            .unwrap();
     }
 }
