@@ -19,8 +19,8 @@ const LOG_TIMEOUT: Duration = Duration::from_secs(5);
 /// The outcome of a claim.
 #[derive(Debug)]
 pub(super) enum Claimed {
-    /// The task has it.
-    Own,
+    /// The task has it, by this request or by an earlier one with the same key.
+    Own { is_new: bool },
     /// This unfinished task of the caller's has it.
     Existing(Arc<Task>),
     /// This task of the caller's, which is to do the same, has it and was not heard of: it is started now, for its own request may
@@ -40,18 +40,23 @@ pub(super) async fn existing(caller: &Caller, unique: &Unique) -> Result<Option<
 /// Claims these digests for a task; nothing to claim is a success.
 pub(super) async fn claim(caller: &Caller, task: TaskId, unique: &Unique) -> Result<Claimed, Problem> {
     if unique.digests.is_empty() {
-        return Ok(Claimed::Own);
+        return Ok(Claimed::Own { is_new: true });
     }
     let dispatch = &caller.environment.dispatch;
     if !dispatch.health.borrow().is_complete() {
         return Err(Problem::unavailable("this pod has not read the log up to now; send it again"));
     }
     let patience = Instant::now() + LOG_TIMEOUT;
-    let mut is_told = false;
+    let (mut is_told, mut is_new) = (false, false);
     loop {
         let (claimed, changed) = dispatch.claimed(unique.digests.clone()).await?;
         match claimed {
-            Some((holder, _)) if holder.task == task => return Ok(Claimed::Own),
+            Some((holder, known)) if holder.task == task => {
+                return match known.is_some() || holder.is_young() {
+                    true => Ok(Claimed::Own { is_new }),
+                    false => Err(ending()),
+                };
+            }
             Some((holder, _)) if holder.owner != caller.claims.sub => {
                 let detail = "the same is under way for another user, and there is one at a time; try again later";
                 return Err(Problem::new(StatusCode::CONFLICT, "not-unique", detail));
@@ -62,7 +67,8 @@ pub(super) async fn claim(caller: &Caller, task: TaskId, unique: &Unique) -> Res
                 is_told = false;
                 if timeout_at(patience, changed).await.is_err() {
                     return match holder.work == unique.work {
-                        true => Ok(Claimed::Abandoned(holder.task)),
+                        true if holder.is_young() => Ok(Claimed::Abandoned(holder.task)),
+                        true => Err(ending()),
                         false => Err(Problem::unavailable(
                             "another request that is the same in what is unique is being started; send it again",
                         )),
@@ -78,13 +84,19 @@ pub(super) async fn claim(caller: &Caller, task: TaskId, unique: &Unique) -> Res
             }
             None => {
                 publish(caller, &claim_of(caller, task, unique)).await?;
-                is_told = true;
+                (is_told, is_new) = (true, true);
             }
         }
         if Instant::now() >= patience {
             return Err(Problem::unavailable("others start the same again and again; send it again"));
         }
     }
+}
+
+/// Of a claim that is void soon: before its job were submitted, another request could have claimed the same.
+fn ending() -> Problem {
+    Problem::unavailable("an earlier request for the same came to nothing; send it again in half a minute")
+        .retry_after(30)
 }
 
 /// Frees what a task has claimed that is not started.

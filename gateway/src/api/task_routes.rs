@@ -56,11 +56,12 @@ pub async fn start(
     body: Body,
 ) -> Result<Response, Problem> {
     caller.require(tasks::SCOPE)?;
-    let (new, _permit) = read_json::<NewTask>(&caller, &pod, body, MAX_REQUEST_BYTES, "invalid-task", "task").await?;
+    let (new, permit) = read_json::<NewTask>(&caller, &pod, body, MAX_REQUEST_BYTES, "invalid-task", "task").await?;
     caller.require_unexpired()?;
     let key = task_key(&headers, &caller)?;
     let traceparent = headers.get("traceparent").and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let Started { task, existing } = tasks::start(&pod, &caller, new, key, traceparent).await?;
+    let Started { task, existing } =
+        tasks::start(&pod, &caller.clone(), new, key, traceparent, (caller, permit)).await?;
     let status = if existing { StatusCode::OK } else { StatusCode::ACCEPTED };
     Ok(shown(status, &task.id.to_string(), TaskView::from(task).existing(existing)))
 }

@@ -7,7 +7,12 @@ use model::{Policies, Priority};
 use process::quantity;
 use serde_json::{Value, json};
 
-use super::{new_task::NewTask, problem::Problem, request::with_json, tasks::MAX_JOB_BYTES};
+use super::{
+    new_task::NewTask,
+    problem::Problem,
+    request::with_json,
+    tasks::{MAX_JOB_BYTES, TaskKey},
+};
 use crate::{caller::Caller, json_size::fits, pod::Pod};
 
 /// The scope for high priority where the definition does not give it: else whoever likes would be before others.
@@ -28,12 +33,12 @@ pub(super) struct Terms {
 pub(super) struct Unique {
     /// Digests that nobody else can make, the same on every pod; none where it need not be unique.
     pub(super) digests: Vec<String>,
-    /// A digest of what the task is to do.
+    /// A digest of what the task is to do, and of the request where it has a key: with that nobody else goes on with it.
     pub(super) work: String,
 }
 
 /// What holds for this task.
-pub(super) async fn of(pod: &Pod, caller: &Caller, new: NewTask) -> Result<(NewTask, Terms), Problem> {
+pub(super) async fn of(pod: &Pod, caller: &Caller, new: NewTask, key: TaskKey) -> Result<(NewTask, Terms), Problem> {
     let functions = caller.environment.functions.known().await?;
     let function = functions.iter().find(|function| function.kind == new.kind);
     let none = Policies::default();
@@ -54,6 +59,10 @@ pub(super) async fn of(pod: &Pod, caller: &Caller, new: NewTask) -> Result<(NewT
     let size = fits(&new.input, MAX_JOB_BYTES).unwrap_or(usize::MAX);
     with_json(pod, size, move || {
         let digest = |of: Value| environment.key.internal.sign(json!(["unique", new.kind, of]).to_string().as_bytes());
+        let request = match key {
+            TaskKey::New => None,
+            TaskKey::Idempotent(id) => Some(id),
+        };
         let mut digests = Vec::new();
         if let Some((definition, parts)) = by_policy {
             let parts: Vec<_> = parts.iter().map(|part| json!([part, part.value(&owner, &new.input)])).collect();
@@ -62,7 +71,11 @@ pub(super) async fn of(pod: &Pod, caller: &Caller, new: NewTask) -> Result<(NewT
         if let Some(key) = &new.unique {
             digests.push(digest(json!(["request", owner, key])));
         }
-        let work = digest(json!(["work", new.title, new.input, new.not_before, new.delay]));
+        let times = (new.not_before, &new.delay);
+        let work = ("unique", &new.kind, ("work", &new.title, &new.input, times, priority, &digests, request));
+        let work =
+            serde_json::to_vec(&work).map_err(|error| Problem::bad_request("invalid-task", error.to_string()))?;
+        let work = environment.key.internal.sign(&work);
         Ok((new, Terms { priority, unique: Unique { digests, work } }))
     })
     .await

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use axum::http::StatusCode;
 use backplane::{Destination, SendError};
 use model::{Audience, Event, Job, Priority, Task, TaskId, TaskState};
-use storage::{FileKey, OwnerFiles};
-use tokio::time::{Instant, timeout_at};
+use storage::{FileKey, OwnerFiles, StorageError};
+use tokio::time::{Instant, timeout, timeout_at};
 use tracing::warn;
 
 use super::{
@@ -36,6 +36,8 @@ pub(super) const MAX_JOB_BYTES: usize = 64 * 1024;
 const MAX_LISTED: usize = 200;
 /// How long the log is waited for that brings a task which another request starts.
 const LOG_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a large input may take to be stored; a claim lasts longer.
+const STORE_TIMEOUT: Duration = Duration::from_secs(20);
 /// Seconds after which a user with too many tasks may try again.
 const RETRY_TASKS: u32 = 10;
 
@@ -57,17 +59,36 @@ pub(crate) enum TaskKey {
 
 /// Starts a task with this id, or returns the one that was started with it, or that has what only one may have. The job is
 /// confirmed in its queue afterwards; one that is refused leaves nothing behind.
+///
+/// It goes on if the client leaves, and holds `held` until then: whoever sends the same again finds the task, and not one that was
+/// half submitted.
 pub(crate) async fn start(
     pod: &Pod,
     caller: &Caller,
     new: NewTask,
     key: TaskKey,
     traceparent: Option<String>,
+    held: impl Send + 'static,
 ) -> Result<Started, Problem> {
     caller.require(SCOPE)?;
+    let (pod, caller) = (pod.clone(), caller.clone());
+    let started = tokio::spawn(async move {
+        let _held = held;
+        admit_and_start(&pod, &caller, new, key, traceparent).await
+    });
+    started.await.map_err(|_| Problem::unavailable("this pod is ending"))?
+}
+
+async fn admit_and_start(
+    pod: &Pod,
+    caller: &Caller,
+    new: NewTask,
+    key: TaskKey,
+    traceparent: Option<String>,
+) -> Result<Started, Problem> {
     let title = task_terms::title(&new)?;
     let not_before = task_terms::not_before(&new)?;
-    let (new, Terms { priority, unique }) = task_terms::of(pod, caller, new).await?;
+    let (new, Terms { priority, unique }) = task_terms::of(pod, caller, new, key).await?;
     let (id, new, request) = match key {
         TaskKey::New => (TaskId::new(), new, None),
         TaskKey::Idempotent(id) => {
@@ -96,34 +117,56 @@ pub(crate) async fn start(
         not_before,
         ..Job::new(id, new.kind.clone(), &caller.claims.sub, &title, new.input)
     };
-    // It goes on if the client leaves: whoever sends the same again finds the task, and not one that was half submitted.
-    let started = tokio::spawn(claim_and_submit(pod.clone(), caller.clone(), (job, unique), request, place));
-    started.await.map_err(|_| Problem::unavailable("this pod is ending"))?
+    claim_and_submit(pod, caller, (job, unique), request, place).await
 }
 
 /// Submits the job of a task that was admitted, unless another has what only one may have.
 async fn claim_and_submit(
-    pod: Pod,
-    caller: Caller,
+    pod: &Pod,
+    caller: &Caller,
     (job, unique): (Job, Unique),
     request: Option<String>,
     place: Option<AdmittedTask>,
 ) -> Result<Started, Problem> {
-    let (job, place) = match task_claim::claim(&caller, job.task, &unique).await? {
-        Claimed::Own => (job, place),
+    let (job, place, is_new) = match task_claim::claim(caller, job.task, &unique).await? {
+        Claimed::Own { is_new } => (job, place, is_new),
         Claimed::Existing(task) => return Ok(Started { task, existing: true }),
         Claimed::Abandoned(id) => {
-            drop(place);
-            match admit(&pod, &caller, (id, job.priority), |_| true).await? {
+            if let Some(place) = place {
+                place.withdraw().await;
+            }
+            match admit(pod, caller, (id, job.priority), |_| true).await? {
                 Admitted::Known(task) => return Ok(Started { task, existing: true }),
-                Admitted::New(_, place) => (Job { task: id, ..job }, place),
+                Admitted::New(_, place) => (Job { task: id, ..job }, place, false),
                 Admitted::TooMany => return Err(too_many_tasks(pod.config.tasks_per_user)),
             }
         }
     };
+    let id = job.task;
     let job = caller.environment.key.signing.grant(&caller.environment.name, job);
-    let task = submit_admitted(&pod, &caller, (job, &unique), request, place).await?;
-    Ok(Started { task, existing: false })
+    let job = match submit(pod, caller, job).await {
+        Ok(job) => job,
+        Err(Unsubmitted { problem, is_in_doubt }) => {
+            // What an earlier request has claimed may be the claim of a job that is in its queue.
+            if is_new && !is_in_doubt {
+                task_claim::withdraw(caller, id, &unique).await;
+            }
+            return Err(problem);
+        }
+    };
+    let task = Task { request, ..Task::of(&job, TaskState::Queued) };
+    if let Err(error) = publish_queued(caller, &task, job.traceparent).await {
+        // Its job is confirmed, and the worker's own events follow; but a claim whose task nobody hears of is void after a while, so
+        // whoever sends the same again submits it again.
+        warn!(task = %task.id, %error, "a task is queued, and its owner was not told");
+        if !unique.digests.is_empty() {
+            return Err(error.into());
+        }
+    }
+    if let Some(place) = place {
+        place.submitted();
+    }
+    Ok(Started { task: Arc::new(task), existing: false })
 }
 
 enum Admitted {
@@ -159,39 +202,6 @@ async fn admit(
             Admission::Refused => return Ok(Admitted::TooMany),
         }
     }
-}
-
-/// Submits the job of a task that was admitted, and tells its owner; a task that is refused counts no more.
-async fn submit_admitted(
-    pod: &Pod,
-    caller: &Caller,
-    (job, unique): (Job, &Unique),
-    request: Option<String>,
-    place: Option<AdmittedTask>,
-) -> Result<Arc<Task>, Problem> {
-    let id = job.task;
-    let job = match submit(pod, caller, job).await {
-        Ok(job) => job,
-        Err(Unsubmitted { problem, is_in_doubt }) => {
-            if !is_in_doubt {
-                task_claim::withdraw(caller, id, unique).await;
-            }
-            return Err(problem);
-        }
-    };
-    if let Some(place) = place {
-        place.submitted();
-    }
-    let task = Task { request, ..Task::of(&job, TaskState::Queued) };
-    let told = publish_queued(caller, &task, job.traceparent).await;
-    if let Err(error) = told {
-        // Its job is confirmed, and the worker's own events follow; but a claim whose task nobody hears of is void after a while.
-        warn!(task = %task.id, %error, "a task is queued, and its owner was not told");
-        if !unique.digests.is_empty() {
-            return Err(error.into());
-        }
-    }
-    Ok(Arc::new(task))
 }
 
 /// The task to start, and a digest of it that nobody else can make.
@@ -237,13 +247,18 @@ impl From<Problem> for Unsubmitted {
 
 /// Puts a job into its queue; a large input is stored before, and removed again if the job is refused.
 async fn submit(pod: &Pod, caller: &Caller, job: Job) -> Result<Job, Unsubmitted> {
-    let files = caller.files(pod);
-    let key = input_key(&job)?;
-    // Submitted before with the same id, it may wait in its queue and needs its input, whatever becomes of this one.
-    let is_repeated = files.get(&key).await.is_ok();
-    let job = match with_stored_input(pod, job, &files).await {
-        Ok(job) => job,
-        Err(problem) => return Err(Unsubmitted { problem, is_in_doubt: is_repeated }),
+    let (files, key) = (caller.files(pod), input_key(&job)?);
+    let is_large = fits(&job, MAX_JOB_BYTES).is_none();
+    let stored = timeout(STORE_TIMEOUT, async {
+        // Submitted before with the same id, it may wait in its queue and needs its input, whatever becomes of this one.
+        let is_repeated = is_large && !matches!(files.get(&key).await, Err(StorageError::NotFound(_)));
+        let job = if is_large { with_stored_input(pod, job, &files).await } else { Ok(job) };
+        job.map(|job| (job, is_repeated))
+    });
+    let (job, is_repeated) = match stored.await {
+        Ok(Ok(stored)) => stored,
+        Ok(Err(problem)) => return Err(problem.into()),
+        Err(_) => return Err(Problem::unavailable("the storage did not take the input in time; send it again").into()),
     };
     let Err(error) = caller.environment.backplane.jobs.submit(&job).await else {
         return Ok(job);
@@ -310,11 +325,8 @@ fn input_key(job: &Job) -> Result<FileKey, Problem> {
     Ok(FileKey::new(&job.task.to_string(), "input.json".parse()?)?)
 }
 
-/// The job as it goes to the broker: a large input is stored as a file of the owner's first.
+/// The job as it goes to the broker, its large input stored as a file of the owner's.
 async fn with_stored_input(pod: &Pod, mut job: Job, files: &OwnerFiles) -> Result<Job, Problem> {
-    if fits(&job, MAX_JOB_BYTES).is_some() {
-        return Ok(job);
-    }
     let input = std::mem::take(&mut job.input);
     let write =
         move || serde_json::to_vec(&input).map_err(|error| Problem::bad_request("invalid-task", error.to_string()));

@@ -12,6 +12,8 @@ use tokio::sync::Notify;
 /// A claim whose task was not heard of for so long is void: its gateway ended before it had told of the task. Clocks of gateways
 /// that are further apart shorten or lengthen it.
 const VOID_AFTER: SignedDuration = SignedDuration::from_secs(60);
+/// So long a job may be submitted for a claim: it is in its queue, and told of, before the claim is void.
+const YOUNG: SignedDuration = SignedDuration::from_secs(30);
 /// The number of digests kept; beyond it further claims are refused.
 const MAX_CLAIMS: usize = 200_000;
 /// The number of digests of one task: by its definition, and by its request.
@@ -42,6 +44,13 @@ pub struct Holder {
     pub work: String,
     /// When it was claimed, by the clock of the gateway that did.
     since: Timestamp,
+}
+
+impl Holder {
+    /// Whether there is time to submit the task's job before the claim is void.
+    pub fn is_young(&self) -> bool {
+        Timestamp::now().duration_since(self.since) < YOUNG
+    }
 }
 
 impl Claims {

@@ -52,6 +52,14 @@ impl AdmittedTask {
     pub fn submitted(mut self) {
         self.is_submitted = true;
     }
+
+    /// Gives the place back, now.
+    pub async fn withdraw(mut self) {
+        self.is_submitted = true;
+        let id = self.id;
+        // The dispatcher ends with the process, and all places with it.
+        self.dispatch.query(move |tasks, _| tasks.withdraw(id)).await.ok();
+    }
 }
 
 impl Drop for AdmittedTask {

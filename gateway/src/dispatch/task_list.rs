@@ -135,9 +135,12 @@ impl TaskList {
         }
     }
 
-    /// Folds a claim in.
+    /// Folds a claim in, unless its task has ended meanwhile.
     pub fn claim(&mut self, claim: Claim, time: Timestamp) {
-        self.claims.claim(claim, time);
+        match self.has_ended(claim.task) {
+            true => self.claims.changed.notify_waiters(),
+            false => self.claims.claim(claim, time),
+        }
     }
 
     /// The task that has one of these digests, and what is known of it.

@@ -119,7 +119,8 @@ async fn start(pod: &Pod, caller: &Caller, arguments: Vec<Value>) -> Result<Valu
         unique: None,
         is_delivered: false,
     };
-    let started = tasks::start(pod, caller, new, TaskKey::New, None).await.map_err(|problem| problem.to_string())?;
+    let started =
+        tasks::start(pod, caller, new, TaskKey::New, None, ()).await.map_err(|problem| problem.to_string())?;
     to_value(TaskView::from(started.task).existing(started.existing))
 }
 

@@ -113,7 +113,7 @@ impl KnownSchedule {
             unique: None,
             is_delivered: !self.schedule.recipients.is_empty(),
         };
-        tasks::start(pod, &self.caller(environment), new, key, None).await
+        tasks::start(pod, &self.caller(environment), new, key, None, ()).await
     }
 }
 

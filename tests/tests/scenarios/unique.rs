@@ -309,8 +309,10 @@ async fn what_a_gateway_left_behind_is_taken_over_by_the_same_request_and_by_no_
     ended(&pod, &token, id(&first)).await;
     let abandoned = Claim { task: TaskId::new(), ..claim };
     events.log.publish(Destination::Own, &abandoned.event("/gateway")).await.unwrap();
-    let (status, other) = post(&pod, &token, &json!({ "kind": "told", "unique": "x", "input": 2 })).await;
-    assert_eq!(status, 503, "{other}");
+    let other = json!({ "kind": "told", "unique": "x", "input": 2 });
+    let keyed = pod.request("POST", "/api/tasks", &token).header("idempotency-key", "K").body(body.to_string());
+    let ((other, said), (keyed, _)) = tokio::join!(post(&pod, &token, &other), answer(keyed));
+    assert_eq!((other, keyed), (503, 503), "{said}");
     let (status, task) = post(&pod, &token, &body).await;
     assert_eq!((status, id(&task)), (202, abandoned.task), "{task}");
     held.go.add_permits(1);

@@ -2,6 +2,22 @@ use model::StepState;
 
 use super::*;
 
+#[test]
+fn a_claim_that_comes_when_its_task_has_ended_keeps_nobody_from_the_same() {
+    let (id, now, mut list) = (TaskId::new(), Timestamp::now(), TaskList::default());
+    let unique = vec!["x".to_owned()];
+    let claim =
+        |task| Claim { task, owner: "ada".to_owned(), unique: unique.clone(), work: String::new(), withdrawn: false };
+    list.claim(claim(id), now);
+    list.fold(&event(id, TaskState::Succeeded, 1, 1), now).unwrap();
+    // Of another request with the same key, on a pod that was a moment behind.
+    list.claim(claim(id), now);
+    assert!(list.claimed(&unique, now).is_none());
+    let next = TaskId::new();
+    list.claim(claim(next), now);
+    assert_eq!(list.claimed(&unique, now).map(|(holder, _)| holder.task), Some(next));
+}
+
 /// Changes the task in an event.
 fn change(event: &mut Event, change: impl FnOnce(&mut serde_json::Value)) {
     let mut data = event.data.take().unwrap().to_value().unwrap();
