@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use lettre::message::Mailbox;
 use model::{
     Toast,
     toast::{Action, Level},
@@ -10,12 +11,15 @@ use model::{
 use runtime::{Context, Failure, definitions::WrongAt};
 use serde::{Deserialize, Serialize};
 use storage::StorageError;
-use tokio::time::{Duration, sleep, sleep_until};
+use tokio::{
+    sync::OnceCell,
+    time::{Duration, sleep, sleep_until},
+};
 
 use crate::{
     ledger::{Ledger, Mark},
     link::Link,
-    mail::Mailer,
+    mail::{Attachment, Mailer},
     outcome::Outcome,
     parcel::Parcel,
     recipients::Recipients,
@@ -69,7 +73,7 @@ pub struct Undelivered {
 /// One recipient.
 enum Recipient {
     People,
-    Mail(lettre::message::Mailbox),
+    Mail(Mailbox),
     Webhook(Arc<Webhook>),
 }
 
@@ -109,8 +113,11 @@ impl Delivery {
         parcel: &Parcel,
         ledger: &mut Ledger,
     ) -> Result<Delivered, Failure> {
-        let href = context.files.share(&parcel.file, recipients.audience()).await.map_err(unshared)?;
-        let round = Round { delivery: self, context, recipients, parcel, href };
+        let href = match recipients.to.is_empty() {
+            true => None,
+            false => Some(context.files.share(&parcel.file, recipients.audience()).await.map_err(unshared)?),
+        };
+        let round = Round { delivery: self, context, recipients, parcel, href, attachment: OnceCell::new() };
         let (mut delivered, mut waiting) = (Delivered::default(), Vec::new());
         let last_moments = context.deadline.checked_sub(LAST_MOMENTS).unwrap_or(context.deadline).into();
         let mut closed: [Option<String>; 3] = Default::default();
@@ -210,8 +217,10 @@ struct Round<'a> {
     context: &'a Context,
     recipients: &'a Recipients,
     parcel: &'a Parcel,
-    /// The path of the file for those who may read it.
-    href: String,
+    /// The path of the file for those who may read it; none if it is shared with nobody.
+    href: Option<String>,
+    /// The file as mails carry it: read once, by the first of them.
+    attachment: OnceCell<Option<Attachment>>,
 }
 
 impl Round<'_> {
@@ -231,14 +240,22 @@ impl Round<'_> {
             }
             sleep(wait.try_into().unwrap_or_default()).await;
         }
-        let link = self.delivery.link.as_ref().map(|link| link.to(&self.href));
+        let link = self.delivery.link.as_ref().zip(self.href.as_ref()).map(|(link, href)| link.to(href));
         match recipient {
             Recipient::People => self.tell().await,
             Recipient::Mail(mailbox) => match &self.delivery.mailer {
-                Some(mailer) => mailer.send(self.context, self.parcel, mailbox, link.as_deref()).await,
+                Some(mailer) => self.mail(mailer, mailbox, link.as_deref()).await,
                 None => Outcome::Refused("this worker sends no mail".to_owned()),
             },
             Recipient::Webhook(webhook) => webhook.send(self.context, self.parcel, link.as_deref()).await,
+        }
+    }
+
+    async fn mail(&self, mailer: &Mailer, to: &Mailbox, link: Option<&str>) -> Outcome {
+        let attachment = || mailer.attachment(&self.context.files, self.parcel);
+        match self.attachment.get_or_try_init(attachment).await {
+            Ok(attachment) => mailer.send(self.context.task, self.parcel, to, link, attachment.as_ref()).await,
+            Err(outcome) => outcome,
         }
     }
 
@@ -246,7 +263,7 @@ impl Round<'_> {
         let Parcel { title, summary, .. } = self.parcel;
         let mut toast = Toast::new(Level::Info, format!("{title} is ready"));
         toast.body = Some(format!("{summary} · from {}", self.context.owner));
-        toast.action = Some(Action { label: "Download".to_owned(), href: self.href.clone() });
+        toast.action = self.href.clone().map(|href| Action { label: "Download".to_owned(), href });
         match self.context.tell("delivered", self.recipients.audience(), &toast).await {
             Ok(()) => Outcome::Done,
             Err(Failure::Permanent { message, .. }) => Outcome::Refused(message),

@@ -37,6 +37,7 @@ async fn a_receiver_that_is_busy_gets_it_later_and_others_once() {
     }
     assert_eq!(task.deliver(&scene, recipients).await.unwrap().webhooks, 2);
     let received = scene.receivers.received("webhook").await;
+    assert_eq!(received[0]["event"]["data"]["file"]["link"], json!(null), "it is shared with nobody");
     let paths: Vec<_> = received.iter().map(|webhook| webhook["path"].as_str().unwrap()).collect();
     assert_eq!(paths, ["/busy-2", "/ok", "/busy-2", "/busy-2"]);
     assert!(
