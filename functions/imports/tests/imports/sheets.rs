@@ -1,12 +1,19 @@
 //! Several sheets of a workbook, each into a table of its own: all of them, or none.
 
+use std::time::{Duration, Instant};
+
 use imports::ImportsConfig;
 use model::toast::Level;
 use runtime::Failure;
 use rust_xlsxwriter::Workbook;
 use serde_json::{Value, json};
+use sqlx::{Connection, Executor};
+use tokio::time::sleep;
 
-use crate::world::{World, columns, over_both};
+use crate::{
+    database::Database,
+    world::{World, columns, over_both},
+};
 
 /// A workbook of these sheets; a name that begins with a point is that of a hidden one.
 fn workbook(sheets: &[(&str, &[&[&str]])]) -> Vec<u8> {
@@ -243,6 +250,33 @@ over_both! {
         world.run(&context, input).await.unwrap();
         assert!((*progress.borrow_and_update() - 0.99).abs() < 0.35, "{}", *progress.borrow());
     }
+}
+
+#[tokio::test]
+async fn who_reads_the_first_table_does_not_wait_for_the_second_sheet() {
+    let world = World::over(Database::postgres().await);
+    import(&world, &workbook(SHOP), json!({"sheets": "each"})).await.unwrap();
+    let mut other = world.database.connect().await;
+    let mut held = other.begin().await.unwrap();
+    held.execute("LOCK TABLE customers_2026 IN EXCLUSIVE MODE").await.unwrap();
+    let more: &[(&str, &[&[&str]])] = &[("Orders", &[&["id"], &["9"]]), ("Customers 2026", &[&["id"], &["9"]])];
+    let book = workbook(more);
+    let importing = import(&world, &book, json!({"sheets": "each"}));
+    let reading = async {
+        let waiting = "SELECT count(*) FROM pg_locks WHERE relation = 'customers_2026'::regclass AND NOT granted";
+        let begun = Instant::now();
+        while world.rows(waiting).await != ["1"] {
+            assert!(begun.elapsed() < Duration::from_secs(60), "the second table is waited for");
+            sleep(Duration::from_millis(5)).await;
+        }
+        let read = world.rows("SET statement_timeout = '10s'; SELECT count(*) FROM orders").await;
+        held.rollback().await.unwrap();
+        read
+    };
+    let (imported, read) = tokio::join!(importing, reading);
+    assert_eq!((imported.unwrap()["rows"].clone(), read), (json!(2), vec!["2".to_owned()]));
+    assert_eq!(world.rows("SELECT id FROM orders UNION ALL SELECT id FROM customers_2026").await, ["9", "9"]);
+    world.database.end().await;
 }
 
 #[test]
