@@ -6,7 +6,7 @@
 // What it answers is in the recipient's name: `unknown@` 550, `later-2@` 451 twice, `slow@` nothing, `broken@` closes the
 // connection within the message, `small@` 552 beyond 4 KiB, `last@` closes the port once it has taken the message. And in
 // the path of a webhook: `/ok`, `/busy-2` 503 twice, `/asks-1` 429 with Retry-After: 3600 once, `/date-1` the same with a
-// date, `/gone` 410, `/moved` 302 to /ok, `/silent` nothing.
+// date, `/soon-1` with 25, `/gone` 410, `/moved` 302 to /ok, `/silent` nothing.
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createInterface } from "node:readline";
@@ -90,6 +90,7 @@ const webhooks = createServer((request, response) => {
     if (name === "moved") return ends(302, { location: "/ok" });
     if (!isAmongFirst(name)) return ends(204);
     if (name.startsWith("asks-")) return ends(429, { "retry-after": "3600" });
+    if (name.startsWith("soon-")) return ends(429, { "retry-after": "25" });
     if (name.startsWith("date-")) return ends(429, { "retry-after": new Date(Date.now() + 3600e3).toUTCString() });
     ends(503);
   });

@@ -1,6 +1,6 @@
 //! Delivers a parcel to each recipient, and says who has it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use lettre::message::Mailbox;
@@ -26,7 +26,8 @@ use crate::{
     webhook::Webhook,
 };
 
-/// What is left of a run's time once nobody is waited for any more: it must end well before its deadline, which is for good.
+/// What is left of a run's time once nobody is waited for any more, half of it at most: it must end well before its
+/// deadline, which is for good.
 const LAST_MOMENTS: Duration = Duration::from_secs(20);
 /// A server that asks to come again in so short a time is waited for.
 const SHORT_WAIT: SignedDuration = SignedDuration::from_secs(30);
@@ -105,7 +106,8 @@ impl Delivery {
     }
 
     /// Delivers to all who do not have it; a failure that passes names those who may get it at the next attempt. At the last
-    /// attempt nobody is waited for: who does not have it is among the [`Delivered::undelivered`].
+    /// attempt nobody is waited for: who does not have it is among the [`Delivered::undelivered`]. A task that is cancelled
+    /// meanwhile has no result: who has it by then is in its log, and nobody else gets it.
     pub async fn deliver(
         &self,
         context: &Context,
@@ -119,7 +121,8 @@ impl Delivery {
         };
         let round = Round { delivery: self, context, recipients, parcel, href, attachment: OnceCell::new() };
         let (mut delivered, mut waiting) = (Delivered::default(), Vec::new());
-        let last_moments = context.deadline.checked_sub(LAST_MOMENTS).unwrap_or(context.deadline).into();
+        let left = context.deadline.saturating_duration_since(Instant::now());
+        let last_moments = Instant::now() + left - LAST_MOMENTS.min(left / 2);
         let mut closed: [Option<String>; 3] = Default::default();
         for recipient in round.all() {
             let name = recipient.name(recipients);
@@ -130,7 +133,7 @@ impl Delivery {
                     let not_before = if let Some(Mark::Later(_, time)) = before { *time } else { None };
                     let outcome = tokio::select! {
                         outcome = round.attempt(&recipient, not_before) => outcome,
-                        () = sleep_until(last_moments) => Outcome::AllLater(NO_TIME.to_owned()),
+                        () = sleep_until(last_moments.into()) => Outcome::AllLater(NO_TIME.to_owned()),
                         () = context.stop.cancelled() => return Err(Failure::Stopped),
                     };
                     let mark = match outcome {
@@ -139,7 +142,8 @@ impl Delivery {
                         Outcome::Later(reason, time) => Mark::Later(reason, time),
                         Outcome::AllLater(reason) => {
                             closed[recipient.way()] = Some(reason.clone());
-                            Mark::Later(reason, None)
+                            // What it asked for before still counts.
+                            Mark::Later(reason, not_before)
                         }
                     };
                     ledger.set(&name, mark.clone()).await?;

@@ -221,6 +221,17 @@ async fn mail_goes_over_tls_to_a_server_that_shows_a_certificate_of_the_settings
 }
 
 #[tokio::test]
+async fn a_server_that_wants_a_password_first_is_no_reason_to_give_anybody_up() {
+    let scene = Scene::new(json!({ "security": "none", "auth": true }), json!({})).await;
+    let task = scene.task(b"x").await;
+    let recipients = json!({ "mail": ["ada@example.com", "bob@example.com"] });
+    let failure = task.deliver(&scene, recipients).await.unwrap_err().to_string();
+    for name in ["ada@example.com (530 ", "bob@example.com (530 "] {
+        assert!(failure.contains(name), "{failure}");
+    }
+}
+
+#[tokio::test]
 async fn a_server_without_starttls_gets_neither_password_nor_mail() {
     let mut scene = Scene::plain().await;
     scene.set("security", json!("starttls"));
