@@ -1,6 +1,6 @@
 //! Messages to be sent: written in the transaction that decides on them, removed once the broker has confirmed them.
 
-use model::{Environment, Event, Job, TaskId, log_line::LogLine};
+use model::{Environment, Event, Job, TaskId};
 use runtime::{
     DatabaseError,
     database::{Dialect, Transaction},
@@ -21,22 +21,39 @@ pub(crate) const CLAIM_BATCH: i64 = 32;
 pub(crate) enum Message {
     Job(Box<Job>),
     Event(Box<Event>),
-    /// The state of a run, told once what belongs to it is stored.
-    #[serde(rename = "end")]
-    State(Box<StateWithFiles>),
+    /// The end of a run, told once what belongs to it is stored.
+    End(Box<EndOfRun>),
+    /// What a run has said, to be stored as it is when this is sent.
+    Log(TaskId),
 }
 
-/// The state of a run, and what is stored before it is told.
+/// The end of a run, and what is stored before it is told.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct StateWithFiles {
+pub(crate) struct EndOfRun {
     pub(crate) event: Event,
     pub(crate) run: TaskId,
     pub(crate) owner: String,
-    /// Those that its steps have made, once it has ended.
+    /// Those that its steps have made.
     pub(crate) files: Vec<RunFile>,
-    /// What it has said to its owner; empty where that is stored already.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) said: Vec<LogLine>,
+}
+
+/// Where a message goes; what waits for the storage holds up nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// To the broker.
+    Broker,
+    /// Through the storage.
+    Storage,
+}
+
+impl Way {
+    /// The condition on a message's id.
+    fn condition(self) -> &'static str {
+        match self {
+            Self::Broker => "id NOT LIKE '%.log' AND id NOT LIKE '%.end'",
+            Self::Storage => "(id LIKE '%.log' OR id LIKE '%.end')",
+        }
+    }
 }
 
 /// A message that this process has claimed.
@@ -63,10 +80,52 @@ pub(crate) fn put(
     transaction.execute(sql, &values).map(drop)
 }
 
-/// Claims some of the messages that are due; other processes leave them alone for a while.
+/// Writes the state of a run.
+pub(crate) fn put_state(
+    transaction: &mut dyn Transaction,
+    environment: &Environment,
+    run: TaskId,
+    event: Event,
+    now: i64,
+) -> Result<(), DatabaseError> {
+    put(transaction, environment, &format!("{run}.told"), &Message::Event(Box::new(event)), now)
+}
+
+/// Writes the end of a run, in place of a state that waits.
+pub(crate) fn put_end(
+    transaction: &mut dyn Transaction,
+    environment: &Environment,
+    end: EndOfRun,
+    now: i64,
+) -> Result<(), DatabaseError> {
+    let sql = "DELETE FROM bellwire_workflow_outbox WHERE id = $1";
+    transaction.execute(sql, &[format!("{}.told", end.run).into()])?;
+    let id = format!("{}.end", end.run);
+    put(transaction, environment, &id, &Message::End(Box::new(end)), now)
+}
+
+/// Has what a run has said stored at this time. While another process has claimed that, it keeps it: of two that write at
+/// once, the older might come last.
+pub(crate) fn put_log(
+    transaction: &mut dyn Transaction,
+    environment: &Environment,
+    run: TaskId,
+    due: i64,
+) -> Result<(), DatabaseError> {
+    let sql = "INSERT INTO bellwire_workflow_outbox (id, environment, version, due, body) VALUES ($1, $2, 1, $3, $4) \
+               ON CONFLICT (id) DO UPDATE SET version = bellwire_workflow_outbox.version + 1, \
+               due = CASE WHEN bellwire_workflow_outbox.due > excluded.due THEN bellwire_workflow_outbox.due \
+               ELSE excluded.due END";
+    let body = store::to_json(&Message::Log(run))?;
+    let values = [format!("{run}.log").into(), environment.as_str().into(), due.into(), body];
+    transaction.execute(sql, &values).map(drop)
+}
+
+/// Claims some of the messages that are due and go this way; other processes leave them alone for a while.
 pub(crate) fn claim(
     transaction: &mut dyn Transaction,
     environment: &Environment,
+    way: Way,
     now: i64,
 ) -> Result<Vec<ClaimedMessage>, DatabaseError> {
     let skip_locked = match transaction.dialect() {
@@ -74,8 +133,9 @@ pub(crate) fn claim(
         Dialect::Postgres => " FOR UPDATE SKIP LOCKED",
     };
     let sql = format!(
-        "SELECT id, version, body FROM bellwire_workflow_outbox WHERE environment = $1 AND due <= $2 \
-         ORDER BY due, id LIMIT $3{skip_locked}"
+        "SELECT id, version, body FROM bellwire_workflow_outbox WHERE environment = $1 AND due <= $2 AND {} \
+         ORDER BY due, id LIMIT $3{skip_locked}",
+        way.condition()
     );
     let rows = transaction.query(&sql, &[environment.as_str().into(), now.into(), CLAIM_BATCH.into()])?;
     let mut claimed = Vec::with_capacity(rows.len());

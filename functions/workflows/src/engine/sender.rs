@@ -1,22 +1,26 @@
-//! Sends the outbox to the broker.
+//! Sends the outbox to the broker, and through the storage what is kept there.
 
 use std::{ops::Range, time::Duration};
 
 use backplane::{Destination, SendError};
 use futures_util::{StreamExt, stream};
-use model::Job;
+use model::{Job, TaskId};
 use runtime::{DatabaseError, database::Transaction, run_log, stored};
 use serde_json::json;
 use storage::StorageError;
-use tokio::time::sleep;
+use tokio::{sync::Notify, time::sleep};
 use tracing::{error, warn};
 
 use super::{
-    outbox::{self, ClaimedMessage, Message, StateWithFiles},
+    outbox::{self, ClaimedMessage, EndOfRun, Message, Way},
     runs::Runs,
+    store,
     timing::{jittered, now},
 };
-use crate::run::event::{RunEvent, TaskOutcome, step_error};
+use crate::run::{
+    event::{RunEvent, TaskOutcome, step_error},
+    said::STORE_INTERVAL,
+};
 
 /// The attempt whose log is that of a run.
 const RUN_ATTEMPT: u32 = 1;
@@ -34,10 +38,23 @@ enum SendOutcome {
 
 /// Sends messages whenever the outbox was filled.
 pub(crate) async fn send_outbox(runs: &Runs) {
-    loop {
-        runs.outbox_filled.notified().await;
+    let (broker, storage) = (Notify::new(), Notify::new());
+    let notify = async {
         loop {
-            match send_batch(runs).await {
+            runs.outbox_filled.notified().await;
+            broker.notify_one();
+            storage.notify_one();
+        }
+    };
+    tokio::join!(notify, send_on(runs, Way::Broker, &broker), send_on(runs, Way::Storage, &storage));
+}
+
+/// Sends what goes one way.
+async fn send_on(runs: &Runs, way: Way, filled: &Notify) {
+    loop {
+        filled.notified().await;
+        loop {
+            match send_batch(runs, way).await {
                 Ok(true) => {}
                 Ok(false) => break,
                 Err(error) => {
@@ -51,9 +68,9 @@ pub(crate) async fn send_outbox(runs: &Runs) {
 }
 
 /// Sends some messages; answers whether there may be more.
-async fn send_batch(runs: &Runs) -> Result<bool, DatabaseError> {
+async fn send_batch(runs: &Runs, way: Way) -> Result<bool, DatabaseError> {
     let environment = runs.worker.environment.clone();
-    let claim = move |transaction: &mut dyn Transaction| outbox::claim(transaction, &environment, now());
+    let claim = move |transaction: &mut dyn Transaction| outbox::claim(transaction, &environment, way, now());
     let claimed = runs.database.transaction(claim).await?;
     let may_have_more = claimed.len() as i64 == outbox::CLAIM_BATCH;
     let sent: Vec<_> = stream::iter(claimed)
@@ -75,10 +92,17 @@ async fn send(runs: &Runs, message: &Message) -> SendOutcome {
     let backplane = &runs.worker.backplane;
     let sent = match message {
         Message::Event(event) => backplane.log.publish(Destination::Own, event).await,
-        Message::State(state) => match store(runs, state).await {
-            Ok(()) => backplane.log.publish(Destination::Own, &state.event).await,
+        Message::End(end) => match store_end(runs, end).await {
+            Ok(()) => backplane.log.publish(Destination::Own, &end.event).await,
             Err(error) => {
-                warn!(run = %state.run, %error, "the list of a run's files is not stored yet; it is tried again");
+                warn!(run = %end.run, %error, "the list of a run's files is not stored yet; it is tried again");
+                return SendOutcome::RetryLater;
+            }
+        },
+        Message::Log(run) => match store_log(runs, *run).await {
+            Ok(()) => return SendOutcome::Sent,
+            Err(error) => {
+                warn!(%run, %error, "what a run has said is not stored yet; it is tried again");
                 return SendOutcome::RetryLater;
             }
         },
@@ -111,20 +135,26 @@ async fn send(runs: &Runs, message: &Message) -> SendOutcome {
     }
 }
 
-/// Stores what belongs to the state of a run, before it is told.
-async fn store(runs: &Runs, state: &StateWithFiles) -> Result<(), StorageError> {
-    let files = runs.files(&state.owner);
-    // What it says is no reason to keep its state back.
-    if !state.said.is_empty()
-        && let Err(error) = run_log::store_lines(&files, state.run, RUN_ATTEMPT, &state.said).await
-    {
-        warn!(run = %state.run, %error, "what a run has said is not stored");
+/// Stores what belongs to the end of a run, before it is told.
+async fn store_end(runs: &Runs, end: &EndOfRun) -> Result<(), StorageError> {
+    // Whoever follows the log reads no further than the end. It has a message of its own, so this is tried once.
+    if let Err(error) = store_log(runs, end.run).await {
+        warn!(run = %end.run, %error, "a run has ended before all that it has said is stored");
     }
-    if state.files.is_empty() {
+    if end.files.is_empty() {
         return Ok(());
     }
-    let list = json!({ "files": state.files });
-    stored::write(&files, state.run, "files.json", &list).await.map(drop)
+    let list = json!({ "files": end.files });
+    stored::write(&runs.files(&end.owner), end.run, "files.json", &list).await.map(drop)
+}
+
+/// Stores all that a run has said so far.
+async fn store_log(runs: &Runs, run: TaskId) -> anyhow::Result<()> {
+    let load = move |transaction: &mut dyn Transaction| store::load_said(transaction, run);
+    if let Some((owner, said)) = runs.database.transaction(load).await? {
+        run_log::store_lines(&runs.files(&owner), run, RUN_ATTEMPT, said.lines()).await?;
+    }
+    Ok(())
 }
 
 async fn update_run_of(runs: &Runs, job: &Job, event: RunEvent) -> Result<(), DatabaseError> {
@@ -137,7 +167,13 @@ async fn update_run_of(runs: &Runs, job: &Job, event: RunEvent) -> Result<(), Da
 fn settle(transaction: &mut dyn Transaction, sent: &[(SendOutcome, ClaimedMessage)]) -> Result<(), DatabaseError> {
     for (outcome, claimed) in sent {
         match outcome {
-            SendOutcome::Sent | SendOutcome::Refused(_) => outbox::remove(transaction, claimed)?,
+            SendOutcome::Sent | SendOutcome::Refused(_) => {
+                outbox::remove(transaction, claimed)?;
+                if matches!(claimed.message, Message::Log(_)) {
+                    // What was said meanwhile was kept for whoever had claimed it.
+                    outbox::postpone(transaction, &claimed.id, now() + STORE_INTERVAL)?;
+                }
+            }
             SendOutcome::RetryLater => {
                 outbox::postpone(transaction, &claimed.id, now() + rand::random_range(RETRY_PAUSE))?;
             }

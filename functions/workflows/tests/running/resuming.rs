@@ -1,4 +1,6 @@
-//! Engines that are killed, several at once, and a database that is away.
+//! Engines that are killed, several at once, and a database or a storage that is away.
+
+use std::fs;
 
 use model::{StepState, TaskState};
 use serde_json::json;
@@ -82,4 +84,20 @@ async fn while_the_database_is_away_nothing_is_lost() {
     harness.work.release("two");
     assert_eq!(harness.end(run).await.state, TaskState::Succeeded);
     assert_eq!(harness.work.names(), ["one", "two", "three"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_storage_that_is_away_keeps_no_run_back_and_what_it_has_said_is_stored_once_it_is_there_again() {
+    let toml = "title = 'T'\n[[step]]\nid = 'it'\nkind = 'work'\ninput = { name = 'it', how = 'fails' }\n";
+    let harness = Harness::new(&[("sour", toml)]).await;
+    let files = harness.folder.path().join("files");
+    fs::remove_dir_all(&files).unwrap();
+    fs::write(&files, "no folder").unwrap();
+    let _engine = harness.engine();
+    let run = harness.start("sour", json!({})).await;
+    assert_eq!(harness.end(run).await.state, TaskState::Failed);
+    fs::remove_file(&files).unwrap();
+    fs::create_dir(&files).unwrap();
+    let lines = until("its log is stored", async || harness.log(run).await).await;
+    assert_eq!(lines.last().unwrap().message, "The run has failed.");
 }
