@@ -189,7 +189,7 @@ struct Planned {
     notes: Vec<String>,
 }
 
-/// What is said of sheets that are not imported with each other one.
+/// What is said of the sheets that are not among those with values.
 fn left_out(sheets: &[String]) -> Vec<String> {
     let names: Vec<_> = sheets.iter().take(20).map(|name| format!("{name:?}")).collect();
     let note = || format!("without the sheets that are empty or hidden: {}", names.join(", "));
