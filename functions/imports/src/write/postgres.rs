@@ -208,7 +208,8 @@ async fn load_table(
     let summary = match outcome {
         ReadOutcome::Complete(summary) => summary,
         ReadOutcome::TypesChanged(mapping) => {
-            return Ok(TableOutcome::Again(job.again(LoadAgain::TypesChanged(mapping))));
+            let why = job.types_changed(mapping);
+            return Ok(TableOutcome::Again(job.again(why)));
         }
     };
     if let Some(merge) = merge.filter(|_| !in_batches)

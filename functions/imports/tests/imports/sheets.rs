@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use imports::ImportsConfig;
 use model::toast::Level;
-use runtime::Failure;
+use runtime::{Failure, testing};
 use rust_xlsxwriter::Workbook;
 use serde_json::{Value, json};
 use sqlx::{Connection, Executor};
@@ -238,6 +238,21 @@ over_both! {
         let told = import(&world, &workbook(&all), json!({"sheets": "each"})).await.unwrap_err();
         assert!(told.contains("imports.tables_per_user"), "{told}");
         assert!(!world.database.has("third").await);
+    }
+
+    async fn sheets_whose_types_turn_out_late_are_read_again_once_and_not_once_each(world) {
+        // More rows than are looked at first.
+        let mut rows: Vec<&[&str]> = vec![&["1"]; 5002];
+        (rows[0], rows[5001]) = (&["n"], &["x"]);
+        let book = workbook(&[("A", &rows), ("B", &rows), ("C", &rows)]);
+        let input = json!({"file": world.put(book).await, "sheets": "each"});
+        let run = testing::Harness::new().run(&*world.imports, &world.context().0, input).await;
+        let output = run.result.unwrap().output;
+        for sheet in output["sheets"].as_array().unwrap() {
+            assert_eq!((&sheet["rows"], columns(sheet).as_str()), (&json!(5001), "n text"));
+        }
+        let again = run.log.iter().filter(|line| line.message.contains("reading from the beginning"));
+        assert_eq!(again.count(), 1, "{:?}", run.log);
     }
 
     async fn a_preview_shows_each_sheet_and_progress_goes_over_all(world) {
