@@ -1,6 +1,7 @@
 //! Mail to a real server, read by a real parser.
 
 use data_encoding::HEXLOWER;
+use delivery::{Ledger, Recipients};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -190,6 +191,21 @@ async fn a_connection_that_breaks_within_a_mail_is_made_anew_for_the_next() {
 }
 
 #[tokio::test]
+async fn a_connection_that_the_server_has_ended_meanwhile_is_made_anew() {
+    let scene = Scene::plain().await;
+    let delivery = scene.delivery();
+    for address in ["ada@example.com", "bob@example.com"] {
+        let task = scene.task(b"x").await;
+        let recipients: Recipients = serde_json::from_value(json!({ "mail": [address] })).unwrap();
+        let mut ledger = Ledger::open(&task.context).await.unwrap();
+        let delivered = delivery.deliver(&task.context, &recipients, &task.parcel, &mut ledger).await.unwrap();
+        assert_eq!(delivered.mails, 1, "{address}");
+        scene.receivers.mail_is("away").await;
+        scene.receivers.mail_is("back").await;
+    }
+}
+
+#[tokio::test]
 async fn mail_goes_over_tls_to_a_server_that_shows_a_certificate_of_the_settings_and_with_a_password() {
     for security in ["tls", "starttls"] {
         let credentials = json!({ "user": "reports" });
@@ -229,6 +245,9 @@ async fn a_server_that_wants_a_password_first_is_no_reason_to_give_anybody_up() 
     for name in ["ada@example.com (530 ", "bob@example.com (530 "] {
         assert!(failure.contains(name), "{failure}");
     }
+    let noted = task.context.files.notes().of(task.context.task).await.unwrap().unwrap();
+    let noted = String::from_utf8(noted.to_vec()).unwrap();
+    assert!(noted.contains("ada@") && !noted.contains("bob@"), "it is asked once in a run: {noted}");
 }
 
 #[tokio::test]
