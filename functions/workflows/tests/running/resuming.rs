@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use model::{StepState, TaskState};
+use model::{StepState, TaskId, TaskState};
+use runtime::{DatabaseError, database::Transaction};
 use serde_json::json;
 
 use crate::harness::{Harness, until};
@@ -96,8 +97,26 @@ async fn a_storage_that_is_away_keeps_no_run_back_and_what_it_has_said_is_stored
     let _engine = harness.engine();
     let run = harness.start("sour", json!({})).await;
     assert_eq!(harness.end(run).await.state, TaskState::Failed);
+    let put_off = log_due(&harness, run).await;
+    until("its log was tried", async || {
+        let due = log_due(&harness, run).await;
+        // Claimed is later.
+        let soon = jiff::Timestamp::now().as_millisecond() + 10_000;
+        (due != put_off && due.is_none_or(|due| due < soon)).then_some(())
+    })
+    .await;
     fs::remove_file(&files).unwrap();
     fs::create_dir(&files).unwrap();
     let lines = until("its log is stored", async || harness.log(run).await).await;
     assert_eq!(lines.last().unwrap().message, "The run has failed.");
+}
+
+/// When the log of a run is to be stored, in milliseconds since 1970; none if all of it is.
+async fn log_due(harness: &Harness, run: TaskId) -> Option<i64> {
+    let query = move |transaction: &mut dyn Transaction| {
+        let sql = "SELECT due FROM bellwire_workflow_outbox WHERE id = $1";
+        let rows = transaction.query(sql, &[format!("{run}.log").into()])?;
+        Ok::<_, DatabaseError>(rows.first().and_then(|row| row.integer(0)))
+    };
+    harness.database().transaction(query).await.unwrap()
 }
