@@ -18,8 +18,12 @@ pub(crate) struct Said {
     lines: Vec<LogLine>,
     /// The number of all lines, those that are not kept included.
     count: u64,
-    /// When they are to be stored, or were the last time.
+    /// The same number: workers that ran before the log had a message of its own refuse a run without it, and find with it
+    /// nothing that they would have to store.
     #[serde(default)]
+    stored: u64,
+    /// When they are to be stored, or were the last time.
+    #[serde(rename = "stored_at", default)]
     store_at: i64,
 }
 
@@ -51,6 +55,7 @@ impl Said {
     /// Says something at a time.
     pub(crate) fn say(&mut self, now: i64, level: Level, text: String) {
         self.count += 1;
+        self.stored = self.count;
         let time = Timestamp::from_millisecond(now).unwrap_or(Timestamp::UNIX_EPOCH);
         // A run has one log, however often the job that begins it is tried.
         self.lines.push(LogLine::new((1, self.count), time, level, text, MAX_MESSAGE));
@@ -71,6 +76,25 @@ mod tests {
         let lines = said.lines();
         assert_eq!((lines.len(), lines[24].number, lines[25].number, lines[99].number), (100, 25, 926, 1000));
         assert_eq!(lines[0].message, "é".repeat(500) + "…");
+    }
+
+    #[test]
+    fn a_worker_of_the_version_before_reads_what_a_run_has_said_and_this_one_what_that_wrote() {
+        #[derive(Serialize, Deserialize)]
+        struct Before {
+            lines: Vec<LogLine>,
+            count: u64,
+            stored: u64,
+            stored_at: i64,
+        }
+        let mut said = Said::default();
+        said.say(1, Level::Info, "one".to_owned());
+        said.say(2, Level::Info, "two".to_owned());
+        said.store_at(&Said::default(), 7, true);
+        let before: Before = serde_json::from_value(serde_json::to_value(&said).unwrap()).unwrap();
+        let numbers = (before.lines.len(), before.count, before.stored, before.stored_at);
+        assert_eq!(numbers, (2, 2, 2, 7), "it has nothing to store");
+        assert_eq!(serde_json::from_value::<Said>(serde_json::to_value(&before).unwrap()).unwrap(), said);
     }
 
     #[test]
