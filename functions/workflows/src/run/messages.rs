@@ -111,7 +111,8 @@ fn step(run: &Run, index: usize, asks: &[(usize, Audience)]) -> Step {
     let (definition, step) = (run.step_definition(index), &run.steps[index]);
     let succeeded = step.items.iter().filter(|item| item.state == ItemState::Succeeded).count();
     let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-    let failed = step.items.iter().find(|item| item.state == ItemState::Failed);
+    let failed = || step.items.iter().filter(|item| item.state == ItemState::Failed);
+    let failed = failed().find(|item| item.href.is_some()).or(failed().next());
     Step {
         id: definition.id.clone(),
         title: shortened(definition.display_title(), MAX_TITLE),

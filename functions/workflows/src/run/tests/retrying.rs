@@ -146,12 +146,13 @@ fn a_step_links_to_what_there_is_of_its_last_attempt() {
 #[test]
 fn a_step_of_several_items_links_to_what_there_is_of_the_one_that_failed() {
     let mut run = start("[[step]]\nid = 'one'\nkind = 'work'\nfor_each = '{{ input.list }}'\n");
-    run.resolved.insert("one", Ok(Resolved::Jobs(vec![json!({}); 2])));
+    run.resolved.insert("one", Ok(Resolved::Jobs(vec![json!({}); 3])));
     run.then(vec![]);
     let href = "/api/files/a/rejected.csv";
     let other = TaskOutcome::Succeeded(json!({ "href": "/api/files/b/made.csv" }));
-    let failed = TaskOutcome::Failed(step_error("sour"), Some(href.to_owned()));
-    run.then(vec![RunEvent::TaskEnded(run.task("one", 1), other), RunEvent::TaskEnded(run.task("one", 0), failed)]);
+    let failed = |href: Option<&str>| TaskOutcome::Failed(step_error("sour"), href.map(str::to_owned));
+    let ends = [failed(None), failed(Some(href)), other].into_iter().enumerate();
+    run.then(ends.map(|(item, end)| RunEvent::TaskEnded(run.task("one", item), end)).collect());
     let task = messages::state_event(&run.run, Told::default()).task().unwrap().unwrap();
     assert_eq!(task.steps[0].href.as_deref(), Some(href));
 }
