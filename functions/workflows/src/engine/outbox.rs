@@ -1,5 +1,7 @@
 //! Messages to be sent: written in the transaction that decides on them, removed once the broker has confirmed them.
 
+use std::time::Duration;
+
 use model::{Environment, Event, Job, TaskId};
 use runtime::{
     DatabaseError,
@@ -13,6 +15,8 @@ use crate::run::messages::RunFile;
 
 /// The time that a process has to send what it has claimed, before another sends it as well; in milliseconds.
 const CLAIM_DURATION: i64 = 30_000;
+/// The time from before a claim to when what is not sent yet is given up for now: well before the claim ends.
+pub(crate) const SEND_TIMEOUT: Duration = Duration::from_secs(20);
 /// The pause after a message could not be read, in milliseconds.
 const UNREADABLE_PAUSE: i64 = 600_000;
 /// The most messages that are claimed at once.

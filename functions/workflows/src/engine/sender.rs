@@ -8,7 +8,10 @@ use model::{Job, TaskId};
 use runtime::{DatabaseError, database::Transaction, run_log, stored};
 use serde_json::json;
 use storage::StorageError;
-use tokio::{sync::Notify, time::sleep};
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep, timeout, timeout_at},
+};
 use tracing::{error, warn};
 
 use super::{
@@ -26,6 +29,8 @@ use crate::run::{
 const RUN_ATTEMPT: u32 = 1;
 /// The most messages that are sent at the same time.
 const CONCURRENCY: usize = 16;
+/// The time that the end of a run waits for its log to be stored.
+const END_LOG_TIMEOUT: Duration = Duration::from_secs(5);
 /// The pause after the broker did not take a message, in milliseconds.
 const RETRY_PAUSE: Range<i64> = 1000..3000;
 
@@ -70,11 +75,13 @@ async fn send_on(runs: &Runs, way: Way, filled: &Notify) {
 /// Sends some messages; answers whether there may be more.
 async fn send_batch(runs: &Runs, way: Way) -> Result<bool, DatabaseError> {
     let environment = runs.worker.environment.clone();
+    // Before the claim begins, so that it lasts longer.
+    let give_up_at = Instant::now() + outbox::SEND_TIMEOUT;
     let claim = move |transaction: &mut dyn Transaction| outbox::claim(transaction, &environment, way, now());
     let claimed = runs.database.transaction(claim).await?;
     let may_have_more = claimed.len() as i64 == outbox::CLAIM_BATCH;
     let sent: Vec<_> = stream::iter(claimed)
-        .map(|claimed| async { (send(runs, &claimed.message).await, claimed) })
+        .map(|claimed| async { (send_until(give_up_at, &claimed.id, send(runs, &claimed.message)).await, claimed) })
         .buffer_unordered(CONCURRENCY)
         .collect()
         .await;
@@ -86,6 +93,14 @@ async fn send_batch(runs: &Runs, way: Way) -> Result<bool, DatabaseError> {
     }
     runs.database.transaction(move |transaction| settle(transaction, &sent)).await?;
     Ok(may_have_more)
+}
+
+/// Gives a message up for now before another process may claim it: of two that write one log, the older might come last.
+async fn send_until(time: Instant, id: &str, send: impl Future<Output = SendOutcome>) -> SendOutcome {
+    timeout_at(time, send).await.unwrap_or_else(|_| {
+        warn!(id, "a message of a workflow is not sent in time; it is tried again");
+        SendOutcome::RetryLater
+    })
 }
 
 async fn send(runs: &Runs, message: &Message) -> SendOutcome {
@@ -138,7 +153,8 @@ async fn send(runs: &Runs, message: &Message) -> SendOutcome {
 /// Stores what belongs to the end of a run, before it is told.
 async fn store_end(runs: &Runs, end: &EndOfRun) -> Result<(), StorageError> {
     // Whoever follows the log reads no further than the end. It has a message of its own, so this is tried once.
-    if let Err(error) = store_log(runs, end.run).await {
+    let stored = timeout(END_LOG_TIMEOUT, store_log(runs, end.run)).await;
+    if let Err(error) = stored.map_err(anyhow::Error::from).and_then(|stored| stored) {
         warn!(run = %end.run, %error, "a run has ended before all that it has said is stored");
     }
     if end.files.is_empty() {
@@ -180,4 +196,20 @@ fn settle(transaction: &mut dyn Transaction, sent: &[(SendOutcome, ClaimedMessag
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_hangs_is_given_up_and_tried_again() {
+        let begun = Instant::now();
+        let outcome = send_until(begun + Duration::from_millis(1), "1.log", pending()).await;
+        assert!(matches!(outcome, SendOutcome::RetryLater));
+        // Of that part of a batch which waited for the rest as well.
+        assert!(matches!(send_until(begun, "2.log", pending()).await, SendOutcome::RetryLater));
+    }
 }
