@@ -213,9 +213,12 @@ impl LoadJob {
         Ok(outcome)
     }
 
-    /// Reads the tables after this one for their types alone, so that the load starts again only once.
+    /// Reads the tables after this one for their types alone, so that the load starts again only once. Not those that may
+    /// keep their columns: there a value that does not fit, or a field that is new, is the row's own fault.
     fn learn_types_of_rest(&mut self) -> Result<(), Failure> {
-        for (at, TableLoad { plan, .. }) in self.tables.iter().enumerate().skip(self.at + 1) {
+        let makes_columns = |spec: &ImportSpec| spec.mode == Mode::Replace && spec.definition.is_none();
+        let rest = self.tables.iter().enumerate().skip(self.at + 1);
+        for (at, TableLoad { plan, .. }) in rest.filter(|(_, table)| makes_columns(&table.spec)) {
             let Layout::Sheet(workbook) = &plan.layout else { continue };
             let mut mapping = plan.mapping.clone();
             let read = workbook.read(None, |sheet| {

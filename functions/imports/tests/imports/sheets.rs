@@ -255,6 +255,26 @@ over_both! {
         assert_eq!(again.count(), 1, "{:?}", run.log);
     }
 
+    async fn a_table_that_stays_has_its_columns_whatever_sheet_begins_the_load_anew(world) {
+        let mut rows: Vec<&[&str]> = vec![&["1"]; 5002];
+        (rows[0], rows[5001]) = (&["n"], &["x"]);
+        let mut more: Vec<&[&str]> = vec![&["1", "2"]; 5002];
+        (more[0], more[5001]) = (&["a", "b"], &["1", "2", "stray"]);
+        let book = workbook(&[("A", &rows), ("B", &more)]);
+        import(world, &workbook(&[("B", &more[..2])]), json!({"sheets": "each"})).await.unwrap();
+        let output = import(world, &book, json!({"sheets": "each", "mode": "append"})).await.unwrap();
+        assert_eq!((&output["sheets"][1]["rows"], &output["sheets"][1]["rejected"]["rows"]), (&json!(5000), &json!(1)));
+        assert_eq!(world.rows("SELECT count(*) FROM b").await, ["5001"]);
+        // And one that no import made.
+        for sql in ["DROP TABLE a", "CREATE TABLE own (a bigint, b bigint)"] {
+            world.database.execute(sql).await;
+        }
+        let defined = "title = \"T\"\n[[sheet]]\nname = \"A\"\ntable = \"a\"\n[[sheet]]\nname = \"B\"\ntable = \"own\"\n";
+        let world = world.defining(&[("t", defined)]);
+        import(&world, &book, json!({"definition": "t"})).await.unwrap();
+        assert_eq!(world.rows("SELECT count(*) FROM own").await, ["5000"]);
+    }
+
     async fn a_preview_shows_each_sheet_and_progress_goes_over_all(world) {
         let output = import(world, &workbook(SHOP), json!({"sheets": "each", "preview": true})).await.unwrap();
         let sheets: Vec<_> = output["sheets"].as_array().unwrap().iter().map(|sheet| (sheet["sheet"].clone(), sheet["first_rows"].clone())).collect();
