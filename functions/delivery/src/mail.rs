@@ -86,7 +86,9 @@ impl Mailer {
             {
                 outcome(self.submit(task, parcel, to, link, None).await)
             }
-            Err(ServerError::Refused(code, reason)) if TOO_LARGE.contains(&code) && link.is_none() => {
+            Err(ServerError::Refused(code, reason))
+                if TOO_LARGE.contains(&code) && link.is_none() && !is_of_mailbox(&reason) =>
+            {
                 Outcome::Refused(format!("{}, {SHARED_WITH_NOBODY}", one_line(&reason)))
             }
             sent => outcome(sent),
@@ -105,6 +107,13 @@ impl Mailer {
             .map_err(|reason| ServerError::Refused(0, reason))?;
         self.server.lock().await.send(message.envelope(), &message.formatted()).await
     }
+}
+
+/// True if a server says that a mailbox is full or the like, for which it has the same codes: an enhanced one of 5.2.x, but
+/// for the most that the mailbox takes of one message, 5.2.3 (RFC 3463).
+fn is_of_mailbox(reason: &str) -> bool {
+    let enhanced = reason.split_whitespace().nth(1).unwrap_or_default();
+    enhanced.starts_with("5.2.") && enhanced != "5.2.3"
 }
 
 /// The whole of a file of at most so many bytes.

@@ -90,6 +90,9 @@ async fn a_large_file_that_is_shared_with_nobody_is_told_to_the_owner_and_no_emp
     };
     let reason = refused(&scene, "small@example.com").await;
     assert_eq!(reason, "552 5.3.4 too large, and it is shared with nobody (to)");
+    let reason = refused(&scene, "little@example.com").await;
+    assert_eq!(reason, "552 5.2.3 too much for this mailbox, and it is shared with nobody (to)");
+    assert_eq!(refused(&scene, "full@example.com").await, "552 5.2.2 mailbox full", "a link would not help");
     scene.set("attach_up_to", json!("4KiB"));
     let reason = refused(&scene, "boss@example.com").await;
     assert_eq!(reason, "the file is larger than mail.attach_up_to, and it is shared with nobody (to)");
