@@ -5,8 +5,8 @@
 //
 // What it answers is in the recipient's name: `unknown@` 550, `later-2@` 451 twice, `slow@` nothing, `broken@` closes the
 // connection within the message, `small@` and `little@` 552 beyond 4 KiB, `full@` 552 always, `last@` closes the port once
-// it has taken the message. And in the path of a webhook: `/ok`, `/busy-2` 503 twice, `/asks-1` 429 with Retry-After: 3600 once, `/date-1` the same with a
-// date, `/soon-1` with 25, `/gone` 410, `/moved` 302 to /ok, `/silent` nothing.
+// it has taken the message. And in the path of a webhook: `/ok`, `/busy-2` 503 twice, `/asks-1` 429 with Retry-After: 3600
+// once, `/date-1` the same with a date, `/soon-1` with 25, `/gone` 410, `/moved` 302 to /ok, `/silent` nothing.
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createInterface } from "node:readline";
