@@ -92,8 +92,12 @@ async fn a_storage_that_is_away_keeps_no_run_back_and_what_it_has_said_is_stored
     let toml = "title = 'T'\n[[step]]\nid = 'it'\nkind = 'work'\ninput = { name = 'it', how = 'fails' }\n";
     let harness = Harness::new(&[("sour", toml)]).await;
     let files = harness.folder.path().join("files");
-    fs::remove_dir_all(&files).unwrap();
-    fs::write(&files, "no folder").unwrap();
+    // Whoever writes meanwhile makes the folder anew.
+    until("there is no folder", async || {
+        fs::remove_dir_all(&files).ok();
+        fs::write(&files, "no folder").ok()
+    })
+    .await;
     let _engine = harness.engine();
     let run = harness.start("sour", json!({})).await;
     assert_eq!(harness.end(run).await.state, TaskState::Failed);
