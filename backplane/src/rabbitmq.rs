@@ -5,12 +5,13 @@
 //! - `connect`: one connection, and its errors; `backoff`: pauses between attempts; `reconnect`: a reader's connections,
 //!   one after another
 //! - `declare`: exchanges, queues and bindings
-//! - `publish_connection`: the connection for publishing; `publish_channel`: one channel of it, which publishes batches; `publication`: a message;
-//!   `publish`: messages over that connection, until they are confirmed
-//! - `log`: publishes events; `log_consumer` reads them over a consumer of the `stream`; `start_position`: where that consumer starts
-//! - `submit`: puts a job into a lane; `jobs`: the job queues; `job_consumer` takes them, `bulk_lanes` those behind the first lane; `job_slots` counts
-//!   them, `job_lengths` looks how long they take, and `waiting_jobs` holds what was pushed ahead; `settle` settles them, by the `acknowledger` of
-//!   their channel; `dead`: jobs that were given up
+//! - `publish_connection`: the connection for publishing; `publish_channel`: one channel of it; `unconfirmed`: what waits
+//!   for the broker there; `publication`: a message; `publish`: messages over that connection, until they are confirmed
+//! - `log`: publishes events; `log_consumer` reads them over a consumer of the `stream`; `start_position`: where that
+//!   consumer starts
+//! - `submit`: puts a job into a lane; `jobs`: the job queues; `job_consumer` takes them, `bulk_lanes` those behind the
+//!   first lane; `job_slots` counts them, `job_lengths` looks how long they take, and `waiting_jobs` holds what was pushed
+//!   ahead; `settle` settles them, by the `acknowledger` of their channel; `dead`: jobs that were given up
 //! - `control`: messages between pods; `lease`: which of them starts what is scheduled
 
 mod acknowledger;
@@ -37,6 +38,7 @@ mod settle;
 mod start_position;
 mod stream;
 mod submit;
+mod unconfirmed;
 mod waiting_jobs;
 
 use std::sync::Arc;
