@@ -25,7 +25,7 @@ use tracing::debug;
 
 use super::{
     acknowledger::{Acknowledger, Word},
-    bulk_lanes::{self, BulkDelivery, BulkLanes},
+    asked_lanes::{self, AskedDelivery, AskedLanes},
     connect::await_answer,
     declare::{self, Bindings},
     job_slots::{JobSlot, JobSlots},
@@ -65,7 +65,7 @@ struct Queues<'a> {
     first: String,
     /// Of the first lane's channel.
     acknowledger: Arc<Acknowledger>,
-    bulk: BulkLanes,
+    asked: AskedLanes,
     slots: Arc<JobSlots>,
     /// Jobs of the first lane that wait for a place.
     ahead: WaitingJobs,
@@ -78,7 +78,7 @@ impl JobConsumer {
     async fn open<'a>(&'a self, connection: &'a Connection) -> Result<Queues<'a>, Ended> {
         let Settler { topology, kind, .. } = &*self.settler;
         declare::jobs(connection, topology, kind, Bindings::NewOnly).await?;
-        let bulk = BulkLanes::open(connection, self.settler.clone()).await?;
+        let asked = AskedLanes::open(connection, self.settler.clone()).await?;
         let acknowledger = Arc::new(Acknowledger::new(connection.create_channel().await?));
         let (first, now) = (topology.job_queue(kind), Instant::now());
         let slots = JobSlots::new(self.at_once);
@@ -87,7 +87,7 @@ impl JobConsumer {
             connection,
             first,
             acknowledger,
-            bulk,
+            asked,
             slots,
             ahead: WaitingJobs::default(),
             turns: Turns::default(),
@@ -146,7 +146,7 @@ impl Queues<'_> {
                 }
                 () = sleep_until(self.next_look) => {
                     self.look().await?;
-                    if self.bulk.may_have_jobs() {
+                    if self.asked.may_have_jobs() {
                         return Ok(());
                     }
                 }
@@ -180,7 +180,7 @@ impl Queues<'_> {
 
     /// Asks for jobs while a lane behind the first may have any.
     async fn ask(&mut self) -> Result<(), Ended> {
-        while self.bulk.may_have_jobs() {
+        while self.asked.may_have_jobs() {
             while !self.slots.has_room() {
                 self.wait_for_change().await?;
             }
@@ -197,14 +197,14 @@ impl Queues<'_> {
         for rank in self.turns.ranks() {
             let took = match rank {
                 Priority::High => {
-                    self.bulk.look_for_high().await?;
-                    self.ask_bulk(rank).await?
+                    self.asked.look_for_high().await?;
+                    self.ask_others(rank).await?
                 }
                 Priority::Normal if self.turns.is_first_last() => {
-                    self.ask_bulk(rank).await? || self.ask_first().await?
+                    self.ask_others(rank).await? || self.ask_first().await?
                 }
-                Priority::Normal => self.ask_first().await? || self.ask_bulk(rank).await?,
-                Priority::Low => self.ask_bulk(rank).await?,
+                Priority::Normal => self.ask_first().await? || self.ask_others(rank).await?,
+                Priority::Low => self.ask_others(rank).await?,
             };
             if took {
                 return Ok(());
@@ -219,10 +219,10 @@ impl Queues<'_> {
             return Ok(true);
         }
         // Looking costs the broker less than asking in vain, which its replicas agree on.
-        if await_answer(bulk_lanes::ready(self.channel(), &self.first)).await?? == 0 {
+        if await_answer(asked_lanes::ready(self.channel(), &self.first)).await?? == 0 {
             return Ok(false);
         }
-        let got = await_answer(bulk_lanes::get(self.channel(), &self.first)).await??;
+        let got = await_answer(asked_lanes::get(self.channel(), &self.first)).await??;
         let Some(delivery) = got else { return Ok(false) };
         let slot = self.slots.take();
         if let Some(waiting) = self.unless_moved(delivery, slot).await? {
@@ -231,8 +231,10 @@ impl Queues<'_> {
         Ok(true)
     }
 
-    async fn ask_bulk(&mut self, rank: Priority) -> Result<bool, Ended> {
-        let Some(BulkDelivery { delivery, lane, acknowledger }) = self.bulk.get(rank).await? else { return Ok(false) };
+    async fn ask_others(&mut self, rank: Priority) -> Result<bool, Ended> {
+        let Some(AskedDelivery { delivery, lane, acknowledger }) = self.asked.get(rank).await? else {
+            return Ok(false);
+        };
         self.turns.took(lane);
         let job = dead::parse(&delivery.data);
         let waiting = self.waiting(job, delivery, (self.slots.take(), acknowledger));
@@ -241,7 +243,7 @@ impl Queues<'_> {
     }
 
     async fn look(&mut self) -> Result<(), Ended> {
-        self.bulk.look(self.connection).await?;
+        self.asked.look(self.connection).await?;
         self.looked = Instant::now();
         self.next_look = self.looked + LOOK_INTERVAL.mul_f64(rand::random_range(0.8..1.2));
         Ok(())
