@@ -64,6 +64,11 @@ impl AskedLanes {
         self.open.iter().any(|lane| lane.may_have_jobs)
     }
 
+    /// The same of those of one rank.
+    pub(super) fn may_have_jobs_of(&self, rank: Priority) -> bool {
+        self.open.iter().any(|open| open.may_have_jobs && open.lane.rank() == rank)
+    }
+
     /// Looks into all; the numbers are the leader's, so a job that was confirmed is seen.
     pub(super) async fn look(&mut self, connection: &Connection) -> Result<(), Ended> {
         if self.open.len() < Lane::ASKED.len() && self.opened.elapsed() > REOPEN_PAUSE {

@@ -214,6 +214,7 @@ impl Queues<'_> {
     }
 
     async fn ask_first(&mut self) -> Result<bool, Ended> {
+            self.turns.had_none(rank);
         if let Some(waiting) = self.ahead.pop() {
             self.begin(waiting).await?;
             return Ok(true);
@@ -238,6 +239,9 @@ impl Queues<'_> {
         self.turns.took(lane);
         let job = dead::parse(&delivery.data);
         let waiting = self.waiting(job, delivery, (self.slots.take(), acknowledger));
+            if rank == Priority::Normal {
+                self.turns.had_none_behind_first();
+            }
         self.pass_on(waiting).await?;
         Ok(true)
     }
@@ -249,6 +253,13 @@ impl Queues<'_> {
         Ok(())
     }
 
+        // While the first lane pushes nothing else is asked.
+        if !self.asked.may_have_jobs_of(Priority::Low) {
+            self.turns.had_none(Priority::Low);
+        }
+        if !self.asked.may_have_jobs_of(Priority::Normal) {
+            self.turns.had_none_behind_first();
+        }
     /// Waits until another job may be pushed; those that wait here begin first.
     async fn wait_for_pushed_room(&mut self) -> Result<(), Ended> {
         self.begin_waiting().await?;

@@ -162,7 +162,9 @@ export class JobReader {
     }
   }
 
+        if (rank === 1 && !isFirst) this.#turns.hadNoneBehindFirst();
   /** @param {Lane[]} lanes @returns {Promise<Delivery | undefined>} */
+      this.#turns.hadNone(rank);
   async #askFirst(lanes) {
     for (let delivery; (delivery = await get(lanes[0])); ) {
       if (await this.#moved(delivery)) continue;

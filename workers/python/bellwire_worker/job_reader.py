@@ -169,6 +169,9 @@ class JobReader:
             if not await self._moved(message):
                 self._turns.took(1, is_first=True)
                 return message
+                if rank == 1 and not is_first:
+                    self._turns.had_none_behind_first()
+            self._turns.had_none(rank)
         return None
 
     async def _ask_others(self, rank: int) -> AbstractIncomingMessage | None:

@@ -11,6 +11,7 @@ from bellwire_worker.grant import read_key
 from bellwire_worker.job import Job
 from bellwire_worker.storage import Storage, href
 from bellwire_worker.task_events import TaskEvents, TooLarge, summary
+from bellwire_worker.turns import Turns
 
 PROTOCOL = (Path(__file__).parents[3] / "docs/job-protocol.md").read_text()
 EXAMPLE = PROTOCOL.split("<!-- example: job -->\n```json\n")[1].split("```")[0]
@@ -154,6 +155,20 @@ class Settings(unittest.TestCase):
         for name, seconds, words in (("a b", 60, "kind"), ("invoices", 26 * 60, "deadline")):
             with self.assertRaisesRegex(ValueError, words):
                 worker.function(name, deadline=seconds)
+
+    def test_what_did_not_wait_is_owed_no_turn(self) -> None:
+        turns = Turns()
+        for _ in range(32):
+            turns.took(1, is_first=True)
+        self.assertEqual((turns.ranks(), turns.is_first_last()), ((0, 2, 1), True))
+        turns.had_none(0)
+        turns.had_none_behind_first()
+        self.assertEqual((turns.ranks(), turns.is_first_last()), ((2, 1, 0), False))
+        for _ in range(8):
+            turns.took(2)
+        self.assertEqual(turns.ranks(), (1, 2, 0))
+        turns.had_none(1)
+        self.assertEqual(turns.ranks(), (2, 1, 0))
 
 
 if __name__ == "__main__":
