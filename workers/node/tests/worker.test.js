@@ -98,6 +98,15 @@ test('what cannot be is refused by its name', () => {
   assert.throws(() => worker.function('invoices', { deadline: 26 * 60 }, () => {}), /deadline/);
 });
 
+test('what the broker has counted is not told of a task that waits on', () => {
+  const created = new Date(Date.now() - 6 * 3600_000).toISOString();
+  for (const [attempts, redeliveries, told] of [[0, 0, 0], [0, 2, 0], [1, 0, 2], [1, 3, 2]]) {
+    const job = read(JSON.stringify({ ...JSON.parse(EXAMPLE), created, attempts }));
+    const event = new TaskEvents(job, attempts + redeliveries + 1, silent).stillQueued();
+    assert.equal(JSON.parse(event.body.toString()).data.task.attempt, told);
+  }
+});
+
 test('what did not wait is owed no turn', () => {
   const turns = new Turns();
   for (let taken = 0; taken < 32; taken++) turns.took(1, true);

@@ -2,6 +2,7 @@
 
 import json
 import unittest
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -155,6 +156,14 @@ class Settings(unittest.TestCase):
         for name, seconds, words in (("a b", 60, "kind"), ("invoices", 26 * 60, "deadline")):
             with self.assertRaisesRegex(ValueError, words):
                 worker.function(name, deadline=seconds)
+
+    def test_what_the_broker_has_counted_is_not_told_of_a_task_that_waits_on(self) -> None:
+        created = (datetime.now(UTC) - timedelta(hours=6)).isoformat().replace("+00:00", "Z")
+        for attempts, redeliveries, told in ((0, 0, 0), (0, 2, 0), (1, 0, 2), (1, 3, 2)):
+            job = Job.read(json.dumps(json.loads(EXAMPLE) | {"created": created, "attempts": attempts}).encode())
+            event = TaskEvents(job, attempts + redeliveries + 1).still_queued()
+            assert event is not None
+            self.assertEqual(json.loads(event.body)["data"]["task"]["attempt"], told)
 
     def test_what_did_not_wait_is_owed_no_turn(self) -> None:
         turns = Turns()
