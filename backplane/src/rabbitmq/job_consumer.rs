@@ -1,14 +1,14 @@
 //! Takes jobs. While no other lane has any, the first lane's queue pushes them; else each is asked for, of the lane whose turn it is.
 //!
 //! Of short jobs the first lane pushes more than run at once (`job_lengths`), so that the next is here when one has ended; if
-//! one of them takes unexpectedly long, those that wait behind it go back to the queue.
+//! one of them takes unexpectedly long, those that wait behind it go back to the queue, which is no attempt at them.
 //!
 //! The first lane is pushed for its latency. It is asked while others wait, since a consumer that was promised all places
 //! would keep them from the others, and one beside them would hold a job that another worker could begin.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use futures_util::StreamExt;
+use futures_util::{StreamExt, future::join_all};
 use jiff::Timestamp;
 use lapin::{
     Channel, Connection, Consumer,
@@ -30,7 +30,7 @@ use super::{
     declare::{self, Bindings},
     job_slots::{JobSlot, JobSlots},
     reconnect::{Ended, Session, await_start},
-    settle::{Settler, UnsettledJob},
+    settle::{Settler, UnsettledJob, with_redeliveries},
     waiting_jobs::{WaitingJob, WaitingJobs},
 };
 use crate::{
@@ -163,9 +163,14 @@ impl Queues<'_> {
         }
         self.begin_waiting().await?;
         if self.slots.has_too_many() {
-            self.ahead.give_back(|_| true);
+            self.give_back(|_| true).await;
         }
         Ok(())
+    }
+
+    /// Lets waiting jobs go back to their queue, for whichever worker is free.
+    async fn give_back(&mut self, which: impl Fn(&WaitingJob) -> bool) {
+        join_all(self.ahead.take(which).into_iter().map(WaitingJob::give_back)).await;
     }
 
     /// Begins jobs that wait for a place, as far as there are places.
@@ -209,12 +214,12 @@ impl Queues<'_> {
             if took {
                 return Ok(());
             }
+            self.turns.had_none(rank);
         }
         Ok(())
     }
 
     async fn ask_first(&mut self) -> Result<bool, Ended> {
-            self.turns.had_none(rank);
         if let Some(waiting) = self.ahead.pop() {
             self.begin(waiting).await?;
             return Ok(true);
@@ -234,25 +239,20 @@ impl Queues<'_> {
 
     async fn ask_others(&mut self, rank: Priority) -> Result<bool, Ended> {
         let Some(AskedDelivery { delivery, lane, acknowledger }) = self.asked.get(rank).await? else {
+            if rank == Priority::Normal {
+                self.turns.had_none_behind_first();
+            }
             return Ok(false);
         };
         self.turns.took(lane);
         let job = dead::parse(&delivery.data);
         let waiting = self.waiting(job, delivery, (self.slots.take(), acknowledger));
-            if rank == Priority::Normal {
-                self.turns.had_none_behind_first();
-            }
         self.pass_on(waiting).await?;
         Ok(true)
     }
 
     async fn look(&mut self) -> Result<(), Ended> {
         self.asked.look(self.connection).await?;
-        self.looked = Instant::now();
-        self.next_look = self.looked + LOOK_INTERVAL.mul_f64(rand::random_range(0.8..1.2));
-        Ok(())
-    }
-
         // While the first lane pushes nothing else is asked.
         if !self.asked.may_have_jobs_of(Priority::Low) {
             self.turns.had_none(Priority::Low);
@@ -260,6 +260,11 @@ impl Queues<'_> {
         if !self.asked.may_have_jobs_of(Priority::Normal) {
             self.turns.had_none_behind_first();
         }
+        self.looked = Instant::now();
+        self.next_look = self.looked + LOOK_INTERVAL.mul_f64(rand::random_range(0.8..1.2));
+        Ok(())
+    }
+
     /// Waits until another job may be pushed; those that wait here begin first.
     async fn wait_for_pushed_room(&mut self) -> Result<(), Ended> {
         self.begin_waiting().await?;
@@ -278,7 +283,7 @@ impl Queues<'_> {
             () = slots.freed.notified() => {}
             () = longest_wait => {
                 slots.forget_lengths();
-                self.ahead.give_back(|waiting| waiting.until <= Instant::now());
+                self.give_back(|waiting| waiting.until <= Instant::now()).await;
             }
             () = sleep(STATUS_INTERVAL) => {}
         }
@@ -312,7 +317,8 @@ impl Queues<'_> {
             && Lane::of(retried) != Lane::First
             && retried.delay(Timestamp::now()).is_none()
         {
-            match self.reader.settler.move_to_lane(retried).await {
+            let counted = with_redeliveries(retried, redeliveries(&delivery));
+            match self.reader.settler.move_to(&counted, Lane::of(retried)).await {
                 Ok(()) => {
                     self.acknowledger.settle(delivery.delivery_tag, Word::Done).await?;
                     self.reader.wake.notify_one();
