@@ -49,6 +49,11 @@ struct Channels {
 /// An exchange and the kind of its jobs, which is empty for what is no job.
 type Target = (String, String);
 
+fn target(exchange: &str, key: &str) -> Target {
+    let kind = key.split('.').next().unwrap_or_default();
+    (exchange.to_owned(), kind.to_owned())
+}
+
 struct Used {
     channel: Arc<OnceCell<PublishChannel>>,
     /// The number of its last use.
@@ -69,7 +74,8 @@ impl Channels {
         let channel = Arc::new(OnceCell::new());
         self.by_target.insert(target, Used { channel: channel.clone(), last });
         if self.by_target.len() > MAX_CHANNELS
-            && let Some(oldest) = self.by_target.iter().min_by_key(|(_, used)| used.last).map(|(target, _)| target.clone())
+            && let Some(oldest) =
+                self.by_target.iter().min_by_key(|(_, used)| used.last).map(|(target, _)| target.clone())
         {
             // Whoever waits for an answer of it has it all the same.
             self.by_target.remove(&oldest);
@@ -90,9 +96,7 @@ impl PublishConnection {
 
     /// Requests for this exchange and routing key are taken here; the first part of the key is the kind of a job.
     pub(super) async fn requests(&self, exchange: &str, key: &str) -> lapin::Result<mpsc::Sender<PublishRequest>> {
-        let kind = key.split('.').next().unwrap_or_default();
-        let target = (exchange.to_owned(), kind.to_owned());
-        let channel = lock(&self.channels).of(target);
+        let channel = lock(&self.channels).of(target(exchange, key));
         Ok(channel.get_or_try_init(|| self.open()).await?.requests())
     }
 
@@ -192,12 +196,22 @@ mod tests {
     #[test]
     fn however_many_kinds_are_named_there_are_no_more_channels_and_those_in_use_stay() {
         let mut channels = Channels::default();
-        let of = |channels: &mut Channels, kind: &str| channels.of(("jobs".to_owned(), kind.to_owned()));
+        let of = |channels: &mut Channels, key: &str| channels.of(target("jobs", key));
         let imports = of(&mut channels, "imports");
         for number in 0..1000 {
             of(&mut channels, &format!("kind{number}"));
             assert!(Arc::ptr_eq(&of(&mut channels, "imports"), &imports));
         }
         assert_eq!(channels.by_target.len(), MAX_CHANNELS);
+    }
+
+    #[test]
+    fn each_kind_has_a_channel_for_all_its_queues() {
+        let mut channels = Channels::default();
+        let mut of = |exchange: &str, key: &str| channels.of(target(exchange, key));
+        let imports = of("jobs", "imports");
+        assert!(Arc::ptr_eq(&of("jobs", "imports.retry.10s"), &imports));
+        assert!(!Arc::ptr_eq(&of("jobs", "reports"), &imports));
+        assert!(!Arc::ptr_eq(&of("events", ""), &of("control", "")));
     }
 }
