@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use backplane::{JobDelivery, Settlement};
+use backplane::{JobDelivery, Settlement, follow::ReadHealth};
 use jiff::Timestamp;
 use metrics::{counter, gauge, histogram};
 use model::{
@@ -15,7 +15,10 @@ use model::{
 };
 use serde_json::Value;
 use storage::OwnerFiles;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::{
+    sync::{OwnedSemaphorePermit, watch},
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, info, info_span, warn};
 
@@ -44,6 +47,10 @@ const MAX_REDELIVERIES: u32 = 10;
 
 /// The pause of a job whose rate the database cannot tell now.
 const RATE_UNKNOWN: Duration = Duration::from_secs(10);
+/// A job waits here no longer for the log; then any worker may take it.
+const LOG_TIMEOUT: Duration = Duration::from_secs(60);
+/// The pause of a job that waited so long.
+const LOG_AWAY: Duration = Duration::from_secs(10);
 
 /// Runs the jobs of one host.
 pub(crate) struct Runner {
@@ -58,6 +65,8 @@ pub(crate) struct Runner {
     pub(crate) rates: Rates,
     /// The attempts at a job whose policy names none.
     pub(crate) retry: Retry,
+    /// Cancelled when the host takes no more jobs.
+    pub(crate) stopping: CancellationToken,
     /// Cancelled when the host's grace is over.
     pub(crate) grace_over: CancellationToken,
 }
@@ -67,6 +76,7 @@ impl Runner {
     pub(crate) async fn handle_delivery(self: Arc<Self>, delivery: JobDelivery, place: OwnedSemaphorePermit) {
         let JobDelivery { job, redeliveries, settle } = delivery;
         let settlement = match job.and_then(|job| self.check(job)) {
+            Ok(job) if !self.has_read_log().await => self.give_back(job, redeliveries),
             Ok(job) => {
                 let attempt = job.attempts.saturating_add(redeliveries).saturating_add(1);
                 let traceparent = job.traceparent.as_deref().unwrap_or_default();
@@ -98,6 +108,25 @@ impl Runner {
         }
         self.worker.verifier.check_job(&job).map_err(|fault| fault.to_string())?;
         Ok(job)
+    }
+
+    /// Waits until all that was cancelled is known, since no such job is begun; false if that takes too long.
+    async fn has_read_log(&self) -> bool {
+        let mut health = self.cancellations.health.clone();
+        tokio::select! {
+            biased;
+            read = timeout(LOG_TIMEOUT, health.wait_for(|health| *health == ReadHealth::CaughtUp)) => matches!(read, Ok(Ok(_))),
+            () = self.stopping.cancelled() => false,
+        }
+    }
+
+    /// Lets a job go that was not begun, for a worker that has read the log; what the broker has counted stays counted.
+    fn give_back(&self, job: Job, redeliveries: u32) -> Settlement {
+        if self.stopping.is_cancelled() {
+            return Settlement::Requeue;
+        }
+        let (attempts, not_before) = (job.attempts.saturating_add(redeliveries), from_now(LOG_AWAY));
+        Settlement::Retry { job: Job { attempts, not_before, ..job }, after: LOG_AWAY }
     }
 
     async fn run_job(&self, job: Job, attempt: u32, redeliveries: u32, ended: impl FnOnce()) -> Settlement {
@@ -275,4 +304,9 @@ impl Runner {
             },
         }
     }
+}
+
+/// The time after a pause.
+fn from_now(pause: Duration) -> Option<Timestamp> {
+    Timestamp::now().checked_add(pause).ok()
 }
