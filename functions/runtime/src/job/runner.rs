@@ -1,7 +1,6 @@
 //! One job, from the queue to its settlement.
 
 use std::{
-    borrow::Cow,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -13,7 +12,6 @@ use model::{
     Job, Kind, Policies, audience,
     policy::{JobPolicy, Retry},
 };
-use serde_json::Value;
 use storage::OwnerFiles;
 use tokio::{
     sync::{OwnedSemaphorePermit, watch},
@@ -28,16 +26,15 @@ use crate::{
     job::{
         attempt::{Outcome, StopSignals, attempt},
         input::JobInput,
-        log_reader::Cancellations,
+        log_reader::{Cancellations, RunningTask},
         publisher::{ENDS_AT_ONCE, TaskEnd, TaskPublisher},
-        rates::Rates,
+        rates::{Rates, Wait},
         schema::InputSchema,
         task_locks::TaskLocks,
         verdict::Verdict,
     },
     json_function::JsonFunction,
     run_log::RunLog,
-    stored,
     worker_context::WorkerContext,
 };
 
@@ -45,8 +42,6 @@ use crate::{
 /// Above the number of attempts, because a broker that restarts counts too.
 const MAX_REDELIVERIES: u32 = 10;
 
-/// The pause of a job whose rate the database cannot tell now.
-const RATE_UNKNOWN: Duration = Duration::from_secs(10);
 /// A job waits here no longer for the log; then any worker may take it.
 const LOG_TIMEOUT: Duration = Duration::from_secs(60);
 /// The pause of a job that waited so long.
@@ -140,33 +135,40 @@ impl Runner {
         }
         let files = self.worker.storage.files(&self.worker.environment, &job.owner);
         let publisher = TaskPublisher::new(self.worker.backplane.log.clone(), files.clone(), &job, attempt);
-        if let Some(delay) = job.delay(Timestamp::now()) {
-            return self.delay(job, delay, &publisher).await;
-        }
-        let policy = self.policy(&job, &files).await;
-        if let Ok((policy, input)) = &policy
-            && let Some(wait) = self.wait_of(&job, input, policy).await
-        {
-            return self.hold(job, wait, &publisher).await;
-        }
+        let running = self.cancellations.begin(job.task);
+        let delay = job.delay(Timestamp::now());
         let started = Instant::now();
-        let verdict = if redeliveries > MAX_REDELIVERIES {
+        // What was cancelled ends now, whatever it would wait for: the log forgets that in a day.
+        let verdict = if running.cancelled.is_cancelled() {
+            Verdict::End(TaskEnd::Cancelled, Settlement::Done)
+        } else if let Some(delay) = delay {
+            publisher.still_queued().await;
+            return Settlement::Retry { job, after: delay };
+        } else if redeliveries > MAX_REDELIVERIES {
             Verdict::lost(attempt)
         } else {
-            self.count(attempt);
-            let (retry, outcome) = match policy {
-                Ok((policy, _)) => {
+            let (retry, outcome) = match self.policy(&job, &files).await {
+                Ok((policy, input)) => {
+                    if let Some(wait) = self.rates.wait(&job, input.value(), &policy).await {
+                        return self.hold(job, wait, &publisher).await;
+                    }
+                    self.count(attempt);
                     let retry = policy.retry().unwrap_or(&self.retry);
-                    (retry, self.run_attempt(&job, (attempt, retry.attempts), files, &publisher).await)
+                    let numbers = (attempt, retry.attempts);
+                    let signals = self.signals(&running);
+                    (retry, self.run_attempt(&job, numbers, input, (files, signals), &publisher).await)
                 }
-                Err(failure) => (&self.retry, Outcome::Failed(failure)),
+                Err(failure) => {
+                    self.count(attempt);
+                    (&self.retry, Outcome::Failed(failure))
+                }
             };
-            ended();
             match (outcome, self.function.completes_in_background()) {
                 (Outcome::Completed(_), true) => Verdict::Detached,
                 (outcome, _) => Verdict::of(outcome, &job, attempt, retry),
             }
         };
+        ended();
         let (outcome, seconds) = (verdict.label(), started.elapsed().as_secs_f64());
         counter!("bellwire_function_runs_total", "kind" => self.kind.to_string(), "outcome" => outcome).increment(1);
         histogram!("bellwire_function_seconds", "kind" => self.kind.to_string()).record(seconds);
@@ -179,49 +181,30 @@ impl Runner {
         settlement
     }
 
-    /// The policy of a job and the input that it goes by, wherever that lies.
-    async fn policy<'a>(
-        &'a self,
-        job: &'a Job,
-        files: &OwnerFiles,
-    ) -> Result<(JobPolicy<'a>, Cow<'a, Value>), Failure> {
-        let input = match &job.stored_input {
-            Some(key) if !self.policies.is_empty() => Cow::Owned(stored::read_input(files, key).await?),
-            _ => Cow::Borrowed(&job.input),
-        };
-        Ok((self.policies.of(&input), input))
-    }
-
-    /// How long its rates keep a job from beginning; one that was cancelled waits for nothing.
-    async fn wait_of(&self, job: &Job, input: &Value, policy: &JobPolicy<'_>) -> Option<Duration> {
-        if policy.rates().next().is_none() || self.cancellations.begin(job.task).cancelled.is_cancelled() {
-            return None;
+    /// The policy of a job and its input, which is read if it goes by that.
+    async fn policy(&self, job: &Job, files: &OwnerFiles) -> Result<(JobPolicy<'_>, JobInput), Failure> {
+        let mut input = JobInput::new(job, self.schema.clone());
+        if !self.policies.is_empty() {
+            input.load(files).await?;
         }
-        match self.rates.wait(job, input, policy).await {
-            Ok(wait) => wait,
-            Err(error) => {
-                // A rate is kept for somebody else's sake, so it is not begun without.
-                warn!(%error, "its rate cannot be looked up; the job waits");
-                Some(RATE_UNKNOWN)
-            }
-        }
+        Ok((self.policies.of(input.value()), input))
     }
 
     /// Lets a job wait for its rate, which is no attempt.
-    async fn hold(&self, job: Job, wait: Duration, publisher: &TaskPublisher) -> Settlement {
+    async fn hold(&self, job: Job, wait: Wait, publisher: &TaskPublisher) -> Settlement {
         counter!("bellwire_function_held_total", "kind" => self.kind.to_string()).increment(1);
-        let not_before = Timestamp::now().checked_add(wait).ok();
-        publisher.waits(not_before).await;
-        Settlement::Retry { job: Job { not_before, ..job }, after: wait }
+        let (begins, asks_again) = (wait.begins.and_then(from_now), from_now(wait.asks_again));
+        // An estimate is told once: each event goes to every reader of the log.
+        if wait.is_reserved || begins.is_some() && job.not_before.is_none() {
+            publisher.waits(begins).await;
+        } else {
+            publisher.still_queued().await;
+        }
+        Settlement::Retry { job: Job { not_before: asks_again, ..job }, after: wait.asks_again }
     }
 
-    /// Lets a job wait whose time has not come; one whose task was cancelled meanwhile ends now, for the log forgets that in a day.
-    async fn delay(&self, job: Job, delay: Duration, publisher: &TaskPublisher) -> Settlement {
-        if self.cancellations.begin(job.task).cancelled.is_cancelled() {
-            return self.publish(Verdict::End(TaskEnd::Cancelled, Settlement::Done), publisher).await;
-        }
-        publisher.still_queued().await;
-        Settlement::Retry { job, after: delay }
+    fn signals(&self, running: &RunningTask) -> StopSignals {
+        StopSignals { cancelled: running.cancelled.clone(), grace_over: self.grace_over.clone() }
     }
 
     /// Counts an attempt by its number; the numbers that few jobs reach are one.
@@ -235,13 +218,10 @@ impl Runner {
         &self,
         job: &Job,
         (attempt_number, attempts): (u32, u32),
-        files: OwnerFiles,
+        input: JobInput,
+        (files, signals): (OwnerFiles, StopSignals),
         publisher: &TaskPublisher,
     ) -> Outcome {
-        let running = self.cancellations.begin(job.task);
-        if running.cancelled.is_cancelled() {
-            return Outcome::Cancelled;
-        }
         let (progress, receiver) = watch::channel(0.0);
         let (log, log_files) = (RunLog::new(attempt_number), files.clone());
         let context = Context {
@@ -266,13 +246,11 @@ impl Runner {
             log: log.clone(),
             progress,
         };
-        let signals = StopSignals { cancelled: running.cancelled.clone(), grace_over: self.grace_over.clone() };
         let gauge = gauge!("bellwire_function_running", "kind" => self.kind.to_string());
         gauge.increment(1.0);
         let ended = CancellationToken::new();
         let run = async {
             let _ended = ended.clone().drop_guard();
-            let input = JobInput::new(job, self.schema.clone());
             attempt(self.function.clone(), context, input, &signals).await
         };
         // Joined, not raced: an event that is being published is not cut off, and comes before the end.
