@@ -34,13 +34,14 @@ impl RankedQueues {
     }
 
     pub(super) fn pop_front(&mut self) -> Option<Waiting> {
-        for rank in self.turns.ranks() {
+        let ranks = self.turns.ranks();
+        let waiting = ranks.into_iter().find_map(|rank| self.of(rank).pop_front())?;
+        self.turns.took(Lane::of(&waiting.job));
+        for rank in ranks {
             if self.of(rank).count == 0 {
                 self.turns.had_none(rank);
             }
         }
-        let waiting = self.turns.ranks().into_iter().find_map(|rank| self.of(rank).pop_front())?;
-        self.turns.took(Lane::of(&waiting.job));
         Some(waiting)
     }
 

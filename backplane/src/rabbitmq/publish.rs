@@ -13,8 +13,9 @@ use super::{
     backoff::{backoff, pause},
     connect::{Broker, Fault, fault},
     publication::Publication,
-    publish_channel::{Answer, PublishRequest},
+    publish_channel::PublishRequest,
     publish_connection::{PublishConnection, maintain},
+    unconfirmed::Answer,
 };
 use crate::link::{Link, SendError};
 

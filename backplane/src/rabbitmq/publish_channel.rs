@@ -14,7 +14,10 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use super::{publication::Publication, unconfirmed::Unconfirmed};
+use super::{
+    publication::Publication,
+    unconfirmed::{Answer, Unconfirmed},
+};
 
 /// Most messages that were handed over and are not confirmed.
 const MAX_UNCONFIRMED: usize = 256;
@@ -24,17 +27,6 @@ const MAX_WAITING: usize = 64;
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(10);
 /// The pause between two looks at that.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
-
-/// What the broker said of a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Answer {
-    /// It is in a queue, durably where it is a durable message.
-    Confirmed,
-    /// No queue is bound there.
-    Returned,
-    /// The queue does not take it.
-    Refused,
-}
 
 /// A message of one sender; those of a sender are handed over in the order in which they are sent.
 pub(super) struct PublishRequest {
@@ -161,6 +153,26 @@ mod tests {
         timeout(2 * LOOK_INTERVAL, requests.closed()).await.unwrap();
         let mut waits = Box::pin(waits);
         assert!(timeout(CONFIRM_TIMEOUT, &mut waits).await.is_err(), "it may be confirmed yet");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_nobody_waits_for_any_more_is_not_handed_over() {
+        let (requests, receiver) = mpsc::channel(MAX_WAITING);
+        let (given_up, _) = request("given up");
+        let (awaited, answered) = request("awaited");
+        requests.send(given_up).await.ok().unwrap();
+        requests.send(awaited).await.ok().unwrap();
+        let (handed, mut taken) = mpsc::channel(2);
+        tokio::spawn(run(
+            move |message| {
+                handed.try_send(message.key).unwrap();
+                Box::pin(async { Ok(Confirmation::Ack(None)) })
+            },
+            receiver,
+        ));
+        answered.await.unwrap().unwrap();
+        assert_eq!(taken.recv().await.as_deref(), Some("awaited"));
+        assert!(taken.try_recv().is_err());
     }
 
     #[tokio::test(start_paused = true)]

@@ -199,8 +199,10 @@ mod tests {
         let of = |channels: &mut Channels, key: &str| channels.of(target("jobs", key));
         let imports = of(&mut channels, "imports");
         for number in 0..1000 {
-            of(&mut channels, &format!("kind{number}"));
+            let kind = format!("kind{number}");
+            let channel = of(&mut channels, &kind);
             assert!(Arc::ptr_eq(&of(&mut channels, "imports"), &imports));
+            assert!(Arc::ptr_eq(&of(&mut channels, &kind), &channel));
         }
         assert_eq!(channels.by_target.len(), MAX_CHANNELS);
     }

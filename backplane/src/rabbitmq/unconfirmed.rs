@@ -16,7 +16,16 @@ use futures_util::future::BoxFuture;
 use lapin::{Confirmation, message::BasicReturnMessage};
 use tokio::{sync::oneshot, time::Instant};
 
-use super::publish_channel::Answer;
+/// What the broker said of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// It is in a queue, durably where it is a durable message.
+    Confirmed,
+    /// No queue is bound there.
+    Returned,
+    /// The queue does not take it.
+    Refused,
+}
 
 /// A routing key and the id of a message.
 type Name = (String, String);
@@ -248,6 +257,19 @@ mod tests {
         confirms.remove(0).send(with(None)).unwrap();
         unconfirmed.answer().now_or_never().unwrap();
         assert_eq!(told(&mut answers[1..2]), [Some(Returned)]);
+    }
+
+    #[test]
+    fn of_those_found_together_none_shows_anything_of_another() {
+        // 1 came back as well, and what it left in the queue may come with the confirm of 3.
+        let (mut unconfirmed, mut confirms, mut answers) = messages(&["1", "2", "3"]);
+        confirms.remove(0).send(with(Some("9"))).unwrap();
+        confirms.remove(0).send(with(None)).unwrap();
+        unconfirmed.answer().now_or_never().unwrap();
+        assert_eq!(told(&mut answers), [None, Some(Answer::Confirmed), None]);
+        confirms.remove(0).send(with(Some("1"))).unwrap();
+        unconfirmed.answer().now_or_never().unwrap();
+        assert_eq!(told(&mut answers[..1]), [Some(Answer::Returned)]);
     }
 
     #[test]
