@@ -4,14 +4,14 @@
 //! One task has the channel for itself, since the library numbers a message and hands it over in two steps: two tasks
 //! that publish at once may get each other's confirms.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use futures_util::future::BoxFuture;
 use lapin::{Channel, Confirmation, options::BasicPublishOptions};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
-    time::{MissedTickBehavior, interval},
+    time::{Instant, MissedTickBehavior, interval, sleep_until, timeout},
 };
 
 use super::{
@@ -23,6 +23,12 @@ use super::{
 const MAX_UNCONFIRMED: usize = 256;
 /// Messages that wait to be handed over.
 const MAX_WAITING: usize = 64;
+/// While messages are not confirmed, those that come wait no longer to be handed over together: the broker writes and syncs
+/// what comes together once.
+const GATHER: Duration = Duration::from_millis(50);
+/// Confirmed messages wait no longer for the others that were handed over: those answered together go on together, which costs
+/// less.
+const TOGETHER: Duration = Duration::from_millis(5);
 /// A channel with a message that is not confirmed for longer takes no more. It is longer than any sender waits.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(10);
 /// The pause between two looks at that.
@@ -79,13 +85,19 @@ async fn run(
     let mut look = interval(LOOK_INTERVAL);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut has_ended, mut is_late) = (false, false);
+    let mut gathered = pin!(sleep_until(Instant::now()));
     while !(has_ended || is_late) || unconfirmed.is_awaited() {
         let room = MAX_UNCONFIRMED - unconfirmed.len();
+        let gathers = unconfirmed.len() > 0 && Instant::now() < gathered.deadline();
         tokio::select! {
             biased;
-            () = unconfirmed.answer() => {}
-            received = receiver.recv_many(&mut requests, room), if room > 0 && !has_ended => {
+            () = unconfirmed.confirmed() => {
+                timeout(TOGETHER, unconfirmed.all_confirmed()).await.ok();
+                unconfirmed.answer();
+            }
+            received = receiver.recv_many(&mut requests, room), if room > 0 && !has_ended && !gathers => {
                 has_ended = received == 0;
+                gathered.as_mut().reset(Instant::now() + GATHER);
                 for PublishRequest { message, answer } in requests.drain(..) {
                     // Whoever waits no longer was told that it is not published.
                     if !answer.is_closed() {
@@ -94,6 +106,7 @@ async fn run(
                     }
                 }
             }
+            () = &mut gathered, if gathers => {}
             _ = look.tick(), if unconfirmed.len() > 0 => {
                 if unconfirmed.oldest().is_some_and(|age| age > CONFIRM_TIMEOUT) {
                     // Others use a new channel; what was handed over here may be confirmed yet.
@@ -108,7 +121,6 @@ async fn run(
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt;
-    use tokio::time::timeout;
 
     use super::*;
 
@@ -142,6 +154,23 @@ mod tests {
             assert_eq!(timeout(LOOK_INTERVAL, answered).await.unwrap().unwrap().unwrap(), Answer::Confirmed);
         }
         assert!((&mut waits).now_or_never().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_while_another_is_unconfirmed_waits_a_moment_for_more() {
+        let requests = start();
+        let (stuck, _waits) = request("stuck");
+        requests.send(stuck).await.ok().unwrap();
+        tokio::task::yield_now().await;
+        let began = Instant::now();
+        let (quick, answered) = request("quick");
+        requests.send(quick).await.ok().unwrap();
+        answered.await.unwrap().unwrap();
+        assert_eq!(began.elapsed(), GATHER + TOGETHER);
+        let (quick, answered) = request("quick");
+        requests.send(quick).await.ok().unwrap();
+        answered.await.unwrap().unwrap();
+        assert_eq!(began.elapsed(), 2 * (GATHER + TOGETHER) - TOGETHER);
     }
 
     #[tokio::test(start_paused = true)]

@@ -7,12 +7,14 @@
 //! queue then.
 
 use std::{
+    collections::{BTreeMap, btree_map::Entry},
     future::poll_fn,
-    task::{Context, Poll},
+    pin::Pin,
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
-use futures_util::future::BoxFuture;
+use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use lapin::{Confirmation, message::BasicReturnMessage};
 use tokio::{sync::oneshot, time::Instant};
 
@@ -30,98 +32,122 @@ pub(super) enum Answer {
 /// A routing key and the id of a message.
 type Name = (String, String);
 
-/// Messages in the order in which they are handed over.
+/// Messages by their numbers, in the order in which they are handed over.
 #[derive(Default)]
-pub(super) struct Unconfirmed(Vec<Message>);
+pub(super) struct Unconfirmed {
+    messages: BTreeMap<u64, Message>,
+    next: u64,
+    publishing: FuturesUnordered<Publishing>,
+    /// Those whose confirm has come, with the broker's word and whether that is sure; and what else came with them.
+    found: Vec<(u64, (lapin::Result<Answer>, bool))>,
+    seen: Seen,
+    /// Those that are confirmed, and may have come back.
+    unsure: Vec<(u64, lapin::Result<Answer>)>,
+}
 
 struct Message {
     name: Name,
     since: Instant,
     answer: oneshot::Sender<lapin::Result<Answer>>,
-    state: State,
     came_back: bool,
 }
 
-enum State {
-    Publishing(BoxFuture<'static, lapin::Result<Confirmation>>),
-    /// The broker's word, and whether it is sure by itself.
-    Answered((lapin::Result<Answer>, bool)),
+/// Comes to the number of a message and its confirm.
+struct Publishing {
+    number: u64,
+    confirmed: BoxFuture<'static, lapin::Result<Confirmation>>,
+}
+
+impl Future for Publishing {
+    type Output = (u64, lapin::Result<Confirmation>);
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let number = self.number;
+        self.confirmed.as_mut().poll(context).map(|confirmation| (number, confirmation))
+    }
 }
 
 impl Unconfirmed {
-    /// A message that is handed over when this is first polled, after all that were pushed before.
+    /// A message that is handed over when `confirmed` is first polled, after all that were pushed before.
     pub(super) fn push(
         &mut self,
         name: Name,
-        publishing: BoxFuture<'static, lapin::Result<Confirmation>>,
+        confirmed: BoxFuture<'static, lapin::Result<Confirmation>>,
         answer: oneshot::Sender<lapin::Result<Answer>>,
     ) {
-        let state = State::Publishing(publishing);
-        self.0.push(Message { name, since: Instant::now(), answer, state, came_back: false });
+        let number = self.next;
+        self.next += 1;
+        self.messages.insert(number, Message { name, since: Instant::now(), answer, came_back: false });
+        self.publishing.push(Publishing { number, confirmed });
     }
 
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.messages.len()
     }
 
     /// Whether anybody waits for an answer.
     pub(super) fn is_awaited(&self) -> bool {
-        self.0.iter().any(|message| !message.answer.is_closed())
+        self.messages.values().any(|message| !message.answer.is_closed())
     }
 
     /// How long the first was handed over ago.
     pub(super) fn oldest(&self) -> Option<Duration> {
-        self.0.iter().map(|message| message.since.elapsed()).max()
+        self.messages.first_key_value().map(|(_, message)| message.since.elapsed())
     }
 
-    /// Hands over what was pushed, and answers what can be when confirms have come.
-    pub(super) async fn answer(&mut self) {
-        poll_fn(|context| self.poll_answer(context)).await;
+    /// Hands over what was pushed, and waits until confirms have come.
+    pub(super) async fn confirmed(&mut self) {
+        poll_fn(|context| self.poll_confirmed(context)).await;
     }
 
-    fn poll_answer(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        // Those found by now were read before any that is found from now on; of those found together nobody knows the order.
-        let earlier: Vec<_> = self.0.iter().map(Message::is_confirmed).collect();
-        let (mut found, mut seen) = (0, Seen::default());
-        // Again until nothing is found: a confirm may be found whose predecessor was looked at too early.
-        while let more @ 1.. = self.look(context, &mut seen) {
-            found += more;
+    /// The same, until all are confirmed.
+    pub(super) async fn all_confirmed(&mut self) {
+        poll_fn(|context| match self.poll_confirmed(context) {
+            Poll::Ready(()) if self.publishing.is_empty() => Poll::Ready(()),
+            _ => Poll::Pending,
+        })
+        .await;
+    }
+
+    fn poll_confirmed(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        // Whose confirm is read first is woken first, so none is found before one that was read earlier.
+        while let Poll::Ready(Some((number, confirmation))) = self.publishing.poll_next_unpin(context) {
+            let said = self.seen.take(confirmation);
+            self.found.push((number, said));
         }
-        if found == 0 {
-            return Poll::Pending;
-        }
-        for name in seen.returned {
-            let first = self.0.iter_mut().find(|message| !message.came_back && message.name == name);
+        if self.found.is_empty() { Poll::Pending } else { Poll::Ready(()) }
+    }
+
+    /// Answers what can be; all confirms that have come by now count as found together.
+    pub(super) fn answer(&mut self) {
+        // What is not ready is asked again by whoever waits for confirms.
+        let _ = self.poll_confirmed(&mut Context::from_waker(Waker::noop()));
+        let seen = std::mem::take(&mut self.seen);
+        for name in &seen.returned {
+            let first = self.messages.values_mut().find(|message| !message.came_back && message.name == *name);
             first.into_iter().for_each(|message| message.came_back = true);
         }
-        let all = seen.error.is_none() && self.0.iter().all(Message::is_confirmed);
-        let messages = std::mem::take(&mut self.0).into_iter().zip(earlier);
-        let kept = messages.filter_map(|(message, was_found)| match &seen.error {
-            Some(error) => message.answer_or(error),
-            None => message.answer(all || was_found && seen.was_empty),
-        });
-        self.0 = kept.collect();
-        Poll::Ready(())
+        let all = seen.error.is_none() && self.publishing.is_empty();
+        // Those found before were read before; of those found together none is asked for the order.
+        for (number, answer) in std::mem::take(&mut self.unsure) {
+            self.tell(number, answer, all || seen.was_empty, &seen.error);
+        }
+        for (number, (answer, is_sure)) in std::mem::take(&mut self.found) {
+            self.tell(number, answer, all || is_sure, &seen.error);
+        }
     }
 
-    /// Looks at each once; how many were answered since.
-    fn look(&mut self, context: &mut Context<'_>, seen: &mut Seen) -> usize {
-        let mut found = 0;
-        for message in &mut self.0 {
-            let State::Publishing(publishing) = &mut message.state else { continue };
-            let Poll::Ready(confirmation) = publishing.as_mut().poll(context) else { continue };
-            found += 1;
-            message.state = State::Answered(match confirmation {
-                Ok(Confirmation::Nack(carried)) => (Ok(Answer::Refused), seen.take(carried)),
-                Ok(Confirmation::Ack(carried)) => (Ok(Answer::Confirmed), seen.take(carried)),
-                Ok(Confirmation::NotRequested) => (Ok(Answer::Confirmed), true),
-                Err(error) => {
-                    seen.error.get_or_insert_with(|| error.clone());
-                    (Err(error), true)
-                }
-            });
-        }
-        found
+    /// Answers a confirmed message if that is sure; one that is not when the channel has ended will never be.
+    fn tell(&mut self, number: u64, answer: lapin::Result<Answer>, is_sure: bool, error: &Option<lapin::Error>) {
+        let Entry::Occupied(message) = self.messages.entry(number) else { return };
+        let answer = match (message.get().came_back, is_sure, error) {
+            (true, ..) => answer.map(|_| Answer::Returned),
+            (false, true, _) => answer,
+            (false, false, Some(error)) => Err(error.clone()),
+            (false, false, None) => return self.unsure.push((number, answer)),
+        };
+        // Whoever waits no longer sends it again.
+        message.remove().answer.send(answer).ok();
     }
 }
 
@@ -136,8 +162,21 @@ struct Seen {
 }
 
 impl Seen {
+    /// The broker's word on a message, and whether it is sure by itself; notes what came with it.
+    fn take(&mut self, confirmation: lapin::Result<Confirmation>) -> (lapin::Result<Answer>, bool) {
+        match confirmation {
+            Ok(Confirmation::Nack(carried)) => (Ok(Answer::Refused), self.is_empty(carried)),
+            Ok(Confirmation::Ack(carried)) => (Ok(Answer::Confirmed), self.is_empty(carried)),
+            Ok(Confirmation::NotRequested) => (Ok(Answer::Confirmed), true),
+            Err(error) => {
+                self.error.get_or_insert_with(|| error.clone());
+                (Err(error), true)
+            }
+        }
+    }
+
     /// Notes what came with a confirm; true if that was nothing.
-    fn take(&mut self, carried: Option<BasicReturnMessage>) -> bool {
+    fn is_empty(&mut self, carried: Option<BasicReturnMessage>) -> bool {
         let Some(returned) = carried else {
             self.was_empty = true;
             return true;
@@ -145,35 +184,6 @@ impl Seen {
         let id = returned.properties.message_id().as_ref().map_or("", |id| id.as_str());
         self.returned.push((returned.routing_key.as_str().to_owned(), id.to_owned()));
         false
-    }
-}
-
-impl Message {
-    fn is_confirmed(&self) -> bool {
-        matches!(self.state, State::Answered(_))
-    }
-
-    /// Answers it if that is sure, by itself or by what others have shown; else it is kept.
-    fn answer(self, is_shown: bool) -> Option<Self> {
-        match self.state {
-            State::Answered((answer, is_sure)) if is_sure || is_shown || self.came_back => {
-                let answer = answer.map(|answer| if self.came_back { Answer::Returned } else { answer });
-                // Whoever waits no longer sends it again.
-                self.answer.send(answer).ok();
-                None
-            }
-            state => Some(Self { state, ..self }),
-        }
-    }
-
-    /// The same; one that is not sure will never be.
-    fn answer_or(self, error: &lapin::Error) -> Option<Self> {
-        let unsure = self.answer(false)?;
-        if !unsure.is_confirmed() {
-            return Some(unsure);
-        }
-        unsure.answer.send(Err(error.clone())).ok();
-        None
     }
 }
 
@@ -202,6 +212,11 @@ mod tests {
         (unconfirmed, confirms, answers)
     }
 
+    fn answer(unconfirmed: &mut Unconfirmed) {
+        unconfirmed.confirmed().now_or_never().unwrap();
+        unconfirmed.answer();
+    }
+
     fn with(returned: Option<&str>) -> lapin::Result<Confirmation> {
         Ok(Confirmation::Ack(returned.map(|id| BasicReturnMessage {
             delivery: Delivery {
@@ -221,11 +236,11 @@ mod tests {
     fn each_is_answered_as_it_is_confirmed_whatever_others_wait_for() {
         let (mut unconfirmed, mut confirms, mut answers) = messages(&["1", "2", "3"]);
         confirms.remove(1).send(with(None)).unwrap();
-        unconfirmed.answer().now_or_never().unwrap();
+        answer(&mut unconfirmed);
         assert_eq!(told(&mut answers), [None, Some(Answer::Confirmed), None]);
-        assert!(unconfirmed.answer().now_or_never().is_none());
+        assert!(unconfirmed.confirmed().now_or_never().is_none());
         confirms.remove(0).send(Ok(Confirmation::Nack(None))).unwrap();
-        unconfirmed.answer().now_or_never().unwrap();
+        answer(&mut unconfirmed);
         assert_eq!(told(&mut answers[..1]), [Some(Answer::Refused)]);
     }
 
@@ -234,7 +249,7 @@ mod tests {
         for carried in [[Some("2"), None], [None, Some("2")]] {
             let (mut unconfirmed, confirms, mut answers) = messages(&["1", "2"]);
             confirms.into_iter().zip(carried).for_each(|(confirm, carried)| confirm.send(with(carried)).unwrap());
-            unconfirmed.answer().now_or_never().unwrap();
+            answer(&mut unconfirmed);
             assert_eq!(told(&mut answers), [Some(Answer::Confirmed), Some(Answer::Returned)]);
         }
     }
@@ -245,17 +260,17 @@ mod tests {
         // 2 and 3 came back: 3 is confirmed first, with what came back of 2.
         let (mut unconfirmed, mut confirms, mut answers) = messages(&["1", "2", "3", "4"]);
         confirms.remove(2).send(with(Some("2"))).unwrap();
-        unconfirmed.answer().now_or_never().unwrap();
+        answer(&mut unconfirmed);
         assert_eq!(told(&mut answers), [None; 4]);
         confirms.remove(0).send(with(Some("3"))).unwrap();
-        unconfirmed.answer().now_or_never().unwrap();
+        answer(&mut unconfirmed);
         assert_eq!(told(&mut answers), [None, None, Some(Returned), None]);
         // Only now is it shown that nothing is left of 1.
         confirms.remove(1).send(with(None)).unwrap();
-        unconfirmed.answer().now_or_never().unwrap();
+        answer(&mut unconfirmed);
         assert_eq!(told(&mut answers), [Some(Confirmed), None, None, Some(Confirmed)]);
         confirms.remove(0).send(with(None)).unwrap();
-        unconfirmed.answer().now_or_never().unwrap();
+        answer(&mut unconfirmed);
         assert_eq!(told(&mut answers[1..2]), [Some(Returned)]);
     }
 
@@ -265,10 +280,10 @@ mod tests {
         let (mut unconfirmed, mut confirms, mut answers) = messages(&["1", "2", "3"]);
         confirms.remove(0).send(with(Some("9"))).unwrap();
         confirms.remove(0).send(with(None)).unwrap();
-        unconfirmed.answer().now_or_never().unwrap();
+        answer(&mut unconfirmed);
         assert_eq!(told(&mut answers), [None, Some(Answer::Confirmed), None]);
         confirms.remove(0).send(with(Some("1"))).unwrap();
-        unconfirmed.answer().now_or_never().unwrap();
+        answer(&mut unconfirmed);
         assert_eq!(told(&mut answers[..1]), [Some(Answer::Returned)]);
     }
 
@@ -276,7 +291,7 @@ mod tests {
     fn the_last_that_are_confirmed_need_no_other_to_show_it() {
         let (mut unconfirmed, confirms, mut answers) = messages(&["1", "2"]);
         confirms.into_iter().zip([Some("2"), Some("9")]).for_each(|(c, carried)| c.send(with(carried)).unwrap());
-        unconfirmed.answer().now_or_never().unwrap();
+        answer(&mut unconfirmed);
         assert_eq!(told(&mut answers), [Some(Answer::Confirmed), Some(Answer::Returned)]);
     }
 
@@ -284,9 +299,9 @@ mod tests {
     fn one_that_was_not_sure_when_the_channel_ended_is_not_told_to_be_confirmed() {
         let (mut unconfirmed, mut confirms, mut answers) = messages(&["1", "2"]);
         confirms.remove(0).send(with(Some("9"))).unwrap();
-        unconfirmed.answer().now_or_never().unwrap();
+        answer(&mut unconfirmed);
         confirms.remove(0).send(Err(ErrorKind::FutureCompleted.into())).unwrap();
-        unconfirmed.answer().now_or_never().unwrap();
+        answer(&mut unconfirmed);
         assert!(answers[0].try_recv().unwrap().is_err());
     }
 
@@ -294,7 +309,7 @@ mod tests {
     fn the_end_of_the_channel_answers_all_with_its_reason() {
         let (mut unconfirmed, confirms, mut answers) = messages(&["1", "2"]);
         confirms.into_iter().for_each(|c| c.send(Err(ErrorKind::FutureCompleted.into())).unwrap());
-        unconfirmed.answer().now_or_never().unwrap();
+        answer(&mut unconfirmed);
         assert!(answers.iter_mut().all(|answered| answered.try_recv().unwrap().is_err()));
     }
 }
