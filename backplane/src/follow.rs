@@ -295,8 +295,8 @@ impl FollowTask {
         let link = self.publishing.borrow_and_update().clone();
         match link {
             // The broker is back: the reader does not wait out its own pause.
-            Link::Up if !self.is_reading && self.received > 0 => self.restart_reader(),
-            Link::Down(why) if !self.is_reading => self.broker_is_away(why),
+            Link::Up if !self.reader.link.borrow().is_up() && self.received > 0 => self.restart_reader(),
+            Link::Down(why) if !self.reader.link.borrow().is_up() => self.broker_is_away(why),
             Link::Up | Link::Down(_) | Link::Blocked => {}
         }
     }

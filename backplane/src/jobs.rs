@@ -93,9 +93,10 @@ pub trait JobQueues: Send + Sync {
 
     /// Takes jobs of a kind, at most `at_once` at a time that are neither settled nor [ended](Settle::ended); declares its queues if they are missing and allowed.
     ///
-    /// A job of high priority waits for at most one other job of each reader, and so does one of the first lane while none of high
-    /// priority wait, however many are in the lanes behind. A reader that is pushed the first lane learns of high priority when it is
-    /// woken or looks, once a second. One of low priority waits for at most 32 others in a row.
+    /// A job of high priority waits for a few others of each reader, and so does one of the first lane while none of high priority
+    /// wait, however many are in the lanes behind: for those that were taken before, and for one of another lane whose turn it is
+    /// now and then. A reader that is pushed the first lane learns of high priority when it is woken or looks, once a second. One
+    /// of low priority waits for at most 32 others in a row.
     fn consume(&self, kind: &Kind, at_once: u16) -> JobReader;
 
     /// The number of jobs of a kind in all its lanes; `Unroutable` when there is no queue of that kind. It needs no

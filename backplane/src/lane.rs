@@ -111,6 +111,20 @@ impl Turns {
         self.first_in_a_row >= IN_A_ROW
     }
 
+    /// Notes that a rank was asked and has no job: nothing of it has waited for the others.
+    pub(crate) fn had_none(&mut self, rank: Priority) {
+        match rank {
+            Priority::High => {}
+            Priority::Normal => self.high_in_a_row = 0,
+            Priority::Low => self.since_low = 0,
+        }
+    }
+
+    /// The same of the lanes behind the first.
+    pub(crate) fn had_none_behind_first(&mut self) {
+        self.first_in_a_row = 0;
+    }
+
     /// Counts a job that was taken of this lane.
     pub(crate) fn took(&mut self, lane: Lane) {
         match lane.rank() {
@@ -205,5 +219,20 @@ mod tests {
         assert_eq!(turns.ranks()[0], Priority::High);
         (0..BEFORE_LOW).for_each(|_| turns.took(Lane::Flood));
         assert_eq!(turns.ranks(), [Priority::Low, Priority::High, Priority::Normal]);
+    }
+
+    #[test]
+    fn what_did_not_wait_is_owed_no_turn() {
+        let mut turns = Turns::default();
+        (0..BEFORE_LOW).for_each(|_| turns.took(Lane::First));
+        assert!(turns.is_first_last() && turns.ranks()[0] == Priority::Low);
+        turns.had_none(Priority::Low);
+        turns.had_none_behind_first();
+        assert!(!turns.is_first_last());
+        assert_eq!(turns.ranks(), [Priority::High, Priority::Normal, Priority::Low]);
+        (0..IN_A_ROW).for_each(|_| turns.took(Lane::High));
+        assert_eq!(turns.ranks()[0], Priority::Normal);
+        turns.had_none(Priority::Normal);
+        assert_eq!(turns.ranks()[0], Priority::High);
     }
 }

@@ -5,17 +5,18 @@
 //! - `connect`: one connection, and its errors; `backoff`: pauses between attempts; `reconnect`: a reader's connections,
 //!   one after another
 //! - `declare`: exchanges, queues and bindings
-//! - `publish_connection`: the connection for publishing; `publish_channel`: one channel of it, which publishes batches; `publication`: a message;
-//!   `publish`: messages over that connection, until they are confirmed
-//! - `log`: publishes events; `log_consumer` reads them over a consumer of the `stream`; `start_position`: where that consumer starts
-//! - `submit`: puts a job into a lane; `jobs`: the job queues; `job_consumer` takes them, `bulk_lanes` those behind the first lane; `job_slots` counts
-//!   them, `job_lengths` looks how long they take, and `waiting_jobs` holds what was pushed ahead; `settle` settles them, by the `acknowledger` of
-//!   their channel; `dead`: jobs that were given up
+//! - `publish_connection`: the connection for publishing; `publish_channel`: one channel of it; `unconfirmed`: what waits
+//!   for the broker there; `publication`: a message; `publish`: messages over that connection, until they are confirmed
+//! - `log`: publishes events; `log_consumer` reads them over a consumer of the `stream`; `start_position`: where that
+//!   consumer starts
+//! - `submit`: puts a job into a lane; `jobs`: the job queues; `job_consumer` takes them, `asked_lanes` those before and
+//!   behind the first lane; `job_slots` counts them, `job_lengths` looks how long they take, and `waiting_jobs` holds what was pushed
+//!   ahead; `settle` settles them, by the `acknowledger` of their channel; `dead`: jobs that were given up
 //! - `control`: messages between pods; `lease`: which of them starts what is scheduled
 
 mod acknowledger;
+mod asked_lanes;
 mod backoff;
-mod bulk_lanes;
 mod connect;
 mod control;
 mod dead;
@@ -37,6 +38,7 @@ mod settle;
 mod start_position;
 mod stream;
 mod submit;
+mod unconfirmed;
 mod waiting_jobs;
 
 use std::sync::Arc;
@@ -89,7 +91,7 @@ async fn declare_once(broker: &Broker, kinds: &[Kind]) -> Result<(), SendError> 
     for kind in kinds {
         await_answer(declare::jobs(&connection, &broker.topology, kind, Bindings::All)).await??;
         for lane in Lane::ASKED {
-            await_answer(declare::bulk(&connection, &broker.topology, kind, lane, Bindings::All)).await??;
+            await_answer(declare::lane(&connection, &broker.topology, kind, lane, Bindings::All)).await??;
         }
     }
     // Everything is declared, whether closing succeeds or not.

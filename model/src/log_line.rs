@@ -25,6 +25,19 @@ pub struct LogLine {
     pub message: String,
 }
 
+impl LogLine {
+    /// The line at this place, attempt and number, with at most so many characters of its text and nothing in them that could
+    /// steer a terminal.
+    pub fn new((attempt, number): (u32, u64), time: Timestamp, level: Level, text: String, most: usize) -> Self {
+        let plain = |c: char| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c };
+        let mut message: String = text.chars().take(most).map(plain).collect();
+        if text.chars().nth(most).is_some() {
+            message.push('…');
+        }
+        Self { attempt, number, time, level, message }
+    }
+}
+
 /// The name of the file with the log of an attempt.
 pub fn file_name(attempt: u32) -> String {
     format!("{PREFIX}{attempt}{SUFFIX}")
@@ -38,6 +51,13 @@ pub fn attempt_of(file_name: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_is_of_bounded_length_and_cannot_steer_a_terminal() {
+        let message = |text: &str| LogLine::new((1, 1), Timestamp::UNIX_EPOCH, Level::Info, text.to_owned(), 9).message;
+        assert_eq!(message("a\u{1b}[2Jb\nc\t\0"), "a\u{fffd}[2Jb\nc\t…");
+        assert_eq!((message("ééééééééé"), message("éééééééééé")), ("ééééééééé".to_owned(), "ééééééééé…".to_owned()));
+    }
 
     #[test]
     fn a_file_of_a_log_is_told_by_its_name() {

@@ -4,9 +4,9 @@
 // input, {"mail": "away"} or {"mail": "back"}, closes the SMTP port or opens it again; it answers each line with {"done": …}.
 //
 // What it answers is in the recipient's name: `unknown@` 550, `later-2@` 451 twice, `slow@` nothing, `broken@` closes the
-// connection within the message, `small@` 552 beyond 4 KiB, `last@` closes the port once it has taken the message. And in
-// the path of a webhook: `/ok`, `/busy-2` 503 twice, `/asks-1` 429 with Retry-After: 3600 once, `/date-1` the same with a
-// date, `/gone` 410, `/moved` 302 to /ok, `/silent` nothing.
+// connection within the message, `small@` and `little@` 552 beyond 4 KiB, `full@` 552 always, `last@` closes the port once
+// it has taken the message. And in the path of a webhook: `/ok`, `/busy-2` 503 twice, `/asks-1` 429 with Retry-After: 3600
+// once, `/date-1` the same with a date, `/soon-1` with 25, `/gone` 410, `/moved` 302 to /ok, `/silent` nothing.
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createInterface } from "node:readline";
@@ -56,6 +56,8 @@ const openSmtp = (port) => {
         const raw = Buffer.concat(pieces);
         if (name === "slow") return tell({ waits: name });
         if (name === "small" && raw.length > 4096) return done(answer(552, "5.3.4 too large"));
+        if (name === "full") return done(answer(552, "5.2.2 mailbox full"));
+        if (name === "little" && raw.length > 4096) return done(answer(552, "5.2.3 too much for this mailbox"));
         tell({ mail: { from: mailFrom.address, to, user: session.user, secure: session.secure, raw: raw.toString("base64") } });
         done();
         if (name === "last") closeSmtp();
@@ -90,6 +92,7 @@ const webhooks = createServer((request, response) => {
     if (name === "moved") return ends(302, { location: "/ok" });
     if (!isAmongFirst(name)) return ends(204);
     if (name.startsWith("asks-")) return ends(429, { "retry-after": "3600" });
+    if (name.startsWith("soon-")) return ends(429, { "retry-after": "25" });
     if (name.startsWith("date-")) return ends(429, { "retry-after": new Date(Date.now() + 3600e3).toUTCString() });
     ends(503);
   });

@@ -34,8 +34,14 @@ impl RankedQueues {
     }
 
     pub(super) fn pop_front(&mut self) -> Option<Waiting> {
-        let waiting = self.turns.ranks().into_iter().find_map(|rank| self.of(rank).pop_front())?;
+        let ranks = self.turns.ranks();
+        let waiting = ranks.into_iter().find_map(|rank| self.of(rank).pop_front())?;
         self.turns.took(Lane::of(&waiting.job));
+        for rank in ranks {
+            if self.of(rank).count == 0 {
+                self.turns.had_none(rank);
+            }
+        }
         Some(waiting)
     }
 
@@ -92,5 +98,35 @@ impl FairQueue {
             self.turns.push_back(jobs.key().clone());
         }
         Some(waiting)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::TaskId;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::lane::BEFORE_LOW;
+
+    fn waiting(priority: Priority) -> Waiting {
+        let job = Job::new(TaskId::new(), "imports".parse().unwrap(), "ada", "A job", Value::Null);
+        Waiting { job: Job { priority, ..job }, redeliveries: 0 }
+    }
+
+    #[test]
+    fn one_of_low_priority_that_has_just_come_does_not_overtake_for_what_was_done_before() {
+        let mut queues = RankedQueues::default();
+        for _ in 0..=BEFORE_LOW {
+            queues.push_back(waiting(Priority::Normal));
+            queues.pop_front().unwrap();
+        }
+        queues.push_back(waiting(Priority::Low));
+        for _ in 0..BEFORE_LOW {
+            queues.push_back(waiting(Priority::Normal));
+            assert_eq!(queues.pop_front().unwrap().job.priority, Priority::Normal);
+        }
+        queues.push_back(waiting(Priority::Normal));
+        assert_eq!(queues.pop_front().unwrap().job.priority, Priority::Low);
     }
 }

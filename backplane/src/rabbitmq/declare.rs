@@ -76,7 +76,7 @@ pub(super) async fn log(
     Ok(existence)
 }
 
-/// Declares the exchange of jobs and the queues of a kind without those behind the first: work, retries and dead jobs.
+/// Declares the exchange of jobs and the queues of a kind without the lanes that are asked: work, retries and dead jobs.
 pub(super) async fn jobs(
     connection: &Connection,
     topology: &Topology,
@@ -94,8 +94,8 @@ pub(super) async fn jobs(
     job_queue(connection, topology, kind.as_str(), work_arguments(topology, kind), bindings).await
 }
 
-/// Declares a lane of a kind that is behind the first.
-pub(super) async fn bulk(
+/// Declares a lane of a kind that is asked, before or behind the first.
+pub(super) async fn lane(
     connection: &Connection,
     topology: &Topology,
     kind: &Kind,

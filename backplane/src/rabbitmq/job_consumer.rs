@@ -1,14 +1,14 @@
 //! Takes jobs. While no other lane has any, the first lane's queue pushes them; else each is asked for, of the lane whose turn it is.
 //!
 //! Of short jobs the first lane pushes more than run at once (`job_lengths`), so that the next is here when one has ended; if
-//! one of them takes unexpectedly long, those that wait behind it go back to the queue.
+//! one of them takes unexpectedly long, those that wait behind it go back to the queue, which is no attempt at them.
 //!
 //! The first lane is pushed for its latency. It is asked while others wait, since a consumer that was promised all places
 //! would keep them from the others, and one beside them would hold a job that another worker could begin.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use futures_util::StreamExt;
+use futures_util::{StreamExt, future::join_all};
 use jiff::Timestamp;
 use lapin::{
     Channel, Connection, Consumer,
@@ -25,12 +25,12 @@ use tracing::debug;
 
 use super::{
     acknowledger::{Acknowledger, Word},
-    bulk_lanes::{self, BulkDelivery, BulkLanes},
+    asked_lanes::{self, AskedDelivery, AskedLanes},
     connect::await_answer,
     declare::{self, Bindings},
     job_slots::{JobSlot, JobSlots},
     reconnect::{Ended, Session, await_start},
-    settle::{Settler, UnsettledJob},
+    settle::{Settler, UnsettledJob, with_redeliveries},
     waiting_jobs::{WaitingJob, WaitingJobs},
 };
 use crate::{
@@ -65,7 +65,7 @@ struct Queues<'a> {
     first: String,
     /// Of the first lane's channel.
     acknowledger: Arc<Acknowledger>,
-    bulk: BulkLanes,
+    asked: AskedLanes,
     slots: Arc<JobSlots>,
     /// Jobs of the first lane that wait for a place.
     ahead: WaitingJobs,
@@ -78,7 +78,7 @@ impl JobConsumer {
     async fn open<'a>(&'a self, connection: &'a Connection) -> Result<Queues<'a>, Ended> {
         let Settler { topology, kind, .. } = &*self.settler;
         declare::jobs(connection, topology, kind, Bindings::NewOnly).await?;
-        let bulk = BulkLanes::open(connection, self.settler.clone()).await?;
+        let asked = AskedLanes::open(connection, self.settler.clone()).await?;
         let acknowledger = Arc::new(Acknowledger::new(connection.create_channel().await?));
         let (first, now) = (topology.job_queue(kind), Instant::now());
         let slots = JobSlots::new(self.at_once);
@@ -87,7 +87,7 @@ impl JobConsumer {
             connection,
             first,
             acknowledger,
-            bulk,
+            asked,
             slots,
             ahead: WaitingJobs::default(),
             turns: Turns::default(),
@@ -146,7 +146,7 @@ impl Queues<'_> {
                 }
                 () = sleep_until(self.next_look) => {
                     self.look().await?;
-                    if self.bulk.may_have_jobs() {
+                    if self.asked.may_have_jobs() {
                         return Ok(());
                     }
                 }
@@ -163,9 +163,14 @@ impl Queues<'_> {
         }
         self.begin_waiting().await?;
         if self.slots.has_too_many() {
-            self.ahead.give_back(|_| true);
+            self.give_back(|_| true).await;
         }
         Ok(())
+    }
+
+    /// Lets waiting jobs go back to their queue, for whichever worker is free.
+    async fn give_back(&mut self, which: impl Fn(&WaitingJob) -> bool) {
+        join_all(self.ahead.take(which).into_iter().map(WaitingJob::give_back)).await;
     }
 
     /// Begins jobs that wait for a place, as far as there are places.
@@ -180,7 +185,7 @@ impl Queues<'_> {
 
     /// Asks for jobs while a lane behind the first may have any.
     async fn ask(&mut self) -> Result<(), Ended> {
-        while self.bulk.may_have_jobs() {
+        while self.asked.may_have_jobs() {
             while !self.slots.has_room() {
                 self.wait_for_change().await?;
             }
@@ -197,18 +202,19 @@ impl Queues<'_> {
         for rank in self.turns.ranks() {
             let took = match rank {
                 Priority::High => {
-                    self.bulk.look_for_high().await?;
-                    self.ask_bulk(rank).await?
+                    self.asked.look_for_high().await?;
+                    self.ask_others(rank).await?
                 }
                 Priority::Normal if self.turns.is_first_last() => {
-                    self.ask_bulk(rank).await? || self.ask_first().await?
+                    self.ask_others(rank).await? || self.ask_first().await?
                 }
-                Priority::Normal => self.ask_first().await? || self.ask_bulk(rank).await?,
-                Priority::Low => self.ask_bulk(rank).await?,
+                Priority::Normal => self.ask_first().await? || self.ask_others(rank).await?,
+                Priority::Low => self.ask_others(rank).await?,
             };
             if took {
                 return Ok(());
             }
+            self.turns.had_none(rank);
         }
         Ok(())
     }
@@ -219,10 +225,10 @@ impl Queues<'_> {
             return Ok(true);
         }
         // Looking costs the broker less than asking in vain, which its replicas agree on.
-        if await_answer(bulk_lanes::ready(self.channel(), &self.first)).await?? == 0 {
+        if await_answer(asked_lanes::ready(self.channel(), &self.first)).await?? == 0 {
             return Ok(false);
         }
-        let got = await_answer(bulk_lanes::get(self.channel(), &self.first)).await??;
+        let got = await_answer(asked_lanes::get(self.channel(), &self.first)).await??;
         let Some(delivery) = got else { return Ok(false) };
         let slot = self.slots.take();
         if let Some(waiting) = self.unless_moved(delivery, slot).await? {
@@ -231,8 +237,13 @@ impl Queues<'_> {
         Ok(true)
     }
 
-    async fn ask_bulk(&mut self, rank: Priority) -> Result<bool, Ended> {
-        let Some(BulkDelivery { delivery, lane, acknowledger }) = self.bulk.get(rank).await? else { return Ok(false) };
+    async fn ask_others(&mut self, rank: Priority) -> Result<bool, Ended> {
+        let Some(AskedDelivery { delivery, lane, acknowledger }) = self.asked.get(rank).await? else {
+            if rank == Priority::Normal {
+                self.turns.had_none_behind_first();
+            }
+            return Ok(false);
+        };
         self.turns.took(lane);
         let job = dead::parse(&delivery.data);
         let waiting = self.waiting(job, delivery, (self.slots.take(), acknowledger));
@@ -241,7 +252,14 @@ impl Queues<'_> {
     }
 
     async fn look(&mut self) -> Result<(), Ended> {
-        self.bulk.look(self.connection).await?;
+        self.asked.look(self.connection).await?;
+        // While the first lane pushes nothing else is asked.
+        if !self.asked.may_have_jobs_of(Priority::Low) {
+            self.turns.had_none(Priority::Low);
+        }
+        if !self.asked.may_have_jobs_of(Priority::Normal) {
+            self.turns.had_none_behind_first();
+        }
         self.looked = Instant::now();
         self.next_look = self.looked + LOOK_INTERVAL.mul_f64(rand::random_range(0.8..1.2));
         Ok(())
@@ -265,7 +283,7 @@ impl Queues<'_> {
             () = slots.freed.notified() => {}
             () = longest_wait => {
                 slots.forget_lengths();
-                self.ahead.give_back(|waiting| waiting.until <= Instant::now());
+                self.give_back(|waiting| waiting.until <= Instant::now()).await;
             }
             () = sleep(STATUS_INTERVAL) => {}
         }
@@ -299,7 +317,8 @@ impl Queues<'_> {
             && Lane::of(retried) != Lane::First
             && retried.delay(Timestamp::now()).is_none()
         {
-            match self.reader.settler.move_to_lane(retried).await {
+            let counted = with_redeliveries(retried, redeliveries(&delivery));
+            match self.reader.settler.move_to(&counted, Lane::of(retried)).await {
                 Ok(()) => {
                     self.acknowledger.settle(delivery.delivery_tag, Word::Done).await?;
                     self.reader.wake.notify_one();

@@ -2,8 +2,9 @@
 
 use std::{future::pending, slice, sync::Arc, time::Duration};
 
+use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch},
+    sync::{oneshot, watch},
     time::{sleep, timeout},
 };
 use tokio_util::task::AbortOnDropHandle;
@@ -12,15 +13,14 @@ use super::{
     backoff::{backoff, pause},
     connect::{Broker, Fault, fault},
     publication::Publication,
-    publish_channel::{Answer, Answers, PublishRequest},
+    publish_channel::PublishRequest,
     publish_connection::{PublishConnection, maintain},
+    unconfirmed::Answer,
 };
 use crate::link::{Link, SendError};
 
 /// Limit for publishing, retries included; then it is `Unavailable`.
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(5);
-/// Most messages that wait for the broker at a time.
-const MAX_IN_FLIGHT: usize = 256;
 
 /// Why a publication was not accepted.
 pub(super) enum Failure {
@@ -47,7 +47,6 @@ impl Failure {
 pub(super) struct Publisher {
     current: watch::Receiver<Option<Arc<PublishConnection>>>,
     link: watch::Receiver<Link>,
-    in_flight: Arc<Semaphore>,
     _connecting: AbortOnDropHandle<()>,
 }
 
@@ -58,7 +57,7 @@ impl Publisher {
         let (current_sender, current) = watch::channel(None);
         let (link_sender, link) = watch::channel(Link::Down("connecting".to_owned()));
         let connecting = AbortOnDropHandle::new(tokio::spawn(maintain(pool, current_sender, link_sender)));
-        Ok(Self { current, link, in_flight: Arc::new(Semaphore::new(MAX_IN_FLIGHT)), _connecting: connecting })
+        Ok(Self { current, link, _connecting: connecting })
     }
 
     /// The state of publishing.
@@ -76,21 +75,16 @@ impl Publisher {
         self.send_all(slice::from_ref(publication)).await.pop().unwrap_or(Ok(()))
     }
 
-    /// The same for several of one exchange: they are written together and in order, and each has an outcome of its own.
+    /// The same for several of one exchange and kind: they are written in order, and each has an outcome of its own.
     pub(super) async fn send_all(&self, publications: &[Publication]) -> Vec<Result<(), Failure>> {
-        let Some(Publication { exchange, .. }) = publications.first() else { return Vec::new() };
+        if publications.is_empty() {
+            return Vec::new();
+        }
         let mut sending = Sending::new(publications);
-        let blocked = tokio::select! {
-            () = self.until_settled(exchange, &mut sending) => false,
-            () = self.blocked() => true,
-            () = sleep(PUBLISH_TIMEOUT) => false,
-        };
-        if sending.unsettled().next().is_some() && !blocked {
-            // Whatever kept this channel from answering, the next publication uses a new one.
-            let current = self.current.borrow().clone();
-            if let Some(connection) = current {
-                connection.discard(exchange).await;
-            }
+        tokio::select! {
+            () = self.until_settled(&mut sending) => {}
+            () = self.blocked() => {}
+            () = sleep(PUBLISH_TIMEOUT) => {}
         }
         let unavailable = || match &sending.reason {
             Some(reason) if self.link.borrow().is_up() => SendError::Unavailable(reason.clone()),
@@ -123,7 +117,7 @@ impl Publisher {
         }
         let mut sending = Sending::new(slice::from_ref(publication));
         tokio::select! {
-            () = self.attempt(&publication.exchange, &mut sending) => {}
+            () = self.attempt(&mut sending) => {}
             () = self.blocked() => return Err(Failure::Final(self.unavailable())),
             () = sleep(PUBLISH_TIMEOUT) => return Err(Failure::Final(self.unavailable())),
         }
@@ -132,10 +126,10 @@ impl Publisher {
     }
 
     /// Attempts until all are settled.
-    async fn until_settled(&self, exchange: &str, sending: &mut Sending<'_>) {
+    async fn until_settled(&self, sending: &mut Sending<'_>) {
         let mut pauses = backoff();
         loop {
-            self.attempt(exchange, sending).await;
+            self.attempt(sending).await;
             if sending.unsettled().next().is_none() {
                 return;
             }
@@ -143,31 +137,33 @@ impl Publisher {
         }
     }
 
-    /// One attempt at those that are not settled.
-    async fn attempt(&self, exchange: &str, sending: &mut Sending<'_>) {
-        let (at, messages): (Vec<_>, Vec<_>) = sending.unsettled().unzip();
-        let permits = u32::try_from(messages.len().min(MAX_IN_FLIGHT)).unwrap_or(1);
-        let Ok(permit) = self.in_flight.clone().acquire_many_owned(permits).await else { return };
-        match self.request(exchange, messages, permit).await {
-            Ok(answers) => at.into_iter().zip(answers).for_each(|(at, answer)| sending.settle(at, answer)),
-            Err(reason) => sending.reason = Some(reason),
-        }
-    }
-
-    /// Hands messages to the channel of the exchange; an error is a transient one.
-    async fn request(
-        &self,
-        exchange: &str,
-        messages: Vec<Publication>,
-        permit: OwnedSemaphorePermit,
-    ) -> Result<Answers, String> {
+    /// One attempt at those that are not settled; each is settled as soon as it is answered.
+    async fn attempt(&self, sending: &mut Sending<'_>) {
+        let unsettled: Vec<_> = sending.unsettled().collect();
+        let Some((_, Publication { exchange, key, .. })) = unsettled.first() else { return };
         // Not kept: a connection that breaks goes back to its pool at once.
-        let requests = self.next_connection().await.requests(exchange).await.map_err(|error| error.to_string())?;
-        let (sender, answers) = oneshot::channel();
-        let request = PublishRequest { messages, answers: sender, permit };
-        let lost = || "the channel ended before the broker had confirmed".to_owned();
-        requests.send(request).await.map_err(|_| lost())?;
-        answers.await.map_err(|_| lost())
+        let requests = match self.next_connection().await.requests(exchange, key).await {
+            Ok(requests) => requests,
+            Err(error) => {
+                sending.reason = Some(error.to_string());
+                return;
+            }
+        };
+        let mut answers = FuturesUnordered::new();
+        for (at, message) in unsettled {
+            let (answer, answered) = oneshot::channel();
+            if requests.send(PublishRequest { message, answer }).await.is_err() {
+                sending.reason = Some(lost());
+                break;
+            }
+            answers.push(answered.map(move |answer| (at, answer)));
+        }
+        while let Some((at, answer)) = answers.next().await {
+            match answer {
+                Ok(answer) => sending.settle(at, answer),
+                Err(_) => sending.reason = Some(lost()),
+            }
+        }
     }
 
     async fn next_connection(&self) -> Arc<PublishConnection> {
@@ -231,6 +227,10 @@ impl<'a> Sending<'a> {
             },
         });
     }
+}
+
+fn lost() -> String {
+    "the channel ended before the broker had confirmed".to_owned()
 }
 
 fn refused(publication: &Publication) -> SendError {

@@ -1,56 +1,59 @@
-//! A channel that publishes to one exchange: what waits is written together, and confirmed together.
+//! A channel with confirms on: what waits is written together, and each message is answered as soon as the broker's
+//! word on it is sure.
 //!
-//! One task has the channel for itself. The library numbers a message and hands it over in two steps, so that two tasks
-//! which publish at once may get each other's confirms; and it tells of a message that came back with whichever confirm
-//! is read next. So a batch is handed over in order, and what came back is told apart by its id once all is confirmed.
+//! One task has the channel for itself, since the library numbers a message and hands it over in two steps: two tasks
+//! that publish at once may get each other's confirms.
 
-use std::collections::HashSet;
+use std::{pin::pin, time::Duration};
 
-use futures_util::{future::maybe_done, poll};
-use lapin::{Channel, Confirmation, options::BasicPublishOptions, types::ShortString};
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
-use tokio_util::task::AbortOnDropHandle;
+use futures_util::future::BoxFuture;
+use lapin::{Channel, Confirmation, options::BasicPublishOptions};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+    time::{Instant, MissedTickBehavior, interval, sleep_until, timeout},
+};
 
-use super::publication::Publication;
+use super::{
+    publication::Publication,
+    unconfirmed::{Answer, Unconfirmed},
+};
 
-/// Most requests whose messages are written together.
-const MAX_BATCH: usize = 64;
+/// Most messages that were handed over and are not confirmed.
+const MAX_UNCONFIRMED: usize = 256;
+/// Messages that wait to be handed over.
+const MAX_WAITING: usize = 64;
+/// While messages are not confirmed, those that come wait no longer to be handed over together: the broker writes and syncs
+/// what comes together once.
+const GATHER: Duration = Duration::from_millis(50);
+/// Confirmed messages wait no longer for the others that were handed over: those answered together go on together, which costs
+/// less.
+const TOGETHER: Duration = Duration::from_millis(5);
+/// A channel with a message that is not confirmed for longer takes no more. It is longer than any sender waits.
+const CONFIRM_TIMEOUT: Duration = Duration::from_secs(10);
+/// The pause between two looks at that.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What the broker said of a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Answer {
-    /// It is in a queue, durably where it is a durable message.
-    Confirmed,
-    /// No queue is bound there.
-    Returned,
-    /// The queue does not take it.
-    Refused,
-}
-
-/// The answers of the broker to the messages of one request, or why there is none.
-pub(super) type Answers = Vec<lapin::Result<Answer>>;
-
-/// Messages of one sender, in order.
+/// A message of one sender; those of a sender are handed over in the order in which they are sent.
 pub(super) struct PublishRequest {
-    pub(super) messages: Vec<Publication>,
-    pub(super) answers: oneshot::Sender<Answers>,
-    /// Of the messages that wait for the broker.
-    pub(super) permit: OwnedSemaphorePermit,
+    pub(super) message: Publication,
+    /// Dropped if the channel ends before the broker has said anything.
+    pub(super) answer: oneshot::Sender<lapin::Result<Answer>>,
 }
 
-/// A channel with confirms on, and the task that has it.
+/// A channel with confirms on. Its task goes on without it until whoever waits has an answer.
 pub(super) struct PublishChannel {
     channel: Channel,
     requests: mpsc::Sender<PublishRequest>,
-    _task: AbortOnDropHandle<()>,
 }
 
 impl PublishChannel {
-    /// A channel that has its confirms on.
-    pub(super) fn start(channel: Channel, exchange: &str) -> Self {
-        let (requests, receiver) = mpsc::channel(MAX_BATCH);
-        let task = tokio::spawn(run(channel.clone(), exchange.into(), receiver));
-        Self { channel, requests, _task: AbortOnDropHandle::new(task) }
+    /// Starts the task of a channel that has its confirms on, as one of these.
+    pub(super) fn start(channel: Channel, tasks: &mut JoinSet<()>) -> Self {
+        let (requests, receiver) = mpsc::channel(MAX_WAITING);
+        let publishing = channel.clone();
+        tasks.spawn(run(move |message| Box::pin(publish(publishing.clone(), message)), receiver));
+        Self { channel, requests }
     }
 
     /// Whether it can be used.
@@ -58,106 +61,158 @@ impl PublishChannel {
         self.channel.status().connected() && !self.requests.is_closed()
     }
 
-    /// Takes requests; their answers never come where the channel ends before.
+    /// Takes requests.
     pub(super) fn requests(&self) -> mpsc::Sender<PublishRequest> {
         self.requests.clone()
     }
 }
 
-async fn run(channel: Channel, exchange: ShortString, mut receiver: mpsc::Receiver<PublishRequest>) {
-    let mut requests = Vec::with_capacity(MAX_BATCH);
-    while channel.status().connected() && receiver.recv_many(&mut requests, MAX_BATCH).await > 0 {
-        // Whoever waits no longer was told that it is not published.
-        requests.retain(|request| !request.answers.is_closed());
-        let messages: Vec<_> = requests.iter().flat_map(|request| &request.messages).collect();
-        let mut answers = publish(&channel, &exchange, &messages).await.into_iter();
-        for PublishRequest { messages, answers: sender, permit } in requests.drain(..) {
-            drop(permit);
-            // Whoever waits no longer sends it again.
-            sender.send(answers.by_ref().take(messages.len()).collect()).ok();
-        }
-    }
-}
-
-/// Hands messages over in order, and waits until all are confirmed or the channel has ended.
-async fn publish(channel: &Channel, exchange: &ShortString, messages: &[&Publication]) -> Answers {
+/// Hands a message over when first polled; comes to its confirm.
+async fn publish(channel: Channel, message: Publication) -> lapin::Result<Confirmation> {
+    let Publication { exchange, key, body, properties } = message;
     // Always mandatory: without it, a message that no queue is bound for is confirmed and lost.
     let options = BasicPublishOptions { mandatory: true, ..Default::default() };
-    let mut publishing = Vec::with_capacity(messages.len());
-    for message in messages {
-        let (key, properties) = (message.key.as_str().into(), message.properties.clone());
-        let sent = channel.basic_publish(exchange.clone(), key, options, &message.body, properties);
-        let mut sent = Box::pin(maybe_done(sent));
-        // Its first step hands it over; it is done when it is written, and then the confirm is waited for.
-        let _ = poll!(sent.as_mut());
-        publishing.push(sent);
-    }
-    let mut confirms = Vec::with_capacity(messages.len());
-    for mut sent in publishing {
-        sent.as_mut().await;
-        confirms.extend(sent.as_mut().take_output());
-    }
-    let mut confirmations = Vec::with_capacity(messages.len());
-    for confirm in confirms {
-        confirmations.push(match confirm {
-            Ok(confirm) => confirm.await,
-            Err(error) => Err(error),
-        });
-    }
-    answers(messages, confirmations)
+    channel.basic_publish(exchange.into(), key.into(), options, &body, properties).await?.await
 }
 
-fn answers(messages: &[&Publication], confirmations: Vec<lapin::Result<Confirmation>>) -> Answers {
-    let returned: HashSet<_> = confirmations.iter().filter_map(returned).collect();
-    let answer = |message: &Publication, confirmation: &lapin::Result<Confirmation>| match confirmation {
-        Err(error) => Err(error.clone()),
-        Ok(_) if returned.contains(&(message.key.as_str(), message.id())) => Ok(Answer::Returned),
-        Ok(confirmation) if confirmation.is_nack() => Ok(Answer::Refused),
-        Ok(_) => Ok(Answer::Confirmed),
-    };
-    messages.iter().zip(&confirmations).map(|(message, confirmation)| answer(message, confirmation)).collect()
-}
-
-/// The routing key and the id of a message that came back with a confirm, whichever message that confirms.
-fn returned(confirmation: &lapin::Result<Confirmation>) -> Option<(&str, &str)> {
-    let (Ok(Confirmation::Ack(Some(message))) | Ok(Confirmation::Nack(Some(message)))) = confirmation else {
-        return None;
-    };
-    let id = message.properties.message_id().as_ref().map_or("", |id| id.as_str());
-    Some((message.routing_key.as_str(), id))
+/// Publishes until nobody sends any more, or a confirm is late; and then until nobody waits for an answer.
+async fn run(
+    publish: impl Fn(Publication) -> BoxFuture<'static, lapin::Result<Confirmation>>,
+    mut receiver: mpsc::Receiver<PublishRequest>,
+) {
+    let mut unconfirmed = Unconfirmed::default();
+    let mut requests = Vec::new();
+    let mut look = interval(LOOK_INTERVAL);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut has_ended, mut is_late) = (false, false);
+    let mut gathered = pin!(sleep_until(Instant::now()));
+    while !(has_ended || is_late) || unconfirmed.is_awaited() {
+        let room = MAX_UNCONFIRMED - unconfirmed.len();
+        let gathers = unconfirmed.len() > 0 && Instant::now() < gathered.deadline();
+        tokio::select! {
+            biased;
+            () = unconfirmed.confirmed() => {
+                timeout(TOGETHER, unconfirmed.all_confirmed()).await.ok();
+                unconfirmed.answer();
+            }
+            received = receiver.recv_many(&mut requests, room), if room > 0 && !has_ended && !gathers => {
+                has_ended = received == 0;
+                gathered.as_mut().reset(Instant::now() + GATHER);
+                for PublishRequest { message, answer } in requests.drain(..) {
+                    // Whoever waits no longer was told that it is not published.
+                    if !answer.is_closed() {
+                        let (key, id) = (message.key.clone(), message.id().to_owned());
+                        unconfirmed.push((key, id), publish(message), answer);
+                    }
+                }
+            }
+            () = &mut gathered, if gathers => {}
+            _ = look.tick(), if unconfirmed.len() > 0 => {
+                if unconfirmed.oldest().is_some_and(|age| age > CONFIRM_TIMEOUT) {
+                    // Others use a new channel; what was handed over here may be confirmed yet.
+                    is_late = true;
+                    receiver.close();
+                }
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use lapin::message::{BasicReturnMessage, Delivery};
+    use futures_util::FutureExt;
 
     use super::*;
 
-    fn job(key: &str, id: &str) -> Publication {
-        Publication::new("jobs".to_owned(), key.to_owned(), "application/json", id, Vec::new())
+    fn request(key: &str) -> (PublishRequest, oneshot::Receiver<lapin::Result<Answer>>) {
+        let message = Publication::new("jobs".to_owned(), key.to_owned(), "application/json", key, Vec::new());
+        let (answer, answered) = oneshot::channel();
+        (PublishRequest { message, answer }, answered)
     }
 
-    fn confirmed_with(returned: Option<&Publication>) -> lapin::Result<Confirmation> {
-        Ok(Confirmation::Ack(returned.map(|message| BasicReturnMessage {
-            delivery: Delivery {
-                properties: message.properties.clone(),
-                ..Delivery::mock(0, "jobs".into(), message.key.as_str().into(), false, Vec::new())
+    /// A channel whose broker confirms all at once but what goes to the key `stuck`.
+    fn start() -> mpsc::Sender<PublishRequest> {
+        let (requests, receiver) = mpsc::channel(MAX_WAITING);
+        tokio::spawn(run(
+            |message| match message.key.as_str() {
+                "stuck" => Box::pin(std::future::pending()),
+                _ => Box::pin(async { Ok(Confirmation::Ack(None)) }),
             },
-            reply_code: 312,
-            reply_text: "NO_ROUTE".into(),
-        })))
+            receiver,
+        ));
+        requests
     }
 
-    #[test]
-    fn what_came_back_is_told_of_its_own_message_whichever_confirm_it_came_with() {
-        let (taken, lost) = (job("quick", "1"), job("missing", "2"));
-        let messages = [&taken, &lost];
-        for confirmations in [
-            vec![confirmed_with(Some(&lost)), confirmed_with(None)],
-            vec![confirmed_with(None), confirmed_with(Some(&lost))],
-        ] {
-            let answers: Vec<_> = answers(&messages, confirmations).into_iter().map(Result::unwrap).collect();
-            assert_eq!(answers, [Answer::Confirmed, Answer::Returned]);
+    #[tokio::test(start_paused = true)]
+    async fn a_queue_that_confirms_nothing_keeps_no_answer_from_others() {
+        let requests = start();
+        let (stuck, mut waits) = request("stuck");
+        requests.send(stuck).await.ok().unwrap();
+        for _ in 0..3 {
+            let (quick, answered) = request("quick");
+            requests.send(quick).await.ok().unwrap();
+            assert_eq!(timeout(LOOK_INTERVAL, answered).await.unwrap().unwrap().unwrap(), Answer::Confirmed);
         }
+        assert!((&mut waits).now_or_never().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_while_another_is_unconfirmed_waits_a_moment_for_more() {
+        let requests = start();
+        let (stuck, _waits) = request("stuck");
+        requests.send(stuck).await.ok().unwrap();
+        tokio::task::yield_now().await;
+        let began = Instant::now();
+        let (quick, answered) = request("quick");
+        requests.send(quick).await.ok().unwrap();
+        answered.await.unwrap().unwrap();
+        assert_eq!(began.elapsed(), GATHER + TOGETHER);
+        let (quick, answered) = request("quick");
+        requests.send(quick).await.ok().unwrap();
+        answered.await.unwrap().unwrap();
+        assert_eq!(began.elapsed(), 2 * (GATHER + TOGETHER) - TOGETHER);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_channel_whose_confirm_is_late_takes_no_more_and_ends_when_nobody_waits() {
+        let requests = start();
+        let (stuck, waits) = request("stuck");
+        requests.send(stuck).await.ok().unwrap();
+        timeout(CONFIRM_TIMEOUT, requests.closed()).await.unwrap_err();
+        timeout(2 * LOOK_INTERVAL, requests.closed()).await.unwrap();
+        let mut waits = Box::pin(waits);
+        assert!(timeout(CONFIRM_TIMEOUT, &mut waits).await.is_err(), "it may be confirmed yet");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_nobody_waits_for_any_more_is_not_handed_over() {
+        let (requests, receiver) = mpsc::channel(MAX_WAITING);
+        let (given_up, _) = request("given up");
+        let (awaited, answered) = request("awaited");
+        requests.send(given_up).await.ok().unwrap();
+        requests.send(awaited).await.ok().unwrap();
+        let (handed, mut taken) = mpsc::channel(2);
+        tokio::spawn(run(
+            move |message| {
+                handed.try_send(message.key).unwrap();
+                Box::pin(async { Ok(Confirmation::Ack(None)) })
+            },
+            receiver,
+        ));
+        answered.await.unwrap().unwrap();
+        assert_eq!(taken.recv().await.as_deref(), Some("awaited"));
+        assert!(taken.try_recv().is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_unconfirmed_is_bounded() {
+        let requests = start();
+        let mut waiting = Vec::new();
+        for _ in 0..MAX_UNCONFIRMED + MAX_WAITING {
+            let (stuck, waits) = request("stuck");
+            timeout(LOOK_INTERVAL, requests.send(stuck)).await.unwrap().ok().unwrap();
+            waiting.push(waits);
+        }
+        assert!(timeout(LOOK_INTERVAL, requests.send(request("stuck").0)).await.is_err());
     }
 }

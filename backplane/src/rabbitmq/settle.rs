@@ -42,9 +42,9 @@ impl Settler {
         self.send(&Publication::of_delayed(&self.topology, &self.kind, job, after)?).await
     }
 
-    /// Publishes a job to its lane; then its delivery can be acknowledged.
-    pub(super) async fn move_to_lane(&self, job: &Job) -> Result<(), SendError> {
-        let key = self.topology.lane_key(&self.kind, Lane::of(job));
+    /// Publishes a job to a lane; then its delivery can be acknowledged.
+    pub(super) async fn move_to(&self, job: &Job, lane: Lane) -> Result<(), SendError> {
+        let key = self.topology.lane_key(&self.kind, lane);
         let publication = Publication::of_job(self.topology.jobs(), key, job)?;
         self.publisher.send(&publication).await.map_err(|failure| failure.into_error(&publication))
     }
@@ -73,6 +73,12 @@ impl Settler {
     }
 }
 
+/// A job that is published anew: the broker counts its deliveries from the beginning, so that the earlier ones are counted
+/// here.
+pub(super) fn with_redeliveries(job: &Job, redeliveries: u32) -> Job {
+    Job { attempts: job.attempts.saturating_add(redeliveries), ..job.clone() }
+}
+
 /// A delivered job; dropped unsettled it goes back to its queue.
 pub(super) struct UnsettledJob {
     pub(super) settler: Arc<Settler>,
@@ -98,6 +104,15 @@ impl Settle for UnsettledJob {
 }
 
 impl UnsettledJob {
+    /// Puts a job that has not begun at the end of the lane from which it came, as this one.
+    pub(super) async fn give_back(&self, job: &Job, lane: Lane) -> Result<(), SendError> {
+        if !self.delivery.acker.usable() {
+            return Err(connection_lost());
+        }
+        self.settler.move_to(job, lane).await?;
+        self.acknowledger.settle(self.delivery.delivery_tag, Word::Done).await.map_err(|_| connection_lost())
+    }
+
     async fn settle_delivery(&self, settlement: Settlement) -> Result<(), SendError> {
         // Its connection is gone and the broker has handed it out again: moving it now would double it.
         if !self.delivery.acker.usable() {

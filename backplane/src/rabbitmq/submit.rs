@@ -14,9 +14,10 @@ use crate::{lane::Lane, link::SendError};
 /// Puts a job into its lane of this kind, whatever kind the job names; into another where there is no such lane. One that is
 /// not to be begun yet waits among the retries.
 pub(super) async fn submit(broker: &Broker, publisher: &Publisher, kind: &Kind, job: &Job) -> Result<(), SendError> {
+    let delay = job.delay(Timestamp::now());
     for lane in Lane::choices(job) {
         let key = broker.topology.lane_key(kind, lane);
-        let publication = match job.delay(Timestamp::now()) {
+        let publication = match delay {
             // Its worker delays it again until its time has come.
             Some(delay) => Publication::of_delayed(&broker.topology, kind, job, delay)?,
             None => Publication::of_job(broker.topology.jobs(), key, job)?,
@@ -29,6 +30,10 @@ pub(super) async fn submit(broker: &Broker, publisher: &Publisher, kind: &Kind, 
         // queues before it can reach them.
         if ready(broker, publisher, &publication.key).await?.is_some() {
             return Err(SendError::Unavailable(format!("the queue of {} cannot be reached yet", publication.key)));
+        }
+        // It would have waited in the same queue whichever its lane.
+        if delay.is_some() {
+            break;
         }
     }
     Err(SendError::Unroutable(format!("no function of kind {kind}")))

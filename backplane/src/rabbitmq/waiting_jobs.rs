@@ -4,16 +4,15 @@ use std::{collections::VecDeque, future::pending, time::Duration};
 
 use model::job::Job;
 use tokio::time::{Instant, sleep_until};
+use tracing::warn;
 
-use super::settle::UnsettledJob;
-use crate::dead::InvalidJob;
+use super::settle::{UnsettledJob, with_redeliveries};
+use crate::{dead::InvalidJob, lane::Lane};
 
 /// A job that was pushed ahead waits no longer for a place.
 const LONGEST_WAIT: Duration = Duration::from_millis(50);
-/// A job that came back so often waits all the same: the broker counts it, and what it counts are attempts.
-const MOST_REDELIVERIES: u32 = 1;
 
-/// A job that was delivered and has not begun.
+/// A job that was delivered and has not begun; dropped it goes back to its queue, which counts as one more attempt.
 pub(super) struct WaitingJob {
     pub(super) job: Result<Job, InvalidJob>,
     pub(super) redeliveries: u32,
@@ -28,12 +27,18 @@ impl WaitingJob {
         Self { job, redeliveries, unsettled, until: Instant::now() + LONGEST_WAIT }
     }
 
-    fn may_go_back(&self) -> bool {
-        self.redeliveries < MOST_REDELIVERIES
+    /// Lets it go back to the first lane as one that was never taken: published there anew, for the broker counts what it hands
+    /// out again.
+    pub(super) async fn give_back(self) {
+        let Ok(job) = &self.job else { return };
+        let job = with_redeliveries(job, self.redeliveries);
+        if let Err(error) = self.unsettled.give_back(&job, Lane::First).await {
+            warn!(task = %job.task, %error, "a job goes back to its queue by the broker, which counts that as an attempt");
+        }
     }
 }
 
-/// Waiting jobs in their order; dropped they go back to their queue.
+/// Waiting jobs in their order.
 #[derive(Default)]
 pub(super) struct WaitingJobs(VecDeque<WaitingJob>);
 
@@ -48,7 +53,7 @@ impl WaitingJobs {
 
     /// Waits until one has waited too long.
     pub(super) fn longest_wait(&self) -> impl Future<Output = ()> + use<> {
-        let until = self.0.iter().find(|waiting| waiting.may_go_back()).map(|waiting| waiting.until);
+        let until = self.0.front().map(|waiting| waiting.until);
         async move {
             match until {
                 Some(until) => sleep_until(until).await,
@@ -57,8 +62,10 @@ impl WaitingJobs {
         }
     }
 
-    /// Lets these go back to their queue, which puts them before all others.
-    pub(super) fn give_back(&mut self, which: impl Fn(&WaitingJob) -> bool) {
-        self.0.retain(|waiting| !waiting.may_go_back() || !which(waiting));
+    /// Takes those out that are to go back.
+    pub(super) fn take(&mut self, which: impl Fn(&WaitingJob) -> bool) -> Vec<WaitingJob> {
+        let (back, kept) = std::mem::take(&mut self.0).into_iter().partition(which);
+        self.0 = kept;
+        Vec::from(back)
     }
 }

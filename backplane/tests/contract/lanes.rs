@@ -62,8 +62,8 @@ async fn short_jobs_are_handed_out_ahead_and_go_to_another_reader_when_one_takes
                 plane.jobs.submit(&job_of("ada", 0)).await.unwrap();
             }
         };
-        let mut came_back = 0;
-        while came_back == 0 {
+        let mut are_ahead = false;
+        while !are_ahead {
             for _ in 0..40 {
                 submit(1).await;
                 next(&mut reader).await.settle.settle(Settlement::Done).await.unwrap();
@@ -74,10 +74,12 @@ async fn short_jobs_are_handed_out_ahead_and_go_to_another_reader_when_one_takes
             for _ in 0..AT_ONCE {
                 long.push(next(&mut reader).await);
             }
+            are_ahead = plane.jobs.depth(&imports()).await.unwrap().waiting == 0;
             let mut other = plane.jobs.consume(&imports(), 9);
             for _ in 0..9 {
                 let delivery = next(&mut other).await;
-                came_back += delivery.redeliveries;
+                let attempts = delivery.job.as_ref().unwrap().attempts;
+                assert_eq!((attempts, delivery.redeliveries), (0, 0), "that they have waited is no attempt");
                 delivery.settle.settle(Settlement::Done).await.unwrap();
             }
             for delivery in long {

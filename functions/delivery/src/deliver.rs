@@ -1,8 +1,9 @@
 //! Delivers a parcel to each recipient, and says who has it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use jiff::{SignedDuration, Timestamp};
+use lettre::message::Mailbox;
 use model::{
     Toast,
     toast::{Action, Level},
@@ -10,19 +11,23 @@ use model::{
 use runtime::{Context, Failure, definitions::WrongAt};
 use serde::{Deserialize, Serialize};
 use storage::StorageError;
-use tokio::time::{Duration, sleep, sleep_until};
+use tokio::{
+    sync::OnceCell,
+    time::{Duration, sleep, sleep_until},
+};
 
 use crate::{
     ledger::{Ledger, Mark},
     link::Link,
-    mail::Mailer,
+    mail::{Attachment, Mailer},
     outcome::Outcome,
     parcel::Parcel,
     recipients::Recipients,
     webhook::Webhook,
 };
 
-/// What is left of a run's time once nobody is waited for any more: it must end well before its deadline, which is for good.
+/// What is left of a run's time once nobody is waited for any more, half of it at most: it must end well before its
+/// deadline, which is for good.
 const LAST_MOMENTS: Duration = Duration::from_secs(20);
 /// A server that asks to come again in so short a time is waited for.
 const SHORT_WAIT: SignedDuration = SignedDuration::from_secs(30);
@@ -69,7 +74,7 @@ pub struct Undelivered {
 /// One recipient.
 enum Recipient {
     People,
-    Mail(lettre::message::Mailbox),
+    Mail(Mailbox),
     Webhook(Arc<Webhook>),
 }
 
@@ -101,7 +106,8 @@ impl Delivery {
     }
 
     /// Delivers to all who do not have it; a failure that passes names those who may get it at the next attempt. At the last
-    /// attempt nobody is waited for: who does not have it is among the [`Delivered::undelivered`].
+    /// attempt nobody is waited for: who does not have it is among the [`Delivered::undelivered`]. A task that is cancelled
+    /// meanwhile has no result: who has it by then is in its log, and nobody else gets it.
     pub async fn deliver(
         &self,
         context: &Context,
@@ -109,10 +115,14 @@ impl Delivery {
         parcel: &Parcel,
         ledger: &mut Ledger,
     ) -> Result<Delivered, Failure> {
-        let href = context.files.share(&parcel.file, recipients.audience()).await.map_err(unshared)?;
-        let round = Round { delivery: self, context, recipients, parcel, href };
+        let href = match recipients.to.is_empty() {
+            true => None,
+            false => Some(context.files.share(&parcel.file, recipients.audience()).await.map_err(unshared)?),
+        };
+        let round = Round { delivery: self, context, recipients, parcel, href, attachment: OnceCell::new() };
         let (mut delivered, mut waiting) = (Delivered::default(), Vec::new());
-        let last_moments = context.deadline.checked_sub(LAST_MOMENTS).unwrap_or(context.deadline).into();
+        let left = context.deadline.saturating_duration_since(Instant::now());
+        let last_moments = Instant::now() + left - LAST_MOMENTS.min(left / 2);
         let mut closed: [Option<String>; 3] = Default::default();
         for recipient in round.all() {
             let name = recipient.name(recipients);
@@ -123,7 +133,7 @@ impl Delivery {
                     let not_before = if let Some(Mark::Later(_, time)) = before { *time } else { None };
                     let outcome = tokio::select! {
                         outcome = round.attempt(&recipient, not_before) => outcome,
-                        () = sleep_until(last_moments) => Outcome::AllLater(NO_TIME.to_owned()),
+                        () = sleep_until(last_moments.into()) => Outcome::AllLater(NO_TIME.to_owned()),
                         () = context.stop.cancelled() => return Err(Failure::Stopped),
                     };
                     let mark = match outcome {
@@ -132,7 +142,8 @@ impl Delivery {
                         Outcome::Later(reason, time) => Mark::Later(reason, time),
                         Outcome::AllLater(reason) => {
                             closed[recipient.way()] = Some(reason.clone());
-                            Mark::Later(reason, None)
+                            // What it asked for before still counts.
+                            Mark::Later(reason, not_before)
                         }
                     };
                     ledger.set(&name, mark.clone()).await?;
@@ -210,8 +221,10 @@ struct Round<'a> {
     context: &'a Context,
     recipients: &'a Recipients,
     parcel: &'a Parcel,
-    /// The path of the file for those who may read it.
-    href: String,
+    /// The path of the file for those who may read it; none if it is shared with nobody.
+    href: Option<String>,
+    /// The file as mails carry it: read once, by the first of them.
+    attachment: OnceCell<Option<Attachment>>,
 }
 
 impl Round<'_> {
@@ -231,14 +244,22 @@ impl Round<'_> {
             }
             sleep(wait.try_into().unwrap_or_default()).await;
         }
-        let link = self.delivery.link.as_ref().map(|link| link.to(&self.href));
+        let link = self.delivery.link.as_ref().zip(self.href.as_ref()).map(|(link, href)| link.to(href));
         match recipient {
             Recipient::People => self.tell().await,
             Recipient::Mail(mailbox) => match &self.delivery.mailer {
-                Some(mailer) => mailer.send(self.context, self.parcel, mailbox, link.as_deref()).await,
+                Some(mailer) => self.mail(mailer, mailbox, link.as_deref()).await,
                 None => Outcome::Refused("this worker sends no mail".to_owned()),
             },
             Recipient::Webhook(webhook) => webhook.send(self.context, self.parcel, link.as_deref()).await,
+        }
+    }
+
+    async fn mail(&self, mailer: &Mailer, to: &Mailbox, link: Option<&str>) -> Outcome {
+        let attachment = || mailer.attachment(&self.context.files, self.parcel);
+        match self.attachment.get_or_try_init(attachment).await {
+            Ok(attachment) => mailer.send(self.context.task, self.parcel, to, link, attachment.as_ref()).await,
+            Err(outcome) => outcome,
         }
     }
 
@@ -246,7 +267,7 @@ impl Round<'_> {
         let Parcel { title, summary, .. } = self.parcel;
         let mut toast = Toast::new(Level::Info, format!("{title} is ready"));
         toast.body = Some(format!("{summary} · from {}", self.context.owner));
-        toast.action = Some(Action { label: "Download".to_owned(), href: self.href.clone() });
+        toast.action = self.href.clone().map(|href| Action { label: "Download".to_owned(), href });
         match self.context.tell("delivered", self.recipients.audience(), &toast).await {
             Ok(()) => Outcome::Done,
             Err(Failure::Permanent { message, .. }) => Outcome::Refused(message),

@@ -58,7 +58,7 @@ impl Ledger {
 
     /// Notes what was made.
     pub async fn keep_made(&mut self, made: &impl Serialize) -> Result<(), Failure> {
-        self.note.made = serde_json::to_value(made).ok();
+        self.note.made = Some(serde_json::to_value(made).map_err(unwritable)?);
         self.keep().await
     }
 
@@ -73,9 +73,13 @@ impl Ledger {
     }
 
     async fn keep(&self) -> Result<(), Failure> {
-        let json = serde_json::to_vec(&self.note).unwrap_or_default();
+        let json = serde_json::to_vec(&self.note).map_err(unwritable)?;
         self.notes.keep(self.task, json.into()).await.map_err(unreadable)
     }
+}
+
+fn unwritable(error: serde_json::Error) -> Failure {
+    Failure::passing("It cannot be noted who has got the report.", error)
 }
 
 fn unreadable(error: StorageError) -> Failure {

@@ -8,14 +8,15 @@ mod server;
 
 use futures_util::TryStreamExt;
 use lettre::message::Mailbox;
+use model::TaskId;
 use process::{ConfigError, Settings};
-use runtime::Context;
 use storage::{FileKey, OwnerFiles, StorageError};
 use tokio::sync::Mutex;
 
+pub(crate) use self::message::Attachment;
 use self::{
     config::{Access, MailConfig},
-    message::{Attachment, compose},
+    message::compose,
     server::{Server, ServerError},
 };
 use crate::{
@@ -25,6 +26,9 @@ use crate::{
 
 /// The codes of a server for which a message is too large (RFC 5321, RFC 3463).
 const TOO_LARGE: [u16; 2] = [523, 552];
+
+/// Why a link instead would open for nobody.
+const SHARED_WITH_NOBODY: &str = "and it is shared with nobody (to)";
 
 /// Sends mail as `[mail]` says.
 pub(crate) struct Mailer {
@@ -52,40 +56,64 @@ impl Mailer {
         Ok(Some(Self { config, server: Mutex::new(server) }))
     }
 
-    /// Sends a parcel to one recipient, its file attached where it is small enough.
-    pub(crate) async fn send(&self, context: &Context, parcel: &Parcel, to: &Mailbox, link: Option<&str>) -> Outcome {
-        let attached = match parcel.bytes <= self.config.attach_up_to {
-            false => None,
-            true => match content_of(&context.files, &parcel.file, self.config.attach_up_to).await {
-                Ok(content) => {
-                    Some(Attachment { content, name: parcel.file.name(), content_type: &parcel.content_type })
-                }
-                Err(error) => return Outcome::Later(format!("its file cannot be read now: {error}"), None),
-            },
-        };
-        let sent = self.submit(context, parcel, to, link, attached).await;
-        match sent {
+    /// The file of a parcel as each mail carries it; none if it is too large to be attached. The error is how it goes with
+    /// the recipient then.
+    pub(crate) async fn attachment(&self, files: &OwnerFiles, parcel: &Parcel) -> Result<Option<Attachment>, Outcome> {
+        if parcel.bytes > self.config.attach_up_to {
+            return Ok(None);
+        }
+        let content = content_of(files, &parcel.file, self.config.attach_up_to).await;
+        let content = content.map_err(|error| Outcome::Later(format!("its file cannot be read now: {error}"), None))?;
+        Attachment::new(content, parcel).map(Some).map_err(Outcome::Refused)
+    }
+
+    /// Sends a parcel to one recipient, with its file, or with a link alone where the file is too large. What would have
+    /// neither is not sent.
+    pub(crate) async fn send(
+        &self,
+        task: TaskId,
+        parcel: &Parcel,
+        to: &Mailbox,
+        link: Option<&str>,
+        attachment: Option<&Attachment>,
+    ) -> Outcome {
+        if attachment.is_none() && link.is_none() {
+            return Outcome::Refused(format!("the file is larger than mail.attach_up_to, {SHARED_WITH_NOBODY}"));
+        }
+        match self.submit(task, parcel, to, link, attachment).await {
             Err(ServerError::Refused(code, _))
-                if TOO_LARGE.contains(&code) && parcel.bytes <= self.config.attach_up_to =>
+                if TOO_LARGE.contains(&code) && attachment.is_some() && link.is_some() =>
             {
-                outcome(self.submit(context, parcel, to, link, None).await)
+                outcome(self.submit(task, parcel, to, link, None).await)
             }
-            other => outcome(other),
+            Err(ServerError::Refused(code, reason))
+                if TOO_LARGE.contains(&code) && link.is_none() && !is_of_mailbox(&reason) =>
+            {
+                Outcome::Refused(format!("{}, {SHARED_WITH_NOBODY}", one_line(&reason)))
+            }
+            sent => outcome(sent),
         }
     }
 
     async fn submit(
         &self,
-        context: &Context,
+        task: TaskId,
         parcel: &Parcel,
         to: &Mailbox,
         link: Option<&str>,
-        attached: Option<Attachment<'_>>,
+        attachment: Option<&Attachment>,
     ) -> Result<(), ServerError> {
-        let message = compose(&self.config.from, context.task, parcel, to, link, attached)
+        let message = compose(&self.config.from, task, parcel, to, link, attachment)
             .map_err(|reason| ServerError::Refused(0, reason))?;
         self.server.lock().await.send(message.envelope(), &message.formatted()).await
     }
+}
+
+/// True if a server says that a mailbox is full or the like, for which it has the same codes: an enhanced one of 5.2.x, but
+/// for the most that the mailbox takes of one message, 5.2.3 (RFC 3463).
+fn is_of_mailbox(reason: &str) -> bool {
+    let enhanced = reason.split_whitespace().nth(1).unwrap_or_default();
+    enhanced.starts_with("5.2.") && enhanced != "5.2.3"
 }
 
 /// The whole of a file of at most so many bytes.

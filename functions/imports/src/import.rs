@@ -145,6 +145,7 @@ impl Imports {
             progress: context.progress_handle(),
             quota: Quota { bytes: self.config.quota_per_user, tables: self.config.tables_per_user },
             written: WrittenBytes::default(),
+            learned: Vec::new(),
             loaded: Vec::new(),
             notes,
             stop: context.stop.clone(),
@@ -189,7 +190,7 @@ struct Planned {
     notes: Vec<String>,
 }
 
-/// What is said of sheets that are not imported with each other one.
+/// What is said of the sheets that are not among those with values.
 fn left_out(sheets: &[String]) -> Vec<String> {
     let names: Vec<_> = sheets.iter().take(20).map(|name| format!("{name:?}")).collect();
     let note = || format!("without the sheets that are empty or hidden: {}", names.join(", "));
@@ -243,20 +244,21 @@ impl Function for Imports {
                     return Ok(imported(output));
                 }
                 LoadOutcome::Again { table, why, started: moved } => {
-                    let table = &mut planned.tables[table];
                     match why {
                         // Each time a type gets wider or a column is added, of which there are few, so this ends.
-                        LoadAgain::TypesChanged(mapping) => {
+                        LoadAgain::TypesChanged(mappings) => {
                             context.log(
                                 Level::Info,
                                 "A value fits no type that the rows before it have; reading from the beginning.",
                             );
-                            table.plan.mapping = mapping;
+                            for (table, mapping) in mappings {
+                                planned.tables[table].plan.mapping = mapping;
+                            }
                         }
                         // Once, and what is refused then is rejected.
                         LoadAgain::RowsRefused => {
                             context.log(Level::Info, "The database refused a row; loading in batches, to find which.");
-                            table.in_batches = true;
+                            planned.tables[table].in_batches = true;
                         }
                     }
                     started = moved;

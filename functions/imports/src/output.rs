@@ -148,7 +148,7 @@ impl Output {
         }
         if let Some(RejectedRows { rows, first, .. }) = &self.rejected {
             lines.push((Level::Warning, format!("{table}: {rows} rows were not imported.")));
-            let first = first.iter().map(|row| (Level::Warning, format!("line {}: {}", row.line, row.reason)));
+            let first = first.iter().map(|row| (Level::Warning, format!("{table}, line {}: {}", row.line, row.reason)));
             lines.extend(first);
         }
         lines

@@ -6,7 +6,8 @@
 //! - `own_tables`: the record of tasks and tables; `quota`: what one person may take
 //! - `database`: SQLite or PostgreSQL; `sqlite` and `postgres` load a table, `sqlite_schema` and `postgres_catalog` tell
 //!   what is there, `postgres_records` is `own_tables` in the latter,
-//!   `postgres_copy` sends rows to it, `copy` is the text format of PostgreSQL's COPY
+//!   `postgres_copy` sends rows to it, `copy` is the text format of PostgreSQL's COPY, `postgres_swap` puts the new tables
+//!   in place of the old ones
 //! - `refused`: rows that the database refuses; `batches` finds them in PostgreSQL, which refuses all that came with one
 
 pub(crate) mod batches;
@@ -19,6 +20,7 @@ pub(crate) mod postgres;
 mod postgres_catalog;
 mod postgres_copy;
 mod postgres_records;
+mod postgres_swap;
 pub(crate) mod quota;
 pub(crate) mod refused;
 pub(crate) mod rejected;

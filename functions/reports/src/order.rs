@@ -36,9 +36,9 @@ impl Order {
         let Some((scheduled, recipients)) =
             schedules.iter().find(is_it).and_then(|scheduled| Some((scheduled, scheduled.deliver.as_ref()?)))
         else {
-            let name: String = name.chars().take(64).collect();
+            let [report, name]: [String; 2] = [&input.report, name].map(|name| name.chars().take(64).collect());
             let message =
-                format!("schedule: the report {} has no schedule {name:?} of yours that goes to others", input.report);
+                format!("schedule: the report {report} has no schedule {name:?} of yours that goes to others");
             return Err(Failure::input(message));
         };
         if !input.parameters.is_empty() || input.format.is_some() {

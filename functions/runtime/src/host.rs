@@ -161,6 +161,7 @@ impl Host {
             locks: TaskLocks::default(),
             policies,
             retry,
+            stopping: CancellationToken::new(),
             grace_over: CancellationToken::new(),
         };
         let ready = readiness.condition(format!("{} of {}", runner.kind, runner.worker.environment));
@@ -193,6 +194,7 @@ impl Host {
             ended = &mut background => Err(background_ended(ended)),
         };
         self.ready.not_ready("stopping");
+        self.runner.stopping.cancel();
         self.finish(&mut jobs).await;
         stop.cancel();
         if !background.is_finished() && timeout(SHUTDOWN_TIMEOUT, background).await.is_err() {
@@ -222,15 +224,13 @@ impl Host {
             self.update_readiness(&health.borrow(), Some(&queue.link.borrow()));
             // A queue that was lost hands out anew what still runs here, so the reader's bound is not enough.
             let room = jobs.len() < self.concurrency() + MOST_ENDING;
-            // Nor is a job begun that was cancelled while the broker was away.
-            let caught_up = *health.borrow() == ReadHealth::CaughtUp;
             tokio::select! {
                 () = &mut shutdown => return Ok(()),
                 Some(ended) = jobs.join_next() => log_panic(ended),
                 changed = health.changed() => changed.map_err(|_| HostError::LogEnded)?,
                 Ok(()) = queue.link.changed() => {}
                 () = self.runner.cancellations.queued.notified() => queue.wake.notify_one(),
-                delivery = next_with_place(&mut queue.deliveries, places), if room && caught_up => match delivery {
+                delivery = next_with_place(&mut queue.deliveries, places), if room => match delivery {
                     Some((delivery, place)) => { jobs.spawn(self.runner.clone().handle_delivery(delivery, place)); }
                     None => return Err(HostError::QueueEnded(self.runner.kind.clone())),
                 },

@@ -15,9 +15,9 @@ const BACKLOG: usize = 60;
 const SHORTEST_BACKLOG: usize = 1000;
 /// Jobs of a worker that are in flight while latency is measured, and the seconds that it is.
 const PACED_AT_ONCE: usize = 4;
+const PACED_SECONDS: usize = 8;
 /// Jobs of a worker that are in flight while workflows are measured.
 const RUN_AT_ONCE: usize = 64;
-const PACED_SECONDS: usize = 8;
 /// Runs of a workflow that are measured, for each that is in flight at a time; of one at a time more.
 const RUNS: usize = 5;
 const FEWEST_RUNS: usize = 100;

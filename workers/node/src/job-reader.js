@@ -7,7 +7,7 @@
 
 import { ANSWER, keepConnected, watched } from './broker.js';
 import { Unavailable, words } from './errors.js';
-import { Job } from './job.js';
+import { Job, redeliveriesOf } from './job.js';
 import { LANES, laneOf } from './names.js';
 import { Turns } from './turns.js';
 import { Happening, anyOf, jittered, within } from './waiting.js';
@@ -15,6 +15,8 @@ import { Happening, anyOf, jittered, within } from './waiting.js';
 /** The pause between two looks into the lanes, and the shortest one however often it is woken. */
 const LOOK_INTERVAL = 1_000;
 const SHORTEST_LOOK_INTERVAL = 100;
+/** A job went to its own lane: the lanes are to be asked again. */
+const MOVED = Symbol('moved');
 
 /** @typedef {{ queue: string, rank: number, channel: import('amqplib').Channel, closed: Happening }} Lane */
 /** A job that was taken, and the lane that it is settled over. @typedef {{ message: import('amqplib').Message, lane: Lane }} Delivery */
@@ -89,7 +91,9 @@ export class JobReader {
   async #step(lanes) {
     this.#changed.reset();
     if (this.#running.size >= this.atOnce || !this.isLogRead()) return void (await this.#changed.wait(LOOK_INTERVAL));
-    const delivery = (await within(ANSWER, this.#ask(lanes), 'the broker gives no answer')) ?? (await this.#pushed(lanes));
+    const asked = await within(ANSWER, this.#ask(lanes), 'the broker gives no answer');
+    if (asked === MOVED) return;
+    const delivery = asked ?? (await this.#pushed(lanes));
     if (delivery && !this.#mayBegin()) delivery.lane.channel.nack(delivery.message, false, true);
     else if (delivery) this.#begin(delivery);
   }
@@ -151,24 +155,27 @@ export class JobReader {
     return lanes;
   }
 
-  /** The next job, of the lane whose turn it is. @param {Lane[]} lanes @returns {Promise<Delivery | undefined>} */
+  /** The next job, of the lane whose turn it is. @param {Lane[]} lanes @returns {Promise<Delivery | typeof MOVED | undefined>} */
   async #ask(lanes) {
     for (const rank of this.#turns.ranks()) {
       const { isFirstLast } = this.#turns;
       for (const isFirst of rank === 1 ? [!isFirstLast, isFirstLast] : [false]) {
         const delivery = await (isFirst ? this.#askFirst(lanes) : this.#askOthers(lanes, rank));
         if (delivery) return delivery;
+        if (rank === 1 && !isFirst) this.#turns.hadNoneBehindFirst();
       }
+      this.#turns.hadNone(rank);
     }
   }
 
-  /** @param {Lane[]} lanes @returns {Promise<Delivery | undefined>} */
+  /** @param {Lane[]} lanes @returns {Promise<Delivery | typeof MOVED | undefined>} */
   async #askFirst(lanes) {
-    for (let delivery; (delivery = await get(lanes[0])); ) {
-      if (await this.#moved(delivery)) continue;
-      this.#turns.took(1, true);
-      return delivery;
-    }
+    const delivery = await get(lanes[0]);
+    if (!delivery) return undefined;
+    // No more than one within the time of one answer, however many wait.
+    if (await this.#moved(delivery)) return MOVED;
+    this.#turns.took(1, true);
+    return delivery;
   }
 
   /** @param {Lane[]} lanes @param {number} rank */
@@ -191,7 +198,9 @@ export class JobReader {
       const hasWaited = job.attempts > 0 || job.notBefore !== undefined;
       if (end === '' || !hasWaited || job.delay() > 0) return false;
       const properties = { messageId: job.task, contentType: 'application/json' };
-      await this.publisher.publish(this.names.jobs, this.names.kind + end, message.content, properties);
+      // The broker counts from the beginning there.
+      const body = job.withAttempts(job.attempts + redeliveriesOf(message));
+      await this.publisher.publish(this.names.jobs, this.names.kind + end, body, properties);
     } catch (error) {
       // It is run from the first lane; or it is no job, and is put beside the queue.
       if (error instanceof Unavailable) this.log.info(`a retried job stays in the first lane: ${error.message}`);

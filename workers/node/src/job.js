@@ -137,3 +137,9 @@ function nanoseconds(text) {
   if (Number.isNaN(milliseconds)) throw new TypeError(`the time ${JSON.stringify(text.slice(0, 40))} is not in UTC as RFC 3339 has it`);
   return BigInt(milliseconds) * 1_000_000n + BigInt(fraction.padEnd(9, '0'));
 }
+
+/** How often the broker has handed a message out before. @param {import('amqplib').Message} message */
+export function redeliveriesOf(message) {
+  const count = message.properties.headers?.['x-delivery-count'];
+  return typeof count === 'number' && count > 0 ? count : 0;
+}

@@ -2,7 +2,7 @@
 
 import { attempt, inputOf } from './attempt.js';
 import { Cancelled, Permanent, Retry, TooLarge, Unavailable, words } from './errors.js';
-import { Job } from './job.js';
+import { Job, redeliveriesOf } from './job.js';
 import { written } from './json-text.js';
 import { RETRY_STEPS } from './names.js';
 import { Task } from './task.js';
@@ -63,7 +63,7 @@ export class Runner {
 
   /** Runs a job and settles it. @param {Delivery} delivery */
   handle = async (delivery) => {
-    const redeliveries = redeliveriesOf(delivery);
+    const redeliveries = redeliveriesOf(delivery.message);
     /** @type {Job | undefined} */
     let job;
     let number = 1 + redeliveries;
@@ -272,12 +272,6 @@ export class Runner {
       if (this.#locks.get(task) === settled) this.#locks.delete(task);
     }
   }
-}
-
-/** @param {Delivery} delivery */
-function redeliveriesOf({ message }) {
-  const count = message.properties.headers?.['x-delivery-count'];
-  return typeof count === 'number' && count > 0 ? count : 0;
 }
 
 /** @param {unknown} error @returns {Failure} */

@@ -56,7 +56,8 @@ export class TaskEvents {
     const period = Math.floor(age / STILL_QUEUED);
     // It comes here at least once in the longest step of a delay.
     if (period <= 0 || age % STILL_QUEUED > RETRY_STEPS[RETRY_STEPS.length - 1]) return undefined;
-    const attempt = this.#job.attempts === 0 ? 0 : this.#attempt;
+    // Without what the broker counts: that is lost as it waits on.
+    const attempt = this.#job.attempts === 0 ? 0 : this.#job.attempts + 1;
     return this.#event('queued', `${attempt}.queued.${period}`, this.#task('queued', { attempt, not_before: this.#job.notBefore }));
   }
 

@@ -23,6 +23,17 @@ export class Turns {
     return this.#firstInARow >= IN_A_ROW;
   }
 
+  /** Notes that a rank was asked and has no job: nothing of it has waited for the others. @param {number} rank */
+  hadNone(rank) {
+    if (rank === 1) this.#highInARow = 0;
+    else if (rank === 0) this.#sinceLow = 0;
+  }
+
+  /** The same of the lanes behind the first. */
+  hadNoneBehindFirst() {
+    this.#firstInARow = 0;
+  }
+
   /** Counts a job that was taken. @param {number} rank */
   took(rank, isFirst = false) {
     this.#highInARow = rank === 2 ? this.#highInARow + 1 : 0;

@@ -13,6 +13,7 @@ import { Job } from '../src/job.js';
 import { shape, withMember, written } from '../src/json-text.js';
 import { Storage, href } from '../src/storage.js';
 import { TaskEvents, summary } from '../src/task-events.js';
+import { Turns } from '../src/turns.js';
 
 const PROTOCOL = await readFile(new URL('../../../docs/job-protocol.md', import.meta.url), 'utf8');
 const EXAMPLE = PROTOCOL.split('<!-- example: job -->\n```json\n')[1].split('```')[0];
@@ -95,4 +96,26 @@ test('what cannot be is refused by its name', () => {
   const worker = new Worker('amqp://localhost', { environment: 'prod', keys: PUBLIC });
   assert.throws(() => worker.function('a b', {}, () => {}), /kind/);
   assert.throws(() => worker.function('invoices', { deadline: 26 * 60 }, () => {}), /deadline/);
+});
+
+test('what the broker has counted is not told of a task that waits on', () => {
+  const created = new Date(Date.now() - 6 * 3600_000).toISOString();
+  for (const [attempts, redeliveries, told] of [[0, 0, 0], [0, 2, 0], [1, 0, 2], [1, 3, 2]]) {
+    const job = read(JSON.stringify({ ...JSON.parse(EXAMPLE), created, attempts }));
+    const event = new TaskEvents(job, attempts + redeliveries + 1, silent).stillQueued();
+    assert.equal(JSON.parse(event.body.toString()).data.task.attempt, told);
+  }
+});
+
+test('what did not wait is owed no turn', () => {
+  const turns = new Turns();
+  for (let taken = 0; taken < 32; taken++) turns.took(1, true);
+  assert.deepEqual([turns.ranks(), turns.isFirstLast], [[0, 2, 1], true]);
+  turns.hadNone(0);
+  turns.hadNoneBehindFirst();
+  assert.deepEqual([turns.ranks(), turns.isFirstLast], [[2, 1, 0], false]);
+  for (let taken = 0; taken < 8; taken++) turns.took(2);
+  assert.deepEqual(turns.ranks(), [1, 2, 0]);
+  turns.hadNone(1);
+  assert.deepEqual(turns.ranks(), [2, 1, 0]);
 });

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from aio_pika.abc import AbstractIncomingMessage
+
 from . import grant as grants
 from . import json_text
 from .errors import NotAJob
@@ -104,6 +106,12 @@ class Job:
     def with_attempts(self, attempts: int) -> bytes:
         """Its bytes with this number of attempts, and else as they came."""
         return json_text.with_member(self.text, "attempts", str(min(attempts, _MOST_ATTEMPTS))).encode()
+
+
+def redeliveries_of(message: AbstractIncomingMessage) -> int:
+    """How often the broker has handed a message out before."""
+    count = message.headers.get("x-delivery-count")
+    return max(count, 0) if isinstance(count, int) else 0
 
 
 _NONE = object()

@@ -15,7 +15,7 @@ from aio_pika.abc import AbstractConnection, AbstractIncomingMessage, AbstractQu
 from aio_pika.exceptions import AMQPException
 
 from .errors import NotAJob, Unavailable
-from .job import Job
+from .job import Job, redeliveries_of
 from .log_reader import LogReader
 from .names import LANES, Names, lane_of
 from .publisher import Publisher
@@ -27,6 +27,10 @@ log = logging.getLogger("bellwire.worker")
 
 # The pause between two looks into the lanes, and the shortest one however often it is woken; in seconds.
 _LOOK_INTERVAL, _SHORTEST_LOOK_INTERVAL = 1.0, 0.1
+
+
+class _Moved(Exception):
+    """A job went to its own lane: the lanes are to be asked again."""
 
 
 class JobReader:
@@ -84,8 +88,11 @@ class JobReader:
             if len(self._running) >= self._at_once or not self.log_reader.caught_up:
                 await happened(self._changed, _LOOK_INTERVAL)
                 continue
-            async with asyncio.timeout(ANSWER):
-                message = await self._ask()
+            try:
+                async with asyncio.timeout(ANSWER):
+                    message = await self._ask()
+            except _Moved:
+                continue
             message = message or await self._pushed()
             if message is not None and not self._may_begin():
                 await message.nack(requeue=True)
@@ -162,14 +169,20 @@ class JobReader:
                 message = await (self._ask_first() if is_first else self._ask_others(rank))
                 if message is not None:
                     return message
+                if rank == 1 and not is_first:
+                    self._turns.had_none_behind_first()
+            self._turns.had_none(rank)
         return None
 
     async def _ask_first(self) -> AbstractIncomingMessage | None:
-        while (message := await _get(self._lanes[0][1])) is not None:
-            if not await self._moved(message):
-                self._turns.took(1, is_first=True)
-                return message
-        return None
+        message = await _get(self._lanes[0][1])
+        if message is None:
+            return None
+        # No more than one within the time of one answer, however many wait.
+        if await self._moved(message):
+            raise _Moved
+        self._turns.took(1, is_first=True)
+        return message
 
     async def _ask_others(self, rank: int) -> AbstractIncomingMessage | None:
         for index, (lane_rank, queue) in enumerate(self._lanes):
@@ -193,9 +206,11 @@ class JobReader:
         if lane == "" or not has_waited or job.delay(time.time_ns()) > 0:
             return False
         key = self._names.kind + lane
+        # The broker counts from the beginning there.
+        body = job.with_attempts(job.attempts + redeliveries_of(message))
         try:
             await self._publisher.publish(
-                self._names.jobs, key, message.body, message_id=job.task, content_type="application/json"
+                self._names.jobs, key, body, message_id=job.task, content_type="application/json"
             )
         except Unavailable as error:
             log.debug("a retried job is run from the first lane: %s", error)

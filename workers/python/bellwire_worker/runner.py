@@ -15,7 +15,7 @@ from aio_pika.abc import AbstractIncomingMessage
 from . import json_text
 from .attempt import Function, Outcome, Stopped, StopSignals, attempt
 from .errors import Cancelled, NotAJob, Permanent, Retry, Unavailable
-from .job import Job
+from .job import Job, redeliveries_of
 from .log_reader import LogReader
 from .names import RETRY_STEPS, Names
 from .publisher import Publisher
@@ -69,7 +69,7 @@ class Runner:
 
     async def handle(self, message: AbstractIncomingMessage) -> None:
         """Runs a job and settles it."""
-        redeliveries, job, number = _redeliveries(message), None, 1
+        redeliveries, job, number = redeliveries_of(message), None, 1
         try:
             job = Job.read(message.body)
             job.check(self._names.environment, self._names.kind, self._keys)
@@ -274,11 +274,6 @@ class Runner:
             lock, users = self._locks.pop(task)
             if users > 1:
                 self._locks[task] = (lock, users - 1)
-
-
-def _redeliveries(message: AbstractIncomingMessage) -> int:
-    count = message.headers.get("x-delivery-count")
-    return max(count, 0) if isinstance(count, int) else 0
 
 
 def _step(number: int) -> int:

@@ -76,7 +76,8 @@ class TaskEvents:
         # It comes here at least once in the longest step of a delay.
         if period <= 0 or since > RETRY_STEPS[-1]:
             return None
-        attempt = 0 if self._job.attempts == 0 else self._attempt
+        # Without what the broker counts: that is lost as it waits on.
+        attempt = 0 if self._job.attempts == 0 else self._job.attempts + 1
         return self._event("queued", f"{attempt}.queued.{period}", self._task("queued", attempt=attempt, not_before=self._job.not_before))
 
     def succeeded(self, result: Result) -> Event:

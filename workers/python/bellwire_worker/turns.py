@@ -23,6 +23,17 @@ class Turns:
         """Whether the lanes behind the first are asked before it."""
         return self._first_in_a_row >= _IN_A_ROW
 
+    def had_none(self, rank: int) -> None:
+        """Notes that a rank was asked and has no job: nothing of it has waited for the others."""
+        if rank == 1:
+            self._high_in_a_row = 0
+        elif rank == 0:
+            self._since_low = 0
+
+    def had_none_behind_first(self) -> None:
+        """The same of the lanes behind the first."""
+        self._first_in_a_row = 0
+
     def took(self, rank: int, *, is_first: bool = False) -> None:
         """Counts a job that was taken."""
         if rank == 2:

@@ -2,6 +2,7 @@
 
 import json
 import unittest
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,6 +12,7 @@ from bellwire_worker.grant import read_key
 from bellwire_worker.job import Job
 from bellwire_worker.storage import Storage, href
 from bellwire_worker.task_events import TaskEvents, TooLarge, summary
+from bellwire_worker.turns import Turns
 
 PROTOCOL = (Path(__file__).parents[3] / "docs/job-protocol.md").read_text()
 EXAMPLE = PROTOCOL.split("<!-- example: job -->\n```json\n")[1].split("```")[0]
@@ -154,6 +156,28 @@ class Settings(unittest.TestCase):
         for name, seconds, words in (("a b", 60, "kind"), ("invoices", 26 * 60, "deadline")):
             with self.assertRaisesRegex(ValueError, words):
                 worker.function(name, deadline=seconds)
+
+    def test_what_the_broker_has_counted_is_not_told_of_a_task_that_waits_on(self) -> None:
+        created = (datetime.now(UTC) - timedelta(hours=6)).isoformat().replace("+00:00", "Z")
+        for attempts, redeliveries, told in ((0, 0, 0), (0, 2, 0), (1, 0, 2), (1, 3, 2)):
+            job = Job.read(json.dumps(json.loads(EXAMPLE) | {"created": created, "attempts": attempts}).encode())
+            event = TaskEvents(job, attempts + redeliveries + 1).still_queued()
+            assert event is not None
+            self.assertEqual(json.loads(event.body)["data"]["task"]["attempt"], told)
+
+    def test_what_did_not_wait_is_owed_no_turn(self) -> None:
+        turns = Turns()
+        for _ in range(32):
+            turns.took(1, is_first=True)
+        self.assertEqual((turns.ranks(), turns.is_first_last()), ((0, 2, 1), True))
+        turns.had_none(0)
+        turns.had_none_behind_first()
+        self.assertEqual((turns.ranks(), turns.is_first_last()), ((2, 1, 0), False))
+        for _ in range(8):
+            turns.took(2)
+        self.assertEqual(turns.ranks(), (1, 2, 0))
+        turns.had_none(1)
+        self.assertEqual(turns.ranks(), (2, 1, 0))
 
 
 if __name__ == "__main__":

@@ -54,7 +54,8 @@ pub struct MailConfig {
     /// `BELLWIRE_MAIL__TIMEOUT`: how long it may take for one mail. `60s`.
     #[serde(default = "timeout", deserialize_with = "quantity::duration")]
     pub timeout: Duration,
-    /// `BELLWIRE_MAIL__ATTACH_UP_TO`: the largest file that is attached; of a larger one the mail has the link alone. `5MiB`.
+    /// `BELLWIRE_MAIL__ATTACH_UP_TO`: the largest file that is attached; of a larger one the mail has the link alone, and
+    /// without people whom it is shared with there is no mail. `5MiB`.
     #[serde(default = "attach_up_to", deserialize_with = "quantity::bytes")]
     pub attach_up_to: u64,
 }

@@ -6,7 +6,7 @@ use data_encoding::HEXLOWER;
 use lettre::{
     Message,
     message::{
-        Attachment as AttachedPart, Body, Mailbox, MultiPart, SinglePart,
+        Attachment as AttachedPart, Body, Mailbox, MultiPart,
         header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue},
     },
 };
@@ -20,11 +20,22 @@ const MAX_SUBJECT: usize = 200;
 /// Bytes of a digest that tell recipients apart.
 const ID_BYTES: usize = 8;
 
-/// The file, where it is attached.
-pub(super) struct Attachment<'a> {
-    pub(super) content: Vec<u8>,
-    pub(super) name: &'a str,
-    pub(super) content_type: &'a str,
+/// A file, encoded for any number of messages.
+#[derive(Debug)]
+pub(crate) struct Attachment {
+    content: Body,
+    content_type: ContentType,
+}
+
+impl Attachment {
+    /// The file of a parcel, whose content this is; the error is a reason why there can be none.
+    pub(super) fn new(content: Vec<u8>, parcel: &Parcel) -> Result<Self, String> {
+        let content_type = ContentType::parse(&parcel.content_type).map_err(|error| error.to_string())?;
+        // As it is, byte by byte: other encodings are free to change the ends of lines.
+        let content = Body::new_with_encoding(content, ContentTransferEncoding::Base64)
+            .map_err(|_| "it cannot be encoded".to_owned())?;
+        Ok(Self { content, content_type })
+    }
 }
 
 /// A message that names nobody but its recipient; the error is a reason why there can be none.
@@ -34,18 +45,14 @@ pub(super) fn compose(
     parcel: &Parcel,
     to: &Mailbox,
     link: Option<&str>,
-    attached: Option<Attachment<'_>>,
+    attachment: Option<&Attachment>,
 ) -> Result<Message, String> {
-    let place = Place { link, attached: attached.as_ref().map(|attached| attached.name.to_owned()) };
+    let place = Place { link, is_attached: attachment.is_some() };
     let body = MultiPart::alternative_plain_html(place.text(parcel), place.html(parcel));
-    let content = match attached {
+    let content = match attachment {
         None => body,
-        Some(Attachment { content, name, content_type }) => {
-            let content_type = ContentType::parse(content_type).map_err(|error| error.to_string())?;
-            // As it is, byte by byte: other encodings are free to change the ends of lines.
-            let content = Body::new_with_encoding(content, ContentTransferEncoding::Base64)
-                .map_err(|_| "it cannot be encoded".to_owned())?;
-            let part: SinglePart = AttachedPart::new(name.to_owned()).body(content, content_type);
+        Some(Attachment { content, content_type }) => {
+            let part = AttachedPart::new(parcel.file.name().to_owned()).body(content.clone(), content_type.clone());
             MultiPart::mixed().multipart(body).singlepart(part)
         }
     };
@@ -64,9 +71,7 @@ pub(super) fn compose(
 /// The same for each attempt, so that a server or reader can tell that it came twice.
 fn message_id(from: &Mailbox, task: TaskId, to: &Mailbox) -> String {
     let digest = Sha256::digest(to.email.to_string().to_lowercase().as_bytes());
-    // An address of ASCII letters is needed here, whatever the domain's own are.
-    let domain = Some(from.email.domain()).filter(|domain| domain.is_ascii()).unwrap_or("bellwire.invalid");
-    format!("<{task}.{}@{domain}>", HEXLOWER.encode(&digest[..ID_BYTES]))
+    format!("<{task}.{}@{}>", HEXLOWER.encode(&digest[..ID_BYTES]), from.email.domain())
 }
 
 fn subject(parcel: &Parcel) -> String {
@@ -77,17 +82,16 @@ fn subject(parcel: &Parcel) -> String {
 /// Where the file is.
 struct Place<'a> {
     link: Option<&'a str>,
-    /// The name of the file that is attached.
-    attached: Option<String>,
+    is_attached: bool,
 }
 
 impl Place<'_> {
     fn sentences(&self, parcel: &Parcel) -> Vec<String> {
         let name = parcel.file.name();
         let mut sentences = Vec::new();
-        match &self.attached {
-            Some(name) => sentences.push(format!("{name} is attached.")),
-            None => sentences.push(format!("{name} has {} bytes, and is not attached.", parcel.bytes)),
+        match self.is_attached {
+            true => sentences.push(format!("{name} is attached.")),
+            false => sentences.push(format!("{name} has {} bytes, and is not attached.", parcel.bytes)),
         }
         if self.link.is_some() {
             let until = parcel.expires.strftime("%Y-%m-%d %H:%M UTC");

@@ -20,6 +20,11 @@ use super::config::Security;
 /// A connection that was not used for longer is not trusted to be there: servers end idle ones after some minutes.
 const MAX_IDLE: Duration = Duration::from_secs(20);
 
+/// The part of the time to connect that one of a server's addresses may take, for it is one after the other.
+const ADDRESSES: u32 = 3;
+/// The codes of a server that wants another password or connection of whoever sends (RFC 4954), at whatever command.
+const LETS_NOBODY_IN: [u16; 4] = [530, 534, 535, 538];
+
 /// Why a server did not take a message.
 #[derive(Debug)]
 pub(crate) enum ServerError {
@@ -82,9 +87,9 @@ impl Server {
 
     async fn try_connect(&self, host: &str, port: u16) -> Result<AsyncSmtpConnection, Error> {
         let at_once = self.tls.clone().filter(|_| self.security == Security::Tls);
+        let each = Some(self.connect_timeout / ADDRESSES);
         let mut connection =
-            AsyncSmtpConnection::connect_tokio1((host, port), Some(self.connect_timeout), &self.hello, at_once, None)
-                .await?;
+            AsyncSmtpConnection::connect_tokio1((host, port), each, &self.hello, at_once, None).await?;
         if let Some(tls) = self.tls.clone().filter(|_| self.security == Security::StartTls) {
             connection.starttls(tls, &self.hello).await?;
         }
@@ -95,9 +100,10 @@ impl Server {
     }
 }
 
-/// A refusal of one message, not of the connection.
+/// A refusal of one message, unless it is one of whoever sends.
 fn of_message(error: &Error) -> ServerError {
     match error.status().map(u16::from) {
+        Some(code) if LETS_NOBODY_IN.contains(&code) => ServerError::Away(words(error)),
         Some(code) if error.is_permanent() => ServerError::Refused(code, words(error)),
         // Such as an address that only SMTPUTF8 can write.
         _ if error.is_client() => ServerError::Refused(0, words(error)),

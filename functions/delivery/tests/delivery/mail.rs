@@ -1,6 +1,7 @@
 //! Mail to a real server, read by a real parser.
 
 use data_encoding::HEXLOWER;
+use delivery::{Ledger, Recipients};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -15,7 +16,8 @@ async fn each_recipient_gets_a_mail_of_their_own_with_the_file() {
     // Ends of lines of each kind, a line of a single dot, and one that is too long for a mail.
     let content = [&b"a,b\r\n.\n..\r\r\n\0\xff"[..], &[b'x'; 3000]].concat();
     let task = scene.task(&content).await;
-    let recipients = json!({ "mail": ["Zoë Žižek <zoe@example.com>", "boss@example.com", "eve@exämple.com"] });
+    let mail = json!(["Zoë Žižek <zoe@example.com>", "boss@example.com", "eve@exämple.com"]);
+    let recipients = json!({ "to": ["group:finance"], "mail": mail });
     let delivered = task.deliver(&scene, recipients).await.unwrap();
     assert_eq!((delivered.mails, undelivered(&delivered)), (3, vec![]));
     let mails = scene.receivers.received("mail").await;
@@ -65,16 +67,41 @@ async fn no_value_of_a_report_becomes_a_header() {
 async fn a_large_file_is_linked_and_so_is_one_that_the_server_finds_too_large() {
     let mut scene = Scene::plain().await;
     let task = scene.task(&[b'y'; 8192]).await;
-    task.deliver(&scene, json!({ "mail": ["small@example.com"] })).await.unwrap();
+    task.deliver(&scene, json!({ "to": ["group:finance"], "mail": ["small@example.com"] })).await.unwrap();
     scene.set("attach_up_to", json!("4KiB"));
     let other = scene.task(&[b'y'; 8192]).await;
-    other.deliver(&scene, json!({ "mail": ["boss@example.com"] })).await.unwrap();
+    other.deliver(&scene, json!({ "to": ["group:finance"], "mail": ["boss@example.com"] })).await.unwrap();
     for mail in scene.receivers.received("mail").await.iter().map(Receivers::read) {
         assert_eq!(mail["attached"], json!([]));
         let text = mail["text"].as_str().unwrap();
         assert!(text.contains("has 8192 bytes, and is not attached") && text.contains("#file="), "{text}");
     }
     assert_eq!(scene.receivers.recipients().await, ["small@example.com", "boss@example.com"]);
+}
+
+#[tokio::test]
+async fn a_large_file_that_is_shared_with_nobody_is_told_to_the_owner_and_no_empty_mail_is_sent() {
+    let mut scene = Scene::plain().await;
+    let refused = async |scene: &Scene, address: &str| {
+        let task = scene.task(&[b'y'; 8192]).await;
+        let delivered = task.deliver(scene, json!({ "mail": [address] })).await.unwrap();
+        assert_eq!(delivered.mails, 0);
+        undelivered(&delivered).remove(0).1
+    };
+    let reason = refused(&scene, "small@example.com").await;
+    assert_eq!(reason, "552 5.3.4 too large, and it is shared with nobody (to)");
+    let reason = refused(&scene, "little@example.com").await;
+    assert_eq!(reason, "552 5.2.3 too much for this mailbox, and it is shared with nobody (to)");
+    assert_eq!(refused(&scene, "full@example.com").await, "552 5.2.2 mailbox full", "a link would not help");
+    scene.set("attach_up_to", json!("4KiB"));
+    let reason = refused(&scene, "boss@example.com").await;
+    assert_eq!(reason, "the file is larger than mail.attach_up_to, and it is shared with nobody (to)");
+    assert_eq!(scene.receivers.recipients().await, Vec::<String>::new());
+    let task = scene.task(b"x").await;
+    task.deliver(&scene, json!({ "mail": ["ada@example.com"] })).await.unwrap();
+    let mail = Receivers::read(&scene.receivers.received("mail").await[0]);
+    let text = mail["text"].as_str().unwrap();
+    assert!(text.contains("is attached") && !text.contains("#file="), "its link would open for nobody: {text}");
 }
 
 #[tokio::test]
@@ -167,6 +194,21 @@ async fn a_connection_that_breaks_within_a_mail_is_made_anew_for_the_next() {
 }
 
 #[tokio::test]
+async fn a_connection_that_the_server_has_ended_meanwhile_is_made_anew() {
+    let scene = Scene::plain().await;
+    let delivery = scene.delivery();
+    for address in ["ada@example.com", "bob@example.com"] {
+        let task = scene.task(b"x").await;
+        let recipients: Recipients = serde_json::from_value(json!({ "mail": [address] })).unwrap();
+        let mut ledger = Ledger::open(&task.context).await.unwrap();
+        let delivered = delivery.deliver(&task.context, &recipients, &task.parcel, &mut ledger).await.unwrap();
+        assert_eq!(delivered.mails, 1, "{address}");
+        scene.receivers.mail_is("away").await;
+        scene.receivers.mail_is("back").await;
+    }
+}
+
+#[tokio::test]
 async fn mail_goes_over_tls_to_a_server_that_shows_a_certificate_of_the_settings_and_with_a_password() {
     for security in ["tls", "starttls"] {
         let credentials = json!({ "user": "reports" });
@@ -195,6 +237,20 @@ async fn mail_goes_over_tls_to_a_server_that_shows_a_certificate_of_the_settings
         assert!(reason.contains("certificate"), "{reason}");
         assert_eq!(scene.receivers.received("mail").await.len(), 1);
     }
+}
+
+#[tokio::test]
+async fn a_server_that_wants_a_password_first_is_no_reason_to_give_anybody_up() {
+    let scene = Scene::new(json!({ "security": "none", "auth": true }), json!({})).await;
+    let task = scene.task(b"x").await;
+    let recipients = json!({ "mail": ["ada@example.com", "bob@example.com"] });
+    let failure = task.deliver(&scene, recipients).await.unwrap_err().to_string();
+    for name in ["ada@example.com (530 ", "bob@example.com (530 "] {
+        assert!(failure.contains(name), "{failure}");
+    }
+    let noted = task.context.files.notes().of(task.context.task).await.unwrap().unwrap();
+    let noted = String::from_utf8(noted.to_vec()).unwrap();
+    assert!(noted.contains("ada@") && !noted.contains("bob@"), "it is asked once in a run: {noted}");
 }
 
 #[tokio::test]

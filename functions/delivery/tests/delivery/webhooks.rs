@@ -1,5 +1,7 @@
 //! Webhooks to a real receiver, verified by the package that Standard Webhooks publishes.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 
 use crate::scene::{Scene, undelivered};
@@ -37,6 +39,7 @@ async fn a_receiver_that_is_busy_gets_it_later_and_others_once() {
     }
     assert_eq!(task.deliver(&scene, recipients).await.unwrap().webhooks, 2);
     let received = scene.receivers.received("webhook").await;
+    assert_eq!(received[0]["event"]["data"]["file"]["link"], json!(null), "it is shared with nobody");
     let paths: Vec<_> = received.iter().map(|webhook| webhook["path"].as_str().unwrap()).collect();
     assert_eq!(paths, ["/busy-2", "/ok", "/busy-2", "/busy-2"]);
     assert!(
@@ -60,6 +63,28 @@ async fn a_receiver_that_asks_for_time_is_left_alone_until_then() {
     assert_eq!(scene.receivers.received("webhook").await.len(), 2, "neither was asked again");
     let delivered = task.deliver_last(&scene, recipients).await;
     assert_eq!(delivered.undelivered.len(), 2);
+}
+
+#[tokio::test]
+async fn a_run_without_time_to_wait_leaves_a_receiver_alone_all_the_same() {
+    let scene = Scene::with_webhooks(&[("soon", "/soon-1")]).await;
+    let mut task = scene.task(b"x").await;
+    let recipients = json!({ "webhooks": ["soon"] });
+    task.deliver(&scene, recipients.clone()).await.unwrap_err();
+    for attempt in 2..=3 {
+        (task.context.attempt, task.context.deadline) = (attempt, Instant::now() + Duration::from_secs(1));
+        let failure = task.deliver(&scene, recipients.clone()).await.unwrap_err().to_string();
+        assert!(failure.contains("webhook soon (there was no time left in this run)"), "{failure}");
+    }
+    assert_eq!(scene.receivers.received("webhook").await.len(), 1, "its 25 seconds are not over");
+}
+
+#[tokio::test]
+async fn a_run_with_a_short_deadline_delivers_for_half_of_it() {
+    let scene = Scene::with_webhooks(&[("crm", "/ok")]).await;
+    let mut task = scene.task(b"x").await;
+    task.context.deadline = Instant::now() + Duration::from_secs(15);
+    assert_eq!(task.deliver(&scene, json!({ "webhooks": ["crm"] })).await.unwrap().webhooks, 1);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use crate::{
     definition::spec::ImportSpec,
     input::Mode,
     output::{Imported, Output},
-    read::{source::Progress, values::ValueCount},
+    read::{row::RowReader, source::Progress, values::ValueCount},
     schema::{
         mapping::ColumnMapping,
         plan::{Layout, Plan},
@@ -41,6 +41,8 @@ pub(crate) struct LoadJob {
     pub(crate) quota: Quota,
     /// What the load has written; begun anew with each table once that is known.
     pub(crate) written: WrittenBytes,
+    /// The mappings of later tables that were read for their types, as this load is void.
+    pub(crate) learned: Vec<(usize, ColumnMapping)>,
     /// What was loaded of the tables before.
     pub(crate) loaded: Vec<LoadedTable>,
     /// What is said of the whole workbook.
@@ -80,8 +82,8 @@ pub(crate) enum LoadOutcome {
 
 /// Why a table is to be loaded again.
 pub(crate) enum LoadAgain {
-    /// A value did not fit an inferred type; this mapping fits the whole file.
-    TypesChanged(ColumnMapping),
+    /// A value did not fit an inferred type; these mappings, by the number of their table, fit the whole file.
+    TypesChanged(Vec<(usize, ColumnMapping)>),
     /// The database refused a row, and does so with all that came with it: it is to be loaded in batches.
     RowsRefused,
 }
@@ -110,6 +112,13 @@ impl LoadJob {
     /// The table of now is to be loaded again.
     pub(crate) fn again(&self, why: LoadAgain) -> LoadOutcome {
         LoadOutcome::Again { table: self.at, why, started: self.started }
+    }
+
+    /// The same for a value that did not fit the table of now: why, with what was learned of the tables after it.
+    pub(crate) fn types_changed(&mut self, mapping: ColumnMapping) -> LoadAgain {
+        let mut mappings = std::mem::take(&mut self.learned);
+        mappings.push((self.at, mapping));
+        LoadAgain::TypesChanged(mappings)
     }
 
     /// The result of all.
@@ -194,10 +203,36 @@ impl LoadJob {
                 read.map_err(|failure| if *are_sheets { of_sheet(workbook.sheet(), failure) } else { failure })
             }),
         }?;
+        if matches!(outcome, ReadOutcome::TypesChanged(_)) {
+            self.learn_types_of_rest()?;
+        }
         // Once they are all read, for the thread of the connection may not wait.
         if matches!(outcome, ReadOutcome::Complete(_)) && at + 1 == of {
             self.rejected.publish()?;
         }
         Ok(outcome)
+    }
+
+    /// Reads the tables after this one for their types alone, so that the load starts again only once. Not those that may
+    /// keep their columns: there a value that does not fit, or a field that is new, is the row's own fault.
+    fn learn_types_of_rest(&mut self) -> Result<(), Failure> {
+        let makes_columns = |spec: &ImportSpec| spec.mode == Mode::Replace && spec.definition.is_none();
+        let rest = self.tables.iter().enumerate().skip(self.at + 1);
+        for (at, TableLoad { plan, .. }) in rest.filter(|(_, table)| makes_columns(&table.spec)) {
+            let Layout::Sheet(workbook) = &plan.layout else { continue };
+            let mut mapping = plan.mapping.clone();
+            let read = workbook.read(None, |sheet| {
+                sheet.read_header(|_| Ok(()))?;
+                sheet.expect(mapping.fields.iter().map(|column| column.field.as_str()), mapping.accepts_new_fields());
+                while let Some(row) = sheet.next_row()? {
+                    self.values.add(&row)?;
+                    mapping.widen_types(&row);
+                }
+                Ok(())
+            });
+            read.map_err(|failure| of_sheet(workbook.sheet(), failure))?;
+            self.learned.push((at, mapping));
+        }
+        Ok(())
     }
 }

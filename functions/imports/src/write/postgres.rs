@@ -21,7 +21,8 @@ use crate::{
         own_tables::OWN_TABLES,
         postgres_catalog::{Relation, Schema, check_hides_no_type, ensure_unique_index, run, sql_type},
         postgres_copy::{copy_batches, copy_rows},
-        postgres_records::{record_bytes, record_output, record_owner, record_table, recorded_output, usage},
+        postgres_records::{record_bytes, record_output, record_table, recorded_output, usage},
+        postgres_swap::Swap,
         quota::{self, Usage},
         refused::{self, Refusal},
         sql::{column_list, create_table, key_list, on_conflict, quoted, rows_are_kept},
@@ -95,7 +96,7 @@ async fn load_within(
     if let Some(imported) = recorded_output(transaction, &schema, job.task).await? {
         return Ok(LoadOutcome::Done(imported));
     }
-    let mut transfer = Some(transfer);
+    let (mut transfer, mut swaps) = (Some(transfer), Vec::new());
     while job.at < job.tables.len() {
         let transfer = transfer.take();
         let transfer = async {
@@ -104,9 +105,15 @@ async fn load_within(
             }
         };
         match load_table(transaction, &schema, job, transfer).await? {
-            TableOutcome::Loaded(loaded) => job = *loaded,
+            TableOutcome::Loaded(loaded, swap) => {
+                job = *loaded;
+                swaps.push(swap);
+            }
             TableOutcome::Again(outcome) => return Ok(outcome),
         }
+    }
+    for swap in swaps {
+        swap.make(transaction, &schema).await?;
     }
     let person = quota::person(&job.tables[0].spec).map(str::to_owned);
     if let Some(person) = &person {
@@ -128,7 +135,7 @@ async fn load_within(
 
 /// The outcome of loading one table.
 enum TableOutcome {
-    Loaded(Box<LoadJob>),
+    Loaded(Box<LoadJob>, Swap),
     Again(LoadOutcome),
 }
 
@@ -155,7 +162,7 @@ async fn load_table(
         replaced.extend((!keeps_rows).then_some(table));
         let counted = usage(transaction, schema, person, &replaced).await?;
         if makes_table {
-            job.quota.check_new_tables(counted, 1)?;
+            job.quota.check_new_tables(counted, job.new_tables() + 1)?;
         }
         used = Some((job.quota, counted));
     }
@@ -166,7 +173,8 @@ async fn load_table(
     // A new table has another name at first, so that others read the old one until the commit.
     let new = format!("bellwire_load_{}_{at}", job.task).to_lowercase();
     let creates = matches!(strategy, LoadStrategy::Create | LoadStrategy::Recreate);
-    let target = schema.name(if creates && !upserts { &new } else { table });
+    let loaded_as = (creates && !upserts).then_some(new);
+    let target = schema.name(loaded_as.as_deref().unwrap_or(table));
     if creates {
         run(transaction, create_table(&target, &mapping.table_columns(), sql_type)).await?;
     }
@@ -200,7 +208,8 @@ async fn load_table(
     let summary = match outcome {
         ReadOutcome::Complete(summary) => summary,
         ReadOutcome::TypesChanged(mapping) => {
-            return Ok(TableOutcome::Again(job.again(LoadAgain::TypesChanged(mapping))));
+            let why = job.types_changed(mapping);
+            return Ok(TableOutcome::Again(job.again(why)));
         }
     };
     if let Some(merge) = merge.filter(|_| !in_batches)
@@ -212,20 +221,15 @@ async fn load_table(
     if upserts {
         run(transaction, format!("DROP TABLE {STAGED_ROWS}")).await?;
     }
-    if let (LoadStrategy::Recreate, Some(relation)) = (strategy, relation) {
-        drop_table(transaction, schema, relation, table).await?;
-    }
-    if creates {
-        if !upserts {
-            run(transaction, format!("ALTER TABLE {target} RENAME TO {}", quoted(table))).await?;
-        }
-        record_table(transaction, schema, table, &table_columns).await?;
-    }
-    if let Some(owner) = existing.new_owner(&spec) {
-        record_owner(transaction, schema, table, &owner).await?;
-    }
+    let swap = Swap {
+        table: table.to_owned(),
+        old: relation.filter(|_| strategy == LoadStrategy::Recreate),
+        loaded_as,
+        columns: creates.then_some(table_columns),
+        owner: existing.new_owner(&spec),
+    };
     job.end_table(summary, keeps_rows, makes_table);
-    Ok(TableOutcome::Loaded(Box::new(job)))
+    Ok(TableOutcome::Loaded(Box::new(job), swap))
 }
 
 /// Has imports into one table, and attempts at one task, run one after the other.
@@ -294,22 +298,6 @@ async fn reshape(
         run(connection, format!("ALTER TABLE {target} {}", changes.join(", "))).await?;
     }
     Ok(columns)
-}
-
-/// Drops the table that was looked up, unless something was attached to it since then.
-async fn drop_table(
-    connection: &mut PgConnection,
-    schema: &Schema,
-    relation: Relation,
-    table: &str,
-) -> Result<(), Failure> {
-    let name = schema.name(table);
-    run(connection, format!("LOCK TABLE {name} IN ACCESS EXCLUSIVE MODE")).await?;
-    if let Some(words) = relation.attached(connection).await?.first() {
-        let message = format!("the table {table} got {words} while it was replaced");
-        return Err(Failure::passing(message, anyhow::anyhow!("to drop it would lose that")));
-    }
-    Ok(run(connection, format!("DROP TABLE {name}")).await?)
 }
 
 async fn create_staging_table(

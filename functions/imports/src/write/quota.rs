@@ -23,7 +23,7 @@ pub(crate) struct Quota {
 pub(crate) struct Usage {
     /// Bytes of rows.
     pub(crate) bytes: u64,
-    /// Tables, also those that the current one made so far.
+    /// Tables; those that the current one made count once they have their names.
     pub(crate) tables: u64,
 }
 

@@ -146,7 +146,7 @@ fn load_table(transaction: &Transaction<'_>, job: &mut LoadJob) -> Result<Option
             job.end_table(summary, keeps_rows, is_new);
             Ok(None)
         }
-        ReadOutcome::TypesChanged(mapping) => Ok(Some(LoadAgain::TypesChanged(mapping))),
+        ReadOutcome::TypesChanged(mapping) => Ok(Some(job.types_changed(mapping))),
     }
 }
 

@@ -1,12 +1,19 @@
 //! Several sheets of a workbook, each into a table of its own: all of them, or none.
 
+use std::time::{Duration, Instant};
+
 use imports::ImportsConfig;
 use model::toast::Level;
-use runtime::Failure;
+use runtime::{Failure, testing};
 use rust_xlsxwriter::Workbook;
 use serde_json::{Value, json};
+use sqlx::{Connection, Executor};
+use tokio::time::sleep;
 
-use crate::world::{World, columns, over_both};
+use crate::{
+    database::Database,
+    world::{World, columns, over_both},
+};
 
 /// A workbook of these sheets; a name that begins with a point is that of a hidden one.
 fn workbook(sheets: &[(&str, &[&[&str]])]) -> Vec<u8> {
@@ -233,6 +240,41 @@ over_both! {
         assert!(!world.database.has("third").await);
     }
 
+    async fn sheets_whose_types_turn_out_late_are_read_again_once_and_not_once_each(world) {
+        // More rows than are looked at first.
+        let mut rows: Vec<&[&str]> = vec![&["1"]; 5002];
+        (rows[0], rows[5001]) = (&["n"], &["x"]);
+        let book = workbook(&[("A", &rows), ("B", &rows), ("C", &rows)]);
+        let input = json!({"file": world.put(book).await, "sheets": "each"});
+        let run = testing::Harness::new().run(&*world.imports, &world.context().0, input).await;
+        let output = run.result.unwrap().output;
+        for sheet in output["sheets"].as_array().unwrap() {
+            assert_eq!((&sheet["rows"], columns(sheet).as_str()), (&json!(5001), "n text"));
+        }
+        let again = run.log.iter().filter(|line| line.message.contains("reading from the beginning"));
+        assert_eq!(again.count(), 1, "{:?}", run.log);
+    }
+
+    async fn a_table_that_stays_has_its_columns_whatever_sheet_begins_the_load_anew(world) {
+        let mut rows: Vec<&[&str]> = vec![&["1"]; 5002];
+        (rows[0], rows[5001]) = (&["n"], &["x"]);
+        let mut more: Vec<&[&str]> = vec![&["1", "2"]; 5002];
+        (more[0], more[5001]) = (&["a", "b"], &["1", "2", "stray"]);
+        let book = workbook(&[("A", &rows), ("B", &more)]);
+        import(world, &workbook(&[("B", &more[..2])]), json!({"sheets": "each"})).await.unwrap();
+        let output = import(world, &book, json!({"sheets": "each", "mode": "append"})).await.unwrap();
+        assert_eq!((&output["sheets"][1]["rows"], &output["sheets"][1]["rejected"]["rows"]), (&json!(5000), &json!(1)));
+        assert_eq!(world.rows("SELECT count(*) FROM b").await, ["5001"]);
+        // And one that no import made.
+        for sql in ["DROP TABLE a", "CREATE TABLE own (a bigint, b bigint)"] {
+            world.database.execute(sql).await;
+        }
+        let defined = "title = \"T\"\n[[sheet]]\nname = \"A\"\ntable = \"a\"\n[[sheet]]\nname = \"B\"\ntable = \"own\"\n";
+        let world = world.defining(&[("t", defined)]);
+        import(&world, &book, json!({"definition": "t"})).await.unwrap();
+        assert_eq!(world.rows("SELECT count(*) FROM own").await, ["5000"]);
+    }
+
     async fn a_preview_shows_each_sheet_and_progress_goes_over_all(world) {
         let output = import(world, &workbook(SHOP), json!({"sheets": "each", "preview": true})).await.unwrap();
         let sheets: Vec<_> = output["sheets"].as_array().unwrap().iter().map(|sheet| (sheet["sheet"].clone(), sheet["first_rows"].clone())).collect();
@@ -243,6 +285,33 @@ over_both! {
         world.run(&context, input).await.unwrap();
         assert!((*progress.borrow_and_update() - 0.99).abs() < 0.35, "{}", *progress.borrow());
     }
+}
+
+#[tokio::test]
+async fn who_reads_the_first_table_does_not_wait_for_the_second_sheet() {
+    let world = World::over(Database::postgres().await);
+    import(&world, &workbook(SHOP), json!({"sheets": "each"})).await.unwrap();
+    let mut other = world.database.connect().await;
+    let mut held = other.begin().await.unwrap();
+    held.execute("LOCK TABLE customers_2026 IN EXCLUSIVE MODE").await.unwrap();
+    let more: &[(&str, &[&[&str]])] = &[("Orders", &[&["id"], &["9"]]), ("Customers 2026", &[&["id"], &["9"]])];
+    let book = workbook(more);
+    let importing = import(&world, &book, json!({"sheets": "each"}));
+    let reading = async {
+        let waiting = "SELECT count(*) FROM pg_locks WHERE relation = 'customers_2026'::regclass AND NOT granted";
+        let begun = Instant::now();
+        while world.rows(waiting).await != ["1"] {
+            assert!(begun.elapsed() < Duration::from_secs(60), "the second table is waited for");
+            sleep(Duration::from_millis(5)).await;
+        }
+        let read = world.rows("SET statement_timeout = '10s'; SELECT count(*) FROM orders").await;
+        held.rollback().await.unwrap();
+        read
+    };
+    let (imported, read) = tokio::join!(importing, reading);
+    assert_eq!((imported.unwrap()["rows"].clone(), read), (json!(2), vec!["2".to_owned()]));
+    assert_eq!(world.rows("SELECT id FROM orders UNION ALL SELECT id FROM customers_2026").await, ["9", "9"]);
+    world.database.end().await;
 }
 
 #[test]

@@ -129,8 +129,7 @@ impl TaskPublisher {
         let (period, since) = (age / STILL_QUEUED.as_secs(), age % STILL_QUEUED.as_secs());
         // It comes here at least once in the longest step of a delay.
         if period > 0 && since <= RETRY_STEPS[RETRY_STEPS.len() - 1].as_secs() as i64 {
-            // Before the first attempt it is as the gateway said it.
-            let attempt = if self.job.attempts == 0 { 0 } else { self.attempt };
+            let attempt = self.waiting_attempt();
             let task = Task { attempt, ..self.task(TaskState::Queued) };
             self.publish_once(self.event(format!("{attempt}.queued.{period}"), task, None)).await;
         }
@@ -139,11 +138,17 @@ impl TaskPublisher {
     /// Publishes until when the task waits before it may begin.
     pub(crate) async fn waits(&self, not_before: Option<Timestamp>) {
         // After what said that it is queued, and before what says that it has started.
-        let attempt = if self.attempt == 1 { 0 } else { self.attempt };
+        let attempt = self.waiting_attempt();
         let task = self.task(TaskState::Queued);
         let sequence = task.sequence.saturating_sub(1).max(1);
         let task = Task { attempt, sequence, not_before, ..task };
         self.publish_once(self.event(format!("{attempt}.waits.{sequence}"), task, None)).await;
+    }
+
+    /// The attempt that a waiting task is told with: before the first it is as the gateway said it. Without what the broker
+    /// counts, which is lost as the job waits on.
+    fn waiting_attempt(&self) -> u32 {
+        if self.job.attempts == 0 { 0 } else { self.job.attempts.saturating_add(1) }
     }
 
     /// Publishes that the task waits for another attempt, why, and until when if that is known.
@@ -344,11 +349,27 @@ mod tests {
     }
 
     fn publisher() -> (TaskPublisher, mpsc::Receiver<Event>) {
+        publisher_of((0, 1))
+    }
+
+    /// Of a job with so many attempts before, at this attempt.
+    fn publisher_of((attempts, attempt): (u32, u32)) -> (TaskPublisher, mpsc::Receiver<Event>) {
         let (sender, events) = mpsc::channel(8);
         let files = Storage::open(&StorageConfig { url: "memory:".to_owned() }).unwrap();
         let files = files.files(&"test".parse().unwrap(), "ada");
         let job = Job::new(TaskId::new(), "tricks".parse().unwrap(), "ada", "A trick", Value::Null);
-        (TaskPublisher::new(Arc::new(Sent(sender)), files, &job, 1), events)
+        let job = Job { attempts, ..job };
+        (TaskPublisher::new(Arc::new(Sent(sender)), files, &job, attempt), events)
+    }
+
+    #[tokio::test]
+    async fn what_the_broker_has_counted_is_not_told_of_a_task_that_waits_on() {
+        for (attempts, redeliveries, told) in [(0, 0, 0), (0, 2, 0), (1, 0, 2), (1, 3, 2)] {
+            let (publisher, mut events) = publisher_of((attempts, attempts + redeliveries + 1));
+            publisher.waits(None).await;
+            let task = events.recv().await.unwrap().task().unwrap().unwrap();
+            assert_eq!(task.attempt, told, "{attempts} attempts and {redeliveries} redeliveries");
+        }
     }
 
     #[tokio::test]

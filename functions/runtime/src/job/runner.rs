@@ -1,21 +1,22 @@
 //! One job, from the queue to its settlement.
 
 use std::{
-    borrow::Cow,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use backplane::{JobDelivery, Settlement};
+use backplane::{JobDelivery, Settlement, follow::ReadHealth};
 use jiff::Timestamp;
 use metrics::{counter, gauge, histogram};
 use model::{
     Job, Kind, Policies, audience,
     policy::{JobPolicy, Retry},
 };
-use serde_json::Value;
 use storage::OwnerFiles;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::{
+    sync::{OwnedSemaphorePermit, watch},
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, info, info_span, warn};
 
@@ -25,16 +26,15 @@ use crate::{
     job::{
         attempt::{Outcome, StopSignals, attempt},
         input::JobInput,
-        log_reader::Cancellations,
+        log_reader::{Cancellations, RunningTask},
         publisher::{ENDS_AT_ONCE, TaskEnd, TaskPublisher},
-        rates::Rates,
+        rates::{Rates, Wait},
         schema::InputSchema,
         task_locks::TaskLocks,
         verdict::Verdict,
     },
     json_function::JsonFunction,
     run_log::RunLog,
-    stored,
     worker_context::WorkerContext,
 };
 
@@ -42,8 +42,10 @@ use crate::{
 /// Above the number of attempts, because a broker that restarts counts too.
 const MAX_REDELIVERIES: u32 = 10;
 
-/// The pause of a job whose rate the database cannot tell now.
-const RATE_UNKNOWN: Duration = Duration::from_secs(10);
+/// A job waits here no longer for the log; then any worker may take it.
+const LOG_TIMEOUT: Duration = Duration::from_secs(60);
+/// The pause of a job that waited so long.
+const LOG_AWAY: Duration = Duration::from_secs(10);
 
 /// Runs the jobs of one host.
 pub(crate) struct Runner {
@@ -58,6 +60,8 @@ pub(crate) struct Runner {
     pub(crate) rates: Rates,
     /// The attempts at a job whose policy names none.
     pub(crate) retry: Retry,
+    /// Cancelled when the host takes no more jobs.
+    pub(crate) stopping: CancellationToken,
     /// Cancelled when the host's grace is over.
     pub(crate) grace_over: CancellationToken,
 }
@@ -67,6 +71,7 @@ impl Runner {
     pub(crate) async fn handle_delivery(self: Arc<Self>, delivery: JobDelivery, place: OwnedSemaphorePermit) {
         let JobDelivery { job, redeliveries, settle } = delivery;
         let settlement = match job.and_then(|job| self.check(job)) {
+            Ok(job) if !self.has_read_log().await => self.give_back(job, redeliveries),
             Ok(job) => {
                 let attempt = job.attempts.saturating_add(redeliveries).saturating_add(1);
                 let traceparent = job.traceparent.as_deref().unwrap_or_default();
@@ -100,6 +105,25 @@ impl Runner {
         Ok(job)
     }
 
+    /// Waits until all that was cancelled is known, since no such job is begun; false if that takes too long.
+    async fn has_read_log(&self) -> bool {
+        let mut health = self.cancellations.health.clone();
+        tokio::select! {
+            biased;
+            read = timeout(LOG_TIMEOUT, health.wait_for(|health| *health == ReadHealth::CaughtUp)) => matches!(read, Ok(Ok(_))),
+            () = self.stopping.cancelled() => false,
+        }
+    }
+
+    /// Lets a job go that was not begun, for a worker that has read the log; what the broker has counted stays counted.
+    fn give_back(&self, job: Job, redeliveries: u32) -> Settlement {
+        if self.stopping.is_cancelled() {
+            return Settlement::Requeue;
+        }
+        let (attempts, not_before) = (job.attempts.saturating_add(redeliveries), from_now(LOG_AWAY));
+        Settlement::Retry { job: Job { attempts, not_before, ..job }, after: LOG_AWAY }
+    }
+
     async fn run_job(&self, job: Job, attempt: u32, redeliveries: u32, ended: impl FnOnce()) -> Settlement {
         let _guard = tokio::select! {
             guard = self.locks.lock(job.task) => guard,
@@ -111,33 +135,40 @@ impl Runner {
         }
         let files = self.worker.storage.files(&self.worker.environment, &job.owner);
         let publisher = TaskPublisher::new(self.worker.backplane.log.clone(), files.clone(), &job, attempt);
-        if let Some(delay) = job.delay(Timestamp::now()) {
-            return self.delay(job, delay, &publisher).await;
-        }
-        let policy = self.policy(&job, &files).await;
-        if let Ok((policy, input)) = &policy
-            && let Some(wait) = self.wait_of(&job, input, policy).await
-        {
-            return self.hold(job, wait, &publisher).await;
-        }
+        let running = self.cancellations.begin(job.task);
+        let delay = job.delay(Timestamp::now());
         let started = Instant::now();
-        let verdict = if redeliveries > MAX_REDELIVERIES {
+        // What was cancelled ends now, whatever it would wait for: the log forgets that in a day.
+        let verdict = if running.cancelled.is_cancelled() {
+            Verdict::End(TaskEnd::Cancelled, Settlement::Done)
+        } else if let Some(delay) = delay {
+            publisher.still_queued().await;
+            return Settlement::Retry { job, after: delay };
+        } else if redeliveries > MAX_REDELIVERIES {
             Verdict::lost(attempt)
         } else {
-            self.count(attempt);
-            let (retry, outcome) = match policy {
-                Ok((policy, _)) => {
+            let (retry, outcome) = match self.policy(&job, &files).await {
+                Ok((policy, input)) => {
+                    if let Some(wait) = self.rates.wait(&job, input.value(), &policy).await {
+                        return self.hold(job, wait, &publisher).await;
+                    }
+                    self.count(attempt);
                     let retry = policy.retry().unwrap_or(&self.retry);
-                    (retry, self.run_attempt(&job, (attempt, retry.attempts), files, &publisher).await)
+                    let numbers = (attempt, retry.attempts);
+                    let signals = self.signals(&running);
+                    (retry, self.run_attempt(&job, numbers, input, (files, signals), &publisher).await)
                 }
-                Err(failure) => (&self.retry, Outcome::Failed(failure)),
+                Err(failure) => {
+                    self.count(attempt);
+                    (&self.retry, Outcome::Failed(failure))
+                }
             };
-            ended();
             match (outcome, self.function.completes_in_background()) {
                 (Outcome::Completed(_), true) => Verdict::Detached,
                 (outcome, _) => Verdict::of(outcome, &job, attempt, retry),
             }
         };
+        ended();
         let (outcome, seconds) = (verdict.label(), started.elapsed().as_secs_f64());
         counter!("bellwire_function_runs_total", "kind" => self.kind.to_string(), "outcome" => outcome).increment(1);
         histogram!("bellwire_function_seconds", "kind" => self.kind.to_string()).record(seconds);
@@ -150,49 +181,30 @@ impl Runner {
         settlement
     }
 
-    /// The policy of a job and the input that it goes by, wherever that lies.
-    async fn policy<'a>(
-        &'a self,
-        job: &'a Job,
-        files: &OwnerFiles,
-    ) -> Result<(JobPolicy<'a>, Cow<'a, Value>), Failure> {
-        let input = match &job.stored_input {
-            Some(key) if !self.policies.is_empty() => Cow::Owned(stored::read_input(files, key).await?),
-            _ => Cow::Borrowed(&job.input),
-        };
-        Ok((self.policies.of(&input), input))
-    }
-
-    /// How long its rates keep a job from beginning; one that was cancelled waits for nothing.
-    async fn wait_of(&self, job: &Job, input: &Value, policy: &JobPolicy<'_>) -> Option<Duration> {
-        if policy.rates().next().is_none() || self.cancellations.begin(job.task).cancelled.is_cancelled() {
-            return None;
+    /// The policy of a job and its input, which is read if it goes by that.
+    async fn policy(&self, job: &Job, files: &OwnerFiles) -> Result<(JobPolicy<'_>, JobInput), Failure> {
+        let mut input = JobInput::new(job, self.schema.clone());
+        if !self.policies.is_empty() {
+            input.load(files).await?;
         }
-        match self.rates.wait(job, input, policy).await {
-            Ok(wait) => wait,
-            Err(error) => {
-                // A rate is kept for somebody else's sake, so it is not begun without.
-                warn!(%error, "its rate cannot be looked up; the job waits");
-                Some(RATE_UNKNOWN)
-            }
-        }
+        Ok((self.policies.of(input.value()), input))
     }
 
     /// Lets a job wait for its rate, which is no attempt.
-    async fn hold(&self, job: Job, wait: Duration, publisher: &TaskPublisher) -> Settlement {
+    async fn hold(&self, job: Job, wait: Wait, publisher: &TaskPublisher) -> Settlement {
         counter!("bellwire_function_held_total", "kind" => self.kind.to_string()).increment(1);
-        let not_before = Timestamp::now().checked_add(wait).ok();
-        publisher.waits(not_before).await;
-        Settlement::Retry { job: Job { not_before, ..job }, after: wait }
+        let (begins, asks_again) = (wait.begins.and_then(from_now), from_now(wait.asks_again));
+        // An estimate is told once: each event goes to every reader of the log.
+        if wait.is_reserved || begins.is_some() && job.not_before.is_none() {
+            publisher.waits(begins).await;
+        } else {
+            publisher.still_queued().await;
+        }
+        Settlement::Retry { job: Job { not_before: asks_again, ..job }, after: wait.asks_again }
     }
 
-    /// Lets a job wait whose time has not come; one whose task was cancelled meanwhile ends now, for the log forgets that in a day.
-    async fn delay(&self, job: Job, delay: Duration, publisher: &TaskPublisher) -> Settlement {
-        if self.cancellations.begin(job.task).cancelled.is_cancelled() {
-            return self.publish(Verdict::End(TaskEnd::Cancelled, Settlement::Done), publisher).await;
-        }
-        publisher.still_queued().await;
-        Settlement::Retry { job, after: delay }
+    fn signals(&self, running: &RunningTask) -> StopSignals {
+        StopSignals { cancelled: running.cancelled.clone(), grace_over: self.grace_over.clone() }
     }
 
     /// Counts an attempt by its number; the numbers that few jobs reach are one.
@@ -206,13 +218,10 @@ impl Runner {
         &self,
         job: &Job,
         (attempt_number, attempts): (u32, u32),
-        files: OwnerFiles,
+        input: JobInput,
+        (files, signals): (OwnerFiles, StopSignals),
         publisher: &TaskPublisher,
     ) -> Outcome {
-        let running = self.cancellations.begin(job.task);
-        if running.cancelled.is_cancelled() {
-            return Outcome::Cancelled;
-        }
         let (progress, receiver) = watch::channel(0.0);
         let (log, log_files) = (RunLog::new(attempt_number), files.clone());
         let context = Context {
@@ -237,13 +246,11 @@ impl Runner {
             log: log.clone(),
             progress,
         };
-        let signals = StopSignals { cancelled: running.cancelled.clone(), grace_over: self.grace_over.clone() };
         let gauge = gauge!("bellwire_function_running", "kind" => self.kind.to_string());
         gauge.increment(1.0);
         let ended = CancellationToken::new();
         let run = async {
             let _ended = ended.clone().drop_guard();
-            let input = JobInput::new(job, self.schema.clone());
             attempt(self.function.clone(), context, input, &signals).await
         };
         // Joined, not raced: an event that is being published is not cut off, and comes before the end.
@@ -275,4 +282,9 @@ impl Runner {
             },
         }
     }
+}
+
+/// The time after a pause.
+fn from_now(pause: Duration) -> Option<Timestamp> {
+    Timestamp::now().checked_add(pause).ok()
 }

@@ -1,10 +1,13 @@
 //! Tasks that their owner takes back.
 
-use backplane::Settlement;
+use std::time::Duration;
+
+use backplane::{Link, Settlement};
 use model::TaskState;
 use serde_json::json;
+use tokio::time::sleep;
 
-use crate::stage::{Stage, Step};
+use crate::stage::{Stage, Step, settlements};
 
 #[tokio::test]
 async fn a_task_taken_back_before_the_host_started_is_not_begun() {
@@ -46,4 +49,32 @@ async fn an_effect_that_came_about_before_the_word_to_stop_was_seen_is_told_as_d
     stage.take_back(&job).await;
     let steps = stage.until_settled(1).await;
     assert!(steps.iter().any(|step| step.publishes(job.task, TaskState::Succeeded)), "{steps:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_the_log_is_let_go_after_a_minute_and_has_not_been_attempted() {
+    let stage = Stage::new();
+    let _host = stage.host().await;
+    stage.reading.send_replace(Link::Down("it is away".to_owned()));
+    // Time stands until the host has seen that.
+    sleep(Duration::from_millis(1)).await;
+    let job = stage.job(json!({ "trick": "finish" }));
+    stage.deliver(Ok(job.clone()), 2).await;
+    sleep(Duration::from_secs(59)).await;
+    let steps = stage.until("nothing", |_| true).await;
+    assert!(steps.is_empty(), "it may be cancelled by what was not read: {steps:?}");
+    sleep(Duration::from_secs(2)).await;
+    let steps = stage.until_settled(1).await;
+    let [Settlement::Retry { job: later, after }] = settlements(&steps).collect::<Vec<_>>()[..] else {
+        panic!("{steps:?}")
+    };
+    assert_eq!((later.task, later.attempts, after.as_secs()), (job.task, 2, 10), "the broker's count is kept");
+    assert_eq!(stage.tricks.running.borrow().1, 0);
+    stage.reading.send_replace(Link::Up);
+    stage.deliver(Ok(later.clone()), 0).await;
+    let done = |steps: &[Step]| settlements(steps).count() == 2;
+    stage.until("it to wait until its time", done).await;
+    stage.submit(json!({ "trick": "finish" })).await;
+    let done = |steps: &[Step]| settlements(steps).any(|settled| *settled == Settlement::Done);
+    stage.until("another to be done", done).await;
 }

@@ -57,6 +57,8 @@ pub(crate) struct Stage {
     steps: watch::Receiver<Vec<Step>>,
     /// While true the log takes nothing but pulses.
     pub(crate) refuses: watch::Sender<bool>,
+    /// The link of the log's readers; nothing is read while it is down.
+    pub(crate) reading: watch::Sender<Link>,
     refused: watch::Receiver<u32>,
     injected: mpsc::Sender<JobDelivery>,
     /// Notified when the host says that a job may have come.
@@ -81,11 +83,17 @@ impl Stage {
         let environment: Environment = "test".parse().unwrap();
         let inner = Broker::new().environment(&environment);
         let record = Record::new(Vec::new());
-        let refuses = watch::Sender::new(false);
+        let (refuses, reading) = (watch::Sender::new(false), watch::Sender::new(Link::Up));
         let (injected, injections) = mpsc::channel(8);
         let (refusals, refused) = watch::channel(0);
         let wake = Arc::new(Notify::new());
-        let log = WatchedLog { inner: inner.log.clone(), record: record.clone(), refuses: refuses.clone(), refusals };
+        let log = WatchedLog {
+            inner: inner.log.clone(),
+            record: record.clone(),
+            refuses: refuses.clone(),
+            refusals,
+            reading: reading.clone(),
+        };
         let jobs = WatchedJobs {
             inner: inner.jobs.clone(),
             record: record.clone(),
@@ -107,6 +115,7 @@ impl Stage {
             watched,
             steps,
             refuses,
+            reading,
             refused,
             injected,
             wake,
@@ -226,6 +235,7 @@ struct WatchedLog {
     record: Record,
     refuses: watch::Sender<bool>,
     refusals: watch::Sender<u32>,
+    reading: watch::Sender<Link>,
 }
 
 #[async_trait]
@@ -245,7 +255,19 @@ impl EventLog for WatchedLog {
     }
 
     fn read(&self, from: ReadFrom) -> LogReader {
-        self.inner.read(from)
+        let LogReader { mut items, task, .. } = self.inner.read(from);
+        let (sender, passed) = mpsc::channel(1);
+        let mut reading = self.reading.subscribe();
+        let task = tokio::spawn(async move {
+            let _reading = task;
+            while let Some(item) = items.recv().await {
+                let is_up = reading.wait_for(Link::is_up).await.is_ok();
+                if !is_up || sender.send(item).await.is_err() {
+                    return;
+                }
+            }
+        });
+        LogReader { items: passed, link: self.reading.subscribe(), task: AbortOnDropHandle::new(task) }
     }
 
     fn publishing(&self) -> watch::Receiver<Link> {

@@ -10,7 +10,10 @@ use runtime::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::run::state::{Item, ItemIndex, Run, StepRun};
+use crate::run::{
+    said::Said,
+    state::{Item, ItemIndex, Run, StepRun},
+};
 
 /// The tables of runs, their steps and the outbox.
 pub(crate) const TABLES: Tables = Tables::portable(
@@ -28,6 +31,14 @@ pub(crate) const TABLES: Tables = Tables::portable(
 const STEP_ROW: i64 = -1;
 /// The most runs that are removed at once.
 const PURGE_BATCH: i64 = 100;
+
+/// What a run has said, and to whom.
+#[derive(Deserialize)]
+struct Saying {
+    owner: String,
+    #[serde(default)]
+    said: Said,
+}
 
 /// What tells whose a run is.
 #[derive(Deserialize)]
@@ -74,6 +85,17 @@ pub(crate) fn load(transaction: &mut dyn Transaction, id: TaskId) -> Result<Opti
         }
     }
     Ok(Some(run))
+}
+
+/// What a run has said, and its owner; none if the run is removed.
+pub(crate) fn load_said(
+    transaction: &mut dyn Transaction,
+    id: TaskId,
+) -> Result<Option<(String, Said)>, DatabaseError> {
+    let sql = "SELECT body FROM bellwire_workflow_runs WHERE id = $1";
+    let rows = transaction.query(sql, &[id.to_string().into()])?;
+    let said = rows.first().map(|row| from_json::<Saying>(row.text(0))).transpose()?;
+    Ok(said.map(|Saying { owner, said }| (owner, said)))
 }
 
 /// Saves what has changed of a run; `due` is its next update, `ended` its end.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use storage::FileKey;
 
 use super::{
-    outbox::{self, Message, StateWithFiles},
+    outbox::{self, EndOfRun, Message},
     store,
 };
 use crate::{
@@ -111,6 +111,10 @@ impl Update {
             }
         }
         changes::say_changes(&before, &mut run, self.now);
+        let is_over = run.is_over();
+        if let Some(due) = run.said.store_at(&before.said, self.now, is_over) {
+            outbox::put_log(transaction, &run.environment, run.id, due)?;
+        }
         self.publish(transaction, &before, &mut run)?;
         let publish = run.published_at + if run.has_unpublished { PUBLISH_INTERVAL } else { REMINDER_INTERVAL };
         let fetch = waits_for_storage.then_some(self.now + FETCH_RETRY);
@@ -139,18 +143,12 @@ impl Update {
             _ => Map::new(),
         };
         let told = Told { output, asks: asks(transaction, run)? };
-        let files = if run.is_over() { messages::files(run) } else { Vec::new() };
         let event = messages::state_event(run, told);
-        let said = run.said.take_unstored(self.now, run.is_over());
-        // In a second, unless more is said until then.
-        run.has_unpublished = run.said.has_unstored();
-        let event = match files.is_empty() && said.is_empty() {
-            true => Message::Event(Box::new(event)),
-            false => {
-                Message::State(Box::new(StateWithFiles { event, run: run.id, owner: run.owner.clone(), files, said }))
-            }
-        };
-        outbox::put(transaction, &run.environment, &format!("{}.told", run.id), &event, self.now)
+        if !run.is_over() {
+            return outbox::put_state(transaction, &run.environment, run.id, event, self.now);
+        }
+        let end = EndOfRun { event, run: run.id, owner: run.owner.clone(), files: messages::files(run) };
+        outbox::put_end(transaction, &run.environment, end, self.now)
     }
 
     /// The output that the definition declares; fields that refer to a skipped step are left out.

@@ -9,7 +9,7 @@ pub(crate) fn say_changes(before: &Run, run: &mut Run, now: i64) {
     let mut said = std::mem::take(&mut run.said);
     if said.is_empty() {
         let (count, ending) = (run.steps.len(), if run.steps.len() == 1 { "" } else { "s" });
-        said.begin(now, format!("The run begins; it has {count} step{ending}."));
+        said.say(now, Level::Info, format!("The run begins; it has {count} step{ending}."));
     }
     for (index, (was, step)) in before.steps.iter().zip(&run.steps).enumerate() {
         if (was.state, &was.note) == (step.state, &step.note) {

@@ -111,6 +111,8 @@ fn step(run: &Run, index: usize, asks: &[(usize, Audience)]) -> Step {
     let (definition, step) = (run.step_definition(index), &run.steps[index]);
     let succeeded = step.items.iter().filter(|item| item.state == ItemState::Succeeded).count();
     let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    let failed = || step.items.iter().filter(|item| item.state == ItemState::Failed);
+    let failed = failed().find(|item| item.href.is_some()).or(failed().next());
     Step {
         id: definition.id.clone(),
         title: shortened(definition.display_title(), MAX_TITLE),
@@ -120,7 +122,7 @@ fn step(run: &Run, index: usize, asks: &[(usize, Audience)]) -> Step {
         progress: step_progress(run, index),
         items: definition.for_each.as_ref().map(|_| (count(succeeded), count(step.items.len()))),
         note: step.note.as_deref().map(|note| shortened(note, MAX_NOTE)),
-        href: step.items.last().and_then(|item| item.href.clone()),
+        href: failed.or(step.items.last()).and_then(|item| item.href.clone()),
         rejected: step.rejected,
         asks: asks.iter().find(|(step, _)| *step == index).and_then(|(_, audience)| step_asks(run, index, audience)),
     }

@@ -1,10 +1,11 @@
 //! Transitions of runs by events and by time, without a database or a broker.
 
 mod approving;
+mod retrying;
 
 use std::{collections::HashMap, sync::Arc};
 
-use model::{Priority, StepState, TaskError, TaskId, TaskState, approval::Details};
+use model::{Priority, StepState, TaskId, TaskState, approval::Details};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -193,41 +194,6 @@ fn a_failure_undoes_what_was_done_the_last_first_one_step_at_a_time() {
 }
 
 #[test]
-fn what_undoes_a_step_is_submitted_again_when_it_is_cancelled_but_not_for_ever() {
-    let mut run = start(CHAIN);
-    run.then(vec![]);
-    run.then(vec![run.succeeded("one", 0)]);
-    assert_eq!(run.submits(vec![run.failed("two", 0)]), ["one"]);
-    let cancelled = |run: &TestRun| RunEvent::TaskEnded(run.task("one", 0), TaskOutcome::Cancelled);
-    let first = run.task("one", 0);
-    let again = cancelled(&run);
-    assert_eq!(run.submits(vec![again.clone()]), ["one"]);
-    assert!(run.task("one", 0) != first, "a cancelled task is not run");
-    assert!(run.submits(vec![again]).is_empty(), "the same event twice");
-    let mut submitted = 2;
-    while !run.submits(vec![cancelled(&run)]).is_empty() {
-        submitted += 1;
-    }
-    assert_eq!((submitted, run.run.phase), (21, Phase::Ended(TaskState::Failed)));
-    assert_eq!(run.run.steps[0].note.as_deref(), Some("it could not be undone: it was taken back"));
-}
-
-#[test]
-fn what_is_not_undone_in_time_does_not_hold_up_the_rest() {
-    let mut run = start(CHAIN);
-    run.then(vec![]);
-    run.then(vec![run.succeeded("one", 0)]);
-    run.then(vec![run.succeeded("two", 0)]);
-    run.then(vec![run.failed("three", 0)]);
-    run.now += 60_000;
-    assert_eq!(run.submits(vec![]), ["one"]);
-    run.now += 60_000;
-    run.then(vec![]);
-    assert_eq!(run.run.phase, Phase::Ended(TaskState::Failed));
-    assert!(run.run.steps.iter().take(2).all(|step| step.note.as_ref().unwrap().starts_with("it could not be undone")));
-}
-
-#[test]
 fn a_cancelled_run_waits_for_the_end_of_what_runs() {
     let mut run = start(CHAIN);
     run.then(vec![]);
@@ -241,16 +207,6 @@ fn a_cancelled_run_waits_for_the_end_of_what_runs() {
     run.then(vec![run.succeeded("one", 0)]);
     assert_eq!(run.run.phase, Phase::Ended(TaskState::Cancelled));
     assert_eq!(run.states(), [StepState::Compensated, StepState::Compensated, StepState::Cancelled]);
-}
-
-#[test]
-fn a_cancelled_task_that_never_ends_does_not_hold_up_the_run() {
-    let mut run = start("[[step]]\nid = 'one'\nkind = 'work'\n");
-    run.then(vec![]);
-    run.then(vec![RunEvent::Cancelled]);
-    run.now += 90_000;
-    run.then(vec![]);
-    assert_eq!((run.run.phase, run.states()), (Phase::Ended(TaskState::Cancelled), vec![StepState::Cancelled]));
 }
 
 #[test]
@@ -279,40 +235,6 @@ fn a_step_that_failed_links_to_what_there_is_of_it_and_so_does_the_toast_of_its_
 }
 
 #[test]
-fn attempts_are_counted_pause_between_and_are_tasks_of_their_own() {
-    let mut run =
-        start("[[step]]\nid = 'one'\nkind = 'work'\nretry = { attempts = 2, delay = '5s' }\ntimeout = '1m'\n");
-    run.then(vec![]);
-    let first = run.task("one", 0);
-    assert!(run.then(vec![run.failed("one", 0)]).is_empty());
-    assert_eq!(run.run.due(), Some(run.now + 5000));
-    assert_eq!(run.run.steps[0].note.as_deref(), Some("try 1 of 2: sour"));
-    run.now += 4999;
-    assert_eq!(run.submits(vec![]), [] as [&str; 0]);
-    run.now += 1;
-    assert_eq!(run.submits(vec![]), ["one"]);
-    assert_ne!(first, run.task("one", 0));
-    // The first has failed already; hearing it again is not the second's failure.
-    run.then(vec![RunEvent::TaskEnded(first, TaskOutcome::Failed(step_error("sour"), None))]);
-    assert_eq!(run.states(), [StepState::Running]);
-    run.then(vec![run.failed("one", 0)]);
-    assert_eq!(run.run.phase, Phase::Ended(TaskState::Failed));
-}
-
-#[test]
-fn pauses_between_attempts_may_grow() {
-    let retry = "retry = { attempts = 4, first = '5s', most = '12s' }";
-    let mut run = start(&format!("[[step]]\nid = 'one'\nkind = 'work'\n{retry}\n"));
-    run.then(vec![]);
-    for pause in [5000, 10_000, 12_000] {
-        run.then(vec![run.failed("one", 0)]);
-        assert_eq!(run.run.due(), Some(run.now + pause));
-        run.now += pause;
-        assert_eq!(run.submits(vec![]), ["one"]);
-    }
-}
-
-#[test]
 fn the_jobs_of_steps_have_the_priority_of_their_run_unless_they_say_another() {
     let mut run =
         start("[[step]]\nid = 'one'\nkind = 'work'\n[[step]]\nid = 'two'\nkind = 'work'\npriority = 'high'\n");
@@ -322,20 +244,6 @@ fn the_jobs_of_steps_have_the_priority_of_their_run_unless_they_say_another() {
     assert_eq!([priority(0), priority(1)], [Priority::Low, Priority::High]);
     let kept: Run = serde_json::from_value(serde_json::to_value(&run.run).unwrap()).unwrap();
     assert_eq!(kept.priority, Priority::Low);
-}
-
-#[test]
-fn an_attempt_that_timed_out_and_succeeds_after_all_counts_and_the_next_is_cancelled() {
-    let mut run = start("[[step]]\nid = 'one'\nkind = 'work'\nretry = { attempts = 2 }\ntimeout = '1s'\n");
-    run.then(vec![]);
-    let first = run.task("one", 0);
-    run.now += 1000;
-    let actions = run.then(vec![]);
-    let index = ItemIndex { step: 0, item: 0 };
-    assert_eq!(actions, [Action::Cancel(index, 1), Action::Submit(index)]);
-    let actions = run.then(vec![RunEvent::TaskEnded(first, TaskOutcome::Succeeded(json!(1)))]);
-    assert_eq!(actions, [Action::Cancel(index, 2)]);
-    assert_eq!(run.run.phase, Phase::Ended(TaskState::Succeeded));
 }
 
 #[test]
@@ -412,30 +320,6 @@ fn progress_only_rises_and_a_task_that_is_cancelled_by_itself_fails_its_step() {
     assert_eq!(run.run.failure.as_ref().unwrap().message, "one: its task was cancelled");
     let end: Value = json!(run.run.phase);
     assert_eq!(end, json!({ "over": "failed" }));
-}
-
-#[test]
-fn what_would_fail_again_is_not_tried_again_and_what_may_pass_is() {
-    let steps = "[[step]]\nid = 'it'\nkind = 'work'\nretry = { attempts = 3, delay = '1s' }\n";
-    for (reason, is_retried) in [
-        ("input", false),
-        ("forbidden", false),
-        ("quota", false),
-        ("table", false),
-        ("unavailable", true),
-        ("lost", true),
-        ("panic", true),
-        ("deadline", true),
-    ] {
-        let mut run = start(steps);
-        run.then(vec![]);
-        let error = TaskError { reason: reason.to_owned(), message: "sour".to_owned() };
-        run.then(vec![RunEvent::TaskEnded(run.task("it", 0), TaskOutcome::Failed(error, None))]);
-        let expected = if is_retried { ItemState::Retrying } else { ItemState::Failed };
-        assert_eq!(run.run.steps[0].items[0].state, expected, "{reason}");
-        let told = run.run.failure.as_ref().map(|error| error.reason.as_str());
-        assert_eq!(told, (!is_retried).then_some(reason));
-    }
 }
 
 #[test]

@@ -121,6 +121,8 @@ impl Transition<'_> {
         let item = self.run.item_mut(index);
         item.attempt += 1;
         (item.state, item.due, item.deadline) = (ItemState::Running, None, Some(deadline));
+        // It is of the attempt before.
+        item.href = None;
         self.actions.push(Action::Submit(index));
     }
 

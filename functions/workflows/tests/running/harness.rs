@@ -172,12 +172,12 @@ impl Harness {
         .await
     }
 
-    /// What a run of ada's has said so far.
-    pub(crate) async fn log(&self, run: TaskId) -> Vec<LogLine> {
+    /// What a run of ada's has said so far, as far as it is stored.
+    pub(crate) async fn log(&self, run: TaskId) -> Option<Vec<LogLine>> {
         let key = format!("{run}/log.1.jsonl").parse().unwrap();
-        let file = self.storage.files(&self.environment, "ada").get(&key).await.unwrap();
+        let file = self.storage.files(&self.environment, "ada").get(&key).await.ok()?;
         let text: Vec<u8> = file.content.map_ok(|piece| piece.to_vec()).try_concat().await.unwrap();
-        String::from_utf8(text).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        Some(String::from_utf8(text).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect())
     }
 
     /// Waits until a step is in this state.

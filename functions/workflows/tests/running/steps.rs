@@ -209,7 +209,7 @@ async fn a_run_says_which_step_began_and_how_it_ended_before_its_end_is_told() {
     let engine = harness.engine();
     let run = harness.start("diamond", json!({ "size": 5 })).await;
     assert_eq!(harness.end(run).await.state, TaskState::Succeeded);
-    let lines = harness.log(run).await;
+    let lines = harness.log(run).await.unwrap();
     let words: Vec<_> = lines.iter().map(|line| line.message.as_str()).collect();
     assert_eq!(words[..2], ["The run begins; it has 4 steps.", "The first: begins"], "{words:?}");
     assert_eq!(words[words.len() - 2..], ["last: is done", "The run has succeeded."], "{words:?}");

@@ -26,16 +26,16 @@ use crate::{lane::Lane, link::SendError};
 const REOPEN_PAUSE: Duration = Duration::from_secs(60);
 
 /// The lanes before and behind the first, over one connection.
-pub(super) struct BulkLanes {
+pub(super) struct AskedLanes {
     settler: Arc<Settler>,
     /// The next in turn first.
-    open: Vec<BulkLane>,
+    open: Vec<AskedLane>,
     opened: Instant,
     /// The operator was told of a lane that is missing or refused.
     is_told: bool,
 }
 
-struct BulkLane {
+struct AskedLane {
     lane: Lane,
     queue: String,
     /// Of a channel of its own: a refusal closes it for all jobs that came over it.
@@ -44,14 +44,14 @@ struct BulkLane {
 }
 
 /// A job of one of these lanes.
-pub(super) struct BulkDelivery {
+pub(super) struct AskedDelivery {
     pub(super) delivery: Delivery,
     pub(super) lane: Lane,
     /// It is settled by it.
     pub(super) acknowledger: Arc<Acknowledger>,
 }
 
-impl BulkLanes {
+impl AskedLanes {
     /// Opens those that are there or may be declared.
     pub(super) async fn open(connection: &Connection, settler: Arc<Settler>) -> Result<Self, Ended> {
         let mut lanes = Self { settler, open: Vec::new(), opened: Instant::now(), is_told: false };
@@ -62,6 +62,11 @@ impl BulkLanes {
     /// Whether one of them had jobs when it was last looked into or asked.
     pub(super) fn may_have_jobs(&self) -> bool {
         self.open.iter().any(|lane| lane.may_have_jobs)
+    }
+
+    /// The same of those of one rank.
+    pub(super) fn may_have_jobs_of(&self, rank: Priority) -> bool {
+        self.open.iter().any(|open| open.may_have_jobs && open.lane.rank() == rank)
     }
 
     /// Looks into all; the numbers are the leader's, so a job that was confirmed is seen.
@@ -94,13 +99,13 @@ impl BulkLanes {
     }
 
     /// The next job of those of this rank that may have one.
-    pub(super) async fn get(&mut self, rank: Priority) -> Result<Option<BulkDelivery>, Ended> {
+    pub(super) async fn get(&mut self, rank: Priority) -> Result<Option<AskedDelivery>, Ended> {
         while let Some(index) = self.open.iter().position(|open| open.may_have_jobs && open.lane.rank() == rank) {
-            let BulkLane { lane, queue, acknowledger, .. } = &self.open[index];
+            let AskedLane { lane, queue, acknowledger, .. } = &self.open[index];
             match await_answer(get(acknowledger.channel(), queue)).await? {
                 Ok(Some(delivery)) => {
                     acknowledger.open(delivery.delivery_tag);
-                    let got = BulkDelivery { delivery, lane: *lane, acknowledger: acknowledger.clone() };
+                    let got = AskedDelivery { delivery, lane: *lane, acknowledger: acknowledger.clone() };
                     self.open[index..].rotate_left(1);
                     return Ok(Some(got));
                 }
@@ -118,11 +123,11 @@ impl BulkLanes {
                 continue;
             }
             let Settler { topology, kind, .. } = &*self.settler;
-            match declare::bulk(connection, topology, kind, lane, Bindings::NewOnly).await {
+            match declare::lane(connection, topology, kind, lane, Bindings::NewOnly).await {
                 Ok(()) => {
                     let queue = topology.queue_of(&topology.lane_key(kind, lane));
                     let acknowledger = Arc::new(Acknowledger::new(connection.create_channel().await?));
-                    self.open.push(BulkLane { lane, queue, acknowledger, may_have_jobs: false });
+                    self.open.push(AskedLane { lane, queue, acknowledger, may_have_jobs: false });
                 }
                 Err(SendError::Refused(reason)) => self.tell(&reason),
                 Err(error) => return Err(error.into()),
