@@ -50,6 +50,7 @@ impl Peers {
             };
             Side { name, contract, teller, service, program: Box::new(program) }
         };
+        let redis = (Role::Submit, "BELLWIRE_TEST_REDIS_URL");
         let (rabbitmq, postgresql) = ("BELLWIRE_TEST_AMQP_URL", "BELLWIRE_TEST_DATABASE_URL");
         vec![
             side(
@@ -73,9 +74,17 @@ impl Peers {
             side(
                 "bullmq",
                 "Redis, synced once a second: up to a second of confirmed jobs can be lost; the end is an event of the same stream",
-                (Role::Submit, "BELLWIRE_TEST_REDIS_URL"),
+                redis,
                 "bullmq.mjs",
-            ),
+            )
+            .with("BENCH_FSYNC", "everysec"),
+            side(
+                "bullmq-synced",
+                "the same, synced with every write, as ours is",
+                redis,
+                "bullmq.mjs",
+            )
+            .with("BENCH_FSYNC", "always"),
         ]
     }
 }

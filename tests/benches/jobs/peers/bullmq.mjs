@@ -1,5 +1,6 @@
-// BullMQ; the end of a job is heard as the event that its stream in Redis carries.
+// BullMQ; the end of a job is heard as the event that its stream in Redis carries. The submitter says when Redis syncs.
 import { Queue, QueueEvents, Worker } from "bullmq";
+import { Redis } from "ioredis";
 import { atOnce, Ends, name, role, serve, url } from "./program.mjs";
 
 const { hostname: host, port } = new URL(url);
@@ -11,6 +12,9 @@ if (role === "submit") {
   events.on("completed", ({ jobId }) => ends.hear(jobId));
   await events.waitUntilReady();
   const queue = new Queue(name, { connection });
+  const redis = new Redis(connection);
+  await redis.config("SET", "appendfsync", process.env.BENCH_FSYNC);
+  redis.disconnect();
   await serve({ submit: (id) => queue.add("nothing", {}, { jobId: id, removeOnComplete: true }), ends });
 } else {
   const worker = new Worker(name, async () => {}, { connection, concurrency: atOnce });
