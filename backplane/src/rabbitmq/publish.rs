@@ -161,7 +161,7 @@ impl Publisher {
         while let Some((at, answer)) = answers.next().await {
             match answer {
                 Ok(answer) => sending.settle(at, answer),
-                Err(_) => sending.reason = Some(lost()),
+                Err(_) => sending.doubt(at, lost()),
             }
         }
     }
@@ -197,13 +197,16 @@ impl Publisher {
 struct Sending<'a> {
     publications: &'a [Publication],
     outcomes: Vec<Option<Result<(), Failure>>>,
+    /// Those that an attempt handed over, of which nothing was heard: the broker may have taken them.
+    in_doubt: Vec<bool>,
     /// Why the last attempt settled not all of them.
     reason: Option<String>,
 }
 
 impl<'a> Sending<'a> {
     fn new(publications: &'a [Publication]) -> Self {
-        Self { publications, outcomes: publications.iter().map(|_| None).collect(), reason: None }
+        let outcomes = publications.iter().map(|_| None).collect();
+        Self { publications, outcomes, in_doubt: vec![false; publications.len()], reason: None }
     }
 
     fn unsettled(&self) -> impl Iterator<Item = (usize, Publication)> {
@@ -220,12 +223,20 @@ impl<'a> Sending<'a> {
             Err(error) => match fault(&error) {
                 Fault::Refused => Err(Failure::Final(refused(publication))),
                 Fault::Missing => Err(Failure::NoExchange),
-                Fault::Other => {
-                    self.reason = Some(error.to_string());
-                    return;
-                }
+                Fault::Other => return self.doubt(at, error.to_string()),
             },
         });
+        if self.in_doubt[at]
+            && let Some(Err(Failure::Final(error))) = &mut self.outcomes[at]
+        {
+            // A refusal would say that it is nowhere.
+            *error = SendError::Unavailable(format!("it may have been taken before, and now {error}"));
+        }
+    }
+
+    fn doubt(&mut self, at: usize, reason: String) {
+        self.in_doubt[at] = true;
+        self.reason = Some(reason);
     }
 }
 
@@ -235,4 +246,24 @@ fn lost() -> String {
 
 fn refused(publication: &Publication) -> SendError {
     SendError::Refused(format!("ask your operator: this user may not write to {}", publication.exchange))
+}
+
+#[cfg(test)]
+mod tests {
+    use lapin::ErrorKind;
+
+    use super::*;
+
+    #[test]
+    fn what_may_have_been_taken_before_is_never_told_to_be_refused() {
+        let publication = Publication::new("jobs".to_owned(), "quick".to_owned(), "application/json", "1", Vec::new());
+        let publications = [publication.clone(), publication];
+        let mut sending = Sending::new(&publications);
+        sending.settle(0, Err(ErrorKind::MissingHeartbeatError.into()));
+        sending.settle(0, Ok(Answer::Refused));
+        sending.settle(1, Ok(Answer::Refused));
+        let failed = |at: usize| sending.outcomes[at].as_ref().and_then(|outcome| outcome.as_ref().err());
+        assert!(matches!(failed(0), Some(Failure::Final(SendError::Unavailable(_)))));
+        assert!(matches!(failed(1), Some(Failure::Final(SendError::Full(_)))));
+    }
 }
