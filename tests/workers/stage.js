@@ -114,7 +114,9 @@ export class Listener {
 
 /** Starts a task as its owner would; answers its id. */
 export async function start(user, kind, input, title = 'A trick') {
-  const answer = await request(pods[0], user, '/api/tasks', { method: 'POST', body: { kind, title, input } });
+  const post = () => request(pods[0], user, '/api/tasks', { method: 'POST', body: { kind, title, input } });
+  // As a pod says whose broker has just come back.
+  const answer = await until(post, ({ status }) => status !== 503, PATIENCE);
   if (answer.status !== 202) throw new Error(`the pod answered ${answer.status}: ${await answer.text()}`);
   return (await answer.json()).id;
 }
