@@ -316,6 +316,8 @@ impl Queues<'_> {
             && (retried.attempts > 0 || retried.not_before.is_some())
             && Lane::of(retried) != Lane::First
             && retried.delay(Timestamp::now()).is_none()
+            // Else the broker has handed it out again, and a copy would be a second job.
+            && delivery.acker.usable()
         {
             let counted = with_redeliveries(retried, redeliveries(&delivery));
             match self.reader.settler.move_to(&counted, Lane::of(retried)).await {

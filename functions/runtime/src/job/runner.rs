@@ -34,6 +34,7 @@ use crate::{
         verdict::Verdict,
     },
     json_function::JsonFunction,
+    policy::MAX_ATTEMPTS,
     run_log::RunLog,
     worker_context::WorkerContext,
 };
@@ -41,6 +42,8 @@ use crate::{
 /// A job that was delivered so often without a settlement ends its worker each time; it is not run once more.
 /// Above the number of attempts, because a broker that restarts counts too.
 const MAX_REDELIVERIES: u32 = 10;
+/// The same over all that the job itself counts: what is given back takes the broker's count along. Above what a policy allows.
+const MAX_LOST_ATTEMPTS: u32 = MAX_ATTEMPTS + 2 * MAX_REDELIVERIES;
 
 /// A job waits here no longer for the log; then any worker may take it.
 const LOG_TIMEOUT: Duration = Duration::from_secs(60);
@@ -144,7 +147,7 @@ impl Runner {
         } else if let Some(delay) = delay {
             publisher.still_queued().await;
             return Settlement::Retry { job, after: delay };
-        } else if redeliveries > MAX_REDELIVERIES {
+        } else if redeliveries > MAX_REDELIVERIES || attempt > MAX_LOST_ATTEMPTS {
             Verdict::lost(attempt)
         } else {
             let (retry, outcome) = match self.policy(&job, &files).await {
