@@ -13,7 +13,7 @@ use super::{
     backoff::{backoff, pause},
     connect::{Broker, Fault, fault},
     publication::Publication,
-    publish_channel::PublishRequest,
+    publish_channel::{MAX_BATCH, PublishRequest},
     publish_connection::{PublishConnection, maintain},
     unconfirmed::Answer,
 };
@@ -142,21 +142,28 @@ impl Publisher {
         let unsettled: Vec<_> = sending.unsettled().collect();
         let Some((_, Publication { exchange, key, .. })) = unsettled.first() else { return };
         // Not kept: a connection that breaks goes back to its pool at once.
-        let requests = match self.next_connection().await.requests(exchange, key).await {
-            Ok(requests) => requests,
+        let batches = match self.next_connection().await.batches(exchange, key).await {
+            Ok(batches) => batches,
             Err(error) => {
                 sending.reason = Some(error.to_string());
                 return;
             }
         };
         let mut answers = FuturesUnordered::new();
-        for (at, message) in unsettled {
-            let (answer, answered) = oneshot::channel();
-            if requests.send(PublishRequest { message, answer }).await.is_err() {
+        let mut unsent = unsettled.into_iter().peekable();
+        while unsent.peek().is_some() {
+            let mut answered = Vec::new();
+            let requests = unsent.by_ref().take(MAX_BATCH).map(|(at, message)| {
+                let (answer, receiver) = oneshot::channel();
+                answered.push(receiver.map(move |answer| (at, answer)));
+                PublishRequest { message, answer }
+            });
+            let batch = requests.collect();
+            if batches.send(batch).await.is_err() {
                 sending.reason = Some(lost());
                 break;
             }
-            answers.push(answered.map(move |answer| (at, answer)));
+            answers.extend(answered);
         }
         while let Some((at, answer)) = answers.next().await {
             match answer {

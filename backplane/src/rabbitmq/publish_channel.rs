@@ -19,9 +19,9 @@ use super::{
     unconfirmed::{Answer, Unconfirmed},
 };
 
-/// Most messages that were handed over and are not confirmed.
+/// While so many messages are handed over and not confirmed, no further batch is taken.
 const MAX_UNCONFIRMED: usize = 256;
-/// Messages that wait to be handed over.
+/// Batches that wait to be handed over.
 const MAX_WAITING: usize = 64;
 /// While messages are not confirmed, those that come wait no longer to be handed over together: the broker writes and syncs
 /// what comes together once.
@@ -34,7 +34,13 @@ const CONFIRM_TIMEOUT: Duration = Duration::from_secs(10);
 /// The pause between two looks at that.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A message of one sender; those of a sender are handed over in the order in which they are sent.
+/// Most messages of a batch.
+pub(super) const MAX_BATCH: usize = 128;
+
+/// Messages that are handed over together, in their order, [`MAX_BATCH`] at most.
+pub(super) type PublishBatch = Vec<PublishRequest>;
+
+/// A message of one sender.
 pub(super) struct PublishRequest {
     pub(super) message: Publication,
     /// Dropped if the channel ends before the broker has said anything.
@@ -44,26 +50,26 @@ pub(super) struct PublishRequest {
 /// A channel with confirms on. Its task goes on without it until whoever waits has an answer.
 pub(super) struct PublishChannel {
     channel: Channel,
-    requests: mpsc::Sender<PublishRequest>,
+    batches: mpsc::Sender<PublishBatch>,
 }
 
 impl PublishChannel {
     /// Starts the task of a channel that has its confirms on, as one of these.
     pub(super) fn start(channel: Channel, tasks: &mut JoinSet<()>) -> Self {
-        let (requests, receiver) = mpsc::channel(MAX_WAITING);
+        let (batches, receiver) = mpsc::channel(MAX_WAITING);
         let publishing = channel.clone();
         tasks.spawn(run(move |message| Box::pin(publish(publishing.clone(), message)), receiver));
-        Self { channel, requests }
+        Self { channel, batches }
     }
 
     /// Whether it can be used.
     pub(super) fn is_open(&self) -> bool {
-        self.channel.status().connected() && !self.requests.is_closed()
+        self.channel.status().connected() && !self.batches.is_closed()
     }
 
-    /// Takes requests.
-    pub(super) fn requests(&self) -> mpsc::Sender<PublishRequest> {
-        self.requests.clone()
+    /// Takes batches.
+    pub(super) fn batches(&self) -> mpsc::Sender<PublishBatch> {
+        self.batches.clone()
     }
 }
 
@@ -78,16 +84,15 @@ async fn publish(channel: Channel, message: Publication) -> lapin::Result<Confir
 /// Publishes until nobody sends any more, or a confirm is late; and then until nobody waits for an answer.
 async fn run(
     publish: impl Fn(Publication) -> BoxFuture<'static, lapin::Result<Confirmation>>,
-    mut receiver: mpsc::Receiver<PublishRequest>,
+    mut receiver: mpsc::Receiver<PublishBatch>,
 ) {
     let mut unconfirmed = Unconfirmed::default();
-    let mut requests = Vec::new();
     let mut look = interval(LOOK_INTERVAL);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut has_ended, mut is_late) = (false, false);
     let mut gathered = pin!(sleep_until(Instant::now()));
     while !(has_ended || is_late) || unconfirmed.is_awaited() {
-        let room = MAX_UNCONFIRMED - unconfirmed.len();
+        let has_room = unconfirmed.len() < MAX_UNCONFIRMED;
         let gathers = unconfirmed.len() > 0 && Instant::now() < gathered.deadline();
         tokio::select! {
             biased;
@@ -95,15 +100,18 @@ async fn run(
                 timeout(TOGETHER, unconfirmed.all_confirmed()).await.ok();
                 unconfirmed.answer();
             }
-            received = receiver.recv_many(&mut requests, room), if room > 0 && !has_ended && !gathers => {
-                has_ended = received == 0;
+            mut batch = receiver.recv(), if has_room && !has_ended && !gathers => {
+                has_ended = batch.is_none();
                 gathered.as_mut().reset(Instant::now() + GATHER);
-                for PublishRequest { message, answer } in requests.drain(..) {
-                    // Whoever waits no longer was told that it is not published.
-                    if !answer.is_closed() {
-                        let (key, id) = (message.key.clone(), message.id().to_owned());
-                        unconfirmed.push((key, id), publish(message), answer);
+                while let Some(requests) = batch {
+                    for PublishRequest { message, answer } in requests {
+                        // Whoever waits no longer was told that it is not published.
+                        if !answer.is_closed() {
+                            let (key, id) = (message.key.clone(), message.id().to_owned());
+                            unconfirmed.push((key, id), publish(message), answer);
+                        }
                     }
+                    batch = if unconfirmed.len() < MAX_UNCONFIRMED { receiver.try_recv().ok() } else { None };
                 }
             }
             () = &mut gathered, if gathers => {}
@@ -124,14 +132,14 @@ mod tests {
 
     use super::*;
 
-    fn request(key: &str) -> (PublishRequest, oneshot::Receiver<lapin::Result<Answer>>) {
+    fn request(key: &str) -> (PublishBatch, oneshot::Receiver<lapin::Result<Answer>>) {
         let message = Publication::new("jobs".to_owned(), key.to_owned(), "application/json", key, Vec::new());
         let (answer, answered) = oneshot::channel();
-        (PublishRequest { message, answer }, answered)
+        (vec![PublishRequest { message, answer }], answered)
     }
 
     /// A channel whose broker confirms all at once but what goes to the key `stuck`.
-    fn start() -> mpsc::Sender<PublishRequest> {
+    fn start() -> mpsc::Sender<PublishBatch> {
         let (requests, receiver) = mpsc::channel(MAX_WAITING);
         tokio::spawn(run(
             |message| match message.key.as_str() {
@@ -202,6 +210,27 @@ mod tests {
         answered.await.unwrap().unwrap();
         assert_eq!(taken.recv().await.as_deref(), Some("awaited"));
         assert!(taken.try_recv().is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_is_handed_over_whole_and_in_its_order() {
+        let (requests, receiver) = mpsc::channel(MAX_WAITING);
+        let (handed, mut taken) = mpsc::channel(MAX_BATCH);
+        tokio::spawn(run(
+            move |message| {
+                handed.try_send(message.key).unwrap();
+                Box::pin(std::future::pending())
+            },
+            receiver,
+        ));
+        let keys: Vec<_> = (0..MAX_BATCH).map(|number| number.to_string()).collect();
+        let (batch, _answers): (Vec<_>, Vec<_>) = keys.iter().map(|key| request(key)).unzip();
+        let began = Instant::now();
+        requests.send(batch.into_iter().flatten().collect()).await.ok().unwrap();
+        for key in keys {
+            assert_eq!(taken.recv().await, Some(key));
+        }
+        assert!(began.elapsed() < GATHER, "none waits for another's confirm");
     }
 
     #[tokio::test(start_paused = true)]

@@ -18,7 +18,7 @@ use tracing::{error, info, warn};
 
 use super::{
     backoff::{backoff, pause},
-    publish_channel::{PublishChannel, PublishRequest},
+    publish_channel::{PublishBatch, PublishChannel},
 };
 use crate::link::Link;
 
@@ -94,10 +94,10 @@ impl PublishConnection {
         &self.connection
     }
 
-    /// Requests for this exchange and routing key are taken here; the first part of the key is the kind of a job.
-    pub(super) async fn requests(&self, exchange: &str, key: &str) -> lapin::Result<mpsc::Sender<PublishRequest>> {
+    /// Batches for this exchange and routing key are taken here; the first part of the key is the kind of a job.
+    pub(super) async fn batches(&self, exchange: &str, key: &str) -> lapin::Result<mpsc::Sender<PublishBatch>> {
         let channel = lock(&self.channels).of(target(exchange, key));
-        Ok(channel.get_or_try_init(|| self.open()).await?.requests())
+        Ok(channel.get_or_try_init(|| self.open()).await?.batches())
     }
 
     async fn open(&self) -> lapin::Result<PublishChannel> {
