@@ -1,10 +1,22 @@
 //! A task to start, as a request, a client of the hub or a schedule asks for it.
 
 use jiff::Timestamp;
-use model::{Kind, Priority};
+use model::{Kind, Priority, TaskId};
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
+
+/// The size of a job on the broker; the input of a larger one is stored as a file.
+pub(super) const MAX_JOB_BYTES: usize = 64 * 1024;
+
+/// Which task a request starts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum TaskKey {
+    /// A new one.
+    New,
+    /// The one of an idempotency key, which another request may have started.
+    Idempotent(TaskId),
+}
 
 /// A task to start.
 #[derive(Debug, Deserialize, ToSchema)]

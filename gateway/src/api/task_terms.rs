@@ -8,10 +8,9 @@ use process::quantity;
 use serde_json::{Value, json};
 
 use super::{
-    new_task::NewTask,
+    new_task::{MAX_JOB_BYTES, NewTask, TaskKey},
     problem::Problem,
     request::with_json,
-    tasks::{MAX_JOB_BYTES, TaskKey},
 };
 use crate::{caller::Caller, json_size::fits, pod::Pod};
 

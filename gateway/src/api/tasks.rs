@@ -11,13 +11,14 @@ use tracing::warn;
 
 use super::{
     caught_up,
+    new_task::MAX_JOB_BYTES,
     problem::Problem,
     request::with_json,
     task_claim::{self, Claimed},
     task_terms::{self, Terms, Unique},
 };
 pub(crate) use super::{
-    new_task::NewTask,
+    new_task::{NewTask, TaskKey},
     task_view::{TaskView, Tasks},
 };
 use crate::{
@@ -30,8 +31,6 @@ use crate::{
 /// The scope for starting, cancelling and answering.
 pub(crate) const SCOPE: &str = "tasks";
 const SOURCE: &str = "/gateway";
-/// The size of a job on the broker; the input of a larger one is stored as a file.
-pub(super) const MAX_JOB_BYTES: usize = 64 * 1024;
 /// The number of tasks in one list.
 const MAX_LISTED: usize = 200;
 /// How long the log is waited for that brings a task which another request starts.
@@ -46,15 +45,6 @@ pub(crate) struct Started {
     pub(crate) task: Arc<Task>,
     /// It was there already, since it is unique: nothing was started.
     pub(crate) existing: bool,
-}
-
-/// Which task a request starts.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum TaskKey {
-    /// A new one.
-    New,
-    /// The one of an idempotency key, which another request may have started.
-    Idempotent(TaskId),
 }
 
 /// Starts a task with this id, or returns the one that was started with it, or that has what only one may have. The job is
