@@ -8,7 +8,7 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use futures_util::{StreamExt, future::join_all};
+use futures_util::StreamExt;
 use jiff::Timestamp;
 use lapin::{
     Channel, Connection, Consumer,
@@ -163,14 +163,9 @@ impl Queues<'_> {
         }
         self.begin_waiting().await?;
         if self.slots.has_too_many() {
-            self.give_back(|_| true).await;
+            self.ahead.give_back(|_| true).await;
         }
         Ok(())
-    }
-
-    /// Lets waiting jobs go back to their queue, for whichever worker is free.
-    async fn give_back(&mut self, which: impl Fn(&WaitingJob) -> bool) {
-        join_all(self.ahead.take(which).into_iter().map(WaitingJob::give_back)).await;
     }
 
     /// Begins jobs that wait for a place, as far as there are places.
@@ -283,7 +278,7 @@ impl Queues<'_> {
             () = slots.freed.notified() => {}
             () = longest_wait => {
                 slots.forget_lengths();
-                self.give_back(|waiting| waiting.until <= Instant::now()).await;
+                self.ahead.give_back(|waiting| waiting.until <= Instant::now()).await;
             }
             () = sleep(STATUS_INTERVAL) => {}
         }

@@ -100,18 +100,14 @@ async fn run(
                 timeout(TOGETHER, unconfirmed.all_confirmed()).await.ok();
                 unconfirmed.answer();
             }
-            mut batch = receiver.recv(), if has_room && !has_ended && !gathers => {
-                has_ended = batch.is_none();
+            first = receiver.recv(), if has_room && !has_ended && !gathers => {
+                has_ended = first.is_none();
                 gathered.as_mut().reset(Instant::now() + GATHER);
-                while let Some(requests) = batch {
-                    for PublishRequest { message, answer } in requests {
-                        // Whoever waits no longer was told that it is not published.
-                        if !answer.is_closed() {
-                            let (key, id) = (message.key.clone(), message.id().to_owned());
-                            unconfirmed.push((key, id), publish(message), answer);
-                        }
-                    }
-                    batch = if unconfirmed.len() < MAX_UNCONFIRMED { receiver.try_recv().ok() } else { None };
+                unconfirmed.begin_hand_over();
+                let mut next = first;
+                while let Some(batch) = next {
+                    push(&mut unconfirmed, batch, &publish);
+                    next = if unconfirmed.len() < MAX_UNCONFIRMED { receiver.try_recv().ok() } else { None };
                 }
             }
             () = &mut gathered, if gathers => {}
@@ -122,6 +118,20 @@ async fn run(
                     receiver.close();
                 }
             }
+        }
+    }
+}
+
+fn push(
+    unconfirmed: &mut Unconfirmed,
+    batch: PublishBatch,
+    publish: impl Fn(Publication) -> BoxFuture<'static, lapin::Result<Confirmation>>,
+) {
+    for PublishRequest { message, answer } in batch {
+        // Whoever waits no longer was told that it is not published.
+        if !answer.is_closed() {
+            let name = (message.key.clone(), message.id().to_owned());
+            unconfirmed.push(name, publish(message), answer);
         }
     }
 }

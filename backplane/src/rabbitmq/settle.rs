@@ -104,9 +104,14 @@ impl Settle for UnsettledJob {
 }
 
 impl UnsettledJob {
+    /// False if its connection is gone and the broker has handed it out again: moving it now would double it.
+    pub(super) fn is_here(&self) -> bool {
+        self.delivery.acker.usable()
+    }
+
     /// Puts a job that has not begun at the end of the lane from which it came, as this one.
     pub(super) async fn give_back(&self, job: &Job, lane: Lane) -> Result<(), SendError> {
-        if !self.delivery.acker.usable() {
+        if !self.is_here() {
             return Err(connection_lost());
         }
         self.settler.move_to(job, lane).await?;
@@ -114,8 +119,7 @@ impl UnsettledJob {
     }
 
     async fn settle_delivery(&self, settlement: Settlement) -> Result<(), SendError> {
-        // Its connection is gone and the broker has handed it out again: moving it now would double it.
-        if !self.delivery.acker.usable() {
+        if !self.is_here() {
             return Err(connection_lost());
         }
         let word = match settlement {

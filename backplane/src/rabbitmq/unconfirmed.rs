@@ -37,16 +37,22 @@ type Name = (String, String);
 pub(super) struct Unconfirmed {
     messages: BTreeMap<u64, Message>,
     next: u64,
+    /// The number of times that messages were handed over together.
+    hand_overs: u64,
     publishing: FuturesUnordered<Publishing>,
     /// Those whose confirm has come, with the broker's word and whether that is sure; and what else came with them.
     found: Vec<(u64, (lapin::Result<Answer>, bool))>,
     seen: Seen,
     /// Those that are confirmed, and may have come back.
     unsure: Vec<(u64, lapin::Result<Answer>)>,
+    /// Once the channel has ended, whether all that waited were handed over together: only then it ended for their sake, and the
+    /// broker has taken none of them.
+    ended_for_all: Option<bool>,
 }
 
 struct Message {
     name: Name,
+    hand_over: u64,
     since: Instant,
     answer: oneshot::Sender<lapin::Result<Answer>>,
     came_back: bool,
@@ -68,6 +74,11 @@ impl Future for Publishing {
 }
 
 impl Unconfirmed {
+    /// What is pushed from now on is handed over together.
+    pub(super) fn begin_hand_over(&mut self) {
+        self.hand_overs += 1;
+    }
+
     /// A message that is handed over when `confirmed` is first polled, after all that were pushed before.
     pub(super) fn push(
         &mut self,
@@ -77,7 +88,10 @@ impl Unconfirmed {
     ) {
         let number = self.next;
         self.next += 1;
-        self.messages.insert(number, Message { name, since: Instant::now(), answer, came_back: false });
+        self.messages.insert(
+            number,
+            Message { name, hand_over: self.hand_overs, since: Instant::now(), answer, came_back: false },
+        );
         self.publishing.push(Publishing { number, confirmed });
     }
 
@@ -127,6 +141,11 @@ impl Unconfirmed {
             let first = self.messages.values_mut().find(|message| !message.came_back && message.name == *name);
             first.into_iter().for_each(|message| message.came_back = true);
         }
+        if seen.error.is_some() && self.ended_for_all.is_none() {
+            let mut hand_overs = self.messages.values().map(|message| message.hand_over);
+            let first = hand_overs.next();
+            self.ended_for_all = Some(hand_overs.all(|hand_over| Some(hand_over) == first));
+        }
         let all = seen.error.is_none() && self.publishing.is_empty();
         // Those found before were read before; of those found together none is asked for the order.
         for (number, answer) in std::mem::take(&mut self.unsure) {
@@ -146,8 +165,12 @@ impl Unconfirmed {
             (false, false, Some(error)) => Err(error.clone()),
             (false, false, None) => return self.unsure.push((number, answer)),
         };
-        // Whoever waits no longer sends it again.
-        message.remove().answer.send(answer).ok();
+        let sender = message.remove().answer;
+        // Whoever is told nothing knows that the broker may have taken it.
+        if answer.is_ok() || self.ended_for_all != Some(false) {
+            // Whoever waits no longer sends it again.
+            sender.send(answer).ok();
+        }
     }
 }
 
@@ -303,6 +326,22 @@ mod tests {
         confirms.remove(0).send(Err(ErrorKind::FutureCompleted.into())).unwrap();
         answer(&mut unconfirmed);
         assert!(answers[0].try_recv().unwrap().is_err());
+    }
+
+    #[test]
+    fn a_refusal_that_ends_the_channel_is_not_told_of_what_was_handed_over_before() {
+        let (mut unconfirmed, mut confirms, mut answers) = messages(&["1"]);
+        let (confirm, confirmed) = oneshot::channel();
+        let (answer_later, later) = oneshot::channel();
+        unconfirmed.begin_hand_over();
+        let publishing = async { confirmed.await.unwrap() };
+        unconfirmed.push(("key".to_owned(), "2".to_owned()), publishing.boxed(), answer_later);
+        answers.push(later);
+        for confirm in [confirm, confirms.remove(0)] {
+            confirm.send(Err(ErrorKind::FutureCompleted.into())).unwrap();
+            answer(&mut unconfirmed);
+        }
+        assert!(answers.iter_mut().all(|answered| answered.try_recv() == Err(oneshot::error::TryRecvError::Closed)));
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use backplane::{Backplane, Depth, Lane, SendError, Settlement};
 use lapin::{
-    options::{QueueDeclareOptions, QueueDeleteOptions},
+    BasicProperties,
+    options::{BasicPublishOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions},
     types::{AMQPValue, FieldTable},
 };
 use model::{Job, Priority};
@@ -89,6 +90,53 @@ async fn short_jobs_are_handed_out_ahead_and_go_to_another_reader_when_one_takes
         assert_eq!(plane.jobs.depth(&imports()).await, Ok(Depth::default()));
     });
     timeout(Duration::from_secs(60), handed_out_ahead).await.expect("some are handed out ahead");
+}
+
+#[tokio::test]
+async fn what_was_handed_out_ahead_and_cannot_be_given_back_stays_without_an_attempt() {
+    let stays = Rabbit::run(async |rabbit| {
+        let (plane, topology) = (rabbit.open(&broker::url(), "prod"), rabbit.topology("prod"));
+        let channel = broker::connect().await.create_channel().await.unwrap();
+        let mut reader = plane.jobs.consume(&imports(), AT_ONCE);
+        up(&mut reader.link).await;
+        let key = topology.lane_key(&imports(), Lane::First);
+        let (queue, exchange) = (topology.queue_of(&key), topology.jobs());
+        let mut stay = false;
+        while !stay {
+            for _ in 0..40 {
+                plane.jobs.submit(&job_of("ada", 0)).await.unwrap();
+                next(&mut reader).await.settle.settle(Settlement::Done).await.unwrap();
+                sleep(Duration::from_millis(10)).await;
+            }
+            let (queue, exchange, key) = (queue.as_str(), exchange.as_str(), key.as_str());
+            channel.queue_unbind(queue.into(), exchange.into(), key.into(), FieldTable::default()).await.unwrap();
+            for _ in 0..AT_ONCE + 9 {
+                let job = serde_json::to_vec(&job_of("ada", 0)).unwrap();
+                let (straight, options) = ("".into(), BasicPublishOptions::default());
+                channel.basic_publish(straight, queue.into(), options, &job, BasicProperties::default()).await.unwrap();
+            }
+            let mut long = Vec::new();
+            for _ in 0..AT_ONCE {
+                long.push(next(&mut reader).await);
+            }
+            // Longer than any of them waits.
+            sleep(Duration::from_millis(200)).await;
+            stay = plane.jobs.depth(&imports()).await.unwrap().waiting == 0;
+            let (options, arguments) = (QueueBindOptions::default(), FieldTable::default());
+            channel.queue_bind(queue.into(), exchange.into(), key.into(), options, arguments).await.unwrap();
+            let mut other = plane.jobs.consume(&imports(), 9);
+            for _ in 0..9 {
+                let delivery = next(&mut other).await;
+                let attempts = delivery.job.as_ref().unwrap().attempts;
+                assert_eq!((attempts, delivery.redeliveries), (0, 0), "that they have waited is no attempt");
+                delivery.settle.settle(Settlement::Done).await.unwrap();
+            }
+            for delivery in long {
+                delivery.settle.settle(Settlement::Done).await.unwrap();
+            }
+        }
+    });
+    timeout(Duration::from_secs(60), stays).await.expect("some are handed out ahead");
 }
 
 #[tokio::test]

@@ -80,11 +80,16 @@ impl Mailer {
         if attachment.is_none() && link.is_none() {
             return Outcome::Refused(format!("the file is larger than mail.attach_up_to, {SHARED_WITH_NOBODY}"));
         }
-        match self.submit(task, parcel, to, link, attachment).await {
+        let submit = async |attachment| {
+            let message = compose(&self.config.from, task, parcel, to, link, attachment)
+                .map_err(|reason| ServerError::Refused(0, reason))?;
+            self.server.lock().await.send(message.envelope(), &message.formatted()).await
+        };
+        match submit(attachment).await {
             Err(ServerError::Refused(code, _))
                 if TOO_LARGE.contains(&code) && attachment.is_some() && link.is_some() =>
             {
-                outcome(self.submit(task, parcel, to, link, None).await)
+                outcome(submit(None).await)
             }
             Err(ServerError::Refused(code, reason))
                 if TOO_LARGE.contains(&code) && link.is_none() && !is_of_mailbox(&reason) =>
@@ -93,19 +98,6 @@ impl Mailer {
             }
             sent => outcome(sent),
         }
-    }
-
-    async fn submit(
-        &self,
-        task: TaskId,
-        parcel: &Parcel,
-        to: &Mailbox,
-        link: Option<&str>,
-        attachment: Option<&Attachment>,
-    ) -> Result<(), ServerError> {
-        let message = compose(&self.config.from, task, parcel, to, link, attachment)
-            .map_err(|reason| ServerError::Refused(0, reason))?;
-        self.server.lock().await.send(message.envelope(), &message.formatted()).await
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 use model::catalogue::Description;
 use storage::{Catalogue, StorageError};
 use tokio::{
-    sync::{Mutex, MutexGuard, watch},
+    sync::{Mutex, watch},
     time::timeout,
 };
 use tracing::warn;
@@ -50,8 +50,16 @@ impl FunctionCache {
 
     /// The descriptions, by kind.
     pub async fn all(&self) -> Descriptions {
-        let last = self.0.last.lock().await;
-        self.0.read_again(last).await
+        let mut last = self.0.last.lock().await;
+        if let Some((_, descriptions)) = &*last
+            && !is_old(&last)
+        {
+            return descriptions.clone();
+        }
+        let descriptions = self.0.read().await;
+        self.0.keep(&descriptions);
+        *last = Some((Instant::now(), descriptions.clone()));
+        descriptions
     }
 
     /// What was last read, at once: it is read again meanwhile where it is older than a moment, and a storage that is away holds up
@@ -75,14 +83,8 @@ impl FunctionCache {
 }
 
 impl Cache {
-    async fn read_again(&self, mut last: MutexGuard<'_, Option<(Instant, Descriptions)>>) -> Descriptions {
-        if let Some((_, descriptions)) = &*last
-            && !is_old(&last)
-        {
-            return descriptions.clone();
-        }
-        let descriptions = self.read().await;
-        match &descriptions {
+    fn keep(&self, read: &Descriptions) {
+        match read {
             Ok(descriptions) => {
                 let descriptions = descriptions.clone();
                 self.known.send_replace(Some(Known { descriptions, read_at: Instant::now(), is_away: false }));
@@ -92,8 +94,6 @@ impl Cache {
                 self.known.send_modify(|known| known.iter_mut().for_each(|known| known.is_away = true));
             }
         }
-        *last = Some((Instant::now(), descriptions.clone()));
-        descriptions
     }
 
     async fn read(&self) -> Descriptions {

@@ -43,34 +43,31 @@ pub struct DispatcherEnded;
 /// asked for it may leave at any time.
 pub struct AdmittedTask {
     id: TaskId,
-    dispatch: DispatcherHandle,
-    is_submitted: bool,
+    /// None once it is known whether the place is kept.
+    dispatch: Option<DispatcherHandle>,
 }
 
 impl AdmittedTask {
     /// Keeps the place until the log has the task.
     pub fn submitted(mut self) {
-        self.is_submitted = true;
+        self.dispatch = None;
     }
 
     /// Gives the place back, now.
     pub async fn withdraw(mut self) {
-        self.is_submitted = true;
-        let id = self.id;
-        // The dispatcher ends with the process, and all places with it.
-        self.dispatch.query(move |tasks, _| tasks.withdraw(id)).await.ok();
+        if let Some(dispatch) = self.dispatch.take() {
+            dispatch.withdraw_task(self.id).await;
+        }
     }
 }
 
 impl Drop for AdmittedTask {
     fn drop(&mut self) {
-        if self.is_submitted {
-            return;
-        }
-        let (dispatch, id) = (self.dispatch.clone(), self.id);
-        if let Ok(runtime) = Handle::try_current() {
-            // The dispatcher ends with the process, and all places with it.
-            runtime.spawn(async move { dispatch.query(move |tasks, _| tasks.withdraw(id)).await.ok() });
+        let id = self.id;
+        if let Some(dispatch) = self.dispatch.take()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            runtime.spawn(async move { dispatch.withdraw_task(id).await });
         }
     }
 }
@@ -125,9 +122,14 @@ impl DispatcherHandle {
         let admit = move |tasks: &mut TaskList, _: &mut Questions| {
             let admission = tasks.admit(id, &user.user, priority, max, Instant::now());
             let is_admitted = matches!(admission, Admission::Admitted { .. });
-            (admission, is_admitted.then(|| AdmittedTask { id, dispatch, is_submitted: false }), tasks.next_started())
+            (admission, is_admitted.then(|| AdmittedTask { id, dispatch: Some(dispatch) }), tasks.next_started())
         };
         self.query(admit).await
+    }
+
+    async fn withdraw_task(&self, id: TaskId) {
+        // The dispatcher ends with the process, and all places with it.
+        self.query(move |tasks, _| tasks.withdraw(id)).await.ok();
     }
 
     /// The task that has one of these digests, what is known of it, and what is told when that may have changed.
