@@ -4,11 +4,9 @@ use std::{
     collections::HashMap,
     env,
     future::pending,
-    io::stdin,
     path::Path,
     process::Command,
     sync::{Arc, LazyLock, Mutex},
-    thread,
     time::{Duration, Instant},
 };
 
@@ -24,17 +22,17 @@ use runtime::{
 use serde_json::{Value, json};
 use signing::SigningKey;
 use storage::{Storage, StorageConfig};
-use tokio::{
-    sync::{mpsc, oneshot, watch},
-    task::JoinSet,
-};
+use tokio::sync::{oneshot, watch};
 use tokio_util::task::AbortOnDropHandle;
 use workflows::{Workflows, WorkflowsConfig};
 
-use crate::{ended, program::Role, side::Side};
+use crate::{
+    ended, floor,
+    program::Role,
+    side::Side,
+    submitter::{self, Ends},
+};
 
-/// Jobs that are submitted at once to fill the queue.
-const SUBMITTED_AT_ONCE: usize = 100;
 /// The key that signs jobs, made once as in a gateway.
 static KEY: LazyLock<SigningKey> = LazyLock::new(gateway_key);
 
@@ -80,8 +78,11 @@ pub(crate) async fn run_role() -> bool {
     else {
         return false;
     };
-    if role == Role::Work.as_str() {
-        work(&url, &name, variable("BENCH_AT_ONCE").unwrap().parse().unwrap()).await;
+    let at_once = variable("BENCH_AT_ONCE").unwrap().parse().unwrap();
+    if floor::is_meant() {
+        floor::run(&role, &url, &name, at_once).await;
+    } else if role == Role::Work.as_str() {
+        work(&url, &name, at_once).await;
     } else {
         submit(&url, &name).await;
     }
@@ -98,7 +99,11 @@ pub(crate) fn job() -> Job {
 
 /// An empty job of an owner, to be changed and [signed].
 pub(crate) fn unsigned_job(owner: &str) -> Job {
-    Job::new(TaskId::new(), kind(), owner, "Nothing", json!({}))
+    job_of(TaskId::new(), owner)
+}
+
+fn job_of(task: TaskId, owner: &str) -> Job {
+    Job::new(task, kind(), owner, "Nothing", json!({}))
 }
 
 /// A job as a gateway has signed it.
@@ -168,12 +173,12 @@ impl Function for Empty {
     }
 }
 
-/// What `peers/program.mjs` does, for ours.
+/// Submits jobs, and reads the log for their ends.
 async fn submit(url: &str, prefix: &str) {
     declare(url, prefix).await;
     let (backplane, clock) = (backplane(url, prefix), Instant::now());
     let mut reader = backplane.log.read(ReadFrom::Time(jiff::Timestamp::now()));
-    let (ends, heard) = watch::channel(Vec::new());
+    let (ends, heard) = watch::channel(Ends::new());
     let runs = Arc::new(Runs::default());
     let awaited = runs.clone();
     let _hearing = AbortOnDropHandle::new(tokio::spawn(async move {
@@ -183,23 +188,11 @@ async fn submit(url: &str, prefix: &str) {
             ends.send_modify(|ends| ends.push((task.to_string(), clock.elapsed().as_secs_f64())));
         }
     }));
-    answer(&json!({ "ready": true }));
-    let (said, mut commands) = mpsc::channel(1);
-    thread::spawn(move || stdin().lines().try_for_each(|line| said.blocking_send(line.unwrap())));
-    while let Some(command) = commands.recv().await {
-        let words: Vec<_> = command.split(' ').collect();
-        let number = |at: usize| words[at].parse::<usize>().unwrap();
-        answer(&match words[0] {
-            "fill" => fill(&backplane, number(1)).await,
-            "pace" => pace(&backplane, clock, number(1), number(2)).await,
-            "runs" => runs.each(&backplane, number(1), number(2)).await,
-            "until" => {
-                let ends = heard.clone().wait_for(|ends| ends.len() >= number(1)).await.unwrap()[number(1) - 1].1;
-                json!({ "at": ends })
-            }
-            _ => json!({ "ends": &*heard.borrow() }),
-        });
-    }
+    let submit = |task| {
+        let jobs = backplane.jobs.clone();
+        async move { jobs.submit(&signed(job_of(task, "ada"))).await.unwrap() }
+    };
+    submitter::serve(clock, heard, submit, async |count, at_once| runs.each(&backplane, count, at_once).await).await;
 }
 
 /// The runs of a workflow whose end is waited for.
@@ -225,27 +218,4 @@ impl Runs {
         let took: Vec<_> = stream::iter(0..count).map(one).buffer_unordered(at_once).collect().await;
         json!({ "took": took })
     }
-}
-
-async fn fill(backplane: &Backplane, count: usize) -> Value {
-    let submitted = stream::iter(0..count).map(|_| async { backplane.jobs.submit(&job()).await.unwrap() });
-    submitted.buffer_unordered(SUBMITTED_AT_ONCE).collect::<Vec<()>>().await;
-    json!({})
-}
-
-async fn pace(backplane: &Backplane, clock: Instant, count: usize, rate: usize) -> Value {
-    let mut pace = tokio::time::interval(Duration::from_secs(1) / rate as u32);
-    let (mut sent, mut submitting) = (Vec::new(), JoinSet::new());
-    for _ in 0..count {
-        pace.tick().await;
-        let (job, jobs) = (job(), backplane.jobs.clone());
-        sent.push((job.task.to_string(), clock.elapsed().as_secs_f64()));
-        submitting.spawn(async move { jobs.submit(&job).await.unwrap() });
-    }
-    submitting.join_all().await;
-    json!({ "sent": sent })
-}
-
-fn answer(value: &Value) {
-    println!("{value}");
 }

@@ -1,7 +1,7 @@
 //! Jobs of an empty function beside other queues, each with its own service on this machine and each with what its
-//! settings promise: jobs a second and processor time for a job with 1, 4, 16 and 64 in flight in one worker, and how
-//! long from submitting a job to hearing of its end. Then a workflow of three empty steps beside Restate, and how
-//! fair ours are. `make bench` runs all; arguments choose parts
+//! settings promise, and beside the broker alone: jobs a second and processor time for a job with 1, 4, 16 and 64 in
+//! flight in one worker, and how long from submitting a job to hearing of its end. Then a workflow of three empty steps
+//! beside Restate, and how fair ours are. `make bench` runs all; arguments choose parts
 //! (`throughput`, `latency`, `workflows`, `fairness`), sides (`bellwire`, `celery`, …) and numbers in flight.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
@@ -20,10 +20,12 @@ use self::{
 mod bellwire;
 mod cpu;
 mod fairness;
+mod floor;
 mod peers;
 mod program;
 mod restate;
 mod side;
+mod submitter;
 
 const PARTS: [&str; 4] = ["throughput", "latency", "workflows", "fairness"];
 const IN_FLIGHT: [usize; 4] = [1, 4, 16, 64];
@@ -36,7 +38,7 @@ async fn main() {
     }
     let chosen = Chosen(env::args().skip(1).filter(|argument| argument != "--bench").collect());
     let peers = Peers::install();
-    let sides: Vec<_> = [bellwire::side()].into_iter().chain(peers.sides()).collect();
+    let sides: Vec<_> = [bellwire::side(), floor::side()].into_iter().chain(peers.sides()).collect();
     let sides: Vec<_> =
         sides.iter().filter(|side| chosen.has(side.name, |word| sides.iter().any(|side| side.name == word))).collect();
     for side in &sides {
