@@ -138,6 +138,7 @@ pub fn start(
         config,
         storage,
         issues_dev_tokens,
+        stopping: CancellationToken::new(),
         draining: CancellationToken::new(),
         clients: ClientRegistry::default(),
         known_rights: KnownRights::default(),
