@@ -94,6 +94,8 @@ hs256_secret = "$BELLWIRE_TEST_SECRET"
 [gateway]
 linger = "0s"
 grace = "1s"
+most_age = "0s"
+rebalance = 0
 
 [storage]
 url = "file:$folder/files"

@@ -7,6 +7,7 @@ use process::{AdminListen, quantity};
 use serde::Deserialize;
 
 use crate::{
+    balance::BalanceTiming,
     client_address::{ClientAddress, Network},
     connection::tls::TlsConfig,
     dispatch::{dispatcher::Bounds, lost_workers::LostWorkerTiming},
@@ -44,6 +45,13 @@ pub struct GatewayConfig {
     /// `BELLWIRE_GATEWAY__GRACE`: the time over which connections are then sent away. `20s`.
     #[serde(deserialize_with = "quantity::duration")]
     pub grace: Duration,
+    /// `BELLWIRE_GATEWAY__MOST_AGE`: the age at which a connection is told to go and come back, each up to a quarter earlier;
+    /// 0 for never. `1h`.
+    #[serde(deserialize_with = "quantity::duration")]
+    pub most_age: Duration,
+    /// `BELLWIRE_GATEWAY__REBALANCE`: connections a second that a pod sends to others while it holds more than a tenth above
+    /// the mean of all; 0 for none. `100`.
+    pub rebalance: u32,
     /// `BELLWIRE_GATEWAY__ORIGINS`, separated by commas: the pages that may use it, besides its own. None.
     pub origins: Origins,
     /// `BELLWIRE_GATEWAY__CONNECTIONS`: most long-lived connections on this pod. `50000`.
@@ -117,6 +125,9 @@ pub struct GatewayConfig {
     /// The times of the watch for tasks whose worker is lost; no setting.
     #[serde(skip)]
     pub lost: LostWorkerTiming,
+    /// The times of balancing; no setting.
+    #[serde(skip)]
+    pub balance: BalanceTiming,
 }
 
 impl Default for GatewayConfig {
@@ -131,6 +142,8 @@ impl Default for GatewayConfig {
             largest_file: 4 << 30,
             linger: Duration::from_secs(5),
             grace: Duration::from_secs(20),
+            most_age: Duration::from_secs(3600),
+            rebalance: 100,
             origins: Origins::default(),
             connections: 50_000,
             connections_per_user: 64,
@@ -156,6 +169,7 @@ impl Default for GatewayConfig {
             streams_per_connection: NonZeroU32::MIN.saturating_add(255),
             tls: None,
             lost: LostWorkerTiming::default(),
+            balance: BalanceTiming::default(),
         }
     }
 }

@@ -10,6 +10,7 @@
 //! - [`caller`]: the user of a request; [`token`]: the access token that proves it; [`user_permits`]: how much of what is
 //!   there for all one user may have; [`counted_caller`]: how many requests at once; `renewal`: a connection goes on with a newer token;
 //!   `rate_limit`, `user_rates`: how often, and how many bytes a second
+//! - [`balance`]: how many connections other pods hold, and how many of this one's go to them; `balancer` tells them
 //! - [`api`]: publishing, tasks, approvals, files, and their description; `expiry`: removes old files
 //! - [`schedules`]: what starts by itself
 //! - [`hub`]: clients of SignalR
@@ -20,6 +21,8 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod api;
+pub mod balance;
+mod balancer;
 pub mod caller;
 pub mod client_address;
 pub mod config;

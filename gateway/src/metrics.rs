@@ -11,6 +11,9 @@ pub(crate) fn describe() {
     describe_connections();
     describe_log();
     describe_tasks();
+    for why in ["stop", "age", "balance"] {
+        counter!("bellwire_connections_moved_total", "why" => why).increment(0);
+    }
     for reason in [SOCKET_FULL, SOCKET_WAITED] {
         counter!("bellwire_sockets_closed_total", "reason" => reason).increment(0);
     }
@@ -20,6 +23,11 @@ fn describe_connections() {
     describe_gauge!("bellwire_connections", "Connections that listen, those of clients that poll included.");
     describe_counter!("bellwire_connections_ended_total", "Connections that have ended, by the reason that was told.");
     describe_counter!("bellwire_connections_slow_total", "Connections ended because they read more slowly than events came.");
+    describe_counter!(
+        "bellwire_connections_moved_total",
+        "Connections that were told to go elsewhere, and why: the pod stops (stop), their age, or others hold fewer (balance)."
+    );
+    describe_gauge!("bellwire_connections_surplus", "Connections that should go to other pods, which hold fewer.");
     describe_gauge!(
         "bellwire_permits",
         "What is taken of a kind of place: connections, requests, hub_requests, much_json, delayed_posts."

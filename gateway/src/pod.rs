@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    balance::Balance,
     api::{function_cache::FunctionCache, problem::Problem},
     config::GatewayConfig,
     dispatch::handle::DispatcherHandle,
@@ -41,6 +42,8 @@ pub struct EnvironmentState {
     pub schedules: ScheduleBook,
     /// Sends requests to the other pods that serve it.
     pub peers: PeerClient,
+    /// How many connections other pods hold.
+    pub balance: Arc<Balance>,
     /// The bytes a second of each user's request bodies and files.
     pub byte_rates: Mutex<UserRates>,
 }

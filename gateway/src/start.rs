@@ -25,6 +25,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     api::function_cache::FunctionCache,
+    balance::Balance,
+    balancer::keep_balance,
     config::GatewayConfig,
     dispatch::{
         dispatcher::{Dispatcher, FollowerEnded},
@@ -111,6 +113,7 @@ pub fn start(
         let functions = FunctionCache::new(storage.catalogue(&name));
         let schedules = ScheduleBook::new(storage.schedules(&name));
         let (peers, reader) = PeerClient::open(&id, &name, &key, backplane.control.clone());
+        let balance = Arc::new(Balance::new(id.clone(), config.balance, config.rebalance));
         let byte_rates = Mutex::new(UserRates::new(bytes_per_second(&config), Duration::from_secs(1)));
         let state = Arc::new(EnvironmentState {
             name,
@@ -121,6 +124,7 @@ pub fn start(
             functions,
             schedules,
             peers,
+            balance,
             byte_rates,
         });
         peer_readers.push((state.clone(), reader));
@@ -149,6 +153,9 @@ pub fn start(
     });
     for (environment, reader) in peer_readers {
         background.spawn(Scheduler::new(pod.clone(), environment.clone()).run().map(Ok));
+        if pod.config.rebalance > 0 {
+            background.spawn(keep_balance(pod.clone(), environment.clone()).map(Ok));
+        }
         background.spawn(PeerServer::new(pod.clone(), environment, reader).run());
     }
     Started { pod, dispatchers, background, poll_sessions }

@@ -101,9 +101,10 @@ impl Cluster {
         let on_any = config.listen == GatewayConfig::default().listen;
         let listen = if on_any { ([127, 0, 0, 1], 0).into() } else { config.listen };
         let default = GatewayConfig::default();
-        // Only scenarios about it wait for it.
+        // Only scenarios about it wait for it, or move what listens.
         let linger = if config.linger == default.linger { Duration::ZERO } else { config.linger };
-        let config = GatewayConfig { listen, linger, grace: Duration::from_secs(1), ..config };
+        let rebalance = if config.rebalance == default.rebalance { 0 } else { config.rebalance };
+        let config = GatewayConfig { listen, linger, rebalance, grace: Duration::from_secs(1), ..config };
         Gateway::bind(config, served.collect(), self.storage.clone(), false, readiness)
     }
 

@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 
 const TABLE: &str = include_str!("../../docs/metrics.md");
 /// What is only there where it happens, or is set: TLS, identity providers, schedules, workflows, and refusals between pods.
-const ELSEWHERE: [&str; 7] = [
+const ELSEWHERE: [&str; 8] = [
+    "bellwire_connections_surplus",
     "bellwire_control_dropped_total",
     "bellwire_function_attempts_total",
     "bellwire_provider_reads_total",

@@ -1,6 +1,6 @@
 //! A connection of HTTP/2: accepts its streams, and ends it when it is idle, deaf or to be drained.
 
-use std::{future::poll_fn, num::NonZeroU32, time::Duration};
+use std::{future::poll_fn, num::NonZeroU32, sync::atomic::Ordering, time::Duration};
 
 use bytes::Bytes;
 use h2::{Ping, PingPong, Reason, server};
@@ -88,6 +88,10 @@ pub(super) async fn serve(socket: ClientSocket, place: OpenSocket, client: Clien
             },
             Some(ended) = served.streams.join_next(), if !served.streams.is_empty() => {
                 served.note(ended);
+                if !is_leaving && served.client.goes_elsewhere.load(Ordering::Acquire) {
+                    is_leaving = true;
+                    served.connection.graceful_shutdown();
+                }
                 let wait = if is_leaving { GOODBYE } else { config.keep_alive };
                 ends_at = Instant::now() + wait;
             }

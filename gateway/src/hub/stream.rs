@@ -81,7 +81,10 @@ async fn serve(writer: &Arc<ConnectionWriter>, session: &mut Session, mut lease:
             tick = session.timer.tick() => match tick {
                 Tick::Heartbeat if session.is_open() => writer.heartbeat(),
                 Tick::Heartbeat => {}
-                Tick::End(end) => return end.into(),
+                Tick::End(end) => {
+                    writer.socket.send_elsewhere();
+                    return end.into();
+                }
             },
             // Its pings may end on other pods, so only the handshake must come in time; a dead reader fails its writes.
             () = sleep_until(silent_until), if !session.is_open() => return session.timed_out(),

@@ -28,6 +28,7 @@ mod priorities;
 mod refreshing;
 mod reporting;
 mod rights;
+mod scaling;
 mod schedules;
 mod senders;
 mod settings;
