@@ -16,7 +16,10 @@ pub fn describe_metrics() {
         "From the publishing of a message until the broker has confirmed it, or it is given up; repetitions included."
     );
     describe_counter!("bellwire_publish_retries_total", "Repetitions of messages that were not confirmed.");
-    describe_counter!("bellwire_publish_failures_total", "Messages that were given up: refused, or the broker is away.");
+    describe_counter!(
+        "bellwire_publish_failures_total",
+        "Messages that were given up: refused, or the broker is away."
+    );
     PURPOSES.into_iter().for_each(|purpose| reconnects(purpose).increment(0));
     counter!("bellwire_publish_retries_total").increment(0);
     counter!("bellwire_publish_failures_total").increment(0);

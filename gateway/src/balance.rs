@@ -3,12 +3,7 @@
 //!
 //! Who goes is decided at the connections' own heartbeats: these are spread, and nobody need be woken for it.
 
-use std::{
-    collections::HashMap,
-    num::NonZeroU32,
-    sync::Mutex,
-    time::Duration,
-};
+use std::{collections::HashMap, num::NonZeroU32, sync::Mutex, time::Duration};
 
 use metrics::gauge;
 use model::PodId;

@@ -22,7 +22,10 @@ pub(crate) fn describe() {
 fn describe_connections() {
     describe_gauge!("bellwire_connections", "Connections that listen, those of clients that poll included.");
     describe_counter!("bellwire_connections_ended_total", "Connections that have ended, by the reason that was told.");
-    describe_counter!("bellwire_connections_slow_total", "Connections ended because they read more slowly than events came.");
+    describe_counter!(
+        "bellwire_connections_slow_total",
+        "Connections ended because they read more slowly than events came."
+    );
     describe_counter!(
         "bellwire_connections_moved_total",
         "Connections that were told to go elsewhere, and why: the pod stops (stop), their age, or others hold fewer (balance)."
@@ -32,7 +35,10 @@ fn describe_connections() {
         "bellwire_permits",
         "What is taken of a kind of place: connections, requests, hub_requests, much_json, delayed_posts."
     );
-    describe_gauge!("bellwire_permits_limit", "How many places of the kind this pod has; of connections, its capacity.");
+    describe_gauge!(
+        "bellwire_permits_limit",
+        "How many places of the kind this pod has; of connections, its capacity."
+    );
     describe_gauge!("bellwire_sockets", "Open sockets of the port.");
     describe_gauge!("bellwire_sockets_limit", "How many sockets the port may have open.");
     describe_counter!(
@@ -76,7 +82,10 @@ fn describe_log() {
 
 fn describe_tasks() {
     describe_counter!("bellwire_task_events_foreign_total", "Events that name another owner than their task has.");
-    describe_gauge!("bellwire_tasks_queued", "Tasks of the kind that may begin and that no worker has begun; all pods say the same.");
+    describe_gauge!(
+        "bellwire_tasks_queued",
+        "Tasks of the kind that may begin and that no worker has begun; all pods say the same."
+    );
     describe_gauge!(
         "bellwire_tasks_oldest_queued_seconds",
         "How long the oldest of those waits; 0 without any. All pods say the same."

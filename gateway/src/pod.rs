@@ -12,8 +12,8 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    balance::Balance,
     api::{function_cache::FunctionCache, problem::Problem},
+    balance::Balance,
     config::GatewayConfig,
     dispatch::handle::DispatcherHandle,
     hub::{known_rights::KnownRights, peer_client::PeerClient, registry::ClientRegistry, sessions::PollSessions},

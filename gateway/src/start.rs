@@ -137,7 +137,12 @@ pub fn start(
         id,
         environments,
         connections: UserPermits::new("connections", config.connections, config.connections_per_user, count),
-        hub_requests: UserPermits::new("hub_requests", usize::MAX, HUB_REQUESTS.saturating_mul(config.connections_per_user), count),
+        hub_requests: UserPermits::new(
+            "hub_requests",
+            usize::MAX,
+            HUB_REQUESTS.saturating_mul(config.connections_per_user),
+            count,
+        ),
         requests: UserPermits::new("requests", usize::MAX, config.requests_per_user, count),
         much_json: UserPermits::new("much_json", MUCH_JSON_AT_ONCE, MUCH_JSON_OF_USER, count),
         large_json: Arc::new(Semaphore::new(LARGE_JSON_AT_ONCE)),

@@ -258,13 +258,7 @@ impl<W: FlushOutboxes> Dispatcher<W> {
         repeated
     }
 
-    fn deliver(
-        &mut self,
-        event: &Arc<OutgoingEvent>,
-        identity: Option<u128>,
-        said: Option<Timestamp>,
-        now: Timestamp,
-    ) {
+    fn deliver(&mut self, event: &Arc<OutgoingEvent>, identity: Option<u128>, said: Option<Timestamp>, now: Timestamp) {
         if event.has_expired(now) || identity.is_some_and(|identity| self.delivered_before_gap.contains(&identity)) {
             return;
         }

@@ -49,9 +49,7 @@ pub(super) struct Resumes {
 impl DispatchMetrics {
     pub(super) fn new(environment: &Environment) -> Self {
         let name = environment.to_string();
-        let resumes = |outcome: &'static str| {
-            counter!("bellwire_resumes_total", "environment" => name.clone(), "outcome" => outcome)
-        };
+        let resumes = |outcome: &'static str| counter!("bellwire_resumes_total", "environment" => name.clone(), "outcome" => outcome);
         for reason in [GapReason::Retention, GapReason::Remade] {
             gaps(&name, reason).increment(0);
         }
@@ -123,8 +121,8 @@ impl DispatchMetrics {
     fn look_at_queued(&mut self, queued: impl Iterator<Item = (Kind, Queued)>) {
         let mut now = HashMap::<Option<Kind>, Queued>::new();
         for (kind, queued) in queued {
-            let is_told = self.kinds.contains(&kind)
-                || self.kinds.len() < MOST_KINDS && self.kinds.insert(kind.clone());
+            let is_told =
+                self.kinds.contains(&kind) || self.kinds.len() < MOST_KINDS && self.kinds.insert(kind.clone());
             now.entry(is_told.then_some(kind)).or_default().add(queued);
         }
         // Those of which none waits any more are 0 from then on.

@@ -177,6 +177,11 @@ impl TaskIndex {
     #[cfg(test)]
     pub fn is_empty(&self) -> bool {
         let Self { owners, shares, bytes, updates, reports, waiting } = self;
-        *bytes == 0 && owners.is_empty() && shares.largest().is_none() && updates.is_empty() && reports.is_empty() && waiting.is_empty()
+        *bytes == 0
+            && owners.is_empty()
+            && shares.largest().is_none()
+            && updates.is_empty()
+            && reports.is_empty()
+            && waiting.is_empty()
     }
 }

@@ -25,6 +25,7 @@ mod negotiating;
 mod page;
 mod polling;
 mod priorities;
+mod redefining;
 mod refreshing;
 mod reporting;
 mod rights;

@@ -93,13 +93,7 @@ async fn plain(url: &str, token: &str, cursor: &mut String, heard: &mut Vec<Stri
     *cursor = browser.cursor;
 }
 
-async fn hub(
-    url: &str,
-    token: &str,
-    door: (Transport, Encoding),
-    cursor: &mut String,
-    heard: &mut Vec<String>,
-) {
+async fn hub(url: &str, token: &str, door: (Transport, Encoding), cursor: &mut String, heard: &mut Vec<String>) {
     let mut client = Hub::connect(url, token, door, &format!("after={cursor}")).await;
     loop {
         match client.next().await {

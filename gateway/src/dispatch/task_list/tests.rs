@@ -272,7 +272,8 @@ fn what_waits_of_a_kind_is_what_may_begin_and_nobody_has_begun() {
     list.fold(&waits(new, [Some(ago(7)), None]), now).unwrap();
     list.fold(&waits(old, [Some(ago(90)), Some(ago(60))]), now).unwrap();
     list.fold(&waits(delayed, [Some(ago(500)), Some(ago(-60))]), now).unwrap();
-    let queued = |list: &TaskList, now| list.queued(now).map(|(kind, queued)| (kind.to_string(), queued)).collect::<Vec<_>>();
+    let queued =
+        |list: &TaskList, now| list.queued(now).map(|(kind, queued)| (kind.to_string(), queued)).collect::<Vec<_>>();
     let of = |count, oldest_seconds| vec![("imports".to_owned(), Queued { count, oldest_seconds })];
     assert_eq!(queued(&list, now), of(2, 60.0));
     assert_eq!(queued(&list, ago(-100)), of(3, 160.0), "in time the delayed one may begin");
