@@ -97,11 +97,13 @@ for (const file of ['haproxy.cfg', 'haproxy-h2c.cfg']) {
       await Promise.all((rolled ?? []).map((pod) => pod.stop()));
     });
 
-    test('pods are replaced, and no publish is refused, no event is lost or doubled', async () => {
+    test('pods are replaced, and no publish is refused, no event is lost or doubled', async (context) => {
       const user = uniqueUser('roll');
       const listener = new Listener(proxy.url, user);
+      context.after(() => listener.stop());
       await until(() => listener.isThere, Boolean, 30_000);
       const publishers = Array.from({ length: PUBLISHERS }, () => new Publisher(proxy.url, user));
+      context.after(() => Promise.all(publishers.map((publisher) => publisher.stop())));
       for (const [index, pod] of rolled.entries()) {
         // Each of the two has served some, also after the other was replaced.
         const served = async () => (await proxy.log()).split(` ${index + 1} POST `).length;
@@ -116,7 +118,6 @@ for (const file of ['haproxy.cfg', 'haproxy-h2c.cfg']) {
       const accepted = publishers.flatMap((publisher) => publisher.accepted);
       assert.deepEqual(publishers.flatMap((publisher) => publisher.refused), [], `of ${accepted.length}`);
       await until(() => listener.heard.length, (count) => count >= accepted.length, 30_000);
-      listener.stop();
       assert.deepEqual(listener.heard.toSorted(), accepted.toSorted());
     });
   });
