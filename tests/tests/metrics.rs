@@ -110,9 +110,11 @@ async fn every_metric_says_what_it_is_and_the_truth() {
     until_said(oldest, |seconds| seconds == 0.0).await;
     until_said("bellwire_function_runs_total{kind=\"quick\",outcome=\"succeeded\"}", |count| count == 1.0).await;
     until_said("bellwire_function_dead{kind=\"quick\"}", |count| count == 0.0).await;
-    drop((browser, back, lost));
-    until_said("bellwire_connections_ended_total{reason=\"left\"}", |_| true).await;
     worker.stop().await;
+    pod.stop().await;
+    until_said("bellwire_connections_ended_total{reason=\"draining\"}", |count| count == 3.0).await;
+    until_said("bellwire_connections_moved_total{why=\"stop\"}", |count| count == 3.0).await;
+    drop((browser, back, lost));
 
     let page = metrics.render();
     let named = |prefix: &str| -> BTreeMap<&str, &str> {

@@ -85,7 +85,7 @@ impl Host {
         if asked > MAX_RUN {
             return Err(HostError::Deadline { kind, asked });
         }
-        let Described { description, policies, retry } = described(&worker, &config, &*function)?;
+        let Described { description, policies, retry } = described(&worker, &config, function.as_ref())?;
         let schema =
             InputSchema::compile(&description.input).map_err(|error| DescriptionFault::Schema(kind.clone(), error))?;
         let runner = Runner {

@@ -51,7 +51,7 @@ async fn reread(runner: &Arc<Runner>, config: &HostConfig, faults: &Gauge) -> Op
         faults.set(wrong.faults.len() as f64);
         return None;
     }
-    match described(&runner.worker, config, &*runner.function) {
+    match described(&runner.worker, config, runner.function.as_ref()) {
         Ok(Described { description, policies, retry: _ }) => {
             runner.set_policies(policies);
             faults.set(0.0);
