@@ -107,7 +107,7 @@ impl DispatchMetrics {
     /// Sets what is looked at from time to time.
     pub(super) fn look(&mut self, window: &Window, tasks: &TaskList, now: Timestamp) {
         let name = || self.environment.clone();
-        gauge!("bellwire_window_entries", "environment" => name()).set(window.len() as f64);
+        gauge!("bellwire_window_entries", "environment" => name()).set(window.count() as f64);
         gauge!("bellwire_window_bytes", "environment" => name()).set(window.bytes() as f64);
         if let Some(read) = self.last_read {
             gauge!("bellwire_log_last_entry_timestamp_seconds", "environment" => name()).set(read.as_second() as f64);

@@ -122,7 +122,7 @@ impl Window {
     }
 
     /// The number of its entries.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.entries.len()
     }
 
