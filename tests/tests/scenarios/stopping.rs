@@ -57,7 +57,7 @@ impl Kept {
         }
     }
 
-    async fn is_ended(mut self) -> bool {
+    async fn ends(mut self) -> bool {
         let read = timeout(TIMEOUT, self.socket.read(&mut [0; 1])).await.expect("it ends");
         read.is_ok_and(|count| count == 0)
     }
@@ -92,7 +92,7 @@ async fn who_keeps_a_connection_is_told_before_it_is_closed(cluster: Cluster) {
     for mut kept in [old, new, idle] {
         let head = kept.ask().await;
         assert!(head.starts_with("HTTP/1.1 200 ") && head.contains("connection: close"), "{head}");
-        assert!(kept.is_ended().await);
+        assert!(kept.ends().await);
     }
 }
 
