@@ -21,7 +21,7 @@ const BURST: Duration = Duration::from_secs(1);
 /// The times and bounds of balancing.
 #[derive(Debug, Clone, Copy)]
 pub struct BalanceTiming {
-    /// How often pods tell how many they hold. 5 s.
+    /// How often pods tell how many they hold, and how long who is sent away may take to come to another. 5 s.
     pub interval: Duration,
     /// A pod that holds no more than so many above the mean keeps them: below it, chance decides. 16.
     pub slack: usize,
@@ -46,6 +46,10 @@ struct State {
     others: HashMap<PodId, Other>,
     /// Connections that should go to other pods.
     surplus: usize,
+    /// It held too many, and has not come down to the mean yet.
+    is_moving: bool,
+    /// When the last of them went.
+    left: Option<Instant>,
     /// None where none may go.
     limit: Option<RateLimit>,
 }
@@ -60,7 +64,11 @@ impl Balance {
     /// Nothing was heard yet; at most so many connections go each second.
     pub fn new(own: PodId, timing: BalanceTiming, rate: u32) -> Self {
         let limit = NonZeroU32::new(rate).map(|rate| RateLimit::new(rate, BURST, Instant::now()));
-        Self { own, timing, state: Mutex::new(State { others: HashMap::new(), surplus: 0, limit }) }
+        Self {
+            own,
+            timing,
+            state: Mutex::new(State { others: HashMap::new(), surplus: 0, is_moving: false, left: None, limit }),
+        }
     }
 
     /// Notes how many another pod holds; none if it stops, and takes no more.
@@ -83,18 +91,25 @@ impl Balance {
         let mut state = lock(&self.state);
         let since = self.timing.interval * SILENT_INTERVALS;
         state.others.retain(|_, other| now.duration_since(other.heard) <= since);
-        let others = state.others.values().map(|other| other.held);
         // Once some go, they go down to the mean.
-        let slack = if state.surplus > 0 { None } else { Some(self.timing.slack) };
-        state.surplus = held.map_or(0, |held| surplus(held, others, slack));
+        let slack = if state.is_moving { None } else { Some(self.timing.slack) };
+        let surplus = held.map_or(0, |held| surplus(held, state.others.values().map(|other| other.held), slack));
+        // Who has left is missing here and counted nowhere until it came to another pod and that was heard.
+        let left = state.left.map(|left| left + self.timing.interval);
+        let is_settled = left.is_none_or(|left| state.others.values().all(|other| other.heard >= left));
+        state.surplus = if is_settled { surplus } else { surplus.min(state.surplus) };
+        state.is_moving = if is_settled { surplus > 0 } else { state.is_moving && held.is_some() };
     }
 
     /// Takes the leave of one connection, if one should go now.
     pub(crate) fn may_leave(&self, now: Instant) -> bool {
         let mut state = lock(&self.state);
-        let State { surplus, limit: Some(limit), .. } = &mut *state else { return false };
+        let State { surplus, left, limit: Some(limit), .. } = &mut *state else { return false };
         let leaves = *surplus > 0 && limit.take(now, 1);
-        *surplus -= usize::from(leaves);
+        if leaves {
+            *surplus -= 1;
+            *left = Some(now);
+        }
         leaves
     }
 
@@ -151,7 +166,24 @@ mod tests {
         assert_eq!(leaving(&balance, 100, now + SECOND), 10);
         balance.compare(Some(40), now + SECOND);
         let more: usize = (2..60).map(|second| leaving(&balance, 100, now + second * SECOND)).sum();
-        assert_eq!(more, 20, "what has gone is not counted twice");
+        assert_eq!(more, 10, "what has gone is not counted twice");
+    }
+
+    #[test]
+    fn nobody_more_goes_until_those_who_went_are_counted_elsewhere_and_then_down_to_the_mean() {
+        let ((balance, [other, ..]), now) = (balance(1000), Instant::now());
+        let surplus_after = |held: usize, others: usize, seconds: u32| {
+            balance.heard(other.clone(), Some(others), now + seconds * SECOND);
+            balance.compare(Some(held), now + seconds * SECOND);
+            lock(&balance.state).surplus
+        };
+        assert_eq!(surplus_after(60, 0, 0), 30);
+        assert_eq!(leaving(&balance, 100, now), 30);
+        assert_eq!(surplus_after(30, 10, 4), 0, "the other twenty are on their way");
+        assert_eq!(surplus_after(33, 27, 5), 3, "three came back, and so few would not go had none gone");
+        assert_eq!(leaving(&balance, 100, now + 5 * SECOND), 3);
+        assert_eq!(surplus_after(30, 30, 10), 0);
+        assert_eq!(surplus_after(33, 27, 15), 0, "few are chance again");
     }
 
     #[test]

@@ -15,17 +15,15 @@ pub(crate) async fn keep_balance(pod: Pod, environment: Arc<EnvironmentState>) {
             () = pod.stopping.cancelled() => break,
             () = sleep(jittered(interval)) => {}
         }
-        // A pod that cannot serve gets none, and none of its own should be sent to others in haste.
+        // A pod that cannot serve should get none, and none of its own should be sent to others in haste.
         let held = dispatch.health.borrow().is_complete().then(|| pod.connections.taken(name));
-        let is_told = match held {
-            Some(held) => peers.tell_held(Some(held)).await,
-            None => false,
-        };
+        let is_told = peers.tell_held(held).await;
         balance.compare(held.filter(|_| is_told), Instant::now());
         balance.report(name.as_str());
     }
     // From now on all are sent away over the grace.
     balance.compare(None, Instant::now());
+    balance.report(name.as_str());
     peers.tell_held(None).await;
 }
 

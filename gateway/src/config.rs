@@ -49,8 +49,8 @@ pub struct GatewayConfig {
     /// 0 for never. `1h`.
     #[serde(deserialize_with = "quantity::duration")]
     pub most_age: Duration,
-    /// `BELLWIRE_GATEWAY__REBALANCE`: connections a second that a pod sends to others while it holds more than a tenth above
-    /// the mean of all; 0 for none. `100`.
+    /// `BELLWIRE_GATEWAY__REBALANCE`: connections of an environment that a pod sends to others each second while it holds more
+    /// than a tenth, and more than 16, above the mean of all; 0 for none. `100`.
     pub rebalance: u32,
     /// `BELLWIRE_GATEWAY__ORIGINS`, separated by commas: the pages that may use it, besides its own. None.
     pub origins: Origins,

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::{problem::Problem, request::Parameters};
 use crate::{
     caller::Caller,
-    dispatch::registry::Recipient,
+    dispatch::{outbox::EndReason, registry::Recipient},
     hub::{connection_token::ConnectionToken, registry::RefreshLease, request::Reply},
     pod::{EnvironmentState, Pod},
     renewal::subscribe_anew,
@@ -167,7 +167,9 @@ async fn serve(writer: &Arc<ConnectionWriter>, format: Format, listener: &mut Li
             tick = listener.timer.tick() => match tick {
                 Tick::Heartbeat => writer.heartbeat(),
                 Tick::End(reason) => {
-                    writer.socket.send_elsewhere();
+                    if reason == EndReason::Draining {
+                        writer.socket.send_elsewhere();
+                    }
                     break reason.as_str();
                 }
             },

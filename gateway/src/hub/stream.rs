@@ -11,12 +11,15 @@ use super::{
     session::{Renewal, Session},
     transport::send_close,
 };
-use crate::write::{
-    close::{close, wait_for_eof},
-    format::{Format, LAST_CHUNK},
-    socket::Socket,
-    timer::Tick,
-    writer::{Closed, ConnectionWriter},
+use crate::{
+    dispatch::outbox::EndReason,
+    write::{
+        close::{close, wait_for_eof},
+        format::{Format, LAST_CHUNK},
+        socket::Socket,
+        timer::Tick,
+        writer::{Closed, ConnectionWriter},
+    },
 };
 
 /// Serves a client's stream to its end.
@@ -82,7 +85,9 @@ async fn serve(writer: &Arc<ConnectionWriter>, session: &mut Session, mut lease:
                 Tick::Heartbeat if session.is_open() => writer.heartbeat(),
                 Tick::Heartbeat => {}
                 Tick::End(end) => {
-                    writer.socket.send_elsewhere();
+                    if end == EndReason::Draining {
+                        writer.socket.send_elsewhere();
+                    }
                     return end.into();
                 }
             },
