@@ -17,11 +17,12 @@ cargo test --workspace --lib --bins --tests --no-fail-fast
 step "the browser module"
 npm --prefix tests/browser run --silent test:module
 
-step "the page on two pods behind proxies and over HTTP/2, and every way to publish"
+step "the page on two pods behind proxies and over HTTP/2, every way to publish, and the metrics of all"
 tests/cluster.sh bash -euo pipefail -c '
   tests/publishers/run.sh
   npm --prefix tests/browser run --silent test:pods
   tests/proxies/run.sh
+  tests/metrics.sh
 '
 
 step "workers in Python and Node"

@@ -37,7 +37,11 @@ pub struct GatewayConfig {
     /// `BELLWIRE_GATEWAY__LARGEST_FILE`: most bytes of an upload. `4GiB`.
     #[serde(deserialize_with = "quantity::bytes")]
     pub largest_file: u64,
-    /// `BELLWIRE_GATEWAY__GRACE`: the time over which connections are sent away at the end. `20s`.
+    /// `BELLWIRE_GATEWAY__LINGER`: how long a pod that is told to stop still accepts, while it says that it is not ready;
+    /// longer than those in front take to send nothing more. `5s`.
+    #[serde(deserialize_with = "quantity::duration")]
+    pub linger: Duration,
+    /// `BELLWIRE_GATEWAY__GRACE`: the time over which connections are then sent away. `20s`.
     #[serde(deserialize_with = "quantity::duration")]
     pub grace: Duration,
     /// `BELLWIRE_GATEWAY__ORIGINS`, separated by commas: the pages that may use it, besides its own. None.
@@ -125,6 +129,7 @@ impl Default for GatewayConfig {
             heartbeat: Duration::from_secs(15),
             outbox: 256,
             largest_file: 4 << 30,
+            linger: Duration::from_secs(5),
             grace: Duration::from_secs(20),
             origins: Origins::default(),
             connections: 50_000,

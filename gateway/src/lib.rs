@@ -15,6 +15,7 @@
 //! - [`hub`]: clients of SignalR
 //! - [`dispatch`]: one task per environment, which decides who gets an event
 //! - [`write`](mod@write): writes events to a socket
+//! - `metrics`: what each metric says
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -32,6 +33,7 @@ pub mod hub;
 mod json_size;
 mod list;
 mod lock;
+mod metrics;
 pub mod origins;
 mod path;
 pub mod pod;

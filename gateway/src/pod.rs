@@ -71,7 +71,9 @@ pub struct PodState {
     pub storage: Storage,
     /// True if anybody may ask for a token, as in `bellwire dev`.
     pub issues_dev_tokens: bool,
-    /// Cancelled when the pod begins to stop.
+    /// Cancelled when the pod is told to stop: it still accepts, and no connection waits for another request.
+    pub stopping: CancellationToken,
+    /// Cancelled when it accepts no more, and sends its connections away.
     pub draining: CancellationToken,
     /// Permits for long-lived connections, those of clients that poll included.
     pub connections: UserPermits,

@@ -85,6 +85,8 @@ pub fn start(
     issues_dev_tokens: bool,
     readiness: &Readiness,
 ) -> Started {
+    crate::metrics::describe();
+    backplane::describe_metrics();
     let (id, count) = (PodId::gateway(), served.len());
     let (mut dispatchers, mut background) = (JoinSet::new(), JoinSet::new());
     let (mut environments, mut peer_readers) = (HashMap::new(), Vec::new());
@@ -130,14 +132,15 @@ pub fn start(
     let pod = Arc::new(PodState {
         id,
         environments,
-        connections: UserPermits::new(config.connections, config.connections_per_user, count),
-        hub_requests: UserPermits::new(usize::MAX, HUB_REQUESTS.saturating_mul(config.connections_per_user), count),
-        requests: UserPermits::new(usize::MAX, config.requests_per_user, count),
-        much_json: UserPermits::new(MUCH_JSON_AT_ONCE, MUCH_JSON_OF_USER, count),
+        connections: UserPermits::new("connections", config.connections, config.connections_per_user, count),
+        hub_requests: UserPermits::new("hub_requests", usize::MAX, HUB_REQUESTS.saturating_mul(config.connections_per_user), count),
+        requests: UserPermits::new("requests", usize::MAX, config.requests_per_user, count),
+        much_json: UserPermits::new("much_json", MUCH_JSON_AT_ONCE, MUCH_JSON_OF_USER, count),
         large_json: Arc::new(Semaphore::new(LARGE_JSON_AT_ONCE)),
         config,
         storage,
         issues_dev_tokens,
+        stopping: CancellationToken::new(),
         draining: CancellationToken::new(),
         clients: ClientRegistry::default(),
         known_rights: KnownRights::default(),

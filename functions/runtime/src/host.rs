@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use backplane::{JobDelivery, JobReader, Link, follow::ReadHealth};
+use ::metrics::gauge;
 use jiff::Timestamp;
 use model::{
     Kind, Priority,
@@ -28,6 +29,7 @@ use crate::{
         task_locks::TaskLocks,
     },
     json_function::{JsonAdapter, JsonFunction},
+    metrics,
     policy::{MAX_ATTEMPTS, RateSetting, RetrySetting},
     queue_metrics,
     registration::register,
@@ -164,6 +166,10 @@ impl Host {
             stopping: CancellationToken::new(),
             grace_over: CancellationToken::new(),
         };
+        metrics::describe(&runner.kind);
+        backplane::describe_metrics();
+        gauge!("bellwire_function_concurrency", "kind" => runner.kind.to_string())
+            .set(f64::from(config.concurrency.max(1)));
         let ready = readiness.condition(format!("{} of {}", runner.kind, runner.worker.environment));
         let _registration = AbortOnDropHandle::new(registration);
         Ok(Self { config, runner: Arc::new(runner), ready, _registration })

@@ -4,7 +4,7 @@
 //!
 //! - [`worker`]: the process of a worker; [`worker_context`]: its services
 //! - [`host`]: takes jobs, a bounded number at once; `registration` puts the function into the catalogue, and
-//!   `queue_metrics` measures its queue
+//!   `queue_metrics` measures its queue, `metrics` says what each metric is
 //! - `job`: one job, from the queue to its settlement
 //! - [`function`]: the trait of a function, `json_function` over JSON; [`context`]: the context of a run; [`failure`]:
 //!   how it may fail
@@ -30,6 +30,7 @@ pub mod function;
 pub mod host;
 mod job;
 mod json_function;
+mod metrics;
 pub mod policy;
 mod queue_metrics;
 mod registration;

@@ -53,8 +53,9 @@ pub(super) async fn serve(socket: ClientSocket, place: OpenSocket, client: Clien
         most_streams: config.streams_per_connection.get() as usize,
         resets: RateLimit::new(RESETS, RESETS_BURST, Instant::now()),
     };
+    let mut stopping = Box::pin(pod.stopping.clone().cancelled_owned());
     let mut draining = Box::pin(pod.draining.clone().cancelled_owned());
-    let mut is_leaving = false;
+    let (mut is_used, mut is_leaving) = (false, false);
     let mut ends_at = Instant::now() + config.keep_alive;
     let mut ping = Pings::new(served.connection.ping_pong());
     loop {
@@ -63,13 +64,22 @@ pub(super) async fn serve(socket: ClientSocket, place: OpenSocket, client: Clien
                 debug!("a connection made room for others");
                 break;
             }
+            // One that comes while the pod lingers has its first request answered: it would only come again.
+            () = &mut stopping, if is_used && !is_leaving => {
+                is_leaving = true;
+                served.connection.graceful_shutdown();
+                ends_at = Instant::now() + GOODBYE;
+            }
             () = &mut draining, if !is_leaving => {
                 is_leaving = true;
                 served.connection.graceful_shutdown();
                 ends_at = Instant::now() + GOODBYE;
             }
             accepted = served.connection.accept() => match accepted {
-                Some(Ok((request, respond))) => served.begin(request, respond),
+                Some(Ok((request, respond))) => {
+                    is_used = true;
+                    served.begin(request, respond);
+                }
                 Some(Err(error)) => {
                     debug!(%error, "a connection broke");
                     break;

@@ -31,6 +31,7 @@ mod rights;
 mod schedules;
 mod senders;
 mod settings;
+mod stopping;
 mod subscriptions;
 mod task_logs;
 mod tasks;
