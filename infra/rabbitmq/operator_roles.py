@@ -9,7 +9,7 @@ Each user has its name and password from a Secret of the same name as the user, 
 import json
 import sys
 
-print("# Made by infra/rabbitmq/operator_roles.py of what roles.sh prints: change that, and make this anew.")
+print("# Made of infra/rabbitmq/roles.sh by tests/infra/run.sh --write.")
 for permission in json.load(sys.stdin)["permissions"]:
     print(f"""\
 apiVersion: rabbitmq.com/v1beta1

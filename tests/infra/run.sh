@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds and checks all of infra/ (`make infra`); words after it choose tests, as in tests/infra/run.sh test_faults.
+# Builds and checks all of infra/ (`make infra`); words after it choose tests, as in tests/infra/run.sh test_faults;
+# --write makes what is made of other files anew.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -12,6 +13,9 @@ install_infra_tools
 
 export PATH=$root/tests/infra/tools/bin:$root/tests/infra/tools/python/bin:$PATH:/usr/sbin
 cd "$root/tests/infra"
+if [ "${1:-}" = --write ]; then
+  exec python -B generated.py
+fi
 if [ $# -gt 0 ]; then
   exec python -B -m unittest "$@"
 fi

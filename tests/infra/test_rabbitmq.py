@@ -1,22 +1,14 @@
-"""The broker's users are the same for the operator of Kubernetes and for those who import definitions."""
+"""The broker that the operator makes is the one that our processes need (its users: test_generated)."""
 
-import subprocess
 import unittest
 
 from checks.configuration import secrets
 from manifests import KUBERNETES, ROOT, Objects, kustomize_with
 
 KINDS = ("imports", "reports", "workflows")
-MAKE = "infra/rabbitmq/roles.sh prod imports reports workflows | infra/rabbitmq/operator_roles.py"
-COMPONENT = KUBERNETES / "components/rabbitmq-operator"
 
 
 class Broker(unittest.TestCase):
-    def test_the_users_of_the_operator_are_those_of_roles(self):
-        made = subprocess.run(MAKE, shell=True, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-        path = (COMPONENT / "roles.yaml").relative_to(ROOT)
-        self.assertEqual((ROOT / path).read_text(), made.removesuffix("---\n"), f"make it anew: {MAKE} | sed '$d' >{path}")
-
     def test_the_cluster_has_the_settings_that_every_broker_needs(self):
         cluster = Objects(kustomize_with(["rabbitmq-operator"])).get("RabbitmqCluster", "bellwire-rabbitmq")
         wanted = [line for line in (ROOT / "infra/rabbitmq/bellwire.conf").read_text().splitlines() if line[:1] not in ("", "#")]
