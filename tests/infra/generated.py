@@ -2,9 +2,11 @@
 
 import subprocess
 
+import chart
 import yaml
 from manifests import ROOT
 
+TEMPLATES = "infra/helm/bellwire/templates"
 ROLES = ("infra/rabbitmq/roles.sh", "prod", "imports", "reports", "workflows")
 
 
@@ -28,7 +30,8 @@ def prometheus_rule():
 
 def files():
     """Each such file by its path."""
-    return {
+    templates = {f"{TEMPLATES}/{name}": text for name, text in chart.templates().items()}
+    return templates | {
         "infra/kubernetes/components/rabbitmq-operator/roles.yaml": operator_roles(),
         "infra/kubernetes/components/monitoring/rules.yaml": prometheus_rule(),
     }
