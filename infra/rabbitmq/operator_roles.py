@@ -10,13 +10,16 @@ import json
 import sys
 
 print("# Made of infra/rabbitmq/roles.sh by tests/infra/run.sh --write.")
-for permission in json.load(sys.stdin)["permissions"]:
+roles = json.load(sys.stdin)
+tags = {user["name"]: user["tags"] for user in roles["users"]}
+for permission in roles["permissions"]:
     print(f"""\
 apiVersion: rabbitmq.com/v1beta1
 kind: User
 metadata:
   name: {permission["user"]}
 spec:
+  tags: {json.dumps(tags[permission["user"]])}
   rabbitmqClusterReference: {{ name: bellwire-rabbitmq }}
   importCredentialsSecret: {{ name: {permission["user"]} }}
 ---

@@ -5,7 +5,7 @@
 install_infra_tools() {
   local here=${root:?}/tests/infra
   local tools=$here/tools
-  install_missing python3-venv unzip prometheus haproxy nginx openssl
+  install_missing python3-venv unzip prometheus haproxy nginx openssl buildah mmdebstrap systemd
   (
     flock 9 # Two runs at once would make the same folder.
     cat "$here/requirements.txt" "$here/tools.txt" | cmp -s - "$tools/.installed" || {
