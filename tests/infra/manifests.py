@@ -19,9 +19,11 @@ def kustomize(folder):
     return list(yaml.load_all(done.stdout, Loader=yaml.CSafeLoader))
 
 
-def kustomize_with(components):
-    """The objects of the base with these components."""
+def kustomize_with(components, files=None, **more):
+    """The objects of the base with these components, and with what else an overlay says and the files that it has."""
     with tempfile.TemporaryDirectory() as folder:
+        for file, text in (files or {}).items():
+            Path(folder, file).write_text(text)
         here = lambda path: os.path.relpath(KUBERNETES / path, Path(folder).resolve())
         kustomization = {
             "apiVersion": "kustomize.config.k8s.io/v1beta1",
@@ -29,6 +31,7 @@ def kustomize_with(components):
             "namespace": "bellwire",
             "resources": [here("base")],
             "components": [here(f"components/{name}") for name in components],
+            **more,
         }
         Path(folder, "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
         return kustomize(folder)

@@ -1,11 +1,13 @@
 """Every overlay and the components, alone and together, can be built, and nothing is wrong with it."""
 
 import itertools
+import re
 import unittest
 from concurrent.futures import ThreadPoolExecutor
 
+import yaml
 from checks import faults
-from manifests import KUBERNETES, Objects, kustomize, kustomize_with
+from manifests import KUBERNETES, ROOT, Objects, kustomize, kustomize_with
 
 SCALING = ((), ("keda",), ("hpa",))
 ENTRY = ((), ("gateway-api",), ("ingress-nginx",), ("ingress-haproxy",))
@@ -33,6 +35,17 @@ class Overlays(unittest.TestCase):
             for components, objects in zip(combinations(), pool.map(kustomize_with, combinations())):
                 with self.subTest(components=components):
                     self.assertEqual(faults(Objects(objects)), [])
+
+    def test_an_overlay_of_ones_own_has_settings_and_definitions_as_the_guide_says(self):
+        guide = re.search(r"```yaml\n(configMapGenerator:.*?)```", (ROOT / "docs/operating.md").read_text(), re.S)[1]
+        mine = (KUBERNETES / "base/bellwire.toml").read_text() + '\n[log]\nfilter = "debug"\n'
+        files = {"bellwire.toml": mine, "orders.toml": 'table = "orders"\n'}
+        objects = Objects(kustomize_with(["keda"], files, **yaml.safe_load(guide)))
+        self.assertEqual(faults(objects), [])
+        volumes = {each["name"]: each for each in objects.get("Deployment", "bellwire-imports")["spec"]["template"]["spec"]["volumes"]}
+        for volume, file in (("config", "bellwire.toml"), ("definitions", "orders.toml")):
+            config = objects.get("ConfigMap", volumes[volume]["configMap"]["name"])
+            self.assertEqual(config["data"], {file: files[file]})
 
     def test_no_component_is_forgotten(self):
         named = {each for components in combinations() for each in components}
