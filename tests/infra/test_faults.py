@@ -161,7 +161,7 @@ PLANTED = {
     ),
     "the grace is longer than the end": (
         lambda o: config(o, 'grace = "60s"', 'grace = "80s"'),
-        "preStop 10 s, gateway.grace 80 s and 5 s of last answers do not fit into terminationGracePeriodSeconds 90",
+        "preStop 10 s, gateway.linger 5 s, gateway.grace 80 s and 5 s of last answers do not fit into terminationGracePeriodSeconds 90",
     ),
     "a worker's end is too short for its jobs": (
         lambda o: pod(o, IMPORTS)["spec"].update(terminationGracePeriodSeconds=30),

@@ -76,13 +76,14 @@ def the_end_has_time(objects):
             continue
         limit = at(pod, "spec.terminationGracePeriodSeconds", 30)
         pause = at(pod, "spec.containers.0.lifecycle.preStop.sleep.seconds", 0)
-        of = "gateway.grace" if component(pod) == "gateway" else f"{component(pod)}.host.grace"
-        grace = settings.seconds(settings.value(objects, pod, of))
+        of = ["gateway.linger", "gateway.grace"] if component(pod) == "gateway" else [f"{component(pod)}.host.grace"]
+        parts = {each: settings.seconds(settings.value(objects, pod, each)) for each in of}
         if component(pod) == "gateway" and pause < 5:
             yield f"{name(one)}: preStop must sleep while load balancers still send somebody"
-        if pause + grace + LAST_ANSWERS >= limit:
+        if pause + sum(parts.values()) + LAST_ANSWERS >= limit:
+            words = ", ".join(f"{each} {seconds:g} s" for each, seconds in parts.items())
             yield (
-                f"{name(one)}: preStop {pause} s, {of} {grace:g} s and {LAST_ANSWERS} s of last answers do not fit into "
+                f"{name(one)}: preStop {pause} s, {words} and {LAST_ANSWERS} s of last answers do not fit into "
                 f"terminationGracePeriodSeconds {limit}"
             )
 
