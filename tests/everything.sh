@@ -31,4 +31,7 @@ tests/workers/run.sh
 step "SignalR's clients and those of server-sent events on two pods, directly and through HAProxy"
 tests/clients/run.sh
 
+step "a fresh broker as README makes it, and what scales workers by it"
+env --unset BELLWIRE_TEST_AMQP_URL tests/services.sh --rabbitmq-only tests/infra/broker.sh
+
 printf '\nAll tests passed, in %d minutes and %d seconds.\n' $((SECONDS / 60)) $((SECONDS % 60))
