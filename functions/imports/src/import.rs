@@ -255,10 +255,11 @@ impl Function for Imports {
                                 planned.tables[table].plan.mapping = mapping;
                             }
                         }
-                        // Once, and what is refused then is rejected.
+                        // Once, and what is refused then is rejected. The tables after this one are loaded so as well: they
+                        // were not tried, and each that refused a row would begin all anew.
                         LoadAgain::RowsRefused => {
                             context.log(Level::Info, "The database refused a row; loading in batches, to find which.");
-                            planned.tables[table].in_batches = true;
+                            planned.tables[table..].iter_mut().for_each(|table| table.in_batches = true);
                         }
                     }
                     started = moved;
