@@ -8,7 +8,7 @@ PROGRAMS := $(or $(CARGO_TARGET_DIR),target)/debug
 # Always the whole workspace, never --package: cargo joins the features of what it builds together, and would
 # build most dependencies once more for each other choice.
 
-.PHONY: help run test check cluster bench fuzz clean
+.PHONY: help run test check infra cluster bench fuzz clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ test: ## every test, with a RabbitMQ and a PostgreSQL of its own; ONLY=contract 
 
 check: ## formatting, lints, documentation, the borders between the parts, shell and page, and what is not used
 	tests/check.sh
+
+infra: ## what deploys it: manifests, chart, alerts, image and proxy files, against schemas, rules of our own and planted faults
+	tests/infra/run.sh
 
 cluster: ## RabbitMQ, gateway pods on 8081 and 8082 and a worker of each kind, as processes; Ctrl-C ends all
 	cargo build --workspace --bins

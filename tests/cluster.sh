@@ -7,6 +7,7 @@
 #
 # The command finds in its environment:
 #   BELLWIRE_TEST_PODS           the pods' addresses, separated by a comma
+#   BELLWIRE_TEST_ADMINS         those of their admin ports, and then of the workers'
 #   BELLWIRE_TEST_SECRET         the HS256 secret of the environment `dev`
 #   BELLWIRE_TEST_CONFIG         the settings file of all
 #   BELLWIRE_TEST_WORKER_URL     the broker, as the imports worker's own user
@@ -91,7 +92,10 @@ name = "dev"
 hs256_secret = "$BELLWIRE_TEST_SECRET"
 
 [gateway]
+linger = "0s"
 grace = "1s"
+most_age = "0s"
+rebalance = 0
 
 [storage]
 url = "file:$folder/files"
@@ -141,6 +145,8 @@ for kind in "${kinds[@]}"; do
   ready "$kind" "${worker_admins[$kind]}"
 done
 export BELLWIRE_TEST_PODS=http://127.0.0.1:$first,http://127.0.0.1:$second
+BELLWIRE_TEST_ADMINS=http://$first_admin,http://$second_admin$(printf ',http://%s' "${worker_admins[@]}")
+export BELLWIRE_TEST_ADMINS
 
 if [ $# -gt 0 ]; then
   run_command "$@"

@@ -17,11 +17,12 @@ cargo test --workspace --lib --bins --tests --no-fail-fast
 step "the browser module"
 npm --prefix tests/browser run --silent test:module
 
-step "the page on two pods behind proxies and over HTTP/2, and every way to publish"
+step "the page on two pods behind proxies and over HTTP/2, every way to publish, and the metrics of all"
 tests/cluster.sh bash -euo pipefail -c '
   tests/publishers/run.sh
   npm --prefix tests/browser run --silent test:pods
   tests/proxies/run.sh
+  tests/metrics.sh
 '
 
 step "workers in Python and Node"
@@ -29,5 +30,8 @@ tests/workers/run.sh
 
 step "SignalR's clients and those of server-sent events on two pods, directly and through HAProxy"
 tests/clients/run.sh
+
+step "a fresh broker as README makes it, and what scales workers by it"
+env --unset BELLWIRE_TEST_AMQP_URL tests/services.sh --rabbitmq-only tests/infra/broker.sh
 
 printf '\nAll tests passed, in %d minutes and %d seconds.\n' $((SECONDS / 60)) $((SECONDS % 60))

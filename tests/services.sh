@@ -37,7 +37,7 @@ start_database=
 [ -n "${BELLWIRE_TEST_AMQP_URL:-}" ] || start_broker=yes
 [ -z "$want_database" ] || [ -n "${BELLWIRE_TEST_DATABASE_URL:-}" ] || start_database=yes
 
-install_missing ${start_broker:+rabbitmq-server} ${start_database:+postgresql} ${want_redis:+redis-server} curl ${want_database:+sqlite3 chromium poppler-utils python3-venv haproxy nginx openssl}
+install_missing ${start_broker:+rabbitmq-server} ${start_database:+postgresql} ${want_redis:+redis-server} curl ${want_database:+sqlite3 chromium poppler-utils python3-venv haproxy nginx openssl prometheus}
 
 folder=$(mktemp -d "${TMPDIR:-/tmp}/bellwire-services.XXXXXX")
 chmod 711 "$folder" # PostgreSQL runs as another user than root and must reach its own folder.

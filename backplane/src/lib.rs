@@ -9,7 +9,7 @@
 //!   were given up
 //! - [`control`]: messages between gateway pods; [`lease`]: which of them starts what is scheduled
 //! - [`link`]: the outcomes of sending, and the state of a connection
-//! - [`memory`] and [`rabbitmq`]: the two implementations
+//! - [`memory`] and [`rabbitmq`]: the two implementations; `metrics`: what each of their metrics says
 
 pub mod backplane;
 pub mod control;
@@ -21,6 +21,7 @@ pub mod lease;
 pub mod link;
 pub mod log;
 pub mod memory;
+mod metrics;
 pub mod open;
 pub mod rabbitmq;
 pub mod topology;
@@ -36,3 +37,5 @@ pub use log::{
     BatchError, Destination, DropReason, DroppedMessage, EventLog, Gap, LogEntry, LogItem, LogReader, ReadFrom,
 };
 pub use open::BackplaneConfig;
+
+pub use self::metrics::describe_metrics;

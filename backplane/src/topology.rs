@@ -147,6 +147,24 @@ impl Topology {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jobs::RETRY_STEPS;
+
+    /// The queues of a kind, as tests/infra/queues.txt lists them: autoscalers count what waits in some, and nothing in others.
+    fn queues(topology: &Topology, kind: &Kind) -> Vec<String> {
+        let lanes = [Lane::First].into_iter().chain(Lane::ASKED).map(|lane| topology.lane_key(kind, lane));
+        let beside = RETRY_STEPS.iter().map(|step| topology.retry_key(kind, *step)).chain([topology.dead_key(kind)]);
+        let of = |what: &'static str, key: String| format!("{what} {}\n", topology.queue_of(&key));
+        lanes.map(|key| of("waiting", key)).chain(beside.map(|key| of("beside", key))).collect()
+    }
+
+    #[test]
+    fn the_list_by_which_what_scales_workers_is_checked_is_true() {
+        let prod = Topology::new(Prefix::default(), "prod".parse().unwrap());
+        let listed = include_str!("../../tests/infra/queues.txt").split_inclusive('\n');
+        let kinds = ["imports", "reports", "workflows"].map(|kind| kind.parse().unwrap());
+        let all: Vec<_> = kinds.iter().flat_map(|kind| queues(&prod, kind)).collect();
+        assert_eq!(listed.collect::<Vec<_>>(), all);
+    }
 
     #[test]
     fn only_its_own_exchange_and_everywhere_speak_to_an_environment() {

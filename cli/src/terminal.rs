@@ -13,7 +13,13 @@ pub(crate) fn run<W: Future<Output = anyhow::Result<()>>>(
     options: &Options,
     work: impl FnOnce(Settings) -> W,
 ) -> ExitCode {
-    let run = || Runtime::new()?.block_on(work(options.settings()?));
+    let run = || {
+        let runtime = Runtime::new()?;
+        let done = runtime.block_on(work(options.settings()?));
+        // All is done that it does: a call of the system that hangs is not waited for.
+        runtime.shutdown_background();
+        done
+    };
     report(run())
 }
 

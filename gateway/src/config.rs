@@ -7,6 +7,7 @@ use process::{AdminListen, quantity};
 use serde::Deserialize;
 
 use crate::{
+    balance::BalanceTiming,
     client_address::{ClientAddress, Network},
     connection::tls::TlsConfig,
     dispatch::{dispatcher::Bounds, lost_workers::LostWorkerTiming},
@@ -37,9 +38,20 @@ pub struct GatewayConfig {
     /// `BELLWIRE_GATEWAY__LARGEST_FILE`: most bytes of an upload. `4GiB`.
     #[serde(deserialize_with = "quantity::bytes")]
     pub largest_file: u64,
-    /// `BELLWIRE_GATEWAY__GRACE`: the time over which connections are sent away at the end. `20s`.
+    /// `BELLWIRE_GATEWAY__LINGER`: how long a pod that is told to stop still accepts, while it says that it is not ready;
+    /// longer than those in front take to send nothing more. `5s`.
+    #[serde(deserialize_with = "quantity::duration")]
+    pub linger: Duration,
+    /// `BELLWIRE_GATEWAY__GRACE`: the time over which connections are then sent away. `20s`.
     #[serde(deserialize_with = "quantity::duration")]
     pub grace: Duration,
+    /// `BELLWIRE_GATEWAY__MOST_AGE`: the age at which a connection is told to go and come back, each up to a quarter earlier;
+    /// 0 for never. `1h`.
+    #[serde(deserialize_with = "quantity::duration")]
+    pub most_age: Duration,
+    /// `BELLWIRE_GATEWAY__REBALANCE`: connections of an environment that a pod sends to others each second while it holds more
+    /// than a tenth, and more than 16, above the mean of all; 0 for none. `100`.
+    pub rebalance: u32,
     /// `BELLWIRE_GATEWAY__ORIGINS`, separated by commas: the pages that may use it, besides its own. None.
     pub origins: Origins,
     /// `BELLWIRE_GATEWAY__CONNECTIONS`: most long-lived connections on this pod. `50000`.
@@ -113,6 +125,9 @@ pub struct GatewayConfig {
     /// The times of the watch for tasks whose worker is lost; no setting.
     #[serde(skip)]
     pub lost: LostWorkerTiming,
+    /// The times of balancing; no setting.
+    #[serde(skip)]
+    pub balance: BalanceTiming,
 }
 
 impl Default for GatewayConfig {
@@ -125,7 +140,10 @@ impl Default for GatewayConfig {
             heartbeat: Duration::from_secs(15),
             outbox: 256,
             largest_file: 4 << 30,
+            linger: Duration::from_secs(5),
             grace: Duration::from_secs(20),
+            most_age: Duration::from_secs(3600),
+            rebalance: 100,
             origins: Origins::default(),
             connections: 50_000,
             connections_per_user: 64,
@@ -151,6 +169,7 @@ impl Default for GatewayConfig {
             streams_per_connection: NonZeroU32::MIN.saturating_add(255),
             tls: None,
             lost: LostWorkerTiming::default(),
+            balance: BalanceTiming::default(),
         }
     }
 }

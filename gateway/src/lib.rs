@@ -10,15 +10,19 @@
 //! - [`caller`]: the user of a request; [`token`]: the access token that proves it; [`user_permits`]: how much of what is
 //!   there for all one user may have; [`counted_caller`]: how many requests at once; `renewal`: a connection goes on with a newer token;
 //!   `rate_limit`, `user_rates`: how often, and how many bytes a second
+//! - [`balance`]: how many connections other pods hold, and how many of this one's go to them; `balancer` tells them
 //! - [`api`]: publishing, tasks, approvals, files, and their description; `expiry`: removes old files
 //! - [`schedules`]: what starts by itself
 //! - [`hub`]: clients of SignalR
 //! - [`dispatch`]: one task per environment, which decides who gets an event
 //! - [`write`](mod@write): writes events to a socket
+//! - `metrics`: what each metric says
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod api;
+pub mod balance;
+mod balancer;
 pub mod caller;
 pub mod client_address;
 pub mod config;
@@ -32,6 +36,7 @@ pub mod hub;
 mod json_size;
 mod list;
 mod lock;
+mod metrics;
 pub mod origins;
 mod path;
 pub mod pod;

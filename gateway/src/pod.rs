@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     api::{function_cache::FunctionCache, problem::Problem},
+    balance::Balance,
     config::GatewayConfig,
     dispatch::handle::DispatcherHandle,
     hub::{known_rights::KnownRights, peer_client::PeerClient, registry::ClientRegistry, sessions::PollSessions},
@@ -41,6 +42,8 @@ pub struct EnvironmentState {
     pub schedules: ScheduleBook,
     /// Sends requests to the other pods that serve it.
     pub peers: PeerClient,
+    /// How many connections other pods hold.
+    pub balance: Arc<Balance>,
     /// The bytes a second of each user's request bodies and files.
     pub byte_rates: Mutex<UserRates>,
 }
@@ -71,7 +74,9 @@ pub struct PodState {
     pub storage: Storage,
     /// True if anybody may ask for a token, as in `bellwire dev`.
     pub issues_dev_tokens: bool,
-    /// Cancelled when the pod begins to stop.
+    /// Cancelled when the pod is told to stop: it still accepts, and no connection waits for another request.
+    pub stopping: CancellationToken,
+    /// Cancelled when it accepts no more, and sends its connections away.
     pub draining: CancellationToken,
     /// Permits for long-lived connections, those of clients that poll included.
     pub connections: UserPermits,

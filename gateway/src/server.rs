@@ -16,6 +16,7 @@ use tracing::{error, info, warn};
 use crate::{
     config::GatewayConfig,
     connection::{Serving, serve, tls::Tls},
+    pod::Pod,
     rate_limit::RateLimit,
     routes::routes,
     sockets::{SocketLimits, Sockets},
@@ -64,17 +65,27 @@ impl Gateway {
         self.acceptor.listener.local_addr()
     }
 
-    /// Serves until `shutdown`, then sends its connections away over the grace.
-    pub async fn run(mut self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Started { pod, dispatchers, background, poll_sessions } = &mut self.started;
-        let serving = Serving { routes: routes(pod.clone()), pod: pod.clone(), tls: self.tls.take() };
+    /// Serves until `shutdown` and, no longer ready, for as long as it lingers; then sends its connections away over the
+    /// grace.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let Self { mut acceptor, tls, sockets, started, ready } = self;
+        let Started { pod, mut dispatchers, mut background, mut poll_sessions } = started;
+        let serving = Serving { routes: routes(pod.clone()), pod: pod.clone(), tls };
         let mut connections = JoinSet::new();
-        self.ready.ready();
-        tokio::pin!(shutdown);
+        ready.ready();
+        let told_to_stop = async {
+            shutdown.await;
+            let linger = pod.config.linger;
+            info!(?linger, "stopping: not ready, and accepting until those in front have seen it");
+            ready.not_ready("stopping");
+            pod.stopping.cancel();
+            sleep(linger).await;
+        };
+        tokio::pin!(told_to_stop);
         loop {
             tokio::select! {
-                accepted = self.acceptor.accept() => match accepted {
-                    Ok((stream, peer)) => match self.sockets.admit() {
+                accepted = acceptor.accept() => match accepted {
+                    Ok((stream, peer)) => match sockets.admit() {
                         Some(socket) => {
                             connections.spawn(serve(stream, peer.ip(), socket, serving.clone()))
                         }
@@ -105,32 +116,29 @@ impl Gateway {
                     ended.map_err(anyhow::Error::from).flatten().context("a background task of an environment has failed")?;
                     continue;
                 }
-                () = &mut shutdown => break,
+                () = &mut told_to_stop => break,
             };
         }
-        drop(serving);
-        self.drain(connections).await;
+        // Nothing new from here on; requests and streams under way end in their time.
+        drop((serving, acceptor, poll_sessions));
+        send_away(&pod, connections).await;
+        background.shutdown().await;
         Ok(())
     }
+}
 
-    async fn drain(self, mut connections: JoinSet<()>) {
-        let Started { pod, poll_sessions, mut background, dispatchers: _dispatchers } = self.started;
-        self.ready.not_ready("stopping");
-        let grace = pod.config.grace;
-        info!(connections = connections.len(), ?grace, "sending connections away");
-        // Nothing new from here on; requests and streams under way end in their time.
-        drop(self.acceptor);
-        drop(poll_sessions);
-        pod.draining.cancel();
-        let all_ended = async {
-            while let Some(ended) = connections.join_next().await {
-                log_panic(ended);
-            }
-        };
-        if timeout(grace + LAST_RESPONSES, all_ended).await.is_err() {
-            warn!(connections = connections.len(), "the grace is over; the rest is cut");
+/// Tells the connections to go, each at a moment of its own within the grace, and waits for their end.
+async fn send_away(pod: &Pod, mut connections: JoinSet<()>) {
+    let grace = pod.config.grace;
+    info!(connections = connections.len(), ?grace, "sending connections away");
+    pod.draining.cancel();
+    let all_ended = async {
+        while let Some(ended) = connections.join_next().await {
+            log_panic(ended);
         }
-        background.shutdown().await;
+    };
+    if timeout(grace + LAST_RESPONSES, all_ended).await.is_err() {
+        warn!(connections = connections.len(), "the grace is over; the rest is cut");
     }
 }
 

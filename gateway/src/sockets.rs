@@ -13,11 +13,15 @@ use std::{
 };
 
 use futures_util::task::AtomicWaker;
-use metrics::counter;
+use metrics::{counter, gauge};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::{info, warn};
 
-use crate::{config::GatewayConfig, lock::lock};
+use crate::{
+    config::GatewayConfig,
+    lock::lock,
+    metrics::{SOCKET_FULL, SOCKET_WAITED},
+};
 
 /// Most files beside sockets: uploads and downloads under way, the broker, the admin port.
 const OTHER_FILES: usize = 1000;
@@ -125,6 +129,7 @@ pub(crate) struct OpenSocket(SocketUse);
 impl Sockets {
     /// No sockets yet.
     pub(crate) fn new(limits: SocketLimits) -> Self {
+        gauge!("bellwire_sockets_limit").set(limits.all as f64);
         let state = State { limits, open: 0, waiting: BTreeMap::new(), next_turn: 0 };
         Self(Arc::new(Mutex::new(state)))
     }
@@ -133,17 +138,22 @@ impl Sockets {
     pub(crate) fn admit(&self) -> Option<OpenSocket> {
         let mut state = lock(&self.0);
         if state.open >= state.limits.all && !state.evict_first() {
-            counter!("bellwire_sockets_closed_total", "reason" => "full").increment(1);
+            counter!("bellwire_sockets_closed_total", "reason" => SOCKET_FULL).increment(1);
             return None;
         }
         let socket = SocketUse { sockets: self.clone(), eviction: Arc::default(), place: Arc::default() };
         state.open += 1;
+        state.note_open();
         state.wait(&socket);
         Some(OpenSocket(socket))
     }
 }
 
 impl State {
+    fn note_open(&self) {
+        gauge!("bellwire_sockets").set(self.open as f64);
+    }
+
     fn wait(&mut self, socket: &SocketUse) {
         let turn = self.next_turn;
         self.next_turn += 1;
@@ -160,7 +170,8 @@ impl State {
             return false;
         };
         self.open -= 1;
-        counter!("bellwire_sockets_closed_total", "reason" => "waiting").increment(1);
+        self.note_open();
+        counter!("bellwire_sockets_closed_total", "reason" => SOCKET_WAITED).increment(1);
         eviction.is_evicted.store(true, Ordering::Release);
         eviction.task.wake();
         true
@@ -240,6 +251,7 @@ impl Drop for OpenSocket {
         self.0.leave(&mut state, Place::TakenOver);
         if !self.0.eviction.is_evicted.swap(true, Ordering::AcqRel) {
             state.open -= 1;
+            state.note_open();
         }
     }
 }

@@ -25,6 +25,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     api::function_cache::FunctionCache,
+    balance::Balance,
+    balancer::keep_balance,
     config::GatewayConfig,
     dispatch::{
         dispatcher::{Dispatcher, FollowerEnded},
@@ -85,6 +87,8 @@ pub fn start(
     issues_dev_tokens: bool,
     readiness: &Readiness,
 ) -> Started {
+    crate::metrics::describe();
+    backplane::describe_metrics();
     let (id, count) = (PodId::gateway(), served.len());
     let (mut dispatchers, mut background) = (JoinSet::new(), JoinSet::new());
     let (mut environments, mut peer_readers) = (HashMap::new(), Vec::new());
@@ -109,6 +113,7 @@ pub fn start(
         let functions = FunctionCache::new(storage.catalogue(&name));
         let schedules = ScheduleBook::new(storage.schedules(&name));
         let (peers, reader) = PeerClient::open(&id, &name, &key, backplane.control.clone());
+        let balance = Arc::new(Balance::new(id.clone(), config.balance, config.rebalance));
         let byte_rates = Mutex::new(UserRates::new(bytes_per_second(&config), Duration::from_secs(1)));
         let state = Arc::new(EnvironmentState {
             name,
@@ -119,6 +124,7 @@ pub fn start(
             functions,
             schedules,
             peers,
+            balance,
             byte_rates,
         });
         peer_readers.push((state.clone(), reader));
@@ -130,14 +136,20 @@ pub fn start(
     let pod = Arc::new(PodState {
         id,
         environments,
-        connections: UserPermits::new(config.connections, config.connections_per_user, count),
-        hub_requests: UserPermits::new(usize::MAX, HUB_REQUESTS.saturating_mul(config.connections_per_user), count),
-        requests: UserPermits::new(usize::MAX, config.requests_per_user, count),
-        much_json: UserPermits::new(MUCH_JSON_AT_ONCE, MUCH_JSON_OF_USER, count),
+        connections: UserPermits::new("connections", config.connections, config.connections_per_user, count),
+        hub_requests: UserPermits::new(
+            "hub_requests",
+            usize::MAX,
+            HUB_REQUESTS.saturating_mul(config.connections_per_user),
+            count,
+        ),
+        requests: UserPermits::new("requests", usize::MAX, config.requests_per_user, count),
+        much_json: UserPermits::new("much_json", MUCH_JSON_AT_ONCE, MUCH_JSON_OF_USER, count),
         large_json: Arc::new(Semaphore::new(LARGE_JSON_AT_ONCE)),
         config,
         storage,
         issues_dev_tokens,
+        stopping: CancellationToken::new(),
         draining: CancellationToken::new(),
         clients: ClientRegistry::default(),
         known_rights: KnownRights::default(),
@@ -146,6 +158,9 @@ pub fn start(
     });
     for (environment, reader) in peer_readers {
         background.spawn(Scheduler::new(pod.clone(), environment.clone()).run().map(Ok));
+        if pod.config.rebalance > 0 {
+            background.spawn(keep_balance(pod.clone(), environment.clone()).map(Ok));
+        }
         background.spawn(PeerServer::new(pod.clone(), environment, reader).run());
     }
     Started { pod, dispatchers, background, poll_sessions }

@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use metrics::{Gauge, gauge};
 use model::Environment;
 
 use crate::lock::lock;
@@ -21,6 +22,7 @@ struct Inner {
     share: usize,
     environments: usize,
     taken: Mutex<Taken>,
+    in_use: Gauge,
 }
 
 /// Only users who hold one are in the map.
@@ -50,11 +52,21 @@ pub enum NoPermit {
 
 impl UserPermits {
     /// So many permits, and so many of them at most for one user of one environment. Half of all are divided among so many
-    /// environments, each its own; the rest goes to whoever comes first.
-    pub fn new(most: usize, most_of_user: usize, environments: usize) -> Self {
+    /// environments, each its own; the rest goes to whoever comes first. The name is that of its metrics.
+    pub fn new(name: &'static str, most: usize, most_of_user: usize, environments: usize) -> Self {
         let environments = environments.max(1);
         let share = most / 2 / environments;
-        Self(Arc::new(Inner { most, most_of_user, share, environments, taken: Mutex::default() }))
+        let in_use = gauge!("bellwire_permits", "of" => name);
+        in_use.set(0.0);
+        if most < usize::MAX {
+            gauge!("bellwire_permits_limit", "of" => name).set(most as f64);
+        }
+        Self(Arc::new(Inner { most, most_of_user, share, environments, taken: Mutex::default(), in_use }))
+    }
+
+    /// Those that are taken in an environment.
+    pub fn taken(&self, environment: &Environment) -> usize {
+        lock(&self.0.taken).by_environment.get(environment).copied().unwrap_or_default()
     }
 
     /// Takes a permit for a user, if there is one.
@@ -71,6 +83,7 @@ impl UserPermits {
         }
         let user = of_user.map_or_else(|| Arc::from(key.as_str()), |(user, _)| user.clone());
         taken.all += 1;
+        self.0.in_use.set(taken.all as f64);
         *taken.by_environment.entry(environment.clone()).or_default() += 1;
         *taken.by_user.entry(user.clone()).or_default() += 1;
         Ok(UserPermit { permits: self.clone(), environment: environment.clone(), user })
@@ -90,6 +103,7 @@ impl Drop for UserPermit {
     fn drop(&mut self) {
         let mut taken = lock(&self.permits.0.taken);
         taken.all -= 1;
+        self.permits.0.in_use.set(taken.all as f64);
         if let Some(count) = taken.by_environment.get_mut(&self.environment) {
             *count -= 1;
         }
@@ -109,7 +123,7 @@ mod tests {
     #[test]
     fn one_user_gets_so_many_and_all_together_so_many_and_what_is_dropped_is_free_again() {
         let [prod, test] = ["prod", "test"].map(|name| name.parse::<Environment>().unwrap());
-        let permits = UserPermits::new(4, 2, 1);
+        let permits = UserPermits::new("four", 4, 2, 1);
         let first = permits.take(&prod, "ada").unwrap();
         let _second = permits.take(&prod, "ada").unwrap();
         assert_eq!(permits.take(&prod, "ada").unwrap_err(), NoPermit::UserHasMost(2));
@@ -127,7 +141,7 @@ mod tests {
     #[test]
     fn no_environment_takes_the_share_of_another() {
         let [prod, test] = ["prod", "test"].map(|name| name.parse::<Environment>().unwrap());
-        let permits = UserPermits::new(8, 1, 2);
+        let permits = UserPermits::new("eight", 8, 1, 2);
         let users: Vec<_> = (0..8).map(|user| permits.take(&test, &format!("user-{user}"))).collect();
         assert_eq!(users.iter().filter(|permit| permit.is_ok()).count(), 6);
         let _two = [permits.take(&prod, "ada").unwrap(), permits.take(&prod, "bob").unwrap()];

@@ -1,6 +1,6 @@
 //! Runs a process: settings, logs, runtime and signals around its work.
 
-use std::{future::Future, process::ExitCode};
+use std::{future::Future, process::ExitCode, time::Duration};
 
 use anyhow::Context;
 
@@ -12,6 +12,9 @@ use crate::{
     settings::{Layers, Settings},
     signals::Signals,
 };
+
+/// How long the end waits for threads whose call of the system has not returned, as of a disk that hangs.
+const LAST_CALLS: Duration = Duration::from_secs(5);
 
 /// The parts that every process has.
 pub struct ProcessContext {
@@ -51,10 +54,12 @@ pub fn run_with<F: Future<Output = anyhow::Result<()>>>(
     let run = || {
         prometheus::install_recorder();
         let runtime = tokio::runtime::Runtime::new().context("no runtime")?;
-        runtime.block_on(async {
+        let done = runtime.block_on(async {
             let signals = Signals::listen().context("no signals")?;
             work(ProcessContext { settings, readiness: Readiness::default(), signals }).await
-        })
+        });
+        runtime.shutdown_timeout(LAST_CALLS);
+        done
     };
     match run() {
         Ok(()) => {

@@ -15,13 +15,13 @@ use futures_util::{
 use model::Audience;
 use object_store::{GetResultPayload, ObjectMeta, ObjectStore, ObjectStoreExt, path::Path};
 use percent_encoding::percent_decode_str;
-use tokio::task::spawn_blocking;
 
 use crate::{
     error::StorageError,
     key::FileKey,
     layout::{file_path, id_folder},
     notes::TaskNotes,
+    patience::Patience,
     quota::{Quotas, Reservation},
     shares::{Share, Shares},
     upload::Upload,
@@ -42,6 +42,7 @@ pub struct Download {
 #[derive(Clone)]
 pub struct OwnerFiles {
     store: Arc<dyn ObjectStore>,
+    patience: Patience,
     folder: Arc<str>,
     quotas: Arc<Quotas>,
     /// The folder of a local storage.
@@ -61,12 +62,12 @@ pub(crate) struct Place {
 
 impl OwnerFiles {
     pub(crate) fn new(
-        store: Arc<dyn ObjectStore>,
+        (store, patience): (Arc<dyn ObjectStore>, Patience),
         Place { owner, folder, shares, notes }: Place,
         quotas: Arc<Quotas>,
         root: Option<Arc<path::Path>>,
     ) -> Self {
-        Self { store, folder: folder.into(), quotas, root, owner, shares, notes }
+        Self { store, patience, folder: folder.into(), quotas, root, owner, shares, notes }
     }
 
     /// Lets others read one of these files for as long as it is there; returns the path of their download. Where it was shared
@@ -99,7 +100,8 @@ impl OwnerFiles {
 
     fn begin(&self, key: FileKey, room: Reservation) -> Result<Upload, StorageError> {
         let folder = self.root.as_ref().map(|root| root.join(id_folder(&self.folder, &key)));
-        Ok(Upload::new(key.clone(), self.store.clone(), self.path(&key)?, room, folder))
+        let place = (self.store.clone(), self.path(&key)?);
+        Ok(Upload::new(key, place, self.patience.clone(), room, folder))
     }
 
     /// Opens a file.
@@ -108,7 +110,7 @@ impl OwnerFiles {
         let found = found.map_err(|error| StorageError::of(error, key))?;
         let (bytes, key) = (found.meta.size, key.clone());
         let content = match found.payload {
-            GetResultPayload::File(file, _) => read(file, bytes).boxed(),
+            GetResultPayload::File(file, _) => read(file, bytes, self.patience.clone()).boxed(),
             GetResultPayload::Stream(stream) => stream.map_err(move |error| StorageError::of(error, &key)).boxed(),
         };
         Ok(Download { bytes, content })
@@ -145,17 +147,15 @@ impl OwnerFiles {
 }
 
 /// A local file's content, from its start; replacing the file meanwhile does not change what is read.
-fn read(file: fs::File, bytes: u64) -> impl Stream<Item = Result<Bytes, StorageError>> {
-    stream::try_unfold((file, bytes), |(file, left)| async move {
+fn read(file: fs::File, bytes: u64, patience: Patience) -> impl Stream<Item = Result<Bytes, StorageError>> {
+    stream::try_unfold((file, bytes, patience), |(file, left, patience)| async move {
         if left == 0 {
             return Ok(None);
         }
-        let (file, piece) = spawn_blocking(move || read_piece(file, left.min(PIECE)))
-            .await
-            .map_err(|error| StorageError::Failed(error.to_string()))?
-            .map_err(|error| StorageError::of_io(&error))?;
+        let piece = patience.call(move || read_piece(file, left.min(PIECE))).await;
+        let (file, piece) = piece.map_err(StorageError::of_store)?;
         let left = left - piece.len() as u64;
-        Ok(Some((piece, (file, left))))
+        Ok(Some((piece, (file, left, patience))))
     })
 }
 

@@ -8,6 +8,7 @@
 //! - [`shares`]: which files others than their owner may read; [`notes`]: what functions keep of their tasks
 //! - [`catalogue`]: the descriptions of an environment's functions; [`schedules`]: what is kept of its schedules
 //! - `records`: the small files of these four
+//! - `patience`: how long the storage may take; `patient_store`: a store of which each request has an answer by then
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -20,6 +21,8 @@ pub mod key;
 mod layout;
 pub mod notes;
 pub mod open;
+mod patience;
+mod patient_store;
 mod quota;
 mod records;
 mod remove_older;

@@ -4,6 +4,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use model::Environment;
@@ -16,6 +17,8 @@ use crate::{
     files::{OwnerFiles, Place},
     layout::{catalogue_folder, notes_folder, owner_folder, schedules_folder, shares_folder},
     notes::TaskNotes,
+    patience::Patience,
+    patient_store::PatientStore,
     quota::Quotas,
     records::Records,
     schedules::ScheduleFiles,
@@ -39,7 +42,10 @@ pub struct OpenError(String);
 /// All files; cheap to clone.
 #[derive(Clone)]
 pub struct Storage {
+    /// The store itself; all goes through `store`, which answers in time.
+    inner: Arc<dyn ObjectStore>,
     pub(crate) store: Arc<dyn ObjectStore>,
+    pub(crate) patience: Patience,
     pub(crate) quotas: Arc<Quotas>,
     /// The folder of a local storage.
     pub(crate) root: Option<Arc<Path>>,
@@ -64,13 +70,29 @@ impl Storage {
             }
             _ => return Err(OpenError("it is neither file:PATH nor memory:".to_owned())),
         };
-        let quotas = Arc::new(Quotas::new(store.clone(), FilesConfig::default()));
-        Ok(Self { store, quotas, root })
+        Ok(Self { root, ..Self::on(store) })
+    }
+
+    /// All files in this store, with the default limits.
+    pub fn on(store: Arc<dyn ObjectStore>) -> Self {
+        Self::with(store, Patience::default(), FilesConfig::default())
+    }
+
+    /// The same files, of which each request may take so long.
+    pub fn answering_within(self, time: Duration) -> Self {
+        let Self { root, quotas, inner, .. } = self;
+        Self { root, ..Self::with(inner, Patience::of(time), quotas.limits().clone()) }
+    }
+
+    fn with(inner: Arc<dyn ObjectStore>, patience: Patience, limits: FilesConfig) -> Self {
+        let store: Arc<dyn ObjectStore> = Arc::new(PatientStore { store: inner.clone(), patience: patience.clone() });
+        let quotas = Arc::new(Quotas::new(store.clone(), patience.clone(), limits));
+        Self { inner, store, patience, quotas, root: None }
     }
 
     /// The same files with these limits.
     pub fn with_limits(mut self, limits: FilesConfig) -> Self {
-        self.quotas = Arc::new(Quotas::new(self.store.clone(), limits));
+        self.quotas = Arc::new(Quotas::new(self.store.clone(), self.patience.clone(), limits));
         self
     }
 
@@ -87,7 +109,7 @@ impl Storage {
             shares: self.shares(environment),
             notes: self.notes(environment),
         };
-        OwnerFiles::new(Arc::clone(&self.store), place, self.quotas.clone(), self.root.clone())
+        OwnerFiles::new((Arc::clone(&self.store), self.patience.clone()), place, self.quotas.clone(), self.root.clone())
     }
 
     /// The descriptions of an environment's functions.
@@ -111,7 +133,7 @@ impl Storage {
     }
 
     fn records(&self, folder: String) -> Records {
-        Records::new(Arc::clone(&self.store), folder)
+        Records::new(Arc::clone(&self.store), self.patience.clone(), folder)
     }
 }
 

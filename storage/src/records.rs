@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::TryStreamExt;
 use object_store::{Error, ObjectMeta, ObjectStore, ObjectStoreExt, path::Path};
 
-use crate::{error::StorageError, remove_older::remove_older};
+use crate::{error::StorageError, patience::Patience, remove_older::remove_older};
 
 /// The most bytes of a file.
 const MAX_BYTES: u64 = 4 << 20;
@@ -16,12 +16,13 @@ const SUFFIX: &str = ".json";
 #[derive(Clone)]
 pub(crate) struct Records {
     store: Arc<dyn ObjectStore>,
+    patience: Patience,
     folder: Arc<str>,
 }
 
 impl Records {
-    pub(crate) fn new(store: Arc<dyn ObjectStore>, folder: String) -> Self {
-        Self { store, folder: folder.into() }
+    pub(crate) fn new(store: Arc<dyn ObjectStore>, patience: Patience, folder: String) -> Self {
+        Self { store, patience, folder: folder.into() }
     }
 
     /// Stores a file in place of an older one; `name` is a safe part of a path.
@@ -41,7 +42,7 @@ impl Records {
         if file.meta.size > MAX_BYTES {
             return Err(StorageError::TooLarge(MAX_BYTES));
         }
-        file.bytes().await.map(Some).map_err(StorageError::of_store)
+        self.patience.answer(file.bytes()).await.map(Some).map_err(StorageError::of_store)
     }
 
     /// The names of all files.

@@ -10,7 +10,12 @@ use tokio::{
     task::{JoinHandle, spawn_blocking},
 };
 
-use crate::{error::StorageError, key::FileKey, quota::Reservation};
+use crate::{
+    error::StorageError,
+    key::FileKey,
+    patience::{Patience, Place},
+    quota::Reservation,
+};
 
 /// Size of an upload's parts in bytes; it holds at most [`IN_FLIGHT`] + 1 of them.
 const PART: usize = 1024 * 1024;
@@ -31,6 +36,7 @@ pub struct Upload {
     key: FileKey,
     bytes: u64,
     limit: u64,
+    patience: Patience,
     /// `None` after a failure, so that an incomplete file is never finished.
     unfinished: Option<Unfinished>,
 }
@@ -64,14 +70,14 @@ enum Content {
 impl Upload {
     pub(crate) fn new(
         key: FileKey,
-        store: Arc<dyn ObjectStore>,
-        path: Path,
+        (store, path): (Arc<dyn ObjectStore>, Path),
+        patience: Patience,
         room: Reservation,
         folder: Option<PathBuf>,
     ) -> Self {
         let content = Content::Held(BytesMut::new());
         let unfinished = Some(Unfinished(Some(Staged { store, path, content, room: Some(room), folder })));
-        Self { key, bytes: 0, limit: u64::MAX, unfinished }
+        Self { key, bytes: 0, limit: u64::MAX, patience, unfinished }
     }
 
     /// Limits the file's size in bytes; a write beyond it fails with [`StorageError::TooLarge`].
@@ -105,10 +111,10 @@ impl Upload {
         let total = self.bytes + bytes.len() as u64;
         let written = match total > self.limit {
             true => Err(StorageError::TooLarge(self.limit)),
-            false => unfinished.write(&bytes, &self.key).await,
+            false => unfinished.write(&bytes, &self.key, &self.patience).await,
         };
         if let Err(error) = written {
-            unfinished.discard().await;
+            unfinished.discard(&self.patience).await;
             return Err(error);
         }
         self.bytes = total;
@@ -119,10 +125,10 @@ impl Upload {
     /// Makes the file visible, whole.
     pub async fn finish(mut self) -> Result<StoredFile, StorageError> {
         let mut unfinished = self.unfinished.take().ok_or_else(already_over)?;
-        match unfinished.finish(&self.key).await {
+        match unfinished.finish(&self.key, &self.patience).await {
             Ok(()) => Ok(StoredFile { key: self.key, bytes: self.bytes }),
             Err(error) => {
-                unfinished.discard().await;
+                unfinished.discard(&self.patience).await;
                 Err(error)
             }
         }
@@ -130,7 +136,7 @@ impl Upload {
 }
 
 impl Unfinished {
-    async fn write(&mut self, bytes: &Bytes, key: &FileKey) -> Result<(), StorageError> {
+    async fn write(&mut self, bytes: &Bytes, key: &FileKey, patience: &Patience) -> Result<(), StorageError> {
         let Some(Staged { store, path, content, room: Some(room), .. }) = &mut self.0 else {
             return Err(already_over());
         };
@@ -140,9 +146,10 @@ impl Unfinished {
                 held.extend_from_slice(bytes);
                 return Ok(());
             }
-            *content = Content::begin(store.clone(), path.clone(), std::mem::take(held).freeze());
+            let place = patience.place().await.map_err(StorageError::of_store)?;
+            *content = Content::begin(store.clone(), path.clone(), std::mem::take(held).freeze(), place);
         }
-        let parts = content.parts(key).await?;
+        let parts = content.parts(key, patience).await?;
         for piece in bytes.chunks(PART) {
             parts.wait_for_capacity(IN_FLIGHT).await.map_err(|error| StorageError::of(error, key))?;
             parts.write(piece);
@@ -150,18 +157,19 @@ impl Unfinished {
         Ok(())
     }
 
-    async fn finish(&mut self, key: &FileKey) -> Result<(), StorageError> {
+    async fn finish(&mut self, key: &FileKey, patience: &Patience) -> Result<(), StorageError> {
         let staged = self.0.as_mut().ok_or_else(already_over)?;
-        staged.store_content(key).await?;
+        staged.store_content(key, patience).await?;
         if let Some(staged) = self.0.take() {
             staged.room.into_iter().for_each(Reservation::stored);
         }
         Ok(())
     }
 
-    async fn discard(mut self) {
+    async fn discard(mut self, patience: &Patience) {
         if let Some(staged) = self.0.take() {
-            staged.discard().await;
+            // What hangs is not waited for: it is removed once the storage is there again.
+            let _ = patience.in_time(tokio::spawn(staged.discard())).await;
         }
     }
 }
@@ -176,10 +184,11 @@ impl Drop for Unfinished {
 }
 
 impl Content {
-    fn begin(store: Arc<dyn ObjectStore>, path: Path, held: Bytes) -> Self {
+    fn begin(store: Arc<dyn ObjectStore>, path: Path, held: Bytes, place: Place) -> Self {
         let runtime = Handle::current();
         // The store of local files would create, and sync, a folder and a file on the thread that asks for it.
         Self::Beginning(spawn_blocking(move || {
+            let _place = place;
             let upload = runtime.block_on(store.put_multipart(&path))?;
             let mut parts = WriteMultipart::new_with_chunk_size(upload, PART);
             parts.write(&held);
@@ -188,9 +197,9 @@ impl Content {
     }
 
     /// The parts, once they are created; if this future is dropped they are not lost.
-    async fn parts(&mut self, key: &FileKey) -> Result<&mut WriteMultipart, StorageError> {
+    async fn parts(&mut self, key: &FileKey, patience: &Patience) -> Result<&mut WriteMultipart, StorageError> {
         if let Self::Beginning(beginning) = self {
-            let begun = beginning.await;
+            let begun = patience.in_time(beginning).await.map_err(StorageError::of_store)?;
             *self = Self::Finished;
             let begun = begun.map_err(|error| StorageError::Failed(error.to_string()))?;
             *self = Self::Parts(begun.map_err(|error| StorageError::of(error, key))?);
@@ -203,13 +212,13 @@ impl Content {
 }
 
 impl Staged {
-    async fn store_content(&mut self, key: &FileKey) -> Result<(), StorageError> {
+    async fn store_content(&mut self, key: &FileKey, patience: &Patience) -> Result<(), StorageError> {
         let stored = if let Content::Held(held) = &mut self.content {
             let content = std::mem::take(held).freeze();
             self.store.put(&self.path, content.into()).await
         } else {
             // Waited for here, because `finish` would hide the cause of a failed part behind a failed clean-up.
-            let all_written = self.content.parts(key).await?.wait_for_capacity(0).await;
+            let all_written = self.content.parts(key, patience).await?.wait_for_capacity(0).await;
             all_written.map_err(|error| StorageError::of(error, key))?;
             let Content::Parts(parts) = std::mem::replace(&mut self.content, Content::Finished) else {
                 return Err(already_over());

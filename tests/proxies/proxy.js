@@ -26,6 +26,10 @@ const PROGRAMS = {
   gateway: () => [process.env.BELLWIRE_TEST_GATEWAY, '--config', process.env.BELLWIRE_TEST_CONFIG],
 };
 
+/** The cluster's pods, as a proxy reaches them. */
+const ADMINS = (process.env.BELLWIRE_TEST_ADMINS ?? '').split(',');
+const OF_CLUSTER = pods.map((url, index) => ({ port: new URL(url).port, adminPort: new URL(ADMINS[index]).port }));
+
 /** The settings of a pod that speaks TLS itself. */
 const settingsOf = (folder, port, adminPort) => ({
   BELLWIRE_BACKPLANE__URL: process.env.BELLWIRE_TEST_GATEWAY_URL,
@@ -45,8 +49,11 @@ export class Proxy {
   #said = '';
   #ready;
 
-  /** Starts the program of this name with this file, if it needs one; its address is `https:` if the file names a certificate. */
-  static async start(program, name) {
+  /**
+   * Starts the program of this name with this file, if it needs one, in front of these pods; its address is `https:` if the
+   * file names a certificate.
+   */
+  static async start(program, name, [first, second] = OF_CLUSTER) {
     const proxy = new Proxy();
     proxy.port = await freePort();
     const folder = (proxy.#folder = await mkdtemp(join(tmpdir(), 'bellwire-proxy-')));
@@ -61,8 +68,10 @@ export class Proxy {
       .replaceAll('/etc/bellwire/', `${folder}/`)
       .replaceAll('/var/log/nginx/', `${folder}/`)
       .replaceAll(/(127\.0\.0\.1:|port_value: )(8443|8080)\b/g, `$1${proxy.port}`)
-      .replaceAll(/(127\.0\.0\.1:|port_value: )8081\b/g, `$1${new URL(pods[0]).port}`)
-      .replaceAll(/(127\.0\.0\.1:|port_value: )8082\b/g, `$1${new URL(pods[1]).port}`));
+      .replaceAll(/(127\.0\.0\.1:|port_value: )8081\b/g, `$1${first.port}`)
+      .replaceAll(/(127\.0\.0\.1:|port_value: )8082\b/g, `$1${second.port}`)
+      .replaceAll(/\bport 9091\b/g, `port ${first.adminPort}`)
+      .replaceAll(/\bport 9092\b/g, `port ${second.adminPort}`));
     return proxy.#begin(program, file, {}, written.includes('/etc/bellwire/tls') || written.includes('both.pem'));
   }
 
@@ -111,7 +120,7 @@ async function makeSecrets(folder) {
 }
 
 /** Below the ports of outgoing connections. */
-async function freePort() {
+export async function freePort() {
   for (;;) {
     const port = 20_000 + Math.floor(Math.random() * 12_000);
     const server = createServer().listen(port, '127.0.0.1');

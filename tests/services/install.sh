@@ -8,6 +8,8 @@ has() {
     postgresql) [ -n "$(postgresql_programs)" ] ;;
     haproxy | nginx) [ -x "/usr/sbin/$1" ] ;; # not in everybody's PATH
     poppler-utils) command -v pdftotext >/dev/null ;;
+    systemd) command -v systemd-analyze >/dev/null ;;
+    prometheus) command -v promtool >/dev/null ;;
     python3-venv) python3 -c 'import ensurepip' 2>/dev/null ;;
     *) command -v "$1" >/dev/null ;;
   esac

@@ -100,7 +100,11 @@ impl Cluster {
         });
         let on_any = config.listen == GatewayConfig::default().listen;
         let listen = if on_any { ([127, 0, 0, 1], 0).into() } else { config.listen };
-        let config = GatewayConfig { listen, grace: Duration::from_secs(1), ..config };
+        let default = GatewayConfig::default();
+        // Only scenarios about it wait for it, or move what listens.
+        let linger = if config.linger == default.linger { Duration::ZERO } else { config.linger };
+        let rebalance = if config.rebalance == default.rebalance { 0 } else { config.rebalance };
+        let config = GatewayConfig { listen, linger, rebalance, grace: Duration::from_secs(1), ..config };
         Gateway::bind(config, served.collect(), self.storage.clone(), false, readiness)
     }
 
@@ -201,6 +205,11 @@ impl Pod {
     pub async fn kill(self) {
         self.task.abort();
         assert!(self.task.await.is_err_and(|error| error.is_cancelled()));
+    }
+
+    /// Tells it to stop, and does not wait for that.
+    pub fn tell_to_stop(&self) {
+        self.stop.cancel();
     }
 
     /// Stops it as Kubernetes would.

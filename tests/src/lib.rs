@@ -4,6 +4,7 @@
 //! - [`cluster`]: environments with keys and files; pods and workers that can be stopped and killed
 //! - [`event_stream`]: a connection to `GET /events`, frame by frame
 //! - [`hub`]: a client of the hub, message by message
+//! - [`hanging_store`]: a storage that can be made to hang
 //! - `http_client`: a client for plain HTTP; [`http2`]: one of HTTP/2
 //! - [`network_proxy`]: a network that can be cut
 //! - [`wait`]: waits for conditions
@@ -11,6 +12,7 @@
 
 pub mod cluster;
 pub mod event_stream;
+pub mod hanging_store;
 pub mod http2;
 mod http_client;
 pub mod hub;
@@ -20,6 +22,7 @@ pub mod wait;
 
 pub use cluster::{Cluster, Pod};
 pub use event_stream::{EventStream, Frame};
+pub use hanging_store::HangingStore;
 pub use http_client::http_client;
 pub use http2::Http2;
 pub use hub::Hub;

@@ -8,9 +8,9 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
 use lapin::{
-    BasicProperties, Channel, Connection, Consumer,
+    BasicProperties, Channel, Confirmation, Connection, Consumer,
     message::Delivery,
-    options::{BasicAckOptions, BasicConsumeOptions, BasicPublishOptions},
+    options::{BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions},
     types::{FieldTable, ShortString},
 };
 use tokio::{
@@ -20,7 +20,7 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    connect::Broker,
+    connect::{Broker, await_answer},
     declare::{self, Bindings},
     reconnect::{self, Ended, Session, await_start},
 };
@@ -59,6 +59,7 @@ impl Application {
     async fn start(&self, connection: &Connection) -> Result<(Channel, Consumer), Ended> {
         declare::lease(connection, &self.topology, Bindings::NewOnly).await?;
         let channel = connection.create_channel().await?;
+        channel.confirm_select(ConfirmSelectOptions::default()).await?;
         let queue = self.topology.queue_of(Topology::LEASE_KEY);
         let options = BasicConsumeOptions::default();
         let consumer =
@@ -66,14 +67,31 @@ impl Application {
         Ok((channel, consumer))
     }
 
-    async fn send(&self, channel: &Channel) -> Result<(), Ended> {
-        let (exchange, options) = (self.topology.jobs().into(), BasicPublishOptions::default());
-        let key = Topology::LEASE_KEY.into();
-        channel.basic_publish(exchange, key, options, b"", BasicProperties::default()).await?;
+    /// Sends a message; where the queue is not bound, since whoever made it was gone before it had, it is bound now. Without one
+    /// nobody would ever have the lease.
+    async fn send(&self, connection: &Connection, channel: &Channel) -> Result<(), Ended> {
+        for bindings in [Some(Bindings::All), None] {
+            let (exchange, key) = (self.topology.jobs().into(), Topology::LEASE_KEY.into());
+            let options = BasicPublishOptions { mandatory: true, ..Default::default() };
+            let confirmed =
+                async { channel.basic_publish(exchange, key, options, b"", BasicProperties::default()).await?.await };
+            match (await_answer(confirmed).await??, bindings) {
+                (Confirmation::Ack(None) | Confirmation::NotRequested, _) => return Ok(()),
+                (Confirmation::Ack(Some(_)), Some(bindings)) => {
+                    await_answer(declare::lease(connection, &self.topology, bindings)).await??;
+                }
+                (confirmation, _) => return Err(Ended::Lost(format!("its message was not taken: {confirmation:?}"))),
+            }
+        }
         Ok(())
     }
 
-    async fn keep(&self, channel: &Channel, mut consumer: Consumer) -> Result<Infallible, Ended> {
+    async fn keep(
+        &self,
+        connection: &Connection,
+        channel: &Channel,
+        mut consumer: Consumer,
+    ) -> Result<Infallible, Ended> {
         let mut kept: Option<Delivery> = None;
         let mut due = Instant::now();
         loop {
@@ -87,7 +105,7 @@ impl Application {
                     }
                 }
                 () = sleep_until(due) => {
-                    self.send(channel).await?;
+                    self.send(connection, channel).await?;
                     due = Instant::now() + INTERVAL.mul_f64(rand::random_range(0.8..1.2));
                 }
             }
@@ -99,7 +117,7 @@ impl Session for Application {
     async fn run(&mut self, connection: &Connection, link: &watch::Sender<Link>) -> Result<Infallible, Ended> {
         let (channel, consumer) = await_start(self.start(connection)).await?;
         link.send_replace(Link::Up);
-        let ended = self.keep(&channel, consumer).await;
+        let ended = self.keep(connection, &channel, consumer).await;
         self.held.send_replace(false);
         ended
     }

@@ -1,8 +1,14 @@
 //! Publishes messages over the publishing connection, until the broker has confirmed them.
 
-use std::{future::pending, slice, sync::Arc, time::Duration};
+use std::{
+    future::pending,
+    slice,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
+use metrics::{counter, histogram};
 use tokio::{
     sync::{oneshot, watch},
     time::{sleep, timeout},
@@ -80,6 +86,7 @@ impl Publisher {
         if publications.is_empty() {
             return Vec::new();
         }
+        let begun = Instant::now();
         let mut sending = Sending::new(publications);
         tokio::select! {
             () = self.until_settled(&mut sending) => {}
@@ -91,7 +98,12 @@ impl Publisher {
             _ => self.unavailable(),
         };
         let outcomes = sending.outcomes.into_iter();
-        outcomes.map(|outcome| outcome.unwrap_or_else(|| Err(Failure::Final(unavailable())))).collect()
+        let outcomes: Vec<_> =
+            outcomes.map(|outcome| outcome.unwrap_or_else(|| Err(Failure::Final(unavailable())))).collect();
+        histogram!("bellwire_publish_seconds").record(begun.elapsed());
+        let failures = outcomes.iter().filter(|outcome| matches!(outcome, Err(Failure::Final(_)))).count();
+        counter!("bellwire_publish_failures_total").increment(failures as u64);
+        outcomes
     }
 
     /// Sends a publication; if its exchange or queue is missing, redeclares once and sends it again.
@@ -130,9 +142,11 @@ impl Publisher {
         let mut pauses = backoff();
         loop {
             self.attempt(sending).await;
-            if sending.unsettled().next().is_none() {
+            let unsettled = sending.unsettled().count();
+            if unsettled == 0 {
                 return;
             }
+            counter!("bellwire_publish_retries_total").increment(unsettled as u64);
             pause(&mut pauses).await;
         }
     }

@@ -20,7 +20,7 @@ use super::{
     backoff::{backoff, pause},
     publish_channel::{PublishBatch, PublishChannel},
 };
-use crate::link::Link;
+use crate::{link::Link, metrics::reconnects};
 
 /// Interval between looks at the connection's status even if the library reports nothing.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
@@ -154,6 +154,7 @@ pub(super) async fn maintain(
             }
         };
         warn!(reason, "lost the broker for publishing, connecting again");
+        reconnects("publish").increment(1);
         link.send_replace(Link::Down(reason));
         pause(&mut pauses).await;
     }

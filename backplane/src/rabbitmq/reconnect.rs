@@ -13,7 +13,7 @@ use super::{
     backoff::{MAX_PAUSE, backoff, pause},
     connect::Broker,
 };
-use crate::link::Link;
+use crate::{link::Link, metrics::reconnects};
 
 /// Limit for everything before the first delivery.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
@@ -72,6 +72,7 @@ pub(super) async fn run_sessions(
         }
         let environment = broker.topology.environment();
         warn!(%environment, purpose, reason, "lost the broker, connecting again");
+        reconnects(purpose).increment(1);
         link.send_replace(Link::Down(reason));
         pause(&mut pauses).await;
     }

@@ -8,7 +8,11 @@ use backplane::{
 };
 use lapin::{
     BasicProperties, Confirmation, Connection, ConnectionProperties,
-    options::{BasicPublishOptions, ConfirmSelectOptions, ExchangeDeleteOptions, QueueDeleteOptions},
+    options::{
+        BasicPublishOptions, ConfirmSelectOptions, ExchangeDeleteOptions, QueueDeclareOptions, QueueDeleteOptions,
+        QueuePurgeOptions,
+    },
+    types::FieldTable,
 };
 use model::{Environment, Kind};
 
@@ -83,6 +87,17 @@ pub async fn delete_exchange(name: &str) {
     let connection = connect().await;
     let channel = connection.create_channel().await.unwrap();
     channel.exchange_delete(name.into(), ExchangeDeleteOptions::default()).await.unwrap();
+    connection.close(200, "done".into()).await.unwrap();
+}
+
+/// Unbinds a queue, and removes what is in it once nobody consumes it any more.
+pub async fn unbind_and_empty(queue: &str, exchange: &str, key: &str) {
+    let connection = connect().await;
+    let channel = connection.create_channel().await.unwrap();
+    channel.queue_unbind(queue.into(), exchange.into(), key.into(), FieldTable::default()).await.unwrap();
+    let passive = QueueDeclareOptions { passive: true, ..Default::default() };
+    while channel.queue_declare(queue.into(), passive, FieldTable::default()).await.unwrap().consumer_count() > 0 {}
+    while channel.queue_purge(queue.into(), QueuePurgeOptions::default()).await.unwrap() > 0 {}
     connection.close(200, "done".into()).await.unwrap();
 }
 

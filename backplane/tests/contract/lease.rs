@@ -1,6 +1,6 @@
 //! What the lease of an environment's schedules promises.
 
-use backplane::{Backplane, Lease};
+use backplane::{Backplane, Lease, topology::Topology};
 use tokio::time::{Duration, timeout};
 
 use crate::{
@@ -56,6 +56,32 @@ async fn each_environment_has_its_own(world: World) {
     let (mut one, mut other) = (prod.scheduling.apply(), test.scheduling.apply());
     held(&mut one).await;
     held(&mut other).await;
+}
+
+#[tokio::test]
+async fn a_queue_that_nobody_has_bound_is_bound_by_whoever_applies() {
+    Rabbit::run(async |rabbit| {
+        let (plane, topology) = (rabbit.open(&broker::url(), "prod"), rabbit.topology("prod"));
+        held(&mut plane.scheduling.apply()).await;
+        // As if whoever made the queue had been killed before it was bound.
+        broker::unbind_and_empty(&topology.queue_of(Topology::LEASE_KEY), &topology.jobs(), Topology::LEASE_KEY).await;
+        held(&mut plane.scheduling.apply()).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_process_that_is_gone_at_whatever_moment_keeps_it_from_nobody() {
+    Rabbit::run(async |rabbit| {
+        // At each step of getting it, from connecting to holding it, and a while after.
+        for milliseconds in (0..120).step_by(2) {
+            let mut gone = rabbit.open(&broker::url(), "prod").scheduling.apply();
+            let _ = timeout(Duration::from_millis(milliseconds), gone.held.wait_for(|held| *held)).await;
+        }
+        let mut last = rabbit.open(&broker::url(), "prod").scheduling.apply();
+        held(&mut last).await;
+    })
+    .await;
 }
 
 #[tokio::test]

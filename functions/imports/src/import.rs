@@ -8,7 +8,9 @@ use std::{
 use async_trait::async_trait;
 use model::{Kind, toast::Level};
 use runtime::{
-    Completion, Context, DatabaseConfig, Failure, Function, Policies, Schedule, catalogue::Offer, definitions,
+    Completion, Context, DatabaseConfig, Failure, Function, Policies, Schedule,
+    catalogue::Offer,
+    definitions::{self, Current, Faults},
 };
 use serde::Serialize;
 
@@ -43,10 +45,25 @@ use crate::{
 /// The imports function: a file of any size into a table.
 pub struct Imports {
     config: ImportsConfig,
+    known: Current<Known>,
+    database: TableDatabase,
+}
+
+/// What the definitions say.
+struct Known {
     definitions: Definitions,
     schedules: Vec<Schedule>,
     policies: Policies,
-    database: TableDatabase,
+}
+
+impl Known {
+    fn read(config: &ImportsConfig) -> Result<Self, Faults> {
+        let definitions = Definitions::read(&config.definitions)?;
+        let offers = definitions.offers();
+        let schedules = definitions::schedules(SETTING, &config.definitions, &offers)?;
+        let policies = definitions::policies(SETTING, &config.definitions, &offers)?;
+        Ok(Self { definitions, schedules, policies })
+    }
 }
 
 /// The result of an import, or of a look at its file.
@@ -74,18 +91,15 @@ pub enum OpenError {
     Database(#[from] runtime::database::OpenError),
     /// A definition is wrong.
     #[error(transparent)]
-    Definitions(#[from] runtime::definitions::Faults),
+    Definitions(#[from] Faults),
 }
 
 impl Imports {
-    /// Imports into this database by the definitions that are in their folder now; nothing is connected yet. Called
-    /// within a Tokio runtime.
+    /// Imports into this database by the definitions in their folder; nothing is connected yet. Called within a Tokio
+    /// runtime.
     pub fn open(config: ImportsConfig, database: &DatabaseConfig) -> Result<Self, OpenError> {
-        let definitions = Definitions::read(&config.definitions)?;
-        let offers = definitions.offers();
-        let schedules = definitions::schedules(SETTING, &config.definitions, &offers)?;
-        let policies = definitions::policies(SETTING, &config.definitions, &offers)?;
-        Ok(Self { config, definitions, schedules, policies, database: TableDatabase::open(database)? })
+        let known = Current::open(&config.definitions, &["toml"], || Known::read(&config))?;
+        Ok(Self { config, known, database: TableDatabase::open(database)? })
     }
 
     fn limits(&self) -> Limits {
@@ -99,7 +113,8 @@ impl Imports {
     /// Plans each table that is asked for.
     async fn plan(&self, context: &Context, input: Input) -> Result<Planned, Failure> {
         let file = input.file.clone();
-        let resolver = Resolver::new(input, &self.definitions, &self.config, context)?;
+        let known = self.known.get();
+        let resolver = Resolver::new(input, &known.definitions, &self.config, context)?;
         let limits = self.limits();
         let (sheets, workbook, mut notes) = match resolver.request()? {
             ImportRequest::Table(spec) => {
@@ -211,15 +226,19 @@ impl Function for Imports {
     }
 
     fn offers(&self) -> Vec<Offer> {
-        self.definitions.offers()
+        self.known.get().definitions.offers()
     }
 
     fn schedules(&self) -> Vec<Schedule> {
-        self.schedules.clone()
+        self.known.get().schedules.clone()
     }
 
     fn policies(&self) -> Policies {
-        self.policies.clone()
+        self.known.get().policies.clone()
+    }
+
+    fn reread(&self) -> Option<Result<(), Faults>> {
+        self.known.reread(|| Known::read(&self.config))
     }
 
     fn deadline(&self) -> Duration {
@@ -255,10 +274,11 @@ impl Function for Imports {
                                 planned.tables[table].plan.mapping = mapping;
                             }
                         }
-                        // Once, and what is refused then is rejected.
+                        // Once, and what is refused then is rejected. The tables after this one are loaded so as well: they
+                        // were not tried, and each that refused a row would begin all anew.
                         LoadAgain::RowsRefused => {
                             context.log(Level::Info, "The database refused a row; loading in batches, to find which.");
-                            planned.tables[table].in_batches = true;
+                            planned.tables[table..].iter_mut().for_each(|table| table.in_batches = true);
                         }
                     }
                     started = moved;

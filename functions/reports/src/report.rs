@@ -14,7 +14,7 @@ use runtime::{
     Completion, Context, Database, DatabaseConfig, DatabaseError, Failure, Function, Policies, Schedule, WorkerContext,
     catalogue::Offer,
     database,
-    definitions::{self, Faults, Scheduled},
+    definitions::{self, Current, Faults, Scheduled},
     thread,
 };
 use storage::{StorageError, StoredFile};
@@ -51,13 +51,29 @@ const WAITING_BATCHES: usize = 4;
 pub struct Reports {
     config: ReportsConfig,
     database: Database,
-    definitions: BTreeMap<String, Arc<ReportDefinition>>,
-    schedules: Vec<Scheduled<Recipients>>,
-    policies: Policies,
+    known: Current<Known>,
     delivery: Delivery,
     /// The zone of definitions that name none.
     zone: TimeZone,
     fonts: Arc<FontFiles>,
+}
+
+/// What the definitions say.
+struct Known {
+    definitions: BTreeMap<String, Arc<ReportDefinition>>,
+    schedules: Vec<Scheduled<Recipients>>,
+    policies: Policies,
+}
+
+impl Known {
+    fn read(config: &ReportsConfig, delivery: &Delivery) -> Result<Self, Faults> {
+        let definitions = folder::read(&config.definitions)?;
+        let offers: Vec<_> = definitions.values().map(|definition| definition.offer()).collect();
+        let faults = |recipients: &Recipients| delivery.faults(recipients);
+        let schedules = definitions::delivered_schedules(folder::SETTING, &config.definitions, &offers, faults)?;
+        let policies = definitions::policies(folder::SETTING, &config.definitions, &offers)?;
+        Ok(Self { definitions, schedules, policies })
+    }
 }
 
 /// A wrong setting or definition. It never holds a database's address, which may hold a password.
@@ -86,14 +102,10 @@ impl Reports {
             url => ("reports.database_url (BELLWIRE_REPORTS__DATABASE_URL)", url),
         };
         let database = Database::open_url(setting, url, "bellwire-reports")?;
-        let definitions = folder::read(&config.definitions)?;
-        let offers: Vec<_> = definitions.values().map(|definition| definition.offer()).collect();
-        let faults = |recipients: &Recipients| delivery.faults(recipients);
-        let schedules = definitions::delivered_schedules(folder::SETTING, &config.definitions, &offers, faults)?;
-        let policies = definitions::policies(folder::SETTING, &config.definitions, &offers)?;
+        let known = Current::open(&config.definitions, &["toml", "sql"], || Known::read(&config, &delivery))?;
         let zone = TimeZone::get(&config.time_zone).map_err(|_| OpenError::TimeZone(config.time_zone.clone()))?;
         let fonts = Arc::new(FontFiles::read(&config.pdf_fonts).map_err(OpenError::Font)?);
-        Ok(Self { config, database, definitions, schedules, policies, delivery, zone, fonts })
+        Ok(Self { config, database, known, delivery, zone, fonts })
     }
 
     /// What the role of the queries may do besides reading.
@@ -103,7 +115,8 @@ impl Reports {
 
     fn definition(&self, context: &Context, name: &str) -> Result<Arc<ReportDefinition>, Failure> {
         // A report that is not allowed is answered like one that does not exist.
-        let found = self.definitions.get(name).filter(|definition| context.is_allowed(&definition.allow));
+        let known = self.known.get();
+        let found = known.definitions.get(name).filter(|definition| context.is_allowed(&definition.allow));
         found.cloned().ok_or_else(|| {
             let name: String = name.chars().take(64).collect();
             Failure::input(format!("report: there is no report {name:?} that you may have"))
@@ -221,7 +234,7 @@ impl Function for Reports {
     }
 
     fn offers(&self) -> Vec<Offer> {
-        self.definitions.values().map(|definition| definition.offer()).collect()
+        self.known.get().definitions.values().map(|definition| definition.offer()).collect()
     }
 
     fn schedules(&self) -> Vec<Schedule> {
@@ -229,11 +242,15 @@ impl Function for Reports {
             recipients: scheduled.deliver.as_ref().map(Recipients::in_words).unwrap_or_default(),
             ..scheduled.schedule.clone()
         };
-        self.schedules.iter().map(with_recipients).collect()
+        self.known.get().schedules.iter().map(with_recipients).collect()
     }
 
     fn policies(&self) -> Policies {
-        self.policies.clone()
+        self.known.get().policies.clone()
+    }
+
+    fn reread(&self) -> Option<Result<(), Faults>> {
+        self.known.reread(|| Known::read(&self.config, &self.delivery))
     }
 
     fn deadline(&self) -> Duration {
@@ -241,7 +258,8 @@ impl Function for Reports {
     }
 
     async fn run(&self, context: &Context, input: Input) -> Result<Completion<Output>, Failure> {
-        let order = Order::of(&self.schedules, context, input)?;
+        let known = self.known.get();
+        let order = Order::of(&known.schedules, context, input)?;
         let Some(recipients) = order.recipients else {
             let made = self.make(context, order.input).await?;
             return Ok(output::completion(made, Sent::ToNobody));

@@ -1,12 +1,15 @@
-//! Definitions that users put into a folder, read when a worker starts; each fault names its file and line.
+//! Definitions that users put into a folder, read when a worker starts and when they change; each fault names its file
+//! and line.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
+mod current;
 mod fault;
 mod policies;
 mod schedules;
 mod source;
 
+pub use current::Current;
 pub use fault::{Fault, Faults};
 pub use policies::policies;
 pub use schedules::{Scheduled, WrongAt, delivered_schedules, schedules};

@@ -14,7 +14,9 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::{context::Context, failure::Failure, form::from_schema, worker_context::WorkerContext};
+use crate::{
+    context::Context, definitions::Faults, failure::Failure, form::from_schema, worker_context::WorkerContext,
+};
 
 /// The longest deadline: the broker takes an unacknowledged job back after 30 minutes. Longer work is a workflow.
 pub const MAX_RUN: Duration = Duration::from_secs(25 * 60);
@@ -81,6 +83,12 @@ pub trait Function: Send + Sync + 'static {
     async fn background(&self, _worker: &WorkerContext, stop: CancellationToken) -> anyhow::Result<()> {
         stop.cancelled().await;
         Ok(())
+    }
+
+    /// Reads the files of its definitions again if they have changed, of which it then says something else: offers, schedules
+    /// and policies. What is wrong is an error, and leaves everything as it was. May block; it is asked every few seconds.
+    fn reread(&self) -> Option<Result<(), Faults>> {
+        None
     }
 
     /// Called with each item of the environment's log, in order; the host reads the next once this returns. For

@@ -1,18 +1,14 @@
 //! Takes jobs of one kind and runs them, a bounded number at once.
 
-use std::{sync::Arc, time::Duration};
-
-use backplane::{JobDelivery, JobReader, Link, follow::ReadHealth};
-use jiff::Timestamp;
-use model::{
-    Kind, Priority,
-    catalogue::Description,
-    policy::{KeyPart, Retry},
-    schedule::{Schedule, placeholders},
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
 };
-use process::{Condition, Readiness, quantity};
-use serde::Deserialize;
-use serde_json::Value;
+
+use ::metrics::gauge;
+use backplane::{JobDelivery, JobReader, Link, follow::ReadHealth};
+use model::Kind;
+use process::{Condition, Readiness};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch},
     task::{JoinError, JoinSet},
@@ -22,54 +18,18 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{error, info, warn};
 
 use crate::{
+    described::{Described, DescriptionFault, described},
     function::{Function, MAX_RUN},
+    host_config::HostConfig,
+    introduction,
     job::{
         attempt::SHUTDOWN_TIMEOUT, log_reader::Cancellations, rates::Rates, runner::Runner, schema::InputSchema,
         task_locks::TaskLocks,
     },
     json_function::{JsonAdapter, JsonFunction},
-    policy::{MAX_ATTEMPTS, RateSetting, RetrySetting},
-    queue_metrics,
-    registration::register,
+    metrics, queue_metrics,
     worker_context::WorkerContext,
 };
-
-/// The settings of a host: `[imports.host]` for imports, and so on for each kind.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct HostConfig {
-    /// `BELLWIRE_IMPORTS__HOST__CONCURRENCY`: jobs at once. `2`.
-    pub concurrency: u16,
-    /// `BELLWIRE_IMPORTS__HOST__ATTEMPTS`: attempts at a job before it is given up, unless `retry` says otherwise, here, in the
-    /// function or in a definition. `5`.
-    pub attempts: u32,
-    /// Attempts and pauses, such as `{ attempts = 3, first = "5s", most = "10m" }`. Pauses of 1 s, 10 s, a minute, ten minutes.
-    pub retry: Option<RetrySetting>,
-    /// `BELLWIRE_IMPORTS__HOST__PRIORITY`: of jobs whose definition says none: `high`, `normal`, `low`. The function's.
-    pub priority: Option<Priority>,
-    /// `BELLWIRE_IMPORTS__HOST__RATE`: how many jobs begin in a time over all workers, such as `10/s`; kept in `[database]`. As many as can.
-    pub rate: Option<RateSetting>,
-    /// `BELLWIRE_IMPORTS__HOST__GRACE`: how long running jobs may go on when the process is stopped. `25s`.
-    #[serde(deserialize_with = "quantity::duration")]
-    pub grace: Duration,
-    /// `BELLWIRE_IMPORTS__HOST__HORIZON`: how far back the log is read for tasks that were cancelled. `24h`.
-    #[serde(deserialize_with = "quantity::duration")]
-    pub horizon: Duration,
-}
-
-impl Default for HostConfig {
-    fn default() -> Self {
-        Self {
-            concurrency: 2,
-            attempts: 5,
-            retry: None,
-            priority: None,
-            rate: None,
-            grace: Duration::from_secs(25),
-            horizon: Duration::from_secs(24 * 3600),
-        }
-    }
-}
 
 /// An error that keeps a host from starting, or from taking more jobs; then its process should be started again.
 #[derive(Debug, thiserror::Error)]
@@ -86,15 +46,9 @@ pub enum HostError {
         /// Its deadline.
         asked: Duration,
     },
-    /// What the settings or the function say of its jobs is wrong.
-    #[error("the policy of the {0} function: {1}")]
-    Policy(Kind, String),
-    /// A schedule cannot start anything.
-    #[error("the schedule {1} of the {0} function: {2}")]
-    Schedule(Kind, String, String),
-    /// The JSON Schema of the input is invalid.
-    #[error("the schema of the {0} function's input is none: {1}")]
-    Schema(Kind, String),
+    /// What the function says of itself cannot be.
+    #[error(transparent)]
+    Description(#[from] DescriptionFault),
     /// The task that reads the queue has ended.
     #[error("the reader of the {0} queue has ended")]
     QueueEnded(Kind),
@@ -114,7 +68,7 @@ pub struct Host {
     config: HostConfig,
     runner: Arc<Runner>,
     ready: Condition,
-    _registration: AbortOnDropHandle<()>,
+    _introduction: AbortOnDropHandle<()>,
 }
 
 impl Host {
@@ -131,26 +85,9 @@ impl Host {
         if asked > MAX_RUN {
             return Err(HostError::Deadline { kind, asked });
         }
-        let mut description = function.description();
-        let every = &mut description.policies.every;
-        every.priority = config.priority.or(every.priority);
-        every.rate = config.rate.clone().map(|setting| setting.0).or(every.rate.take());
-        let refused = |reason| HostError::Policy(kind.clone(), reason);
-        let retry = check_policies(&config, &description).map_err(refused)?;
-        if worker.database.is_none() && description.policies.has_rate() {
-            let reason = "rate: it is kept in a database: set database.url (BELLWIRE_DATABASE__URL)";
-            return Err(refused(reason.to_owned()));
-        }
-        let mut policies = description.policies.clone();
-        // What the settings say goes before it.
-        policies.every.retry = None;
+        let Described { description, policies, retry } = described(&worker, &config, function.as_ref())?;
         let schema =
-            InputSchema::compile(&description.input).map_err(|error| HostError::Schema(kind.clone(), error))?;
-        for schedule in &description.schedules {
-            check_schedule(schedule, &schema)
-                .map_err(|reason| HostError::Schedule(kind.clone(), schedule.name.clone(), reason))?;
-        }
-        let registration = tokio::spawn(register(worker.storage.catalogue(&worker.environment), description));
+            InputSchema::compile(&description.input).map_err(|error| DescriptionFault::Schema(kind.clone(), error))?;
         let runner = Runner {
             cancellations: Cancellations::follow(&worker, config.horizon, function.clone()),
             rates: Rates::new(worker.database.clone(), worker.environment.clone(), kind.clone()),
@@ -159,14 +96,19 @@ impl Host {
             function,
             schema: Arc::new(schema),
             locks: TaskLocks::default(),
-            policies,
+            policies: Mutex::new(Arc::new(policies)),
             retry,
             stopping: CancellationToken::new(),
             grace_over: CancellationToken::new(),
         };
+        metrics::describe(&runner.kind);
+        backplane::describe_metrics();
+        gauge!("bellwire_function_concurrency", "kind" => runner.kind.to_string())
+            .set(f64::from(config.concurrency.max(1)));
         let ready = readiness.condition(format!("{} of {}", runner.kind, runner.worker.environment));
-        let _registration = AbortOnDropHandle::new(registration);
-        Ok(Self { config, runner: Arc::new(runner), ready, _registration })
+        let runner = Arc::new(runner);
+        let _introduction = introduction::spawn(runner.clone(), config.clone(), description);
+        Ok(Self { config, runner, ready, _introduction })
     }
 
     /// Takes jobs until `shutdown`; then lets the running ones finish within the grace and requeues the rest.
@@ -266,46 +208,6 @@ impl Host {
             (ReadHealth::Stalled, _) => self.ready.not_ready("the broker is reachable, but nothing of the log arrives"),
         }
     }
-}
-
-/// Checks the policies of a function under these settings; the attempts where none are said.
-fn check_policies(
-    config: &HostConfig,
-    Description { policies, input: schema, .. }: &Description,
-) -> Result<Retry, String> {
-    if let Some(retry) = &config.retry {
-        retry.check()?;
-    }
-    let all = policies.definitions.iter().map(|definition| &definition.policy).chain([&policies.every]);
-    for policy in all {
-        if policy.retry.as_ref().is_some_and(|retry| !(1..=MAX_ATTEMPTS).contains(&retry.attempts)) {
-            return Err(format!("retry.attempts: it is 1 to {MAX_ATTEMPTS}"));
-        }
-        let by = policy.rate.iter().flat_map(|rate| &rate.by);
-        for part in policy.unique.iter().flatten().chain(by) {
-            check_field(part, schema)?;
-        }
-    }
-    let usual = Retry { attempts: config.attempts.max(1), pauses: None };
-    Ok(config.retry.as_ref().map(RetrySetting::retry).or(policies.every.retry.clone()).unwrap_or(usual))
-}
-
-/// Checks that an input may have the field of a key, where the schema names all fields.
-fn check_field(part: &KeyPart, schema: &Value) -> Result<(), String> {
-    let (KeyPart::Field(path), Some(known)) = (part, schema["properties"].as_object()) else { return Ok(()) };
-    let name = path.first().map(String::as_str).unwrap_or_default();
-    if known.contains_key(name) || schema["additionalProperties"] != Value::Bool(false) {
-        return Ok(());
-    }
-    let known: Vec<_> = known.keys().map(String::as_str).collect();
-    Err(format!("{part}: the input has no field {name:?}; it has {}", known.join(", ")))
-}
-
-/// Checks what a function says of itself; a definition was checked when it was read.
-fn check_schedule(schedule: &Schedule, schema: &InputSchema) -> Result<(), String> {
-    let times = schedule.times().map_err(|error| error.to_string())?;
-    let input = placeholders::fill(&schedule.input, Timestamp::now(), times.zone())?;
-    schema.check(&input).map_err(|error| error.to_string())
 }
 
 /// The next job once a place is free for it; `None` if there will be no more.

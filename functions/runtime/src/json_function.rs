@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     context::Context,
+    definitions::Faults,
     failure::Failure,
     function::{Completion, Function},
     worker_context::WorkerContext,
@@ -65,6 +66,10 @@ impl<F: Function> Function for JsonAdapter<F> {
 
     async fn background(&self, worker: &WorkerContext, stop: CancellationToken) -> anyhow::Result<()> {
         self.0.background(worker, stop).await
+    }
+
+    fn reread(&self) -> Option<Result<(), Faults>> {
+        self.0.reread()
     }
 
     async fn on_log_item(&self, item: &FollowItem) {

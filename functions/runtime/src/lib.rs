@@ -3,8 +3,9 @@
 //! In order of flow:
 //!
 //! - [`worker`]: the process of a worker; [`worker_context`]: its services
-//! - [`host`]: takes jobs, a bounded number at once; `registration` puts the function into the catalogue, and
-//!   `queue_metrics` measures its queue
+//! - [`host`]: takes jobs, a bounded number at once; [`host_config`]: its settings; `described`: what the function says of
+//!   itself; `introduction` tells it again when definitions change, `registration` puts it into the catalogue, and
+//!   `queue_metrics` measures its queue, `metrics` says what each metric is
 //! - `job`: one job, from the queue to its settlement
 //! - [`function`]: the trait of a function, `json_function` over JSON; [`context`]: the context of a run; [`failure`]:
 //!   how it may fail
@@ -24,12 +25,16 @@
 pub mod context;
 pub mod database;
 pub mod definitions;
+mod described;
 pub mod failure;
 pub mod form;
 pub mod function;
 pub mod host;
+pub mod host_config;
+mod introduction;
 mod job;
 mod json_function;
+mod metrics;
 pub mod policy;
 mod queue_metrics;
 mod registration;
@@ -42,9 +47,11 @@ pub mod worker_context;
 
 pub use context::Context;
 pub use database::{Database, DatabaseConfig, DatabaseError};
+pub use described::DescriptionFault;
 pub use failure::{Failure, Refusal};
 pub use function::{Completion, Function};
-pub use host::{Host, HostConfig, HostError};
+pub use host::{Host, HostError};
+pub use host_config::HostConfig;
 pub use model::{Kind, Policies, Policy, Priority, Schedule, Toast, catalogue, toast::Level};
 pub use process::Settings;
 pub use worker::{Worker, run};

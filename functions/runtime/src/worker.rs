@@ -33,7 +33,8 @@ use tracing::{info, warn};
 use crate::{
     database::{Database, DatabaseConfig},
     function::Function,
-    host::{Host, HostConfig},
+    host::Host,
+    host_config::HostConfig,
     worker_context::WorkerContext,
 };
 

@@ -18,6 +18,7 @@ mod timing;
 mod turns;
 mod update;
 
+use metrics::{counter, describe_counter};
 use runtime::{Database, WorkerContext};
 use tokio::sync::Notify;
 
@@ -33,6 +34,9 @@ pub(crate) async fn run(
     queue: &EventQueue,
     run_started: &Notify,
 ) {
+    describe_counter!("bellwire_workflow_runs_total", "Runs of workflows that this worker has ended, by how.");
+    describe_counter!("bellwire_workflow_answers_refused_total", "Answers to questions that no gateway has signed.");
+    counter!("bellwire_workflow_answers_refused_total").increment(0);
     let runs = runs::Runs::new(worker, database, config.into());
     let tables = || runs.database.transaction_with(&store::TABLES, |_| Ok(()));
     timing::until_answered("the tables of workflows are not there yet", tables).await;

@@ -9,7 +9,7 @@ use model::{Kind, TaskId, Toast, catalogue::Offer, toast::Level};
 use runtime::{
     Completion, Context, DatabaseError, Failure, Function, Policies, Schedule, WorkerContext,
     database::Transaction,
-    definitions::{self, Faults},
+    definitions::{self, Current, Faults},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -38,22 +38,34 @@ pub struct Input {
 /// The workflows function.
 pub struct Workflows {
     config: WorkflowsConfig,
-    definitions: Definitions,
-    schedules: Vec<Schedule>,
-    policies: Policies,
+    known: Current<Known>,
     events: EventQueue,
     /// Wakes the engine.
     run_started: Notify,
 }
 
-impl Workflows {
-    /// Reads and checks all definitions.
-    pub fn open(config: WorkflowsConfig) -> Result<Self, Faults> {
+/// What the definitions say.
+struct Known {
+    definitions: Definitions,
+    schedules: Vec<Schedule>,
+    policies: Policies,
+}
+
+impl Known {
+    fn read(config: &WorkflowsConfig) -> Result<Self, Faults> {
         let definitions = Definitions::read(&config.definitions, &config.kinds)?;
         let offers: Vec<_> = definitions.all().map(input::offer).collect();
         let schedules = definitions::schedules(SETTING, &config.definitions, &offers)?;
         let policies = definitions::policies(SETTING, &config.definitions, &offers)?;
-        Ok(Self { config, definitions, schedules, policies, events: EventQueue::default(), run_started: Notify::new() })
+        Ok(Self { definitions, schedules, policies })
+    }
+}
+
+impl Workflows {
+    /// Reads and checks all definitions.
+    pub fn open(config: WorkflowsConfig) -> Result<Self, Faults> {
+        let known = Current::open(&config.definitions, &["toml"], || Known::read(&config))?;
+        Ok(Self { config, known, events: EventQueue::default(), run_started: Notify::new() })
     }
 
     /// The folder of the definitions; empty if there is none.
@@ -62,9 +74,10 @@ impl Workflows {
     }
 
     fn definition(&self, name: &str) -> Result<Arc<Definition>, Failure> {
-        self.definitions.get(name).cloned().ok_or_else(|| {
+        let known = self.known.get();
+        known.definitions.get(name).cloned().ok_or_else(|| {
             let shown: String = name.chars().take(64).collect();
-            let known: Vec<_> = self.definitions.all().map(|definition| definition.name.as_str()).collect();
+            let known: Vec<_> = known.definitions.all().map(|definition| definition.name.as_str()).collect();
             let known = if known.is_empty() { "no workflow at all".to_owned() } else { known.join(", ") };
             Failure::input(format!("workflow: there is no {shown:?}; there is {known}"))
         })
@@ -142,15 +155,19 @@ impl Function for Workflows {
     }
 
     fn offers(&self) -> Vec<Offer> {
-        self.definitions.all().map(input::offer).collect()
+        self.known.get().definitions.all().map(input::offer).collect()
     }
 
     fn schedules(&self) -> Vec<Schedule> {
-        self.schedules.clone()
+        self.known.get().schedules.clone()
     }
 
     fn policies(&self) -> Policies {
-        self.policies.clone()
+        self.known.get().policies.clone()
+    }
+
+    fn reread(&self) -> Option<Result<(), Faults>> {
+        self.known.reread(|| Known::read(&self.config))
     }
 
     fn completes_in_background(&self) -> bool {

@@ -130,6 +130,12 @@ fn what_a_step_must_or_may_not_have_is_named_with_its_line() {
         ),
         ("retry = { attempts = 2, most = '1m' }", "it.toml:12: step \"two\": retry.most: it needs first"),
         ("priority = 'urgent'", "it.toml:12: unknown variant `urgent`"),
+        (
+            "unique = ['owner']",
+            "it.toml:12: step \"two\": unique: a run does its steps whatever others do; write it at",
+        ),
+        ("rate = '5/m'", "it.toml:12: step \"two\": rate: it holds for all jobs alike; write it into"),
+        ("delay = '15m'", "it.toml:12: step \"two\": delay: put a step before it that waits: kind = \"wait\""),
         ("retry = { attempts = 0 }", "it.toml:12: step \"two\": retry.attempts: it is 1 to 20"),
         ("ask = 'user:ada'", "it.toml:12: step \"two\": ask: only an approval asks"),
         (

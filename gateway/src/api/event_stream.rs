@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::{problem::Problem, request::Parameters};
 use crate::{
     caller::Caller,
-    dispatch::registry::Recipient,
+    dispatch::{outbox::EndReason, registry::Recipient},
     hub::{connection_token::ConnectionToken, registry::RefreshLease, request::Reply},
     pod::{EnvironmentState, Pod},
     renewal::subscribe_anew,
@@ -87,7 +87,7 @@ pub async fn stream(
     let permit = caller.connection_permit(&pod)?;
     let subscription = caller.environment.dispatch.subscribe(caller.recipient.clone(), after).await?;
     let format = Format::plain(version);
-    let timer = ConnectionTimer::new(&pod.config, &pod.draining, caller.claims.expires());
+    let timer = ConnectionTimer::new(&pod, &caller.environment, caller.claims.expires());
     let queue = caller.environment.write_queue.clone();
     let token = ConnectionToken::issue(pod.id.clone());
     let name = [(STREAM_NAME, token.sign(&caller.environment.key, &caller.claims))];
@@ -166,7 +166,12 @@ async fn serve(writer: &Arc<ConnectionWriter>, format: Format, listener: &mut Li
             },
             tick = listener.timer.tick() => match tick {
                 Tick::Heartbeat => writer.heartbeat(),
-                Tick::End(reason) => break reason.as_str(),
+                Tick::End(reason) => {
+                    if reason == EndReason::Draining {
+                        writer.socket.send_elsewhere();
+                    }
+                    break reason.as_str();
+                }
             },
         }
     };

@@ -6,8 +6,13 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::problem::Problem;
+use crate::caller::Caller;
+
 /// The size of a job on the broker; the input of a larger one is stored as a file.
 pub(super) const MAX_JOB_BYTES: usize = 64 * 1024;
+/// The size of an idempotency key.
+const MAX_KEY_BYTES: usize = 256;
 
 /// Which task a request starts.
 #[derive(Debug, Clone, Copy)]
@@ -16,6 +21,25 @@ pub(crate) enum TaskKey {
     New,
     /// The one of an idempotency key, which another request may have started.
     Idempotent(TaskId),
+}
+
+impl TaskKey {
+    /// That of a caller's idempotency key: the same on every pod, however it comes.
+    pub(crate) fn of(key: &str, caller: &Caller) -> Result<Self, Problem> {
+        if key.is_empty() || key.len() > MAX_KEY_BYTES {
+            return Err(Self::invalid());
+        }
+        let environment = &caller.environment;
+        // Signed, so that nobody else can work it out from names.
+        let key = environment.key.internal.sign(format!("task {} {key}", caller.claims.sub).as_bytes());
+        Ok(Self::Idempotent(TaskId::derived(&environment.name, &caller.claims.sub, &key)))
+    }
+
+    /// The problem of a key that cannot be one.
+    pub(crate) fn invalid() -> Problem {
+        let detail = format!("Idempotency-Key: it must have 1 to {MAX_KEY_BYTES} characters");
+        Problem::bad_request("invalid-idempotency-key", detail)
+    }
 }
 
 /// A task to start.

@@ -70,15 +70,7 @@ fn task_key(headers: &HeaderMap, caller: &Caller) -> Result<TaskKey, Problem> {
     let Some(key) = headers.get("idempotency-key") else {
         return Ok(TaskKey::New);
     };
-    match key.to_str() {
-        Ok(key) if !key.is_empty() && key.len() <= 256 => {
-            let environment = &caller.environment;
-            // Signed, so that nobody else can work it out from names.
-            let key = environment.key.internal.sign(format!("task {} {key}", caller.claims.sub).as_bytes());
-            Ok(TaskKey::Idempotent(TaskId::derived(&environment.name, &caller.claims.sub, &key)))
-        }
-        _ => Err(Problem::bad_request("invalid-idempotency-key", "Idempotency-Key: it must have 1 to 256 characters")),
-    }
+    TaskKey::of(key.to_str().map_err(|_| TaskKey::invalid())?, caller)
 }
 
 fn accepted(task: Arc<Task>) -> Response {

@@ -1,6 +1,9 @@
 //! What all requests of a connection share.
 
-use std::net::IpAddr;
+use std::{
+    net::IpAddr,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use axum::{Router, http::Request};
 use tracing::{Span, info_span};
@@ -17,13 +20,15 @@ use crate::{
 pub(super) struct Client {
     pub(super) routes: Router,
     pub(super) pod: Pod,
+    /// Set when it should come back on another connection, of which there is one for all streams of HTTP/2.
+    pub(super) goes_elsewhere: Arc<AtomicBool>,
     address: IpAddr,
     socket: SocketUse,
 }
 
 impl Client {
     pub(super) fn new(routes: Router, pod: Pod, address: IpAddr, socket: SocketUse) -> Self {
-        Self { routes, pod, address, socket }
+        Self { routes, pod, goes_elsewhere: Arc::default(), address, socket }
     }
 
     /// Gives a request what its routes ask for, and returns its use of the socket and its span.

@@ -1,16 +1,18 @@
 //! A connection of HTTP/1.1: hyper serves its requests, until one is taken from it.
 
 use std::{
+    convert::Infallible,
     future::poll_fn,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
 };
 
-use axum::http::Request;
+use axum::http::{Request, StatusCode};
 use bytes::Bytes;
 use hyper::{
     body::{Body, Frame, Incoming, SizeHint},
+    header::{CONNECTION, HeaderValue},
     server::conn::http1,
     service::{Service, service_fn},
 };
@@ -45,10 +47,19 @@ pub(super) async fn serve(
     let pod = client.pod.clone();
     let service = {
         let (routes, takeover) = (TowerToHyperService::new(client.routes.clone()), takeover.clone());
+        let stopping = pod.stopping.clone();
         service_fn(move |mut request: Request<Incoming>| {
             let (request_use, span) = client.prepare(&mut request, takeover.clone());
-            let response = routes.call(request).instrument(span);
-            async move { response.await.map(|response| response.map(|body| AnswerBody { body, request_use })) }
+            let (response, stopping) = (routes.call(request).instrument(span), stopping.clone());
+            async move {
+                let mut response = response.await?;
+                // The client is told before the connection is closed: its next request could cross with that. What waits
+                // for a request is kept until the pod accepts no more.
+                if stopping.is_cancelled() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok::<_, Infallible>(response.map(|body| AnswerBody { body, request_use }))
+            }
         })
     };
     let mut http = http1::Builder::new();

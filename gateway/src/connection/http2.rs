@@ -1,6 +1,6 @@
 //! A connection of HTTP/2: accepts its streams, and ends it when it is idle, deaf or to be drained.
 
-use std::{future::poll_fn, num::NonZeroU32, time::Duration};
+use std::{future::poll_fn, num::NonZeroU32, sync::atomic::Ordering, time::Duration};
 
 use bytes::Bytes;
 use h2::{Ping, PingPong, Reason, server};
@@ -53,8 +53,9 @@ pub(super) async fn serve(socket: ClientSocket, place: OpenSocket, client: Clien
         most_streams: config.streams_per_connection.get() as usize,
         resets: RateLimit::new(RESETS, RESETS_BURST, Instant::now()),
     };
+    let mut stopping = Box::pin(pod.stopping.clone().cancelled_owned());
     let mut draining = Box::pin(pod.draining.clone().cancelled_owned());
-    let mut is_leaving = false;
+    let (mut is_used, mut is_leaving) = (false, false);
     let mut ends_at = Instant::now() + config.keep_alive;
     let mut ping = Pings::new(served.connection.ping_pong());
     loop {
@@ -63,13 +64,22 @@ pub(super) async fn serve(socket: ClientSocket, place: OpenSocket, client: Clien
                 debug!("a connection made room for others");
                 break;
             }
+            // One that comes while the pod lingers has its first request answered: it would only come again.
+            () = &mut stopping, if is_used && !is_leaving => {
+                is_leaving = true;
+                served.connection.graceful_shutdown();
+                ends_at = Instant::now() + GOODBYE;
+            }
             () = &mut draining, if !is_leaving => {
                 is_leaving = true;
                 served.connection.graceful_shutdown();
                 ends_at = Instant::now() + GOODBYE;
             }
             accepted = served.connection.accept() => match accepted {
-                Some(Ok((request, respond))) => served.begin(request, respond),
+                Some(Ok((request, respond))) => {
+                    is_used = true;
+                    served.begin(request, respond);
+                }
                 Some(Err(error)) => {
                     debug!(%error, "a connection broke");
                     break;
@@ -78,6 +88,10 @@ pub(super) async fn serve(socket: ClientSocket, place: OpenSocket, client: Clien
             },
             Some(ended) = served.streams.join_next(), if !served.streams.is_empty() => {
                 served.note(ended);
+                if !is_leaving && served.client.goes_elsewhere.load(Ordering::Acquire) {
+                    is_leaving = true;
+                    served.connection.graceful_shutdown();
+                }
                 let wait = if is_leaving { GOODBYE } else { config.keep_alive };
                 ends_at = Instant::now() + wait;
             }

@@ -115,6 +115,7 @@ async fn respond_to(request: Request<RecvStream>, mut respond: SendResponse<Byte
         };
         (response, Some(in_use))
     };
+    let goes_elsewhere = client.goes_elsewhere;
     drop(client.pod);
     let (mut parts, body) = response.into_parts();
     set_headers(&mut parts.headers, parts.status, &body);
@@ -131,7 +132,7 @@ async fn respond_to(request: Request<RecvStream>, mut respond: SendResponse<Byte
     };
     drop(respond);
     if let (Some(handler), Some(in_use)) = (handler, in_use) {
-        return Answered::TakenOver { handler, stream: Box::new(Http2Stream::new(stream)), in_use };
+        return Answered::TakenOver { handler, stream: Box::new(Http2Stream::new(stream, goes_elsewhere)), in_use };
     }
     if !is_whole && let Err(reason) = send_body(body, &mut stream, silence).await {
         stream.send_reset(reason);

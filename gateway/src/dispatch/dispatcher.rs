@@ -160,6 +160,7 @@ impl<W: FlushOutboxes> Dispatcher<W> {
                 _ = sweep.tick() => self.sweep(),
             }
             self.write_queue.flush().await;
+            self.metrics.flushed();
         }
     }
 
@@ -184,7 +185,9 @@ impl<W: FlushOutboxes> Dispatcher<W> {
                 None
             }
         };
-        let time = event.as_ref().and_then(|event| event.time).map_or(now, |time| time.min(now));
+        let said = event.as_ref().and_then(|event| event.time);
+        self.metrics.read(said, now);
+        let time = said.map_or(now, |time| time.min(now));
         let event = event.filter(|event| !event.is_pulse());
         let identity = event.as_ref().map(|event| event.identity());
         let event = event.filter(|_| !self.is_repeated(identity));
@@ -194,7 +197,7 @@ impl<W: FlushOutboxes> Dispatcher<W> {
         let event = event.and_then(|event| OutgoingEvent::stamp(event, &self.environment, cursor).ok());
         self.window.push(WindowEntry { cursor, time, identity, event: event.clone() });
         if let Some(event) = event {
-            self.deliver(&event, identity, now);
+            self.deliver(&event, identity, said, now);
         }
         self.dispatched.send_replace(Some(cursor));
         if !self.pending.is_empty() {
@@ -255,13 +258,14 @@ impl<W: FlushOutboxes> Dispatcher<W> {
         repeated
     }
 
-    fn deliver(&mut self, event: &Arc<OutgoingEvent>, identity: Option<u128>, now: Timestamp) {
+    fn deliver(&mut self, event: &Arc<OutgoingEvent>, identity: Option<u128>, said: Option<Timestamp>, now: Timestamp) {
         if event.has_expired(now) || identity.is_some_and(|identity| self.delivered_before_gap.contains(&identity)) {
             return;
         }
         let delivery = self.registry.deliver(Some(&event.audience), &OutboxItem::Event(LiveEvent::new(event.clone())));
         self.metrics.deliveries.increment(delivery.reached as u64);
         self.metrics.slow.increment(delivery.slow as u64);
+        self.metrics.put(said.filter(|_| delivery.reached > 0));
     }
 
     fn handle_gap(&mut self, gap: Gap) {
@@ -274,6 +278,7 @@ impl<W: FlushOutboxes> Dispatcher<W> {
             Gap::Retention => GapReason::Retention,
             Gap::Remade => GapReason::Remade,
         };
+        self.metrics.gap(reason);
         self.registry.deliver(None, &OutboxItem::Gap(reason));
     }
 
@@ -294,12 +299,16 @@ impl<W: FlushOutboxes> Dispatcher<W> {
     }
 
     fn join(&mut self, subscription: PendingSubscription) {
-        let PendingSubscription { id, recipient, after, outbox, .. } = subscription;
-        let (from, gap) = match self.window.find(after) {
-            Position::Found(index) => (index, None),
-            Position::Ahead | Position::Lost => (0, Some(GapReason::Lost)),
+        let PendingSubscription { id, recipient, after, outbox, pulse } = subscription;
+        let resumes = &self.metrics.resumes;
+        let (from, gap, outcome) = match self.window.find(after) {
+            Position::Found(index) if pulse == 0 => (index, None, &resumes.joined),
+            Position::Found(index) => (index, None, &resumes.waited),
+            Position::Ahead | Position::Lost => (0, Some(GapReason::Lost), &resumes.lost),
         };
+        outcome.increment(1);
         let events = self.window.replay(from, &recipient.user, &recipient.groups, Timestamp::now());
+        self.metrics.replayed.record(events.len() as f64);
         self.replay_limits.charge(&recipient.user, events.len(), tokio::time::Instant::now());
         self.register(id, recipient, outbox, OutboxItem::Replay { gap, events });
     }
@@ -327,7 +336,10 @@ impl<W: FlushOutboxes> Dispatcher<W> {
         let commands = self.command_sender.upgrade().ok_or(SubscribeError::Stopping)?;
         if after.is_some() {
             let taken = self.replay_limits.take(&recipient.user, tokio::time::Instant::now());
-            taken.map_err(SubscribeError::TooManyReplays)?;
+            taken.map_err(|wait| {
+                self.metrics.resumes.refused.increment(1);
+                SubscribeError::TooManyReplays(wait)
+            })?;
         }
         let (sender, outbox) = outbox(self.bounds.outbox);
         let id = self.next_id;
@@ -356,6 +368,7 @@ impl<W: FlushOutboxes> Dispatcher<W> {
         self.tasks.evict(horizon, Instant::now());
         self.questions.evict(horizon);
         self.catching_up.retain(|(_, reply)| !reply.is_closed());
+        self.metrics.look(&self.window, &self.tasks, now);
     }
 
     fn remove_departed(&mut self) {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use model::{Priority, TaskId};
+use model::{Kind, Priority, TaskId};
 
 use super::shares::Shares;
 
@@ -29,6 +29,8 @@ pub struct TaskKeys {
     pub priority: Priority,
     /// False once it has ended.
     pub is_unfinished: bool,
+    /// Its kind, and since when it may begin, while no worker has begun it.
+    pub waits: Option<(Kind, Timestamp)>,
     /// The time by which its worker reports again, while it runs.
     pub next_by: Option<Timestamp>,
     /// Its size in bytes, roughly.
@@ -55,6 +57,24 @@ pub struct TaskIndex {
     bytes: usize,
     updates: BTreeSet<(Timestamp, TaskId)>,
     reports: BTreeSet<(Timestamp, TaskId)>,
+    waiting: HashMap<Kind, BTreeSet<(Timestamp, TaskId)>>,
+}
+
+/// Tasks of a kind that may begin, and that no worker has begun.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Queued {
+    /// How many.
+    pub count: usize,
+    /// How long the oldest waits.
+    pub oldest_seconds: f64,
+}
+
+impl Queued {
+    /// These and others.
+    pub fn add(&mut self, other: Self) {
+        self.count += other.count;
+        self.oldest_seconds = self.oldest_seconds.max(other.oldest_seconds);
+    }
 }
 
 impl TaskIndex {
@@ -73,6 +93,9 @@ impl TaskIndex {
         self.bytes += keys.bytes;
         self.updates.insert((keys.updated, keys.id));
         self.reports.extend(keys.next_by.map(|time| (time, keys.id)));
+        if let Some((kind, since)) = &keys.waits {
+            self.waiting.entry(kind.clone()).or_default().insert((*since, keys.id));
+        }
     }
 
     /// Removes a task that was added with these keys.
@@ -96,6 +119,14 @@ impl TaskIndex {
         if let Some(time) = keys.next_by {
             self.reports.remove(&(time, keys.id));
         }
+        if let Some((kind, since)) = &keys.waits
+            && let Some(waiting) = self.waiting.get_mut(kind)
+        {
+            waiting.remove(&(*since, keys.id));
+            if waiting.is_empty() {
+                self.waiting.remove(kind);
+            }
+        }
     }
 
     /// The tasks of an owner, newest first: the steps of a run, or those that are no steps.
@@ -107,6 +138,18 @@ impl TaskIndex {
     /// The number of an owner's unfinished tasks of at least this priority; the steps of runs do not count.
     pub fn unfinished(&self, owner: &str, least: Priority) -> usize {
         self.owners.get(owner).map_or(0, |owner| owner.unfinished[least as usize..].iter().sum())
+    }
+
+    /// What waits of each kind.
+    pub fn queued(&self, now: Timestamp) -> impl Iterator<Item = (Kind, Queued)> {
+        self.waiting.iter().map(move |(kind, waiting)| {
+            // Few are delayed, so they are counted.
+            let later = waiting.iter().rev().take_while(|(since, _)| *since > now).count();
+            let count = waiting.len() - later;
+            let oldest = waiting.first().filter(|_| count > 0);
+            let oldest_seconds = oldest.map_or(0.0, |(since, _)| now.duration_since(*since).as_secs_f64());
+            (kind.clone(), Queued { count, oldest_seconds })
+        })
     }
 
     /// The size of all tasks in bytes.
@@ -133,7 +176,12 @@ impl TaskIndex {
     /// True if nothing is left of any task.
     #[cfg(test)]
     pub fn is_empty(&self) -> bool {
-        let Self { owners, shares, bytes, updates, reports } = self;
-        *bytes == 0 && owners.is_empty() && shares.largest().is_none() && updates.is_empty() && reports.is_empty()
+        let Self { owners, shares, bytes, updates, reports, waiting } = self;
+        *bytes == 0
+            && owners.is_empty()
+            && shares.largest().is_none()
+            && updates.is_empty()
+            && reports.is_empty()
+            && waiting.is_empty()
     }
 }

@@ -9,7 +9,7 @@
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use jiff::Timestamp;
-use model::{Audience, Event, Priority, Task, TaskId, TaskState, claim::Claim, json_memory};
+use model::{Audience, Event, Kind, Priority, Task, TaskId, TaskState, claim::Claim, json_memory};
 use tokio::sync::futures::OwnedNotified;
 
 use super::{
@@ -18,6 +18,8 @@ use super::{
     task_index::{TaskIndex, TaskKeys},
 };
 use crate::json_size::fits;
+
+pub use super::task_index::Queued;
 
 mod merge;
 
@@ -173,6 +175,11 @@ impl TaskList {
         stalled.map(|entry| (entry.task.clone(), entry.audience.clone())).collect()
     }
 
+    /// What waits of each kind.
+    pub fn queued(&self, now: Timestamp) -> impl Iterator<Item = (Kind, Queued)> {
+        self.index.queued(now)
+    }
+
     /// One task, if it is the user's.
     pub fn find(&self, id: TaskId, user: &str) -> Option<&Arc<Task>> {
         self.tasks.get(&id).map(|entry| &entry.task).filter(|task| task.owner.as_deref() == Some(user))
@@ -220,10 +227,17 @@ fn keys(task: &Task, index: &TaskIndex) -> TaskKeys {
         updated: task.updated.unwrap_or_default(),
         priority: task.priority,
         is_unfinished: !task.state.is_end() || waits_cancelled(task),
+        waits: waits_since(task).map(|since| (task.kind.clone(), since)),
         next_by: task.next_by.filter(|_| task.state == TaskState::Running),
         bytes: ENTRY_BYTES
             + fits(task, usize::MAX).unwrap_or_default().max(task.result.as_ref().map_or(0, json_memory::of_value)),
     }
+}
+
+/// Since when a task may begin that no worker has seen.
+fn waits_since(task: &Task) -> Option<Timestamp> {
+    let is_new = task.state == TaskState::Queued && task.attempt == 0;
+    is_new.then(|| task.created.unwrap_or_default().max(task.not_before.unwrap_or_default()))
 }
 
 /// Cancelled before a worker took its job, which waits in its queue until a worker has seen to it.

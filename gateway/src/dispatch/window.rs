@@ -89,7 +89,7 @@ impl Window {
             self.index.push(self.first + self.entries.len() as u64, &event.audience);
         }
         self.entries.push_back(entry);
-        while self.bytes + self.index.bytes() > self.max_bytes && self.entries.len() > 1 {
+        while self.bytes() > self.max_bytes && self.entries.len() > 1 {
             self.evict_first();
         }
     }
@@ -119,6 +119,16 @@ impl Window {
     /// Removes everything, so that all earlier cursors are lost; returns the identities of the events it had.
     pub fn clear(&mut self) -> HashSet<u128> {
         std::mem::replace(self, Self::new(self.length, self.max_bytes)).identities
+    }
+
+    /// The number of its entries.
+    pub fn count(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Its size in bytes, roughly.
+    pub fn bytes(&self) -> usize {
+        self.bytes + self.index.bytes()
     }
 
     /// The cursor read last.

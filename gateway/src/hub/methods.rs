@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
-use model::Cursor;
-use serde::Serialize;
+use jiff::Timestamp;
+use model::{Cursor, Priority};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::{
-    api::tasks::{self, NewTask, TaskKey, TaskView},
+    api::{
+        problem::Problem,
+        tasks::{self, NewTask, TaskKey, TaskView},
+    },
     caller::Caller,
     dispatch::outbox::{EndReason, GapReason},
     pod::Pod,
@@ -95,11 +99,31 @@ async fn resume(caller: &Caller, sends_cursors: bool, arguments: &[Value]) -> Re
     }
 }
 
+/// What `POST /api/tasks` takes besides kind, input and title, its key among it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StartOptions {
+    not_before: Option<Timestamp>,
+    delay: Option<String>,
+    priority: Option<Priority>,
+    unique: Option<String>,
+    idempotency_key: Option<String>,
+}
+
 async fn start(pod: &Pod, caller: &Caller, arguments: Vec<Value>) -> Result<Value, String> {
-    let wrong = || "StartTask takes a kind (a string), an input, and a title (a string or null)".to_owned();
+    let (new, key) = task_to_start(caller, arguments)?;
+    let started = tasks::start(pod, caller, new, key, None, ()).await.map_err(|problem| problem.to_string())?;
+    to_value(TaskView::from(started.task).existing(started.existing))
+}
+
+fn task_to_start(caller: &Caller, arguments: Vec<Value>) -> Result<(NewTask, TaskKey), String> {
+    let wrong = || {
+        "StartTask takes a kind (a string), an input, a title (a string or null), and options (an object or null)"
+            .to_owned()
+    };
     let mut arguments = arguments.into_iter();
-    let (Some(Value::String(kind)), input, title, None) =
-        (arguments.next(), arguments.next(), arguments.next(), arguments.next())
+    let (Some(Value::String(kind)), input, title, options, None) =
+        (arguments.next(), arguments.next(), arguments.next(), arguments.next(), arguments.next())
     else {
         return Err(wrong());
     };
@@ -108,20 +132,19 @@ async fn start(pod: &Pod, caller: &Caller, arguments: Vec<Value>) -> Result<Valu
         Some(Value::String(title)) => Some(title),
         Some(_) => return Err(wrong()),
     };
-    let kind = kind.parse().map_err(|error| format!("StartTask: kind: {error}"))?;
-    let new = NewTask {
-        kind,
-        title,
-        input: input.unwrap_or_default(),
-        not_before: None,
-        delay: None,
-        priority: None,
-        unique: None,
-        is_delivered: false,
+    let options = match options {
+        None | Some(Value::Null) => StartOptions::default(),
+        Some(options @ Value::Object(_)) => serde_path_to_error::deserialize(options).map_err(|error| {
+            Problem::bad_request("invalid-task", format!("the task is invalid: {error}")).to_string()
+        })?,
+        Some(_) => return Err(wrong()),
     };
-    let started =
-        tasks::start(pod, caller, new, TaskKey::New, None, ()).await.map_err(|problem| problem.to_string())?;
-    to_value(TaskView::from(started.task).existing(started.existing))
+    let kind = kind.parse().map_err(|error| format!("StartTask: kind: {error}"))?;
+    let StartOptions { not_before, delay, priority, unique, idempotency_key } = options;
+    let input = input.unwrap_or_default();
+    let new = NewTask { kind, title, input, not_before, delay, priority, unique, is_delivered: false };
+    let key = idempotency_key.map_or(Ok(TaskKey::New), |key| TaskKey::of(&key, caller));
+    Ok((new, key.map_err(|problem| problem.to_string())?))
 }
 
 async fn cancel(caller: &Caller, arguments: &[Value]) -> Result<Value, String> {

@@ -95,6 +95,11 @@ impl PeerClient {
         Ok(self.0.control.send(&message).await?)
     }
 
+    /// Tells all pods how many connections this one holds, or that it takes no more; false if that cannot be said now.
+    pub(crate) async fn tell_held(&self, connections: Option<usize>) -> bool {
+        self.send(None, PeerMessage::Held { connections }).await.is_ok()
+    }
+
     /// The sender and content of a message that another pod has sealed, and whether it is for this pod alone.
     pub(super) fn open_sealed(
         &self,
@@ -148,7 +153,7 @@ impl PendingRequest<'_> {
                         return Some(Reply::Messages { is_text, bytes: whole.freeze() });
                     }
                 }
-                PeerMessage::Request { .. } | PeerMessage::Confirmed { .. } => {}
+                PeerMessage::Request { .. } | PeerMessage::Confirmed { .. } | PeerMessage::Held { .. } => {}
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The messages between pods about clients of the hub, sent over the control exchange. The serialised names are read by
+//! The messages between pods, about clients of the hub and how many there are, sent over the control exchange. The serialised names are read by
 //! pods of other versions.
 //!
 //! A message may be lost. The reply to a poll must not be, or a later cursor would hide it: the pod that relays it
@@ -44,4 +44,6 @@ pub(super) enum PeerMessage {
     /// All parts have arrived.
     #[serde(rename = "got")]
     Confirmed { number: u64 },
+    /// The sender holds so many connections of the environment; none if it takes no more.
+    Held { connections: Option<usize> },
 }

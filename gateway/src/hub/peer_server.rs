@@ -10,7 +10,11 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use metrics::counter;
 use model::PodId;
-use tokio::{sync::oneshot, task::JoinSet, time::timeout};
+use tokio::{
+    sync::oneshot,
+    task::JoinSet,
+    time::{Instant, timeout},
+};
 use tracing::{debug, error, warn};
 
 use super::{
@@ -63,7 +67,7 @@ impl PeerServer {
     }
 
     fn receive(&mut self, message: ControlMessage) {
-        use PeerMessage::{Accepted, Confirmed, Part, Reply, Request};
+        use PeerMessage::{Accepted, Confirmed, Held, Part, Reply, Request};
         let (from, is_for_this_pod, message) = match self.environment.peers.open_sealed(&message, &mut self.received) {
             Ok(opened) => opened,
             Err(fault) => {
@@ -80,6 +84,7 @@ impl PeerServer {
             Accepted { number } | Reply { number, .. } | Part { number, .. } => {
                 self.environment.peers.receive(number, from, message);
             }
+            Held { connections } => self.environment.balance.heard(from, connections, Instant::now()),
             Confirmed { number } => {
                 let waiting = lock(&self.unconfirmed).remove(&(from, number));
                 waiting.map(|waiting| waiting.send(()));

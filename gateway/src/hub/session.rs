@@ -124,7 +124,7 @@ impl Session {
         let now = Instant::now();
         Ok(Self {
             permit: caller.connection_permit(pod)?,
-            timer: ConnectionTimer::new(&pod.config, &pod.draining, caller.claims.expires()),
+            timer: ConnectionTimer::new(pod, &caller.environment, caller.claims.expires()),
             pod: pod.clone(),
             caller,
             after,

@@ -37,7 +37,7 @@ impl PollSessions {
     /// No sessions yet, and the receiver of those that are spawned.
     pub fn new() -> (Self, mpsc::Receiver<PollSession>) {
         let (starting, sessions) = mpsc::channel(STARTING);
-        let delayed = UserPermits::new(MAX_DELAYED, MAX_DELAYED_OF_USER, 1);
+        let delayed = UserPermits::new("delayed_posts", MAX_DELAYED, MAX_DELAYED_OF_USER, 1);
         (Self { starting, delayed, ended: Mutex::default() }, sessions)
     }
 

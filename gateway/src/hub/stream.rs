@@ -11,12 +11,15 @@ use super::{
     session::{Renewal, Session},
     transport::send_close,
 };
-use crate::write::{
-    close::{close, wait_for_eof},
-    format::{Format, LAST_CHUNK},
-    socket::Socket,
-    timer::Tick,
-    writer::{Closed, ConnectionWriter},
+use crate::{
+    dispatch::outbox::EndReason,
+    write::{
+        close::{close, wait_for_eof},
+        format::{Format, LAST_CHUNK},
+        socket::Socket,
+        timer::Tick,
+        writer::{Closed, ConnectionWriter},
+    },
 };
 
 /// Serves a client's stream to its end.
@@ -81,7 +84,12 @@ async fn serve(writer: &Arc<ConnectionWriter>, session: &mut Session, mut lease:
             tick = session.timer.tick() => match tick {
                 Tick::Heartbeat if session.is_open() => writer.heartbeat(),
                 Tick::Heartbeat => {}
-                Tick::End(end) => return end.into(),
+                Tick::End(end) => {
+                    if end == EndReason::Draining {
+                        writer.socket.send_elsewhere();
+                    }
+                    return end.into();
+                }
             },
             // Its pings may end on other pods, so only the handshake must come in time; a dead reader fails its writes.
             () = sleep_until(silent_until), if !session.is_open() => return session.timed_out(),

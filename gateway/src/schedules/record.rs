@@ -143,7 +143,7 @@ impl ScheduleBook {
         name: &str,
         change: impl FnOnce(&mut Said),
     ) -> Result<(), StorageError> {
-        let _changing = self.changing.lock().await;
+        let _changing = within(async { Ok(self.changing.lock().await) }).await?;
         let said = within(self.files.said_of(kind, name)).await?;
         let mut said = said.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
         change(&mut said);

@@ -6,7 +6,7 @@ use std::{
     future::poll_fn,
     io,
     sync::{
-        Mutex,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -25,12 +25,18 @@ const STALLED: Duration = Duration::from_secs(30);
 pub struct Http2Stream {
     send: Mutex<SendStream<Bytes>>,
     is_gone: AtomicBool,
+    /// Of its connection, which takes no more requests once it is set and this has ended.
+    goes_elsewhere: Arc<AtomicBool>,
 }
 
 impl Http2Stream {
-    /// The stream of an answer.
-    pub(crate) fn new(send: SendStream<Bytes>) -> Self {
-        Self { send: Mutex::new(send), is_gone: AtomicBool::new(false) }
+    /// The stream of an answer, and what says that its connection's client should come back on another.
+    pub(crate) fn new(send: SendStream<Bytes>, goes_elsewhere: Arc<AtomicBool>) -> Self {
+        Self { send: Mutex::new(send), is_gone: AtomicBool::new(false), goes_elsewhere }
+    }
+
+    pub(super) fn send_elsewhere(&self) {
+        self.goes_elsewhere.store(true, Ordering::Release);
     }
 
     /// Waits until the client has reset it, or its connection has ended. Only one task may wait, for this and for

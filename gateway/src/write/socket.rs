@@ -90,6 +90,13 @@ impl Socket {
         }
     }
 
+    /// Has its client come back on another connection, which may lead to another pod: of HTTP/2 all streams have one.
+    pub(crate) fn send_elsewhere(&self) {
+        if let Self::Http2(stream) = self {
+            stream.send_elsewhere();
+        }
+    }
+
     /// True if the client has closed its side, whatever is still to be read.
     pub(super) fn is_read_closed(&self) -> bool {
         let tcp = match self {

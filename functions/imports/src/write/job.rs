@@ -58,7 +58,7 @@ pub(crate) struct LoadJob {
 pub(crate) struct TableLoad {
     pub(crate) spec: Arc<ImportSpec>,
     pub(crate) plan: Plan,
-    /// Set where the database refused a row of it before.
+    /// Set where the database refused a row before, of it or of a table before it.
     pub(crate) in_batches: bool,
 }
 

@@ -48,7 +48,10 @@ impl Flags {
         let defaults = [
             ("gateway.listen", format!("127.0.0.1:{}", self.port)),
             ("gateway.admin_listen", "127.0.0.1:0".to_owned()),
+            ("gateway.linger", "0s".to_owned()),
             ("gateway.grace", "1s".to_owned()),
+            ("gateway.most_age", "0s".to_owned()),
+            ("gateway.rebalance", "0".to_owned()),
             ("gateway.schedules_for", "*".to_owned()),
             ("imports.host.grace", "5s".to_owned()),
             ("reports.host.grace", "5s".to_owned()),

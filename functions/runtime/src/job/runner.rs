@@ -1,7 +1,7 @@
 //! One job, from the queue to its settlement.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -59,7 +59,7 @@ pub(crate) struct Runner {
     pub(crate) cancellations: Cancellations,
     pub(crate) locks: TaskLocks,
     /// How its jobs are treated.
-    pub(crate) policies: Policies,
+    pub(crate) policies: Mutex<Arc<Policies>>,
     pub(crate) rates: Rates,
     /// The attempts at a job whose policy names none.
     pub(crate) retry: Retry,
@@ -150,7 +150,8 @@ impl Runner {
         } else if redeliveries > MAX_REDELIVERIES || attempt > MAX_LOST_ATTEMPTS {
             Verdict::lost(attempt)
         } else {
-            let (retry, outcome) = match self.policy(&job, &files).await {
+            let policies = self.policies.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let (retry, outcome) = match self.policy(&policies, &job, &files).await {
                 Ok((policy, input)) => {
                     if let Some(wait) = self.rates.wait(&job, input.value(), &policy).await {
                         return self.hold(job, wait, &publisher).await;
@@ -184,13 +185,23 @@ impl Runner {
         settlement
     }
 
+    /// Treats the jobs that are begun from here on so.
+    pub(crate) fn set_policies(&self, policies: Policies) {
+        *self.policies.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(policies);
+    }
+
     /// The policy of a job and its input, which is read if it goes by that.
-    async fn policy(&self, job: &Job, files: &OwnerFiles) -> Result<(JobPolicy<'_>, JobInput), Failure> {
+    async fn policy<'a>(
+        &self,
+        policies: &'a Policies,
+        job: &Job,
+        files: &OwnerFiles,
+    ) -> Result<(JobPolicy<'a>, JobInput), Failure> {
         let mut input = JobInput::new(job, self.schema.clone());
-        if !self.policies.is_empty() {
+        if !policies.is_empty() {
             input.load(files).await?;
         }
-        Ok((self.policies.of(input.value()), input))
+        Ok((policies.of(input.value()), input))
     }
 
     /// Lets a job wait for its rate, which is no attempt.

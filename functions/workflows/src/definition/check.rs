@@ -20,6 +20,12 @@ const MAX_STEPS: usize = 100;
 /// In characters.
 const MAX_TITLE: usize = 180;
 
+/// What to write instead of that which other jobs have and steps have not.
+const UNIQUE_OF_STEP: &str = "a run does its steps whatever others do; write it at the top of the workflow, of whose runs one is then unfinished";
+const RATE_OF_STEP: &str =
+    "it holds for all jobs alike; write it into the definition that the step runs, or into [KIND.host]";
+const DELAY_OF_STEP: &str = "put a step before it that waits: kind = \"wait\", for = \"15m\"";
+
 /// The kinds that steps may name.
 pub(crate) struct Kinds {
     pub(crate) functions: BTreeSet<String>,
@@ -246,6 +252,9 @@ fn misplaced_fields(step: &StepDefinition) -> Vec<(&'static str, &'static str)> 
         }
     };
     let job = !approval && !wait;
+    only("unique", step.unique.is_some(), false, UNIQUE_OF_STEP);
+    only("rate", step.rate.is_some(), false, RATE_OF_STEP);
+    only("delay", step.delay.is_some(), false, DELAY_OF_STEP);
     only("ask", step.ask.is_some(), approval, "only an approval asks");
     only("question", step.question.is_some(), approval, "only an approval asks");
     only("approvals", step.approvals.is_some(), approval, "only an approval has it");

@@ -70,6 +70,15 @@ pub struct StepDefinition {
     /// Of its job; that of the run if missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<Priority>,
+    /// Never: a step cannot have it, and the check says what to write instead.
+    #[serde(default, skip_serializing)]
+    pub unique: Option<Value>,
+    /// The same.
+    #[serde(default, skip_serializing)]
+    pub rate: Option<Value>,
+    /// The same.
+    #[serde(default, skip_serializing)]
+    pub delay: Option<Value>,
     /// The longest wait for its end.
     #[serde(default)]
     pub timeout: Option<HumanDuration>,

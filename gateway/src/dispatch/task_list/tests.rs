@@ -255,3 +255,32 @@ fn permutations(n: usize) -> Vec<Vec<usize>> {
         })
         .collect()
 }
+
+#[test]
+fn what_waits_of_a_kind_is_what_may_begin_and_nobody_has_begun() {
+    let (now, mut list) = (Timestamp::now(), TaskList::default());
+    let ago = |seconds: i64| now - jiff::SignedDuration::from_secs(seconds);
+    let waits = |id: TaskId, times: [Option<Timestamp>; 2]| {
+        let mut queued = event(id, TaskState::Queued, 0, 0);
+        change(&mut queued, |task| {
+            let [created, not_before] = times.map(|time| serde_json::json!(time));
+            (task["created"], task["not_before"]) = (created, not_before);
+        });
+        queued
+    };
+    let [old, new, delayed] = [(); 3].map(|()| TaskId::new());
+    list.fold(&waits(new, [Some(ago(7)), None]), now).unwrap();
+    list.fold(&waits(old, [Some(ago(90)), Some(ago(60))]), now).unwrap();
+    list.fold(&waits(delayed, [Some(ago(500)), Some(ago(-60))]), now).unwrap();
+    let queued =
+        |list: &TaskList, now| list.queued(now).map(|(kind, queued)| (kind.to_string(), queued)).collect::<Vec<_>>();
+    let of = |count, oldest_seconds| vec![("imports".to_owned(), Queued { count, oldest_seconds })];
+    assert_eq!(queued(&list, now), of(2, 60.0));
+    assert_eq!(queued(&list, ago(-100)), of(3, 160.0), "in time the delayed one may begin");
+    list.fold(&event(old, TaskState::Running, 1, 1), now).unwrap();
+    assert_eq!(queued(&list, now), of(1, 7.0));
+    list.fold(&event(new, TaskState::Succeeded, 1, 2), now).unwrap();
+    assert_eq!(queued(&list, now), of(0, 0.0));
+    list.fold(&event(delayed, TaskState::Cancelled, 0, 1), now).unwrap();
+    assert_eq!(queued(&list, now), []);
+}

@@ -1,0 +1,154 @@
+//! How long the storage may take. A disk that hangs, or a server that accepts and never answers, is an error of the request that
+//! waits for it, and holds up nobody else.
+
+use std::{future::Future, io, sync::Arc, time::Duration};
+
+use futures_util::{
+    StreamExt, TryStreamExt,
+    stream::{self, BoxStream},
+};
+use object_store::{Error, Result};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    task::spawn_blocking,
+    time::{Instant, timeout, timeout_at},
+};
+
+/// How long a request may take: one file opened, one part of at most a mebibyte written, the next names of a list.
+const WITHIN: Duration = Duration::from_secs(20);
+/// The most requests under way at once, each of which may have a thread: far fewer than the runtime has for all.
+const REQUESTS: usize = 128;
+/// The same for lists, during which other requests are made.
+const LISTS: usize = 16;
+/// Names of a list that wait to be taken.
+const NAMES: usize = 64;
+
+/// How long the storage may take, and how many requests may be under way; cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Patience {
+    within: Duration,
+    requests: Arc<Semaphore>,
+    lists: Arc<Semaphore>,
+}
+
+/// The place of a request that is under way; a thread that hangs keeps it.
+pub(crate) type Place = OwnedSemaphorePermit;
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self::of(WITHIN)
+    }
+}
+
+impl Patience {
+    /// Each request may take so long.
+    pub(crate) fn of(within: Duration) -> Self {
+        Self { within, requests: Arc::new(Semaphore::new(REQUESTS)), lists: Arc::new(Semaphore::new(LISTS)) }
+    }
+
+    /// A place for a request that has a thread of its own.
+    pub(crate) async fn place(&self) -> Result<Place> {
+        self.place_until(&self.requests, Instant::now() + self.within).await
+    }
+
+    async fn place_until(&self, places: &Arc<Semaphore>, until: Instant) -> Result<Place> {
+        let place = timeout_at(until, places.clone().acquire_owned()).await.map_err(|_| self.silence())?;
+        place.map_err(|error| failed(io::Error::other(error)))
+    }
+
+    /// The answer to a request. One that is given up goes on by itself, since nothing ends a call of the system that hangs, and keeps
+    /// its place until then: so they never use up all threads.
+    pub(crate) async fn answer<T: Send + 'static>(
+        &self,
+        request: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        let until = Instant::now() + self.within;
+        let place = self.place_until(&self.requests, until).await?;
+        let request = tokio::spawn(async move {
+            let _place = place;
+            request.await
+        });
+        timeout_at(until, request)
+            .await
+            .map_err(|_| self.silence())?
+            .map_err(|error| failed(io::Error::other(error)))?
+    }
+
+    /// The same for a call of the system, on a thread.
+    pub(crate) async fn call<T: Send + 'static>(
+        &self,
+        call: impl FnOnce() -> io::Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.answer(async move {
+            let called = spawn_blocking(call).await.map_err(|error| failed(io::Error::other(error)))?;
+            called.map_err(failed)
+        })
+        .await
+    }
+
+    /// The same for a request that ends when nobody waits for it, or has its place.
+    pub(crate) async fn in_time<T>(&self, request: impl Future<Output = T>) -> Result<T> {
+        timeout(self.within, request).await.map_err(|_| self.silence())
+    }
+
+    /// A list, of which each name comes in time.
+    pub(crate) fn list<T: Send + 'static>(&self, list: BoxStream<'static, Result<T>>) -> BoxStream<'static, Result<T>> {
+        self.clone().listed(self.lists.clone(), list)
+    }
+
+    /// The outcomes of several requests, each in time.
+    pub(crate) fn each<T: Send + 'static>(&self, each: BoxStream<'static, Result<T>>) -> BoxStream<'static, Result<T>> {
+        self.clone().listed(self.requests.clone(), each)
+    }
+
+    fn listed<T: Send + 'static>(
+        self,
+        places: Arc<Semaphore>,
+        mut items: BoxStream<'static, Result<T>>,
+    ) -> BoxStream<'static, Result<T>> {
+        let begun = async move {
+            let place = self.place_until(&places, Instant::now() + self.within).await?;
+            let (sender, taken) = mpsc::channel(NAMES);
+            // It ends with its list, or once nobody takes what comes.
+            tokio::spawn(async move {
+                let _place = place;
+                while let Some(item) = items.next().await {
+                    if sender.send(item).await.is_err() {
+                        return;
+                    }
+                }
+            });
+            Ok::<_, Error>(self.taken(taken))
+        };
+        stream::once(begun).try_flatten().boxed()
+    }
+
+    fn taken<T: Send + 'static>(self, taken: mpsc::Receiver<Result<T>>) -> BoxStream<'static, Result<T>> {
+        let next = |(patience, mut taken): (Self, mpsc::Receiver<Result<T>>)| async move {
+            let item = patience.in_time(taken.recv()).await?.transpose()?;
+            Ok(item.map(|item| (item, (patience, taken))))
+        };
+        stream::try_unfold((self, taken), next).boxed()
+    }
+
+    /// A file's content, of which each piece comes in time.
+    pub(crate) fn pieces<T: Send + 'static>(
+        &self,
+        pieces: BoxStream<'static, Result<T>>,
+    ) -> BoxStream<'static, Result<T>> {
+        let next = |(patience, mut pieces): (Self, BoxStream<'static, Result<T>>)| async move {
+            let piece = patience.in_time(pieces.next()).await?.transpose()?;
+            Ok(piece.map(|piece| (piece, (patience, pieces))))
+        };
+        stream::try_unfold((self.clone(), pieces), next).boxed()
+    }
+
+    fn silence(&self) -> Error {
+        failed(io::Error::new(io::ErrorKind::TimedOut, format!("it did not answer within {:?}", self.within)))
+    }
+}
+
+/// An error of the system as one of a store.
+pub(crate) fn failed(error: io::Error) -> Error {
+    Error::Generic { store: "storage", source: Box::new(error) }
+}

@@ -1,0 +1,106 @@
+//! A store whose every request is answered in time, or fails.
+
+use std::{fmt, io, sync::Arc};
+
+use futures_util::stream::BoxStream;
+use object_store::{
+    CopyOptions, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart, path::Path,
+};
+
+use crate::patience::{Patience, failed};
+
+/// A store, and the patience with it.
+#[derive(Debug)]
+pub(crate) struct PatientStore {
+    pub(crate) store: Arc<dyn ObjectStore>,
+    pub(crate) patience: Patience,
+}
+
+impl fmt::Display for PatientStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.store.fmt(f)
+    }
+}
+
+#[async_trait::async_trait]
+impl ObjectStore for PatientStore {
+    async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+        let (store, location) = (self.store.clone(), location.clone());
+        self.patience.answer(async move { store.put_opts(&location, payload, options).await }).await
+    }
+
+    /// On the thread that asks, which has a place: the store of local files creates a folder and a file on it.
+    async fn put_multipart_opts(
+        &self,
+        location: &Path,
+        options: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        let begun = self.patience.in_time(self.store.put_multipart_opts(location, options)).await??;
+        Ok(Box::new(PatientUpload { upload: Some(begun), patience: self.patience.clone() }))
+    }
+
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        let (store, location) = (self.store.clone(), location.clone());
+        let found = self.patience.answer(async move { store.get_opts(&location, options).await }).await?;
+        let payload = match found.payload {
+            GetResultPayload::Stream(pieces) => GetResultPayload::Stream(self.patience.pieces(pieces)),
+            file => file,
+        };
+        Ok(GetResult { payload, ..found })
+    }
+
+    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        self.patience.each(self.store.delete_stream(locations))
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.patience.list(self.store.list(prefix))
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        let (store, prefix) = (self.store.clone(), prefix.cloned());
+        self.patience.answer(async move { store.list_with_delimiter(prefix.as_ref()).await }).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        let (store, from, to) = (self.store.clone(), from.clone(), to.clone());
+        self.patience.answer(async move { store.copy_opts(&from, &to, options).await }).await
+    }
+}
+
+/// An upload in parts; none once it has ended.
+#[derive(Debug)]
+struct PatientUpload {
+    upload: Option<Box<dyn MultipartUpload>>,
+    patience: Patience,
+}
+
+impl PatientUpload {
+    fn end(&mut self) -> Result<Box<dyn MultipartUpload>> {
+        self.upload.take().ok_or_else(over)
+    }
+}
+
+#[async_trait::async_trait]
+impl MultipartUpload for PatientUpload {
+    fn put_part(&mut self, data: PutPayload) -> UploadPart {
+        let part = self.upload.as_mut().map(|upload| upload.put_part(data));
+        let patience = self.patience.clone();
+        Box::pin(async move { patience.answer(part.ok_or_else(over)?).await })
+    }
+
+    async fn complete(&mut self) -> Result<PutResult> {
+        let mut upload = self.end()?;
+        self.patience.answer(async move { upload.complete().await }).await
+    }
+
+    async fn abort(&mut self) -> Result<()> {
+        let mut upload = self.end()?;
+        self.patience.answer(async move { upload.abort().await }).await
+    }
+}
+
+fn over() -> object_store::Error {
+    failed(io::Error::other("the upload has already ended"))
+}
