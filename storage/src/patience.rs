@@ -16,6 +16,8 @@ use tokio::{
 
 /// How long a request may take: one file opened, one part of at most a mebibyte written, the next names of a list.
 const WITHIN: Duration = Duration::from_secs(20);
+/// Bytes that the slowest disk writes in a second.
+const SLOWEST_DISK: u64 = 4 << 20;
 /// The most requests under way at once, each of which may have a thread: far fewer than the runtime has for all.
 const REQUESTS: usize = 128;
 /// The same for lists, during which other requests are made.
@@ -56,13 +58,22 @@ impl Patience {
         place.map_err(|error| failed(io::Error::other(error)))
     }
 
-    /// The answer to a request. One that is given up goes on by itself, since nothing ends a call of the system that hangs, and keeps
+    /// The answer to a request, in time. One that is given up goes on by itself, since nothing ends a call of the system that hangs, and keeps
     /// its place until then: so they never use up all threads.
     pub(crate) async fn answer<T: Send + 'static>(
         &self,
         request: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
-        let until = Instant::now() + self.within;
+        self.answer_about(0, request).await
+    }
+
+    /// The same for a request that waits until so many bytes are on the disk.
+    pub(crate) async fn answer_about<T: Send + 'static>(
+        &self,
+        bytes: u64,
+        request: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        let until = Instant::now() + self.within + Duration::from_secs(bytes / SLOWEST_DISK);
         let place = self.place_until(&self.requests, until).await?;
         let request = tokio::spawn(async move {
             let _place = place;

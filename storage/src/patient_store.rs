@@ -37,7 +37,7 @@ impl ObjectStore for PatientStore {
         options: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
         let begun = self.patience.in_time(self.store.put_multipart_opts(location, options)).await??;
-        Ok(Box::new(PatientUpload { upload: Some(begun), patience: self.patience.clone() }))
+        Ok(Box::new(PatientUpload { upload: Some(begun), bytes: 0, patience: self.patience.clone() }))
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
@@ -73,30 +73,28 @@ impl ObjectStore for PatientStore {
 #[derive(Debug)]
 struct PatientUpload {
     upload: Option<Box<dyn MultipartUpload>>,
+    bytes: u64,
     patience: Patience,
-}
-
-impl PatientUpload {
-    fn end(&mut self) -> Result<Box<dyn MultipartUpload>> {
-        self.upload.take().ok_or_else(over)
-    }
 }
 
 #[async_trait::async_trait]
 impl MultipartUpload for PatientUpload {
     fn put_part(&mut self, data: PutPayload) -> UploadPart {
+        self.bytes += data.content_length() as u64;
         let part = self.upload.as_mut().map(|upload| upload.put_part(data));
         let patience = self.patience.clone();
         Box::pin(async move { patience.answer(part.ok_or_else(over)?).await })
     }
 
+    /// All that was written is synced by this one call.
     async fn complete(&mut self) -> Result<PutResult> {
-        let mut upload = self.end()?;
-        self.patience.answer(async move { upload.complete().await }).await
+        let mut upload = self.upload.take().ok_or_else(over)?;
+        self.patience.answer_about(self.bytes, async move { upload.complete().await }).await
     }
 
+    /// Nothing where it has ended: else the reason of a failed end would be lost behind this one.
     async fn abort(&mut self) -> Result<()> {
-        let mut upload = self.end()?;
+        let Some(mut upload) = self.upload.take() else { return Ok(()) };
         self.patience.answer(async move { upload.abort().await }).await
     }
 }

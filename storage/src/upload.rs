@@ -54,6 +54,7 @@ struct Staged {
     room: Option<Reservation>,
     /// The local folder of the key's id, which is removed where the file would have been the only one in it.
     folder: Option<PathBuf>,
+    patience: Patience,
 }
 
 /// Where the content is. Nothing is created in the store before a whole part is there: an upload that stalls costs no file,
@@ -76,7 +77,14 @@ impl Upload {
         folder: Option<PathBuf>,
     ) -> Self {
         let content = Content::Held(BytesMut::new());
-        let unfinished = Some(Unfinished(Some(Staged { store, path, content, room: Some(room), folder })));
+        let unfinished = Some(Unfinished(Some(Staged {
+            store,
+            path,
+            content,
+            room: Some(room),
+            folder,
+            patience: patience.clone(),
+        })));
         Self { key, bytes: 0, limit: u64::MAX, patience, unfinished }
     }
 
@@ -105,7 +113,8 @@ impl Upload {
 
     /// Writes bytes; waits while the storage is slower than the sender.
     ///
-    /// After an error, or if this future is dropped before its end, the upload is over and nothing remains of it.
+    /// After an error, or if this future is dropped before its end, the upload is over and nothing remains of it, unless a
+    /// storage that did not answer in time does it after all.
     pub async fn write(&mut self, bytes: Bytes) -> Result<(), StorageError> {
         let mut unfinished = self.unfinished.take().ok_or_else(already_over)?;
         let total = self.bytes + bytes.len() as u64;
@@ -240,7 +249,7 @@ impl Staged {
         }
         if let Some(folder) = self.folder {
             // It stays where another file lies in it; else aborted uploads alone would use up the file system.
-            let _ = spawn_blocking(move || fs::remove_dir(folder)).await;
+            let _ = self.patience.call(move || fs::remove_dir(folder)).await;
         }
     }
 }

@@ -13,10 +13,7 @@ use lapin::{
     options::{BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions},
     types::{FieldTable, ShortString},
 };
-use tokio::{
-    sync::watch,
-    time::{Instant, sleep_until},
-};
+use tokio::{pin, sync::watch, time::sleep};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
@@ -67,6 +64,14 @@ impl Application {
         Ok((channel, consumer))
     }
 
+    /// Sends messages, which this or another process gets.
+    async fn keep_sending(&self, connection: &Connection, channel: &Channel) -> Result<Infallible, Ended> {
+        loop {
+            self.send(connection, channel).await?;
+            sleep(INTERVAL.mul_f64(rand::random_range(0.8..1.2))).await;
+        }
+    }
+
     /// Sends a message; where the queue is not bound, since whoever made it was gone before it had, it is bound now. Without one
     /// nobody would ever have the lease.
     async fn send(&self, connection: &Connection, channel: &Channel) -> Result<(), Ended> {
@@ -75,7 +80,9 @@ impl Application {
             let options = BasicPublishOptions { mandatory: true, ..Default::default() };
             let confirmed =
                 async { channel.basic_publish(exchange, key, options, b"", BasicProperties::default()).await?.await };
-            match (await_answer(confirmed).await??, bindings) {
+            // A broker that takes long leaves the lease with whoever has it; the next message asks again.
+            let Ok(confirmed) = await_answer(confirmed).await else { return Ok(()) };
+            match (confirmed?, bindings) {
                 (Confirmation::Ack(None) | Confirmation::NotRequested, _) => return Ok(()),
                 (Confirmation::Ack(Some(_)), Some(bindings)) => {
                     await_answer(declare::lease(connection, &self.topology, bindings)).await??;
@@ -93,7 +100,8 @@ impl Application {
         mut consumer: Consumer,
     ) -> Result<Infallible, Ended> {
         let mut kept: Option<Delivery> = None;
-        let mut due = Instant::now();
+        let sending = self.keep_sending(connection, channel);
+        pin!(sending);
         loop {
             tokio::select! {
                 delivery = consumer.next() => {
@@ -104,10 +112,7 @@ impl Application {
                         before.acker.ack(BasicAckOptions::default()).await?;
                     }
                 }
-                () = sleep_until(due) => {
-                    self.send(connection, channel).await?;
-                    due = Instant::now() + INTERVAL.mul_f64(rand::random_range(0.8..1.2));
-                }
+                ended = &mut sending => return ended,
             }
         }
     }
