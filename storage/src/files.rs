@@ -21,8 +21,8 @@ use crate::{
     key::FileKey,
     layout::{file_path, id_folder},
     notes::TaskNotes,
-    patience::Patience,
     quota::{Quotas, Reservation},
+    request_limits::RequestLimits,
     shares::{Share, Shares},
     upload::Upload,
 };
@@ -42,7 +42,7 @@ pub struct Download {
 #[derive(Clone)]
 pub struct OwnerFiles {
     store: Arc<dyn ObjectStore>,
-    patience: Patience,
+    request_limits: RequestLimits,
     folder: Arc<str>,
     quotas: Arc<Quotas>,
     /// The folder of a local storage.
@@ -62,12 +62,12 @@ pub(crate) struct Place {
 
 impl OwnerFiles {
     pub(crate) fn new(
-        (store, patience): (Arc<dyn ObjectStore>, Patience),
+        (store, request_limits): (Arc<dyn ObjectStore>, RequestLimits),
         Place { owner, folder, shares, notes }: Place,
         quotas: Arc<Quotas>,
         root: Option<Arc<path::Path>>,
     ) -> Self {
-        Self { store, patience, folder: folder.into(), quotas, root, owner, shares, notes }
+        Self { store, request_limits, folder: folder.into(), quotas, root, owner, shares, notes }
     }
 
     /// Lets others read one of these files for as long as it is there; returns the path of their download. Where it was shared
@@ -101,7 +101,7 @@ impl OwnerFiles {
     fn begin(&self, key: FileKey, room: Reservation) -> Result<Upload, StorageError> {
         let folder = self.root.as_ref().map(|root| root.join(id_folder(&self.folder, &key)));
         let place = (self.store.clone(), self.path(&key)?);
-        Ok(Upload::new(key, place, self.patience.clone(), room, folder))
+        Ok(Upload::new(key, place, self.request_limits.clone(), room, folder))
     }
 
     /// Opens a file.
@@ -110,7 +110,7 @@ impl OwnerFiles {
         let found = found.map_err(|error| StorageError::of(error, key))?;
         let (bytes, key) = (found.meta.size, key.clone());
         let content = match found.payload {
-            GetResultPayload::File(file, _) => read(file, bytes, self.patience.clone()).boxed(),
+            GetResultPayload::File(file, _) => read(file, bytes, self.request_limits.clone()).boxed(),
             GetResultPayload::Stream(stream) => stream.map_err(move |error| StorageError::of(error, &key)).boxed(),
         };
         Ok(Download { bytes, content })
@@ -147,15 +147,15 @@ impl OwnerFiles {
 }
 
 /// A local file's content, from its start; replacing the file meanwhile does not change what is read.
-fn read(file: fs::File, bytes: u64, patience: Patience) -> impl Stream<Item = Result<Bytes, StorageError>> {
-    stream::try_unfold((file, bytes, patience), |(file, left, patience)| async move {
+fn read(file: fs::File, bytes: u64, request_limits: RequestLimits) -> impl Stream<Item = Result<Bytes, StorageError>> {
+    stream::try_unfold((file, bytes, request_limits), |(file, left, request_limits)| async move {
         if left == 0 {
             return Ok(None);
         }
-        let piece = patience.call(move || read_piece(file, left.min(PIECE))).await;
+        let piece = request_limits.call(move || read_piece(file, left.min(PIECE))).await;
         let (file, piece) = piece.map_err(StorageError::of_store)?;
         let left = left - piece.len() as u64;
-        Ok(Some((piece, (file, left, patience))))
+        Ok(Some((piece, (file, left, request_limits))))
     })
 }
 

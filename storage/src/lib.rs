@@ -8,7 +8,7 @@
 //! - [`shares`]: which files others than their owner may read; [`notes`]: what functions keep of their tasks
 //! - [`catalogue`]: the descriptions of an environment's functions; [`schedules`]: what is kept of its schedules
 //! - `records`: the small files of these four
-//! - `patience`: how long the storage may take; `patient_store`: a store of which each request has an answer by then
+//! - `request_limits`: how long requests may take, and how many may be under way; `limited_store`: a store within these
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -19,13 +19,13 @@ mod expire;
 pub mod files;
 pub mod key;
 mod layout;
+mod limited_store;
 pub mod notes;
 pub mod open;
-mod patience;
-mod patient_store;
 mod quota;
 mod records;
 mod remove_older;
+mod request_limits;
 pub mod schedules;
 pub mod shares;
 pub mod upload;

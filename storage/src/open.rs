@@ -16,11 +16,11 @@ use crate::{
     config::FilesConfig,
     files::{OwnerFiles, Place},
     layout::{catalogue_folder, notes_folder, owner_folder, schedules_folder, shares_folder},
+    limited_store::LimitedStore,
     notes::TaskNotes,
-    patience::Patience,
-    patient_store::PatientStore,
     quota::Quotas,
     records::Records,
+    request_limits::RequestLimits,
     schedules::ScheduleFiles,
     shares::Shares,
 };
@@ -45,7 +45,7 @@ pub struct Storage {
     /// The store itself; all goes through `store`, which answers in time.
     inner: Arc<dyn ObjectStore>,
     pub(crate) store: Arc<dyn ObjectStore>,
-    pub(crate) patience: Patience,
+    pub(crate) request_limits: RequestLimits,
     pub(crate) quotas: Arc<Quotas>,
     /// The folder of a local storage.
     pub(crate) root: Option<Arc<Path>>,
@@ -75,24 +75,25 @@ impl Storage {
 
     /// All files in this store, with the default limits.
     pub fn on(store: Arc<dyn ObjectStore>) -> Self {
-        Self::with(store, Patience::default(), FilesConfig::default())
+        Self::with(store, RequestLimits::default(), FilesConfig::default())
     }
 
     /// The same files, of which each request may take so long.
     pub fn answering_within(self, time: Duration) -> Self {
         let Self { root, quotas, inner, .. } = self;
-        Self { root, ..Self::with(inner, Patience::of(time), quotas.limits().clone()) }
+        Self { root, ..Self::with(inner, RequestLimits::of(time), quotas.limits().clone()) }
     }
 
-    fn with(inner: Arc<dyn ObjectStore>, patience: Patience, limits: FilesConfig) -> Self {
-        let store: Arc<dyn ObjectStore> = Arc::new(PatientStore { store: inner.clone(), patience: patience.clone() });
-        let quotas = Arc::new(Quotas::new(store.clone(), patience.clone(), limits));
-        Self { inner, store, patience, quotas, root: None }
+    fn with(inner: Arc<dyn ObjectStore>, request_limits: RequestLimits, limits: FilesConfig) -> Self {
+        let store: Arc<dyn ObjectStore> =
+            Arc::new(LimitedStore { store: inner.clone(), request_limits: request_limits.clone() });
+        let quotas = Arc::new(Quotas::new(store.clone(), request_limits.clone(), limits));
+        Self { inner, store, request_limits, quotas, root: None }
     }
 
     /// The same files with these limits.
     pub fn with_limits(mut self, limits: FilesConfig) -> Self {
-        self.quotas = Arc::new(Quotas::new(self.store.clone(), self.patience.clone(), limits));
+        self.quotas = Arc::new(Quotas::new(self.store.clone(), self.request_limits.clone(), limits));
         self
     }
 
@@ -109,7 +110,12 @@ impl Storage {
             shares: self.shares(environment),
             notes: self.notes(environment),
         };
-        OwnerFiles::new((Arc::clone(&self.store), self.patience.clone()), place, self.quotas.clone(), self.root.clone())
+        OwnerFiles::new(
+            (Arc::clone(&self.store), self.request_limits.clone()),
+            place,
+            self.quotas.clone(),
+            self.root.clone(),
+        )
     }
 
     /// The descriptions of an environment's functions.
@@ -133,7 +139,7 @@ impl Storage {
     }
 
     fn records(&self, folder: String) -> Records {
-        Records::new(Arc::clone(&self.store), self.patience.clone(), folder)
+        Records::new(Arc::clone(&self.store), self.request_limits.clone(), folder)
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 use futures_util::TryStreamExt;
 use object_store::{ObjectStore, path::Path};
 
-use crate::{config::FilesConfig, error::StorageError, patience::Patience};
+use crate::{config::FilesConfig, error::StorageError, request_limits::RequestLimits};
 
 /// The age at which a listing is made anew.
 const FRESH: Duration = Duration::from_secs(5);
@@ -27,7 +27,7 @@ const MAKE_ROOM: &str = "delete some, or wait until they expire";
 /// The usage of all owners whom this process has lately stored something for.
 pub(crate) struct Quotas {
     store: Arc<dyn ObjectStore>,
-    patience: Patience,
+    request_limits: RequestLimits,
     limits: FilesConfig,
     owners: Mutex<HashMap<Arc<str>, Arc<Owner>>>,
 }
@@ -64,8 +64,8 @@ pub(crate) struct Reservation {
 }
 
 impl Quotas {
-    pub(crate) fn new(store: Arc<dyn ObjectStore>, patience: Patience, limits: FilesConfig) -> Self {
-        Self { store, patience, limits, owners: Mutex::default() }
+    pub(crate) fn new(store: Arc<dyn ObjectStore>, request_limits: RequestLimits, limits: FilesConfig) -> Self {
+        Self { store, request_limits, limits, owners: Mutex::default() }
     }
 
     pub(crate) fn limits(&self) -> &FilesConfig {
@@ -142,7 +142,7 @@ impl Quotas {
     /// Lists an owner's files unless that was done within this time.
     async fn list(&self, owner: &Owner, fresh: Duration) -> Result<(), StorageError> {
         // Not one after the other, where each listing hangs.
-        let last_listing = self.patience.in_time(owner.last_listing.lock()).await;
+        let last_listing = self.request_limits.in_time(owner.last_listing.lock()).await;
         let mut last_listing = last_listing.map_err(StorageError::of_store)?;
         if last_listing.is_some_and(|(at, took)| at.elapsed() < fresh.max(took * TIMES_AS_LONG)) {
             return Ok(());

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::TryStreamExt;
 use object_store::{Error, ObjectMeta, ObjectStore, ObjectStoreExt, path::Path};
 
-use crate::{error::StorageError, patience::Patience, remove_older::remove_older};
+use crate::{error::StorageError, remove_older::remove_older, request_limits::RequestLimits};
 
 /// The most bytes of a file.
 const MAX_BYTES: u64 = 4 << 20;
@@ -16,13 +16,13 @@ const SUFFIX: &str = ".json";
 #[derive(Clone)]
 pub(crate) struct Records {
     store: Arc<dyn ObjectStore>,
-    patience: Patience,
+    request_limits: RequestLimits,
     folder: Arc<str>,
 }
 
 impl Records {
-    pub(crate) fn new(store: Arc<dyn ObjectStore>, patience: Patience, folder: String) -> Self {
-        Self { store, patience, folder: folder.into() }
+    pub(crate) fn new(store: Arc<dyn ObjectStore>, request_limits: RequestLimits, folder: String) -> Self {
+        Self { store, request_limits, folder: folder.into() }
     }
 
     /// Stores a file in place of an older one; `name` is a safe part of a path.
@@ -42,7 +42,7 @@ impl Records {
         if file.meta.size > MAX_BYTES {
             return Err(StorageError::TooLarge(MAX_BYTES));
         }
-        self.patience.answer(file.bytes()).await.map(Some).map_err(StorageError::of_store)
+        self.request_limits.answer(file.bytes()).await.map(Some).map_err(StorageError::of_store)
     }
 
     /// The names of all files.

@@ -13,8 +13,8 @@ use tokio::{
 use crate::{
     error::StorageError,
     key::FileKey,
-    patience::{Patience, Place},
     quota::Reservation,
+    request_limits::{Place, RequestLimits},
 };
 
 /// Size of an upload's parts in bytes; it holds at most [`IN_FLIGHT`] + 1 of them.
@@ -36,7 +36,6 @@ pub struct Upload {
     key: FileKey,
     bytes: u64,
     limit: u64,
-    patience: Patience,
     /// `None` after a failure, so that an incomplete file is never finished.
     unfinished: Option<Unfinished>,
 }
@@ -54,7 +53,7 @@ struct Staged {
     room: Option<Reservation>,
     /// The local folder of the key's id, which is removed where the file would have been the only one in it.
     folder: Option<PathBuf>,
-    patience: Patience,
+    request_limits: RequestLimits,
 }
 
 /// Where the content is. Nothing is created in the store before a whole part is there: an upload that stalls costs no file,
@@ -72,20 +71,14 @@ impl Upload {
     pub(crate) fn new(
         key: FileKey,
         (store, path): (Arc<dyn ObjectStore>, Path),
-        patience: Patience,
+        request_limits: RequestLimits,
         room: Reservation,
         folder: Option<PathBuf>,
     ) -> Self {
         let content = Content::Held(BytesMut::new());
-        let unfinished = Some(Unfinished(Some(Staged {
-            store,
-            path,
-            content,
-            room: Some(room),
-            folder,
-            patience: patience.clone(),
-        })));
-        Self { key, bytes: 0, limit: u64::MAX, patience, unfinished }
+        let unfinished =
+            Some(Unfinished(Some(Staged { store, path, content, room: Some(room), folder, request_limits })));
+        Self { key, bytes: 0, limit: u64::MAX, unfinished }
     }
 
     /// Limits the file's size in bytes; a write beyond it fails with [`StorageError::TooLarge`].
@@ -120,10 +113,10 @@ impl Upload {
         let total = self.bytes + bytes.len() as u64;
         let written = match total > self.limit {
             true => Err(StorageError::TooLarge(self.limit)),
-            false => unfinished.write(&bytes, &self.key, &self.patience).await,
+            false => unfinished.write(&bytes, &self.key).await,
         };
         if let Err(error) = written {
-            unfinished.discard(&self.patience).await;
+            unfinished.discard().await;
             return Err(error);
         }
         self.bytes = total;
@@ -134,10 +127,10 @@ impl Upload {
     /// Makes the file visible, whole.
     pub async fn finish(mut self) -> Result<StoredFile, StorageError> {
         let mut unfinished = self.unfinished.take().ok_or_else(already_over)?;
-        match unfinished.finish(&self.key, &self.patience).await {
+        match unfinished.finish(&self.key).await {
             Ok(()) => Ok(StoredFile { key: self.key, bytes: self.bytes }),
             Err(error) => {
-                unfinished.discard(&self.patience).await;
+                unfinished.discard().await;
                 Err(error)
             }
         }
@@ -145,8 +138,8 @@ impl Upload {
 }
 
 impl Unfinished {
-    async fn write(&mut self, bytes: &Bytes, key: &FileKey, patience: &Patience) -> Result<(), StorageError> {
-        let Some(Staged { store, path, content, room: Some(room), .. }) = &mut self.0 else {
+    async fn write(&mut self, bytes: &Bytes, key: &FileKey) -> Result<(), StorageError> {
+        let Some(Staged { store, path, content, room: Some(room), request_limits, .. }) = &mut self.0 else {
             return Err(already_over());
         };
         room.grow(bytes.len() as u64).await?;
@@ -155,10 +148,10 @@ impl Unfinished {
                 held.extend_from_slice(bytes);
                 return Ok(());
             }
-            let place = patience.place().await.map_err(StorageError::of_store)?;
+            let place = request_limits.place().await.map_err(StorageError::of_store)?;
             *content = Content::begin(store.clone(), path.clone(), std::mem::take(held).freeze(), place);
         }
-        let parts = content.parts(key, patience).await?;
+        let parts = content.parts(key, request_limits).await?;
         for piece in bytes.chunks(PART) {
             parts.wait_for_capacity(IN_FLIGHT).await.map_err(|error| StorageError::of(error, key))?;
             parts.write(piece);
@@ -166,19 +159,20 @@ impl Unfinished {
         Ok(())
     }
 
-    async fn finish(&mut self, key: &FileKey, patience: &Patience) -> Result<(), StorageError> {
+    async fn finish(&mut self, key: &FileKey) -> Result<(), StorageError> {
         let staged = self.0.as_mut().ok_or_else(already_over)?;
-        staged.store_content(key, patience).await?;
+        staged.store_content(key).await?;
         if let Some(staged) = self.0.take() {
             staged.room.into_iter().for_each(Reservation::stored);
         }
         Ok(())
     }
 
-    async fn discard(mut self, patience: &Patience) {
+    async fn discard(mut self) {
         if let Some(staged) = self.0.take() {
+            let request_limits = staged.request_limits.clone();
             // What hangs is not waited for: it is removed once the storage is there again.
-            let _ = patience.in_time(tokio::spawn(staged.discard())).await;
+            let _ = request_limits.in_time(tokio::spawn(staged.discard())).await;
         }
     }
 }
@@ -206,9 +200,13 @@ impl Content {
     }
 
     /// The parts, once they are created; if this future is dropped they are not lost.
-    async fn parts(&mut self, key: &FileKey, patience: &Patience) -> Result<&mut WriteMultipart, StorageError> {
+    async fn parts(
+        &mut self,
+        key: &FileKey,
+        request_limits: &RequestLimits,
+    ) -> Result<&mut WriteMultipart, StorageError> {
         if let Self::Beginning(beginning) = self {
-            let begun = patience.in_time(beginning).await.map_err(StorageError::of_store)?;
+            let begun = request_limits.in_time(beginning).await.map_err(StorageError::of_store)?;
             *self = Self::Finished;
             let begun = begun.map_err(|error| StorageError::Failed(error.to_string()))?;
             *self = Self::Parts(begun.map_err(|error| StorageError::of(error, key))?);
@@ -221,13 +219,13 @@ impl Content {
 }
 
 impl Staged {
-    async fn store_content(&mut self, key: &FileKey, patience: &Patience) -> Result<(), StorageError> {
+    async fn store_content(&mut self, key: &FileKey) -> Result<(), StorageError> {
         let stored = if let Content::Held(held) = &mut self.content {
             let content = std::mem::take(held).freeze();
             self.store.put(&self.path, content.into()).await
         } else {
             // Waited for here, because `finish` would hide the cause of a failed part behind a failed clean-up.
-            let all_written = self.content.parts(key, patience).await?.wait_for_capacity(0).await;
+            let all_written = self.content.parts(key, &self.request_limits).await?.wait_for_capacity(0).await;
             all_written.map_err(|error| StorageError::of(error, key))?;
             let Content::Parts(parts) = std::mem::replace(&mut self.content, Content::Finished) else {
                 return Err(already_over());
@@ -249,7 +247,7 @@ impl Staged {
         }
         if let Some(folder) = self.folder {
             // It stays where another file lies in it; else aborted uploads alone would use up the file system.
-            let _ = self.patience.call(move || fs::remove_dir(folder)).await;
+            let _ = self.request_limits.call(move || fs::remove_dir(folder)).await;
         }
     }
 }

@@ -10,7 +10,7 @@ use futures_util::{
 use object_store::{Error, Result};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
-    task::spawn_blocking,
+    task::{JoinHandle, spawn_blocking},
     time::{Instant, timeout, timeout_at},
 };
 
@@ -27,7 +27,7 @@ const NAMES: usize = 64;
 
 /// How long the storage may take, and how many requests may be under way; cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct Patience {
+pub(crate) struct RequestLimits {
     within: Duration,
     requests: Arc<Semaphore>,
     lists: Arc<Semaphore>,
@@ -36,13 +36,13 @@ pub(crate) struct Patience {
 /// The place of a request that is under way; a thread that hangs keeps it.
 pub(crate) type Place = OwnedSemaphorePermit;
 
-impl Default for Patience {
+impl Default for RequestLimits {
     fn default() -> Self {
         Self::of(WITHIN)
     }
 }
 
-impl Patience {
+impl RequestLimits {
     /// Each request may take so long.
     pub(crate) fn of(within: Duration) -> Self {
         Self { within, requests: Arc::new(Semaphore::new(REQUESTS)), lists: Arc::new(Semaphore::new(LISTS)) }
@@ -121,7 +121,7 @@ impl Patience {
             let place = self.place_until(&places, Instant::now() + self.within).await?;
             let (sender, taken) = mpsc::channel(NAMES);
             // It ends with its list, or once nobody takes what comes.
-            tokio::spawn(async move {
+            let listing = tokio::spawn(async move {
                 let _place = place;
                 while let Some(item) = items.next().await {
                     if sender.send(item).await.is_err() {
@@ -129,17 +129,25 @@ impl Patience {
                     }
                 }
             });
-            Ok::<_, Error>(self.taken(taken))
+            Ok::<_, Error>(self.taken(taken, listing))
         };
         stream::once(begun).try_flatten().boxed()
     }
 
-    fn taken<T: Send + 'static>(self, taken: mpsc::Receiver<Result<T>>) -> BoxStream<'static, Result<T>> {
-        let next = |(patience, mut taken): (Self, mpsc::Receiver<Result<T>>)| async move {
-            let item = patience.in_time(taken.recv()).await?.transpose()?;
-            Ok(item.map(|item| (item, (patience, taken))))
+    fn taken<T: Send + 'static>(
+        self,
+        taken: mpsc::Receiver<Result<T>>,
+        listing: JoinHandle<()>,
+    ) -> BoxStream<'static, Result<T>> {
+        let next = |(limits, mut taken, listing): (Self, mpsc::Receiver<Result<T>>, JoinHandle<()>)| async move {
+            let Some(item) = limits.in_time(taken.recv()).await?.transpose()? else {
+                // One that broke off would look like a shorter list.
+                listing.await.map_err(|error| failed(io::Error::other(error)))?;
+                return Ok(None);
+            };
+            Ok(Some((item, (limits, taken, listing))))
         };
-        stream::try_unfold((self, taken), next).boxed()
+        stream::try_unfold((self, taken, listing), next).boxed()
     }
 
     /// A file's content, of which each piece comes in time.
@@ -147,9 +155,9 @@ impl Patience {
         &self,
         pieces: BoxStream<'static, Result<T>>,
     ) -> BoxStream<'static, Result<T>> {
-        let next = |(patience, mut pieces): (Self, BoxStream<'static, Result<T>>)| async move {
-            let piece = patience.in_time(pieces.next()).await?.transpose()?;
-            Ok(piece.map(|piece| (piece, (patience, pieces))))
+        let next = |(request_limits, mut pieces): (Self, BoxStream<'static, Result<T>>)| async move {
+            let piece = request_limits.in_time(pieces.next()).await?.transpose()?;
+            Ok(piece.map(|piece| (piece, (request_limits, pieces))))
         };
         stream::try_unfold((self.clone(), pieces), next).boxed()
     }
@@ -162,4 +170,21 @@ impl Patience {
 /// An error of the system as one of a store.
 pub(crate) fn failed(error: io::Error) -> Error {
     Error::Generic { store: "storage", source: Box::new(error) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_list_that_breaks_off_is_an_error_and_not_a_shorter_list() {
+        let limits = RequestLimits::default();
+        let names = stream::iter(1..=3).map(|name| match name {
+            3 => panic!("the store is broken"),
+            name => Ok(name),
+        });
+        let listed: Vec<_> = limits.list(names.boxed()).collect().await;
+        assert!(matches!(&listed[..], [Ok(1), Ok(2), Err(_)]), "{listed:?}");
+        assert_eq!(limits.lists.available_permits(), LISTS);
+    }
 }

@@ -8,26 +8,26 @@ use object_store::{
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart, path::Path,
 };
 
-use crate::patience::{Patience, failed};
+use crate::request_limits::{RequestLimits, failed};
 
-/// A store, and the patience with it.
+/// A store, and the request_limits with it.
 #[derive(Debug)]
-pub(crate) struct PatientStore {
+pub(crate) struct LimitedStore {
     pub(crate) store: Arc<dyn ObjectStore>,
-    pub(crate) patience: Patience,
+    pub(crate) request_limits: RequestLimits,
 }
 
-impl fmt::Display for PatientStore {
+impl fmt::Display for LimitedStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.store.fmt(f)
     }
 }
 
 #[async_trait::async_trait]
-impl ObjectStore for PatientStore {
+impl ObjectStore for LimitedStore {
     async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
         let (store, location) = (self.store.clone(), location.clone());
-        self.patience.answer(async move { store.put_opts(&location, payload, options).await }).await
+        self.request_limits.answer(async move { store.put_opts(&location, payload, options).await }).await
     }
 
     /// On the thread that asks, which has a place: the store of local files creates a folder and a file on it.
@@ -36,66 +36,66 @@ impl ObjectStore for PatientStore {
         location: &Path,
         options: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
-        let begun = self.patience.in_time(self.store.put_multipart_opts(location, options)).await??;
-        Ok(Box::new(PatientUpload { upload: Some(begun), bytes: 0, patience: self.patience.clone() }))
+        let begun = self.request_limits.in_time(self.store.put_multipart_opts(location, options)).await??;
+        Ok(Box::new(LimitedUpload { upload: Some(begun), bytes: 0, request_limits: self.request_limits.clone() }))
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
         let (store, location) = (self.store.clone(), location.clone());
-        let found = self.patience.answer(async move { store.get_opts(&location, options).await }).await?;
+        let found = self.request_limits.answer(async move { store.get_opts(&location, options).await }).await?;
         let payload = match found.payload {
-            GetResultPayload::Stream(pieces) => GetResultPayload::Stream(self.patience.pieces(pieces)),
+            GetResultPayload::Stream(pieces) => GetResultPayload::Stream(self.request_limits.pieces(pieces)),
             file => file,
         };
         Ok(GetResult { payload, ..found })
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-        self.patience.each(self.store.delete_stream(locations))
+        self.request_limits.each(self.store.delete_stream(locations))
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.patience.list(self.store.list(prefix))
+        self.request_limits.list(self.store.list(prefix))
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
         let (store, prefix) = (self.store.clone(), prefix.cloned());
-        self.patience.answer(async move { store.list_with_delimiter(prefix.as_ref()).await }).await
+        self.request_limits.answer(async move { store.list_with_delimiter(prefix.as_ref()).await }).await
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
         let (store, from, to) = (self.store.clone(), from.clone(), to.clone());
-        self.patience.answer(async move { store.copy_opts(&from, &to, options).await }).await
+        self.request_limits.answer(async move { store.copy_opts(&from, &to, options).await }).await
     }
 }
 
 /// An upload in parts; none once it has ended.
 #[derive(Debug)]
-struct PatientUpload {
+struct LimitedUpload {
     upload: Option<Box<dyn MultipartUpload>>,
     bytes: u64,
-    patience: Patience,
+    request_limits: RequestLimits,
 }
 
 #[async_trait::async_trait]
-impl MultipartUpload for PatientUpload {
+impl MultipartUpload for LimitedUpload {
     fn put_part(&mut self, data: PutPayload) -> UploadPart {
         self.bytes += data.content_length() as u64;
         let part = self.upload.as_mut().map(|upload| upload.put_part(data));
-        let patience = self.patience.clone();
-        Box::pin(async move { patience.answer(part.ok_or_else(over)?).await })
+        let request_limits = self.request_limits.clone();
+        Box::pin(async move { request_limits.answer(part.ok_or_else(over)?).await })
     }
 
     /// All that was written is synced by this one call.
     async fn complete(&mut self) -> Result<PutResult> {
         let mut upload = self.upload.take().ok_or_else(over)?;
-        self.patience.answer_about(self.bytes, async move { upload.complete().await }).await
+        self.request_limits.answer_about(self.bytes, async move { upload.complete().await }).await
     }
 
     /// Nothing where it has ended: else the reason of a failed end would be lost behind this one.
     async fn abort(&mut self) -> Result<()> {
         let Some(mut upload) = self.upload.take() else { return Ok(()) };
-        self.patience.answer(async move { upload.abort().await }).await
+        self.request_limits.answer(async move { upload.abort().await }).await
     }
 }
 
