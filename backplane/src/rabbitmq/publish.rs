@@ -102,7 +102,9 @@ impl Publisher {
             outcomes.map(|outcome| outcome.unwrap_or_else(|| Err(Failure::Final(unavailable())))).collect();
         histogram!("bellwire_publish_seconds").record(begun.elapsed());
         let failures = outcomes.iter().filter(|outcome| matches!(outcome, Err(Failure::Final(_)))).count();
-        counter!("bellwire_publish_failures_total").increment(failures as u64);
+        if failures > 0 {
+            counter!("bellwire_publish_failures_total").increment(failures as u64);
+        }
         outcomes
     }
 

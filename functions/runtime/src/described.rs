@@ -38,6 +38,7 @@ pub(crate) struct Described {
     pub(crate) policies: Policies,
     /// The attempts where none are said.
     pub(crate) retry: Retry,
+    pub(crate) schema: InputSchema,
 }
 
 /// Asks a function, under these settings.
@@ -64,7 +65,7 @@ pub(crate) fn described(
         check_schedule(schedule, &schema)
             .map_err(|reason| DescriptionFault::Schedule(kind.clone(), schedule.name.clone(), reason))?;
     }
-    Ok(Described { description, policies, retry })
+    Ok(Described { description, policies, retry, schema })
 }
 
 /// Checks the policies of a function under these settings; the attempts where none are said.

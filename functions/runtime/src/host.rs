@@ -22,10 +22,7 @@ use crate::{
     function::{Function, MAX_RUN},
     host_config::HostConfig,
     introduction,
-    job::{
-        attempt::SHUTDOWN_TIMEOUT, log_reader::Cancellations, rates::Rates, runner::Runner, schema::InputSchema,
-        task_locks::TaskLocks,
-    },
+    job::{attempt::SHUTDOWN_TIMEOUT, log_reader::Cancellations, rates::Rates, runner::Runner, task_locks::TaskLocks},
     json_function::{JsonAdapter, JsonFunction},
     metrics, queue_metrics,
     worker_context::WorkerContext,
@@ -85,9 +82,7 @@ impl Host {
         if asked > MAX_RUN {
             return Err(HostError::Deadline { kind, asked });
         }
-        let Described { description, policies, retry } = described(&worker, &config, function.as_ref())?;
-        let schema =
-            InputSchema::compile(&description.input).map_err(|error| DescriptionFault::Schema(kind.clone(), error))?;
+        let Described { description, policies, retry, schema } = described(&worker, &config, function.as_ref())?;
         let runner = Runner {
             cancellations: Cancellations::follow(&worker, config.horizon, function.clone()),
             rates: Rates::new(worker.database.clone(), worker.environment.clone(), kind.clone()),

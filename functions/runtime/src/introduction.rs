@@ -1,6 +1,6 @@
 //! Introduces a function to the environment's gateways, and again when the files of its definitions have changed.
 
-use std::{panic::resume_unwind, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use metrics::{Gauge, gauge};
 use model::catalogue::Description;
@@ -43,8 +43,11 @@ async fn reread(runner: &Arc<Runner>, config: &HostConfig, faults: &Gauge) -> Op
     let (kind, function) = (&runner.kind, runner.function.clone());
     let read = match spawn_blocking(move || function.reread()).await {
         Ok(read) => read?,
-        Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
-        Err(_) => return None,
+        Err(error) => {
+            error!(%kind, %error, "definitions could not be read again; those from before stay");
+            faults.set(1.0);
+            return None;
+        }
     };
     if let Err(wrong) = read {
         error!(%kind, error = %wrong, "definitions have changed and are wrong; those from before stay");
@@ -52,7 +55,7 @@ async fn reread(runner: &Arc<Runner>, config: &HostConfig, faults: &Gauge) -> Op
         return None;
     }
     match described(&runner.worker, config, runner.function.as_ref()) {
-        Ok(Described { description, policies, retry: _ }) => {
+        Ok(Described { description, policies, .. }) => {
             runner.set_policies(policies);
             faults.set(0.0);
             info!(%kind, "definitions have changed and were read again");

@@ -37,7 +37,7 @@ impl TaskKey {
 
     /// The problem of a key that cannot be one.
     pub(crate) fn invalid() -> Problem {
-        let detail = format!("Idempotency-Key: it must have 1 to {MAX_KEY_BYTES} characters");
+        let detail = format!("Idempotency-Key: it must have 1 to {MAX_KEY_BYTES} bytes");
         Problem::bad_request("invalid-idempotency-key", detail)
     }
 }
