@@ -3,10 +3,14 @@
 use std::{
     io::{self, Write},
     process::ExitCode,
+    time::Duration,
 };
 
 use process::{Options, Settings};
 use tokio::runtime::Runtime;
+
+/// How long the end waits for threads whose call of the system has not returned, as of a disk that hangs.
+const LAST_CALLS: Duration = Duration::from_secs(1);
 
 /// Reads the settings and runs the command.
 pub(crate) fn run<W: Future<Output = anyhow::Result<()>>>(
@@ -16,8 +20,7 @@ pub(crate) fn run<W: Future<Output = anyhow::Result<()>>>(
     let run = || {
         let runtime = Runtime::new()?;
         let done = runtime.block_on(work(options.settings()?));
-        // All is done that it does: a call of the system that hangs is not waited for.
-        runtime.shutdown_background();
+        runtime.shutdown_timeout(LAST_CALLS);
         done
     };
     report(run())
