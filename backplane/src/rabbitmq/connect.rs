@@ -1,6 +1,6 @@
 //! Connects to the broker, and classifies its errors.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Deref, sync::Arc, time::Duration};
 
 use deadpool_lapin::{Config, Pool, Runtime, Timeouts};
 use lapin::{
@@ -8,7 +8,8 @@ use lapin::{
     protocol::{AMQPErrorKind, AMQPSoftError},
     uri::AMQPUri,
 };
-use tokio::time::timeout;
+use tokio::{runtime::Handle, time::timeout};
+use tracing::debug;
 use url::{Host, Position, Url};
 
 use crate::{link::SendError, topology::Topology};
@@ -38,9 +39,9 @@ impl Broker {
     }
 
     /// A new connection, named after its purpose.
-    pub(super) async fn connect(&self, purpose: &str) -> Result<Connection, String> {
+    pub(super) async fn connect(&self, purpose: &str) -> Result<OwnedConnection, String> {
         match timeout(CONNECT_TIMEOUT, Connection::connect(&self.url, properties(&self.topology, purpose))).await {
-            Ok(Ok(connection)) => Ok(connection),
+            Ok(Ok(connection)) => Ok(OwnedConnection(Some(connection))),
             Ok(Err(error)) => Err(error.to_string()),
             Err(_) => Err(format!("no answer to connecting within {CONNECT_TIMEOUT:?}")),
         }
@@ -60,6 +61,35 @@ impl Broker {
             .timeouts(Timeouts { wait: limit, create: limit, recycle: limit })
             .build()
             .map_err(|error| error.to_string())
+    }
+}
+
+/// A connection that ends with its owner, and with it all that was asked on it.
+///
+/// The library ends one only after its last channel, and no channel whose request still awaits an answer: a consumer that was
+/// asked for and given up would be served by the broker as long as this process lives.
+pub(super) struct OwnedConnection(Option<Connection>);
+
+impl Deref for OwnedConnection {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        self.0.as_ref().expect("it is taken by dropping alone")
+    }
+}
+
+impl Drop for OwnedConnection {
+    fn drop(&mut self) {
+        let Some(connection) = self.0.take().filter(|connection| connection.status().connected()) else { return };
+        // Without a runtime the process ends, and the connection with it.
+        let Ok(runtime) = Handle::try_current() else { return };
+        runtime.spawn(async move {
+            match await_answer(connection.close(200, "done".into())).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => debug!(%error, "a connection was lost before it was closed"),
+                Err(error) => debug!(%error, "a connection was closed, which the broker did not confirm"),
+            }
+        });
     }
 }
 
