@@ -16,7 +16,8 @@ mod orders;
 
 /// The most MiB that a report may add to the memory of the process.
 const MAX_MIB: u64 = 64;
-const ROWS: u64 = 1_000_000;
+/// Kept, they would take several times as much; `make bench` makes reports of a million.
+const ROWS: u64 = 500_000;
 /// As many as are allowed by default.
 const PDF_ROWS: u64 = 50_000;
 
@@ -47,7 +48,7 @@ async fn make(folder: &TempDir, files: &OwnerFiles, url: &str, formats: &[&str])
 }
 
 #[tokio::test]
-async fn a_million_rows_of_twelve_columns_take_no_more_memory_than_a_few() {
+async fn many_rows_of_twelve_columns_take_no_more_memory_than_a_few() {
     let folder = TempDir::new().unwrap();
     fs::create_dir(folder.path().join("definitions")).unwrap();
     let query = format!("{} WHERE id <= :last", orders::QUERY);
