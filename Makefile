@@ -3,12 +3,13 @@
 SHELL := /bin/bash
 PORT ?= 8080
 FUZZ_SECONDS ?= 60
+CHAOS ?=
 PROGRAMS := $(or $(CARGO_TARGET_DIR),target)/debug
 
 # Always the whole workspace, never --package: cargo joins the features of what it builds together, and would
 # build most dependencies once more for each other choice.
 
-.PHONY: help run test check infra cluster bench fuzz clean
+.PHONY: help run test check infra chaos cluster bench fuzz clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +26,10 @@ check: ## formatting, lints, documentation, the borders between the parts, shell
 
 infra: ## what deploys it: manifests, chart, alerts, image and proxy files, against schemas, rules of our own and planted faults
 	tests/infra/run.sh
+
+chaos: ## one fault after another befalls pods, broker, worker and network, and a table of what was lost; CHAOS="--seed 7 --only pod"
+	cargo build --workspace --bins
+	tests/services.sh tests/chaos/run.sh $(CHAOS)
 
 cluster: ## RabbitMQ, gateway pods on 8081 and 8082 and a worker of each kind, as processes; Ctrl-C ends all
 	cargo build --workspace --bins

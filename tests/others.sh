@@ -24,5 +24,8 @@ tests/workers/run.sh
 step "SignalR's clients and those of server-sent events on two pods, directly and through HAProxy"
 tests/clients/run.sh
 
+step "faults that befall pods and network while people listen on every wire"
+tests/chaos/run.sh --short
+
 step "a fresh broker as README makes it, and what scales workers by it"
 env --unset BELLWIRE_TEST_AMQP_URL tests/services.sh --rabbitmq-only tests/infra/broker.sh

@@ -1,4 +1,4 @@
-/** SignalR's JavaScript client in Node. */
+/** SignalR's JavaScript client in Node; `tell` hears what it tells, by default the ear. */
 
 import * as signalR from '@microsoft/signalr';
 import { MessagePackHubProtocol } from '@microsoft/signalr-protocol-msgpack';
@@ -9,6 +9,6 @@ import { open } from './programs/javascript.js';
 
 export async function connect(asked) {
   const ear = new Ear();
-  const connection = await open({ signalR, MessagePackHubProtocol, lossless }, asked, ear.tell);
+  const connection = await open({ signalR, MessagePackHubProtocol, lossless }, asked, asked.tell ?? ear.tell);
   return { ear, invoke: (method, ...words) => connection.invoke(method, ...words), stop: () => connection.stop() };
 }

@@ -1,10 +1,7 @@
 /** Which clients of server-sent events, and how each is run. */
 
-import { EventSource } from 'eventsource';
-
 import { connectStream } from './chromium.js';
-import { Ear } from './ear.js';
-import { open } from './programs/streams.js';
+import { connect as inNode } from './eventsource.js';
 import { connectWith } from './python.js';
 
 /**
@@ -28,9 +25,3 @@ export const rows = [
   { ...usual, client: 'httpx-sse', connect: connectWith('with_httpx_sse.py') },
   { ...usual, client: 'sseclient-py', connect: connectWith('with_sseclient.py') },
 ];
-
-async function inNode(asked) {
-  const ear = new Ear();
-  const stream = await open('eventsource', { EventSource }, asked, ear.tell);
-  return { ear, stop: async () => stream.stop() };
-}

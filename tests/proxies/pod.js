@@ -31,6 +31,23 @@ export class Pod {
     if (code !== 0) throw new Error(`it ended with ${code}: ${this.#said}`);
   }
 
+  /** Ends it as if its machine were gone, and starts another at its address. */
+  async killAndReplace() {
+    const ended = once(this.#process, 'exit');
+    this.#process.kill('SIGKILL');
+    await ended;
+    await this.#begin();
+  }
+
+  /** Stops its time. */
+  freeze() {
+    this.#process.kill('SIGSTOP');
+  }
+
+  thaw() {
+    this.#process.kill('SIGCONT');
+  }
+
   async #begin() {
     const env = {
       ...process.env,

@@ -115,6 +115,7 @@ export class Balancer {
   #sockets = new Set();
   #target;
   #tear = null;
+  #isStalled = false;
 
   static async start(pod) {
     const balancer = new Balancer();
@@ -140,6 +141,23 @@ export class Balancer {
     for (const socket of this.#sockets) socket.destroy();
   }
 
+  /** Passes nothing on in either direction, and keeps what comes; `flow` goes on. */
+  stall() {
+    this.#isStalled = true;
+    for (const socket of this.#sockets) socket.pause();
+  }
+
+  flow() {
+    this.#isStalled = false;
+    for (const socket of this.#sockets) socket.resume();
+  }
+
+  /** Forgets its connections as a router does: pods see an end, browsers see nothing, until they are closed. */
+  forget() {
+    for (const socket of this.#sockets) if (socket.isBrowsers) socket.unpipe();
+    for (const socket of this.#sockets) if (!socket.isBrowsers) socket.removeAllListeners('close').unpipe().destroy();
+  }
+
   /** Refuses new connections, as a killed pod does. */
   async stopListening() {
     this.server.close();
@@ -159,6 +177,7 @@ export class Balancer {
 
   #pass(browser) {
     const pod = connect(Number(this.#target.port), this.#target.hostname);
+    browser.isBrowsers = true;
     browser.pipe(pod);
     pod.pipe(this.#tearing(browser)).pipe(browser);
     for (const [from, to] of [[browser, pod], [pod, browser]]) {
@@ -169,6 +188,7 @@ export class Balancer {
         this.#sockets.delete(from);
       });
     }
+    if (this.#isStalled) this.stall();
   }
   #tearing(browser) {
     return new Transform({

@@ -5,12 +5,13 @@
  * `comesBack` is how: by SignalR `alone`, with the cursor in the `url`, by invoking `Resume`, or by the `wrapper`.
  */
 export async function open({ signalR, MessagePackHubProtocol, lossless }, asked, tell) {
-  const { hub, tokens, transport, encoding, comesBack, skipNegotiation, statefulReconnect } = asked;
+  const { hub, tokens, transport, encoding, comesBack, skipNegotiation, statefulReconnect, serverTimeout } = asked;
   const builder = new signalR.HubConnectionBuilder().configureLogging({
     log: (level, text) => level >= signalR.LogLevel.Warning && tell('log', text),
   });
   if (encoding === 'MessagePack') builder.withHubProtocol(new MessagePackHubProtocol());
   if (statefulReconnect) builder.withStatefulReconnect();
+  if (serverTimeout) builder.withServerTimeout(serverTimeout);
   const options = {
     accessTokenFactory: () => fetch(tokens).then((answer) => answer.text()),
     transport: signalR.HttpTransportType[transport],
