@@ -1,15 +1,16 @@
 //! Connects to the broker, and classifies its errors.
 
-use std::{ops::Deref, sync::Arc, time::Duration};
+use std::{future::pending, panic::resume_unwind, sync::Arc, time::Duration};
 
 use deadpool_lapin::{Config, Pool, Runtime, Timeouts};
 use lapin::{
-    Connection, ConnectionProperties, ErrorKind,
+    Channel, Connection, ConnectionProperties, Consumer, ErrorKind,
+    options::BasicConsumeOptions,
     protocol::{AMQPErrorKind, AMQPSoftError},
+    types::{FieldTable, ShortString},
     uri::AMQPUri,
 };
-use tokio::{runtime::Handle, time::timeout};
-use tracing::debug;
+use tokio::time::timeout;
 use url::{Host, Position, Url};
 
 use crate::{link::SendError, topology::Topology};
@@ -39,9 +40,9 @@ impl Broker {
     }
 
     /// A new connection, named after its purpose.
-    pub(super) async fn connect(&self, purpose: &str) -> Result<OwnedConnection, String> {
+    pub(super) async fn connect(&self, purpose: &str) -> Result<Connection, String> {
         match timeout(CONNECT_TIMEOUT, Connection::connect(&self.url, properties(&self.topology, purpose))).await {
-            Ok(Ok(connection)) => Ok(OwnedConnection(Some(connection))),
+            Ok(Ok(connection)) => Ok(connection),
             Ok(Err(error)) => Err(error.to_string()),
             Err(_) => Err(format!("no answer to connecting within {CONNECT_TIMEOUT:?}")),
         }
@@ -61,35 +62,6 @@ impl Broker {
             .timeouts(Timeouts { wait: limit, create: limit, recycle: limit })
             .build()
             .map_err(|error| error.to_string())
-    }
-}
-
-/// A connection that ends with its owner, and with it all that was asked on it.
-///
-/// The library ends one only after its last channel, and no channel whose request still awaits an answer: a consumer that was
-/// asked for and given up would be served by the broker as long as this process lives.
-pub(super) struct OwnedConnection(Option<Connection>);
-
-impl Deref for OwnedConnection {
-    type Target = Connection;
-
-    fn deref(&self) -> &Connection {
-        self.0.as_ref().expect("it is taken by dropping alone")
-    }
-}
-
-impl Drop for OwnedConnection {
-    fn drop(&mut self) {
-        let Some(connection) = self.0.take().filter(|connection| connection.status().connected()) else { return };
-        // Without a runtime the process ends, and the connection with it.
-        let Ok(runtime) = Handle::try_current() else { return };
-        runtime.spawn(async move {
-            match await_answer(connection.close(200, "done".into())).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => debug!(%error, "a connection was lost before it was closed"),
-                Err(error) => debug!(%error, "a connection was closed, which the broker did not confirm"),
-            }
-        });
     }
 }
 
@@ -134,6 +106,28 @@ pub(super) enum Fault {
 pub(super) async fn await_answer<T>(request: impl Future<Output = T>) -> Result<T, SendError> {
     let late = |_| SendError::Unavailable(format!("the broker gave no answer within {ANSWER_TIMEOUT:?}"));
     timeout(ANSWER_TIMEOUT, request).await.map_err(late)
+}
+
+/// Starts a consumer, by a task of its own that ends with the broker's answer also when nobody waits for it any more.
+///
+/// The library cancels a consumer that it has given out, and none whose request was given up: that would keep its channel and
+/// connection, and be served by the broker, for as long as this process lives.
+pub(super) async fn start_consumer(
+    channel: &Channel,
+    queue: &str,
+    options: BasicConsumeOptions,
+    arguments: FieldTable,
+) -> lapin::Result<Consumer> {
+    let (channel, queue) = (channel.clone(), ShortString::from(queue));
+    let request = async move { channel.basic_consume(queue, ShortString::from(""), options, arguments).await };
+    match tokio::spawn(request).await {
+        Ok(started) => started,
+        Err(ended) => match ended.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            // The runtime ends, and whoever waits here with it.
+            Err(_) => pending().await,
+        },
+    }
 }
 
 /// Classifies an error of the library.

@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use lapin::{
     Connection, Consumer,
     options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions},
-    types::{AMQPValue, FieldTable, ShortString},
+    types::{AMQPValue, FieldTable},
 };
 use model::PodId;
 use tokio::sync::{mpsc, watch};
@@ -15,7 +15,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::debug;
 
 use super::{
-    connect::Broker,
+    connect::{Broker, start_consumer},
     declare,
     publication::Publication,
     publish::{Failure, Publisher},
@@ -79,8 +79,7 @@ impl Subscription {
         declare::bind(connection, &queue, &self.topology.control(), "").await?;
         channel.basic_qos(PREFETCH, BasicQosOptions::default()).await?;
         let options = BasicConsumeOptions { exclusive: true, ..Default::default() };
-        let consumer = channel.basic_consume(queue.into(), ShortString::from(""), options, FieldTable::default());
-        Ok(consumer.await?)
+        Ok(start_consumer(&channel, &queue, options, FieldTable::default()).await?)
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use lapin::{
-    Channel,
+    Channel, Connection,
     message::{BasicGetMessage, Delivery},
     options::{BasicAckOptions, BasicGetOptions, BasicNackOptions},
     types::{AMQPValue, FieldTable},
@@ -16,7 +16,7 @@ use lapin::{
 use model::environment::Kind;
 
 use super::{
-    connect::{Broker, Fault, OwnedConnection, await_answer, fault},
+    connect::{Broker, Fault, await_answer, fault},
     publish::Publisher,
     submit::submit,
 };
@@ -41,7 +41,7 @@ pub(super) struct RabbitDeadJobs {
 
 /// A pass over the queue on a connection of its own; what it has seen goes back when the connection closes.
 struct Scan {
-    connection: OwnedConnection,
+    connection: Connection,
     channel: Channel,
     queue: String,
     kind: Kind,

@@ -14,7 +14,7 @@ use lapin::{
     Channel, Connection, Consumer,
     message::Delivery,
     options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions},
-    types::{AMQPValue, FieldTable, ShortString},
+    types::{AMQPValue, FieldTable},
 };
 use model::{job::Job, policy::Priority};
 use tokio::{
@@ -26,7 +26,7 @@ use tracing::debug;
 use super::{
     acknowledger::{Acknowledger, Word},
     asked_lanes::{self, AskedDelivery, AskedLanes},
-    connect::await_answer,
+    connect::{await_answer, start_consumer},
     declare::{self, Bindings},
     job_slots::{JobSlot, JobSlots},
     reconnect::{Ended, Session, await_start},
@@ -122,9 +122,8 @@ impl Queues<'_> {
         // None would mean any number.
         let prefetch = self.slots.begin_consumer().max(1);
         self.channel().basic_qos(prefetch, BasicQosOptions::default()).await?;
-        let (queue, options) = (self.first.as_str().into(), BasicConsumeOptions::default());
-        let consumer = self.channel().basic_consume(queue, ShortString::from(""), options, FieldTable::default());
-        Ok(consumer.await?)
+        let options = BasicConsumeOptions::default();
+        Ok(start_consumer(self.channel(), &self.first, options, FieldTable::default()).await?)
     }
 
     /// Passes on what the first lane pushes, until another has jobs or there should be another consumer.

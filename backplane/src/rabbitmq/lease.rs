@@ -11,13 +11,13 @@ use lapin::{
     BasicProperties, Channel, Confirmation, Connection, Consumer,
     message::Delivery,
     options::{BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions},
-    types::{FieldTable, ShortString},
+    types::FieldTable,
 };
 use tokio::{pin, sync::watch, time::sleep};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    connect::{Broker, await_answer},
+    connect::{Broker, await_answer, start_consumer},
     declare::{self, Bindings},
     reconnect::{self, Ended, Session, await_start},
 };
@@ -59,8 +59,7 @@ impl Application {
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
         let queue = self.topology.queue_of(Topology::LEASE_KEY);
         let options = BasicConsumeOptions::default();
-        let consumer =
-            channel.basic_consume(queue.into(), ShortString::from(""), options, FieldTable::default()).await?;
+        let consumer = start_consumer(&channel, &queue, options, FieldTable::default()).await?;
         Ok((channel, consumer))
     }
 

@@ -5,10 +5,10 @@ use lapin::{
     Connection, Consumer,
     message::Delivery,
     options::{BasicConsumeOptions, BasicQosOptions},
-    types::{AMQPValue, FieldTable, ShortString},
+    types::{AMQPValue, FieldTable},
 };
 
-use super::reconnect::Ended;
+use super::{connect::start_consumer, reconnect::Ended};
 
 /// Entries that the broker sends ahead of acknowledgements; on a stream an acknowledgement only grants more.
 const PREFETCH: u16 = 300;
@@ -37,7 +37,7 @@ pub(super) async fn consume(connection: &Connection, stream: &str, start: Start)
     let mut arguments = FieldTable::default();
     arguments.insert(OFFSET.into(), start);
     let options = BasicConsumeOptions::default();
-    channel.basic_consume(stream.into(), ShortString::from(""), options, arguments).await
+    start_consumer(&channel, stream, options, arguments).await
 }
 
 /// The entry's offset; the broker sets it and a publisher cannot forge it.
