@@ -13,7 +13,7 @@ done
 : "${BELLWIRE_TEST_AMQP_URL:?run it by tests/services.sh}" "${BELLWIRE_TEST_RABBITMQCTL:?}" "${BELLWIRE_TEST_BROKER:?}"
 
 # The management API, on a port of this node's own.
-home=$(dirname "$BELLWIRE_TEST_RABBITMQCTL")/rabbitmq port=$(free_port)
+home=$(dirname "$BELLWIRE_TEST_RABBITMQCTL")/rabbitmq-1 port=$(free_port)
 "$BELLWIRE_TEST_BROKER" stop
 echo '[rabbitmq_management].' >"$home/enabled_plugins"
 printf 'management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = %s\n' "$port" >>"$home/rabbitmq.conf"
