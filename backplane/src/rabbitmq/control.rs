@@ -86,7 +86,7 @@ impl Subscription {
 
 impl Session for Subscription {
     async fn run(&mut self, connection: &Connection, link: &watch::Sender<Link>) -> Result<Infallible, Ended> {
-        let mut consumer = await_start(self.start(connection)).await?;
+        let mut consumer = await_start(connection, self.start(connection)).await?;
         link.send_replace(Link::Up);
         while let Some(delivery) = consumer.next().await {
             let delivery = delivery?;

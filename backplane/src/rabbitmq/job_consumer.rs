@@ -99,7 +99,7 @@ impl JobConsumer {
 
 impl Session for JobConsumer {
     async fn run(&mut self, connection: &Connection, link: &watch::Sender<Link>) -> Result<Infallible, Ended> {
-        let (mut queues, mut consumer) = await_start(async {
+        let (mut queues, mut consumer) = await_start(connection, async {
             let queues = self.open(connection).await?;
             let consumer = queues.start_consumer().await?;
             Ok::<_, Ended>((queues, consumer))

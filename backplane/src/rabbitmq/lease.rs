@@ -120,7 +120,7 @@ impl Application {
 
 impl Session for Application {
     async fn run(&mut self, connection: &Connection, link: &watch::Sender<Link>) -> Result<Infallible, Ended> {
-        let (channel, consumer) = await_start(self.start(connection)).await?;
+        let (channel, consumer) = await_start(connection, self.start(connection)).await?;
         link.send_replace(Link::Up);
         let ended = self.keep(connection, &channel, consumer).await;
         self.held.send_replace(false);

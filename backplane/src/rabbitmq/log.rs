@@ -76,7 +76,8 @@ impl EventLog for RabbitLog {
 
     async fn near_end(&self) -> Result<Option<u64>, SendError> {
         let connection = self.broker.connect("events").await.map_err(SendError::Unavailable)?;
-        let last = await_start(start_position::near_end(&connection, &self.broker.topology.stream())).await;
+        let last =
+            await_start(&connection, start_position::near_end(&connection, &self.broker.topology.stream())).await;
         await_answer(connection.close(200, "done".into())).await.ok();
         last.map_err(|ended| match ended {
             Ended::Lost(why) => SendError::Unavailable(why),

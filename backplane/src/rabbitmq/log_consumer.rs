@@ -67,7 +67,7 @@ impl StreamReader {
 
 impl Session for StreamReader {
     async fn run(&mut self, connection: &Connection, link: &watch::Sender<Link>) -> Result<Infallible, Ended> {
-        let StartedConsumer { mut consumer, mut before, gap } = await_start(self.join(connection)).await?;
+        let StartedConsumer { mut consumer, mut before, gap } = await_start(connection, self.join(connection)).await?;
         link.send_replace(Link::Up);
         if let Some(gap) = gap {
             self.send(LogItem::Gap(gap)).await?;
@@ -81,7 +81,8 @@ impl Session for StreamReader {
                 && offset(&delivery)? > before
             {
                 // It may have skipped some; earlier ones may come again, none may be missing.
-                consumer = await_start(consume(connection, &self.topology.stream(), Start::Offset(before))).await?;
+                consumer = await_start(connection, consume(connection, &self.topology.stream(), Start::Offset(before)))
+                    .await?;
                 continue;
             }
             let acker = delivery.acker.clone();

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::FutureExt;
 use lapin::Connection;
 use tokio::{sync::watch, time::timeout};
 use tracing::warn;
@@ -32,11 +33,31 @@ impl<E: std::fmt::Display> From<E> for Ended {
     }
 }
 
-/// Awaits the requests that begin a session, within [`START_TIMEOUT`].
-pub(super) async fn await_start<T, E: Into<Ended>>(start: impl Future<Output = Result<T, E>>) -> Result<T, Ended> {
-    match timeout(START_TIMEOUT, start).await {
-        Ok(answer) => answer.map_err(Into::into),
+/// Awaits the requests that begin a session, within [`START_TIMEOUT`]. If they fail or are cut off the connection is closed.
+pub(super) async fn await_start<T, E: Into<Ended>>(
+    connection: &Connection,
+    start: impl Future<Output = Result<T, E>>,
+) -> Result<T, Ended> {
+    let unstarted = Unstarted(connection);
+    let started = timeout(START_TIMEOUT, start).await;
+    match started {
+        Ok(Ok(started)) => {
+            std::mem::forget(unstarted);
+            Ok(started)
+        }
+        Ok(Err(error)) => Err(error.into()),
         Err(_) => Err(Ended::Lost(format!("the broker gave no answer within {START_TIMEOUT:?}"))),
+    }
+}
+
+/// Closes its connection when dropped. A request that is cut off while it awaits a consumer holds the library's channel, and that
+/// the connection: the broker would hand out jobs, or the lease, to a consumer that nobody reads.
+struct Unstarted<'a>(&'a Connection);
+
+impl Drop for Unstarted<'_> {
+    fn drop(&mut self) {
+        // The first poll hands the request over, and no more is needed.
+        self.0.close(200, "it was not started".into()).now_or_never();
     }
 }
 
