@@ -39,9 +39,9 @@ fetch_rabbitmq() {
 
 # start_rabbitmq VERSION NODES: VERSION is empty for what is installed here.
 start_rabbitmq() {
-  local home=${folder:?}/rabbitmq epmd password cookie node port names=() ports=() nodes_starting=()
+  local home epmd password cookie node port names=() ports=() nodes_starting=()
   epmd=$(free_port) password=$(random_word) cookie=$(random_word)
-  mkdir "$folder/nodes"
+  mkdir "${folder:?}/nodes"
   write_within "$1" >"$folder/within"
   chmod 700 "$folder/within"
   # Started by us, not by a node, so that we know its pid and can end it.
