@@ -9,10 +9,10 @@ PROGRAMS := $(or $(CARGO_TARGET_DIR),target)/debug
 # Always the whole workspace, never --package: cargo joins the features of what it builds together, and would
 # build most dependencies once more for each other choice.
 
-.PHONY: help run test check infra chaos cluster bench fuzz clean
+.PHONY: help run test test-brokers check infra chaos cluster bench fuzz clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: ## build and start everything in one process on http://localhost:8080 (PORT= to change)
 	@cargo build --workspace --bin bellwire
@@ -20,6 +20,9 @@ run: ## build and start everything in one process on http://localhost:8080 (PORT
 
 test: ## every test, with a RabbitMQ and a PostgreSQL of its own; ONLY=contract FILTER=reconnecting for some of one binary
 	tests/services.sh $(if $(ONLY),cargo test --workspace --test $(ONLY) -- $(FILTER),tests/everything.sh)
+
+test-brokers: ## what speaks to the broker, on RabbitMQ 3.10, 4.0 and 4.3 and on clusters that lose a node; as root (VERSIONS=4.3 for one)
+	tests/brokers.sh $(VERSIONS)
 
 check: ## formatting, lints, documentation, the borders between the parts, shell and page, and what is not used
 	tests/check.sh

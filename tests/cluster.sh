@@ -119,7 +119,7 @@ BELLWIRE_BACKPLANE__URL=$BELLWIRE_TEST_AMQP_URL \
 # From here on nobody is an operator: what a role may not do, fails here as it would in production.
 gateway_password=$(random) worker_password=$(random) publisher_password=$(random)
 BELLWIRE_GATEWAY_PASSWORD=$gateway_password BELLWIRE_WORKER_PASSWORD=$worker_password \
-  BELLWIRE_PUBLISHER_PASSWORD=$publisher_password \
+  BELLWIRE_PUBLISHER_PASSWORD=$publisher_password BELLWIRE_PASSWORDS=$folder/passwords \
   "$root/infra/rabbitmq/roles.sh" dev "${kinds[@]}" ${others[@]+"${others[@]}"} >"$folder/roles.json"
 "$BELLWIRE_TEST_RABBITMQCTL" --silent import_definitions "$folder/roles.json" >&2
 gateway_url=$(broker_as bellwire.dev.gateway "$gateway_password")

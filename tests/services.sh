@@ -4,11 +4,14 @@
 #   tests/services.sh cargo test --workspace
 #   tests/services.sh --rabbitmq-only COMMAND…
 #   tests/services.sh --with-redis COMMAND…
+#   tests/services.sh --rabbitmq 4.0 COMMAND…           RabbitMQ of that version (3.10, 4.0, 4.3): Debian's packages, unpacked into target/
+#   tests/services.sh --rabbitmq 4.0 --nodes 3 COMMAND… a cluster, behind an address that leads to a node that answers
 #
 # The command finds them in its environment:
 #   BELLWIRE_TEST_AMQP_URL      the broker, as an operator who may do everything
 #   BELLWIRE_TEST_RABBITMQCTL   a program: rabbitmqctl for that node
-#   BELLWIRE_TEST_BROKER        a program: stop, start, restart or kill that node; its data stay
+#   BELLWIRE_TEST_BROKER        a program: stop, start, restart or kill that node (its data stay), or rabbitmqctl: ctl ARGUMENT…
+#   BELLWIRE_TEST_NODES         a folder with such a program for each node, by its name
 #   BELLWIRE_TEST_DATABASE_URL  the database, as its owner
 #   BELLWIRE_TEST_REDIS_URL     the Redis, where it was asked for
 #   BELLWIRE_TEST_DATASETS      the folder with real CSV files, where npm could fetch them
@@ -25,11 +28,18 @@ for part in say ports install rabbitmq postgresql redis datasets workbooks run; 
   . "$root/tests/services/$part.sh"
 done
 
-want_database=yes want_redis=
-case ${1:-} in
-  --rabbitmq-only) want_database= && shift ;;
-  --with-redis) want_redis=yes && shift ;;
-esac
+want_database=yes want_redis='' version='' nodes=1
+while :; do
+  case ${1:-} in
+    --rabbitmq-only) want_database= ;;
+    --with-redis) want_redis=yes ;;
+    --rabbitmq) shift && version=${1:-} && debian_with_rabbitmq "$version" >/dev/null ;;
+    --nodes) shift && nodes=${1:-} ;;
+    *) break ;;
+  esac
+  shift
+done
+[[ $nodes =~ ^[1-9]$ ]] || fail "--nodes takes 1 to 9"
 [ $# -gt 0 ] || fail "what shall run beside the services? For example: tests/services.sh cargo test --workspace"
 
 start_broker=
@@ -37,7 +47,12 @@ start_database=
 [ -n "${BELLWIRE_TEST_AMQP_URL:-}" ] || start_broker=yes
 [ -z "$want_database" ] || [ -n "${BELLWIRE_TEST_DATABASE_URL:-}" ] || start_database=yes
 
-install_missing ${start_broker:+rabbitmq-server} ${start_database:+postgresql} ${want_redis:+redis-server} curl ${want_database:+sqlite3 chromium poppler-utils python3-venv haproxy nginx openssl prometheus}
+broker_packages=()
+[ -z "$start_broker" ] || if [ -n "$version" ]; then broker_packages=(mmdebstrap); else broker_packages=(rabbitmq-server); fi
+[ "$nodes" -eq 1 ] || broker_packages+=(haproxy)
+install_missing ${broker_packages[@]+"${broker_packages[@]}"} ${start_database:+postgresql} ${want_redis:+redis-server} curl ${want_database:+sqlite3 chromium poppler-utils python3-venv haproxy nginx openssl prometheus}
+
+[ -z "$start_broker" ] || [ -z "$version" ] || fetch_rabbitmq "$version"
 
 folder=$(mktemp -d "${TMPDIR:-/tmp}/bellwire-services.XXXXXX")
 chmod 711 "$folder" # PostgreSQL runs as another user than root and must reach its own folder.
@@ -59,7 +74,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
 # Both at once: each takes seconds. What they found out comes back through a file of exports.
-[ -z "$start_broker" ] || { start_rabbitmq & starting+=($!); }
+[ -z "$start_broker" ] || { start_rabbitmq "$version" "$nodes" & starting+=($!); }
 [ -z "$start_database" ] || { start_postgresql & starting+=($!); }
 [ -z "$want_redis" ] || { start_redis & starting+=($!); }
 [ -z "$want_database" ] || [ -n "${BELLWIRE_TEST_READERS:-}" ] || { fetch_readers & starting+=($!); }

@@ -1,6 +1,8 @@
 """Files that are made of others: `tests/infra/run.sh --write` makes them anew, and test_generated compares."""
 
+import os
 import subprocess
+import tempfile
 
 import chart
 import yaml
@@ -12,7 +14,9 @@ ROLES = ("infra/rabbitmq/roles.sh", "prod", "imports", "reports", "workflows")
 
 def operator_roles():
     """The broker's users for RabbitMQ's operator."""
-    roles = subprocess.run(ROLES, cwd=ROOT, capture_output=True, check=True).stdout
+    with tempfile.TemporaryDirectory() as folder:
+        passwords = os.environ | {"BELLWIRE_PASSWORDS": f"{folder}/passwords"}
+        roles = subprocess.run(ROLES, cwd=ROOT, env=passwords, capture_output=True, check=True).stdout
     made = subprocess.run("infra/rabbitmq/operator_roles.py", cwd=ROOT, input=roles, capture_output=True, check=True)
     return made.stdout.decode().removesuffix("---\n")
 

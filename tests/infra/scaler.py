@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 API = os.environ["BELLWIRE_TEST_MANAGEMENT"]
 OPERATOR = re.match(r"amqps?://([^@]*)@", os.environ["BELLWIRE_TEST_AMQP_URL"])[1]
-SCALER = "bellwire.prod.scaler:scaler"
+SCALER = os.environ["BELLWIRE_TEST_SCALER"]
 JOBS = "/api/exchanges/%2F/bellwire.prod.jobs/publish"
 
 

@@ -127,8 +127,8 @@ fn make_users() -> Vec<String> {
 fn roles(prefix: &str, environment: &str, kinds: &[&str]) -> Value {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/rabbitmq/roles.sh");
     let mut command = Command::new(script);
-    command.arg(environment).args(kinds).env("BELLWIRE_PREFIX", prefix);
-    for role in ["TOPOLOGY", "GATEWAY", "WORKER", "PUBLISHER", "EVERYWHERE"] {
+    command.arg(environment).args(kinds).env("BELLWIRE_PREFIX", prefix).env("BELLWIRE_PASSWORDS", "");
+    for role in ["TOPOLOGY", "GATEWAY", "WORKER", "PUBLISHER", "OPERATOR", "SCALER", "EVERYWHERE"] {
         command.env(format!("BELLWIRE_{role}_PASSWORD"), PASSWORD);
     }
     let output = command.output().unwrap();
@@ -139,9 +139,9 @@ fn roles(prefix: &str, environment: &str, kinds: &[&str]) -> Value {
 fn import(definitions: &Value) {
     let program =
         std::env::var("BELLWIRE_TEST_RABBITMQCTL").expect("run `make test`, whose broker is ours to add users to");
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(definitions.to_string().as_bytes()).unwrap();
     let mut command = Command::new(program);
-    command.arg("import_definitions").stdin(Stdio::piped()).stdout(Stdio::null());
-    let mut child = command.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(definitions.to_string().as_bytes()).unwrap();
-    assert!(child.wait().unwrap().success(), "the broker did not take the users");
+    command.arg("import_definitions").arg(file.path()).stdout(Stdio::null());
+    assert!(command.status().unwrap().success(), "the broker did not take the users");
 }

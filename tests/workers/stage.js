@@ -240,7 +240,7 @@ export class Operator {
   /** Takes the first job of a queue and gives it back, as a worker that is lost would. */
   async takeAndLose(queue) {
     const got = await until(() => this.channel.get(queue), Boolean, PATIENCE);
-    this.channel.nack(got, false, true);
+    this.channel.reject(got, true);
     return got;
   }
 

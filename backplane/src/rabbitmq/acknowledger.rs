@@ -11,12 +11,13 @@ use std::{
 use futures_util::FutureExt;
 use lapin::{
     Channel,
-    options::{BasicAckOptions, BasicNackOptions},
+    options::{BasicAckOptions, BasicRejectOptions},
     types::DeliveryTag,
 };
 use tokio::task::yield_now;
 
-const REQUEUE: BasicNackOptions = BasicNackOptions { multiple: false, requeue: true };
+/// Rejected, since RabbitMQ 4.3 does not count a `nack` as a delivery: a job that breaks each worker would go round for ever.
+const REQUEUE: BasicRejectOptions = BasicRejectOptions { requeue: true };
 
 /// What becomes of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +91,7 @@ impl Acknowledger {
                 Frame::Ack { tag, multiple } => {
                     self.channel.basic_ack(tag, BasicAckOptions { multiple }).now_or_never()
                 }
-                Frame::Requeue(tag) => self.channel.basic_nack(tag, REQUEUE).now_or_never(),
+                Frame::Requeue(tag) => self.channel.basic_reject(tag, REQUEUE).now_or_never(),
             };
             sent.unwrap_or(Ok(()))?;
         }

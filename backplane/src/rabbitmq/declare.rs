@@ -1,7 +1,9 @@
 //! Declares exchanges, queues and bindings where they are missing and this user may.
 //!
-//! A passive declare needs no permission; a real one does, even of something that exists with equal arguments. Each has
-//! a channel of its own, because an error closes the channel.
+//! A passive declare needs no permission, since RabbitMQ 4.3 any one on that name; a real one does, even of something that
+//! exists with equal arguments. Each has a channel of its own, because an error closes the channel.
+//!
+//! What this user may not even look at is not his to declare, so it counts as existing: what is wrong with it is told by its use.
 
 use std::time::Duration;
 
@@ -147,8 +149,10 @@ async fn exchange(connection: &Connection, name: &str, kind: ExchangeKind) -> Re
     let passive = ExchangeDeclareOptions { passive: true, ..Default::default() };
     let found =
         channel(connection).await?.exchange_declare(name.into(), kind.clone(), passive, FieldTable::default()).await;
-    if !is_missing(found)? {
-        return Ok(Existence::Existing);
+    match found.as_ref().map_err(fault) {
+        Ok(()) | Err(Fault::Refused) => return Ok(Existence::Existing),
+        Err(Fault::Missing) => {}
+        Err(Fault::Other) => return found.map(|()| Existence::Existing).map_err(unavailable),
     }
     let durable = ExchangeDeclareOptions { durable: true, ..Default::default() };
     let declared = channel(connection).await?.exchange_declare(name.into(), kind, durable, FieldTable::default()).await;
@@ -156,34 +160,32 @@ async fn exchange(connection: &Connection, name: &str, kind: ExchangeKind) -> Re
 }
 
 async fn queue(connection: &Connection, name: &str, arguments: FieldTable) -> Result<Existence, SendError> {
-    if ready(connection, name).await?.is_some() {
-        return Ok(Existence::Existing);
+    match ready(connection, name).await {
+        Ok(Some(_)) | Err(SendError::Refused(_)) => return Ok(Existence::Existing),
+        Ok(None) => {}
+        Err(error) => return Err(error),
     }
     let durable = QueueDeclareOptions { durable: true, ..Default::default() };
     let declared = channel(connection).await?.queue_declare(name.into(), durable, arguments).await;
     declared.map(|_| Existence::Created).map_err(|error| declare_error(&error, name))
 }
 
-/// The number of messages ready in a queue; `None` if there is no such queue. It needs no permission.
+/// The number of messages ready in a queue; `None` if there is no such queue. Since RabbitMQ 4.3 it needs some right on that queue.
 pub(super) async fn ready(connection: &Connection, name: &str) -> Result<Option<u32>, SendError> {
     let passive = QueueDeclareOptions { passive: true, ..Default::default() };
     match channel(connection).await?.queue_declare(name.into(), passive, FieldTable::default()).await {
         Ok(queue) => Ok(Some(queue.message_count())),
         Err(error) if fault(&error) == Fault::Missing => Ok(None),
-        Err(error) => Err(SendError::Unavailable(error.to_string())),
+        Err(error) => Err(explain(&error, || format!("this user may not count what is in {name}"))),
     }
 }
 
 async fn channel(connection: &Connection) -> Result<Channel, SendError> {
-    connection.create_channel().await.map_err(|error| SendError::Unavailable(error.to_string()))
+    connection.create_channel().await.map_err(unavailable)
 }
 
-fn is_missing(found: lapin::Result<()>) -> Result<bool, SendError> {
-    match found {
-        Ok(()) => Ok(false),
-        Err(error) if fault(&error) == Fault::Missing => Ok(true),
-        Err(error) => Err(SendError::Unavailable(error.to_string())),
-    }
+fn unavailable(error: lapin::Error) -> SendError {
+    SendError::Unavailable(error.to_string())
 }
 
 fn declare_error(error: &lapin::Error, name: &str) -> SendError {

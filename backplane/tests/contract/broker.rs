@@ -39,11 +39,16 @@ pub fn ctl(arguments: &[&str]) -> String {
 
 /// rabbitmqctl for this broker, to be run.
 pub fn rabbitmqctl(arguments: &[&str]) -> Command {
-    let given = given("BELLWIRE_TEST_RABBITMQCTL");
+    let given = rabbitmqctl_words();
     let mut words = given.split_whitespace();
     let mut command = Command::new(words.next().unwrap());
     command.args(words).arg("-q").args(arguments);
     command
+}
+
+/// rabbitmqctl for this broker: the program, and arguments that it always has.
+pub fn rabbitmqctl_words() -> String {
+    given("BELLWIRE_TEST_RABBITMQCTL")
 }
 
 /// A prefix that no other test has.

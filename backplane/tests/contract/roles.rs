@@ -2,10 +2,7 @@
 //!
 //! The users are made by the script that ships, so what is tested is what is run.
 
-use std::{
-    io::Write,
-    process::{Command, Stdio},
-};
+use std::process::Command;
 
 use backplane::{
     Backplane, BackplaneConfig, ControlMessage, Destination, Link, LogReader, SendError, Settlement, open::DeclareError,
@@ -33,20 +30,16 @@ impl Users {
     async fn of(rabbit: &Rabbit, environment: &'static str) -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../infra/rabbitmq/roles.sh");
         let mut roles = Command::new(script);
-        roles.arg(environment).env("BELLWIRE_PREFIX", rabbit.name());
+        roles.args(["--import", environment]).env("BELLWIRE_PREFIX", rabbit.name()).env("BELLWIRE_PASSWORDS", "");
         if environment != "everywhere" {
             roles.args(["imports", "reports"]);
         }
-        for role in ["TOPOLOGY", "GATEWAY", "WORKER", "PUBLISHER", "OPERATOR", "EVERYWHERE"] {
+        for role in ["TOPOLOGY", "GATEWAY", "WORKER", "PUBLISHER", "OPERATOR", "SCALER", "EVERYWHERE"] {
             roles.env(format!("BELLWIRE_{role}_PASSWORD"), PASSWORD);
         }
-        let printed = roles.output().unwrap();
-        assert!(printed.status.success(), "{}", String::from_utf8_lossy(&printed.stderr));
-        let importing =
-            broker::rabbitmqctl(&["import_definitions"]).stdin(Stdio::piped()).stdout(Stdio::null()).spawn();
-        let mut importing = importing.unwrap();
-        importing.stdin.take().unwrap().write_all(&printed.stdout).unwrap();
-        assert!(importing.wait().unwrap().success());
+        roles.env("RABBITMQCTL", broker::rabbitmqctl_words());
+        let imported = roles.output().unwrap();
+        assert!(imported.status.success(), "{}", String::from_utf8_lossy(&imported.stderr));
         Self { rabbit: rabbit.clone(), environment }
     }
 
@@ -290,8 +283,9 @@ async fn the_dead_are_the_operators_alone() {
         let (users, kind) = (Users::of(&rabbit, "prod").await, "imports".parse().unwrap());
         for (role, environment) in [("gateway", "prod"), ("worker.imports", "prod"), ("operator", "test")] {
             let plane = users.open(role, environment);
-            // Counting needs no right.
-            plane.jobs.depth(&kind).await.unwrap();
+            if environment == "prod" {
+                plane.jobs.depth(&kind).await.unwrap();
+            }
             let topology = rabbit.topology(environment);
             let queue = topology.queue_of(&topology.dead_key(&kind));
             let wanted = format!("ask your operator: this user may not read {queue}");

@@ -94,7 +94,7 @@ export class JobReader {
     const asked = await within(ANSWER, this.#ask(lanes), 'the broker gives no answer');
     if (asked === MOVED) return;
     const delivery = asked ?? (await this.#pushed(lanes));
-    if (delivery && !this.#mayBegin()) delivery.lane.channel.nack(delivery.message, false, true);
+    if (delivery && !this.#mayBegin()) delivery.lane.channel.reject(delivery.message, true);
     else if (delivery) this.#begin(delivery);
   }
 
@@ -109,7 +109,7 @@ export class JobReader {
     const arrived = new Happening();
     let isOver = false;
     const take = (/** @type {import('amqplib').ConsumeMessage | null} */ message) => {
-      if (isOver && message) return lane.channel.nack(message, false, true);
+      if (isOver && message) return lane.channel.reject(message, true);
       pushed ??= message ?? undefined;
       arrived.happen();
     };
@@ -215,7 +215,7 @@ export class JobReader {
     const running = this.handle(delivery)
       .catch((error) => {
         this.log.error('the worker failed at a job; it comes again', error);
-        if (!delivery.lane.closed.happened) delivery.lane.channel.nack(delivery.message, false, true);
+        if (!delivery.lane.closed.happened) delivery.lane.channel.reject(delivery.message, true);
       })
       .finally(() => {
         this.#running.delete(running);

@@ -232,14 +232,14 @@ export class Runner {
     try {
       // Its connection is gone and the broker has handed it out again: moving it now would double it.
       if (lane.closed.happened) throw new Error('the connection that it came over is gone');
-      if (settlement.what === 'requeue') return lane.channel.nack(message, false, true);
+      if (settlement.what === 'requeue') return lane.channel.reject(message, true);
       if (settlement.what !== 'done') await this.#move(message, job, number, settlement);
       lane.channel.ack(message);
     } catch (error) {
       this.log.warn(`a job was not settled; it comes again: ${words(error)}`);
       // Not at once: what kept it from moving may last.
       await this.graceOver.wait(GIVE_BACK);
-      if (!lane.closed.happened) lane.channel.nack(message, false, true);
+      if (!lane.closed.happened) lane.channel.reject(message, true);
     }
   }
 

@@ -95,7 +95,7 @@ class JobReader:
                 continue
             message = message or await self._pushed()
             if message is not None and not self._may_begin():
-                await message.nack(requeue=True)
+                await message.reject(requeue=True)
             elif message is not None:
                 self._begin(message)
         await self._released.wait()
@@ -123,7 +123,7 @@ class JobReader:
 
         async def take(message: AbstractIncomingMessage) -> None:
             if is_over:
-                await message.nack(requeue=True)
+                await message.reject(requeue=True)
                 return
             pushed.put_nowait(message)
             arrived.set()
@@ -229,7 +229,7 @@ class JobReader:
         except Exception:
             log.exception("the worker failed at a job; it comes again")
             with contextlib.suppress(Exception):
-                await message.nack(requeue=True)
+                await message.reject(requeue=True)
 
     def _ended(self, running: "asyncio.Task[None]") -> None:
         self._running.discard(running)

@@ -88,7 +88,7 @@ class Runner:
                 # Not at once: what kept it from moving may last.
                 await happened(self.grace_over, _GIVE_BACK)
                 with suppress(Exception):
-                    await message.nack(requeue=True)
+                    await message.reject(requeue=True)
 
     async def _run(self, job: Job, number: int, redeliveries: int) -> Settlement:
         async with self._locked(job.task):
@@ -240,7 +240,7 @@ class Runner:
             raise ConnectionError("the connection that it came over is gone")
         match settlement.what:
             case "requeue":
-                await message.nack(requeue=True)
+                await message.reject(requeue=True)
                 return
             case "retry" | "delay":
                 assert job is not None
