@@ -61,6 +61,34 @@ export function breaks(scene) {
       await scene.endedOnce(task, 'succeeded');
     });
 
+    for (const [what, job, key] of [
+      ['to be tried again', { input: { trick: 'late', times: 1 } }, '.retry.1s'],
+      ['to its own lane', { input: { trick: 'finish' }, more: { attempts: 1, backlog: 40 } }, '.bulk.3'],
+    ]) {
+      test(`a job on its way ${what} is not doubled when its connection ends`, async () => {
+        const line = await Line.to(workerUrl(scene.kind));
+        scene.closing.push(() => line.close());
+        const copies = await scene.operator.counts(`${scene.kind}${key}`);
+        const program = await scene.worker({ url: line.url });
+        const { task, ...rest } = granted(newJob(scene.kind, scene.ada, job.input, job.more));
+        const isBegun = !job.more;
+        if (isBegun) await scene.operator.put(scene.kind, { task, ...rest });
+        if (isBegun) await program.until(task);
+        line.hold();
+        line.break('publish');
+        if (!isBegun) await scene.operator.put(scene.kind, { task, ...rest });
+        await scene.folder.letGo(task);
+        // It waits until something can be published again.
+        if (isBegun) await until(() => program.said, (said) => said.includes('an event of a running task was not published'), PATIENCE);
+        else await scene.operator.untilDepth(scene.kind, '', 0);
+        line.break('jobs');
+        await until(() => program.said, (said) => said.includes('lost the broker (jobs)'), PATIENCE);
+        line.release();
+        await scene.endedOnce(task, 'succeeded');
+        assert.equal(await copies(), isBegun ? 0 : 1);
+      });
+    }
+
     test('a task that was cancelled before a worker came is not begun', async () => {
       const task = await start(scene.ada, scene.kind, { trick: 'finish' });
       await cancel(scene.ada, task);

@@ -214,6 +214,13 @@ export class Folder {
 
 /** The broker as an operator sees it. */
 export class Operator {
+  /** The number of what is published there from now on. */
+  async counts(key) {
+    const { queue } = await this.channel.assertQueue('', { exclusive: true });
+    await this.channel.bindQueue(queue, 'bellwire.dev.jobs', key);
+    return async () => (await this.channel.checkQueue(queue)).messageCount;
+  }
+
   static async connect() {
     const operator = new Operator();
     operator.connection = await amqp.connect(BELLWIRE_TEST_AMQP_URL);
@@ -276,6 +283,8 @@ export const restartBroker = () => promisify(execFile)(BELLWIRE_TEST_BROKER, ['r
 export class Line {
   #sockets = new Set();
   #isCut = false;
+  /** Those that wait to be passed on. */
+  #held;
 
   static async to(url) {
     const line = new Line();
@@ -283,18 +292,42 @@ export class Line {
     const { hostname, port } = target;
     line.server = createServer((near) => {
       if (line.#isCut) return near.destroy();
-      const far = connectTcp(Number(port), hostname);
-      for (const socket of [near, far]) {
-        line.#sockets.add(socket);
-        socket.on('error', () => {});
-        socket.on('close', () => [near, far].forEach((each) => (line.#sockets.delete(each), each.destroy())));
-      }
-      near.pipe(far).pipe(near);
+      if (line.#held) return line.#held.push(() => line.#pass(near, hostname, port));
+      line.#pass(near, hostname, port);
     }).listen(0, '127.0.0.1');
     await once(line.server, 'listening');
     target.port = String(line.server.address().port);
     line.url = target.href;
     return line;
+  }
+
+  #pass(near, hostname, port) {
+    const far = connectTcp(Number(port), hostname);
+    for (const socket of [near, far]) {
+      this.#sockets.add(socket);
+      socket.on('error', () => {});
+      socket.on('close', () => [near, far].forEach((each) => (this.#sockets.delete(each), each.destroy())));
+    }
+    // What a worker says of a connection when it opens it.
+    near.on('data', (bytes) => (near.purpose ??= String(bytes).match(/bellwire worker: (\w+)/)?.[1]));
+    near.pipe(far).pipe(near);
+  }
+
+  /** Keeps new connections waiting. */
+  hold() {
+    this.#held = [];
+  }
+
+  /** Lets those that wait go on. */
+  release() {
+    const held = this.#held;
+    this.#held = undefined;
+    for (const go of held) go();
+  }
+
+  /** Breaks the connections for one purpose. */
+  break(purpose) {
+    for (const socket of this.#sockets) if (socket.purpose === purpose) socket.destroy();
   }
 
   cut() {

@@ -30,7 +30,7 @@ use super::{
     declare::{self, Bindings},
     job_slots::{JobSlot, JobSlots},
     reconnect::{Ended, Session, await_start},
-    settle::{Settler, UnsettledJob, with_redeliveries},
+    settle::{Settler, UnsettledJob, is_here, with_redeliveries},
     waiting_jobs::{WaitingJob, WaitingJobs},
 };
 use crate::{
@@ -311,11 +311,10 @@ impl Queues<'_> {
             && (retried.attempts > 0 || retried.not_before.is_some())
             && Lane::of(retried) != Lane::First
             && retried.delay(Timestamp::now()).is_none()
-            // Else the broker has handed it out again, and a copy would be a second job.
-            && delivery.acker.usable()
+            && is_here(&delivery)
         {
             let counted = with_redeliveries(retried, redeliveries(&delivery));
-            match self.reader.settler.move_to(&counted, Lane::of(retried)).await {
+            match self.reader.settler.move_to(&delivery, &counted, Lane::of(retried)).await {
                 Ok(()) => {
                     self.acknowledger.settle(delivery.delivery_tag, Word::Done).await?;
                     self.reader.wake.notify_one();

@@ -33,7 +33,7 @@ impl RabbitJobs {
 #[async_trait]
 impl JobQueues for RabbitJobs {
     async fn submit(&self, job: &Job) -> Result<(), SendError> {
-        submit::submit(&self.broker, &self.publisher, &job.kind, job).await
+        submit::submit((&self.broker, &self.publisher), &job.kind, job, &|| true).await
     }
 
     fn consume(&self, kind: &Kind, at_once: u16) -> JobReader {

@@ -1,7 +1,8 @@
 //! Settles a job: acknowledges it, requeues it, or moves it to a retry queue or to the dead ones.
 //!
 //! A job that moves is published and confirmed in its new queue before it is acknowledged in the old one: lost in
-//! between, it exists twice, never not at all.
+//! between, it exists twice, never not at all. So nothing is published any more once the connection that it came over has ended,
+//! for then the broker has put it back.
 
 use std::{sync::Arc, time::Duration};
 
@@ -38,15 +39,16 @@ pub(super) struct Settler {
 }
 
 impl Settler {
-    async fn retry(&self, job: &Job, after: Duration) -> Result<(), SendError> {
-        self.send(&Publication::of_delayed(&self.topology, &self.kind, job, after)?).await
+    async fn retry(&self, delivery: &Delivery, job: &Job, after: Duration) -> Result<(), SendError> {
+        self.send(delivery, &Publication::of_delayed(&self.topology, &self.kind, job, after)?).await
     }
 
-    /// Publishes a job to a lane; then its delivery can be acknowledged.
-    pub(super) async fn move_to(&self, job: &Job, lane: Lane) -> Result<(), SendError> {
+    /// Publishes a job that came as this delivery to a lane; then that can be acknowledged.
+    pub(super) async fn move_to(&self, delivery: &Delivery, job: &Job, lane: Lane) -> Result<(), SendError> {
         let key = self.topology.lane_key(&self.kind, lane);
         let publication = Publication::of_job(self.topology.jobs(), key, job)?;
-        self.publisher.send(&publication).await.map_err(|failure| failure.into_error(&publication))
+        let sent = self.publisher.send_while(&publication, &|| is_here(delivery)).await;
+        sent.map_err(|failure| failure.into_error(&publication))
     }
 
     async fn dead_letter(&self, delivery: &Delivery, attempt: u32, reason: &str) -> Result<(), SendError> {
@@ -59,11 +61,11 @@ impl Settler {
         headers.insert(SINCE.into(), AMQPValue::LongString(Timestamp::now().to_string().into()));
         headers.insert(ATTEMPTS.into(), AMQPValue::LongLongInt(attempt.into()));
         publication.properties = publication.properties.with_headers(headers);
-        self.send(&publication).await
+        self.send(delivery, &publication).await
     }
 
-    async fn send(&self, publication: &Publication) -> Result<(), SendError> {
-        self.publisher.send_or_redeclare(publication, self.redeclare()).await
+    async fn send(&self, delivery: &Delivery, publication: &Publication) -> Result<(), SendError> {
+        self.publisher.send_or_redeclare(publication, &|| is_here(delivery), self.redeclare()).await
     }
 
     /// Declares the queues of this kind again, if this user may.
@@ -71,6 +73,11 @@ impl Settler {
         let connection = self.publisher.connection().await?;
         declare::jobs(connection.connection(), &self.topology, &self.kind, Bindings::All).await
     }
+}
+
+/// False if the connection of a delivery is gone: the broker has put it back, and moving it now would double it.
+pub(super) fn is_here(delivery: &Delivery) -> bool {
+    delivery.acker.usable()
 }
 
 /// A job that is published anew: the broker counts its deliveries from the beginning, so that the earlier ones are counted
@@ -104,9 +111,8 @@ impl Settle for UnsettledJob {
 }
 
 impl UnsettledJob {
-    /// False if its connection is gone and the broker has handed it out again: moving it now would double it.
     pub(super) fn is_here(&self) -> bool {
-        self.delivery.acker.usable()
+        is_here(&self.delivery)
     }
 
     /// Puts a job that has not begun at the end of the lane from which it came, as this one.
@@ -114,7 +120,7 @@ impl UnsettledJob {
         if !self.is_here() {
             return Err(connection_lost());
         }
-        self.settler.move_to(job, lane).await?;
+        self.settler.move_to(&self.delivery, job, lane).await?;
         self.acknowledger.settle(self.delivery.delivery_tag, Word::Done).await.map_err(|_| connection_lost())
     }
 
@@ -126,7 +132,7 @@ impl UnsettledJob {
             Settlement::Requeue => Word::Requeue,
             Settlement::Done => Word::Done,
             Settlement::Retry { job, after } => {
-                self.settler.retry(&job, after).await?;
+                self.settler.retry(&self.delivery, &job, after).await?;
                 Word::Done
             }
             Settlement::Dead { reason } => {

@@ -42,7 +42,8 @@ async fn reader(plane: &backplane::Backplane, at_once: u16) -> JobReader {
     reader
 }
 
-async fn nothing_comes(reader: &mut JobReader) {
+/// Nothing more is handed out.
+pub(crate) async fn nothing_comes(reader: &mut JobReader) {
     let came = timeout(A_WHILE, reader.deliveries.recv()).await;
     assert!(came.is_err(), "{:?} came", came.unwrap().map(|delivery| delivery.job));
 }

@@ -55,6 +55,11 @@ impl NetworkProxy {
         self.state.send_modify(|state| *state = State { cuts: state.cuts + 1, is_cut: true, is_held: false });
     }
 
+    /// Ends new connections at once; those there are live on.
+    pub fn refuse(&self) {
+        self.state.send_modify(|state| state.is_cut = true);
+    }
+
     /// Keeps all answers back.
     pub fn hold(&self) {
         self.state.send_modify(|state| state.is_held = true);

@@ -21,6 +21,9 @@ const MOVED = Symbol('moved');
 /** @typedef {{ queue: string, rank: number, channel: import('amqplib').Channel, closed: Happening }} Lane */
 /** A job that was taken, and the lane that it is settled over. @typedef {{ message: import('amqplib').Message, lane: Lane }} Delivery */
 
+/** False if its connection is gone: the broker has put it back, and moving it now would double it. @param {Delivery} delivery */
+export const isHere = ({ lane }) => !lane.closed.happened;
+
 /** Asks for a job whenever there is room for one. */
 export class JobReader {
   /** @type {Set<Promise<void>>} */
@@ -197,7 +200,7 @@ export class JobReader {
       const end = laneOf(job);
       const hasWaited = job.attempts > 0 || job.notBefore !== undefined;
       if (end === '' || !hasWaited || job.delay() > 0) return false;
-      const properties = { messageId: job.task, contentType: 'application/json' };
+      const properties = { messageId: job.task, contentType: 'application/json', isWanted: () => isHere({ message, lane }) };
       // The broker counts from the beginning there.
       const body = job.withAttempts(job.attempts + redeliveriesOf(message));
       await this.publisher.publish(this.names.jobs, this.names.kind + end, body, properties);
@@ -215,7 +218,7 @@ export class JobReader {
     const running = this.handle(delivery)
       .catch((error) => {
         this.log.error('the worker failed at a job; it comes again', error);
-        if (!delivery.lane.closed.happened) delivery.lane.channel.nack(delivery.message, false, true);
+        if (isHere(delivery)) delivery.lane.channel.nack(delivery.message, false, true);
       })
       .finally(() => {
         this.#running.delete(running);

@@ -3,6 +3,7 @@
 import { attempt, inputOf } from './attempt.js';
 import { Cancelled, Permanent, Retry, TooLarge, Unavailable, words } from './errors.js';
 import { Job, redeliveriesOf } from './job.js';
+import { isHere } from './job-reader.js';
 import { written } from './json-text.js';
 import { RETRY_STEPS } from './names.js';
 import { Task } from './task.js';
@@ -228,24 +229,27 @@ export class Runner {
   }
 
   /** @param {Delivery} delivery @param {Job | undefined} job @param {number} number @param {Settlement} settlement */
-  async #settle({ message, lane }, job, number, settlement) {
+  async #settle(delivery, job, number, settlement) {
+    const { message, lane } = delivery;
     try {
-      // Its connection is gone and the broker has handed it out again: moving it now would double it.
-      if (lane.closed.happened) throw new Error('the connection that it came over is gone');
+      if (!isHere(delivery)) throw new Error('the connection that it came over is gone');
       if (settlement.what === 'requeue') return lane.channel.nack(message, false, true);
-      if (settlement.what !== 'done') await this.#move(message, job, number, settlement);
+      if (settlement.what !== 'done') await this.#move(delivery, job, number, settlement);
       lane.channel.ack(message);
     } catch (error) {
       this.log.warn(`a job was not settled; it comes again: ${words(error)}`);
       // Not at once: what kept it from moving may last.
       await this.graceOver.wait(GIVE_BACK);
-      if (!lane.closed.happened) lane.channel.nack(message, false, true);
+      if (isHere(delivery)) lane.channel.nack(message, false, true);
     }
   }
 
-  /** @param {import('amqplib').Message} message @param {Job | undefined} job @param {number} number @param {Settlement} settlement */
-  #move(message, job, number, settlement) {
-    const properties = { messageId: job?.task ?? message.properties.messageId ?? '', contentType: 'application/json' };
+  /** @param {Delivery} delivery @param {Job | undefined} job @param {number} number @param {Settlement} settlement */
+  #move(delivery, job, number, settlement) {
+    const { message } = delivery;
+    const properties = {
+      messageId: job?.task ?? message.properties.messageId ?? '', contentType: 'application/json', isWanted: () => isHere(delivery),
+    };
     // Redeliveries are counted in, so that the next attempt has a higher number than all before.
     const isDelay = settlement.what === 'delay';
     const body = (isDelay ? job?.withAttempts(job.attempts) : job?.withAttempts(number)) ?? message.content;

@@ -114,6 +114,11 @@ def redeliveries_of(message: AbstractIncomingMessage) -> int:
     return max(count, 0) if isinstance(count, int) else 0
 
 
+def is_here(message: AbstractIncomingMessage) -> bool:
+    """False if its connection is gone: the broker has put it back, and moving it now would double it."""
+    return not message.channel.is_closed
+
+
 _NONE = object()
 
 

@@ -15,7 +15,7 @@ from aio_pika.abc import AbstractConnection, AbstractIncomingMessage, AbstractQu
 from aio_pika.exceptions import AMQPException
 
 from .errors import NotAJob, Unavailable
-from .job import Job, redeliveries_of
+from .job import Job, is_here, redeliveries_of
 from .log_reader import LogReader
 from .names import LANES, Names, lane_of
 from .publisher import Publisher
@@ -210,7 +210,12 @@ class JobReader:
         body = job.with_attempts(job.attempts + redeliveries_of(message))
         try:
             await self._publisher.publish(
-                self._names.jobs, key, body, message_id=job.task, content_type="application/json"
+                self._names.jobs,
+                key,
+                body,
+                message_id=job.task,
+                content_type="application/json",
+                while_wanted=lambda: is_here(message),
             )
         except Unavailable as error:
             log.debug("a retried job is run from the first lane: %s", error)

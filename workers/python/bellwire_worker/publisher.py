@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 
 import aio_pika
 from aio_pika.abc import AbstractConnection, AbstractExchange, HeadersType
@@ -33,8 +34,12 @@ class Publisher:
         content_type: str,
         headers: HeadersType | None = None,
         expires: float | None = None,
+        while_wanted: Callable[[], bool] = lambda: True,
     ) -> None:
-        """Publishes a message that outlives the broker's restart. Raises [`Unavailable`]; it may be there all the same."""
+        """Publishes a message that outlives the broker's restart, unless it is wanted no more once that is possible.
+
+        Raises [`Unavailable`]; it may be there all the same.
+        """
         message = aio_pika.Message(
             body,
             headers=headers,
@@ -48,9 +53,13 @@ class Publisher:
         try:
             async with asyncio.timeout(_TIMEOUT):
                 target = await self._exchange(exchange)
+                if not while_wanted():
+                    raise Unavailable("it is not wanted any more")
                 used = self._connection
                 # Without `mandatory` a message that no queue is bound for would be confirmed and lost.
                 await target.publish(message, key, mandatory=True)
+        except Unavailable:
+            raise
         except PublishError:
             raise Unavailable(f"no queue is bound to {exchange} for {key!r}; ask your operator (bellwire topology)") from None
         except DeliveryError:

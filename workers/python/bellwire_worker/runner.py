@@ -15,7 +15,7 @@ from aio_pika.abc import AbstractIncomingMessage
 from . import json_text
 from .attempt import Function, Outcome, Stopped, StopSignals, attempt
 from .errors import Cancelled, NotAJob, Permanent, Retry, Unavailable
-from .job import Job, redeliveries_of
+from .job import Job, is_here, redeliveries_of
 from .log_reader import LogReader
 from .names import RETRY_STEPS, Names
 from .publisher import Publisher
@@ -84,7 +84,7 @@ class Runner:
             await self._settle(message, job, number, settlement)
         except Exception as error:
             log.warning("a job was not settled; it comes again: %s", error or type(error).__name__)
-            if not message.channel.is_closed:
+            if is_here(message):
                 # Not at once: what kept it from moving may last.
                 await happened(self.grace_over, _GIVE_BACK)
                 with suppress(Exception):
@@ -235,8 +235,7 @@ class Runner:
         await self._publisher.publish(self._names.exchange, "", event.body, message_id=event.id, content_type=CONTENT_TYPE)
 
     async def _settle(self, message: AbstractIncomingMessage, job: Job | None, number: int, settlement: Settlement) -> None:
-        # Its connection is gone and the broker has handed it out again: moving it now would double it.
-        if message.channel.is_closed:
+        if not is_here(message):
             raise ConnectionError("the connection that it came over is gone")
         match settlement.what:
             case "requeue":
@@ -261,7 +260,15 @@ class Runner:
         body = message.body if job is None else job.with_attempts(number)
         message_id = job.task if job else message.message_id or ""
         key = f"{self._names.kind}.{to}"
-        await self._publisher.publish(self._names.jobs, key, body, message_id=message_id, content_type="application/json", **more)
+        await self._publisher.publish(
+            self._names.jobs,
+            key,
+            body,
+            message_id=message_id,
+            content_type="application/json",
+            while_wanted=lambda: is_here(message),
+            **more,
+        )
 
     @asynccontextmanager
     async def _locked(self, task: str) -> AsyncIterator[None]:

@@ -1,0 +1,92 @@
+//! A job that moves is published before it is acknowledged; what the broker has put back meanwhile is not published.
+
+use std::time::Duration;
+
+use backplane::{Backplane, Depth, SendError, Settlement};
+use model::Job;
+use tokio::time::sleep;
+
+use crate::{
+    broker,
+    dead::imports,
+    expect::{down, next, soon, up},
+    fixtures::job,
+    jobs::{job_of, nothing_comes},
+    network_proxy::{NetworkProxy, relay_to},
+    world::Rabbit,
+};
+
+/// Keeps a backplane from publishing while it reads on.
+async fn stop_publishing(rabbit: &Rabbit, plane: &Backplane, proxy: &NetworkProxy) {
+    let mut publishing = plane.log.publishing();
+    up(&mut publishing).await;
+    proxy.refuse();
+    let name = format!("{} prod publish", rabbit.name());
+    tokio::task::spawn_blocking(move || broker::close_connection(&name)).await.unwrap();
+    down(&mut publishing).await;
+}
+
+async fn put(rabbit: &Rabbit, job: &Job) {
+    broker::publish(&rabbit.topology("prod").jobs(), "imports", &serde_json::to_vec(job).unwrap()).await;
+}
+
+#[tokio::test]
+async fn a_job_whose_connection_ends_while_it_is_tried_again_or_given_up_is_not_doubled() {
+    Rabbit::run(async |rabbit| {
+        let proxy = relay_to(&broker::url()).await;
+        let plane = rabbit.open(&proxy.through(&broker::url()), "prod");
+        let mut reader = plane.jobs.consume(&imports(), 1);
+        let submitted = job("imports");
+        let retried = Job { attempts: 1, ..submitted.clone() };
+        let moves = [
+            Settlement::Retry { job: retried, after: Duration::from_secs(600) },
+            Settlement::Dead { reason: "no such file".to_owned() },
+        ];
+        for settlement in moves {
+            up(&mut reader.link).await;
+            put(&rabbit, &submitted).await;
+            let held = next(&mut reader).await;
+            stop_publishing(&rabbit, &plane, &proxy).await;
+            let (settled, ()) = tokio::join!(held.settle.settle(settlement), async {
+                proxy.cut();
+                down(&mut reader.link).await;
+                proxy.restore();
+            });
+            assert!(matches!(settled, Err(SendError::Unavailable(_))), "{settled:?}");
+            let again = next(&mut reader).await;
+            assert_eq!((again.job, again.redeliveries), (Ok(submitted.clone()), 1));
+            again.settle.settle(Settlement::Done).await.unwrap();
+            up(&mut plane.log.publishing()).await;
+            assert_eq!(plane.jobs.depth(&imports()).await, Ok(Depth::default()));
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_job_whose_connection_ends_on_the_way_to_its_lane_is_not_doubled() {
+    Rabbit::run(async |rabbit| {
+        let proxy = relay_to(&broker::url()).await;
+        let plane = rabbit.open(&proxy.through(&broker::url()), "prod");
+        let mut reader = plane.jobs.consume(&imports(), 1);
+        up(&mut reader.link).await;
+        stop_publishing(&rabbit, &plane, &proxy).await;
+        let direct = rabbit.open(&broker::url(), "prod");
+        let retried = Job { attempts: 1, ..job_of("mallory", 40) };
+        put(&rabbit, &retried).await;
+        let taken = async {
+            while direct.jobs.depth(&imports()).await.unwrap().waiting > 0 {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        soon("the job to be taken", taken).await;
+        proxy.cut();
+        proxy.restore();
+        let again = next(&mut reader).await;
+        assert_eq!(again.job.as_ref().map(|job| job.task), Ok(retried.task));
+        again.settle.settle(Settlement::Done).await.unwrap();
+        nothing_comes(&mut reader).await;
+        assert_eq!(direct.jobs.depth(&imports()).await, Ok(Depth::default()));
+    })
+    .await;
+}
