@@ -9,39 +9,35 @@
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
-use jiff::Timestamp;
 use lapin::{
     Channel, Connection, Consumer,
     message::Delivery,
     options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions},
-    types::{AMQPValue, FieldTable, ShortString},
+    types::{FieldTable, ShortString},
 };
-use model::{job::Job, policy::Priority};
+use model::policy::Priority;
 use tokio::{
     sync::{Notify, mpsc, watch},
     time::{Instant, sleep, sleep_until},
 };
-use tracing::debug;
 
 use super::{
-    acknowledger::{Acknowledger, Word},
+    acknowledger::Acknowledger,
     asked_lanes::{self, AskedDelivery, AskedLanes},
     connect::await_answer,
     declare::{self, Bindings},
     job_slots::{JobSlot, JobSlots},
+    moves::Moves,
     reconnect::{Ended, Session, await_start},
-    settle::{Settler, UnsettledJob, is_here, with_redeliveries},
+    settle::Settler,
     waiting_jobs::{WaitingJob, WaitingJobs},
 };
 use crate::{
-    dead::{self, InvalidJob},
     jobs::JobDelivery,
     lane::{Lane, Turns},
     link::Link,
 };
 
-/// The header in which a quorum queue counts earlier deliveries.
-const REDELIVERIES: &str = "x-delivery-count";
 /// The pause between two looks into the lanes behind the first, give or take a fifth.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// The shortest pause between two looks, however often the reader is woken.
@@ -69,6 +65,8 @@ struct Queues<'a> {
     slots: Arc<JobSlots>,
     /// Jobs of the first lane that wait for a place.
     ahead: WaitingJobs,
+    /// Jobs of the first lane that go to another, or back.
+    moves: Moves,
     turns: Turns,
     looked: Instant,
     next_look: Instant,
@@ -90,6 +88,7 @@ impl JobConsumer {
             asked,
             slots,
             ahead: WaitingJobs::default(),
+            moves: Moves::new(self.wake.clone()),
             turns: Turns::default(),
             looked: now,
             next_look: now,
@@ -139,6 +138,7 @@ impl Queues<'_> {
                     None => return Err(Ended::Lost("the queue's consumer ended: it was deleted, or its broker went away".to_owned())),
                 },
                 () = slots.freed.notified() => {}
+                stays = self.moves.ended() => stays.into_iter().for_each(|job| self.ahead.push(job)),
                 // So that the broker does not push at once what goes back.
                 () = longest_wait => slots.forget_lengths(),
                 () = self.reader.wake.notified() => {
@@ -163,9 +163,21 @@ impl Queues<'_> {
         }
         self.begin_waiting().await?;
         if self.slots.has_too_many() {
-            self.ahead.give_back(|_| true).await;
+            self.give_back(true);
         }
         Ok(())
+    }
+
+    /// Lets those go back to their queue that have waited too long, or as many as can.
+    fn give_back(&mut self, all: bool) {
+        for mut job in self.ahead.take_back(all) {
+            if self.moves.has_room(Lane::First) {
+                self.moves.begin(job, Lane::First);
+            } else {
+                job.stay_a_while();
+                self.ahead.push(job);
+            }
+        }
     }
 
     /// Begins jobs that wait for a place, as far as there are places.
@@ -181,6 +193,7 @@ impl Queues<'_> {
     /// Asks for jobs while a lane behind the first may have any.
     async fn ask(&mut self) -> Result<(), Ended> {
         while self.asked.may_have_jobs() {
+            self.moves.ended_by_now().into_iter().for_each(|job| self.ahead.push(job));
             while !self.slots.has_room() {
                 self.wait_for_change().await?;
             }
@@ -226,7 +239,7 @@ impl Queues<'_> {
         let got = await_answer(asked_lanes::get(self.channel(), &self.first)).await??;
         let Some(delivery) = got else { return Ok(false) };
         let slot = self.slots.take();
-        if let Some(waiting) = self.unless_moved(delivery, slot).await? {
+        if let Some(waiting) = self.unless_moved(delivery, slot) {
             self.begin(waiting).await?;
         }
         Ok(true)
@@ -240,8 +253,7 @@ impl Queues<'_> {
             return Ok(false);
         };
         self.turns.took(lane);
-        let job = dead::parse(&delivery.data);
-        let waiting = self.waiting(job, delivery, (self.slots.take(), acknowledger));
+        let waiting = WaitingJob::new(&self.reader.settler, delivery, self.slots.take(), acknowledger);
         self.pass_on(waiting).await?;
         Ok(true)
     }
@@ -276,9 +288,10 @@ impl Queues<'_> {
         let (slots, longest_wait) = (self.slots.clone(), self.ahead.longest_wait());
         tokio::select! {
             () = slots.freed.notified() => {}
+            stays = self.moves.ended() => stays.into_iter().for_each(|job| self.ahead.push(job)),
             () = longest_wait => {
                 slots.forget_lengths();
-                self.ahead.give_back(|waiting| waiting.until <= Instant::now()).await;
+                self.give_back(false);
             }
             () = sleep(STATUS_INTERVAL) => {}
         }
@@ -295,50 +308,25 @@ impl Queues<'_> {
     /// Takes a job that was pushed: it begins when there is a place.
     async fn take_delivery(&mut self, delivery: Delivery) -> Result<(), Ended> {
         let slot = self.slots.take_pushed();
-        if let Some(waiting) = self.unless_moved(delivery, slot).await? {
+        if let Some(waiting) = self.unless_moved(delivery, slot) {
             self.ahead.push(waiting);
             self.begin_waiting().await?;
         }
         Ok(())
     }
 
-    /// A job of the first lane. All that waited for a time come back through it: one of another lane is moved there, unless it
-    /// waits on.
-    async fn unless_moved(&mut self, delivery: Delivery, slot: JobSlot) -> Result<Option<WaitingJob>, Ended> {
-        let job = dead::parse(&delivery.data);
+    /// A job of the first lane. All that waited for a time come back through it: one of another lane begins to move there, unless
+    /// that takes none now.
+    fn unless_moved(&mut self, delivery: Delivery, slot: JobSlot) -> Option<WaitingJob> {
         self.acknowledger.open(delivery.delivery_tag);
-        if let Ok(retried) = &job
-            && (retried.attempts > 0 || retried.not_before.is_some())
-            && Lane::of(retried) != Lane::First
-            && retried.delay(Timestamp::now()).is_none()
-            && is_here(&delivery)
-        {
-            let counted = with_redeliveries(retried, redeliveries(&delivery));
-            match self.reader.settler.move_to(&delivery, &counted, Lane::of(retried)).await {
-                Ok(()) => {
-                    self.acknowledger.settle(delivery.delivery_tag, Word::Done).await?;
-                    self.reader.wake.notify_one();
-                    return Ok(None);
-                }
-                Err(error) => debug!(%error, "a retried job is run from the first lane"),
+        let waiting = WaitingJob::new(&self.reader.settler, delivery, slot, self.acknowledger.clone());
+        match waiting.own_lane() {
+            Some(lane) if self.moves.has_room(lane) => {
+                self.moves.begin(waiting, lane);
+                None
             }
+            _ => Some(waiting),
         }
-        let place = (slot, self.acknowledger.clone());
-        Ok(Some(self.waiting(job, delivery, place)))
-    }
-
-    fn waiting(
-        &self,
-        job: Result<Job, InvalidJob>,
-        delivery: Delivery,
-        (slot, acknowledger): (JobSlot, Arc<Acknowledger>),
-    ) -> WaitingJob {
-        let redeliveries = redeliveries(&delivery);
-        let earlier = job.as_ref().map_or(0, |job| job.attempts);
-        let attempt = earlier.saturating_add(redeliveries).saturating_add(1);
-        let settler = self.reader.settler.clone();
-        let unsettled = UnsettledJob { settler, delivery, attempt, slot, acknowledger };
-        WaitingJob::new(job, redeliveries, unsettled)
     }
 
     /// Begins a job of the first lane.
@@ -354,11 +342,4 @@ impl Queues<'_> {
         let delivery = JobDelivery { job, redeliveries, settle: Box::new(unsettled) };
         self.reader.deliveries.send(delivery).await.map_err(|_| Ended::ReaderDropped)
     }
-}
-
-/// The number of earlier deliveries of a job.
-fn redeliveries(delivery: &Delivery) -> u32 {
-    let headers = delivery.properties.headers().as_ref();
-    let count = headers.and_then(|headers| headers.inner().get(REDELIVERIES)).and_then(AMQPValue::as_long_long_int);
-    count.and_then(|count| u32::try_from(count).ok()).unwrap_or(0)
 }

@@ -48,6 +48,8 @@ pub(super) struct JobSlot {
 #[derive(Clone, Copy)]
 enum Progress {
     Waiting,
+    /// It waits for something that may take long.
+    Away,
     Running(Instant),
     Ended,
     Free,
@@ -136,6 +138,37 @@ impl JobSlots {
 }
 
 impl JobSlot {
+    /// A job that waits may have to wait long: another can have its place.
+    pub(super) fn leave(&self) {
+        let mut progress = self.progress();
+        if let Progress::Waiting = *progress {
+            *progress = Progress::Away;
+            let mut state = self.slots.state();
+            state.unsettled -= 1;
+            if self.consumer == Some(state.consumer) {
+                // The broker hands out none in its place.
+                state.pushed -= 1;
+                state.prefetch -= 1;
+            }
+            drop(state);
+            self.slots.freed.notify_one();
+        }
+    }
+
+    /// It waits for a place again.
+    pub(super) fn come_back(&self) {
+        let mut progress = self.progress();
+        if let Progress::Away = *progress {
+            *progress = Progress::Waiting;
+            let mut state = self.slots.state();
+            state.unsettled += 1;
+            if self.consumer == Some(state.consumer) {
+                state.pushed += 1;
+                state.prefetch += 1;
+            }
+        }
+    }
+
     /// The job is handed to whoever runs it.
     pub(super) fn begin(&self) {
         let mut progress = self.progress();
@@ -161,7 +194,7 @@ impl JobSlot {
     /// Frees the place; once.
     pub(super) fn free(&self) {
         self.end();
-        if let Progress::Free = std::mem::replace(&mut *self.progress(), Progress::Free) {
+        if let Progress::Free | Progress::Away = std::mem::replace(&mut *self.progress(), Progress::Free) {
             return;
         }
         let mut state = self.slots.state();
@@ -221,6 +254,25 @@ mod tests {
         assert!(slots.has_place() && !slots.has_room(), "the unconfirmed ends are bounded");
         drop(ended);
         assert!(slots.has_room());
+    }
+
+    #[test]
+    fn one_that_is_away_keeps_no_place_and_has_one_again_when_it_is_back() {
+        let slots = JobSlots::new(1);
+        assert_eq!(slots.begin_consumer(), 1);
+        let moved = slots.take_pushed();
+        assert!(!slots.need_another_consumer());
+        moved.leave();
+        assert!(slots.need_another_consumer(), "the broker keeps its place in this one");
+        assert_eq!(slots.begin_consumer(), 1);
+        let next = slots.take_pushed();
+        moved.come_back();
+        assert!(slots.has_too_many());
+        drop(next);
+        assert!(!slots.has_too_many() && !slots.has_room_for_pushed());
+        moved.leave();
+        drop(moved);
+        assert!(slots.has_room_for_pushed());
     }
 
     #[tokio::test(start_paused = true)]

@@ -20,7 +20,7 @@ use super::{
     declare::{self, Bindings},
     job_slots::JobSlot,
     publication::{JOB, Publication},
-    publish::Publisher,
+    publish::{Failure, Publisher},
 };
 use crate::{
     jobs::{Settle, Settlement},
@@ -43,12 +43,13 @@ impl Settler {
         self.send(delivery, &Publication::of_delayed(&self.topology, &self.kind, job, after)?).await
     }
 
-    /// Publishes a job that came as this delivery to a lane; then that can be acknowledged.
-    pub(super) async fn move_to(&self, delivery: &Delivery, job: &Job, lane: Lane) -> Result<(), SendError> {
+    async fn move_to(&self, delivery: &Delivery, job: &Job, lane: Lane) -> Result<(), MoveError> {
         let key = self.topology.lane_key(&self.kind, lane);
-        let publication = Publication::of_job(self.topology.jobs(), key, job)?;
-        let sent = self.publisher.send_while(&publication, &|| is_here(delivery)).await;
-        sent.map_err(|failure| failure.into_error(&publication))
+        let publication = Publication::of_job(self.topology.jobs(), key, job).map_err(MoveError::sure)?;
+        self.publisher.send_while(&publication, &|| is_here(delivery)).await.map_err(|failure| {
+            let is_in_doubt = matches!(failure, Failure::InDoubt(_));
+            MoveError { error: failure.into_error(&publication), is_in_doubt }
+        })
     }
 
     async fn dead_letter(&self, delivery: &Delivery, attempt: u32, reason: &str) -> Result<(), SendError> {
@@ -76,7 +77,7 @@ impl Settler {
 }
 
 /// False if the connection of a delivery is gone: the broker has put it back, and moving it now would double it.
-pub(super) fn is_here(delivery: &Delivery) -> bool {
+fn is_here(delivery: &Delivery) -> bool {
     delivery.acker.usable()
 }
 
@@ -84,6 +85,19 @@ pub(super) fn is_here(delivery: &Delivery) -> bool {
 /// here.
 pub(super) fn with_redeliveries(job: &Job, redeliveries: u32) -> Job {
     Job { attempts: job.attempts.saturating_add(redeliveries), ..job.clone() }
+}
+
+/// Why a job was not moved to a lane.
+pub(super) struct MoveError {
+    pub(super) error: SendError,
+    /// A copy of it may be there.
+    pub(super) is_in_doubt: bool,
+}
+
+impl MoveError {
+    fn sure(error: SendError) -> Self {
+        Self { error, is_in_doubt: false }
+    }
 }
 
 /// A delivered job; dropped unsettled it goes back to its queue.
@@ -115,13 +129,14 @@ impl UnsettledJob {
         is_here(&self.delivery)
     }
 
-    /// Puts a job that has not begun at the end of the lane from which it came, as this one.
-    pub(super) async fn give_back(&self, job: &Job, lane: Lane) -> Result<(), SendError> {
+    /// Puts a job that has not begun at the end of a lane, as this one, and acknowledges it here.
+    pub(super) async fn move_to(&self, job: &Job, lane: Lane) -> Result<(), MoveError> {
         if !self.is_here() {
-            return Err(connection_lost());
+            return Err(MoveError::sure(connection_lost()));
         }
         self.settler.move_to(&self.delivery, job, lane).await?;
-        self.acknowledger.settle(self.delivery.delivery_tag, Word::Done).await.map_err(|_| connection_lost())
+        let done = self.acknowledger.settle(self.delivery.delivery_tag, Word::Done).await;
+        done.map_err(|_| MoveError::sure(connection_lost()))
     }
 
     async fn settle_delivery(&self, settlement: Settlement) -> Result<(), SendError> {

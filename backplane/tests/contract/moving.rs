@@ -1,6 +1,6 @@
 //! A job that moves is published before it is acknowledged; what the broker has put back meanwhile is not published.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use backplane::{Backplane, Depth, SendError, Settlement};
 use model::Job;
@@ -87,6 +87,35 @@ async fn a_job_whose_connection_ends_on_the_way_to_its_lane_is_not_doubled() {
         again.settle.settle(Settlement::Done).await.unwrap();
         nothing_comes(&mut reader).await;
         assert_eq!(direct.jobs.depth(&imports()).await, Ok(Depth::default()));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_job_that_cannot_be_moved_keeps_no_other_from_beginning_and_those_after_it_are_not_tried() {
+    Rabbit::run(async |rabbit| {
+        let proxy = relay_to(&broker::url()).await;
+        let plane = rabbit.open(&proxy.through(&broker::url()), "prod");
+        up(&mut plane.log.publishing()).await;
+        let mut reader = plane.jobs.consume(&imports(), 1);
+        up(&mut reader.link).await;
+        // As if the queue had no majority: nothing is confirmed.
+        proxy.stop_first(1);
+        let (retried, other) = (Job { attempts: 1, ..job_of("mallory", 40) }, job("imports"));
+        put(&rabbit, &retried).await;
+        put(&rabbit, &other).await;
+        for expected in [&other, &retried] {
+            let taken = next(&mut reader).await;
+            assert_eq!(taken.job.as_ref(), Ok(expected));
+            taken.settle.settle(Settlement::Done).await.unwrap();
+        }
+        let began = Instant::now();
+        let later = Job { attempts: 1, ..job_of("mallory", 40) };
+        put(&rabbit, &later).await;
+        let taken = next(&mut reader).await;
+        assert_eq!(taken.job, Ok(later));
+        assert!(began.elapsed() < Duration::from_secs(4), "it is begun where it is: {:?}", began.elapsed());
+        taken.settle.settle(Settlement::Done).await.unwrap();
     })
     .await;
 }
