@@ -189,6 +189,25 @@ export function breaks(scene) {
       await scene.endedOnce(late, 'succeeded');
     });
 
+    test('a job that a worker was pushed when it was told to stop goes back, and was no attempt', async () => {
+      const line = await Line.to(workerUrl(scene.kind));
+      scene.closing.push(() => line.close());
+      const program = await scene.worker({ url: line.url });
+      await until(() => scene.operator.channel.checkQueue(scene.queue), ({ consumerCount }) => consumerCount === 1, PATIENCE);
+      // It has the job, and waits for the word that no other comes.
+      line.mute('jobs');
+      const job = granted(newJob(scene.kind, scene.ada, { trick: 'finish' }));
+      await scene.operator.put(scene.kind, job);
+      await scene.operator.untilDepth(scene.kind, '', 0);
+      const stopped = program.stop();
+      await until(() => program.said, (said) => said.includes('stopping'), PATIENCE);
+      line.unmute('jobs');
+      await stopped;
+      assert.deepEqual(program.begun(), []);
+      await scene.worker();
+      assert.equal((await scene.endedOnce(job.task, 'succeeded')).data.task.attempt, 1);
+    });
+
     for (const trick of ['hold', 'deaf']) {
       test(`what outlasts the grace (${trick}) is given back and done by another`, async () => {
         const program = await scene.worker({ grace: 0 });

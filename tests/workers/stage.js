@@ -311,6 +311,16 @@ export class Line {
     // What a worker says of a connection when it opens it.
     near.on('data', (bytes) => (near.purpose ??= String(bytes).match(/bellwire worker: (\w+)/)?.[1]));
     near.pipe(far).pipe(near);
+    near.far = far;
+  }
+
+  /** Keeps back what a worker says over its connections for one purpose, and lets it through again. */
+  mute(purpose) {
+    for (const socket of this.#sockets) if (socket.purpose === purpose) socket.unpipe(socket.far).pause();
+  }
+
+  unmute(purpose) {
+    for (const socket of this.#sockets) if (socket.purpose === purpose) socket.pipe(socket.far);
   }
 
   /** Keeps new connections waiting. */

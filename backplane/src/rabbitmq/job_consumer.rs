@@ -20,6 +20,7 @@ use tokio::{
     sync::{Notify, mpsc, watch},
     time::{Instant, sleep, sleep_until},
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{
     acknowledger::Acknowledger,
@@ -52,6 +53,7 @@ pub(super) struct JobConsumer {
     pub(super) deliveries: mpsc::Sender<JobDelivery>,
     /// Notified when a job may have come into a lane behind the first.
     pub(super) wake: Arc<Notify>,
+    pub(super) stop: CancellationToken,
 }
 
 /// The queues of the kind over one connection.
@@ -110,8 +112,16 @@ impl Session for JobConsumer {
             queues.end_consumer(consumer).await?;
             queues.ask().await?;
             queues.wait_for_pushed_room().await?;
+            if queues.is_stopping() {
+                queues.give_all_back().await;
+                return Err(Ended::Stopped);
+            }
             consumer = await_answer(queues.start_consumer()).await??;
         }
+    }
+
+    fn stop(&self) -> CancellationToken {
+        self.stop.clone()
     }
 }
 
@@ -129,7 +139,7 @@ impl Queues<'_> {
     /// Passes on what the first lane pushes, until another has jobs or there should be another consumer.
     async fn take_pushed(&mut self, consumer: &mut Consumer) -> Result<(), Ended> {
         let slots = self.slots.clone();
-        while !slots.need_another_consumer() {
+        while !slots.need_another_consumer() && !self.is_stopping() {
             self.begin_waiting().await?;
             let longest_wait = self.ahead.longest_wait();
             tokio::select! {
@@ -138,6 +148,7 @@ impl Queues<'_> {
                     None => return Err(Ended::Lost("the queue's consumer ended: it was deleted, or its broker went away".to_owned())),
                 },
                 () = slots.freed.notified() => {}
+                () = self.reader.stop.cancelled() => {}
                 stays = self.moves.ended() => stays.into_iter().for_each(|job| self.ahead.push(job)),
                 // So that the broker does not push at once what goes back.
                 () = longest_wait => slots.forget_lengths(),
@@ -180,9 +191,23 @@ impl Queues<'_> {
         }
     }
 
+    fn is_stopping(&self) -> bool {
+        self.reader.stop.is_cancelled()
+    }
+
+    /// Lets all go back that have not begun; what cannot is put back by the broker.
+    async fn give_all_back(&mut self) {
+        let moving = self.moves.all_ended().await;
+        while let Some(job) = self.ahead.pop() {
+            self.moves.begin(job, Lane::First);
+        }
+        drop((moving, self.moves.all_ended().await));
+    }
+
     /// Begins jobs that wait for a place, as far as there are places.
     async fn begin_waiting(&mut self) -> Result<(), Ended> {
         while self.slots.has_place()
+            && !self.is_stopping()
             && let Some(waiting) = self.ahead.pop()
         {
             self.begin(waiting).await?;
@@ -192,10 +217,11 @@ impl Queues<'_> {
 
     /// Asks for jobs while a lane behind the first may have any.
     async fn ask(&mut self) -> Result<(), Ended> {
-        while self.asked.may_have_jobs() {
+        while self.asked.may_have_jobs() && !self.is_stopping() {
             self.moves.ended_by_now().into_iter().for_each(|job| self.ahead.push(job));
-            while !self.slots.has_room() {
+            if !self.slots.has_room() {
                 self.wait_for_change().await?;
+                continue;
             }
             if Instant::now() >= self.next_look {
                 self.look().await?;
@@ -275,7 +301,7 @@ impl Queues<'_> {
     /// Waits until another job may be pushed; those that wait here begin first.
     async fn wait_for_pushed_room(&mut self) -> Result<(), Ended> {
         self.begin_waiting().await?;
-        while !self.slots.has_room_for_pushed() {
+        while !self.slots.has_room_for_pushed() && !self.is_stopping() {
             self.wait_for_change().await?;
             self.begin_waiting().await?;
         }
@@ -288,6 +314,7 @@ impl Queues<'_> {
         let (slots, longest_wait) = (self.slots.clone(), self.ahead.longest_wait());
         tokio::select! {
             () = slots.freed.notified() => {}
+            () = self.reader.stop.cancelled() => return Ok(()),
             stays = self.moves.ended() => stays.into_iter().for_each(|job| self.ahead.push(job)),
             () = longest_wait => {
                 slots.forget_lengths();

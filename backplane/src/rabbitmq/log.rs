@@ -80,7 +80,7 @@ impl EventLog for RabbitLog {
         await_answer(connection.close(200, "done".into())).await.ok();
         last.map_err(|ended| match ended {
             Ended::Lost(why) => SendError::Unavailable(why),
-            Ended::ReaderDropped => SendError::Unavailable("the reader has ended".to_owned()),
+            Ended::ReaderDropped | Ended::Stopped => SendError::Unavailable("the reader has ended".to_owned()),
         })
     }
 

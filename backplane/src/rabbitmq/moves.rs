@@ -40,6 +40,15 @@ impl Moves {
         self.moving.spawn(job.move_to(lane));
     }
 
+    /// Waits until all have ended; gives those that stay here.
+    pub(super) async fn all_ended(&mut self) -> Vec<WaitingJob> {
+        let mut stay = Vec::new();
+        while let Some(ended) = self.moving.join_next().await {
+            stay.extend(self.note(ended));
+        }
+        stay
+    }
+
     /// Waits until one has ended; gives the job if it stays here.
     pub(super) async fn ended(&mut self) -> Option<WaitingJob> {
         match self.moving.join_next().await {

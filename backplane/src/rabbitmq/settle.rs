@@ -13,6 +13,7 @@ use lapin::{
     types::{AMQPValue, FieldTable},
 };
 use model::{environment::Kind, job::Job};
+use tracing::warn;
 
 use super::{
     acknowledger::{Acknowledger, Word},
@@ -23,6 +24,7 @@ use super::{
     publish::{Failure, Publisher},
 };
 use crate::{
+    dead,
     jobs::{Settle, Settlement},
     lane::Lane,
     link::SendError,
@@ -139,11 +141,25 @@ impl UnsettledJob {
         done.map_err(|_| MoveError::sure(connection_lost()))
     }
 
+    /// Publishes a job that has not begun to its lane; where that cannot be done the broker puts it back, and counts that.
+    async fn give_back(&self) -> Word {
+        let Ok(job) = dead::parse(&self.delivery.data) else { return Word::Requeue };
+        let job = Job { attempts: self.attempt.saturating_sub(1), ..job };
+        match self.settler.move_to(&self.delivery, &job, Lane::of(&job)).await {
+            Ok(()) => Word::Done,
+            Err(MoveError { error, .. }) => {
+                warn!(task = %job.task, %error, "a job is put back by the broker, which counts that as an attempt");
+                Word::Requeue
+            }
+        }
+    }
+
     async fn settle_delivery(&self, settlement: Settlement) -> Result<(), SendError> {
         if !self.is_here() {
             return Err(connection_lost());
         }
         let word = match settlement {
+            Settlement::GiveBack => self.give_back().await,
             Settlement::Requeue => Word::Requeue,
             Settlement::Done => Word::Done,
             Settlement::Retry { job, after } => {

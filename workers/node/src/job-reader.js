@@ -6,7 +6,7 @@
  */
 
 import { ANSWER, keepConnected, watched } from './broker.js';
-import { Unavailable, words } from './errors.js';
+import { words } from './errors.js';
 import { Job, redeliveriesOf } from './job.js';
 import { LANES, laneOf } from './names.js';
 import { Turns } from './turns.js';
@@ -97,7 +97,7 @@ export class JobReader {
     const asked = await within(ANSWER, this.#ask(lanes), 'the broker gives no answer');
     if (asked === MOVED) return;
     const delivery = asked ?? (await this.#pushed(lanes));
-    if (delivery && !this.#mayBegin()) delivery.lane.channel.nack(delivery.message, false, true);
+    if (delivery && !this.#mayBegin()) await this.#giveBack(delivery);
     else if (delivery) this.#begin(delivery);
   }
 
@@ -194,22 +194,32 @@ export class JobReader {
   }
 
   /** Moves a job that waited for a time to its lane, unless it waits on: all of them come back through the first. @param {Delivery} delivery */
-  async #moved({ message, lane }) {
+  async #moved(delivery) {
+    const job = read(delivery);
+    const hasWaited = job && (job.attempts > 0 || job.notBefore !== undefined);
+    if (!hasWaited || laneOf(job) === '' || job.delay() > 0) return false;
+    return this.#move(delivery, job);
+  }
+
+  /** Lets a job go that was not begun; the broker counts what it puts back as an attempt. @param {Delivery} delivery */
+  async #giveBack(delivery) {
+    const job = read(delivery);
+    if (job && (await this.#move(delivery, job))) return;
+    if (isHere(delivery)) delivery.lane.channel.nack(delivery.message, false, true);
+  }
+
+  /** Moves a job to its lane; false if that takes none. @param {Delivery} delivery @param {Job} job */
+  async #move(delivery, job) {
     try {
-      const job = Job.read(message.content);
-      const end = laneOf(job);
-      const hasWaited = job.attempts > 0 || job.notBefore !== undefined;
-      if (end === '' || !hasWaited || job.delay() > 0) return false;
-      const properties = { messageId: job.task, contentType: 'application/json', isWanted: () => isHere({ message, lane }) };
+      const properties = { messageId: job.task, contentType: 'application/json', isWanted: () => isHere(delivery) };
       // The broker counts from the beginning there.
-      const body = job.withAttempts(job.attempts + redeliveriesOf(message));
-      await this.publisher.publish(this.names.jobs, this.names.kind + end, body, properties);
+      const body = job.withAttempts(job.attempts + redeliveriesOf(delivery.message));
+      await this.publisher.publish(this.names.jobs, this.names.kind + laneOf(job), body, properties);
     } catch (error) {
-      // It is run from the first lane; or it is no job, and is put beside the queue.
-      if (error instanceof Unavailable) this.log.info(`a retried job stays in the first lane: ${error.message}`);
+      this.log.info(`a job is not moved to its lane: ${words(error)}`);
       return false;
     }
-    lane.channel.ack(message);
+    delivery.lane.channel.ack(delivery.message);
     return true;
   }
 
@@ -225,6 +235,15 @@ export class JobReader {
         this.#changed.happen();
       });
     this.#running.add(running);
+  }
+}
+
+/** Its job; nothing if it is none, which is told where it is run. @param {Delivery} delivery */
+function read({ message }) {
+  try {
+    return Job.read(message.content);
+  } catch {
+    return undefined;
   }
 }
 

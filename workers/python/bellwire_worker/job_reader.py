@@ -95,7 +95,7 @@ class JobReader:
                 continue
             message = message or await self._pushed()
             if message is not None and not self._may_begin():
-                await message.nack(requeue=True)
+                await self._give_back(message)
             elif message is not None:
                 self._begin(message)
         await self._released.wait()
@@ -205,6 +205,19 @@ class JobReader:
         has_waited = job.attempts > 0 or job.not_before is not None
         if lane == "" or not has_waited or job.delay(time.time_ns()) > 0:
             return False
+        return await self._move(message, job, lane)
+
+    async def _give_back(self, message: AbstractIncomingMessage) -> None:
+        """Lets a job go that was not begun; the broker counts what it puts back as an attempt."""
+        try:
+            job = Job.read(message.body)
+            if await self._move(message, job, lane_of(job.priority, job.backlog)):
+                return
+        except NotAJob:
+            pass
+        await message.nack(requeue=True)
+
+    async def _move(self, message: AbstractIncomingMessage, job: Job, lane: str) -> bool:
         key = self._names.kind + lane
         # The broker counts from the beginning there.
         body = job.with_attempts(job.attempts + redeliveries_of(message))
@@ -218,7 +231,7 @@ class JobReader:
                 while_wanted=lambda: is_here(message),
             )
         except Unavailable as error:
-            log.debug("a retried job is run from the first lane: %s", error)
+            log.debug("a job is not moved to its lane: %s", error)
             return False
         await message.ack()
         return True

@@ -121,7 +121,7 @@ impl Runner {
     /// Lets a job go that was not begun, for a worker that has read the log; what the broker has counted stays counted.
     fn give_back(&self, job: Job, redeliveries: u32) -> Settlement {
         if self.stopping.is_cancelled() {
-            return Settlement::Requeue;
+            return Settlement::GiveBack;
         }
         let (attempts, not_before) = (job.attempts.saturating_add(redeliveries), from_now(LOG_AWAY));
         Settlement::Retry { job: Job { attempts, not_before, ..job }, after: LOG_AWAY }

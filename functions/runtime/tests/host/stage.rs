@@ -297,7 +297,7 @@ impl JobQueues for WatchedJobs {
     }
 
     fn consume(&self, kind: &Kind, at_once: u16) -> JobReader {
-        let JobReader { mut deliveries, link, task, .. } = self.inner.consume(kind, at_once);
+        let JobReader { mut deliveries, stop, link, task, .. } = self.inner.consume(kind, at_once);
         let (sender, taken) = mpsc::channel(1);
         let (record, injections) = (self.record.clone(), self.injections.clone());
         let task = tokio::spawn(async move {
@@ -305,15 +305,22 @@ impl JobQueues for WatchedJobs {
             let mut injections = injections.lock().await;
             loop {
                 let delivery = tokio::select! {
-                    Some(delivery) = deliveries.recv() => watched(delivery, &record, Some(Arc::downgrade(&channel))),
+                    biased;
                     Some(delivery) = injections.recv() => delivery,
+                    delivery = deliveries.recv() => match delivery {
+                        Some(delivery) => watched(delivery, &record, Some(Arc::downgrade(&channel))),
+                        None => break,
+                    },
                 };
                 if sender.send(delivery).await.is_err() {
                     return;
                 }
             }
+            // Stopped: what was taken can still be settled.
+            drop(sender);
+            std::future::pending().await
         });
-        JobReader { deliveries: taken, link, wake: self.wake.clone(), task: AbortOnDropHandle::new(task) }
+        JobReader { deliveries: taken, stop, link, wake: self.wake.clone(), task: AbortOnDropHandle::new(task) }
     }
 }
 
