@@ -112,6 +112,18 @@ export function breaks(scene) {
       assert.equal((await scene.endedOnce(retried.task, 'succeeded')).data.task.attempt, 2);
     });
 
+    test('jobs on their way to their own lane let another go first as those that are run do', async () => {
+      const other = granted(newJob(scene.kind, scene.ada, { trick: 'hold' }, { backlog: 1 }));
+      const retried = Array.from({ length: 40 }, () => granted(newJob(scene.kind, scene.ada, { trick: 'finish' }, { attempts: 1, backlog: 2 })));
+      await scene.operator.put(scene.kind, other, { lane: '.bulk.1' });
+      for (const job of retried) await scene.operator.put(scene.kind, job);
+      const program = await scene.worker({ concurrency: 1 });
+      await program.until(other.task);
+      assert.ok((await scene.operator.depth(scene.kind, '')) > 0, 'they were all moved before');
+      await scene.folder.letGo(other.task);
+      for (const { task } of [other, ...retried]) await scene.ears.end(task);
+    });
+
     test('a job of high priority overtakes those that wait, and those of low priority wait behind all', async () => {
       const program = await scene.worker({ concurrency: 1 });
       const job = (priority, trick = 'finish', backlog = 0) => granted(newJob(scene.kind, scene.ada, { trick }, { priority, backlog }));

@@ -349,6 +349,8 @@ impl Queues<'_> {
         let waiting = WaitingJob::new(&self.reader.settler, delivery, slot, self.acknowledger.clone());
         match waiting.own_lane() {
             Some(lane) if self.moves.has_room(lane) => {
+                // Else a thousand of them would all go before what waits in the other lanes.
+                self.turns.took(Lane::First);
                 self.moves.begin(waiting, lane);
                 None
             }

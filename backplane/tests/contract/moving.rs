@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use backplane::{Backplane, Depth, SendError, Settlement};
+use backplane::{Backplane, BackplaneConfig, Depth, SendError, Settlement};
+use lapin::options::{BasicPublishOptions, QueueDeclareOptions};
 use model::Job;
 use tokio::time::sleep;
 
@@ -115,6 +116,37 @@ async fn a_job_that_cannot_be_moved_keeps_no_other_from_beginning_and_those_afte
         let taken = next(&mut reader).await;
         assert_eq!(taken.job, Ok(later));
         assert!(began.elapsed() < Duration::from_secs(4), "it is begun where it is: {:?}", began.elapsed());
+        taken.settle.settle(Settlement::Done).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn jobs_on_their_way_to_their_lane_let_another_go_first_as_those_that_are_run_do() {
+    Rabbit::run(async |rabbit| {
+        let (plane, topology) = (rabbit.open(&broker::url(), "prod"), rabbit.topology("prod"));
+        let config = BackplaneConfig { url: broker::url(), prefix: rabbit.prefix.clone() };
+        Backplane::declare(&config, &"prod".parse().unwrap(), &[imports()]).await.unwrap();
+        let (channel, jobs) = (broker::connect().await.create_channel().await.unwrap(), topology.jobs());
+        plane.jobs.submit(&job_of("ada", 1)).await.unwrap();
+        for _ in 0..400 {
+            let retried = serde_json::to_vec(&Job { attempts: 1, ..job_of("mallory", 2) }).unwrap();
+            let (exchange, options) = (jobs.as_str().into(), BasicPublishOptions::default());
+            let published = channel.basic_publish(exchange, "imports".into(), options, &retried, Default::default());
+            published.await.unwrap();
+        }
+        let all_wait = async {
+            while plane.jobs.depth(&imports()).await.unwrap().waiting < 401 {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        soon("all to wait", all_wait).await;
+        let mut reader = plane.jobs.consume(&imports(), 1);
+        let taken = next(&mut reader).await;
+        let passive = QueueDeclareOptions { passive: true, ..Default::default() };
+        let first = topology.job_queue(&imports());
+        let left = channel.queue_declare(first.into(), passive, Default::default()).await.unwrap().message_count();
+        assert!(left > 0, "all were moved before one was begun");
         taken.settle.settle(Settlement::Done).await.unwrap();
     })
     .await;

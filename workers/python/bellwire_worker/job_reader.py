@@ -147,10 +147,8 @@ class JobReader:
         if pushed.empty():
             return None
         message = pushed.get_nowait()
-        if await self._moved(message):
-            return None
         self._turns.took(1, is_first=True)
-        return message
+        return None if await self._moved(message) else message
 
     def _may_begin(self) -> bool:
         return not self._stopping and self.log_reader.caught_up
@@ -178,10 +176,11 @@ class JobReader:
         message = await _get(self._lanes[0][1])
         if message is None:
             return None
+        # One that is moved as well: a thousand of them would all go before what waits in the other lanes.
+        self._turns.took(1, is_first=True)
         # No more than one within the time of one answer, however many wait.
         if await self._moved(message):
             raise _Moved
-        self._turns.took(1, is_first=True)
         return message
 
     async def _ask_others(self, rank: int) -> AbstractIncomingMessage | None:

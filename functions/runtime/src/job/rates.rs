@@ -1,5 +1,6 @@
 //! When a job may begin by the rates that hold for it, over all workers: a reservation in their database, by the generic cell rate
-//! algorithm. It is kept for each attempt, however often the job is taken meanwhile.
+//! algorithm. It is kept until the job begins, whichever queue it waits in and however often it is taken meanwhile; the next attempt
+//! makes one of its own.
 //!
 //! Only what begins soon is reserved, and what begins later asks again: else whoever has many jobs would have all places for
 //! hours, and those of cancelled ones too. Whoever has few may reserve further ahead than whoever has many. So that these do not
@@ -34,6 +35,8 @@ const TABLES: Tables = Tables::portable(
     CREATE INDEX IF NOT EXISTS bellwire_reservations_begins ON bellwire_reservations (begins);
     ",
 );
+/// In place of the attempts: older versions kept a place for each of them, used or not.
+const UNUSED: i64 = -1;
 /// What is past is forgotten so often.
 const FORGET_EVERY: Duration = Duration::from_secs(3600);
 /// What is past is kept so long, in microseconds: its job may be with a worker that is cut off.
@@ -133,11 +136,12 @@ impl Rates {
         let Some(database) = &self.database else { return Ok(None) };
         let rates: Vec<_> = policy.rates().collect();
         let (ahead, pause) = ahead(job);
-        for (of, rate) in rates.into_iter().rev() {
+        let mut rates = rates.into_iter().rev().peekable();
+        while let Some((of, rate)) = rates.next() {
             let reservation = Reservation {
                 key: rate.key(&format!("{}/{}/{of}", self.environment, self.kind), &job.owner, input),
                 task: job.task,
-                attempts: job.attempts,
+                is_last: rates.peek().is_none(),
                 interval: interval(rate),
                 tolerance: interval(rate).saturating_mul(i64::from(rate.burst) - 1),
                 created: job.created.as_microsecond(),
@@ -179,11 +183,12 @@ fn interval(rate: &Rate) -> i64 {
     period / jobs + i64::from(period % jobs != 0)
 }
 
-/// What is asked of one rate for one attempt at a job. Times are microseconds since 1970.
+/// What is asked of one rate for a job. Times are microseconds since 1970.
 struct Reservation {
     key: String,
     task: TaskId,
-    attempts: u32,
+    /// The job begins if this is over.
+    is_last: bool,
     created: i64,
     interval: i64,
     /// So much earlier than in its turn a job may begin.
@@ -222,7 +227,7 @@ impl Reservation {
         };
         let next = number(&sql.query(next, std::slice::from_ref(&key))?).unwrap_or_default();
         let now = (self.clock)(sql)?;
-        let own = [self.task.to_string().into(), i64::from(self.attempts).into(), key.clone()];
+        let own = [self.task.to_string().into(), UNUSED.into(), key.clone()];
         let found = "SELECT begins FROM bellwire_reservations WHERE task = $1 AND attempts = $2 AND key = $3";
         let found = number(&sql.query(found, &own)?);
         let begins = found.unwrap_or_else(|| now.max(next - self.tolerance));
@@ -237,6 +242,11 @@ impl Reservation {
             let next = now.max(next).saturating_add(self.interval);
             sql.execute("UPDATE bellwire_rates SET next = $1 WHERE key = $2", &[next.into(), key])?;
         }
+        if is_reserved && begins <= now && self.is_last {
+            // Its next attempt is another call.
+            let task = [self.task.to_string().into()];
+            sql.execute("DELETE FROM bellwire_reservations WHERE task = $1", &task)?;
+        }
         if self.forgets {
             let past = [Value::from(now - KEPT)];
             sql.execute("DELETE FROM bellwire_reservations WHERE begins < $1", &past)?;
@@ -249,7 +259,7 @@ impl Reservation {
     /// Whether a place is for a job that has waited long; noted as that of the last one.
     fn is_for_long(&self, sql: &mut dyn Transaction, begins: i64) -> Result<bool, DatabaseError> {
         // A reservation of no task.
-        let of_long = ["".into(), 0.into(), Value::from(self.key.clone())];
+        let of_long = ["".into(), UNUSED.into(), Value::from(self.key.clone())];
         let last = "SELECT begins FROM bellwire_reservations WHERE task = $1 AND attempts = $2 AND key = $3";
         let last = number(&sql.query(last, &of_long)?);
         if last.is_some_and(|last| begins - last < self.interval.saturating_mul(LONG_EVERY)) {

@@ -58,16 +58,22 @@ fn every(rate: Json) -> Json {
 }
 
 #[tokio::test]
-async fn jobs_begin_one_after_another_and_one_that_comes_again_keeps_its_place() {
+async fn jobs_begin_one_after_another_and_one_that_comes_again_or_was_moved_keeps_its_place() {
     let counter = Counter::new(every(json!({ "jobs": 1, "period": 1000 })));
     let jobs: Vec<_> = (0..4).map(|_| job("ada", json!({}))).collect();
     for (number, job) in jobs.iter().enumerate() {
         assert_eq!(counter.wait(job).await, 1000 * number as u128);
     }
-    assert_eq!((counter.wait(&jobs[3]).await, counter.wait(&jobs[0]).await), (3000, 0));
-    // Another attempt is another call.
+    assert_eq!(counter.wait(&jobs[3]).await, 3000);
+    // Its worker was lost, and it was moved to its lane.
+    let moved = Job { attempts: 2, ..jobs[3].clone() };
+    assert_eq!(counter.wait(&moved).await, 3000);
+    // The first has begun: another attempt is another call.
     let again = Job { attempts: 1, ..jobs[0].clone() };
     assert_eq!(counter.wait(&again).await, 4000);
+    counter.advance(3);
+    assert_eq!(counter.wait(&moved).await, 0);
+    assert_eq!(counter.wait(&Job { attempts: 3, ..moved }).await, 2000);
 }
 
 #[tokio::test]
