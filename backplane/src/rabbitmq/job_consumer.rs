@@ -181,13 +181,8 @@ impl Queues<'_> {
 
     /// Lets those go back to their queue that have waited too long, or as many as can.
     fn give_back(&mut self, all: bool) {
-        for mut job in self.ahead.take_back(all) {
-            if self.moves.has_room(Lane::First) {
-                self.moves.begin(job, Lane::First);
-            } else {
-                job.stay_a_while();
-                self.ahead.push(job);
-            }
+        for job in self.ahead.take_back(all) {
+            self.moves.begin(job, Lane::First);
         }
     }
 
@@ -348,7 +343,7 @@ impl Queues<'_> {
         self.acknowledger.open(delivery.delivery_tag);
         let waiting = WaitingJob::new(&self.reader.settler, delivery, slot, self.acknowledger.clone());
         match waiting.own_lane() {
-            Some(lane) if self.moves.has_room(lane) => {
+            Some(lane) if self.moves.is_open(lane) => {
                 // Else a thousand of them would all go before what waits in the other lanes.
                 self.turns.took(Lane::First);
                 self.moves.begin(waiting, lane);

@@ -10,6 +10,8 @@ use tokio::{sync::Notify, time::Instant};
 
 use super::job_lengths::{JobLengths, MOST_AHEAD};
 
+/// Most jobs at a time that leave their places to others.
+pub(super) const MOST_AWAY: usize = 64;
 /// A consumer stays at least so long, unless a job takes unexpectedly long.
 const SHORTEST_CONSUMER: Duration = Duration::from_millis(250);
 
@@ -24,6 +26,8 @@ pub(super) struct JobSlots {
 #[derive(Default)]
 struct State {
     unsettled: usize,
+    /// Not counted among them.
+    away: usize,
     /// Those of them that have begun and not ended.
     running: usize,
     /// Those of them that the current consumer was pushed.
@@ -138,17 +142,20 @@ impl JobSlots {
 }
 
 impl JobSlot {
-    /// A job that waits may have to wait long: another can have its place.
+    /// A job that waits may have to wait long: another can have its place, unless many are away.
     pub(super) fn leave(&self) {
         let mut progress = self.progress();
-        if let Progress::Waiting = *progress {
+        let mut state = self.slots.state();
+        if let Progress::Waiting = *progress
+            && state.away < MOST_AWAY
+        {
             *progress = Progress::Away;
-            let mut state = self.slots.state();
+            state.away += 1;
             state.unsettled -= 1;
             if self.consumer == Some(state.consumer) {
                 // The broker hands out none in its place.
                 state.pushed -= 1;
-                state.prefetch -= 1;
+                state.prefetch = state.prefetch.saturating_sub(1);
             }
             drop(state);
             self.slots.freed.notify_one();
@@ -161,6 +168,7 @@ impl JobSlot {
         if let Progress::Away = *progress {
             *progress = Progress::Waiting;
             let mut state = self.slots.state();
+            state.away -= 1;
             state.unsettled += 1;
             if self.consumer == Some(state.consumer) {
                 state.pushed += 1;
@@ -194,11 +202,16 @@ impl JobSlot {
     /// Frees the place; once.
     pub(super) fn free(&self) {
         self.end();
-        if let Progress::Free | Progress::Away = std::mem::replace(&mut *self.progress(), Progress::Free) {
-            return;
-        }
+        let was = std::mem::replace(&mut *self.progress(), Progress::Free);
         let mut state = self.slots.state();
-        state.unsettled -= 1;
+        match was {
+            Progress::Free => return,
+            Progress::Away => {
+                state.away -= 1;
+                return;
+            }
+            _ => state.unsettled -= 1,
+        }
         if self.consumer == Some(state.consumer) {
             state.pushed -= 1;
         }

@@ -12,8 +12,6 @@ use tracing::error;
 use super::waiting_jobs::{Moved, WaitingJob};
 use crate::lane::Lane;
 
-/// Most at a time.
-const MOST: usize = 64;
 /// A lane that did not take a job is sent none for so long: each keeps its sender waiting, and may be taken after all.
 const SHUT: Duration = Duration::from_secs(60);
 
@@ -30,12 +28,12 @@ impl Moves {
         Self { moving: JoinSet::new(), shut: HashMap::new(), wake }
     }
 
-    /// Whether another may be moved to this lane.
-    pub(super) fn has_room(&self, lane: Lane) -> bool {
-        self.moving.len() < MOST && self.shut.get(&lane).is_none_or(|until| *until <= Instant::now())
+    /// Whether jobs are moved to this lane.
+    pub(super) fn is_open(&self, lane: Lane) -> bool {
+        self.shut.get(&lane).is_none_or(|until| *until <= Instant::now())
     }
 
-    /// Begins to move a job.
+    /// Begins to move a job. They are no more than there are places, and [`MOST_AWAY`](super::job_slots::MOST_AWAY).
     pub(super) fn begin(&mut self, job: WaitingJob, lane: Lane) {
         self.moving.spawn(job.move_to(lane));
     }

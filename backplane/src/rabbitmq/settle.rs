@@ -1,8 +1,8 @@
 //! Settles a job: acknowledges it, requeues it, or moves it to a retry queue or to the dead ones.
 //!
 //! A job that moves is published and confirmed in its new queue before it is acknowledged in the old one: lost in
-//! between, it exists twice, never not at all. So nothing is published any more once the connection that it came over has ended,
-//! for then the broker has put it back.
+//! between, it exists twice, never not at all. So no attempt to publish it is begun once the connection that it came over has
+//! ended, for then the broker has put it back.
 
 use std::{sync::Arc, time::Duration};
 

@@ -43,6 +43,7 @@ pub(super) struct WaitingJob {
 }
 
 /// What became of a job that was to be moved.
+#[allow(clippy::large_enum_variant, reason = "it is made once for a job and never kept")]
 pub(super) enum Moved {
     /// It waits in this lane.
     To(Lane),
@@ -96,18 +97,12 @@ impl WaitingJob {
         }
         warn!(task = %job.task, %error, "a job cannot be moved to its queue, and stays");
         self.unsettled.slot.come_back();
-        self.stay_a_while();
-        if is_in_doubt {
-            // One more copy may be one more job.
-            self.until = None;
-        }
-        let is_shut = is_in_doubt || !matches!(error, SendError::Unavailable(_));
+        // One more copy of what may be there may be one more job.
+        self.until = (!is_in_doubt).then(|| Instant::now() + AGAIN);
+        self.stays = true;
+        // The first is tried again, since what was pushed from it is wanted nowhere else.
+        let is_shut = lane != Lane::First && (is_in_doubt || !matches!(error, SendError::Unavailable(_)));
         Moved::Stays(self, is_shut.then_some(lane))
-    }
-
-    /// It is not tried again at once.
-    pub(super) fn stay_a_while(&mut self) {
-        (self.until, self.stays) = (Some(Instant::now() + AGAIN), true);
     }
 
     /// Whether it has waited too long.

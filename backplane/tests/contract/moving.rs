@@ -100,6 +100,9 @@ async fn a_job_that_cannot_be_moved_keeps_no_other_from_beginning_and_those_afte
         up(&mut plane.log.publishing()).await;
         let mut reader = plane.jobs.consume(&imports(), 1);
         up(&mut reader.link).await;
+        // Its channel is open then.
+        plane.jobs.submit(&job("imports")).await.unwrap();
+        next(&mut reader).await.settle.settle(Settlement::Done).await.unwrap();
         // As if the queue had no majority: nothing is confirmed.
         proxy.stop_first(1);
         let (retried, other) = (Job { attempts: 1, ..job_of("mallory", 40) }, job("imports"));
