@@ -24,11 +24,7 @@ pub struct Tables {
 
 impl Tables {
     /// Tables whose statements are the same in both databases.
-    pub const fn portable(
-        names: &'static [&'static str],
-        indexes: &'static [&'static str],
-        sql: &'static str,
-    ) -> Self {
+    pub const fn portable(names: &'static [&'static str], indexes: &'static [&'static str], sql: &'static str) -> Self {
         Self { names, indexes, sqlite: sql, postgres: sql }
     }
 
@@ -61,25 +57,30 @@ impl Tables {
         }
         let only_indexes = exist(connection, self.names).await?;
         match self.run_in_postgres(connection).await {
-            Err(error) if only_indexes => {
+            Err(error) if only_indexes && is_forbidden(&error) => {
                 let (tables, indexes) = (self.names.join(", "), self.indexes.join(", "));
                 warn!(%error, "the tables {tables} do without the indexes {indexes}; let their owner create them");
                 Ok(())
             }
-            ended => ended,
+            ended => Ok(ended?),
         }
     }
 
-    async fn run_in_postgres(&self, connection: &mut PgConnection) -> Result<(), DatabaseError> {
+    async fn run_in_postgres(&self, connection: &mut PgConnection) -> sqlx::Result<()> {
         let mut transaction = connection.begin().await?;
         sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(CREATING).execute(&mut *transaction).await?;
         sqlx::raw_sql(self.postgres).execute(&mut *transaction).await?;
-        Ok(transaction.commit().await?)
+        transaction.commit().await
     }
 
     pub(super) async fn exist_in_postgres(&self, connection: &mut PgConnection) -> Result<bool, DatabaseError> {
         exist(connection, &[self.names, self.indexes].concat()).await
     }
+}
+
+/// Whether a role may not do it.
+fn is_forbidden(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|answer| answer.code()).as_deref() == Some("42501")
 }
 
 /// Whether there are tables and indexes of these names in the current schema.

@@ -233,8 +233,11 @@ impl Reservation {
         let begins = found.unwrap_or_else(|| now.max(next - self.tolerance));
         let waits_long = now - self.created >= micros(WAITED_LONG);
         let ahead = if waits_long { micros(LONG_AHEAD) } else { self.ahead };
-        let is_soon = begins - now <= self.ahead || waits_long && begins - now <= ahead && self.is_for_long(sql, begins)?;
-        let is_reserved = found.is_some() || is_soon;
+        let is_reserved = found.is_some()
+            || begins - now <= self.ahead
+            || waits_long && begins - now <= ahead && self.is_for_long(sql, begins)?;
+        // Where it was another's turn, it asks as one that has not waited.
+        let ahead = if begins - now <= ahead { self.ahead } else { ahead };
         if found.is_none() && is_reserved {
             let [task, attempts, _] = own;
             let insert = "INSERT INTO bellwire_reservations (task, attempts, key, begins) VALUES ($1, $2, $3, $4)";

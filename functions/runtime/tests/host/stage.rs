@@ -159,7 +159,12 @@ impl Stage {
 
     /// Hands the host a delivery as a broker might.
     pub(crate) async fn deliver(&self, job: Result<Job, String>, redeliveries: u32) {
-        let delivery = JobDelivery { job, redeliveries, settle: Box::new(Nowhere) };
+        self.deliver_over(job, redeliveries, Box::new(Nowhere)).await;
+    }
+
+    /// The same over a channel of the test's own.
+    pub(crate) async fn deliver_over(&self, job: Result<Job, String>, redeliveries: u32, settle: Box<dyn Settle>) {
+        let delivery = JobDelivery { job, redeliveries, settle };
         self.injected.send(watched(delivery, &self.record, None)).await.unwrap();
     }
 

@@ -89,8 +89,7 @@ async fn a_burst_begins_at_once_and_what_follows_in_its_turn() {
 #[tokio::test]
 async fn each_value_of_a_key_has_a_rate_of_its_own() {
     let counter = Counter::new(every(json!({ "jobs": 1, "period": 1000, "by": ["owner", "input.to"] })));
-    for (owner, to, wait) in
-        [("ada", "x", 0), ("ada", "x", 1000), ("bob", "x", 0), ("ada", "y", 0), ("bob", "x", 1000)]
+    for (owner, to, wait) in [("ada", "x", 0), ("ada", "x", 1000), ("bob", "x", 0), ("ada", "y", 0), ("bob", "x", 1000)]
     {
         assert_eq!(counter.wait(&job(owner, json!({ "to": to }))).await, wait, "{owner} to {to}");
     }
@@ -98,9 +97,9 @@ async fn each_value_of_a_key_has_a_rate_of_its_own() {
 
 #[tokio::test]
 async fn whoever_waits_for_a_slow_definition_takes_no_place_of_others_meanwhile() {
-    let slow = json!({ "name": "slow", "input": { "report": "slow" }, "policy": { "rate": { "jobs": 1, "period": 60_000 } } });
-    let counter =
-        Counter::new(json!({ "every": { "rate": { "jobs": 1, "period": 1000 } }, "definitions": [slow] }));
+    let slow =
+        json!({ "name": "slow", "input": { "report": "slow" }, "policy": { "rate": { "jobs": 1, "period": 60_000 } } });
+    let counter = Counter::new(json!({ "every": { "rate": { "jobs": 1, "period": 1000 } }, "definitions": [slow] }));
     let mut waits = Vec::new();
     for report in ["slow", "slow", "slow", "quick"] {
         waits.push(counter.wait(&job("ada", json!({ "report": report }))).await);
