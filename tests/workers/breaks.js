@@ -61,33 +61,42 @@ export function breaks(scene) {
       await scene.endedOnce(task, 'succeeded');
     });
 
-    for (const [what, job, key] of [
-      ['to be tried again', { input: { trick: 'late', times: 1 } }, '.retry.1s'],
-      ['to its own lane', { input: { trick: 'finish' }, more: { attempts: 1, backlog: 40 } }, '.bulk.3'],
-    ]) {
-      test(`a job on its way ${what} is not doubled when its connection ends`, async () => {
-        const line = await Line.to(workerUrl(scene.kind));
-        scene.closing.push(() => line.close());
-        const copies = await scene.operator.counts(`${scene.kind}${key}`);
-        const program = await scene.worker({ url: line.url });
-        const { task, ...rest } = granted(newJob(scene.kind, scene.ada, job.input, job.more));
-        const isBegun = !job.more;
-        if (isBegun) await scene.operator.put(scene.kind, { task, ...rest });
-        if (isBegun) await program.until(task);
-        line.hold();
-        line.break('publish');
-        if (!isBegun) await scene.operator.put(scene.kind, { task, ...rest });
-        await scene.folder.letGo(task);
-        // It waits until something can be published again.
-        if (isBegun) await until(() => program.said, (said) => said.includes('an event of a running task was not published'), PATIENCE);
-        else await scene.operator.untilDepth(scene.kind, '', 0);
-        line.break('jobs');
-        await until(() => program.said, (said) => said.includes('lost the broker (jobs)'), PATIENCE);
-        line.release();
-        await scene.endedOnce(task, 'succeeded');
-        assert.equal(await copies(), isBegun ? 0 : 1);
-      });
-    }
+    test('a job that is to be tried again is not doubled when its connection ends on the way', async () => {
+      const line = await Line.to(workerUrl(scene.kind));
+      scene.closing.push(() => line.close());
+      const copies = await scene.operator.counts(`${scene.kind}.retry.1s`);
+      const program = await scene.worker({ url: line.url });
+      const job = granted(newJob(scene.kind, scene.ada, { trick: 'late', times: 1 }));
+      await scene.operator.put(scene.kind, job);
+      await program.until(job.task);
+      line.hold();
+      line.break('publish');
+      await scene.folder.letGo(job.task);
+      // The next that it publishes is the job, as soon as it can.
+      await until(() => program.said, (said) => said.includes('an event of a running task was not published'), PATIENCE);
+      line.break('jobs');
+      await until(() => program.said, (said) => said.includes('lost the broker (jobs)'), PATIENCE);
+      line.release();
+      await scene.endedOnce(job.task, 'succeeded');
+      assert.equal(await copies(), 0);
+    });
+
+    test('a job that waited for a time is not doubled when its connection ends on the way to its lane', async () => {
+      const line = await Line.to(workerUrl(scene.kind));
+      scene.closing.push(() => line.close());
+      const copies = await scene.operator.counts(`${scene.kind}.bulk.3`);
+      const program = await scene.worker({ url: line.url });
+      line.hold();
+      line.break('publish');
+      const job = granted(newJob(scene.kind, scene.ada, { trick: 'finish' }, { attempts: 1, backlog: 40 }));
+      await scene.operator.put(scene.kind, job);
+      await scene.operator.untilDepth(scene.kind, '', 0);
+      line.break('jobs');
+      await until(() => program.said, (said) => said.includes('lost the broker (jobs)'), PATIENCE);
+      line.release();
+      await scene.endedOnce(job.task, 'succeeded');
+      assert.equal(await copies(), 1);
+    });
 
     test('a task that was cancelled before a worker came is not begun', async () => {
       const task = await start(scene.ada, scene.kind, { trick: 'finish' });
@@ -110,6 +119,20 @@ export function breaks(scene) {
       await scene.folder.letGo(first.task);
       await scene.ears.end(first.task);
       assert.equal((await scene.endedOnce(retried.task, 'succeeded')).data.task.attempt, 2);
+    });
+
+    test('a lane that does not take a job is sent none for a while, and its jobs are run where they are', async () => {
+      const { channel } = scene.operator;
+      const [lane, exchange, key] = [`${scene.queue}.bulk.3`, 'bellwire.dev.jobs', `${scene.kind}.bulk.3`];
+      await channel.unbindQueue(lane, exchange, key);
+      scene.closing.push(() => channel.bindQueue(lane, exchange, key));
+      const program = await scene.worker();
+      for (let number = 0; number < 2; number++) {
+        const job = granted(newJob(scene.kind, scene.ada, { trick: 'finish' }, { attempts: 1, backlog: 40 }));
+        await scene.operator.put(scene.kind, job);
+        await scene.ears.end(job.task);
+      }
+      assert.equal(program.said.match(/not moved to its lane/g)?.length, 1, program.said);
     });
 
     test('jobs on their way to their own lane let another go first as those that are run do', async () => {
@@ -163,6 +186,31 @@ export function breaks(scene) {
       await until(told, Boolean, PATIENCE);
       assert.deepEqual(program.begun(task), []);
       await scene.endedOnce(task, 'cancelled');
+    });
+
+    test('a job that comes twice is not run again once its task has succeeded', async () => {
+      const first = await scene.worker();
+      const job = granted(newJob(scene.kind, scene.ada, { trick: 'finish' }));
+      await scene.operator.put(scene.kind, job);
+      await scene.ears.end(job.task);
+      await scene.operator.put(scene.kind, job);
+      await scene.operator.untilDepth(scene.kind, '', 0);
+      await first.stop();
+      // One that knows it from the log alone.
+      await scene.operator.put(scene.kind, job);
+      const second = await scene.worker();
+      await scene.operator.untilDepth(scene.kind, '', 0);
+      await scene.endedOnce(job.task, 'succeeded');
+      assert.deepEqual([first.begun(job.task).length, second.begun(job.task).length], [1, 0]);
+    });
+
+    test('a job that was lost and moved each time is given up unrun', async () => {
+      const job = granted(newJob(scene.kind, scene.ada, { trick: 'finish' }, { attempts: 40 }));
+      await scene.operator.put(scene.kind, job);
+      const program = await scene.worker();
+      assert.equal((await scene.ears.end(job.task)).data.task.error.reason, 'lost');
+      assert.deepEqual(program.begun(job.task), []);
+      await scene.operator.takeDead(scene.kind, 1);
     });
 
     test('a job that was lost with its worker each time is given up unrun', async () => {

@@ -15,6 +15,8 @@ import { Happening, anyOf, jittered, within } from './waiting.js';
 /** The pause between two looks into the lanes, and the shortest one however often it is woken. */
 const LOOK_INTERVAL = 1_000;
 const SHORTEST_LOOK_INTERVAL = 100;
+/** A lane that did not take a job is sent none for so long, since each keeps the others waiting. */
+const SHUT = 60_000;
 /** A job went to its own lane: the lanes are to be asked again. */
 const MOVED = Symbol('moved');
 
@@ -33,6 +35,8 @@ export class JobReader {
   #isStopping = false;
   #isTold = false;
   #turns = new Turns();
+  /** Lanes that did not take a job, and until when. @type {Map<string, number>} */
+  #shut = new Map();
 
   /**
    * @param {string} url @param {import('./names.js').Names} names @param {import('./publisher.js').Publisher} publisher
@@ -199,7 +203,7 @@ export class JobReader {
     const job = read(delivery);
     const hasWaited = job && (job.attempts > 0 || job.notBefore !== undefined);
     if (!hasWaited || laneOf(job) === '' || job.delay() > 0) return false;
-    return this.#move(delivery, job);
+    return performance.now() >= (this.#shut.get(laneOf(job)) ?? 0) && this.#move(delivery, job);
   }
 
   /** Lets a job go that was not begun; the broker counts what it puts back as an attempt. @param {Delivery} delivery */
@@ -217,6 +221,7 @@ export class JobReader {
       const body = job.withAttempts(job.attempts + redeliveriesOf(delivery.message));
       await this.publisher.publish(this.names.jobs, this.names.kind + laneOf(job), body, properties);
     } catch (error) {
+      if (isHere(delivery)) this.#shut.set(laneOf(job), performance.now() + SHUT);
       this.log.info(`a job is not moved to its lane: ${words(error)}`);
       return false;
     }

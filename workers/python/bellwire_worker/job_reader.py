@@ -27,6 +27,8 @@ log = logging.getLogger("bellwire.worker")
 
 # The pause between two looks into the lanes, and the shortest one however often it is woken; in seconds.
 _LOOK_INTERVAL, _SHORTEST_LOOK_INTERVAL = 1.0, 0.1
+# A lane that did not take a job is sent none for so long, since each keeps the others waiting; in seconds.
+_SHUT = 60.0
 
 
 class _Moved(Exception):
@@ -53,6 +55,8 @@ class JobReader:
         self._turns = Turns()
         # The first lane, and the others, each with its rank.
         self._lanes: list[tuple[int, AbstractQueue]] = []
+        # Lanes that did not take a job, and until when.
+        self._shut: dict[str, float] = {}
 
     def changed(self) -> None:
         """Looks again: there may be a job, or whether jobs may begin has changed."""
@@ -204,7 +208,7 @@ class JobReader:
         has_waited = job.attempts > 0 or job.not_before is not None
         if lane == "" or not has_waited or job.delay(time.time_ns()) > 0:
             return False
-        return await self._move(message, job, lane)
+        return time.monotonic() >= self._shut.get(lane, 0.0) and await self._move(message, job, lane)
 
     async def _give_back(self, message: AbstractIncomingMessage) -> None:
         """Lets a job go that was not begun; the broker counts what it puts back as an attempt."""
@@ -230,7 +234,9 @@ class JobReader:
                 while_wanted=lambda: is_here(message),
             )
         except Unavailable as error:
-            log.debug("a job is not moved to its lane: %s", error)
+            if is_here(message):
+                self._shut[lane] = time.monotonic() + _SHUT
+            log.info("a job is not moved to its lane: %s", error)
             return False
         await message.ack()
         return True

@@ -29,6 +29,8 @@ log = logging.getLogger("bellwire.worker")
 # A job that was delivered so often without a settlement ends its worker each time. Above the number of attempts, because a
 # broker that restarts counts too.
 _MOST_REDELIVERIES = 10
+# The same over all that the job itself counts: what was moved takes the broker's count along. Above all that a policy allows.
+_MOST_ATTEMPTS = 40
 # Between two events of progress, at least and at most; in seconds.
 _PROGRESS_INTERVAL, _KEEP_ALIVE = 0.25, 30.0
 # Pauses between attempts to publish an end; in seconds.
@@ -94,11 +96,16 @@ class Runner:
         async with self._locked(job.task):
             if self.grace_over.is_set():
                 return Settlement("requeue")
+            if self._log_reader.has_succeeded(job.task):
+                log.info("task %s has succeeded before: its job came twice", job.task)
+                return Settlement("done")
             events = TaskEvents(job, number)
             if (delay := job.delay(time.time_ns())) > 0:
                 return await self._delay(job, delay, events)
-            if redeliveries > _MOST_REDELIVERIES:
-                outcome: Outcome = Stopped("lost")
+            if self._log_reader.is_cancelled(job.task):
+                outcome: Outcome = Stopped("cancelled")
+            elif redeliveries > _MOST_REDELIVERIES or number > _MOST_ATTEMPTS:
+                outcome = Stopped("lost")
             else:
                 outcome = await self._attempt(job, number, events)
             error, settlement = self._verdict(outcome, job, number)
@@ -109,6 +116,8 @@ class Runner:
                 await self._tell(events.queued(error))
                 return settlement
             told = await self._tell_end(job, events, outcome, error)
+            if told and isinstance(outcome, Result):
+                self._log_reader.succeeded(job.task)
             # Done and not told: the next worker finds its effect and tells it.
             return settlement if told else Settlement("requeue")
 
@@ -122,8 +131,6 @@ class Runner:
         return Settlement("delay", after=_step_below(delay))
 
     async def _attempt(self, job: Job, number: int, events: TaskEvents) -> Outcome:
-        if self._log_reader.is_cancelled(job.task):
-            return Stopped("cancelled")
         signals = StopSignals(self.grace_over)
         task = Task.of(job, self._names.environment, number, self._function.deadline, self._storage)
         self._log_reader.watch(job.task, signals.cancelled.set)
