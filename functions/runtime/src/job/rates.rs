@@ -3,8 +3,8 @@
 //! makes one of its own.
 //!
 //! Only what begins soon is reserved, and what begins later asks again: else whoever has many jobs would have all places for
-//! hours, and those of cancelled ones too. Whoever has few may reserve further ahead than whoever has many. So that these do not
-//! wait for ever while others ask, one of a few places goes to a job that has waited long.
+//! hours, and those of cancelled ones too. Whoever has few may reserve further ahead than whoever has many. So that these go
+//! on while others ask, one of a few places goes to a job that was submitted long ago; there is no order among them.
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
