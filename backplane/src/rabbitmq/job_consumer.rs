@@ -100,12 +100,15 @@ impl JobConsumer {
 
 impl Session for JobConsumer {
     async fn run(&mut self, connection: &Connection, link: &watch::Sender<Link>) -> Result<Infallible, Ended> {
-        let (mut queues, mut consumer) = await_start(async {
+        let open = await_start(async {
             let queues = self.open(connection).await?;
             let consumer = queues.start_consumer().await?;
             Ok::<_, Ended>((queues, consumer))
-        })
-        .await?;
+        });
+        let (mut queues, mut consumer) = tokio::select! {
+            opened = open => opened?,
+            () = self.stop.cancelled() => return Err(Ended::Stopped),
+        };
         link.send_replace(Link::Up);
         loop {
             queues.take_pushed(&mut consumer).await?;
