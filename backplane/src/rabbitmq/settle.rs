@@ -4,7 +4,13 @@
 //! between, it exists twice, never not at all. So no attempt to publish it is begun once the connection that it came over has
 //! ended, for then the broker has put it back.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -111,6 +117,7 @@ pub(super) struct UnsettledJob {
     pub(super) slot: JobSlot,
     /// Keeps the connection while the job runs, also when its reader is gone.
     pub(super) acknowledger: Arc<Acknowledger>,
+    pub(super) may_be_copied: AtomicBool,
 }
 
 #[async_trait]
@@ -131,12 +138,20 @@ impl UnsettledJob {
         is_here(&self.delivery)
     }
 
+    /// Whether a copy may be in a lane: one more may be one more job.
+    pub(super) fn may_be_copied(&self) -> bool {
+        self.may_be_copied.load(Ordering::Relaxed)
+    }
+
     /// Puts a job that has not begun at the end of a lane, as this one, and acknowledges it here.
     pub(super) async fn move_to(&self, job: &Job, lane: Lane) -> Result<(), MoveError> {
         if !self.is_here() {
             return Err(MoveError::sure(connection_lost()));
         }
-        self.settler.move_to(&self.delivery, job, lane).await?;
+        if let Err(error) = self.settler.move_to(&self.delivery, job, lane).await {
+            self.may_be_copied.store(error.is_in_doubt, Ordering::Relaxed);
+            return Err(error);
+        }
         let done = self.acknowledger.settle(self.delivery.delivery_tag, Word::Done).await;
         done.map_err(|_| MoveError::sure(connection_lost()))
     }
@@ -144,6 +159,9 @@ impl UnsettledJob {
     /// Publishes a job that has not begun to its lane; where that cannot be done the broker puts it back, and counts that.
     async fn give_back(&self) -> Word {
         let Ok(job) = dead::parse(&self.delivery.data) else { return Word::Requeue };
+        if self.may_be_copied() {
+            return Word::Requeue;
+        }
         let job = Job { attempts: self.attempt.saturating_sub(1), ..job };
         match self.settler.move_to(&self.delivery, &job, Lane::of(&job)).await {
             Ok(()) => Word::Done,

@@ -1,6 +1,11 @@
-//! Jobs of the first lane that were pushed ahead: they wait in this process for a place, but not long.
+//! Jobs that were delivered and have not begun: they wait in this process for a place, but not long, or go to another lane.
 
-use std::{collections::VecDeque, future::pending, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    future::pending,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use lapin::{message::Delivery, types::AMQPValue};
@@ -28,16 +33,16 @@ const REDELIVERIES: &str = "x-delivery-count";
 const LONGEST_WAIT: Duration = Duration::from_millis(50);
 /// One that cannot be given back now is tried again after this.
 const AGAIN: Duration = Duration::from_secs(5);
-/// One that is moved and takes longer keeps no place from others.
-const SHORT: Duration = Duration::from_millis(250);
+/// One that is moved and takes longer keeps no place from others, and no other goes to its lane meanwhile.
+pub(super) const SHORT: Duration = Duration::from_millis(250);
 
 /// A job that was delivered and has not begun; dropped it goes back to its queue, which counts as one more attempt.
 pub(super) struct WaitingJob {
     pub(super) job: Result<Job, InvalidJob>,
     pub(super) redeliveries: u32,
     pub(super) unsettled: UnsettledJob,
-    /// It is to go back to its queue then; none if a copy may be there.
-    until: Option<Instant>,
+    /// It is to go back to its queue then.
+    until: Instant,
     /// It could not a moment ago.
     stays: bool,
 }
@@ -64,8 +69,15 @@ impl WaitingJob {
         let (job, redeliveries) = (dead::parse(&delivery.data), redeliveries(&delivery));
         let earlier = job.as_ref().map_or(0, |job| job.attempts);
         let attempt = earlier.saturating_add(redeliveries).saturating_add(1);
-        let unsettled = UnsettledJob { settler: settler.clone(), delivery, attempt, slot, acknowledger };
-        Self { job, redeliveries, unsettled, until: Some(Instant::now() + LONGEST_WAIT), stays: false }
+        let unsettled = UnsettledJob {
+            settler: settler.clone(),
+            delivery,
+            attempt,
+            slot,
+            acknowledger,
+            may_be_copied: AtomicBool::new(false),
+        };
+        Self { job, redeliveries, unsettled, until: Instant::now() + LONGEST_WAIT, stays: false }
     }
 
     /// The lane of a job that came back through the first, as all do that have waited for a time; none if it waits on.
@@ -79,6 +91,10 @@ impl WaitingJob {
     /// acknowledged here.
     pub(super) async fn move_to(mut self, lane: Lane) -> Moved {
         let Ok(job) = &self.job else { return Moved::Gone };
+        if self.unsettled.may_be_copied() {
+            // Dropped, the broker puts it back, and makes no other copy.
+            return Moved::Gone;
+        }
         let job = with_redeliveries(job, self.redeliveries);
         let moved = {
             let moving = self.unsettled.move_to(&job, lane);
@@ -97,8 +113,7 @@ impl WaitingJob {
         }
         warn!(task = %job.task, %error, "a job cannot be moved to its queue, and stays");
         self.unsettled.slot.come_back();
-        // One more copy of what may be there may be one more job.
-        self.until = (!is_in_doubt).then(|| Instant::now() + AGAIN);
+        self.until = Instant::now() + AGAIN;
         self.stays = true;
         // The first is tried again, since what was pushed from it is wanted nowhere else.
         let is_shut = lane != Lane::First && (is_in_doubt || !matches!(error, SendError::Unavailable(_)));
@@ -107,7 +122,7 @@ impl WaitingJob {
 
     /// Whether it has waited too long.
     fn is_due(&self) -> bool {
-        self.until.is_some_and(|until| until <= Instant::now())
+        self.until <= Instant::now()
     }
 }
 
@@ -133,7 +148,7 @@ impl WaitingJobs {
 
     /// Waits until one has waited too long.
     pub(super) fn longest_wait(&self) -> impl Future<Output = ()> + use<> {
-        let until = self.0.iter().filter_map(|waiting| waiting.until).min();
+        let until = self.0.iter().map(|waiting| waiting.until).min();
         async move {
             match until {
                 Some(until) => sleep_until(until).await,

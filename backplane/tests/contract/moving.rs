@@ -125,6 +125,33 @@ async fn a_job_that_cannot_be_moved_keeps_no_other_from_beginning_and_those_afte
 }
 
 #[tokio::test]
+async fn a_job_of_which_a_copy_may_be_on_its_way_is_put_back_for_others_and_not_copied_again() {
+    Rabbit::run(async |rabbit| {
+        let proxy = relay_to(&broker::url()).await;
+        let plane = rabbit.open(&proxy.through(&broker::url()), "prod");
+        up(&mut plane.log.publishing()).await;
+        let mut busy = plane.jobs.consume(&imports(), 1);
+        up(&mut busy.link).await;
+        plane.jobs.submit(&job("imports")).await.unwrap();
+        next(&mut busy).await.settle.settle(Settlement::Done).await.unwrap();
+        proxy.stop_first(1);
+        let (retried, other) = (Job { attempts: 1, ..job_of("mallory", 40) }, job("imports"));
+        put(&rabbit, &retried).await;
+        put(&rabbit, &other).await;
+        let running = next(&mut busy).await;
+        assert_eq!(running.job.as_ref(), Ok(&other));
+        // It has one place, which is taken for long.
+        let free = rabbit.open(&broker::url(), "prod");
+        let mut reader = free.jobs.consume(&imports(), 1);
+        let again = next(&mut reader).await;
+        assert_eq!(again.job.map(|job| job.task), Ok(retried.task));
+        again.settle.settle(Settlement::Done).await.unwrap();
+        running.settle.settle(Settlement::Done).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn jobs_on_their_way_to_their_lane_let_another_go_first_as_those_that_are_run_do() {
     Rabbit::run(async |rabbit| {
         let (plane, topology) = (rabbit.open(&broker::url(), "prod"), rabbit.topology("prod"));
