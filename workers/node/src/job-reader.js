@@ -102,7 +102,8 @@ export class JobReader {
     if (asked === MOVED) return;
     const delivery = asked ?? (await this.#pushed(lanes));
     if (delivery && !this.#mayBegin()) await this.#giveBack(delivery);
-    else if (delivery) this.#begin(delivery);
+    // What came over a connection that is gone comes again.
+    else if (delivery && isHere(delivery)) this.#begin(delivery);
   }
 
   /**
@@ -203,13 +204,19 @@ export class JobReader {
     const job = read(delivery);
     const hasWaited = job && (job.attempts > 0 || job.notBefore !== undefined);
     if (!hasWaited || laneOf(job) === '' || job.delay() > 0) return false;
-    return performance.now() >= (this.#shut.get(laneOf(job)) ?? 0) && this.#move(delivery, job);
+    return this.#isOpen(laneOf(job)) && this.#move(delivery, job);
+  }
+
+  /** @param {string} lane */
+  #isOpen(lane) {
+    return performance.now() >= (this.#shut.get(lane) ?? 0);
   }
 
   /** Lets a job go that was not begun; the broker counts what it puts back as an attempt. @param {Delivery} delivery */
   async #giveBack(delivery) {
     const job = read(delivery);
-    if (job && (await this.#move(delivery, job))) return;
+    // A lane that is shut may have taken it all the same: one more copy may be one more job.
+    if (job && this.#isOpen(laneOf(job)) && (await this.#move(delivery, job))) return;
     if (isHere(delivery)) delivery.lane.channel.nack(delivery.message, false, true);
   }
 

@@ -100,7 +100,7 @@ class JobReader:
             message = message or await self._pushed()
             if message is not None and not self._may_begin():
                 await self._give_back(message)
-            elif message is not None:
+            elif message is not None and is_here(message):  # What came over a connection that is gone comes again.
                 self._begin(message)
         await self._released.wait()
 
@@ -208,17 +208,23 @@ class JobReader:
         has_waited = job.attempts > 0 or job.not_before is not None
         if lane == "" or not has_waited or job.delay(time.time_ns()) > 0:
             return False
-        return time.monotonic() >= self._shut.get(lane, 0.0) and await self._move(message, job, lane)
+        return self._is_open(lane) and await self._move(message, job, lane)
+
+    def _is_open(self, lane: str) -> bool:
+        return time.monotonic() >= self._shut.get(lane, 0.0)
 
     async def _give_back(self, message: AbstractIncomingMessage) -> None:
         """Lets a job go that was not begun; the broker counts what it puts back as an attempt."""
         try:
             job = Job.read(message.body)
-            if await self._move(message, job, lane_of(job.priority, job.backlog)):
+            lane = lane_of(job.priority, job.backlog)
+            # A lane that is shut may have taken it all the same: one more copy may be one more job.
+            if self._is_open(lane) and await self._move(message, job, lane):
                 return
         except NotAJob:
             pass
-        await message.nack(requeue=True)
+        if is_here(message):
+            await message.nack(requeue=True)
 
     async def _move(self, message: AbstractIncomingMessage, job: Job, lane: str) -> bool:
         key = self._names.kind + lane
