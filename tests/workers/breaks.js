@@ -43,7 +43,7 @@ export function breaks(scene) {
       await until(() => cutOff.said, (said) => said.includes(`the end of task ${task} is not told yet`), PATIENCE);
       await scene.operator.untilDepth(scene.kind, '', 1);
       line.restore();
-      await cutOff.until(task, 2);
+      // By its own publication, or that of the attempt after it.
       await scene.endedOnce(task, 'succeeded');
     });
 
@@ -64,7 +64,8 @@ export function breaks(scene) {
     test('a job that is to be tried again is not doubled when its connection ends on the way', async () => {
       const line = await Line.to(workerUrl(scene.kind));
       scene.closing.push(() => line.close());
-      const copies = await scene.operator.counts(`${scene.kind}.retry.1s`);
+      const counter = await scene.operator.counter(`${scene.kind}.retry.1s`);
+      scene.closing.push(counter.close);
       const program = await scene.worker({ url: line.url });
       const job = granted(newJob(scene.kind, scene.ada, { trick: 'late', times: 1 }));
       await scene.operator.put(scene.kind, job);
@@ -78,13 +79,14 @@ export function breaks(scene) {
       await until(() => program.said, (said) => said.includes('lost the broker (jobs)'), PATIENCE);
       line.release();
       await scene.endedOnce(job.task, 'succeeded');
-      assert.equal(await copies(), 0);
+      assert.equal(await counter.copies(), 0);
     });
 
     test('a job that waited for a time is not doubled when its connection ends on the way to its lane', async () => {
       const line = await Line.to(workerUrl(scene.kind));
       scene.closing.push(() => line.close());
-      const copies = await scene.operator.counts(`${scene.kind}.bulk.3`);
+      const counter = await scene.operator.counter(`${scene.kind}.bulk.3`);
+      scene.closing.push(counter.close);
       const program = await scene.worker({ url: line.url });
       line.hold();
       line.break('publish');
@@ -95,7 +97,7 @@ export function breaks(scene) {
       await until(() => program.said, (said) => said.includes('lost the broker (jobs)'), PATIENCE);
       line.release();
       await scene.endedOnce(job.task, 'succeeded');
-      assert.equal(await copies(), 1);
+      assert.equal(await counter.copies(), 1);
     });
 
     test('a task that was cancelled before a worker came is not begun', async () => {

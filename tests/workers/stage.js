@@ -214,11 +214,15 @@ export class Folder {
 
 /** The broker as an operator sees it. */
 export class Operator {
-  /** The number of what is published there from now on. */
-  async counts(key) {
+  /** What counts the copies that are published there from now on, until it is closed. */
+  async counter(key) {
     const { queue } = await this.channel.assertQueue('', { exclusive: true });
     await this.channel.bindQueue(queue, 'bellwire.dev.jobs', key);
-    return async () => (await this.channel.checkQueue(queue)).messageCount;
+    return {
+      copies: async () => (await this.channel.checkQueue(queue)).messageCount,
+      // With it what is published there would be routed for ever.
+      close: () => this.channel.deleteQueue(queue),
+    };
   }
 
   static async connect() {
