@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aio_pika.abc import AbstractIncomingMessage
+from aio_pika.exceptions import ChannelInvalidStateError
 
 from . import grant as grants
 from . import json_text
@@ -116,7 +117,10 @@ def redeliveries_of(message: AbstractIncomingMessage) -> int:
 
 def is_here(message: AbstractIncomingMessage) -> bool:
     """False if its connection is gone: the broker has put it back, and moving it now would double it."""
-    return not message.channel.is_closed
+    try:
+        return not message.channel.is_closed
+    except ChannelInvalidStateError:
+        return False
 
 
 _NONE = object()

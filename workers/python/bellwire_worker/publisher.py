@@ -76,7 +76,8 @@ class Publisher:
 
     async def _exchange(self, name: str) -> AbstractExchange:
         async with self._connecting:
-            if self._connection is None or self._connection.is_closed:
+            # One that was lost is not closed: the client says so only of what was closed from here.
+            if self._connection is None or not self._connection.connected.is_set():
                 self._exchanges.clear()
                 self._connection = await connect(self._url, "publish")
             if name not in self._exchanges:
