@@ -88,11 +88,14 @@ export function breaks(scene) {
       const counter = await scene.operator.counter(`${scene.kind}.bulk.3`);
       scene.closing.push(counter.close);
       const program = await scene.worker({ url: line.url });
+      // It has read the log then, for which it publishes.
+      await scene.operator.untilConsumed(scene.kind);
       line.hold();
       line.break('publish');
       const job = granted(newJob(scene.kind, scene.ada, { trick: 'finish' }, { attempts: 1, backlog: 40 }));
       await scene.operator.put(scene.kind, job);
-      await scene.operator.untilDepth(scene.kind, '', 0);
+      // Its copy is to be published.
+      await line.untilHeld();
       line.break('jobs');
       await until(() => program.said, (said) => said.includes('lost the broker (jobs)'), PATIENCE);
       line.release();
@@ -255,7 +258,7 @@ export function breaks(scene) {
       const line = await Line.to(workerUrl(scene.kind));
       scene.closing.push(() => line.close());
       const program = await scene.worker({ url: line.url });
-      await until(() => scene.operator.channel.checkQueue(scene.queue), ({ consumerCount }) => consumerCount === 1, PATIENCE);
+      await scene.operator.untilConsumed(scene.kind);
       // It has the job, and waits for the word that no other comes.
       line.mute('jobs');
       const job = granted(newJob(scene.kind, scene.ada, { trick: 'finish' }));

@@ -248,6 +248,11 @@ export class Operator {
     return until(() => this.depth(kind, suffix), (seen) => seen === depth, PATIENCE);
   }
 
+  /** Waits until a worker is pushed the jobs of its first queue. */
+  untilConsumed(kind) {
+    return until(() => this.channel.checkQueue(`bellwire.dev.jobs.${kind}`), ({ consumerCount }) => consumerCount === 1, PATIENCE);
+  }
+
   /** Takes the first job of a queue and gives it back, as a worker that is lost would. */
   async takeAndLose(queue) {
     const got = await until(() => this.channel.get(queue), Boolean, PATIENCE);
@@ -296,6 +301,9 @@ export class Line {
     const { hostname, port } = target;
     line.server = createServer((near) => {
       if (line.#isCut) return near.destroy();
+      // Until it is passed on its errors are nobody's, and a line that is cut cuts it too.
+      near.on('error', () => {}).on('close', () => line.#sockets.delete(near));
+      line.#sockets.add(near);
       if (line.#held) return line.#held.push(() => line.#pass(near, hostname, port));
       line.#pass(near, hostname, port);
     }).listen(0, '127.0.0.1');
@@ -306,6 +314,7 @@ export class Line {
   }
 
   #pass(near, hostname, port) {
+    if (near.destroyed) return;
     const far = connectTcp(Number(port), hostname);
     for (const socket of [near, far]) {
       this.#sockets.add(socket);
@@ -330,6 +339,11 @@ export class Line {
   /** Keeps new connections waiting. */
   hold() {
     this.#held = [];
+  }
+
+  /** Waits until one does. */
+  untilHeld() {
+    return until(() => this.#held.length, Boolean, PATIENCE);
   }
 
   /** Lets those that wait go on. */
