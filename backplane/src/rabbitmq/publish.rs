@@ -88,7 +88,8 @@ impl Publisher {
         self.send_until_settled(sending).await.pop().unwrap_or(Ok(()))
     }
 
-    /// The same for several of one exchange and kind, which are wanted whatever happens: they are written in order, and each has an outcome of its own.
+    /// The same for several of one exchange and kind, which are wanted whatever happens: they are written in order, and each has
+    /// an outcome of its own.
     pub(super) async fn send_all(&self, publications: &[Publication]) -> Vec<Result<(), Failure>> {
         if publications.is_empty() {
             return Vec::new();

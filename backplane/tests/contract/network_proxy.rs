@@ -85,7 +85,7 @@ pub async fn relay_to(url: &str) -> NetworkProxy {
 }
 
 async fn accept(listener: TcpListener, target: String, state: watch::Receiver<State>) {
-    // DropReason with this future, and with it all that passes.
+    // Dropped with this future, and with it all that passes.
     let mut pairs = JoinSet::new();
     for number in 0.. {
         let (near, _) = listener.accept().await.unwrap();
