@@ -69,12 +69,12 @@ export function breaks(scene) {
       const program = await scene.worker({ url: line.url });
       const job = granted(newJob(scene.kind, scene.ada, { trick: 'late', times: 1 }));
       await scene.operator.put(scene.kind, job);
-      await program.until(job.task);
+      await until(() => scene.ears.of(job.task), (told) => told.some(({ type }) => type === 'bellwire.task.started'), PATIENCE);
       line.hold();
       line.break('publish');
       await scene.folder.letGo(job.task);
-      // The next that it publishes is the job, as soon as it can.
-      await until(() => program.said, (said) => said.includes('an event of a running task was not published'), PATIENCE);
+      // For the word that it will be tried again, which is given up, and then for the job.
+      await line.untilHeld(2);
       line.break('jobs');
       await until(() => program.said, (said) => said.includes('lost the broker (jobs)'), PATIENCE);
       line.release();
@@ -95,7 +95,7 @@ export function breaks(scene) {
       const job = granted(newJob(scene.kind, scene.ada, { trick: 'finish' }, { attempts: 1, backlog: 40 }));
       await scene.operator.put(scene.kind, job);
       // Its copy is to be published.
-      await line.untilHeld();
+      await line.untilHeld(1);
       line.break('jobs');
       await until(() => program.said, (said) => said.includes('lost the broker (jobs)'), PATIENCE);
       line.release();

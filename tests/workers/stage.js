@@ -341,9 +341,9 @@ export class Line {
     this.#held = [];
   }
 
-  /** Waits until one does. */
-  untilHeld() {
-    return until(() => this.#held.length, Boolean, PATIENCE);
+  /** Waits until so many have come. */
+  untilHeld(count) {
+    return until(() => this.#held.length, (seen) => seen >= count, PATIENCE);
   }
 
   /** Lets those that wait go on. */

@@ -42,8 +42,9 @@ export class Publisher {
       })(), `no confirm within ${TIMEOUT / 1000} seconds`);
     } catch (error) {
       if (error instanceof Unavailable) throw error;
-      // Whatever kept it from answering, the next publication uses a new connection.
-      await this.#discard(connecting ?? this.#connecting);
+      // Whatever kept it from answering, the next publication uses a new connection. It is not waited for: one that is not there yet
+      // may never be.
+      void this.#discard(connecting ?? this.#connecting);
       throw new Unavailable(`${exchange}: ${words(error)}`);
     }
   }
