@@ -93,11 +93,13 @@ export class Publisher {
     return opening;
   }
 
-  async #connect() {
-    const connection = await connect(this.#url, 'publish');
-    const connecting = this.#connecting;
-    connection.once('close', () => void this.#discard(connecting));
-    return connection;
+  #connect() {
+    const connecting = connect(this.#url, 'publish').then((connection) => {
+      // This one alone: another may have taken its place while it came about.
+      connection.once('close', () => void this.#discard(connecting));
+      return connection;
+    });
+    return connecting;
   }
 
   /** @param {Promise<import('amqplib').ChannelModel> | undefined} connecting */
