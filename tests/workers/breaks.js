@@ -43,7 +43,8 @@ export function breaks(scene) {
       await until(() => cutOff.said, (said) => said.includes(`the end of task ${task} is not told yet`), PATIENCE);
       await scene.operator.untilDepth(scene.kind, '', 1);
       line.restore();
-      // By its own publication, or that of the attempt after it.
+      // By its own publication, or that of the attempt after it, which takes the job away.
+      await scene.operator.untilDepth(scene.kind, '', 0);
       await scene.endedOnce(task, 'succeeded');
     });
 
@@ -73,8 +74,9 @@ export function breaks(scene) {
       line.hold();
       line.break('publish');
       await scene.folder.letGo(job.task);
-      // For the word that it will be tried again, which is given up, and then for the job.
-      await line.untilHeld(2);
+      const said = await until(() => program.said, (said) => said.includes('an event of a running task was not published'), PATIENCE);
+      // The job comes after that; the event had waited for a connection of its own, or still used the one that was broken.
+      await line.untilHeld(said.includes('no confirm') ? 2 : 1);
       line.break('jobs');
       await until(() => program.said, (said) => said.includes('lost the broker (jobs)'), PATIENCE);
       line.release();
