@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use model::{environment::Kind, job::Job};
 use tokio::sync::{Notify, mpsc, watch};
-use tokio_util::task::AbortOnDropHandle;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
     dead::{DeadJobs, Depth},
@@ -34,7 +34,9 @@ pub(crate) fn wait_of(job: &Job, after: Duration) -> Duration {
 pub enum Settlement {
     /// Done; the job is removed.
     Done,
-    /// Not started, or to be started again at once by another worker.
+    /// Not begun: it goes back as one that was never taken, where that is possible.
+    GiveBack,
+    /// To be started again at once by another worker, which is another attempt.
     Requeue,
     /// To be retried after about this delay (rounded down to a step, never below the first).
     Retry {
@@ -70,11 +72,14 @@ pub struct JobDelivery {
     pub settle: Box<dyn Settle>,
 }
 
-/// A reader of one kind's queues; it reconnects by itself, and ends when dropped.
+/// A reader of one kind's queues; it reconnects by itself, and ends when dropped or stopped.
 pub struct JobReader {
     /// Jobs, at most `at_once` that have not ended, and a bounded number that have and are unsettled; closed only if its task has
     /// ended.
     pub deliveries: mpsc::Receiver<JobDelivery>,
+    /// To be cancelled when no more shall be taken. What was taken and is not handed over goes back, as one that never was; then
+    /// `deliveries` is closed, and those that were handed over can still be settled.
+    pub stop: CancellationToken,
     /// The state of reading the queues.
     pub link: watch::Receiver<Link>,
     /// To be notified when a job may have come: the queues that are not pushed are looked into at once, and else every second.

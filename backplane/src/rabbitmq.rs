@@ -10,8 +10,9 @@
 //! - `log`: publishes events; `log_consumer` reads them over a consumer of the `stream`; `start_position`: where that
 //!   consumer starts
 //! - `submit`: puts a job into a lane; `jobs`: the job queues; `job_consumer` takes them, `asked_lanes` those before and
-//!   behind the first lane; `job_slots` counts them, `job_lengths` looks how long they take, and `waiting_jobs` holds what was pushed
-//!   ahead; `settle` settles them, by the `acknowledger` of their channel; `dead`: jobs that were given up
+//!   behind the first lane; `job_slots` counts them, `job_lengths` looks how long they take, `waiting_jobs` holds what was
+//!   pushed ahead, and `moves` what is on its way to another lane; `settle` settles them, by the `acknowledger` of their
+//!   channel; `dead`: jobs that were given up
 //! - `control`: messages between pods; `lease`: which of them starts what is scheduled
 
 mod acknowledger;
@@ -29,6 +30,7 @@ mod jobs;
 mod lease;
 mod log;
 mod log_consumer;
+mod moves;
 mod publication;
 mod publish;
 mod publish_channel;

@@ -43,7 +43,8 @@ export function breaks(scene) {
       await until(() => cutOff.said, (said) => said.includes(`the end of task ${task} is not told yet`), PATIENCE);
       await scene.operator.untilDepth(scene.kind, '', 1);
       line.restore();
-      await cutOff.until(task, 2);
+      // By its own publication, or that of the attempt after it, which takes the job away.
+      await scene.operator.untilDepth(scene.kind, '', 0);
       await scene.endedOnce(task, 'succeeded');
     });
 
@@ -59,6 +60,49 @@ export function breaks(scene) {
       await scene.folder.letGo(task);
       line.restore();
       await scene.endedOnce(task, 'succeeded');
+    });
+
+    test('a job that is to be tried again is not doubled when its connection ends on the way', async () => {
+      const line = await Line.to(workerUrl(scene.kind));
+      scene.closing.push(() => line.close());
+      const counter = await scene.operator.counter(`${scene.kind}.retry.1s`);
+      scene.closing.push(counter.close);
+      const program = await scene.worker({ url: line.url });
+      const job = granted(newJob(scene.kind, scene.ada, { trick: 'late', times: 1 }));
+      await scene.operator.put(scene.kind, job);
+      await until(() => scene.ears.of(job.task), (told) => told.some(({ type }) => type === 'bellwire.task.started'), PATIENCE);
+      line.hold();
+      line.break('publish');
+      await scene.folder.letGo(job.task);
+      const said = await until(() => program.said, (said) => said.includes('an event of a running task was not published'), PATIENCE);
+      // The job comes after that; the event had waited for a connection of its own, or still used the one that was broken.
+      await line.untilHeld(said.includes('no confirm') ? 2 : 1);
+      line.break('jobs');
+      await until(() => program.said, (said) => said.includes('lost the broker (jobs)'), PATIENCE);
+      line.release();
+      await scene.endedOnce(job.task, 'succeeded');
+      assert.equal(await counter.copies(), 0);
+    });
+
+    test('a job that waited for a time is not doubled when its connection ends on the way to its lane', async () => {
+      const line = await Line.to(workerUrl(scene.kind));
+      scene.closing.push(() => line.close());
+      const counter = await scene.operator.counter(`${scene.kind}.bulk.3`);
+      scene.closing.push(counter.close);
+      const program = await scene.worker({ url: line.url });
+      // It has read the log then, for which it publishes.
+      await scene.operator.untilConsumed(scene.kind);
+      line.hold();
+      line.break('publish');
+      const job = granted(newJob(scene.kind, scene.ada, { trick: 'finish' }, { attempts: 1, backlog: 40 }));
+      await scene.operator.put(scene.kind, job);
+      // Its copy is to be published.
+      await line.untilHeld(1);
+      line.break('jobs');
+      await until(() => program.said, (said) => said.includes('lost the broker (jobs)'), PATIENCE);
+      line.release();
+      await scene.endedOnce(job.task, 'succeeded');
+      assert.equal(await counter.copies(), 1);
     });
 
     test('a task that was cancelled before a worker came is not begun', async () => {
@@ -82,6 +126,32 @@ export function breaks(scene) {
       await scene.folder.letGo(first.task);
       await scene.ears.end(first.task);
       assert.equal((await scene.endedOnce(retried.task, 'succeeded')).data.task.attempt, 2);
+    });
+
+    test('a lane that does not take a job is sent none for a while, and its jobs are run where they are', async () => {
+      const { channel } = scene.operator;
+      const [lane, exchange, key] = [`${scene.queue}.bulk.3`, 'bellwire.dev.jobs', `${scene.kind}.bulk.3`];
+      await channel.unbindQueue(lane, exchange, key);
+      scene.closing.push(() => channel.bindQueue(lane, exchange, key));
+      const program = await scene.worker();
+      for (let number = 0; number < 2; number++) {
+        const job = granted(newJob(scene.kind, scene.ada, { trick: 'finish' }, { attempts: 1, backlog: 40 }));
+        await scene.operator.put(scene.kind, job);
+        await scene.ears.end(job.task);
+      }
+      assert.equal(program.said.match(/not moved to its lane/g)?.length, 1, program.said);
+    });
+
+    test('jobs on their way to their own lane let another go first as those that are run do', async () => {
+      const other = granted(newJob(scene.kind, scene.ada, { trick: 'hold' }, { backlog: 1 }));
+      const retried = Array.from({ length: 40 }, () => granted(newJob(scene.kind, scene.ada, { trick: 'finish' }, { attempts: 1, backlog: 2 })));
+      await scene.operator.put(scene.kind, other, { lane: '.bulk.1' });
+      for (const job of retried) await scene.operator.put(scene.kind, job);
+      const program = await scene.worker({ concurrency: 1 });
+      await program.until(other.task);
+      assert.ok((await scene.operator.depth(scene.kind, '')) > 0, 'they were all moved before');
+      await scene.folder.letGo(other.task);
+      for (const { task } of [other, ...retried]) await scene.ears.end(task);
     });
 
     test('a job of high priority overtakes those that wait, and those of low priority wait behind all', async () => {
@@ -125,6 +195,31 @@ export function breaks(scene) {
       await scene.endedOnce(task, 'cancelled');
     });
 
+    test('a job that comes twice is not run again once its task has succeeded', async () => {
+      const first = await scene.worker();
+      const job = granted(newJob(scene.kind, scene.ada, { trick: 'finish' }));
+      await scene.operator.put(scene.kind, job);
+      await scene.ears.end(job.task);
+      await scene.operator.put(scene.kind, job);
+      await scene.operator.untilDepth(scene.kind, '', 0);
+      await first.stop();
+      // One that knows it from the log alone.
+      await scene.operator.put(scene.kind, job);
+      const second = await scene.worker();
+      await scene.operator.untilDepth(scene.kind, '', 0);
+      await scene.endedOnce(job.task, 'succeeded');
+      assert.deepEqual([first.begun(job.task).length, second.begun(job.task).length], [1, 0]);
+    });
+
+    test('a job that was lost and moved each time is given up unrun', async () => {
+      const job = granted(newJob(scene.kind, scene.ada, { trick: 'finish' }, { attempts: 40 }));
+      await scene.operator.put(scene.kind, job);
+      const program = await scene.worker();
+      assert.equal((await scene.ears.end(job.task)).data.task.error.reason, 'lost');
+      assert.deepEqual(program.begun(job.task), []);
+      await scene.operator.takeDead(scene.kind, 1);
+    });
+
     test('a job that was lost with its worker each time is given up unrun', async () => {
       const task = await start(scene.ada, scene.kind, { trick: 'finish' });
       for (let lost = 0; lost < 11; lost++) await scene.operator.takeAndLose(scene.queue);
@@ -159,6 +254,25 @@ export function breaks(scene) {
       assert.equal((await see(scene.ada, late)).state, 'queued');
       await scene.worker();
       await scene.endedOnce(late, 'succeeded');
+    });
+
+    test('a job that a worker was pushed when it was told to stop goes back, and was no attempt', async () => {
+      const line = await Line.to(workerUrl(scene.kind));
+      scene.closing.push(() => line.close());
+      const program = await scene.worker({ url: line.url });
+      await scene.operator.untilConsumed(scene.kind);
+      // It has the job, and waits for the word that no other comes.
+      line.mute('jobs');
+      const job = granted(newJob(scene.kind, scene.ada, { trick: 'finish' }));
+      await scene.operator.put(scene.kind, job);
+      await scene.operator.untilDepth(scene.kind, '', 0);
+      const stopped = program.stop();
+      await until(() => program.said, (said) => said.includes('stopping'), PATIENCE);
+      line.unmute('jobs');
+      await stopped;
+      assert.deepEqual(program.begun(), []);
+      await scene.worker();
+      assert.equal((await scene.endedOnce(job.task, 'succeeded')).data.task.attempt, 1);
     });
 
     for (const trick of ['hold', 'deaf']) {

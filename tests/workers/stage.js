@@ -214,6 +214,17 @@ export class Folder {
 
 /** The broker as an operator sees it. */
 export class Operator {
+  /** What counts the copies that are published there from now on, until it is closed. */
+  async counter(key) {
+    const { queue } = await this.channel.assertQueue('', { exclusive: true });
+    await this.channel.bindQueue(queue, 'bellwire.dev.jobs', key);
+    return {
+      copies: async () => (await this.channel.checkQueue(queue)).messageCount,
+      // With it what is published there would be routed for ever.
+      close: () => this.channel.deleteQueue(queue),
+    };
+  }
+
   static async connect() {
     const operator = new Operator();
     operator.connection = await amqp.connect(BELLWIRE_TEST_AMQP_URL);
@@ -235,6 +246,11 @@ export class Operator {
   /** Waits until this many wait in a queue. */
   untilDepth(kind, suffix, depth) {
     return until(() => this.depth(kind, suffix), (seen) => seen === depth, PATIENCE);
+  }
+
+  /** Waits until a worker is pushed the jobs of its first queue. */
+  untilConsumed(kind) {
+    return until(() => this.channel.checkQueue(`bellwire.dev.jobs.${kind}`), ({ consumerCount }) => consumerCount === 1, PATIENCE);
   }
 
   /** Takes the first job of a queue and gives it back, as a worker that is lost would. */
@@ -276,6 +292,8 @@ export const restartBroker = () => promisify(execFile)(BELLWIRE_TEST_BROKER, ['r
 export class Line {
   #sockets = new Set();
   #isCut = false;
+  /** Those that wait to be passed on. */
+  #held;
 
   static async to(url) {
     const line = new Line();
@@ -283,18 +301,61 @@ export class Line {
     const { hostname, port } = target;
     line.server = createServer((near) => {
       if (line.#isCut) return near.destroy();
-      const far = connectTcp(Number(port), hostname);
-      for (const socket of [near, far]) {
-        line.#sockets.add(socket);
-        socket.on('error', () => {});
-        socket.on('close', () => [near, far].forEach((each) => (line.#sockets.delete(each), each.destroy())));
-      }
-      near.pipe(far).pipe(near);
+      // Until it is passed on its errors are nobody's, and a line that is cut cuts it too.
+      near.on('error', () => {}).on('close', () => line.#sockets.delete(near));
+      line.#sockets.add(near);
+      if (line.#held) return line.#held.push(() => line.#pass(near, hostname, port));
+      line.#pass(near, hostname, port);
     }).listen(0, '127.0.0.1');
     await once(line.server, 'listening');
     target.port = String(line.server.address().port);
     line.url = target.href;
     return line;
+  }
+
+  #pass(near, hostname, port) {
+    if (near.destroyed) return;
+    const far = connectTcp(Number(port), hostname);
+    for (const socket of [near, far]) {
+      this.#sockets.add(socket);
+      socket.on('error', () => {});
+      socket.on('close', () => [near, far].forEach((each) => (this.#sockets.delete(each), each.destroy())));
+    }
+    // What a worker says of a connection when it opens it.
+    near.on('data', (bytes) => (near.purpose ??= String(bytes).match(/bellwire worker: (\w+)/)?.[1]));
+    near.pipe(far).pipe(near);
+    near.far = far;
+  }
+
+  /** Keeps back what a worker says over its connections for one purpose, and lets it through again. */
+  mute(purpose) {
+    for (const socket of this.#sockets) if (socket.purpose === purpose) socket.unpipe(socket.far).pause();
+  }
+
+  unmute(purpose) {
+    for (const socket of this.#sockets) if (socket.purpose === purpose) socket.pipe(socket.far);
+  }
+
+  /** Keeps new connections waiting. */
+  hold() {
+    this.#held = [];
+  }
+
+  /** Waits until so many have come. */
+  untilHeld(count) {
+    return until(() => this.#held.length, (seen) => seen >= count, PATIENCE);
+  }
+
+  /** Lets those that wait go on. */
+  release() {
+    const held = this.#held;
+    this.#held = undefined;
+    for (const go of held) go();
+  }
+
+  /** Breaks the connections for one purpose. */
+  break(purpose) {
+    for (const socket of this.#sockets) if (socket.purpose === purpose) socket.destroy();
   }
 
   cut() {

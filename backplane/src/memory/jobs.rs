@@ -12,7 +12,7 @@ use tokio::{
     sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch},
     time::{Instant, sleep_until},
 };
-use tokio_util::task::AbortOnDropHandle;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::ranked_queues::{RankedQueues, Waiting};
 use crate::{
@@ -136,6 +136,7 @@ impl Settle for UnsettledJob {
         self.ended();
         match settlement {
             Settlement::Done => {}
+            Settlement::GiveBack => self.queue.put_first(job, redeliveries),
             Settlement::Requeue => self.queue.put_first(job, redeliveries + 1),
             Settlement::Retry { job, after } => {
                 let due = Instant::now() + wait_of(&job, after);
@@ -191,22 +192,14 @@ impl JobQueues for MemoryJobs {
         let (sender, deliveries) = mpsc::channel(1);
         let slots = Arc::new(Semaphore::new(usize::from(at_once.max(1))));
         let (link_sender, link) = watch::channel(Link::Up);
+        let stop = CancellationToken::new();
+        let until = stop.clone();
         let task = tokio::spawn(async move {
             let _link = link_sender;
-            // The semaphore is never closed, so this ends when the reader is dropped.
-            while let Ok(permit) = slots.clone().acquire_owned().await {
-                let waiting = queue.wait_for_next().await;
-                let (job, redeliveries) = (waiting.job.clone(), waiting.redeliveries);
-                let (unsettled, place) = (Mutex::new(Some(waiting)), Mutex::new(Some(permit)));
-                let job_guard = UnsettledJob { queue: queue.clone(), unsettled, place };
-                let delivery = JobDelivery { job: Ok(job), redeliveries, settle: Box::new(job_guard) };
-                // Not taken: dropped here, which puts it back.
-                if sender.send(delivery).await.is_err() {
-                    break;
-                }
-            }
+            // It ends when the reader is stopped or dropped.
+            until.run_until_cancelled(hand_out(queue, slots, sender)).await;
         });
-        JobReader { deliveries, link, wake: Arc::default(), task: AbortOnDropHandle::new(task) }
+        JobReader { deliveries, stop, link, wake: Arc::default(), task: AbortOnDropHandle::new(task) }
     }
 
     async fn depth(&self, kind: &Kind) -> Result<Depth, SendError> {
@@ -219,6 +212,20 @@ impl JobQueues for MemoryJobs {
 
     fn dead(&self, kind: &Kind) -> Box<dyn DeadJobs> {
         Box::new(MemoryDeadJobs { jobs: self.clone(), kind: kind.clone() })
+    }
+}
+
+/// Hands out jobs while the receiver lives and there are places.
+async fn hand_out(queue: Arc<Queue>, slots: Arc<Semaphore>, sender: mpsc::Sender<JobDelivery>) {
+    // The semaphore is never closed.
+    while let Ok(permit) = slots.clone().acquire_owned().await {
+        // Before a job is taken: what waits here would have to go back.
+        let Ok(handing) = sender.reserve().await else { return };
+        let waiting = queue.wait_for_next().await;
+        let (job, redeliveries) = (waiting.job.clone(), waiting.redeliveries);
+        let (unsettled, place) = (Mutex::new(Some(waiting)), Mutex::new(Some(permit)));
+        let settle = Box::new(UnsettledJob { queue: queue.clone(), unsettled, place });
+        handing.send(JobDelivery { job: Ok(job), redeliveries, settle });
     }
 }
 

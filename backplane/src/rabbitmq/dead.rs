@@ -67,7 +67,8 @@ impl RabbitDeadJobs {
     /// Puts the job back into its lane of this kind, whatever kind it names, and only then removes it here.
     async fn requeue(&self, scanned: &ScannedJob) -> Result<(), SendError> {
         let job = dead::for_retry(&scanned.dead)?;
-        submit(&self.broker, &self.publisher, &self.kind, &job).await?;
+        let is_here = || scanned.delivery.acker.usable();
+        submit((&self.broker, &self.publisher), &self.kind, &job, &is_here).await?;
         scanned.acknowledge().await
     }
 }

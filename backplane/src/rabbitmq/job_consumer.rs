@@ -9,39 +9,36 @@
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
-use jiff::Timestamp;
 use lapin::{
     Channel, Connection, Consumer,
     message::Delivery,
     options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions},
-    types::{AMQPValue, FieldTable},
+    types::FieldTable,
 };
-use model::{job::Job, policy::Priority};
+use model::policy::Priority;
 use tokio::{
     sync::{Notify, mpsc, watch},
     time::{Instant, sleep, sleep_until},
 };
-use tracing::debug;
+use tokio_util::sync::CancellationToken;
 
 use super::{
-    acknowledger::{Acknowledger, Word},
+    acknowledger::Acknowledger,
     asked_lanes::{self, AskedDelivery, AskedLanes},
     connect::{await_answer, start_consumer},
     declare::{self, Bindings},
     job_slots::{JobSlot, JobSlots},
+    moves::Moves,
     reconnect::{Ended, Session, await_start},
-    settle::{Settler, UnsettledJob, with_redeliveries},
+    settle::Settler,
     waiting_jobs::{WaitingJob, WaitingJobs},
 };
 use crate::{
-    dead::{self, InvalidJob},
     jobs::JobDelivery,
     lane::{Lane, Turns},
     link::Link,
 };
 
-/// The header in which a quorum queue counts earlier deliveries.
-const REDELIVERIES: &str = "x-delivery-count";
 /// The pause between two looks into the lanes behind the first, give or take a fifth.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// The shortest pause between two looks, however often the reader is woken.
@@ -56,6 +53,7 @@ pub(super) struct JobConsumer {
     pub(super) deliveries: mpsc::Sender<JobDelivery>,
     /// Notified when a job may have come into a lane behind the first.
     pub(super) wake: Arc<Notify>,
+    pub(super) stop: CancellationToken,
 }
 
 /// The queues of the kind over one connection.
@@ -69,6 +67,8 @@ struct Queues<'a> {
     slots: Arc<JobSlots>,
     /// Jobs of the first lane that wait for a place.
     ahead: WaitingJobs,
+    /// Jobs of the first lane that go to another, or back.
+    moves: Moves,
     turns: Turns,
     looked: Instant,
     next_look: Instant,
@@ -90,6 +90,7 @@ impl JobConsumer {
             asked,
             slots,
             ahead: WaitingJobs::default(),
+            moves: Moves::new(self.wake.clone()),
             turns: Turns::default(),
             looked: now,
             next_look: now,
@@ -99,20 +100,31 @@ impl JobConsumer {
 
 impl Session for JobConsumer {
     async fn run(&mut self, connection: &Connection, link: &watch::Sender<Link>) -> Result<Infallible, Ended> {
-        let (mut queues, mut consumer) = await_start(async {
+        let open = await_start(async {
             let queues = self.open(connection).await?;
             let consumer = queues.start_consumer().await?;
             Ok::<_, Ended>((queues, consumer))
-        })
-        .await?;
+        });
+        let (mut queues, mut consumer) = tokio::select! {
+            opened = open => opened?,
+            () = self.stop.cancelled() => return Err(Ended::Stopped),
+        };
         link.send_replace(Link::Up);
         loop {
             queues.take_pushed(&mut consumer).await?;
             queues.end_consumer(consumer).await?;
             queues.ask().await?;
             queues.wait_for_pushed_room().await?;
+            if queues.is_stopping() {
+                queues.give_all_back().await;
+                return Err(Ended::Stopped);
+            }
             consumer = await_answer(queues.start_consumer()).await??;
         }
+    }
+
+    fn stop(&self) -> CancellationToken {
+        self.stop.clone()
     }
 }
 
@@ -129,7 +141,7 @@ impl Queues<'_> {
     /// Passes on what the first lane pushes, until another has jobs or there should be another consumer.
     async fn take_pushed(&mut self, consumer: &mut Consumer) -> Result<(), Ended> {
         let slots = self.slots.clone();
-        while !slots.need_another_consumer() {
+        while !slots.need_another_consumer() && !self.is_stopping() {
             self.begin_waiting().await?;
             let longest_wait = self.ahead.longest_wait();
             tokio::select! {
@@ -138,6 +150,8 @@ impl Queues<'_> {
                     None => return Err(Ended::Lost("the queue's consumer ended: it was deleted, or its broker went away".to_owned())),
                 },
                 () = slots.freed.notified() => {}
+                () = self.reader.stop.cancelled() => {}
+                stays = self.moves.ended() => stays.into_iter().for_each(|job| self.ahead.push(job)),
                 // So that the broker does not push at once what goes back.
                 () = longest_wait => slots.forget_lengths(),
                 () = self.reader.wake.notified() => {
@@ -162,14 +176,35 @@ impl Queues<'_> {
         }
         self.begin_waiting().await?;
         if self.slots.has_too_many() {
-            self.ahead.give_back(|_| true).await;
+            self.give_back(true);
         }
         Ok(())
+    }
+
+    /// Lets those go back to their queue that have waited too long, or as many as can.
+    fn give_back(&mut self, all: bool) {
+        for job in self.ahead.take_back(all) {
+            self.moves.begin(job, Lane::First);
+        }
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.reader.stop.is_cancelled()
+    }
+
+    /// Lets all go back that have not begun; what cannot is put back by the broker.
+    async fn give_all_back(&mut self) {
+        let moving = self.moves.all_ended().await;
+        while let Some(job) = self.ahead.pop() {
+            self.moves.begin(job, Lane::First);
+        }
+        drop((moving, self.moves.all_ended().await));
     }
 
     /// Begins jobs that wait for a place, as far as there are places.
     async fn begin_waiting(&mut self) -> Result<(), Ended> {
         while self.slots.has_place()
+            && !self.is_stopping()
             && let Some(waiting) = self.ahead.pop()
         {
             self.begin(waiting).await?;
@@ -179,9 +214,11 @@ impl Queues<'_> {
 
     /// Asks for jobs while a lane behind the first may have any.
     async fn ask(&mut self) -> Result<(), Ended> {
-        while self.asked.may_have_jobs() {
-            while !self.slots.has_room() {
+        while self.asked.may_have_jobs() && !self.is_stopping() {
+            self.moves.ended_by_now().into_iter().for_each(|job| self.ahead.push(job));
+            if !self.slots.has_room() {
                 self.wait_for_change().await?;
+                continue;
             }
             if Instant::now() >= self.next_look {
                 self.look().await?;
@@ -225,7 +262,7 @@ impl Queues<'_> {
         let got = await_answer(asked_lanes::get(self.channel(), &self.first)).await??;
         let Some(delivery) = got else { return Ok(false) };
         let slot = self.slots.take();
-        if let Some(waiting) = self.unless_moved(delivery, slot).await? {
+        if let Some(waiting) = self.unless_moved(delivery, slot) {
             self.begin(waiting).await?;
         }
         Ok(true)
@@ -239,8 +276,7 @@ impl Queues<'_> {
             return Ok(false);
         };
         self.turns.took(lane);
-        let job = dead::parse(&delivery.data);
-        let waiting = self.waiting(job, delivery, (self.slots.take(), acknowledger));
+        let waiting = WaitingJob::new(&self.reader.settler, delivery, self.slots.take(), acknowledger);
         self.pass_on(waiting).await?;
         Ok(true)
     }
@@ -262,7 +298,7 @@ impl Queues<'_> {
     /// Waits until another job may be pushed; those that wait here begin first.
     async fn wait_for_pushed_room(&mut self) -> Result<(), Ended> {
         self.begin_waiting().await?;
-        while !self.slots.has_room_for_pushed() {
+        while !self.slots.has_room_for_pushed() && !self.is_stopping() {
             self.wait_for_change().await?;
             self.begin_waiting().await?;
         }
@@ -275,9 +311,11 @@ impl Queues<'_> {
         let (slots, longest_wait) = (self.slots.clone(), self.ahead.longest_wait());
         tokio::select! {
             () = slots.freed.notified() => {}
+            () = self.reader.stop.cancelled() => return Ok(()),
+            stays = self.moves.ended() => stays.into_iter().for_each(|job| self.ahead.push(job)),
             () = longest_wait => {
                 slots.forget_lengths();
-                self.ahead.give_back(|waiting| waiting.until <= Instant::now()).await;
+                self.give_back(false);
             }
             () = sleep(STATUS_INTERVAL) => {}
         }
@@ -294,51 +332,27 @@ impl Queues<'_> {
     /// Takes a job that was pushed: it begins when there is a place.
     async fn take_delivery(&mut self, delivery: Delivery) -> Result<(), Ended> {
         let slot = self.slots.take_pushed();
-        if let Some(waiting) = self.unless_moved(delivery, slot).await? {
+        if let Some(waiting) = self.unless_moved(delivery, slot) {
             self.ahead.push(waiting);
             self.begin_waiting().await?;
         }
         Ok(())
     }
 
-    /// A job of the first lane. All that waited for a time come back through it: one of another lane is moved there, unless it
-    /// waits on.
-    async fn unless_moved(&mut self, delivery: Delivery, slot: JobSlot) -> Result<Option<WaitingJob>, Ended> {
-        let job = dead::parse(&delivery.data);
+    /// A job of the first lane. All that waited for a time come back through it: one of another lane begins to move there, unless
+    /// that takes none now.
+    fn unless_moved(&mut self, delivery: Delivery, slot: JobSlot) -> Option<WaitingJob> {
         self.acknowledger.open(delivery.delivery_tag);
-        if let Ok(retried) = &job
-            && (retried.attempts > 0 || retried.not_before.is_some())
-            && Lane::of(retried) != Lane::First
-            && retried.delay(Timestamp::now()).is_none()
-            // Else the broker has handed it out again, and a copy would be a second job.
-            && delivery.acker.usable()
-        {
-            let counted = with_redeliveries(retried, redeliveries(&delivery));
-            match self.reader.settler.move_to(&counted, Lane::of(retried)).await {
-                Ok(()) => {
-                    self.acknowledger.settle(delivery.delivery_tag, Word::Done).await?;
-                    self.reader.wake.notify_one();
-                    return Ok(None);
-                }
-                Err(error) => debug!(%error, "a retried job is run from the first lane"),
+        let waiting = WaitingJob::new(&self.reader.settler, delivery, slot, self.acknowledger.clone());
+        match waiting.own_lane() {
+            Some(lane) if self.moves.is_open(lane) => {
+                // Else a thousand of them would all go before what waits in the other lanes.
+                self.turns.took(Lane::First);
+                self.moves.begin(waiting, lane);
+                None
             }
+            _ => Some(waiting),
         }
-        let place = (slot, self.acknowledger.clone());
-        Ok(Some(self.waiting(job, delivery, place)))
-    }
-
-    fn waiting(
-        &self,
-        job: Result<Job, InvalidJob>,
-        delivery: Delivery,
-        (slot, acknowledger): (JobSlot, Arc<Acknowledger>),
-    ) -> WaitingJob {
-        let redeliveries = redeliveries(&delivery);
-        let earlier = job.as_ref().map_or(0, |job| job.attempts);
-        let attempt = earlier.saturating_add(redeliveries).saturating_add(1);
-        let settler = self.reader.settler.clone();
-        let unsettled = UnsettledJob { settler, delivery, attempt, slot, acknowledger };
-        WaitingJob::new(job, redeliveries, unsettled)
     }
 
     /// Begins a job of the first lane.
@@ -354,11 +368,4 @@ impl Queues<'_> {
         let delivery = JobDelivery { job, redeliveries, settle: Box::new(unsettled) };
         self.reader.deliveries.send(delivery).await.map_err(|_| Ended::ReaderDropped)
     }
-}
-
-/// The number of earlier deliveries of a job.
-fn redeliveries(delivery: &Delivery) -> u32 {
-    let headers = delivery.properties.headers().as_ref();
-    let count = headers.and_then(|headers| headers.inner().get(REDELIVERIES)).and_then(AMQPValue::as_long_long_int);
-    count.and_then(|count| u32::try_from(count).ok()).unwrap_or(0)
 }

@@ -10,6 +10,8 @@ use tokio::{sync::Notify, time::Instant};
 
 use super::job_lengths::{JobLengths, MOST_AHEAD};
 
+/// Most jobs at a time that leave their places to others.
+pub(super) const MOST_AWAY: usize = 64;
 /// A consumer stays at least so long, unless a job takes unexpectedly long.
 const SHORTEST_CONSUMER: Duration = Duration::from_millis(250);
 
@@ -24,6 +26,8 @@ pub(super) struct JobSlots {
 #[derive(Default)]
 struct State {
     unsettled: usize,
+    /// Not counted among them.
+    away: usize,
     /// Those of them that have begun and not ended.
     running: usize,
     /// Those of them that the current consumer was pushed.
@@ -48,6 +52,8 @@ pub(super) struct JobSlot {
 #[derive(Clone, Copy)]
 enum Progress {
     Waiting,
+    /// It waits for something that may take long.
+    Away,
     Running(Instant),
     Ended,
     Free,
@@ -136,6 +142,41 @@ impl JobSlots {
 }
 
 impl JobSlot {
+    /// A job that waits may have to wait long: another can have its place, unless many are away.
+    pub(super) fn leave(&self) {
+        let mut progress = self.progress();
+        let mut state = self.slots.state();
+        if let Progress::Waiting = *progress
+            && state.away < MOST_AWAY
+        {
+            *progress = Progress::Away;
+            state.away += 1;
+            state.unsettled -= 1;
+            if self.consumer == Some(state.consumer) {
+                // The broker hands out none in its place.
+                state.pushed -= 1;
+                state.prefetch = state.prefetch.saturating_sub(1);
+            }
+            drop(state);
+            self.slots.freed.notify_one();
+        }
+    }
+
+    /// It waits for a place again.
+    pub(super) fn come_back(&self) {
+        let mut progress = self.progress();
+        if let Progress::Away = *progress {
+            *progress = Progress::Waiting;
+            let mut state = self.slots.state();
+            state.away -= 1;
+            state.unsettled += 1;
+            if self.consumer == Some(state.consumer) {
+                state.pushed += 1;
+                state.prefetch += 1;
+            }
+        }
+    }
+
     /// The job is handed to whoever runs it.
     pub(super) fn begin(&self) {
         let mut progress = self.progress();
@@ -161,11 +202,16 @@ impl JobSlot {
     /// Frees the place; once.
     pub(super) fn free(&self) {
         self.end();
-        if let Progress::Free = std::mem::replace(&mut *self.progress(), Progress::Free) {
-            return;
-        }
+        let was = std::mem::replace(&mut *self.progress(), Progress::Free);
         let mut state = self.slots.state();
-        state.unsettled -= 1;
+        match was {
+            Progress::Free => return,
+            Progress::Away => {
+                state.away -= 1;
+                return;
+            }
+            _ => state.unsettled -= 1,
+        }
         if self.consumer == Some(state.consumer) {
             state.pushed -= 1;
         }
@@ -221,6 +267,25 @@ mod tests {
         assert!(slots.has_place() && !slots.has_room(), "the unconfirmed ends are bounded");
         drop(ended);
         assert!(slots.has_room());
+    }
+
+    #[test]
+    fn one_that_is_away_keeps_no_place_and_has_one_again_when_it_is_back() {
+        let slots = JobSlots::new(1);
+        assert_eq!(slots.begin_consumer(), 1);
+        let moved = slots.take_pushed();
+        assert!(!slots.need_another_consumer());
+        moved.leave();
+        assert!(slots.need_another_consumer(), "the broker keeps its place in this one");
+        assert_eq!(slots.begin_consumer(), 1);
+        let next = slots.take_pushed();
+        moved.come_back();
+        assert!(slots.has_too_many());
+        drop(next);
+        assert!(!slots.has_too_many() && !slots.has_room_for_pushed());
+        moved.leave();
+        drop(moved);
+        assert!(slots.has_room_for_pushed());
     }
 
     #[tokio::test(start_paused = true)]

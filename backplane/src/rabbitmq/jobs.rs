@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use model::{environment::Kind, job::Job};
 use tokio::sync::{Notify, mpsc, watch};
-use tokio_util::task::AbortOnDropHandle;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
     connect::Broker, dead::RabbitDeadJobs, job_consumer::JobConsumer, publish::Publisher, reconnect, settle::Settler,
@@ -33,7 +33,7 @@ impl RabbitJobs {
 #[async_trait]
 impl JobQueues for RabbitJobs {
     async fn submit(&self, job: &Job) -> Result<(), SendError> {
-        submit::submit(&self.broker, &self.publisher, &job.kind, job).await
+        submit::submit((&self.broker, &self.publisher), &job.kind, job, &|| true).await
     }
 
     fn consume(&self, kind: &Kind, at_once: u16) -> JobReader {
@@ -42,10 +42,10 @@ impl JobQueues for RabbitJobs {
         let (link_sender, link) = watch::channel(Link::Down("connecting".to_owned()));
         let (topology, publisher) = (self.broker.topology.clone(), self.publisher.clone());
         let settler = Arc::new(Settler { topology, kind: kind.clone(), publisher });
-        let wake = Arc::new(Notify::new());
-        let consumer = JobConsumer { settler, at_once, deliveries: sender, wake: wake.clone() };
+        let (wake, stop) = (Arc::new(Notify::new()), CancellationToken::new());
+        let consumer = JobConsumer { settler, at_once, deliveries: sender, wake: wake.clone(), stop: stop.clone() };
         let task = tokio::spawn(reconnect::run_sessions(self.broker.clone(), "jobs", link_sender, consumer));
-        JobReader { deliveries, link, wake, task: AbortOnDropHandle::new(task) }
+        JobReader { deliveries, stop, link, wake, task: AbortOnDropHandle::new(task) }
     }
 
     async fn depth(&self, kind: &Kind) -> Result<Depth, SendError> {

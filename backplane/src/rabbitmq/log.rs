@@ -48,7 +48,7 @@ impl RabbitLog {
 #[async_trait]
 impl EventLog for RabbitLog {
     async fn publish_encoded(&self, to: Destination, event: &EncodedEvent<'_>) -> Result<(), SendError> {
-        self.publisher.send_or_redeclare(&self.publication(to, event), self.redeclare()).await
+        self.publisher.send_or_redeclare(&self.publication(to, event), &|| true, self.redeclare()).await
     }
 
     async fn publish_all(&self, to: Destination, events: &[EncodedEvent<'_>]) -> Result<(), BatchError> {
@@ -58,7 +58,7 @@ impl EventLog for RabbitLog {
             outcomes.push(match sent {
                 // The log is not there: it is declared before the first of them is sent again.
                 Err(Failure::Returned | Failure::NoExchange) => {
-                    self.publisher.send_or_redeclare(publication, self.redeclare()).await
+                    self.publisher.send_or_redeclare(publication, &|| true, self.redeclare()).await
                 }
                 sent => sent.map_err(|failure| failure.into_error(publication)),
             });
@@ -80,7 +80,7 @@ impl EventLog for RabbitLog {
         await_answer(connection.close(200, "done".into())).await.ok();
         last.map_err(|ended| match ended {
             Ended::Lost(why) => SendError::Unavailable(why),
-            Ended::ReaderDropped => SendError::Unavailable("the reader has ended".to_owned()),
+            Ended::ReaderDropped | Ended::Stopped => SendError::Unavailable("the reader has ended".to_owned()),
         })
     }
 

@@ -36,6 +36,8 @@ pub(super) enum Failure {
     NoExchange,
     /// Any other.
     Final(SendError),
+    /// The broker may have taken it: it was handed over, and nothing sure was heard of it.
+    InDoubt(SendError),
 }
 
 impl Failure {
@@ -44,10 +46,13 @@ impl Failure {
         match self {
             Self::Returned => SendError::Unroutable(format!("no queue is bound to {}", publication.target())),
             Self::NoExchange => SendError::Unroutable(format!("there is no exchange {}", publication.exchange)),
-            Self::Final(error) => error,
+            Self::Final(error) | Self::InDoubt(error) => error,
         }
     }
 }
+
+/// Says whether a publication is still wanted.
+pub(super) type IsWanted<'a> = &'a (dyn Fn() -> bool + Send + Sync);
 
 /// Publishes over one connection that is kept up in the background.
 pub(super) struct Publisher {
@@ -76,18 +81,24 @@ impl Publisher {
         timeout(PUBLISH_TIMEOUT, self.next_connection()).await.map_err(|_| self.unavailable())
     }
 
-    /// Retries a publication with the same id until the broker confirms or refuses it, or five seconds pass.
-    pub(super) async fn send(&self, publication: &Publication) -> Result<(), Failure> {
-        self.send_all(slice::from_ref(publication)).await.pop().unwrap_or(Ok(()))
+    /// Retries a publication with the same id until the broker confirms or refuses it, or five seconds pass. No attempt is begun
+    /// once it is not wanted any more: a copy of what the broker has handed out again would be a second one.
+    pub(super) async fn send_while(&self, publication: &Publication, is_wanted: IsWanted<'_>) -> Result<(), Failure> {
+        let sending = Sending { is_wanted: Some(is_wanted), ..Sending::new(slice::from_ref(publication)) };
+        self.send_until_settled(sending).await.pop().unwrap_or(Ok(()))
     }
 
-    /// The same for several of one exchange and kind: they are written in order, and each has an outcome of its own.
+    /// The same for several of one exchange and kind, which are wanted whatever happens: they are written in order, and each has
+    /// an outcome of its own.
     pub(super) async fn send_all(&self, publications: &[Publication]) -> Vec<Result<(), Failure>> {
         if publications.is_empty() {
             return Vec::new();
         }
+        self.send_until_settled(Sending::new(publications)).await
+    }
+
+    async fn send_until_settled(&self, mut sending: Sending<'_>) -> Vec<Result<(), Failure>> {
         let begun = Instant::now();
-        let mut sending = Sending::new(publications);
         tokio::select! {
             () = self.until_settled(&mut sending) => {}
             () = self.blocked() => {}
@@ -97,27 +108,34 @@ impl Publisher {
             Some(reason) if self.link.borrow().is_up() => SendError::Unavailable(reason.clone()),
             _ => self.unavailable(),
         };
-        let outcomes = sending.outcomes.into_iter();
-        let outcomes: Vec<_> =
-            outcomes.map(|outcome| outcome.unwrap_or_else(|| Err(Failure::Final(unavailable())))).collect();
+        let outcomes = sending.outcomes.into_iter().zip(sending.handed_over);
+        let outcomes: Vec<_> = outcomes
+            .map(|(outcome, handed_over)| match (outcome, handed_over) {
+                (Some(outcome), _) => outcome,
+                (None, 0) => Err(Failure::Final(unavailable())),
+                (None, _) => Err(Failure::InDoubt(unavailable())),
+            })
+            .collect();
         histogram!("bellwire_publish_seconds").record(begun.elapsed());
-        let failures = outcomes.iter().filter(|outcome| matches!(outcome, Err(Failure::Final(_)))).count();
+        let failures =
+            outcomes.iter().filter(|outcome| matches!(outcome, Err(Failure::Final(_) | Failure::InDoubt(_)))).count();
         if failures > 0 {
             counter!("bellwire_publish_failures_total").increment(failures as u64);
         }
         outcomes
     }
 
-    /// Sends a publication; if its exchange or queue is missing, redeclares once and sends it again.
+    /// Sends a publication while it is wanted; if its exchange or queue is missing, redeclares once and sends it again.
     pub(super) async fn send_or_redeclare(
         &self,
         publication: &Publication,
+        is_wanted: IsWanted<'_>,
         redeclare: impl Future<Output = Result<(), SendError>> + Send,
     ) -> Result<(), SendError> {
-        let sent = match self.send(publication).await {
+        let sent = match self.send_while(publication, is_wanted).await {
             Err(Failure::Returned | Failure::NoExchange) => {
                 timeout(PUBLISH_TIMEOUT, redeclare).await.unwrap_or_else(|_| Err(self.unavailable()))?;
-                self.send(publication).await
+                self.send_while(publication, is_wanted).await
             }
             settled => settled,
         };
@@ -145,7 +163,7 @@ impl Publisher {
         loop {
             self.attempt(sending).await;
             let unsettled = sending.unsettled().count();
-            if unsettled == 0 {
+            if unsettled == 0 || !sending.is_wanted() {
                 return;
             }
             counter!("bellwire_publish_retries_total").increment(unsettled as u64);
@@ -165,13 +183,17 @@ impl Publisher {
                 return;
             }
         };
+        if !sending.is_wanted() {
+            sending.reason = Some("nobody wants it any more".to_owned());
+            return;
+        }
         let mut answers = FuturesUnordered::new();
         let mut unsent = unsettled.into_iter().peekable();
         while unsent.peek().is_some() {
             let mut answered = Vec::new();
             let requests = unsent.by_ref().take(MAX_BATCH).map(|(at, message)| {
                 let (answer, receiver) = oneshot::channel();
-                answered.push(receiver.map(move |answer| (at, answer)));
+                answered.push((at, receiver));
                 PublishRequest { message, answer }
             });
             let batch = requests.collect();
@@ -179,12 +201,15 @@ impl Publisher {
                 sending.reason = Some(lost());
                 break;
             }
-            answers.extend(answered);
+            for (at, receiver) in answered {
+                sending.handed_over[at] += 1;
+                answers.push(receiver.map(move |answer| (at, answer)));
+            }
         }
         while let Some((at, answer)) = answers.next().await {
             match answer {
                 Ok(answer) => sending.settle(at, answer),
-                Err(_) => sending.doubt(at, lost()),
+                Err(_) => sending.reason = Some(lost()),
             }
         }
     }
@@ -220,16 +245,21 @@ impl Publisher {
 struct Sending<'a> {
     publications: &'a [Publication],
     outcomes: Vec<Option<Result<(), Failure>>>,
-    /// Those that an attempt handed over, of which nothing was heard: the broker may have taken them.
-    in_doubt: Vec<bool>,
+    /// How often each was handed over: the broker may have taken one of which nothing was heard then.
+    handed_over: Vec<u32>,
     /// Why the last attempt settled not all of them.
     reason: Option<String>,
+    is_wanted: Option<IsWanted<'a>>,
 }
 
 impl<'a> Sending<'a> {
     fn new(publications: &'a [Publication]) -> Self {
         let outcomes = publications.iter().map(|_| None).collect();
-        Self { publications, outcomes, in_doubt: vec![false; publications.len()], reason: None }
+        Self { publications, outcomes, handed_over: vec![0; publications.len()], reason: None, is_wanted: None }
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.is_wanted.is_none_or(|is_wanted| is_wanted())
     }
 
     fn unsettled(&self) -> impl Iterator<Item = (usize, Publication)> {
@@ -246,20 +276,19 @@ impl<'a> Sending<'a> {
             Err(error) => match fault(&error) {
                 Fault::Refused => Err(Failure::Final(refused(publication))),
                 Fault::Missing => Err(Failure::NoExchange),
-                Fault::Other => return self.doubt(at, error.to_string()),
+                Fault::Other => {
+                    self.reason = Some(error.to_string());
+                    return;
+                }
             },
         });
-        if self.in_doubt[at]
-            && let Some(Err(Failure::Final(error))) = &mut self.outcomes[at]
+        if self.handed_over[at] > 1
+            && let Some(Err(Failure::Final(error))) = &self.outcomes[at]
         {
             // A refusal would say that it is nowhere.
-            *error = SendError::Unavailable(format!("it may have been taken before, and now {error}"));
+            let error = SendError::Unavailable(format!("it may have been taken before, and now {error}"));
+            self.outcomes[at] = Some(Err(Failure::InDoubt(error)));
         }
-    }
-
-    fn doubt(&mut self, at: usize, reason: String) {
-        self.in_doubt[at] = true;
-        self.reason = Some(reason);
     }
 }
 
@@ -281,12 +310,12 @@ mod tests {
     fn what_may_have_been_taken_before_is_never_told_to_be_refused() {
         let publication = Publication::new("jobs".to_owned(), "quick".to_owned(), "application/json", "1", Vec::new());
         let publications = [publication.clone(), publication];
-        let mut sending = Sending::new(&publications);
+        let mut sending = Sending { handed_over: vec![2, 1], ..Sending::new(&publications) };
         sending.settle(0, Err(ErrorKind::MissingHeartbeatError.into()));
         sending.settle(0, Ok(Answer::Refused));
         sending.settle(1, Ok(Answer::Refused));
         let failed = |at: usize| sending.outcomes[at].as_ref().and_then(|outcome| outcome.as_ref().err());
-        assert!(matches!(failed(0), Some(Failure::Final(SendError::Unavailable(_)))));
+        assert!(matches!(failed(0), Some(Failure::InDoubt(SendError::Unavailable(_)))));
         assert!(matches!(failed(1), Some(Failure::Final(SendError::Full(_)))));
     }
 }

@@ -7,6 +7,7 @@ use std::{
 
 use lapin::Connection;
 use tokio::{sync::watch, time::timeout};
+use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::{
@@ -24,6 +25,8 @@ pub(super) enum Ended {
     Lost(String),
     /// The reader was dropped.
     ReaderDropped,
+    /// It was stopped, and has left nothing.
+    Stopped,
 }
 
 impl<E: std::fmt::Display> From<E> for Ended {
@@ -42,6 +45,11 @@ pub(super) async fn await_start<T, E: Into<Ended>>(start: impl Future<Output = R
 
 /// The work of a reader on one connection; it keeps what the next connection needs.
 pub(super) trait Session: Send {
+    /// Cancelled once no further connection is wanted; a session heeds it itself.
+    fn stop(&self) -> CancellationToken {
+        CancellationToken::new()
+    }
+
     /// Works until the connection or its consumer is lost, and sets `link` to up once deliveries can come.
     fn run(
         &mut self,
@@ -50,7 +58,7 @@ pub(super) trait Session: Send {
     ) -> impl Future<Output = Result<Infallible, Ended>> + Send;
 }
 
-/// Runs sessions, each on a connection of its own, until the reader is dropped.
+/// Runs sessions, each on a connection of its own, until the reader is dropped or stopped.
 pub(super) async fn run_sessions(
     broker: Broker,
     purpose: &'static str,
@@ -58,12 +66,14 @@ pub(super) async fn run_sessions(
     mut session: impl Session,
 ) {
     let mut pauses = backoff();
+    let stop = session.stop();
     loop {
         let started = Instant::now();
-        let reason = match broker.connect(purpose).await {
+        let Some(connected) = stop.run_until_cancelled(broker.connect(purpose)).await else { return };
+        let reason = match connected {
             Err(reason) => reason,
             Ok(connection) => match session.run(&connection, &link).await {
-                Err(Ended::ReaderDropped) => return,
+                Err(Ended::ReaderDropped | Ended::Stopped) => return,
                 Err(Ended::Lost(reason)) => reason,
             },
         };
@@ -74,6 +84,8 @@ pub(super) async fn run_sessions(
         warn!(%environment, purpose, reason, "lost the broker, connecting again");
         reconnects(purpose).increment(1);
         link.send_replace(Link::Down(reason));
-        pause(&mut pauses).await;
+        if stop.run_until_cancelled(pause(&mut pauses)).await.is_none() {
+            return;
+        }
     }
 }

@@ -1,9 +1,16 @@
 //! Settles a job: acknowledges it, requeues it, or moves it to a retry queue or to the dead ones.
 //!
 //! A job that moves is published and confirmed in its new queue before it is acknowledged in the old one: lost in
-//! between, it exists twice, never not at all.
+//! between, it exists twice, never not at all. So no attempt to publish it is begun once the connection that it came over has
+//! ended, for then the broker has put it back.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -12,6 +19,7 @@ use lapin::{
     types::{AMQPValue, FieldTable},
 };
 use model::{environment::Kind, job::Job};
+use tracing::warn;
 
 use super::{
     acknowledger::{Acknowledger, Word},
@@ -19,9 +27,10 @@ use super::{
     declare::{self, Bindings},
     job_slots::JobSlot,
     publication::{JOB, Publication},
-    publish::Publisher,
+    publish::{Failure, Publisher},
 };
 use crate::{
+    dead,
     jobs::{Settle, Settlement},
     lane::Lane,
     link::SendError,
@@ -38,15 +47,17 @@ pub(super) struct Settler {
 }
 
 impl Settler {
-    async fn retry(&self, job: &Job, after: Duration) -> Result<(), SendError> {
-        self.send(&Publication::of_delayed(&self.topology, &self.kind, job, after)?).await
+    async fn retry(&self, delivery: &Delivery, job: &Job, after: Duration) -> Result<(), SendError> {
+        self.send(delivery, &Publication::of_delayed(&self.topology, &self.kind, job, after)?).await
     }
 
-    /// Publishes a job to a lane; then its delivery can be acknowledged.
-    pub(super) async fn move_to(&self, job: &Job, lane: Lane) -> Result<(), SendError> {
+    async fn move_to(&self, delivery: &Delivery, job: &Job, lane: Lane) -> Result<(), MoveError> {
         let key = self.topology.lane_key(&self.kind, lane);
-        let publication = Publication::of_job(self.topology.jobs(), key, job)?;
-        self.publisher.send(&publication).await.map_err(|failure| failure.into_error(&publication))
+        let publication = Publication::of_job(self.topology.jobs(), key, job).map_err(MoveError::sure)?;
+        self.publisher.send_while(&publication, &|| is_here(delivery)).await.map_err(|failure| {
+            let is_in_doubt = matches!(failure, Failure::InDoubt(_));
+            MoveError { error: failure.into_error(&publication), is_in_doubt }
+        })
     }
 
     async fn dead_letter(&self, delivery: &Delivery, attempt: u32, reason: &str) -> Result<(), SendError> {
@@ -59,11 +70,11 @@ impl Settler {
         headers.insert(SINCE.into(), AMQPValue::LongString(Timestamp::now().to_string().into()));
         headers.insert(ATTEMPTS.into(), AMQPValue::LongLongInt(attempt.into()));
         publication.properties = publication.properties.with_headers(headers);
-        self.send(&publication).await
+        self.send(delivery, &publication).await
     }
 
-    async fn send(&self, publication: &Publication) -> Result<(), SendError> {
-        self.publisher.send_or_redeclare(publication, self.redeclare()).await
+    async fn send(&self, delivery: &Delivery, publication: &Publication) -> Result<(), SendError> {
+        self.publisher.send_or_redeclare(publication, &|| is_here(delivery), self.redeclare()).await
     }
 
     /// Declares the queues of this kind again, if this user may.
@@ -73,10 +84,28 @@ impl Settler {
     }
 }
 
+/// False if the connection of a delivery is gone: the broker has put it back, and moving it now would double it.
+fn is_here(delivery: &Delivery) -> bool {
+    delivery.acker.usable()
+}
+
 /// A job that is published anew: the broker counts its deliveries from the beginning, so that the earlier ones are counted
 /// here.
 pub(super) fn with_redeliveries(job: &Job, redeliveries: u32) -> Job {
     Job { attempts: job.attempts.saturating_add(redeliveries), ..job.clone() }
+}
+
+/// Why a job was not moved to a lane.
+pub(super) struct MoveError {
+    pub(super) error: SendError,
+    /// A copy of it may be there.
+    pub(super) is_in_doubt: bool,
+}
+
+impl MoveError {
+    fn sure(error: SendError) -> Self {
+        Self { error, is_in_doubt: false }
+    }
 }
 
 /// A delivered job; dropped unsettled it goes back to its queue.
@@ -88,6 +117,7 @@ pub(super) struct UnsettledJob {
     pub(super) slot: JobSlot,
     /// Keeps the connection while the job runs, also when its reader is gone.
     pub(super) acknowledger: Arc<Acknowledger>,
+    pub(super) may_be_copied: AtomicBool,
 }
 
 #[async_trait]
@@ -104,18 +134,42 @@ impl Settle for UnsettledJob {
 }
 
 impl UnsettledJob {
-    /// False if its connection is gone and the broker has handed it out again: moving it now would double it.
     pub(super) fn is_here(&self) -> bool {
-        self.delivery.acker.usable()
+        is_here(&self.delivery)
     }
 
-    /// Puts a job that has not begun at the end of the lane from which it came, as this one.
-    pub(super) async fn give_back(&self, job: &Job, lane: Lane) -> Result<(), SendError> {
+    /// Whether a copy may be in a lane: one more may be one more job.
+    pub(super) fn may_be_copied(&self) -> bool {
+        self.may_be_copied.load(Ordering::Relaxed)
+    }
+
+    /// Puts a job that has not begun at the end of a lane, as this one, and acknowledges it here.
+    pub(super) async fn move_to(&self, job: &Job, lane: Lane) -> Result<(), MoveError> {
         if !self.is_here() {
-            return Err(connection_lost());
+            return Err(MoveError::sure(connection_lost()));
         }
-        self.settler.move_to(job, lane).await?;
-        self.acknowledger.settle(self.delivery.delivery_tag, Word::Done).await.map_err(|_| connection_lost())
+        if let Err(error) = self.settler.move_to(&self.delivery, job, lane).await {
+            self.may_be_copied.store(error.is_in_doubt, Ordering::Relaxed);
+            return Err(error);
+        }
+        let done = self.acknowledger.settle(self.delivery.delivery_tag, Word::Done).await;
+        done.map_err(|_| MoveError::sure(connection_lost()))
+    }
+
+    /// Publishes a job that has not begun to its lane; where that cannot be done the broker puts it back, and counts that.
+    async fn give_back(&self) -> Word {
+        let Ok(job) = dead::parse(&self.delivery.data) else { return Word::Requeue };
+        if self.may_be_copied() {
+            return Word::Requeue;
+        }
+        let job = Job { attempts: self.attempt.saturating_sub(1), ..job };
+        match self.settler.move_to(&self.delivery, &job, Lane::of(&job)).await {
+            Ok(()) => Word::Done,
+            Err(MoveError { error, .. }) => {
+                warn!(task = %job.task, %error, "a job is put back by the broker, which counts that as an attempt");
+                Word::Requeue
+            }
+        }
     }
 
     async fn settle_delivery(&self, settlement: Settlement) -> Result<(), SendError> {
@@ -123,10 +177,11 @@ impl UnsettledJob {
             return Err(connection_lost());
         }
         let word = match settlement {
+            Settlement::GiveBack => self.give_back().await,
             Settlement::Requeue => Word::Requeue,
             Settlement::Done => Word::Done,
             Settlement::Retry { job, after } => {
-                self.settler.retry(&job, after).await?;
+                self.settler.retry(&self.delivery, &job, after).await?;
                 Word::Done
             }
             Settlement::Dead { reason } => {

@@ -7,13 +7,18 @@ use super::{
     connect::{Broker, await_answer},
     declare,
     publication::Publication,
-    publish::{Failure, Publisher},
+    publish::{Failure, IsWanted, Publisher},
 };
 use crate::{lane::Lane, link::SendError};
 
 /// Puts a job into its lane of this kind, whatever kind the job names; into another where there is no such lane. One that is
-/// not to be begun yet waits among the retries.
-pub(super) async fn submit(broker: &Broker, publisher: &Publisher, kind: &Kind, job: &Job) -> Result<(), SendError> {
+/// not to be begun yet waits among the retries. No attempt is begun once it is not wanted any more.
+pub(super) async fn submit(
+    (broker, publisher): (&Broker, &Publisher),
+    kind: &Kind,
+    job: &Job,
+    is_wanted: IsWanted<'_>,
+) -> Result<(), SendError> {
     let delay = job.delay(Timestamp::now());
     for lane in Lane::choices(job) {
         let key = broker.topology.lane_key(kind, lane);
@@ -22,7 +27,7 @@ pub(super) async fn submit(broker: &Broker, publisher: &Publisher, kind: &Kind, 
             Some(delay) => Publication::of_delayed(&broker.topology, kind, job, delay)?,
             None => Publication::of_job(broker.topology.jobs(), key, job)?,
         };
-        match publisher.send(&publication).await {
+        match publisher.send_while(&publication, is_wanted).await {
             Err(Failure::Returned | Failure::NoExchange) => {}
             settled => return settled.map_err(|failure| failure.into_error(&publication)),
         }

@@ -19,6 +19,7 @@ over_both!(
     a_job_that_was_put_back_comes_again,
     a_job_of_a_reader_that_ended_comes_to_another,
     a_job_taken_by_a_reader_that_ended_can_still_be_settled,
+    a_reader_that_is_stopped_hands_out_no_more_and_what_it_gives_back_was_no_attempt,
     a_retry_comes_after_its_step_with_its_attempts,
     a_buried_job_does_not_come_again,
     no_more_than_at_once_are_handed_out,
@@ -42,7 +43,8 @@ async fn reader(plane: &backplane::Backplane, at_once: u16) -> JobReader {
     reader
 }
 
-async fn nothing_comes(reader: &mut JobReader) {
+/// Nothing more is handed out.
+pub(crate) async fn nothing_comes(reader: &mut JobReader) {
     let came = timeout(A_WHILE, reader.deliveries.recv()).await;
     assert!(came.is_err(), "{:?} came", came.unwrap().map(|delivery| delivery.job));
 }
@@ -124,6 +126,35 @@ async fn a_job_taken_by_a_reader_that_ended_can_still_be_settled(world: World) {
         held.settle.settle(Settlement::Done).await.unwrap();
         drop(held);
         nothing_comes(&mut reader(&plane, 1).await).await;
+    }
+}
+
+async fn a_reader_that_is_stopped_hands_out_no_more_and_what_it_gives_back_was_no_attempt(world: World) {
+    let plane = world.environment("prod");
+    for backlog in BACKLOGS {
+        let mut stopping = reader(&plane, 2).await;
+        for _ in 0..5 {
+            plane.jobs.submit(&job_of("ada", backlog)).await.unwrap();
+        }
+        let (held, begun) = (next(&mut stopping).await, next(&mut stopping).await);
+        // Another would be handed over in its place.
+        held.settle.ended();
+        stopping.stop.cancel();
+        let given_back = async {
+            while let Some(taken) = stopping.deliveries.recv().await {
+                taken.settle.settle(Settlement::GiveBack).await.unwrap();
+            }
+        };
+        soon("the end of the reader", given_back).await;
+        held.settle.settle(Settlement::Done).await.unwrap();
+        begun.settle.settle(Settlement::GiveBack).await.unwrap();
+        let mut other = reader(&plane, 5).await;
+        for _ in 0..4 {
+            let taken = next(&mut other).await;
+            assert_eq!((taken.job.as_ref().map(|job| job.attempts), taken.redeliveries), (Ok(0), 0));
+            taken.settle.settle(Settlement::Done).await.unwrap();
+        }
+        nothing_comes(&mut other).await;
     }
 }
 

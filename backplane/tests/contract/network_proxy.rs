@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt, copy},
+    io::{AsyncReadExt, AsyncWriteExt},
     net::{
         TcpListener, TcpStream,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
@@ -22,6 +22,8 @@ struct State {
     is_cut: bool,
     /// Whether answers are kept back.
     is_held: bool,
+    /// Through so many of the connections, counted from the first, nothing passes.
+    stopped: usize,
 }
 
 /// Passes TCP connections on to an address; ends with all of them when dropped.
@@ -52,12 +54,22 @@ impl NetworkProxy {
 
     /// Ends all connections, and new ones at once.
     pub fn cut(&self) {
-        self.state.send_modify(|state| *state = State { cuts: state.cuts + 1, is_cut: true, is_held: false });
+        self.state.send_modify(|state| *state = State { cuts: state.cuts + 1, is_cut: true, ..State::default() });
+    }
+
+    /// Ends new connections at once; those there are live on.
+    pub fn refuse(&self) {
+        self.state.send_modify(|state| state.is_cut = true);
     }
 
     /// Keeps all answers back.
     pub fn hold(&self) {
         self.state.send_modify(|state| state.is_held = true);
+    }
+
+    /// Keeps back what passes through so many connections, counted from the first that there was.
+    pub fn stop_first(&self, count: usize) {
+        self.state.send_modify(|state| state.stopped = count);
     }
 
     /// Lets everything through again.
@@ -73,15 +85,15 @@ pub async fn relay_to(url: &str) -> NetworkProxy {
 }
 
 async fn accept(listener: TcpListener, target: String, state: watch::Receiver<State>) {
-    // DropReason with this future, and with it all that passes.
+    // Dropped with this future, and with it all that passes.
     let mut pairs = JoinSet::new();
-    loop {
+    for number in 0.. {
         let (near, _) = listener.accept().await.unwrap();
-        pairs.spawn(pass(near, target.clone(), state.clone()));
+        pairs.spawn(pass((number, near), target.clone(), state.clone()));
     }
 }
 
-async fn pass(near: TcpStream, target: String, mut state: watch::Receiver<State>) {
+async fn pass((number, near): (usize, TcpStream), target: String, mut state: watch::Receiver<State>) {
     let born = *state.borrow();
     if born.is_cut {
         return;
@@ -89,22 +101,27 @@ async fn pass(near: TcpStream, target: String, mut state: watch::Receiver<State>
     let Ok(far) = TcpStream::connect(target).await else {
         return;
     };
-    let (mut from_near, to_near) = near.into_split();
-    let (from_far, mut to_far) = far.into_split();
-    let answers = answer(from_far, to_near, state.clone());
+    let (from_near, to_near) = near.into_split();
+    let (from_far, to_far) = far.into_split();
+    let requests = relay((from_near, to_far), state.clone(), |state| number >= state.stopped);
+    let answers = relay((from_far, to_near), state.clone(), |state| number >= state.stopped && !state.is_held);
     tokio::select! {
         biased;
         // First: what was kept back until the cut must not slip through.
         _ = state.wait_for(|state| state.cuts != born.cuts) => {}
-        _ = copy(&mut from_near, &mut to_far) => {}
+        () = requests => {}
         () = answers => {}
     }
 }
 
-async fn answer(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut state: watch::Receiver<State>) {
+async fn relay(
+    (mut from, mut to): (OwnedReadHalf, OwnedWriteHalf),
+    mut state: watch::Receiver<State>,
+    passes: impl Fn(&State) -> bool,
+) {
     let mut bytes = vec![0; 16 * 1024];
     while let Ok(count @ 1..) = from.read(&mut bytes).await {
-        let let_through = state.wait_for(|state| !state.is_held).await.is_ok();
+        let let_through = state.wait_for(&passes).await.is_ok();
         if !let_through || to.write_all(&bytes[..count]).await.is_err() {
             return;
         }

@@ -38,6 +38,7 @@ pub enum Database {
 /// The record of [`Database::once`].
 const EFFECTS: Tables = Tables::portable(
     &["bellwire_effects"],
+    &[],
     "CREATE TABLE IF NOT EXISTS bellwire_effects (task TEXT PRIMARY KEY, output TEXT NOT NULL)",
 );
 

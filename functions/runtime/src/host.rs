@@ -6,7 +6,7 @@ use std::{
 };
 
 use ::metrics::gauge;
-use backplane::{JobDelivery, JobReader, Link, follow::ReadHealth};
+use backplane::{JobDelivery, JobReader, Link, Settlement, follow::ReadHealth};
 use model::Kind;
 use process::{Condition, Readiness};
 use tokio::{
@@ -59,6 +59,9 @@ pub enum HostError {
 
 /// Most jobs whose function has ended and whose end is not published yet.
 const MOST_ENDING: usize = 128;
+
+/// The time for giving back what has not begun.
+const GIVE_BACK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A host of one function: build it, then run it.
 pub struct Host {
@@ -132,7 +135,8 @@ impl Host {
         };
         self.ready.not_ready("stopping");
         self.runner.stopping.cancel();
-        self.finish(&mut jobs).await;
+        queue.stop.cancel();
+        tokio::join!(self.finish(&mut jobs), self.give_back(&mut queue.deliveries));
         stop.cancel();
         if !background.is_finished() && timeout(SHUTDOWN_TIMEOUT, background).await.is_err() {
             warn!("the background work did not stop in time; it is abandoned");
@@ -177,6 +181,24 @@ impl Host {
 
     fn concurrency(&self) -> usize {
         self.config.concurrency.max(1).into()
+    }
+
+    /// Lets go what was handed over and has not begun, until the reader has let go the rest.
+    async fn give_back(&self, deliveries: &mut mpsc::Receiver<JobDelivery>) {
+        let mut going = JoinSet::new();
+        let all_gone = async {
+            while let Some(JobDelivery { settle, .. }) = deliveries.recv().await {
+                going.spawn(async move {
+                    if let Err(error) = settle.settle(Settlement::GiveBack).await {
+                        warn!(%error, "a job was not given back; it comes again");
+                    }
+                });
+            }
+            all(&mut going).await;
+        };
+        if timeout(GIVE_BACK_TIMEOUT, all_gone).await.is_err() {
+            warn!(kind = %self.runner.kind, "jobs were not given back in time; the broker hands them out again");
+        }
     }
 
     async fn finish(&self, jobs: &mut JoinSet<()>) {

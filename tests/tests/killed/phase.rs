@@ -104,7 +104,7 @@ impl JobQueues for WatchedJobs {
     }
 
     fn consume(&self, kind: &Kind, at_once: u16) -> JobReader {
-        let JobReader { mut deliveries, link, wake, task } = self.inner.consume(kind, at_once);
+        let JobReader { mut deliveries, stop, link, wake, task } = self.inner.consume(kind, at_once);
         let (sender, watched) = mpsc::channel(1);
         let watch = self.watch.clone();
         let passing_on = async move {
@@ -116,7 +116,7 @@ impl JobQueues for WatchedJobs {
                 }
             }
         };
-        JobReader { deliveries: watched, link, wake, task: AbortOnDropHandle::new(tokio::spawn(passing_on)) }
+        JobReader { deliveries: watched, stop, link, wake, task: AbortOnDropHandle::new(tokio::spawn(passing_on)) }
     }
 
     async fn depth(&self, kind: &Kind) -> Result<Depth, SendError> {

@@ -45,6 +45,11 @@ const tricks = {
   crash(task, { times }) {
     if (task.attempt <= times) throw new Error('as told');
   },
+  async late(task, { times }) {
+    if (task.attempt > times) return;
+    await letGo(task);
+    throw new Retry('the database is away', { after: 1 });
+  },
   async die(task) {
     await effect(task);
     process.kill(process.pid, 'SIGKILL');

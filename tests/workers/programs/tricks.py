@@ -76,6 +76,9 @@ async def trick(task: Task, value: dict) -> Result:
             raise Retry("the database is away", after=1)
         case "crash" if task.attempt <= value["times"]:
             raise RuntimeError("as told")
+        case "late" if task.attempt <= value["times"]:
+            await let_go(task)
+            raise Retry("the database is away", after=1)
         case "die":
             effect(task)
             os.kill(os.getpid(), signal.SIGKILL)

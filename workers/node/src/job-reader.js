@@ -6,7 +6,7 @@
  */
 
 import { ANSWER, keepConnected, watched } from './broker.js';
-import { Unavailable, words } from './errors.js';
+import { words } from './errors.js';
 import { Job, redeliveriesOf } from './job.js';
 import { LANES, laneOf } from './names.js';
 import { Turns } from './turns.js';
@@ -15,11 +15,16 @@ import { Happening, anyOf, jittered, within } from './waiting.js';
 /** The pause between two looks into the lanes, and the shortest one however often it is woken. */
 const LOOK_INTERVAL = 1_000;
 const SHORTEST_LOOK_INTERVAL = 100;
+/** A lane that did not take a job is sent none for so long, since each keeps the others waiting. */
+const SHUT = 60_000;
 /** A job went to its own lane: the lanes are to be asked again. */
 const MOVED = Symbol('moved');
 
 /** @typedef {{ queue: string, rank: number, channel: import('amqplib').Channel, closed: Happening }} Lane */
 /** A job that was taken, and the lane that it is settled over. @typedef {{ message: import('amqplib').Message, lane: Lane }} Delivery */
+
+/** False if its connection is gone: the broker has put it back, and moving it now would double it. @param {Delivery} delivery */
+export const isHere = ({ lane }) => !lane.closed.happened;
 
 /** Asks for a job whenever there is room for one. */
 export class JobReader {
@@ -30,6 +35,8 @@ export class JobReader {
   #isStopping = false;
   #isTold = false;
   #turns = new Turns();
+  /** Lanes that did not take a job, and until when. @type {Map<string, number>} */
+  #shut = new Map();
 
   /**
    * @param {string} url @param {import('./names.js').Names} names @param {import('./publisher.js').Publisher} publisher
@@ -94,8 +101,9 @@ export class JobReader {
     const asked = await within(ANSWER, this.#ask(lanes), 'the broker gives no answer');
     if (asked === MOVED) return;
     const delivery = asked ?? (await this.#pushed(lanes));
-    if (delivery && !this.#mayBegin()) delivery.lane.channel.reject(delivery.message, true);
-    else if (delivery) this.#begin(delivery);
+    if (delivery && !this.#mayBegin()) await this.#giveBack(delivery);
+    // What came over a connection that is gone comes again.
+    else if (delivery && isHere(delivery)) this.#begin(delivery);
   }
 
   /**
@@ -126,9 +134,9 @@ export class JobReader {
     await within(ANSWER, lane.channel.cancel(consumerTag), 'the broker gives no answer');
     isOver = true;
     const message = /** @type {import('amqplib').ConsumeMessage | undefined} */ (pushed);
-    if (!message || (await this.#moved({ message, lane }))) return undefined;
+    if (!message) return undefined;
     this.#turns.took(1, true);
-    return { message, lane };
+    return (await this.#moved({ message, lane })) ? undefined : { message, lane };
   }
 
   #mayBegin() {
@@ -172,9 +180,10 @@ export class JobReader {
   async #askFirst(lanes) {
     const delivery = await get(lanes[0]);
     if (!delivery) return undefined;
+    // One that is moved as well: a thousand of them would all go before what waits in the other lanes.
+    this.#turns.took(1, true);
     // No more than one within the time of one answer, however many wait.
     if (await this.#moved(delivery)) return MOVED;
-    this.#turns.took(1, true);
     return delivery;
   }
 
@@ -191,22 +200,39 @@ export class JobReader {
   }
 
   /** Moves a job that waited for a time to its lane, unless it waits on: all of them come back through the first. @param {Delivery} delivery */
-  async #moved({ message, lane }) {
+  async #moved(delivery) {
+    const job = read(delivery);
+    const hasWaited = job && (job.attempts > 0 || job.notBefore !== undefined);
+    if (!hasWaited || laneOf(job) === '' || job.delay() > 0) return false;
+    return this.#isOpen(laneOf(job)) && this.#move(delivery, job);
+  }
+
+  /** @param {string} lane */
+  #isOpen(lane) {
+    return performance.now() >= (this.#shut.get(lane) ?? 0);
+  }
+
+  /** Lets a job go that was not begun; the broker counts what it puts back as an attempt. @param {Delivery} delivery */
+  async #giveBack(delivery) {
+    const job = read(delivery);
+    // A lane that is shut may have taken it all the same: one more copy may be one more job.
+    if (job && this.#isOpen(laneOf(job)) && (await this.#move(delivery, job))) return;
+    if (isHere(delivery)) delivery.lane.channel.reject(delivery.message, true);
+  }
+
+  /** Moves a job to its lane; false if that takes none. @param {Delivery} delivery @param {Job} job */
+  async #move(delivery, job) {
     try {
-      const job = Job.read(message.content);
-      const end = laneOf(job);
-      const hasWaited = job.attempts > 0 || job.notBefore !== undefined;
-      if (end === '' || !hasWaited || job.delay() > 0) return false;
-      const properties = { messageId: job.task, contentType: 'application/json' };
+      const properties = { messageId: job.task, contentType: 'application/json', isWanted: () => isHere(delivery) };
       // The broker counts from the beginning there.
-      const body = job.withAttempts(job.attempts + redeliveriesOf(message));
-      await this.publisher.publish(this.names.jobs, this.names.kind + end, body, properties);
+      const body = job.withAttempts(job.attempts + redeliveriesOf(delivery.message));
+      await this.publisher.publish(this.names.jobs, this.names.kind + laneOf(job), body, properties);
     } catch (error) {
-      // It is run from the first lane; or it is no job, and is put beside the queue.
-      if (error instanceof Unavailable) this.log.info(`a retried job stays in the first lane: ${error.message}`);
+      if (isHere(delivery)) this.#shut.set(laneOf(job), performance.now() + SHUT);
+      this.log.info(`a job is not moved to its lane: ${words(error)}`);
       return false;
     }
-    lane.channel.ack(message);
+    delivery.lane.channel.ack(delivery.message);
     return true;
   }
 
@@ -215,13 +241,22 @@ export class JobReader {
     const running = this.handle(delivery)
       .catch((error) => {
         this.log.error('the worker failed at a job; it comes again', error);
-        if (!delivery.lane.closed.happened) delivery.lane.channel.reject(delivery.message, true);
+        if (isHere(delivery)) delivery.lane.channel.reject(delivery.message, true);
       })
       .finally(() => {
         this.#running.delete(running);
         this.#changed.happen();
       });
     this.#running.add(running);
+  }
+}
+
+/** Its job; nothing if it is none, which is told where it is run. @param {Delivery} delivery */
+function read({ message }) {
+  try {
+    return Job.read(message.content);
+  } catch {
+    return undefined;
   }
 }
 

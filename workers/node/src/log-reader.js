@@ -1,4 +1,4 @@
-/** Reads the environment's log: which tasks were cancelled, and that there may be a new job. */
+/** Reads the environment's log: which tasks were cancelled or have succeeded, and that there may be a new job. */
 
 import { createHash, randomUUID } from 'node:crypto';
 
@@ -17,6 +17,17 @@ const PULSE_TIMEOUT = 10_000;
 const JOIN_TIMEOUT = 3_000;
 const WANTED = ['bellwire.task.cancelled', 'bellwire.task.queued', 'bellwire.pulse'];
 
+/** The last tasks of one sort. @extends {Set<string>} */
+class Tasks extends Set {
+  /** Remembers one; the oldest is forgotten. @param {string} task */
+  add(task) {
+    super.add(task);
+    // A set keeps the order in which it was filled.
+    if (this.size > MOST_REMEMBERED) this.delete(this.values().next().value ?? '');
+    return this;
+  }
+}
+
 /** Follows the log; no job may begin before it is `caughtUp`, or a cancelled one would be run. */
 export class LogReader {
   caughtUp = false;
@@ -27,8 +38,8 @@ export class LogReader {
    * @type {{ offset: number, digest: string } | undefined}
    */
   #last;
-  /** @type {Set<string>} */
-  #cancelled = new Set();
+  #cancelled = new Tasks();
+  #succeeded = new Tasks();
   /** @type {Map<string, () => void>} */
   #running = new Map();
 
@@ -39,6 +50,7 @@ export class LogReader {
   constructor(url, names, publisher, horizon, log, changed) {
     this.url = url;
     this.names = names;
+    this.functionOfKind = `/functions/${names.kind}`;
     this.publisher = publisher;
     this.horizon = horizon;
     this.log = log;
@@ -48,6 +60,16 @@ export class LogReader {
   /** True if its owner has cancelled this task. @param {string} task */
   isCancelled(task) {
     return this.#cancelled.has(task);
+  }
+
+  /** True if this task is known to have succeeded: a job of it came twice. @param {string} task */
+  hasSucceeded(task) {
+    return this.#succeeded.has(task);
+  }
+
+  /** Remembers a task that has succeeded here, before the log tells of it. @param {string} task */
+  succeeded(task) {
+    this.#succeeded.add(task);
   }
 
   /** Calls back when this task is cancelled, until `unwatch`. @param {string} task @param {() => void} cancelled */
@@ -158,7 +180,7 @@ export class LogReader {
   #take(message) {
     this.#last = placeOf(message);
     // The exchange that it came through decides whose word it is, never what its body claims.
-    if (message.fields.exchange !== this.names.exchange || !WANTED.some((word) => message.content.includes(word))) return;
+    if (message.fields.exchange !== this.names.exchange || !this.#isWanted(message.content)) return;
     const event = parsed(message.content);
     const task = event?.data?.task;
     if (event?.type === 'bellwire.pulse') {
@@ -166,6 +188,8 @@ export class LogReader {
         this.caughtUp = true;
         this.changed();
       }
+    } else if (event?.type === 'bellwire.task.succeeded' && event.source === this.functionOfKind) {
+      this.#succeeded.add(String(event.subject).replace(/^task\//, ''));
     } else if (event?.type === 'bellwire.task.cancelled' && typeof task?.id === 'string') {
       this.#cancel(task.id);
     } else if (event?.type === 'bellwire.task.queued' && task?.kind === this.names.kind) {
@@ -173,12 +197,17 @@ export class LogReader {
     }
   }
 
+  /** @param {Buffer} content */
+  #isWanted(content) {
+    // Results may be large, and others' are many.
+    const isSuccess = content.includes('bellwire.task.succeeded') && content.includes(this.functionOfKind);
+    return isSuccess || WANTED.some((word) => content.includes(word));
+  }
+
   /** @param {string} task */
   #cancel(task) {
     if (this.#cancelled.has(task)) return;
     this.#cancelled.add(task);
-    // A set keeps the order in which it was filled.
-    if (this.#cancelled.size > MOST_REMEMBERED) this.#cancelled.delete(this.#cancelled.values().next().value ?? '');
     this.#running.get(task)?.();
   }
 }

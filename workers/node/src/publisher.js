@@ -7,7 +7,7 @@ import { within } from './waiting.js';
 /** Limit for one publication, connecting included. */
 const TIMEOUT = 5_000;
 
-/** @typedef {{ messageId: string, contentType: string, headers?: Record<string, unknown>, expires?: number }} Properties */
+/** @typedef {{ messageId: string, contentType: string, headers?: Record<string, unknown>, expires?: number, isWanted?: () => boolean }} Properties */
 /**
  * @typedef {{ channel: import('amqplib').ConfirmChannel, closed: import('./waiting.js').Happening, reason: { error?: Error },
  *   returned: Map<string, () => void> }} Exchange
@@ -27,7 +27,8 @@ export class Publisher {
   }
 
   /**
-   * Publishes a message that outlives the broker's restart; throws [`Unavailable`], and then it may be there all the same.
+   * Publishes a message that outlives the broker's restart, unless it is wanted no more once that is possible; throws [`Unavailable`], and
+   * then it may be there all the same.
    * @param {string} exchange @param {string} key @param {Buffer} body @param {Properties} properties
    */
   async publish(exchange, key, body, properties) {
@@ -36,12 +37,14 @@ export class Publisher {
       await within(TIMEOUT, (async () => {
         const open = await this.#exchange(exchange);
         connecting = this.#connecting;
+        if (properties.isWanted?.() === false) throw new Unavailable('it is not wanted any more');
         await this.#confirmed(open, exchange, key, body, properties);
       })(), `no confirm within ${TIMEOUT / 1000} seconds`);
     } catch (error) {
       if (error instanceof Unavailable) throw error;
-      // Whatever kept it from answering, the next publication uses a new connection.
-      await this.#discard(connecting ?? this.#connecting);
+      // Whatever kept it from answering, the next publication uses a new connection. It is not waited for: one that is not there yet
+      // may never be.
+      void this.#discard(connecting ?? this.#connecting);
       throw new Unavailable(`${exchange}: ${words(error)}`);
     }
   }
@@ -90,11 +93,13 @@ export class Publisher {
     return opening;
   }
 
-  async #connect() {
-    const connection = await connect(this.#url, 'publish');
-    const connecting = this.#connecting;
-    connection.once('close', () => void this.#discard(connecting));
-    return connection;
+  #connect() {
+    const connecting = connect(this.#url, 'publish').then((connection) => {
+      // This one alone: another may have taken its place while it came about.
+      connection.once('close', () => void this.#discard(connecting));
+      return connection;
+    });
+    return connecting;
   }
 
   /** @param {Promise<import('amqplib').ChannelModel> | undefined} connecting */

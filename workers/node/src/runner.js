@@ -3,6 +3,7 @@
 import { attempt, inputOf } from './attempt.js';
 import { Cancelled, Permanent, Retry, TooLarge, Unavailable, words } from './errors.js';
 import { Job, redeliveriesOf } from './job.js';
+import { isHere } from './job-reader.js';
 import { written } from './json-text.js';
 import { RETRY_STEPS } from './names.js';
 import { Task } from './task.js';
@@ -24,6 +25,8 @@ import { Happening, jittered } from './waiting.js';
  * restarts counts too.
  */
 const MOST_REDELIVERIES = 10;
+/** The same over all that the job itself counts: what was moved takes the broker's count along. Above all that a policy allows. */
+const MOST_ATTEMPTS = 40;
 /** Between two events of progress, at least and at most. */
 const PROGRESS_INTERVAL = 250;
 const KEEP_ALIVE = 30_000;
@@ -83,9 +86,17 @@ export class Runner {
   /** @param {Job} job @param {number} number @param {number} redeliveries @returns {Promise<Settlement>} */
   async #run(job, number, redeliveries) {
     if (this.graceOver.happened) return { what: 'requeue' };
+    if (this.logReader.hasSucceeded(job.task)) {
+      this.log.info(`task ${job.task} has succeeded before: its job came twice`);
+      return { what: 'done' };
+    }
     const events = new TaskEvents(job, number, this.log);
     if (job.delay() > 0) return this.#delay(job, events);
-    const outcome = redeliveries > MOST_REDELIVERIES ? /** @type {Outcome} */ ({ stopped: 'lost' }) : await this.#attempt(job, number, events);
+    const isLost = redeliveries > MOST_REDELIVERIES || number > MOST_ATTEMPTS;
+    /** @type {Outcome} */
+    let outcome;
+    if (this.logReader.isCancelled(job.task)) outcome = { stopped: 'cancelled' };
+    else outcome = isLost ? { stopped: 'lost' } : await this.#attempt(job, number, events);
     const { failure, settlement } = this.#verdict(outcome, job, number);
     this.log.info(`task ${job.task}: ${failure ? settlement.what : 'ended'} (attempt ${number})`);
     if (settlement.what === 'requeue') return settlement;
@@ -94,7 +105,9 @@ export class Runner {
       return settlement;
     }
     // Done and not told: the next worker finds its effect and tells it.
-    return (await this.#tellEnd(job, events, outcome, failure)) ? settlement : { what: 'requeue' };
+    if (!(await this.#tellEnd(job, events, outcome, failure))) return { what: 'requeue' };
+    if ('result' in outcome) this.logReader.succeeded(job.task);
+    return settlement;
   }
 
   /** Lets a job wait whose time has not come; one that was cancelled meanwhile ends now. @param {Job} job @param {TaskEvents} events @returns {Promise<Settlement>} */
@@ -109,7 +122,6 @@ export class Runner {
 
   /** @param {Job} job @param {number} number @param {TaskEvents} events @returns {Promise<Outcome>} */
   async #attempt(job, number, events) {
-    if (this.logReader.isCancelled(job.task)) return { stopped: 'cancelled' };
     const [cancelled, changed, ended] = [new Happening(), new Happening(), new Happening()];
     const { environment } = this.names;
     const task = new Task(job, { environment, attempt: number, milliseconds: this.function.deadline, storage: this.storage, told: changed.happen });
@@ -228,24 +240,27 @@ export class Runner {
   }
 
   /** @param {Delivery} delivery @param {Job | undefined} job @param {number} number @param {Settlement} settlement */
-  async #settle({ message, lane }, job, number, settlement) {
+  async #settle(delivery, job, number, settlement) {
+    const { message, lane } = delivery;
     try {
-      // Its connection is gone and the broker has handed it out again: moving it now would double it.
-      if (lane.closed.happened) throw new Error('the connection that it came over is gone');
+      if (!isHere(delivery)) throw new Error('the connection that it came over is gone');
       if (settlement.what === 'requeue') return lane.channel.reject(message, true);
-      if (settlement.what !== 'done') await this.#move(message, job, number, settlement);
+      if (settlement.what !== 'done') await this.#move(delivery, job, number, settlement);
       lane.channel.ack(message);
     } catch (error) {
       this.log.warn(`a job was not settled; it comes again: ${words(error)}`);
       // Not at once: what kept it from moving may last.
       await this.graceOver.wait(GIVE_BACK);
-      if (!lane.closed.happened) lane.channel.reject(message, true);
+      if (isHere(delivery)) lane.channel.reject(message, true);
     }
   }
 
-  /** @param {import('amqplib').Message} message @param {Job | undefined} job @param {number} number @param {Settlement} settlement */
-  #move(message, job, number, settlement) {
-    const properties = { messageId: job?.task ?? message.properties.messageId ?? '', contentType: 'application/json' };
+  /** @param {Delivery} delivery @param {Job | undefined} job @param {number} number @param {Settlement} settlement */
+  #move(delivery, job, number, settlement) {
+    const { message } = delivery;
+    const properties = {
+      messageId: job?.task ?? message.properties.messageId ?? '', contentType: 'application/json', isWanted: () => isHere(delivery),
+    };
     // Redeliveries are counted in, so that the next attempt has a higher number than all before.
     const isDelay = settlement.what === 'delay';
     const body = (isDelay ? job?.withAttempts(job.attempts) : job?.withAttempts(number)) ?? message.content;

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aio_pika.abc import AbstractIncomingMessage
+from aio_pika.exceptions import ChannelInvalidStateError
 
 from . import grant as grants
 from . import json_text
@@ -112,6 +113,14 @@ def redeliveries_of(message: AbstractIncomingMessage) -> int:
     """How often the broker has handed a message out before."""
     count = message.headers.get("x-delivery-count")
     return max(count, 0) if isinstance(count, int) else 0
+
+
+def is_here(message: AbstractIncomingMessage) -> bool:
+    """False if its connection is gone: the broker has put it back, and moving it now would double it."""
+    try:
+        return not message.channel.is_closed
+    except ChannelInvalidStateError:
+        return False
 
 
 _NONE = object()

@@ -15,7 +15,7 @@ from aio_pika.abc import AbstractConnection, AbstractIncomingMessage, AbstractQu
 from aio_pika.exceptions import AMQPException
 
 from .errors import NotAJob, Unavailable
-from .job import Job, redeliveries_of
+from .job import Job, is_here, redeliveries_of
 from .log_reader import LogReader
 from .names import LANES, Names, lane_of
 from .publisher import Publisher
@@ -27,6 +27,8 @@ log = logging.getLogger("bellwire.worker")
 
 # The pause between two looks into the lanes, and the shortest one however often it is woken; in seconds.
 _LOOK_INTERVAL, _SHORTEST_LOOK_INTERVAL = 1.0, 0.1
+# A lane that did not take a job is sent none for so long, since each keeps the others waiting; in seconds.
+_SHUT = 60.0
 
 
 class _Moved(Exception):
@@ -53,6 +55,8 @@ class JobReader:
         self._turns = Turns()
         # The first lane, and the others, each with its rank.
         self._lanes: list[tuple[int, AbstractQueue]] = []
+        # Lanes that did not take a job, and until when.
+        self._shut: dict[str, float] = {}
 
     def changed(self) -> None:
         """Looks again: there may be a job, or whether jobs may begin has changed."""
@@ -95,8 +99,8 @@ class JobReader:
                 continue
             message = message or await self._pushed()
             if message is not None and not self._may_begin():
-                await message.reject(requeue=True)
-            elif message is not None:
+                await self._give_back(message)
+            elif message is not None and is_here(message):  # What came over a connection that is gone comes again.
                 self._begin(message)
         await self._released.wait()
 
@@ -147,10 +151,8 @@ class JobReader:
         if pushed.empty():
             return None
         message = pushed.get_nowait()
-        if await self._moved(message):
-            return None
         self._turns.took(1, is_first=True)
-        return message
+        return None if await self._moved(message) else message
 
     def _may_begin(self) -> bool:
         return not self._stopping and self.log_reader.caught_up
@@ -178,10 +180,11 @@ class JobReader:
         message = await _get(self._lanes[0][1])
         if message is None:
             return None
+        # One that is moved as well: a thousand of them would all go before what waits in the other lanes.
+        self._turns.took(1, is_first=True)
         # No more than one within the time of one answer, however many wait.
         if await self._moved(message):
             raise _Moved
-        self._turns.took(1, is_first=True)
         return message
 
     async def _ask_others(self, rank: int) -> AbstractIncomingMessage | None:
@@ -205,15 +208,41 @@ class JobReader:
         has_waited = job.attempts > 0 or job.not_before is not None
         if lane == "" or not has_waited or job.delay(time.time_ns()) > 0:
             return False
+        return self._is_open(lane) and await self._move(message, job, lane)
+
+    def _is_open(self, lane: str) -> bool:
+        return time.monotonic() >= self._shut.get(lane, 0.0)
+
+    async def _give_back(self, message: AbstractIncomingMessage) -> None:
+        """Lets a job go that was not begun; the broker counts what it puts back as an attempt."""
+        try:
+            job = Job.read(message.body)
+            lane = lane_of(job.priority, job.backlog)
+            # A lane that is shut may have taken it all the same: one more copy may be one more job.
+            if self._is_open(lane) and await self._move(message, job, lane):
+                return
+        except NotAJob:
+            pass
+        if is_here(message):
+            await message.reject(requeue=True)
+
+    async def _move(self, message: AbstractIncomingMessage, job: Job, lane: str) -> bool:
         key = self._names.kind + lane
         # The broker counts from the beginning there.
         body = job.with_attempts(job.attempts + redeliveries_of(message))
         try:
             await self._publisher.publish(
-                self._names.jobs, key, body, message_id=job.task, content_type="application/json"
+                self._names.jobs,
+                key,
+                body,
+                message_id=job.task,
+                content_type="application/json",
+                while_wanted=lambda: is_here(message),
             )
         except Unavailable as error:
-            log.debug("a retried job is run from the first lane: %s", error)
+            if is_here(message):
+                self._shut[lane] = time.monotonic() + _SHUT
+            log.info("a job is not moved to its lane: %s", error)
             return False
         await message.ack()
         return True

@@ -1,4 +1,4 @@
-"""Reads the environment's log: which tasks were cancelled, and that there may be a new job."""
+"""Reads the environment's log: which tasks were cancelled or have succeeded, and that there may be a new job."""
 
 import asyncio
 import hashlib
@@ -29,6 +29,22 @@ _JOIN_TIMEOUT = 3.0
 _WANTED = (b"bellwire.task.cancelled", b"bellwire.task.queued", b"bellwire.pulse")
 
 
+class _Tasks:
+    """The last tasks of one sort."""
+
+    def __init__(self) -> None:
+        self._tasks: OrderedDict[str, None] = OrderedDict()
+
+    def __contains__(self, task: str) -> bool:
+        return task in self._tasks
+
+    def add(self, task: str) -> None:
+        """Remembers one; the oldest is forgotten."""
+        self._tasks[task] = None
+        if len(self._tasks) > _MOST_REMEMBERED:
+            self._tasks.popitem(last=False)
+
+
 class LogReader:
     """Follows the log; no job may begin before it is `caught_up`, or a cancelled one would be run."""
 
@@ -41,12 +57,21 @@ class LogReader:
         self._pulses = 0
         # The last entry read: where it stands, and a digest of it, since a stream that was made anew counts from 0 again.
         self._last: tuple[int, bytes] | None = None
-        self._cancelled: OrderedDict[str, None] = OrderedDict()
+        self._function = f"/functions/{names.kind}"
+        self._cancelled, self._succeeded = _Tasks(), _Tasks()
         self._running: dict[str, Callable[[], None]] = {}
 
     def is_cancelled(self, task: str) -> bool:
         """True if its owner has cancelled this task."""
         return task in self._cancelled
+
+    def has_succeeded(self, task: str) -> bool:
+        """True if this task is known to have succeeded: a job of it came twice."""
+        return task in self._succeeded
+
+    def succeeded(self, task: str) -> None:
+        """Remembers a task that has succeeded here, before the log tells of it."""
+        self._succeeded.add(task)
 
     def watch(self, task: str, cancelled: Callable[[], None]) -> None:
         """Calls back when this task is cancelled, until [`LogReader.unwatch`]."""
@@ -123,7 +148,7 @@ class LogReader:
     def _take(self, message: AbstractIncomingMessage) -> None:
         self._last = _place(message)
         # The exchange that it came through decides whose word it is, never what its body claims.
-        if message.exchange != self._names.exchange or not any(word in message.body for word in _WANTED):
+        if message.exchange != self._names.exchange or not self._is_wanted(message.body):
             return
         try:
             event = json_text.read(message.body.decode())
@@ -136,17 +161,22 @@ class LogReader:
             if event.get("source") == self._source and event.get("id") == str(self._pulses) and not self.caught_up:
                 self.caught_up = True
                 self._changed()
+        elif event.get("type") == "bellwire.task.succeeded" and event.get("source") == self._function:
+            self._succeeded.add(str(event.get("subject")).removeprefix("task/"))
         elif event.get("type") == "bellwire.task.cancelled" and isinstance(task.get("id"), str):
             self._cancel(task["id"])
         elif event.get("type") == "bellwire.task.queued" and task.get("kind") == self._names.kind:
             self._changed()
 
+    def _is_wanted(self, body: bytes) -> bool:
+        # Results may be large, and others' are many.
+        is_success = b"bellwire.task.succeeded" in body and self._function.encode() in body
+        return is_success or any(word in body for word in _WANTED)
+
     def _cancel(self, task: str) -> None:
         if task in self._cancelled:
             return
-        self._cancelled[task] = None
-        if len(self._cancelled) > _MOST_REMEMBERED:
-            self._cancelled.popitem(last=False)
+        self._cancelled.add(task)
         if cancelled := self._running.get(task):
             cancelled()
 

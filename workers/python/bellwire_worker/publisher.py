@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 
 import aio_pika
 from aio_pika.abc import AbstractConnection, AbstractExchange, HeadersType
@@ -33,8 +34,12 @@ class Publisher:
         content_type: str,
         headers: HeadersType | None = None,
         expires: float | None = None,
+        while_wanted: Callable[[], bool] = lambda: True,
     ) -> None:
-        """Publishes a message that outlives the broker's restart. Raises [`Unavailable`]; it may be there all the same."""
+        """Publishes a message that outlives the broker's restart, unless it is wanted no more once that is possible.
+
+        Raises [`Unavailable`]; it may be there all the same.
+        """
         message = aio_pika.Message(
             body,
             headers=headers,
@@ -48,9 +53,13 @@ class Publisher:
         try:
             async with asyncio.timeout(_TIMEOUT):
                 target = await self._exchange(exchange)
+                if not while_wanted():
+                    raise Unavailable("it is not wanted any more")
                 used = self._connection
                 # Without `mandatory` a message that no queue is bound for would be confirmed and lost.
                 await target.publish(message, key, mandatory=True)
+        except Unavailable:
+            raise
         except PublishError:
             raise Unavailable(f"no queue is bound to {exchange} for {key!r}; ask your operator (bellwire topology)") from None
         except DeliveryError:
@@ -67,7 +76,8 @@ class Publisher:
 
     async def _exchange(self, name: str) -> AbstractExchange:
         async with self._connecting:
-            if self._connection is None or self._connection.is_closed:
+            # One that was lost is not closed: the client says so only of what was closed from here.
+            if self._connection is None or not self._connection.connected.is_set():
                 self._exchanges.clear()
                 self._connection = await connect(self._url, "publish")
             if name not in self._exchanges:

@@ -54,7 +54,12 @@ async def keep_connected(url: str, purpose: str, session: Callable[[AbstractConn
 
 async def _until_lost(session: Awaitable[None], connection: AbstractConnection) -> None:
     running = asyncio.ensure_future(session)
-    lost = asyncio.ensure_future(connection.closed())
+    gone = asyncio.Event()
+    # The client's own `closed` tells only of what was closed from here.
+    connection.close_callbacks.add(lambda *_: gone.set())
+    if not connection.connected.is_set():
+        gone.set()
+    lost = asyncio.ensure_future(gone.wait())
     try:
         await asyncio.wait((running, lost), return_when=asyncio.FIRST_COMPLETED)
         if not running.done():

@@ -15,7 +15,7 @@ from aio_pika.abc import AbstractIncomingMessage
 from . import json_text
 from .attempt import Function, Outcome, Stopped, StopSignals, attempt
 from .errors import Cancelled, NotAJob, Permanent, Retry, Unavailable
-from .job import Job, redeliveries_of
+from .job import Job, is_here, redeliveries_of
 from .log_reader import LogReader
 from .names import RETRY_STEPS, Names
 from .publisher import Publisher
@@ -29,6 +29,8 @@ log = logging.getLogger("bellwire.worker")
 # A job that was delivered so often without a settlement ends its worker each time. Above the number of attempts, because a
 # broker that restarts counts too.
 _MOST_REDELIVERIES = 10
+# The same over all that the job itself counts: what was moved takes the broker's count along. Above all that a policy allows.
+_MOST_ATTEMPTS = 40
 # Between two events of progress, at least and at most; in seconds.
 _PROGRESS_INTERVAL, _KEEP_ALIVE = 0.25, 30.0
 # Pauses between attempts to publish an end; in seconds.
@@ -84,7 +86,7 @@ class Runner:
             await self._settle(message, job, number, settlement)
         except Exception as error:
             log.warning("a job was not settled; it comes again: %s", error or type(error).__name__)
-            if not message.channel.is_closed:
+            if is_here(message):
                 # Not at once: what kept it from moving may last.
                 await happened(self.grace_over, _GIVE_BACK)
                 with suppress(Exception):
@@ -94,11 +96,16 @@ class Runner:
         async with self._locked(job.task):
             if self.grace_over.is_set():
                 return Settlement("requeue")
+            if self._log_reader.has_succeeded(job.task):
+                log.info("task %s has succeeded before: its job came twice", job.task)
+                return Settlement("done")
             events = TaskEvents(job, number)
             if (delay := job.delay(time.time_ns())) > 0:
                 return await self._delay(job, delay, events)
-            if redeliveries > _MOST_REDELIVERIES:
-                outcome: Outcome = Stopped("lost")
+            if self._log_reader.is_cancelled(job.task):
+                outcome: Outcome = Stopped("cancelled")
+            elif redeliveries > _MOST_REDELIVERIES or number > _MOST_ATTEMPTS:
+                outcome = Stopped("lost")
             else:
                 outcome = await self._attempt(job, number, events)
             error, settlement = self._verdict(outcome, job, number)
@@ -109,6 +116,8 @@ class Runner:
                 await self._tell(events.queued(error))
                 return settlement
             told = await self._tell_end(job, events, outcome, error)
+            if told and isinstance(outcome, Result):
+                self._log_reader.succeeded(job.task)
             # Done and not told: the next worker finds its effect and tells it.
             return settlement if told else Settlement("requeue")
 
@@ -122,8 +131,6 @@ class Runner:
         return Settlement("delay", after=_step_below(delay))
 
     async def _attempt(self, job: Job, number: int, events: TaskEvents) -> Outcome:
-        if self._log_reader.is_cancelled(job.task):
-            return Stopped("cancelled")
         signals = StopSignals(self.grace_over)
         task = Task.of(job, self._names.environment, number, self._function.deadline, self._storage)
         self._log_reader.watch(job.task, signals.cancelled.set)
@@ -235,8 +242,7 @@ class Runner:
         await self._publisher.publish(self._names.exchange, "", event.body, message_id=event.id, content_type=CONTENT_TYPE)
 
     async def _settle(self, message: AbstractIncomingMessage, job: Job | None, number: int, settlement: Settlement) -> None:
-        # Its connection is gone and the broker has handed it out again: moving it now would double it.
-        if message.channel.is_closed:
+        if not is_here(message):
             raise ConnectionError("the connection that it came over is gone")
         match settlement.what:
             case "requeue":
@@ -261,7 +267,15 @@ class Runner:
         body = message.body if job is None else job.with_attempts(number)
         message_id = job.task if job else message.message_id or ""
         key = f"{self._names.kind}.{to}"
-        await self._publisher.publish(self._names.jobs, key, body, message_id=message_id, content_type="application/json", **more)
+        await self._publisher.publish(
+            self._names.jobs,
+            key,
+            body,
+            message_id=message_id,
+            content_type="application/json",
+            while_wanted=lambda: is_here(message),
+            **more,
+        )
 
     @asynccontextmanager
     async def _locked(self, task: str) -> AsyncIterator[None]:

@@ -6,6 +6,7 @@ use runtime::database::Tables;
 /// Owners and bytes have tables of their own, so that workers from before it go on beside newer ones.
 pub(crate) const OWN_TABLES: Tables = Tables {
     names: &["bellwire_imports", "bellwire_imported_tables", "bellwire_imported_owners", "bellwire_imported_bytes"],
+    indexes: &[],
     sqlite: "
         CREATE TABLE IF NOT EXISTS bellwire_imports (
             task TEXT PRIMARY KEY,

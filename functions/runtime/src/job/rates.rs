@@ -1,11 +1,14 @@
 //! When a job may begin by the rates that hold for it, over all workers: a reservation in their database, by the generic cell rate
-//! algorithm. It is kept for each attempt, however often the job is taken meanwhile.
+//! algorithm. It is kept until the job begins, whichever queue it waits in and however often it is taken meanwhile; the next attempt
+//! makes one of its own.
 //!
 //! Only what begins soon is reserved, and what begins later asks again: else whoever has many jobs would have all places for
-//! hours, and those of cancelled ones too. Whoever has few may reserve further ahead than whoever has many.
+//! hours, and those of cancelled ones too. Whoever has few may reserve further ahead than whoever has many. So that these go
+//! on while others ask, one of a few places goes to a job that was submitted long ago; there is no order among them.
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -22,6 +25,7 @@ use crate::database::{Database, DatabaseError, Dialect, Tables, Transaction, Val
 
 const TABLES: Tables = Tables::portable(
     &["bellwire_rates", "bellwire_reservations"],
+    &["bellwire_reservations_begins"],
     "
     CREATE TABLE IF NOT EXISTS bellwire_rates (key TEXT PRIMARY KEY, next BIGINT NOT NULL);
     CREATE TABLE IF NOT EXISTS bellwire_reservations (
@@ -31,10 +35,21 @@ const TABLES: Tables = Tables::portable(
     CREATE INDEX IF NOT EXISTS bellwire_reservations_begins ON bellwire_reservations (begins);
     ",
 );
+/// In place of the attempts: older versions kept a place for each of them, used or not.
+const UNUSED: i64 = -1;
 /// What is past is forgotten so often.
 const FORGET_EVERY: Duration = Duration::from_secs(3600);
 /// What is past is kept so long, in microseconds: its job may be with a worker that is cut off.
 const KEPT: i64 = 2 * 24 * 3600 * 1_000_000;
+
+/// A job that has waited so long may reserve further ahead than any other.
+const WAITED_LONG: Duration = Duration::from_secs(300);
+const LONG_AHEAD: Duration = Duration::from_secs(120);
+/// One of so many places in a row goes to such a job, so that a thousand of them keep nobody else waiting.
+const LONG_EVERY: i64 = 8;
+/// Those who wait for one place ask for it within this time, each at a moment of its own. It is shorter than what one lane may
+/// reserve before another.
+const SPREAD: Duration = Duration::from_secs(8);
 
 /// A database that failed is asked again so often, by one job at a time.
 const ASK_AWAY_EVERY: Duration = Duration::from_secs(50);
@@ -47,9 +62,13 @@ pub(crate) struct Rates {
     environment: Environment,
     kind: Kind,
     forgotten: Mutex<Instant>,
+    clock: Clock,
     /// When the database has failed, or was asked after that.
     failed: Mutex<Option<Instant>>,
 }
+
+/// Tells the time, in microseconds since 1970.
+type Clock = Arc<dyn Fn(&mut dyn Transaction) -> Result<i64, DatabaseError> + Send + Sync>;
 
 /// How long a job waits for its rates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +95,8 @@ fn ahead(job: &Job) -> (Duration, Duration) {
 
 impl Rates {
     pub(crate) fn new(database: Option<Database>, environment: Environment, kind: Kind) -> Self {
-        Self { database, environment, kind, forgotten: Mutex::new(Instant::now()), failed: Mutex::default() }
+        let (forgotten, failed) = (Mutex::new(Instant::now()), Mutex::default());
+        Self { database, environment, kind, forgotten, clock: Arc::new(now), failed }
     }
 
     /// How long a job waits yet; none if it may begin. It waits too while that is not known, since a rate is kept for somebody
@@ -116,24 +136,30 @@ impl Rates {
         let Some(database) = &self.database else { return Ok(None) };
         let rates: Vec<_> = policy.rates().collect();
         let (ahead, pause) = ahead(job);
-        for (of, rate) in rates.into_iter().rev() {
+        let mut rates = rates.into_iter().rev().peekable();
+        while let Some((of, rate)) = rates.next() {
             let reservation = Reservation {
                 key: rate.key(&format!("{}/{}/{of}", self.environment, self.kind), &job.owner, input),
                 task: job.task,
-                attempts: job.attempts,
+                is_last: rates.peek().is_none(),
                 interval: interval(rate),
                 tolerance: interval(rate).saturating_mul(i64::from(rate.burst) - 1),
-                ahead: i64::try_from(ahead.as_micros()).unwrap_or(i64::MAX),
+                created: job.created.as_microsecond(),
+                ahead: micros(ahead),
+                clock: self.clock.clone(),
                 forgets: self.forgets(),
             };
-            let (begins, is_reserved) = database.transaction_with(&TABLES, move |sql| reservation.take(sql)).await?;
+            let Place { begins, after, ahead, is_reserved } =
+                database.transaction_with(&TABLES, move |sql| reservation.take(sql)).await?;
             if !is_reserved {
-                // As soon as it may reserve that place; in a crowd not all at once.
-                let asks_again = begins.saturating_sub(ahead).max(pause.mul_f64(rand::random_range(1.0..1.5)));
-                return Ok(Some(Wait { begins: Some(begins), is_reserved, asks_again }));
+                // As soon as it may reserve that place, but not all at once.
+                let moment = moment(job.task, begins);
+                let asks_again = after.saturating_sub(ahead) + SPREAD.mul_f64(moment);
+                let asks_again = asks_again.max(pause.mul_f64(1.0 + moment / 2.0));
+                return Ok(Some(Wait { begins: Some(after), is_reserved, asks_again }));
             }
-            if !begins.is_zero() {
-                return Ok(Some(Wait { begins: Some(begins), is_reserved, asks_again: begins }));
+            if !after.is_zero() {
+                return Ok(Some(Wait { begins: Some(after), is_reserved, asks_again: after }));
             }
         }
         Ok(None)
@@ -157,23 +183,38 @@ fn interval(rate: &Rate) -> i64 {
     period / jobs + i64::from(period % jobs != 0)
 }
 
-/// What is asked of one rate for one attempt at a job. Times are microseconds since 1970.
+/// What is asked of one rate for a job. Times are microseconds since 1970.
 struct Reservation {
     key: String,
     task: TaskId,
-    attempts: u32,
+    /// The job begins if this is over.
+    is_last: bool,
+    created: i64,
     interval: i64,
     /// So much earlier than in its turn a job may begin.
     tolerance: i64,
     /// What would begin later than so long from now is not reserved.
     ahead: i64,
+    clock: Clock,
     /// Forgets what is past on this occasion.
     forgets: bool,
 }
 
+/// What is answered.
+struct Place {
+    /// When the job begins, or would; in microseconds since 1970.
+    begins: i64,
+    /// So long from now.
+    after: Duration,
+    /// It may be reserved so far ahead.
+    ahead: Duration,
+    /// It is, before or now.
+    is_reserved: bool,
+}
+
 impl Reservation {
-    /// How long the job waits yet, and whether that was reserved, before or now.
-    fn take(self, sql: &mut dyn Transaction) -> Result<(Duration, bool), DatabaseError> {
+    /// Reserves a place unless the job has one, or would begin too late.
+    fn take(self, sql: &mut dyn Transaction) -> Result<Place, DatabaseError> {
         let key = Value::from(self.key.clone());
         sql.execute(
             "INSERT INTO bellwire_rates (key, next) VALUES ($1, 0) ON CONFLICT DO NOTHING",
@@ -185,12 +226,18 @@ impl Reservation {
             Dialect::Postgres => "SELECT next FROM bellwire_rates WHERE key = $1 FOR UPDATE",
         };
         let next = number(&sql.query(next, std::slice::from_ref(&key))?).unwrap_or_default();
-        let now = now(sql)?;
-        let own = [self.task.to_string().into(), i64::from(self.attempts).into(), key.clone()];
+        let now = (self.clock)(sql)?;
+        let own = [self.task.to_string().into(), UNUSED.into(), key.clone()];
         let found = "SELECT begins FROM bellwire_reservations WHERE task = $1 AND attempts = $2 AND key = $3";
         let found = number(&sql.query(found, &own)?);
         let begins = found.unwrap_or_else(|| now.max(next - self.tolerance));
-        let is_reserved = found.is_some() || begins - now <= self.ahead;
+        let waits_long = now - self.created >= micros(WAITED_LONG);
+        let ahead = if waits_long { micros(LONG_AHEAD) } else { self.ahead };
+        let is_reserved = found.is_some()
+            || begins - now <= self.ahead
+            || waits_long && begins - now <= ahead && self.is_for_long(sql, begins)?;
+        // Where it was another's turn, it asks as one that has not waited.
+        let ahead = if begins - now <= ahead { self.ahead } else { ahead };
         if found.is_none() && is_reserved {
             let [task, attempts, _] = own;
             let insert = "INSERT INTO bellwire_reservations (task, attempts, key, begins) VALUES ($1, $2, $3, $4)";
@@ -198,13 +245,46 @@ impl Reservation {
             let next = now.max(next).saturating_add(self.interval);
             sql.execute("UPDATE bellwire_rates SET next = $1 WHERE key = $2", &[next.into(), key])?;
         }
+        if is_reserved && begins <= now && self.is_last {
+            // Its next attempt is another call.
+            let task = [self.task.to_string().into()];
+            sql.execute("DELETE FROM bellwire_reservations WHERE task = $1", &task)?;
+        }
         if self.forgets {
             let past = [Value::from(now - KEPT)];
             sql.execute("DELETE FROM bellwire_reservations WHERE begins < $1", &past)?;
             sql.execute("DELETE FROM bellwire_rates WHERE next < $1", &past)?;
         }
-        Ok((Duration::from_micros(u64::try_from(begins - now).unwrap_or_default()), is_reserved))
+        let duration = |micros: i64| Duration::from_micros(u64::try_from(micros).unwrap_or_default());
+        Ok(Place { begins, after: duration(begins - now), ahead: duration(ahead), is_reserved })
     }
+
+    /// Whether a place is for a job that has waited long; noted as that of the last one.
+    fn is_for_long(&self, sql: &mut dyn Transaction, begins: i64) -> Result<bool, DatabaseError> {
+        // A reservation of no task.
+        let of_long = ["".into(), UNUSED.into(), Value::from(self.key.clone())];
+        let last = "SELECT begins FROM bellwire_reservations WHERE task = $1 AND attempts = $2 AND key = $3";
+        let last = number(&sql.query(last, &of_long)?);
+        if last.is_some_and(|last| begins - last < self.interval.saturating_mul(LONG_EVERY)) {
+            return Ok(false);
+        }
+        let [task, attempts, key] = of_long;
+        let note = "INSERT INTO bellwire_reservations (task, attempts, key, begins) VALUES ($1, $2, $3, $4) \
+                    ON CONFLICT (task, attempts, key) DO UPDATE SET begins = excluded.begins";
+        sql.execute(note, &[task, attempts, key, begins.into()])?;
+        Ok(true)
+    }
+}
+
+/// A number from 0 to 1 that is a job's own for each place: who is last for one is not for the next.
+fn moment(task: TaskId, begins: i64) -> f64 {
+    let mut hasher = DefaultHasher::new();
+    (task, begins).hash(&mut hasher);
+    (hasher.finish() % 1024) as f64 / 1024.0
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// By the clock of the server where there is one: those of workers differ.
@@ -223,140 +303,4 @@ fn number(rows: &[crate::database::Row]) -> Option<i64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use model::policy::Policies;
-    use serde_json::json;
-
-    use super::*;
-
-    struct Counter {
-        rates: Rates,
-        policies: Policies,
-        _folder: tempfile::TempDir,
-    }
-
-    impl Counter {
-        fn new(policies: Json) -> Self {
-            let folder = tempfile::tempdir().unwrap();
-            let url = format!("sqlite://{}", folder.path().join("t.db").display());
-            let database = Database::open_url("the test's url", &url, "test").unwrap();
-            let rates = Rates::new(Some(database), "test".parse().unwrap(), "calls".parse().unwrap());
-            Self { rates, policies: serde_json::from_value(policies).unwrap(), _folder: folder }
-        }
-
-        /// In milliseconds, rounded to a second: the machine may be slow.
-        async fn wait(&self, job: &Job) -> u128 {
-            let begins = self.asked(job).await.map(|wait| wait.begins.unwrap());
-            begins.unwrap_or_default().as_millis().div_ceil(1000) * 1000
-        }
-
-        async fn asked(&self, job: &Job) -> Option<Wait> {
-            let policy = self.policies.of(&job.input);
-            self.rates.wait(job, &job.input, &policy).await
-        }
-    }
-
-    fn job(owner: &str, input: Json) -> Job {
-        Job::new(TaskId::new(), "calls".parse().unwrap(), owner, "A call", input)
-    }
-
-    fn every(rate: Json) -> Json {
-        json!({ "every": { "rate": rate } })
-    }
-
-    #[tokio::test]
-    async fn jobs_begin_one_after_another_and_one_that_comes_again_keeps_its_place() {
-        let counter = Counter::new(every(json!({ "jobs": 1, "period": 1000 })));
-        let jobs: Vec<_> = (0..4).map(|_| job("ada", json!({}))).collect();
-        for (number, job) in jobs.iter().enumerate() {
-            assert_eq!(counter.wait(job).await, 1000 * number as u128);
-        }
-        assert!(counter.wait(&jobs[3]).await <= 3000 && counter.wait(&jobs[0]).await == 0);
-        // Another attempt is another call.
-        let again = Job { attempts: 1, ..jobs[0].clone() };
-        assert!((3900..=4000).contains(&counter.wait(&again).await));
-    }
-
-    #[tokio::test]
-    async fn a_burst_begins_at_once_and_what_follows_in_its_turn() {
-        let counter = Counter::new(every(json!({ "jobs": 1, "period": 1000, "burst": 3 })));
-        let mut waits = Vec::new();
-        for _ in 0..5 {
-            waits.push(counter.wait(&job("ada", json!({}))).await);
-        }
-        assert_eq!(waits, [0, 0, 0, 1000, 2000]);
-    }
-
-    #[tokio::test]
-    async fn each_value_of_a_key_has_a_rate_of_its_own() {
-        let counter = Counter::new(every(json!({ "jobs": 1, "period": 1000, "by": ["owner", "input.to"] })));
-        for (owner, to, wait) in
-            [("ada", "x", 0), ("ada", "x", 1000), ("bob", "x", 0), ("ada", "y", 0), ("bob", "x", 1000)]
-        {
-            assert_eq!(counter.wait(&job(owner, json!({ "to": to }))).await, wait, "{owner} to {to}");
-        }
-    }
-
-    #[tokio::test]
-    async fn whoever_waits_for_a_slow_definition_takes_no_place_of_others_meanwhile() {
-        let slow = json!({ "name": "slow", "input": { "report": "slow" }, "policy": { "rate": { "jobs": 1, "period": 60_000 } } });
-        let counter =
-            Counter::new(json!({ "every": { "rate": { "jobs": 1, "period": 1000 } }, "definitions": [slow] }));
-        let mut waits = Vec::new();
-        for report in ["slow", "slow", "slow", "quick"] {
-            waits.push(counter.wait(&job("ada", json!({ "report": report }))).await);
-        }
-        assert_eq!(waits, [0, 60_000, 120_000, 1000]);
-    }
-
-    #[tokio::test]
-    async fn whoever_has_many_reserves_no_further_ahead_than_others_are_let_before_them() {
-        let counter = Counter::new(every(json!({ "jobs": 5, "period": 60_000 })));
-        for number in 0..200 {
-            let job = Job { backlog: 100, ..job("ada", json!({})) };
-            let wait = counter.asked(&job).await;
-            let reserved = wait.is_none_or(|wait| wait.is_reserved);
-            assert_eq!(reserved, number < 6, "{number}: {wait:?}");
-            assert!(wait.is_none_or(|wait| reserved || wait.asks_again >= Duration::from_secs(30)), "{wait:?}");
-        }
-        let first = counter.asked(&job("bob", json!({}))).await.unwrap();
-        assert!(first.is_reserved && first.begins.unwrap() < Duration::from_secs(73), "{first:?}");
-    }
-
-    #[tokio::test]
-    async fn a_place_far_ahead_is_asked_for_when_it_may_be_reserved_by_whoever_has_few_first() {
-        let counter = Counter::new(every(json!({ "jobs": 1, "period": 600_000 })));
-        assert_eq!(counter.asked(&job("ada", json!({}))).await, None);
-        let asks_again = async |backlog| {
-            let wait = counter.asked(&Job { backlog, ..job("ada", json!({})) }).await.unwrap();
-            assert!(!wait.is_reserved && wait.begins.unwrap().as_secs() >= 590, "{wait:?}");
-            wait.asks_again.as_secs()
-        };
-        assert!((500..=510).contains(&asks_again(0).await));
-        assert!((530..=540).contains(&asks_again(100).await));
-    }
-
-    #[tokio::test]
-    async fn a_database_that_is_away_is_not_asked_by_everybody() {
-        let folder = tempfile::tempdir().unwrap();
-        let in_the_way = folder.path().join("gone");
-        std::fs::write(&in_the_way, "a file where the database's folder shall be").unwrap();
-        let url = format!("sqlite://{}", in_the_way.join("t.db").display());
-        let database = Database::open_url("the test's url", &url, "test").unwrap();
-        let rates = Rates::new(Some(database), "test".parse().unwrap(), "calls".parse().unwrap());
-        let policies = serde_json::from_value(every(json!({ "jobs": 9, "period": 1000 }))).unwrap();
-        let counter = Counter { rates, policies, _folder: folder };
-        let unknown = Some(Wait { begins: None, is_reserved: false, asks_again: UNKNOWN });
-        assert_eq!(counter.asked(&job("ada", json!({}))).await, unknown);
-        std::fs::remove_file(in_the_way).unwrap();
-        assert_eq!(counter.asked(&job("ada", json!({}))).await, unknown, "it is asked again later");
-        *counter.rates.failed() = Instant::now().checked_sub(ASK_AWAY_EVERY);
-        assert_eq!(counter.asked(&job("ada", json!({}))).await, None);
-    }
-
-    #[test]
-    fn the_time_between_two_jobs_is_never_too_short() {
-        let of = |jobs, period| interval(&Rate { jobs, period, burst: 1, by: Vec::new() });
-        assert_eq!((of(10, 1000), of(7, 1000), of(1, 60_000)), (100_000, 142_858, 60_000_000));
-    }
-}
+mod tests;

@@ -50,6 +50,9 @@ const LOG_TIMEOUT: Duration = Duration::from_secs(60);
 /// The pause of a job that waited so long.
 const LOG_AWAY: Duration = Duration::from_secs(10);
 
+/// A job that could not be settled is given back after this.
+const UNSETTLED: Duration = Duration::from_secs(1);
+
 /// Runs the jobs of one host.
 pub(crate) struct Runner {
     pub(crate) worker: WorkerContext,
@@ -93,6 +96,8 @@ impl Runner {
         };
         if let Err(error) = settle.settle(settlement).await {
             warn!(kind = %self.kind, %error, "a job was not settled; it comes again");
+            // Not at once: what kept it from moving may last.
+            timeout(UNSETTLED, self.grace_over.cancelled()).await.ok();
         }
     }
 
@@ -121,7 +126,7 @@ impl Runner {
     /// Lets a job go that was not begun, for a worker that has read the log; what the broker has counted stays counted.
     fn give_back(&self, job: Job, redeliveries: u32) -> Settlement {
         if self.stopping.is_cancelled() {
-            return Settlement::Requeue;
+            return Settlement::GiveBack;
         }
         let (attempts, not_before) = (job.attempts.saturating_add(redeliveries), from_now(LOG_AWAY));
         Settlement::Retry { job: Job { attempts, not_before, ..job }, after: LOG_AWAY }

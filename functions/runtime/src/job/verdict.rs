@@ -18,7 +18,7 @@ pub(crate) enum Verdict {
     End(TaskEnd, Settlement),
     /// It is tried again later.
     Retry(TaskError, Settlement),
-    /// Another worker shall do it, as if it had never been taken.
+    /// Another worker shall do it, at one more attempt.
     Requeue,
     /// It goes on in the background, which publishes its end.
     Detached,

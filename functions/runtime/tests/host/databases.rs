@@ -169,9 +169,33 @@ async fn a_login_or_database_that_is_wrong_never_passes_and_a_server_that_is_awa
 
 const TABLES: Tables = Tables {
     names: &["ours", "ours_too"],
+    indexes: &[],
     sqlite: "CREATE TABLE IF NOT EXISTS ours (n INTEGER); CREATE TABLE IF NOT EXISTS ours_too (n INTEGER)",
     postgres: "CREATE TABLE IF NOT EXISTS ours (n bigint); CREATE TABLE IF NOT EXISTS ours_too (n bigint)",
 };
+/// The same of a later version.
+const INDEXED: Tables = Tables::portable(
+    &["ours"],
+    &["ours_by_n"],
+    "CREATE TABLE IF NOT EXISTS ours (n BIGINT); CREATE INDEX IF NOT EXISTS ours_by_n ON ours (n)",
+);
+
+async fn an_index_is_created_for_tables_that_were_there_before(url: &str) {
+    let insert = "INSERT INTO ours VALUES (1)";
+    let before = open(url);
+    let before = before.transaction_with(&TABLES, |transaction| transaction.execute(insert, &[])).await;
+    assert_eq!(before, Ok::<_, DatabaseError>(1));
+    let drops = |transaction: &mut dyn runtime::database::Transaction| {
+        transaction.execute(insert, &[])?;
+        // Refused where there is none.
+        transaction.execute("DROP INDEX ours_by_n", &[])
+    };
+    for _ in 0..2 {
+        // As another process, which does not know that they are there.
+        let dropped = open(url).transaction_with(&INDEXED, drops).await;
+        assert!(dropped.is_ok(), "{dropped:?}");
+    }
+}
 
 async fn tables_are_created_by_many_at_once(database: Database, dialect: Dialect) {
     let insert = || {
@@ -232,11 +256,31 @@ async fn an_effect_comes_about_once(database: Database) {
 }
 
 #[tokio::test]
+async fn whoever_may_not_create_an_index_uses_the_tables_without() {
+    let (url, role) = (schema().await, format!("role_{}", TaskId::new()).to_lowercase());
+    let other = open(&format!("{url}&options[role]={role}"));
+    let grants = [
+        format!("CREATE ROLE {role}"),
+        format!("GRANT USAGE ON SCHEMA {} TO {role}", url.rsplit('=').next().unwrap()),
+        format!("GRANT SELECT, INSERT ON ours TO {role}"),
+    ];
+    let owner = open(&url);
+    let granted = owner.transaction_with(&TABLES, move |transaction| {
+        grants.iter().try_for_each(|grant| transaction.execute(grant, &[]).map(drop))
+    });
+    assert_eq!(granted.await, Ok::<_, DatabaseError>(()));
+    let inserted =
+        other.transaction_with(&INDEXED, |transaction| transaction.execute("INSERT INTO ours VALUES (1)", &[]));
+    assert_eq!(inserted.await, Ok::<_, DatabaseError>(1));
+}
+
+#[tokio::test]
 async fn tables_and_effects_of_sqlite() {
     let folder = TempDir::new().unwrap();
     let url = |name: &str| format!("sqlite://{}", folder.path().join(name).display());
     tables_are_created_by_many_at_once(open(&url("a.db")), Dialect::Sqlite).await;
     an_effect_comes_about_once(open(&url("b.db"))).await;
+    an_index_is_created_for_tables_that_were_there_before(&url("c.db")).await;
 }
 
 #[tokio::test]
@@ -244,4 +288,5 @@ async fn tables_and_effects_of_postgresql() {
     let url = schema().await;
     tables_are_created_by_many_at_once(open(&url), Dialect::Postgres).await;
     an_effect_comes_about_once(open(&url)).await;
+    an_index_is_created_for_tables_that_were_there_before(&schema().await).await;
 }

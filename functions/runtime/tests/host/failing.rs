@@ -2,14 +2,44 @@
 
 use std::time::Duration;
 
-use backplane::Settlement;
+use async_trait::async_trait;
+use backplane::{SendError, Settlement, jobs::Settle};
 use model::{Job, TaskState, toast::Level};
 use serde_json::json;
+use tokio::{sync::mpsc, time::Instant};
 
 use crate::{
-    stage::{Stage, Step, settlements},
+    stage::{Stage, Step, settlements, within},
     tricks::Tricks,
 };
+
+/// A channel that settles nothing; it notes when it was to, and when the job went back.
+struct Stuck(mpsc::Sender<Instant>);
+
+#[async_trait]
+impl Settle for Stuck {
+    async fn settle(&self, _: Settlement) -> Result<(), SendError> {
+        self.0.try_send(Instant::now()).unwrap();
+        Err(SendError::Full("the queue of the retries".to_owned()))
+    }
+}
+
+impl Drop for Stuck {
+    fn drop(&mut self) {
+        self.0.try_send(Instant::now()).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_cannot_be_settled_is_not_given_back_at_once() {
+    let stage = Stage::new();
+    let _host = stage.host().await;
+    let (times, mut noted) = mpsc::channel(2);
+    stage.deliver_over(Ok(stage.job(json!({ "trick": "panic" }))), 0, Box::new(Stuck(times))).await;
+    let settled = within("a settlement", noted.recv()).await.unwrap();
+    let given_back = within("the job to go back", noted.recv()).await.unwrap();
+    assert!(given_back - settled >= Duration::from_secs(1));
+}
 
 #[tokio::test]
 async fn a_panic_is_a_failed_attempt_and_the_host_goes_on() {

@@ -159,7 +159,12 @@ impl Stage {
 
     /// Hands the host a delivery as a broker might.
     pub(crate) async fn deliver(&self, job: Result<Job, String>, redeliveries: u32) {
-        let delivery = JobDelivery { job, redeliveries, settle: Box::new(Nowhere) };
+        self.deliver_over(job, redeliveries, Box::new(Nowhere)).await;
+    }
+
+    /// The same over a channel of the test's own.
+    pub(crate) async fn deliver_over(&self, job: Result<Job, String>, redeliveries: u32, settle: Box<dyn Settle>) {
+        let delivery = JobDelivery { job, redeliveries, settle };
         self.injected.send(watched(delivery, &self.record, None)).await.unwrap();
     }
 
@@ -297,7 +302,7 @@ impl JobQueues for WatchedJobs {
     }
 
     fn consume(&self, kind: &Kind, at_once: u16) -> JobReader {
-        let JobReader { mut deliveries, link, task, .. } = self.inner.consume(kind, at_once);
+        let JobReader { mut deliveries, stop, link, task, .. } = self.inner.consume(kind, at_once);
         let (sender, taken) = mpsc::channel(1);
         let (record, injections) = (self.record.clone(), self.injections.clone());
         let task = tokio::spawn(async move {
@@ -305,15 +310,22 @@ impl JobQueues for WatchedJobs {
             let mut injections = injections.lock().await;
             loop {
                 let delivery = tokio::select! {
-                    Some(delivery) = deliveries.recv() => watched(delivery, &record, Some(Arc::downgrade(&channel))),
+                    biased;
                     Some(delivery) = injections.recv() => delivery,
+                    delivery = deliveries.recv() => match delivery {
+                        Some(delivery) => watched(delivery, &record, Some(Arc::downgrade(&channel))),
+                        None => break,
+                    },
                 };
                 if sender.send(delivery).await.is_err() {
                     return;
                 }
             }
+            // Stopped: what was taken can still be settled.
+            drop(sender);
+            std::future::pending().await
         });
-        JobReader { deliveries: taken, link, wake: self.wake.clone(), task: AbortOnDropHandle::new(task) }
+        JobReader { deliveries: taken, stop, link, wake: self.wake.clone(), task: AbortOnDropHandle::new(task) }
     }
 }
 

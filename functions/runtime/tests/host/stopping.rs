@@ -24,6 +24,23 @@ async fn a_stopping_host_takes_no_more_and_lets_what_runs_finish() {
 }
 
 #[tokio::test]
+async fn what_was_handed_over_and_has_not_begun_goes_back_while_the_rest_finishes() {
+    let mut stage = Stage::new();
+    stage.config.concurrency = 1;
+    let host = stage.host().await;
+    let task = stage.submit(json!({ "trick": "hold" })).await;
+    stage.until_running(1).await;
+    stage.deliver(Ok(stage.job(json!({ "trick": "finish" }))), 0).await;
+    host.stop();
+    let steps = stage.until_settled(1).await;
+    assert_eq!(settlements(&steps).collect::<Vec<_>>(), [&Settlement::GiveBack]);
+    stage.tricks.gate.add_permits(1);
+    host.stopped().await;
+    let steps = stage.until_settled(2).await;
+    assert!(steps.iter().any(|step| step.publishes(task, TaskState::Succeeded)), "{steps:?}");
+}
+
+#[tokio::test]
 async fn what_outlasts_the_grace_is_put_back_unharmed_and_done_by_another() {
     let mut stage = Stage::new();
     stage.config.grace = Duration::ZERO;

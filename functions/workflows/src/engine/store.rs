@@ -18,6 +18,7 @@ use crate::run::{
 /// The tables of runs, their steps and the outbox.
 pub(crate) const TABLES: Tables = Tables::portable(
     &["bellwire_workflow_runs", "bellwire_workflow_steps", "bellwire_workflow_outbox"],
+    &["bellwire_workflow_runs_due", "bellwire_workflow_runs_ended"],
     "CREATE TABLE IF NOT EXISTS bellwire_workflow_runs (id TEXT PRIMARY KEY, environment TEXT NOT NULL, due BIGINT, \
      ended BIGINT, body TEXT NOT NULL, definition TEXT NOT NULL); \
      CREATE INDEX IF NOT EXISTS bellwire_workflow_runs_due ON bellwire_workflow_runs (environment, due); \
