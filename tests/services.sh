@@ -11,6 +11,11 @@
 #   BELLWIRE_TEST_BROKER        a program: stop, start, restart or kill that node; its data stay
 #   BELLWIRE_TEST_DATABASE_URL  the database, as its owner
 #   BELLWIRE_TEST_REDIS_URL     the Redis, where it was asked for
+#   BELLWIRE_TEST_S3_URL        a server of S3 with a bucket `bellwire`, and
+#   BELLWIRE_TEST_S3_KEYS       the file with the keys that it takes
+#   BELLWIRE_TEST_S3_TLS_URL    the same server over TLS
+#   BELLWIRE_TEST_GS_URL        the same without keys, for Google's requests
+#   BELLWIRE_TEST_S3_CA         the authority of its certificate
 #   BELLWIRE_TEST_DATASETS      the folder with real CSV files, where npm could fetch them
 #   BELLWIRE_TEST_WORKBOOKS     the folder with real workbooks, and with openpyxl to read them by
 #   BELLWIRE_TEST_READERS       a folder with pandas (venv/) and the CSV files of Python's packages (files/)
@@ -20,7 +25,7 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-for part in say ports install rabbitmq postgresql redis datasets workbooks run; do
+for part in say ports install rabbitmq postgresql redis buckets datasets workbooks run; do
   # shellcheck source=/dev/null
   . "$root/tests/services/$part.sh"
 done
@@ -50,6 +55,7 @@ stop_everything() {
   [ ${#starting[@]} -eq 0 ] || wait "${starting[@]}" || true
   stop_postgresql &
   stop_redis
+  stop_buckets
   stop_rabbitmq
   wait $!
   rm -rf "$folder"
@@ -62,6 +68,7 @@ trap 'exit 143' TERM HUP
 [ -z "$start_broker" ] || { start_rabbitmq & starting+=($!); }
 [ -z "$start_database" ] || { start_postgresql & starting+=($!); }
 [ -z "$want_redis" ] || { start_redis & starting+=($!); }
+[ -z "$want_database" ] || { start_buckets & starting+=($!); }
 [ -z "$want_database" ] || [ -n "${BELLWIRE_TEST_READERS:-}" ] || { fetch_readers & starting+=($!); }
 fetch_datasets
 [ -z "$want_database" ] || fetch_workbooks

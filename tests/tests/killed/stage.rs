@@ -43,7 +43,7 @@ pub(crate) async fn work(
         backplane: watched(backplane, &function.watch),
         environment: prod(),
         verifier: verifier(&prod()),
-        storage: Storage::open(&StorageConfig { url: "memory:".to_owned() }).unwrap(),
+        storage: Storage::open(&StorageConfig::at("memory:")).unwrap(),
         database: Some(place.database.clone()),
         pod: PodId::worker(),
     };
