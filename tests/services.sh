@@ -10,6 +10,9 @@
 #   BELLWIRE_TEST_RABBITMQCTL   a program: rabbitmqctl for that node
 #   BELLWIRE_TEST_BROKER        a program: stop, start, restart or kill that node; its data stay
 #   BELLWIRE_TEST_DATABASE_URL  the database, as its owner
+#   BELLWIRE_TEST_TLS_DATABASE_URL      another, which is spoken to over TLS alone
+#   BELLWIRE_TEST_TLS_DATABASE_EXPIRED  a file on it: its certificate, whose time is over
+#   BELLWIRE_TEST_CERTIFICATES          the folder of its authority (ca.pem), another (other-ca.pem), and of client.pem and client.key
 #   BELLWIRE_TEST_REDIS_URL     the Redis, where it was asked for
 #   BELLWIRE_TEST_S3_URL        a server of S3 with a bucket `bellwire`, and
 #   BELLWIRE_TEST_S3_KEYS       the file with the keys that it takes
@@ -25,7 +28,7 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-for part in say ports install rabbitmq postgresql redis buckets datasets workbooks run; do
+for part in say ports install certificates rabbitmq postgresql redis buckets datasets workbooks run; do
   # shellcheck source=/dev/null
   . "$root/tests/services/$part.sh"
 done
@@ -46,6 +49,8 @@ install_missing ${start_broker:+rabbitmq-server} ${start_database:+postgresql} $
 
 folder=$(mktemp -d "${TMPDIR:-/tmp}/bellwire-services.XXXXXX")
 chmod 711 "$folder" # PostgreSQL runs as another user than root and must reach its own folder.
+
+[ -z "$want_database" ] || make_certificates
 
 starting=()
 stop_everything() {

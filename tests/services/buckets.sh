@@ -26,9 +26,8 @@ start_buckets() {
   plain=$(free_port) tls=$(free_port) open=$(free_port)
   secret=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
   mkdir -m 700 "$home"
-  make_certificate "$home"
   "$(buckets_folder)/venv/bin/python" "$root/tests/buckets/server.py" "$plain" "$tls" "$open" \
-    "$home/server.pem" "$home/server.key" BELLWIRETEST "$secret" bellwire </dev/null >"$home/server.log" 2>&1 &
+    "$folder/certificates/server.pem" "$folder/certificates/server.key" BELLWIRETEST "$secret" bellwire </dev/null >"$home/server.log" 2>&1 &
   echo $! >"$home/server.pid"
   printf '[default]\naws_access_key_id = BELLWIRETEST\naws_secret_access_key = %s\n' "$secret" >"$home/keys"
   listens() { (exec 3<>"/dev/tcp/127.0.0.1/$plain") 2>/dev/null; }
@@ -41,23 +40,9 @@ export BELLWIRE_TEST_S3_URL=http://127.0.0.1:$plain
 export BELLWIRE_TEST_S3_TLS_URL=https://127.0.0.1:$tls
 export BELLWIRE_TEST_GS_URL=http://127.0.0.1:$open
 export BELLWIRE_TEST_S3_KEYS=$home/keys
-export BELLWIRE_TEST_S3_CA=$home/ca.pem
+export BELLWIRE_TEST_S3_CA=$folder/certificates/ca.pem
 EXPORTS
   say "S3 listens on 127.0.0.1:$plain, and over TLS on 127.0.0.1:$tls"
-}
-
-# An authority of our own, and the certificate of a server on 127.0.0.1 that it has signed.
-make_certificate() {
-  local home=$1
-  {
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "/CN=authority of a test" \
-      -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign \
-      -keyout "$home/ca.key" -out "$home/ca.pem"
-    openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=server" \
-      -keyout "$home/server.key" -out "$home/server.csr"
-    openssl x509 -req -in "$home/server.csr" -CA "$home/ca.pem" -CAkey "$home/ca.key" -CAcreateserial -days 2 \
-      -extfile <(printf 'subjectAltName=IP:127.0.0.1,DNS:localhost\nbasicConstraints=CA:FALSE\n') -out "$home/server.pem"
-  } 2>"$home/openssl.log" || { cat "$home/openssl.log" >&2 && return 1; }
 }
 
 stop_buckets() {
