@@ -7,6 +7,7 @@
 #
 # The command finds them in its environment:
 #   BELLWIRE_TEST_AMQP_URL      the broker, as an operator who may do everything
+#   BELLWIRE_TEST_AMQPS_URL     the same over TLS, to who shows a certificate; where there is a database too
 #   BELLWIRE_TEST_RABBITMQCTL   a program: rabbitmqctl for that node
 #   BELLWIRE_TEST_BROKER        a program: stop, start, restart or kill that node; its data stay
 #   BELLWIRE_TEST_DATABASE_URL  the database, as its owner

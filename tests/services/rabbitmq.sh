@@ -4,7 +4,7 @@
 rabbitmq_programs=/usr/lib/rabbitmq/bin
 
 start_rabbitmq() {
-  local home=${folder:?}/rabbitmq port distribution epmd ctl password
+  local home=${folder:?}/rabbitmq port distribution epmd ctl password tls
   port=$(free_port) distribution=$(free_port) epmd=$(free_port) ctl=$(free_port)
   password=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
   mkdir -m 700 "$home"
@@ -20,6 +20,19 @@ log.console = false
 log.file = node.log
 log.file.level = info
 CONF
+  # Over TLS as well, where there are certificates: to who shows one.
+  if [ -e "$folder/certificates" ]; then
+    tls=$(free_port)
+    cat >>"$home/rabbitmq.conf" <<CONF
+listeners.ssl.1 = 127.0.0.1:$tls
+ssl_options.cacertfile = $folder/certificates/ca.pem
+ssl_options.certfile = $folder/certificates/server.pem
+ssl_options.keyfile = $folder/certificates/server.key
+ssl_options.verify = verify_peer
+ssl_options.fail_if_no_peer_cert = true
+CONF
+    echo "export BELLWIRE_TEST_AMQPS_URL=amqps://operator:$password@127.0.0.1:$tls/%2f" >"$folder/rabbitmq-tls.exports"
+  fi
   # As operators are told to.
   cat "${root:?}/infra/rabbitmq/bellwire.conf" >>"$home/rabbitmq.conf"
   write_environment >"$home/environment"

@@ -125,7 +125,7 @@ pub(crate) async fn declare(url: &str, prefix: &str) {
 }
 
 fn config(url: &str, prefix: &str) -> BackplaneConfig {
-    BackplaneConfig { url: url.to_owned(), prefix: prefix.parse().unwrap() }
+    BackplaneConfig { url: url.to_owned(), prefix: prefix.parse().unwrap(), ..Default::default() }
 }
 
 async fn work(url: &str, prefix: &str, at_once: u16) {
