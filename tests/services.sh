@@ -9,11 +9,20 @@
 #
 # The command finds them in its environment:
 #   BELLWIRE_TEST_AMQP_URL      the broker, as an operator who may do everything
+#   BELLWIRE_TEST_AMQPS_URL     the same over TLS, to who shows a certificate; where there is a database too
 #   BELLWIRE_TEST_RABBITMQCTL   a program: rabbitmqctl for that node
 #   BELLWIRE_TEST_BROKER        a program: stop, start, restart or kill that node (its data stay), or rabbitmqctl: ctl ARGUMENT…
 #   BELLWIRE_TEST_NODES         a folder with such a program for each node, by its name
 #   BELLWIRE_TEST_DATABASE_URL  the database, as its owner
+#   BELLWIRE_TEST_TLS_DATABASE_URL      another, which is spoken to over TLS alone
+#   BELLWIRE_TEST_TLS_DATABASE_EXPIRED  a file on it: its certificate, whose time is over
+#   BELLWIRE_TEST_CERTIFICATES          the folder of its authority (ca.pem), another (other-ca.pem), and of client.pem and client.key
 #   BELLWIRE_TEST_REDIS_URL     the Redis, where it was asked for
+#   BELLWIRE_TEST_S3_URL        a server of S3 with a bucket `bellwire`, and
+#   BELLWIRE_TEST_S3_KEYS       the file with the keys that it takes
+#   BELLWIRE_TEST_S3_TLS_URL    the same server over TLS
+#   BELLWIRE_TEST_GS_URL        the same without keys, for Google's requests
+#   BELLWIRE_TEST_S3_CA         the authority of its certificate
 #   BELLWIRE_TEST_DATASETS      the folder with real CSV files, where npm could fetch them
 #   BELLWIRE_TEST_WORKBOOKS     the folder with real workbooks, and with openpyxl to read them by
 #   BELLWIRE_TEST_READERS       a folder with pandas (venv/) and the CSV files of Python's packages (files/)
@@ -23,7 +32,7 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-for part in say ports install rabbitmq postgresql redis datasets workbooks run; do
+for part in say ports install certificates rabbitmq postgresql redis buckets datasets workbooks run; do
   # shellcheck source=/dev/null
   . "$root/tests/services/$part.sh"
 done
@@ -57,6 +66,8 @@ install_missing ${broker_packages[@]+"${broker_packages[@]}"} ${start_database:+
 folder=$(mktemp -d "${TMPDIR:-/tmp}/bellwire-services.XXXXXX")
 chmod 711 "$folder" # PostgreSQL runs as another user than root and must reach its own folder.
 
+[ -z "$want_database" ] || make_certificates
+
 starting=()
 stop_everything() {
   trap '' INT TERM HUP
@@ -65,6 +76,7 @@ stop_everything() {
   [ ${#starting[@]} -eq 0 ] || wait "${starting[@]}" || true
   stop_postgresql &
   stop_redis
+  stop_buckets
   stop_rabbitmq
   wait $!
   rm -rf "$folder"
@@ -77,6 +89,7 @@ trap 'exit 143' TERM HUP
 [ -z "$start_broker" ] || { start_rabbitmq "$version" "$nodes" & starting+=($!); }
 [ -z "$start_database" ] || { start_postgresql & starting+=($!); }
 [ -z "$want_redis" ] || { start_redis & starting+=($!); }
+[ -z "$want_database" ] || { start_buckets & starting+=($!); }
 [ -z "$want_database" ] || [ -n "${BELLWIRE_TEST_READERS:-}" ] || { fetch_readers & starting+=($!); }
 fetch_datasets
 [ -z "$want_database" ] || fetch_workbooks

@@ -2,7 +2,7 @@
 //!
 //! In order of flow:
 //!
-//! - [`open`]: a backplane from its settings; [`backplane`]: its parts; [`topology`]: its names on the broker
+//! - [`open`]: a backplane from its settings, [`tls_files`] among them; [`backplane`]: its parts; [`topology`]: its names on the broker
 //! - [`log`]: the event log of one environment, published to and read; [`follow`]: reads it continuously, with pulses
 //!   that prove that nothing is missing
 //! - [`jobs`]: the work queues of the functions; [`lane`]: which of a kind's queues a job waits in; [`dead`]: jobs that
@@ -24,6 +24,7 @@ pub mod memory;
 mod metrics;
 pub mod open;
 pub mod rabbitmq;
+pub mod tls_files;
 pub mod topology;
 
 pub use backplane::Backplane;

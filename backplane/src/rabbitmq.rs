@@ -58,13 +58,13 @@ use self::{
     log::RabbitLog,
     publish::Publisher,
 };
-use crate::{backplane::Backplane, lane::Lane, link::SendError, topology::Topology};
+use crate::{backplane::Backplane, lane::Lane, link::SendError, tls_files::TlsFiles, topology::Topology};
 
 /// Opens an environment's backplane on the broker at this address; it connects in the background.
 ///
 /// The error describes what is wrong with the address, without the password in it.
-pub fn open(url: &str, topology: Topology) -> Result<Backplane, String> {
-    let broker = Broker::new(url, topology)?;
+pub fn open(url: &str, tls: TlsFiles, topology: Topology) -> Result<Backplane, String> {
+    let broker = Broker::new(url, tls, topology)?;
     let publisher = Arc::new(Publisher::new(&broker)?);
     Ok(Backplane {
         log: Arc::new(RabbitLog { broker: broker.clone(), publisher: publisher.clone() }),
@@ -79,8 +79,8 @@ const DECLARE_RETRIES: usize = 2;
 
 /// Declares all that an environment needs, for the operator's command: its log, its control exchange, and the queues of
 /// these kinds.
-pub async fn declare(url: &str, topology: Topology, kinds: &[Kind]) -> Result<(), SendError> {
-    let broker = Broker::new(url, topology).map_err(SendError::Invalid)?;
+pub async fn declare(url: &str, tls: TlsFiles, topology: Topology, kinds: &[Kind]) -> Result<(), SendError> {
+    let broker = Broker::new(url, tls, topology).map_err(SendError::Invalid)?;
     let attempts = (|| declare_once(&broker, kinds)).retry(backoff().take(DECLARE_RETRIES));
     attempts.when(SendError::is_transient).await
 }

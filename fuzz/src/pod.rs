@@ -71,7 +71,7 @@ impl Pod {
         let address = runtime.block_on(async {
             // A program with libFuzzer's `main` would end where a client has gone; tokio handles it from here on.
             drop(signal(SignalKind::pipe()).expect("a signal can be handled"));
-            let storage = Storage::open(&StorageConfig { url: "memory:".to_owned() }).expect("it is an address");
+            let storage = Storage::open(&StorageConfig::at("memory:")).expect("it is an address");
             let readiness = Readiness::default();
             let gateway = Gateway::bind(config, served, storage, false, &readiness).expect("a port is free");
             let address = gateway.address().expect("it is bound");

@@ -11,6 +11,7 @@
 //! - [`run_files`]: the files of a workflow's run, also as one archive
 //! - [`shared_file`]: files of others that they share with the caller
 //! - [`schedules`]: what starts by itself, paused and started now
+//! - `download`: the answer with a file, or with a link to it
 //! - [`approvals`]: the questions that workflows ask people, and their answers; [`asked_file`]: what they are about
 //! - `caught_up`: finds what this pod may not have heard of yet
 //! - [`openapi`]: the description of the API; [`page`] and [`dev_token`]: the page, and tokens for it in `bellwire dev`
@@ -20,6 +21,7 @@ pub mod asked_file;
 mod caught_up;
 pub mod content_encoding;
 pub mod dev_token;
+mod download;
 pub mod event_request;
 pub mod event_stream;
 pub mod files;

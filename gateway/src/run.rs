@@ -19,6 +19,7 @@ pub async fn serve(context: ProcessContext) -> anyhow::Result<()> {
     let config: GatewayConfig = settings.section("gateway")?;
     let storage = Storage::open(&settings.section::<StorageConfig>("storage")?)?;
     let storage = storage.with_limits(settings.section::<FilesConfig>("files")?);
+    storage.check_at_start().await?;
     let served = environments(&settings)?;
     let admin = Admin::open(&settings, config.admin_listen, readiness.clone()).await?;
     let gateway = Gateway::bind(config, served, storage, false, &readiness)?;

@@ -132,6 +132,7 @@ pub fn start(
     }
     let names = environments.keys().cloned().collect();
     background.spawn(expiry::remove_expired(storage.clone(), names).map(Ok));
+    background.spawn(storage.clone().report(readiness.condition("storage")).map(Ok));
     let (sessions, poll_sessions) = PollSessions::new();
     let pod = Arc::new(PodState {
         id,

@@ -33,14 +33,8 @@ impl StorageError {
     }
 
     pub(crate) fn of_store(error: object_store::Error) -> Self {
-        let mut cause: Option<&(dyn Error + 'static)> = Some(&error);
-        while let Some(link) = cause {
-            if let Some(io) = link.downcast_ref::<io::Error>() {
-                return Self::of_io(io);
-            }
-            cause = link.source();
-        }
-        Self::Failed(error.to_string())
+        let io = causes(&error).find_map(|cause| cause.downcast_ref::<io::Error>());
+        io.map_or_else(|| Self::Failed(words_of(&error)), Self::of_io)
     }
 
     /// Keeps the system's message alone: the errors around it name folders of this machine.
@@ -50,4 +44,30 @@ impl StorageError {
             _ => Self::Failed(error.to_string()),
         }
     }
+}
+
+/// Why a store failed, without addresses and names of its files: what its server answered, or the first cause.
+pub(crate) fn words_of(error: &object_store::Error) -> String {
+    match (code_of(error), element(error, "Message")) {
+        // Azure adds the number of the request in lines of its own.
+        (Some(code), Some(text)) => format!("its server says {code}: {}", text.lines().next().unwrap_or_default()),
+        (Some(code), None) => format!("its server says {code}"),
+        _ => causes(error).last().map(ToString::to_string).unwrap_or_default(),
+    }
+}
+
+/// The code by which the server says why.
+pub(crate) fn code_of(error: &object_store::Error) -> Option<String> {
+    element(error, "Code")
+}
+
+/// An element of the XML that servers answer with, which is only in the text of the error.
+fn element(error: &object_store::Error, name: &str) -> Option<String> {
+    let text = error.to_string();
+    let (_, rest) = text.split_once(&format!("<{name}>"))?;
+    Some(rest.split_once(&format!("</{name}>"))?.0.trim().to_owned())
+}
+
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |cause: &&'a (dyn Error + 'static)| (*cause).source())
 }

@@ -51,7 +51,7 @@ impl Storage {
     }
 
     /// Removes what uploads that broke off with their process left in a local folder a day ago or earlier; returns the
-    /// number of files.
+    /// number of files. A bucket does that by its own rules.
     pub async fn remove_abandoned(&self, environment: &Environment) -> Result<u64, StorageError> {
         match SystemTime::now().checked_sub(ABANDONED) {
             Some(before) => self.remove_unfinished(environment, before).await,
@@ -61,7 +61,7 @@ impl Storage {
 
     /// Removes unfinished uploads that nobody has written to since a time, and folders that were empty then.
     pub async fn remove_unfinished(&self, environment: &Environment, before: SystemTime) -> Result<u64, StorageError> {
-        let Some(folder) = self.root.as_ref().map(|root| root.join(environment.as_str())) else {
+        let Some(folder) = self.medium.folder().map(|folder| folder.join(environment.as_str())) else {
             return Ok(0);
         };
         let removed = spawn_blocking(move || {

@@ -3,7 +3,6 @@
 use std::{
     fs,
     io::{self, Read},
-    path,
     sync::Arc,
 };
 
@@ -15,11 +14,13 @@ use futures_util::{
 use model::Audience;
 use object_store::{GetResultPayload, ObjectMeta, ObjectStore, ObjectStoreExt, path::Path};
 use percent_encoding::percent_decode_str;
+use tracing::warn;
 
 use crate::{
-    error::StorageError,
+    error::{StorageError, words_of},
     key::FileKey,
     layout::{file_path, id_folder},
+    medium::Medium,
     notes::TaskNotes,
     quota::{Quotas, Reservation},
     request_limits::RequestLimits,
@@ -45,8 +46,7 @@ pub struct OwnerFiles {
     request_limits: RequestLimits,
     folder: Arc<str>,
     quotas: Arc<Quotas>,
-    /// The folder of a local storage.
-    root: Option<Arc<path::Path>>,
+    medium: Medium,
     owner: Arc<str>,
     shares: Shares,
     notes: TaskNotes,
@@ -65,9 +65,9 @@ impl OwnerFiles {
         (store, request_limits): (Arc<dyn ObjectStore>, RequestLimits),
         Place { owner, folder, shares, notes }: Place,
         quotas: Arc<Quotas>,
-        root: Option<Arc<path::Path>>,
+        medium: Medium,
     ) -> Self {
-        Self { store, request_limits, folder: folder.into(), quotas, root, owner, shares, notes }
+        Self { store, request_limits, folder: folder.into(), quotas, medium, owner, shares, notes }
     }
 
     /// Lets others read one of these files for as long as it is there; returns the path of their download. Where it was shared
@@ -99,9 +99,25 @@ impl OwnerFiles {
     }
 
     fn begin(&self, key: FileKey, room: Reservation) -> Result<Upload, StorageError> {
-        let folder = self.root.as_ref().map(|root| root.join(id_folder(&self.folder, &key)));
         let place = (self.store.clone(), self.path(&key)?);
-        Ok(Upload::new(key, place, self.request_limits.clone(), room, folder))
+        let id_folder = id_folder(&self.folder, &key);
+        Ok(Upload::new(key, place, self.request_limits.clone(), room, (&self.medium, &id_folder)))
+    }
+
+    /// A link by which the file can be read from the bucket itself for a while, by whoever has it; none where downloads are not
+    /// answered with links, or the bucket's keys cannot make any.
+    pub async fn link(&self, key: &FileKey) -> Result<Option<String>, StorageError> {
+        let Some(bucket) = self.medium.bucket().filter(|bucket| bucket.has_links()) else { return Ok(None) };
+        // The bucket would answer with words of its own.
+        self.size(key).await?;
+        let (bucket, path) = (bucket.clone(), self.path(key)?);
+        match self.request_limits.answer(async move { bucket.link(&path).await }).await {
+            Ok(link) => Ok(Some(link.into())),
+            Err(error) => {
+                warn!(error = words_of(&error), "no link to the bucket can be made; the file is sent instead");
+                Ok(None)
+            }
+        }
     }
 
     /// Opens a file.

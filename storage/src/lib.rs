@@ -1,6 +1,7 @@
 //! Stores uploaded files and results in an object store, with a folder per owner.
 //!
-//! - [`open`]: a storage from its settings; [`config`]: how much an owner may keep, and for how long
+//! - [`open`]: a storage from its settings, [`address`]; [`config`]: how much an owner may keep, and for how long
+//! - `medium`: a folder or a bucket; `cloud`: a bucket of S3, Azure or Google; [`reach`]: whether it is there
 //! - [`key`]: a file's key within its owner's folder, `<id>/<name>`; `layout`: its path in the store
 //! - [`files`]: the files of one owner, downloaded as streams; [`upload`]: a file being written
 //! - [`error`]: why an operation failed
@@ -12,7 +13,9 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod address;
 pub mod catalogue;
+mod cloud;
 pub mod config;
 pub mod error;
 mod expire;
@@ -20,9 +23,11 @@ pub mod files;
 pub mod key;
 mod layout;
 mod limited_store;
+mod medium;
 pub mod notes;
 pub mod open;
 mod quota;
+pub mod reach;
 mod records;
 mod remove_older;
 mod request_limits;
@@ -30,13 +35,15 @@ pub mod schedules;
 pub mod shares;
 pub mod upload;
 
+pub use address::{OpenError, StorageConfig};
 pub use catalogue::{Catalogue, Entry};
 pub use config::FilesConfig;
 pub use error::StorageError;
 pub use files::{Download, OwnerFiles};
 pub use key::{FileKey, FileName, InvalidKey};
 pub use notes::TaskNotes;
-pub use open::{Storage, StorageConfig};
+pub use open::Storage;
+pub use reach::Unusable;
 pub use schedules::ScheduleFiles;
 pub use shares::{Share, Shares};
 pub use upload::{StoredFile, Upload};

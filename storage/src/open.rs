@@ -9,14 +9,16 @@ use std::{
 
 use model::Environment;
 use object_store::{ObjectStore, local::LocalFileSystem, memory::InMemory};
-use serde::{Deserialize, Serialize};
 
 use crate::{
+    address::{OpenError, StorageConfig},
     catalogue::Catalogue,
+    cloud::Bucket,
     config::FilesConfig,
     files::{OwnerFiles, Place},
     layout::{catalogue_folder, notes_folder, owner_folder, schedules_folder, shares_folder},
     limited_store::LimitedStore,
+    medium::Medium,
     notes::TaskNotes,
     quota::Quotas,
     records::Records,
@@ -24,20 +26,6 @@ use crate::{
     schedules::ScheduleFiles,
     shares::Shares,
 };
-
-/// `[storage]`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct StorageConfig {
-    /// `BELLWIRE_STORAGE__URL`: `file:data/files` or `file:/var/lib/bellwire` is a local folder (written as it is,
-    /// nothing percent-encoded); `memory:` ends with the process. No default.
-    pub url: String,
-}
-
-/// An unsupported address; the text never repeats it, for it may hold a password.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("storage.url (BELLWIRE_STORAGE__URL): {0}")]
-pub struct OpenError(String);
 
 /// All files; cheap to clone.
 #[derive(Clone)]
@@ -47,30 +35,33 @@ pub struct Storage {
     pub(crate) store: Arc<dyn ObjectStore>,
     pub(crate) request_limits: RequestLimits,
     pub(crate) quotas: Arc<Quotas>,
-    /// The folder of a local storage.
-    pub(crate) root: Option<Arc<Path>>,
+    pub(crate) medium: Medium,
 }
 
 impl Storage {
-    /// Opens the storage at an address, with the default limits; a local folder is created if it is missing.
+    /// Opens the storage at an address, with the default limits; a local folder is created if it is missing. Whether a bucket is
+    /// there is found out by [`Self::check`].
     pub fn open(config: &StorageConfig) -> Result<Self, OpenError> {
-        let (scheme, rest) =
-            config.url.split_once(':').ok_or_else(|| OpenError("write file:PATH for a local folder".to_owned()))?;
-        let mut root = None;
-        let store: Arc<dyn ObjectStore> = match scheme {
-            "file" => {
-                let (store, folder) = local(rest)?;
-                root = Some(folder.into());
-                Arc::new(store)
-            }
-            "memory" => Arc::new(InMemory::new()),
+        let how = |reason: &str| OpenError::of("url", reason);
+        let (scheme, rest) = config.url.split_once(':').ok_or_else(|| how("write file:PATH for a local folder"))?;
+        let (store, medium): (Arc<dyn ObjectStore>, _) = match scheme {
             "s3" | "az" | "gs" => {
-                let text = format!("this build has no cloud storage yet, so no {scheme}://; write file:PATH");
-                return Err(OpenError(text));
+                let bucket = Arc::new(Bucket::open(scheme, rest, config)?);
+                (bucket.store.clone(), Medium::Bucket(bucket))
             }
-            _ => return Err(OpenError("it is neither file:PATH nor memory:".to_owned())),
+            "file" | "memory" => {
+                config.check_for_no_bucket()?;
+                match scheme {
+                    "file" => {
+                        let (store, folder) = local(rest)?;
+                        (Arc::new(store), Medium::Folder(folder.into()))
+                    }
+                    _ => (Arc::new(InMemory::new()), Medium::Process),
+                }
+            }
+            _ => return Err(how("it is none of file:PATH, s3://, az://, gs:// and memory:")),
         };
-        Ok(Self { root, ..Self::on(store) })
+        Ok(Self { medium, ..Self::on(store) })
     }
 
     /// All files in this store, with the default limits.
@@ -80,15 +71,15 @@ impl Storage {
 
     /// The same files, of which each request may take so long.
     pub fn answering_within(self, time: Duration) -> Self {
-        let Self { root, quotas, inner, .. } = self;
-        Self { root, ..Self::with(inner, RequestLimits::of(time), quotas.limits().clone()) }
+        let Self { medium, quotas, inner, .. } = self;
+        Self { medium, ..Self::with(inner, RequestLimits::of(time), quotas.limits().clone()) }
     }
 
     fn with(inner: Arc<dyn ObjectStore>, request_limits: RequestLimits, limits: FilesConfig) -> Self {
         let store: Arc<dyn ObjectStore> =
             Arc::new(LimitedStore { store: inner.clone(), request_limits: request_limits.clone() });
         let quotas = Arc::new(Quotas::new(store.clone(), request_limits.clone(), limits));
-        Self { inner, store, request_limits, quotas, root: None }
+        Self { inner, store, request_limits, quotas, medium: Medium::Process }
     }
 
     /// The same files with these limits.
@@ -114,7 +105,7 @@ impl Storage {
             (Arc::clone(&self.store), self.request_limits.clone()),
             place,
             self.quotas.clone(),
-            self.root.clone(),
+            self.medium.clone(),
         )
     }
 
@@ -146,9 +137,9 @@ impl Storage {
 fn local(address: &str) -> Result<(LocalFileSystem, PathBuf), OpenError> {
     let path = address.strip_prefix("//").unwrap_or(address);
     if path.is_empty() || (path.len() < address.len() && !path.starts_with('/')) {
-        return Err(OpenError("write file:PATH, file:/PATH or file:///PATH".to_owned()));
+        return Err(OpenError::of("url", "write file:PATH, file:/PATH or file:///PATH"));
     }
-    let unusable = |reason: String| OpenError(format!("the folder {path} cannot be used: {reason}"));
+    let unusable = |reason: String| OpenError::of("url", format!("the folder {path} cannot be used: {reason}"));
     fs::create_dir_all(Path::new(path)).map_err(|error| unusable(error.to_string()))?;
     let store = LocalFileSystem::new_with_prefix(path).map_err(|error| unusable(error.to_string()))?;
     let folder = fs::canonicalize(path).map_err(|error| unusable(error.to_string()))?;
@@ -160,9 +151,12 @@ fn local(address: &str) -> Result<(LocalFileSystem, PathBuf), OpenError> {
 mod tests {
     use super::*;
 
+    fn error_of(config: &StorageConfig) -> String {
+        Storage::open(config).err().unwrap().to_string()
+    }
+
     fn error(url: &str) -> String {
-        let config = StorageConfig { url: url.to_owned() };
-        Storage::open(&config).err().unwrap().to_string()
+        error_of(&StorageConfig::at(url))
     }
 
     #[test]
@@ -172,8 +166,53 @@ mod tests {
             assert!(error.starts_with("storage.url (BELLWIRE_STORAGE__URL): "), "{error}");
             assert!(!error.contains("secret"), "{error}");
         }
-        assert!(error("s3://user:secret@bucket").contains("no cloud storage yet"));
-        assert!(!error("s3://user:secret@bucket").contains("secret"));
+        for bad in
+            ["s3:bucket", "s3://", "s3:///x", "s3://user:secret@bucket", "az://a b", "gs://b/x?secret", "gs://b/a//b"]
+        {
+            let error = error(bad);
+            assert!(error.contains("write s3://BUCKET/PREFIX") && !error.contains("secret"), "{bad}: {error}");
+        }
         assert!(error("file:/dev/null/x").contains("/dev/null/x"));
+    }
+
+    /// Of a bucket with keys, with one setting changed.
+    fn error_with(url: &str, change: impl FnOnce(&mut StorageConfig)) -> String {
+        let mut config = StorageConfig {
+            access_key_id: url.starts_with("s3:").then(|| "id".to_owned()),
+            secret_access_key: (!url.starts_with("gs:")).then(|| "c2VjcmV0".into()),
+            account: url.starts_with("az:").then(|| "files".to_owned()),
+            ..StorageConfig::at(url)
+        };
+        change(&mut config);
+        error_of(&config)
+    }
+
+    #[test]
+    fn a_setting_of_a_bucket_that_is_wrong_or_of_another_store_is_named() {
+        let plain = error_with("s3://b", |config| config.endpoint = Some("http://minio.example:9000".to_owned()));
+        assert!(plain.starts_with("storage.endpoint (BELLWIRE_STORAGE__ENDPOINT): it is http://"), "{plain}");
+        assert!(plain.contains("storage.allow_plain"), "{plain}");
+        for wrong in ["minio:9000", "https://u:secret@minio", "ftp://minio"] {
+            let error = error_with("s3://b", |config| config.endpoint = Some(wrong.to_owned()));
+            assert!(error.starts_with("storage.endpoint (") && !error.contains("secret"), "{error}");
+        }
+        let unknown = error_with("s3://b", |config| config.ca_file = Some("/nowhere.pem".into()));
+        assert!(unknown.starts_with("storage.ca_file (") && unknown.contains("/nowhere.pem"), "{unknown}");
+        let named = |url: &str, setting: &str, change: fn(&mut StorageConfig)| {
+            let error = error_with(url, change);
+            assert!(error.starts_with(&format!("storage.{setting} (")), "{url} {error}");
+        };
+        named("s3://b", "secret_access_key", |config| config.secret_access_key = None);
+        named("s3://b", "access_key_id", |config| config.access_key_id = None);
+        named("s3://b", "account", |config| config.account = Some("files".to_owned()));
+        named("s3://b", "credentials_file", |config| config.credentials_file = Some("/x".into()));
+        named("s3://b", "signed_links", |config| config.signed_links = Duration::from_secs(8 * 24 * 3600));
+        named("az://b", "account", |config| config.account = None);
+        named("az://b", "region", |config| config.region = Some("x".to_owned()));
+        named("az://b", "secret_access_key", |config| config.secret_access_key = Some("no base64".into()));
+        named("gs://b", "secret_access_key", |config| config.secret_access_key = Some("x".into()));
+        named("gs://b", "credentials_file", |config| config.credentials_file = Some("/nowhere.json".into()));
+        named("file:data/none", "signed_links", |config| config.signed_links = Duration::from_secs(1));
+        named("memory:", "secret_access_key", |_| {});
     }
 }

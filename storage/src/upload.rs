@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
-use object_store::{ObjectStore, ObjectStoreExt, WriteMultipart, path::Path};
+use object_store::{Attributes, ObjectStore, PutMultipartOptions, PutOptions, WriteMultipart, path::Path};
 use serde::Serialize;
 use tokio::{
     runtime::Handle,
@@ -13,12 +13,12 @@ use tokio::{
 use crate::{
     error::StorageError,
     key::FileKey,
+    medium::Medium,
     quota::Reservation,
     request_limits::{Place, RequestLimits},
 };
 
-/// Size of an upload's parts in bytes; it holds at most [`IN_FLIGHT`] + 1 of them.
-const PART: usize = 1024 * 1024;
+/// Parts that are being written; an upload holds one more.
 const IN_FLIGHT: usize = 2;
 
 /// A stored file.
@@ -49,6 +49,10 @@ struct Unfinished(Option<Staged>);
 struct Staged {
     store: Arc<dyn ObjectStore>,
     path: Path,
+    /// Size of a part in bytes.
+    part: usize,
+    /// What is stored beside the content.
+    attributes: Attributes,
     content: Content,
     room: Option<Reservation>,
     /// The local folder of the key's id, which is removed where the file would have been the only one in it.
@@ -73,11 +77,18 @@ impl Upload {
         (store, path): (Arc<dyn ObjectStore>, Path),
         request_limits: RequestLimits,
         room: Reservation,
-        folder: Option<PathBuf>,
+        (medium, id_folder): (&Medium, &str),
     ) -> Self {
-        let content = Content::Held(BytesMut::new());
-        let unfinished =
-            Some(Unfinished(Some(Staged { store, path, content, room: Some(room), folder, request_limits })));
+        let unfinished = Some(Unfinished(Some(Staged {
+            store,
+            path,
+            part: medium.part(),
+            attributes: medium.attributes(key.name()),
+            content: Content::Held(BytesMut::new()),
+            room: Some(room),
+            folder: medium.folder().map(|folder| folder.join(id_folder)),
+            request_limits,
+        })));
         Self { key, bytes: 0, limit: u64::MAX, unfinished }
     }
 
@@ -139,20 +150,22 @@ impl Upload {
 
 impl Unfinished {
     async fn write(&mut self, bytes: &Bytes, key: &FileKey) -> Result<(), StorageError> {
-        let Some(Staged { store, path, content, room: Some(room), request_limits, .. }) = &mut self.0 else {
+        let Some(Staged { store, path, part, attributes, content, room: Some(room), request_limits, .. }) = &mut self.0
+        else {
             return Err(already_over());
         };
         room.grow(bytes.len() as u64).await?;
         if let Content::Held(held) = content {
-            if held.len() + bytes.len() < PART {
+            if held.len() + bytes.len() < *part {
                 held.extend_from_slice(bytes);
                 return Ok(());
             }
             let place = request_limits.place().await.map_err(StorageError::of_store)?;
-            *content = Content::begin(store.clone(), path.clone(), std::mem::take(held).freeze(), place);
+            let begin = Begin { store: store.clone(), path: path.clone(), part: *part, attributes: attributes.clone() };
+            *content = begin.with(std::mem::take(held).freeze(), place);
         }
         let parts = content.parts(key, request_limits).await?;
-        for piece in bytes.chunks(PART) {
+        for piece in bytes.chunks(*part) {
             parts.wait_for_capacity(IN_FLIGHT).await.map_err(|error| StorageError::of(error, key))?;
             parts.write(piece);
         }
@@ -186,19 +199,31 @@ impl Drop for Unfinished {
     }
 }
 
-impl Content {
-    fn begin(store: Arc<dyn ObjectStore>, path: Path, held: Bytes, place: Place) -> Self {
+/// What an upload in parts is begun with.
+struct Begin {
+    store: Arc<dyn ObjectStore>,
+    path: Path,
+    part: usize,
+    attributes: Attributes,
+}
+
+impl Begin {
+    fn with(self, held: Bytes, place: Place) -> Content {
+        let Self { store, path, part, attributes } = self;
         let runtime = Handle::current();
         // The store of local files would create, and sync, a folder and a file on the thread that asks for it.
-        Self::Beginning(spawn_blocking(move || {
+        Content::Beginning(spawn_blocking(move || {
             let _place = place;
-            let upload = runtime.block_on(store.put_multipart(&path))?;
-            let mut parts = WriteMultipart::new_with_chunk_size(upload, PART);
+            let options = PutMultipartOptions { attributes, ..PutMultipartOptions::default() };
+            let upload = runtime.block_on(store.put_multipart_opts(&path, options))?;
+            let mut parts = WriteMultipart::new_with_chunk_size(upload, part);
             parts.write(&held);
             Ok(parts)
         }))
     }
+}
 
+impl Content {
     /// The parts, once they are created; if this future is dropped they are not lost.
     async fn parts(
         &mut self,
@@ -222,7 +247,8 @@ impl Staged {
     async fn store_content(&mut self, key: &FileKey) -> Result<(), StorageError> {
         let stored = if let Content::Held(held) = &mut self.content {
             let content = std::mem::take(held).freeze();
-            self.store.put(&self.path, content.into()).await
+            let options = PutOptions { attributes: std::mem::take(&mut self.attributes), ..PutOptions::default() };
+            self.store.put_opts(&self.path, content.into(), options).await
         } else {
             // Waited for here, because `finish` would hide the cause of a failed part behind a failed clean-up.
             let all_written = self.content.parts(key, &self.request_limits).await?.wait_for_capacity(0).await;

@@ -44,7 +44,7 @@ impl Drop for Hanging {
 
 fn open() -> (TempDir, Storage) {
     let folder = TempDir::new().unwrap();
-    let storage = Storage::open(&StorageConfig { url: format!("file:{}", folder.path().display()) }).unwrap();
+    let storage = Storage::open(&StorageConfig::at(format!("file:{}", folder.path().display()))).unwrap();
     (folder, storage.answering_within(WITHIN))
 }
 

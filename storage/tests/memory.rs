@@ -18,7 +18,7 @@ fn peak_memory() -> u64 {
 #[tokio::test]
 async fn a_file_of_50_mb_comes_back_as_it_was_at_constant_memory() {
     let folder = TempDir::new().unwrap();
-    let storage = Storage::open(&StorageConfig { url: format!("file:{}", folder.path().display()) }).unwrap();
+    let storage = Storage::open(&StorageConfig::at(format!("file:{}", folder.path().display()))).unwrap();
     let files = storage.files(&"prod".parse().unwrap(), "ada");
     let before = peak_memory();
     let mut upload = files.put("01JD/big.bin".parse().unwrap()).await.unwrap();

@@ -24,7 +24,7 @@ const PARTS = new Set(Object.keys(KNOWS).map((part) => part.split("/").at(-1)));
 
 /** Libraries that only these parts may name. */
 const ONLY = [
-  { why: "only backplane/ speaks to the broker", library: /^(deadpool-)?lapin$/, parts: ["backplane"] },
+  { why: "only backplane/ speaks to the broker", library: /^lapin$/, parts: ["backplane"] },
   { why: "signalr/, signing/ and model/ are bytes and types: no socket, no runtime", library: /^(tokio|tokio-util|hyper|hyper-util|axum)$/, except: ["signalr", "signing", "model"] },
 ];
 

@@ -159,8 +159,26 @@ CONF
       echo "cluster_formation.classic_config.nodes.$((node_name + 1)) = ${names[node_name]}"
     done
   fi
+  # Over TLS as well, where there are certificates: to who shows one.
+  [ ! -e "$folder/certificates" ] || write_tls
   # As operators are told to.
   cat "${root:?}/infra/rabbitmq/bellwire.conf"
+}
+
+# A listener of this node; that of the first is exported.
+write_tls() {
+  local tls
+  tls=$(free_port)
+  cat <<CONF
+listeners.ssl.1 = 127.0.0.1:$tls
+ssl_options.cacertfile = $folder/certificates/ca.pem
+ssl_options.certfile = $folder/certificates/server.pem
+ssl_options.keyfile = $folder/certificates/server.key
+ssl_options.verify = verify_peer
+ssl_options.fail_if_no_peer_cert = true
+CONF
+  [ "$node" -ne 1 ] ||
+    echo "export BELLWIRE_TEST_AMQPS_URL=amqps://operator:$password@127.0.0.1:$tls/%2f" >"$folder/rabbitmq-tls.exports"
 }
 
 # What every program of this node runs with.

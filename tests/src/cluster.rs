@@ -49,7 +49,7 @@ pub struct Worker {
 impl Cluster {
     pub async fn new(test_backplane: TestBackplane) -> Self {
         let files = tempfile::tempdir().unwrap();
-        let storage = Storage::open(&StorageConfig { url: format!("file:{}", files.path().display()) }).unwrap();
+        let storage = Storage::open(&StorageConfig::at(format!("file:{}", files.path().display()))).unwrap();
         let environments = ENVIRONMENTS.map(|name| name.parse::<Environment>().unwrap());
         let key = |name: &Environment| (name.clone(), Key::hs256(secret(name).as_bytes(), None, None));
         let keys = environments.iter().map(key).collect();

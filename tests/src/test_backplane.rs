@@ -62,7 +62,8 @@ impl TestBackplane {
     /// Declares what an environment needs, as its operator.
     pub async fn declare(&self, environment: &Environment, kinds: &[Kind]) {
         if let Self::RabbitMq { operator, prefix } = self {
-            let config = BackplaneConfig { url: operator.to_string(), prefix: prefix.parse().unwrap() };
+            let config =
+                BackplaneConfig { url: operator.to_string(), prefix: prefix.parse().unwrap(), ..Default::default() };
             Backplane::declare(&config, environment, kinds).await.unwrap();
         }
     }
@@ -102,7 +103,7 @@ impl TestBackplane {
         let mut url = operator.clone();
         url.set_username(&user).unwrap();
         url.set_password(Some(PASSWORD)).unwrap();
-        BackplaneConfig { url: url.into(), prefix: prefix.parse().unwrap() }
+        BackplaneConfig { url: url.into(), prefix: prefix.parse().unwrap(), ..Default::default() }
     }
 }
 

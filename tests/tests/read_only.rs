@@ -36,7 +36,7 @@ impl Shop {
         let mut read = owner.clone();
         read.set_username(&reader).unwrap();
         read.set_password(Some("reads")).unwrap();
-        let storage = Storage::open(&StorageConfig { url: "memory:".to_owned() }).unwrap();
+        let storage = Storage::open(&StorageConfig::at("memory:")).unwrap();
         let database = DatabaseConfig { url: owner.to_string() };
         let definitions = |function: &str| PathBuf::from(format!("{ROOT}/functions/{function}/examples"));
         let config = ImportsConfig { definitions: definitions("imports"), ..ImportsConfig::default() };

@@ -2,18 +2,22 @@
 
 use std::{future::pending, panic::resume_unwind, sync::Arc, time::Duration};
 
-use deadpool_lapin::{Config, Pool, Runtime, Timeouts};
+use deadpool::{
+    Runtime,
+    managed::{self, Metrics, RecycleError, RecycleResult, Timeouts},
+};
 use lapin::{
     Channel, Connection, ConnectionProperties, Consumer, ErrorKind,
     options::BasicConsumeOptions,
     protocol::{AMQPErrorKind, AMQPSoftError},
+    runtime::default_runtime,
     types::{FieldTable, ShortString},
     uri::AMQPUri,
 };
 use tokio::time::timeout;
 use url::{Host, Position, Url};
 
-use crate::{link::SendError, topology::Topology};
+use crate::{link::SendError, tls_files::TlsFiles, topology::Topology};
 
 /// Limit for connecting, the handshake included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -22,42 +26,73 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Seconds between heartbeats; a peer silent for twice as long counts as lost.
 const HEARTBEAT: u16 = 10;
 
+/// The connections of a pool.
+pub(super) type Pool = managed::Pool<Connector>;
+/// A connection of the pool.
+pub(super) type PooledConnection = managed::Object<Connector>;
+
+/// Makes the connections of a pool, all for one purpose.
+pub(super) struct Connector {
+    broker: Broker,
+    purpose: &'static str,
+}
+
+impl managed::Manager for Connector {
+    type Type = Connection;
+    type Error = String;
+
+    async fn create(&self) -> Result<Connection, String> {
+        self.broker.connect(self.purpose).await
+    }
+
+    async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<String> {
+        match connection.status().connected() {
+            true => Ok(()),
+            false => Err(RecycleError::message("it is not connected")),
+        }
+    }
+}
+
 /// The broker of one environment: its address and the names on it.
 #[derive(Clone)]
 pub(super) struct Broker {
     // Holds the password: never shown.
     url: Arc<str>,
+    tls: TlsFiles,
     pub(super) topology: Arc<Topology>,
 }
 
 impl Broker {
     /// Parses the address; an error never repeats it.
-    pub(super) fn new(url: &str, topology: Topology) -> Result<Self, String> {
+    pub(super) fn new(url: &str, tls: TlsFiles, topology: Topology) -> Result<Self, String> {
         let mut uri = parse(url)?;
         uri.query.heartbeat.get_or_insert(HEARTBEAT);
         uri.query.connection_timeout.get_or_insert(CONNECT_TIMEOUT.as_millis() as u64);
-        Ok(Self { url: uri.to_string().into(), topology: Arc::new(topology) })
+        Ok(Self { url: uri.to_string().into(), tls, topology: Arc::new(topology) })
     }
 
     /// A new connection, named after its purpose.
     pub(super) async fn connect(&self, purpose: &str) -> Result<Connection, String> {
-        match timeout(CONNECT_TIMEOUT, Connection::connect(&self.url, properties(&self.topology, purpose))).await {
-            Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(error)) => Err(error.to_string()),
+        let connecting = async {
+            let tls = self.tls.read().await?;
+            let runtime = default_runtime().map_err(|error| error.to_string())?;
+            let properties = properties(&self.topology, purpose);
+            Connection::connect_with_config(&self.url, properties, tls, runtime)
+                .await
+                .map_err(|error| error.to_string())
+        };
+        match timeout(CONNECT_TIMEOUT, connecting).await {
+            Ok(connected) => connected,
             Err(_) => Err(format!("no answer to connecting within {CONNECT_TIMEOUT:?}")),
         }
     }
 
     /// A pool for the publishing connection.
     pub(super) fn pool(&self, purpose: &'static str) -> Result<Pool, String> {
-        let config = Config { url: Some(self.url.to_string()), pool: None };
-        let topology = self.topology.clone();
-        let builder = config
-            .builder(move || properties(&topology, purpose), Runtime::Tokio1)
-            .map_err(|error| error.to_string())?;
         // One in use, and a second while publishes in flight still hold one that broke.
         let limit = Some(CONNECT_TIMEOUT);
-        builder
+        Pool::builder(Connector { broker: self.clone(), purpose })
+            .runtime(Runtime::Tokio1)
             .max_size(2)
             .timeouts(Timeouts { wait: limit, create: limit, recycle: limit })
             .build()
@@ -165,7 +200,7 @@ mod tests {
             "amqp://ada:secret@host/?heartbeat=secret",
             "amqp://ada:secret@[fe80::1%25eth0]/",
         ] {
-            let error = Broker::new(url, topology.clone()).err().unwrap();
+            let error = Broker::new(url, TlsFiles::default(), topology.clone()).err().unwrap();
             assert!(!error.contains("secret"), "{error}");
         }
     }
@@ -180,7 +215,7 @@ mod tests {
             ("amqp://ada:secret@10.0.0.7:5673/%2f", "10.0.0.7", 5673),
             ("amqp://ada:sec%23ret@broker.example/%2f", "broker.example", 5672),
         ] {
-            let written = Broker::new(url, topology.clone()).ok().unwrap().url;
+            let written = Broker::new(url, TlsFiles::default(), topology.clone()).ok().unwrap().url;
             let read: AMQPUri = written.parse().unwrap();
             assert_eq!((&*read.authority.host, read.authority.port), (host, port), "{url}");
             assert!(read.authority.userinfo.password.starts_with("sec"), "{url}");
@@ -192,7 +227,7 @@ mod tests {
             "amqp://ada:12?3@broker/%2f",
             "amqp://ada:12/3@broker/%2f",
         ] {
-            assert!(Broker::new(url, topology.clone()).is_err(), "{url}");
+            assert!(Broker::new(url, TlsFiles::default(), topology.clone()).is_err(), "{url}");
         }
     }
 
@@ -203,7 +238,7 @@ mod tests {
         };
         let topology = Topology::new(Default::default(), "prod".parse().unwrap());
         let url = format!("amqp://ada:secret@{}/%2f", listener.local_addr().unwrap());
-        let broker = Broker::new(&url, topology).ok().unwrap();
+        let broker = Broker::new(&url, TlsFiles::default(), topology).ok().unwrap();
         let reached = async {
             let (mut socket, _) = listener.accept().await.unwrap();
             let mut greeting = [0; 4];

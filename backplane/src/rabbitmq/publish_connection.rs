@@ -6,7 +6,6 @@ use std::{
     time::Duration,
 };
 
-use deadpool_lapin::{Connection, Pool};
 use futures_util::StreamExt;
 use lapin::options::ConfirmSelectOptions;
 use tokio::{
@@ -18,6 +17,7 @@ use tracing::{error, info, warn};
 
 use super::{
     backoff::{backoff, pause},
+    connect::{Pool, PooledConnection},
     publish_channel::{PublishBatch, PublishChannel},
 };
 use crate::{link::Link, metrics::reconnects};
@@ -32,7 +32,7 @@ const END_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A publishing connection that was up when last checked.
 pub(super) struct PublishConnection {
-    connection: Connection,
+    connection: PooledConnection,
     channels: Mutex<Channels>,
     /// Of the channels, and of those whose place others have taken.
     tasks: Mutex<JoinSet<()>>,
@@ -85,7 +85,7 @@ impl Channels {
 }
 
 impl PublishConnection {
-    fn new(connection: Connection) -> Self {
+    fn new(connection: PooledConnection) -> Self {
         Self { connection, channels: Mutex::default(), tasks: Mutex::default() }
     }
 

@@ -21,7 +21,8 @@ pub fn url() -> String {
     given("BELLWIRE_TEST_AMQP_URL")
 }
 
-fn given(variable: &str) -> String {
+/// What the tests are told by a variable.
+pub fn given(variable: &str) -> String {
     std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set: run `make test`, which starts a broker"))
 }
 

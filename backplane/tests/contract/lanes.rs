@@ -165,7 +165,8 @@ async fn a_full_lane_refuses_those_in_it_and_nobody_else() {
         let channel = broker::connect().await.create_channel().await.unwrap();
         let options = QueueDeclareOptions { durable: true, ..Default::default() };
         channel.queue_declare(flood.into(), options, arguments).await.unwrap();
-        let config = backplane::BackplaneConfig { url: broker::url(), prefix: rabbit.prefix.clone() };
+        let config =
+            backplane::BackplaneConfig { url: broker::url(), prefix: rabbit.prefix.clone(), ..Default::default() };
         Backplane::declare(&config, &"prod".parse().unwrap(), &[imports()]).await.unwrap();
         let refused = soon("a refusal", async {
             loop {
@@ -187,7 +188,8 @@ async fn a_full_lane_refuses_those_in_it_and_nobody_else() {
 async fn the_depth_counts_the_jobs_of_all_lanes() {
     Rabbit::run(async |rabbit| {
         let plane = rabbit.open(&broker::url(), "prod");
-        let config = backplane::BackplaneConfig { url: broker::url(), prefix: rabbit.prefix.clone() };
+        let config =
+            backplane::BackplaneConfig { url: broker::url(), prefix: rabbit.prefix.clone(), ..Default::default() };
         Backplane::declare(&config, &"prod".parse().unwrap(), &[imports()]).await.unwrap();
         for priority in [Priority::Low, Priority::Normal, Priority::High] {
             for backlog in [0, 1, 4, 32] {

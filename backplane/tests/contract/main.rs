@@ -3,7 +3,7 @@
 //! - `world`: a fresh backplane of either kind; `fixtures`: events and jobs; `expect`: waiting with a deadline
 //! - `log`, `jobs`, `fairness`, `dead`, `control`, `lease`: the contract, over both
 //! - `broker`: the broker these tests are given, and what its operator can do to it; `proxy`: a way to it that can be cut
-//! - `messages`: events as other people's programs send them; `reconnecting`, `giving_up`, `streams`, `publishing`, `dead_letters`, `lanes`, `moving`, `roles`: over RabbitMQ alone
+//! - `messages`: events as other people's programs send them; `reconnecting`, `giving_up`, `streams`, `publishing`, `dead_letters`, `lanes`, `moving`, `roles`, `tls`: over RabbitMQ alone
 //!
 //! What changes the whole broker (an alarm) is a program of its own, so that it runs beside no other.
 
@@ -29,4 +29,5 @@ mod publishing;
 mod reconnecting;
 mod roles;
 mod streams;
+mod tls;
 mod world;

@@ -86,7 +86,7 @@ async fn declare(rabbit: &Rabbit, environments: &[&str]) {
 }
 
 fn config(rabbit: &Rabbit, url: String) -> BackplaneConfig {
-    BackplaneConfig { url, prefix: rabbit.prefix.clone() }
+    BackplaneConfig { url, prefix: rabbit.prefix.clone(), ..Default::default() }
 }
 
 async fn refused_publish(plane: &Backplane, to: Destination, exchange: &str) {

@@ -55,7 +55,7 @@ impl Rabbit {
     pub fn open(&self, url: &str, name: &str) -> Backplane {
         let environment: Environment = name.parse().unwrap();
         self.made.lock().unwrap().push(environment.clone());
-        let config = BackplaneConfig { url: url.to_owned(), prefix: self.prefix.clone() };
+        let config = BackplaneConfig { url: url.to_owned(), prefix: self.prefix.clone(), ..Default::default() };
         Backplane::open(&config, &environment).unwrap()
     }
 

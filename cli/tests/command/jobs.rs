@@ -116,7 +116,7 @@ async fn the_dead_of_ones_own_function_are_found_where_its_worker_has_described_
     let fixture = Fixture::new("invoices");
     let job = fixture.dead_letter("invoices", "November", "busy").await;
     let url = format!("file:{}", fixture.folder.0.path().join("files").display());
-    let catalogue = Storage::open(&StorageConfig { url: url.clone() }).unwrap().catalogue(&"prod".parse().unwrap());
+    let catalogue = Storage::open(&StorageConfig::at(url.clone())).unwrap().catalogue(&"prod".parse().unwrap());
     catalogue.put(&job.kind, "{}".into()).await.unwrap();
     let set = format!("storage.url={url}");
     let list = fixture.says(&["list", "--set", &set]);

@@ -52,7 +52,7 @@ pub(crate) fn environment(kinds: &str) -> (Folder, Backplane) {
     let settings = format!("[[environment]]\nname = 'prod'\n[backplane]\nurl = '{url}'\nprefix = '{prefix}'");
     let (folder, prod) = (Folder::with(&settings), "prod".parse().unwrap());
     assert!(folder.run(&["topology", "--kinds", kinds]).status.success());
-    let config = BackplaneConfig { url, prefix: prefix.parse().unwrap() };
+    let config = BackplaneConfig { url, prefix: prefix.parse().unwrap(), ..Default::default() };
     (folder, Backplane::open(&config, &prod).unwrap())
 }
 

@@ -60,7 +60,7 @@ async fn import(files: &OwnerFiles, url: &str) -> (Result<Value, String>, u64) {
 #[tokio::test]
 async fn a_million_rows_and_a_line_of_300_mb_take_no_more_memory_than_a_few() {
     let folder = TempDir::new().unwrap();
-    let storage = Storage::open(&StorageConfig { url: format!("file:{}/files", folder.path().display()) }).unwrap();
+    let storage = Storage::open(&StorageConfig::at(format!("file:{}/files", folder.path().display()))).unwrap();
     let files = storage.files(&"test".parse().unwrap(), "ada");
     let csv = folder.path().join("large.csv");
 

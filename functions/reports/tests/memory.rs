@@ -54,7 +54,7 @@ async fn many_rows_of_twelve_columns_take_no_more_memory_than_a_few() {
     let query = format!("{} WHERE id <= :last", orders::QUERY);
     fs::write(folder.path().join("definitions/orders.sql"), query).unwrap();
     fs::write(folder.path().join("definitions/orders.toml"), DEFINITION).unwrap();
-    let storage = Storage::open(&StorageConfig { url: format!("file:{}/files", folder.path().display()) }).unwrap();
+    let storage = Storage::open(&StorageConfig::at(format!("file:{}/files", folder.path().display()))).unwrap();
     let files = storage.files(&"test".parse().unwrap(), "ada");
 
     orders::sqlite(&folder.path().join("it.db"), ROWS);

@@ -55,7 +55,7 @@ impl Harness {
         let folder = TempDir::new().expect("a test may make a folder");
         let url = format!("sqlite://{}", folder.path().join("test.db").display());
         let database = Database::open(&DatabaseConfig { url }).expect("it is the path of a file");
-        let storage = Storage::open(&StorageConfig { url: "memory:".to_owned() }).expect("it is an address");
+        let storage = Storage::open(&StorageConfig::at("memory:")).expect("it is an address");
         Self { storage, database, _folder: folder }
     }
 

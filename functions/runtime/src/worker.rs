@@ -28,6 +28,7 @@ use model::{Environment, PodId};
 use process::{Admin, AdminListen, Environments, Options, ProcessContext, Settings};
 use serde::Deserialize;
 use storage::{FilesConfig, Storage, StorageConfig};
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
 use crate::{
@@ -115,11 +116,13 @@ async fn serve<F: Function>(
     }
     let storage = Storage::open(&settings.section::<StorageConfig>("storage")?)?;
     let storage = storage.with_limits(settings.section::<FilesConfig>("files")?);
+    storage.check_at_start().await?;
     let database = database(&settings)?;
     let backplane = Backplane::open(&environments.backplane(&settings, &environment)?, &environment)?;
     let admin = Admin::open(&settings, admin_listen, readiness.clone()).await?;
     let worker = WorkerContext { environment, backplane, verifier, storage, database, pod: PodId::worker() };
     info!(environment = %worker.environment, pod = %worker.pod, admin = %admin.address(), "working");
+    let _watch = AbortOnDropHandle::new(tokio::spawn(worker.storage.clone().report(readiness.condition("storage"))));
     let host = Host::new(worker, host, function, &readiness)?;
     admin.serve_during(host.run(signals.stop().cancelled_owned())).await??;
     Ok(())

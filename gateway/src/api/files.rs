@@ -1,23 +1,19 @@
 //! `/api/files`: streamed upload of tasks' inputs, download of their results, and deletion of both; each user has files
 //! of their own.
 
-use std::sync::Arc;
-
 use axum::{
     Json,
     body::Body,
     extract::State,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use bytes::Bytes;
-use futures_util::{Stream, TryStreamExt};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use storage::{FileKey, FileName};
 use utoipa::ToSchema;
 
 use super::{
+    download,
     problem::Problem,
     request::{BodyReader, PathParameters},
     tasks::SCOPE,
@@ -77,46 +73,21 @@ pub async fn upload(
 /// Get one of one's own files.
 #[utoipa::path(
     get, path = "/api/files/{key}", tag = "files", params(("key" = String, Path, description = "`<id>/<name>`")),
-    responses((status = 200, content_type = "application/octet-stream"), (status = 401, body = Problem), (status = 404, body = Problem), (status = 429, body = Problem)),
+    responses(
+        (status = 200, content_type = "application/octet-stream"),
+        (status = 307, description = "where `storage.signed_links` is set: the file is at this address for a while"),
+        (status = 401, body = Problem), (status = 404, body = Problem), (status = 429, body = Problem),
+    ),
 )]
 pub async fn download(
     State(pod): State<Pod>,
     caller: CountedCaller,
+    method: Method,
     PathParameters(key): PathParameters<String>,
 ) -> Result<Response, Problem> {
     let key: FileKey = key.parse()?;
-    let file = caller.files(&pod).get(&key).await?;
-    send(key.name(), Some(file.bytes), file.content, caller)
-}
-
-/// The answer that sends a file: a browser must save it, whatever it is, and not show it as a page of this site.
-pub(super) fn send<E: std::error::Error + Send + Sync + 'static>(
-    name: &str,
-    bytes: Option<u64>,
-    content: impl Stream<Item = Result<Bytes, E>> + Send + 'static,
-    caller: CountedCaller,
-) -> Result<Response, Problem> {
-    let name = utf8_percent_encode(name, NON_ALPHANUMERIC);
-    let disposition = HeaderValue::try_from(format!("attachment; filename*=UTF-8''{name}"))
-        .map_err(|_| Problem::bad_request("invalid-file-key", "the file's name cannot be sent"))?;
-    // The request counts until it was sent, or nobody reads it any more.
-    let caller = Arc::new(caller);
-    let content = content.and_then(move |bytes| {
-        let caller = caller.clone();
-        async move {
-            caller.throttle(bytes.len()).await;
-            Ok(bytes)
-        }
-    });
-    let mut response = Body::from_stream(content).into_response();
-    let headers = response.headers_mut();
-    if let Some(bytes) = bytes {
-        headers.insert(header::CONTENT_LENGTH, bytes.into());
-    }
-    headers.insert(header::CONTENT_DISPOSITION, disposition);
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
-    Ok(response)
+    let found = download::find(&caller.files(&pod), &key, &method).await?;
+    found.answer(key.name(), caller)
 }
 
 /// Delete one of one's own files, for good; a task that needs it will fail.

@@ -124,7 +124,7 @@ mod tests {
     #[tokio::test]
     async fn a_storage_that_is_away_is_an_error_and_invalid_descriptions_are_left_out() {
         let folder = tempfile::tempdir().unwrap();
-        let storage = Storage::open(&StorageConfig { url: format!("file:{}", folder.path().display()) }).unwrap();
+        let storage = Storage::open(&StorageConfig::at(format!("file:{}", folder.path().display()))).unwrap();
         let functions = || FunctionCache::new(storage.catalogue(&"prod".parse().unwrap()));
         assert!(functions().all().await.unwrap().is_empty());
         fs::write(folder.path().join("prod"), "in the way").unwrap();
@@ -142,7 +142,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_known_is_there_while_it_is_read_again() {
-        let storage = Storage::open(&StorageConfig { url: "memory:".to_owned() }).unwrap();
+        let storage = Storage::open(&StorageConfig::at("memory:")).unwrap();
         let catalogue = storage.catalogue(&"prod".parse().unwrap());
         let put = async |kind: &str| {
             let description = format!(r#"{{ "kind": "{kind}", "title": "T", "input": {{}} }}"#);

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, sync::LazyLock};
 
 use axum::{
+    extract::State,
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -12,6 +13,7 @@ use include_dir::{Dir, include_dir};
 use sha2::{Digest, Sha256};
 
 use super::{problem::Problem, request::PathParameters};
+use crate::pod::Pod;
 
 static CLIENT: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../client");
 static FILES: LazyLock<HashMap<&str, File>> = LazyLock::new(|| files(&CLIENT).collect());
@@ -25,9 +27,14 @@ const POLICY: &str = "default-src 'self'; img-src 'self' data: blob:; object-src
                       form-action 'self'; frame-ancestors 'none'";
 const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 
-/// The demo and operations page.
-pub async fn index(headers: HeaderMap) -> Result<Response, Problem> {
-    respond(PAGE, &headers)
+/// The demo and operations page. Where downloads are links to a bucket, it may ask there as well.
+pub async fn index(State(pod): State<Pod>, headers: HeaderMap) -> Result<Response, Problem> {
+    let mut response = respond(PAGE, &headers)?;
+    let origin = pod.storage.link_origin().await;
+    if let Some(policy) = origin.and_then(|origin| format!("{POLICY}; connect-src 'self' {origin}").try_into().ok()) {
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    Ok(response)
 }
 
 /// A file of the browser module.

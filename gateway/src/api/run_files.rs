@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use storage::{FileKey, OwnerFiles, StorageError};
 use utoipa::ToSchema;
 
-use super::{files, problem::Problem, request::PathParameters};
+use super::{download, problem::Problem, request::PathParameters};
 use crate::{counted_caller::CountedCaller, pod::Pod, zip::Archive};
 
 /// The list that a run leaves behind, among its owner's files.
@@ -82,7 +82,7 @@ pub async fn archive(
     let own = caller.files(&pod);
     let (task, listed) = read(&own, &id).await?;
     let content = archive_of(own, listed.into_iter().map(|(name, file)| (name, file.key)).collect());
-    files::send(&format!("files-{task}.zip"), None, content, caller)
+    download::send(&format!("files-{task}.zip"), None, content, caller)
 }
 
 /// The run's files, each with a name that no other has.

@@ -125,7 +125,7 @@ pub(crate) async fn declare(url: &str, prefix: &str) {
 }
 
 fn config(url: &str, prefix: &str) -> BackplaneConfig {
-    BackplaneConfig { url: url.to_owned(), prefix: prefix.parse().unwrap() }
+    BackplaneConfig { url: url.to_owned(), prefix: prefix.parse().unwrap(), ..Default::default() }
 }
 
 async fn work(url: &str, prefix: &str, at_once: u16) {
@@ -133,7 +133,7 @@ async fn work(url: &str, prefix: &str, at_once: u16) {
         environment: prod(),
         backplane: backplane(url, prefix),
         verifier: verifier(&prod()),
-        storage: Storage::open(&StorageConfig { url: "memory:".to_owned() }).unwrap(),
+        storage: Storage::open(&StorageConfig::at("memory:")).unwrap(),
         database: env::var("BENCH_DATABASE").ok().map(|url| Database::open(&DatabaseConfig { url }).unwrap()),
         pod: PodId::worker(),
     };

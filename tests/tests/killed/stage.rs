@@ -43,7 +43,7 @@ pub(crate) async fn work(
         backplane: watched(backplane, &function.watch),
         environment: prod(),
         verifier: verifier(&prod()),
-        storage: Storage::open(&StorageConfig { url: "memory:".to_owned() }).unwrap(),
+        storage: Storage::open(&StorageConfig::at("memory:")).unwrap(),
         database: Some(place.database.clone()),
         pod: PodId::worker(),
     };
@@ -153,7 +153,8 @@ impl Stage {
         let TestBackplane::RabbitMq { operator, prefix } = &self.cluster.test_backplane else {
             panic!("it is over a broker")
         };
-        let config = BackplaneConfig { url: operator.to_string(), prefix: prefix.parse().unwrap() };
+        let config =
+            BackplaneConfig { url: operator.to_string(), prefix: prefix.parse().unwrap(), ..Default::default() };
         Backplane::open(&config, &prod()).unwrap().jobs.dead(&KIND.parse().unwrap())
     }
 

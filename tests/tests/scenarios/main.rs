@@ -4,6 +4,7 @@
 mod approving;
 mod bad_input;
 mod broker_away;
+mod buckets;
 mod coming_back;
 mod delays;
 mod delivery;

@@ -35,7 +35,7 @@ impl Scene {
             options["folder"] = json!(folder.path());
         }
         let receivers = Receivers::start(options.clone()).await;
-        let storage = Storage::open(&StorageConfig { url: "memory:".to_owned() }).unwrap();
+        let storage = Storage::open(&StorageConfig::at("memory:")).unwrap();
         let mut all = json!({
             "host": "localhost", "port": receivers.smtp, "security": options["security"],
             "from": "Berichte <reports@example.com>",

@@ -97,7 +97,7 @@ async fn compare<Kept, Theirs: FnOnce() -> u64>(
 }
 
 async fn stored(folder: &Path, csv: &Path) -> OwnerFiles {
-    let config = StorageConfig { url: format!("file:{}", folder.join("files").display()) };
+    let config = StorageConfig::at(format!("file:{}", folder.join("files").display()));
     let files = Storage::open(&config).unwrap().files(&"test".parse().unwrap(), "ada");
     let mut upload = files.put("bench/orders.csv".parse::<FileKey>().unwrap()).await.unwrap();
     upload.write(fs::read(csv).unwrap().into()).await.unwrap();

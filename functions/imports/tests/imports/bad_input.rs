@@ -101,7 +101,7 @@ over_both! {
 
 /// What an import into this database fails with.
 async fn failing(url: &str) -> Failure {
-    let storage = Storage::open(&StorageConfig { url: "memory:".to_owned() }).unwrap();
+    let storage = Storage::open(&StorageConfig::at("memory:")).unwrap();
     let files = storage.files(&"test".parse().unwrap(), "ada");
     let mut upload = files.put("a/t.csv".parse().unwrap()).await.unwrap();
     let mut csv = "n,text\n".to_owned();

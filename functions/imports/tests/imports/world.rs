@@ -51,7 +51,7 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn over(database: Database) -> Self {
         let folder = TempDir::new().unwrap();
-        let storage = Storage::open(&StorageConfig { url: format!("file:{}", folder.path().display()) }).unwrap();
+        let storage = Storage::open(&StorageConfig::at(format!("file:{}", folder.path().display()))).unwrap();
         let config = DatabaseConfig { url: database.url() };
         let imports = Imports::open(lenient(), &config).unwrap();
         Self { database: Arc::new(database), imports: Arc::new(imports), storage, folder: Arc::new(folder) }

@@ -47,6 +47,7 @@ async fn work(
     fs::create_dir_all(data).with_context(|| format!("--data: the folder {} cannot be made", data.display()))?;
     let storage = Storage::open(&settings.section::<StorageConfig>("storage")?)?;
     let storage = storage.with_limits(settings.section::<FilesConfig>("files")?);
+    storage.check_at_start().await?;
     let broker = Broker::new(&settings, flags.backplane.as_deref())?;
     // The test environment has tables of its own.
     let test_database = DatabaseConfig { url: format!("sqlite://{}/bellwire-test.db", data.display()) };

@@ -91,7 +91,7 @@ impl Comparison {
         fs::create_dir(&definitions).unwrap();
         fs::write(definitions.join("orders.sql"), orders::QUERY).unwrap();
         fs::write(definitions.join("orders.toml"), "title = \"Orders\"").unwrap();
-        let config = StorageConfig { url: format!("file:{}", folder.join("files").display()) };
+        let config = StorageConfig::at(format!("file:{}", folder.join("files").display()));
         let files = Storage::open(&config).unwrap().files(&"test".parse().unwrap(), "ada");
         Self { definitions, files }
     }

@@ -55,7 +55,7 @@ impl Fixture {
         let folder = TempDir::new().unwrap();
         fs::create_dir(folder.path().join("definitions")).unwrap();
         let url = format!("file:{}/files", folder.path().display());
-        let storage = Storage::open(&StorageConfig { url }).unwrap();
+        let storage = Storage::open(&StorageConfig::at(url)).unwrap();
         Self { database, storage, folder }
     }
 

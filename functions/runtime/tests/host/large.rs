@@ -31,7 +31,7 @@ async fn get(stage: &Stage, key: &Value) -> Value {
 fn over_a_folder() -> (Stage, TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let mut stage = Stage::new();
-    stage.storage = Storage::open(&StorageConfig { url: format!("file:{}", folder.path().display()) }).unwrap();
+    stage.storage = Storage::open(&StorageConfig::at(format!("file:{}", folder.path().display()))).unwrap();
     fs::create_dir(folder.path().join("test")).unwrap();
     let in_the_way = folder.path().join("test/ada");
     (stage, folder, in_the_way)

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod cancelling;
+mod database_tls;
 mod databases;
 mod doing;
 mod failing;

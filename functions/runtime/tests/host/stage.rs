@@ -103,7 +103,7 @@ impl Stage {
         let watched = Backplane { log: Arc::new(log), jobs: Arc::new(jobs), ..inner.clone() };
         let steps = record.subscribe();
         let config = HostConfig { attempts: 3, grace: Duration::from_secs(20), ..HostConfig::default() };
-        let storage = Storage::open(&StorageConfig { url: "memory:".to_owned() }).unwrap();
+        let storage = Storage::open(&StorageConfig::at("memory:")).unwrap();
         let database = None;
         Self {
             tricks,

@@ -22,7 +22,7 @@ async fn a_deadline_that_the_broker_would_not_wait_for_is_refused_at_start_with_
 async fn a_host_says_what_it_is_as_soon_as_the_storage_can_be_used() {
     let folder = tempfile::tempdir().unwrap();
     let mut stage = Stage::new();
-    stage.storage = Storage::open(&StorageConfig { url: format!("file:{}", folder.path().display()) }).unwrap();
+    stage.storage = Storage::open(&StorageConfig::at(format!("file:{}", folder.path().display()))).unwrap();
     // Where its folder would be there is a file.
     let in_the_way = folder.path().join("test");
     fs::write(&in_the_way, "").unwrap();

@@ -54,7 +54,7 @@ impl Harness {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("definitions")).unwrap();
         fs::create_dir(folder.path().join("disk")).unwrap();
-        let storage = StorageConfig { url: format!("file:{}", folder.path().join("files").display()) };
+        let storage = StorageConfig::at(format!("file:{}", folder.path().join("files").display()));
         let environment: Environment = "test".parse().unwrap();
         let backplane = Broker::new().environment(&environment);
         let storage = Storage::open(&storage).unwrap();

@@ -30,7 +30,7 @@ fn publisher() -> (TaskPublisher, mpsc::Receiver<Event>) {
 /// Of a job with so many attempts before, at this attempt.
 fn publisher_of((attempts, attempt): (u32, u32)) -> (TaskPublisher, mpsc::Receiver<Event>) {
     let (sender, events) = mpsc::channel(8);
-    let files = Storage::open(&StorageConfig { url: "memory:".to_owned() }).unwrap();
+    let files = Storage::open(&StorageConfig::at("memory:")).unwrap();
     let files = files.files(&"test".parse().unwrap(), "ada");
     let job = Job::new(TaskId::new(), "tricks".parse().unwrap(), "ada", "A trick", Value::Null);
     let job = Job { attempts, ..job };

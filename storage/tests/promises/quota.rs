@@ -1,5 +1,4 @@
-//! How much an owner may keep, and for how long, over a local folder and over memory.
-#![allow(clippy::unwrap_used)]
+//! How much an owner may keep, and for how long, over every storage.
 
 use std::{
     fs::{self, File},
@@ -10,19 +9,9 @@ use std::{
 use bytes::Bytes;
 use futures_util::future::join_all;
 use model::Environment;
-use storage::{FileKey, FilesConfig, OwnerFiles, Storage, StorageConfig, StorageError};
-use tempfile::TempDir;
+use storage::{FileKey, FilesConfig, OwnerFiles, Storage, StorageError};
 
-fn open(url: &str, limits: FilesConfig) -> Storage {
-    Storage::open(&StorageConfig { url: url.to_owned() }).unwrap().with_limits(limits)
-}
-
-/// Both storages, with the folder of the local one.
-fn both(limits: &FilesConfig) -> (TempDir, [Storage; 2]) {
-    let folder = TempDir::new().unwrap();
-    let local = open(&url(folder.path()), limits.clone());
-    (folder, [local, open("memory:", limits.clone())])
-}
+use crate::stages::{open, storages_with};
 
 fn url(folder: &Path) -> String {
     format!("file:{}", folder.display())
@@ -65,7 +54,7 @@ async fn until(mut condition: impl AsyncFnMut() -> bool) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn uploads_at_once_share_one_quota_and_another_owner_has_their_own() {
-    let (_folder, storages) = both(&bytes(1000));
+    let (_folder, storages) = storages_with(&bytes(1000));
     for storage in storages {
         let files = ada(&storage);
         let keys: Vec<_> = (0..10).map(|number| format!("{number}/x")).collect();
@@ -80,7 +69,7 @@ async fn uploads_at_once_share_one_quota_and_another_owner_has_their_own() {
 
 #[tokio::test]
 async fn many_small_files_are_too_many_and_a_deleted_one_makes_room() {
-    let (_folder, storages) = both(&FilesConfig { files_per_user: 3, ..FilesConfig::default() });
+    let (_folder, storages) = storages_with(&FilesConfig { files_per_user: 3, ..FilesConfig::default() });
     for storage in storages {
         let files = ada(&storage);
         for key in ["1/x", "2/x", "3/x"] {
@@ -96,8 +85,8 @@ async fn many_small_files_are_too_many_and_a_deleted_one_makes_room() {
 
 #[tokio::test]
 async fn what_another_process_stores_and_deletes_counts() {
-    let (folder, [one, _]) = both(&bytes(1000));
-    let two = open(&url(folder.path()), bytes(1000));
+    let (folder, [one, ..]) = storages_with(&bytes(1000));
+    let two = open(&url(folder.path())).with_limits(bytes(1000));
     put(&ada(&one), "1/x", 600).await.unwrap();
     assert!(is_full(&put(&ada(&two), "2/x", 600).await, "600 bytes, and may have 1000"));
     ada(&one).delete(&"1/x".parse().unwrap()).await.unwrap();
@@ -106,7 +95,7 @@ async fn what_another_process_stores_and_deletes_counts() {
 
 #[tokio::test]
 async fn a_file_that_will_not_fit_is_refused_before_it_is_sent() {
-    let (_folder, storages) = both(&bytes(1000));
+    let (_folder, storages) = storages_with(&bytes(1000));
     for storage in storages {
         let mut upload = ada(&storage).put(FileKey::generate("x".parse().unwrap())).await.unwrap();
         assert!(matches!(upload.check_room(1001).await, Err(StorageError::QuotaFull(_))));
@@ -118,7 +107,7 @@ async fn a_file_that_will_not_fit_is_refused_before_it_is_sent() {
 
 #[tokio::test]
 async fn what_a_task_must_leave_behind_is_stored_although_the_quota_is_full_and_counts() {
-    let (_folder, storages) = both(&bytes(1000));
+    let (_folder, storages) = storages_with(&bytes(1000));
     for storage in storages {
         let files = ada(&storage);
         put(&files, "1/x", 900).await.unwrap();
@@ -131,7 +120,7 @@ async fn what_a_task_must_leave_behind_is_stored_although_the_quota_is_full_and_
 
 #[tokio::test]
 async fn an_upload_that_breaks_off_gives_its_room_back_and_leaves_no_folder() {
-    let (folder, storages) = both(&bytes(1000));
+    let (folder, storages) = storages_with(&bytes(1000));
     for storage in storages {
         let files = ada(&storage);
         let mut dropped = files.put("1/x".parse().unwrap()).await.unwrap();
@@ -149,7 +138,7 @@ async fn an_upload_that_breaks_off_gives_its_room_back_and_leaves_no_folder() {
 
 #[tokio::test]
 async fn what_is_older_than_it_is_kept_is_removed_and_nothing_else() {
-    let (_folder, storages) = both(&FilesConfig { keep: Duration::ZERO, ..FilesConfig::default() });
+    let (_folder, storages) = storages_with(&FilesConfig { keep: Duration::ZERO, ..FilesConfig::default() });
     for storage in storages {
         let files = ada(&storage);
         for key in ["01JD/upload.csv", "01JE/input.json", "01JE/result.json", "report-01JE/it.csv"] {
@@ -170,7 +159,7 @@ async fn what_is_older_than_it_is_kept_is_removed_and_nothing_else() {
 
 #[tokio::test]
 async fn what_a_killed_process_left_of_an_upload_is_removed_after_a_day() {
-    let (folder, [storage, _]) = both(&FilesConfig::default());
+    let (folder, [storage, ..]) = storages_with(&FilesConfig::default());
     put(&ada(&storage), "1/a#1", 10).await.unwrap();
     let mut running = ada(&storage).put("2/x".parse().unwrap()).await.unwrap();
     running.write(Bytes::from_static(b"x")).await.unwrap();

@@ -1,21 +1,10 @@
-//! What is promised about the catalogue of functions, over a local folder and over memory.
-#![allow(clippy::unwrap_used)]
+//! What is promised about the catalogue of functions, over every storage.
 
 use bytes::Bytes;
 use model::{Environment, Kind};
-use storage::{Storage, StorageConfig, StorageError};
-use tempfile::TempDir;
+use storage::{Storage, StorageError};
 
-fn open(url: &str) -> Storage {
-    Storage::open(&StorageConfig { url: url.to_owned() }).unwrap()
-}
-
-/// Both storages, with the folder of the local one.
-fn both() -> (TempDir, [Storage; 2]) {
-    let folder = TempDir::new().unwrap();
-    let local = open(&format!("file:{}", folder.path().display()));
-    (folder, [local, open("memory:")])
-}
+use crate::stages::{open, storages};
 
 async fn all(storage: &Storage, environment: &str) -> Vec<(String, Bytes)> {
     let entries = storage.catalogue(&environment.parse::<Environment>().unwrap()).all().await.unwrap();
@@ -24,7 +13,7 @@ async fn all(storage: &Storage, environment: &str) -> Vec<(String, Bytes)> {
 
 #[tokio::test]
 async fn what_was_put_last_for_each_kind_is_there_by_name_and_in_its_environment_alone() {
-    let (_folder, storages) = both();
+    let (_folder, storages) = storages();
     for storage in storages {
         assert_eq!(all(&storage, "prod").await, []);
         let catalogue = storage.catalogue(&"prod".parse().unwrap());
@@ -39,7 +28,7 @@ async fn what_was_put_last_for_each_kind_is_there_by_name_and_in_its_environment
 
 #[tokio::test]
 async fn no_owner_can_put_a_file_into_it() {
-    let (_folder, storages) = both();
+    let (_folder, storages) = storages();
     for storage in storages {
         let environment: Environment = "prod".parse().unwrap();
         for owner in ["~functions", "functions", "%7efunctions", "../prod/~functions"] {

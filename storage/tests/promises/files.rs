@@ -1,5 +1,4 @@
-//! What is promised about files, over a local folder and over memory.
-#![allow(clippy::unwrap_used)]
+//! What is promised about files, over every storage.
 
 use std::{
     collections::HashSet,
@@ -12,19 +11,10 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
-use storage::{FileKey, OwnerFiles, Storage, StorageConfig, StorageError};
+use storage::{FileKey, OwnerFiles, Storage, StorageError};
 use tempfile::TempDir;
 
-fn open(url: &str) -> Storage {
-    Storage::open(&StorageConfig { url: url.to_owned() }).unwrap()
-}
-
-/// Both storages, with the folder of the local one.
-fn both() -> (TempDir, [Storage; 2]) {
-    let folder = TempDir::new().unwrap();
-    let local = open(&format!("file:{}", folder.path().display()));
-    (folder, [local, open("memory:")])
-}
+use crate::stages::{open, storages};
 
 fn ada(storage: &Storage) -> OwnerFiles {
     storage.files(&"prod".parse().unwrap(), "ada")
@@ -59,13 +49,13 @@ fn all_files(folder: &Path) -> Vec<PathBuf> {
 
 #[tokio::test]
 async fn one_large_write_is_split_and_nothing_and_empty_files_are_files() {
-    let (_folder, storages) = both();
+    let (_folder, storages) = storages();
     for storage in storages {
         let files = ada(&storage);
         let mut upload = files.put(key("a/large")).await.unwrap();
-        upload.write(Bytes::from(vec![7; 5_000_001])).await.unwrap();
-        assert_eq!(upload.finish().await.unwrap().bytes, 5_000_001);
-        assert_eq!(get(&files, "a/large").await.unwrap(), vec![7; 5_000_001]);
+        upload.write(Bytes::from(vec![7; 12_000_001])).await.unwrap();
+        assert_eq!(upload.finish().await.unwrap().bytes, 12_000_001);
+        assert_eq!(get(&files, "a/large").await.unwrap(), vec![7; 12_000_001]);
         files.put(key("a/empty")).await.unwrap().finish().await.unwrap();
         assert_eq!(get(&files, "a/empty").await.unwrap(), b"");
     }
@@ -73,12 +63,12 @@ async fn one_large_write_is_split_and_nothing_and_empty_files_are_files() {
 
 #[tokio::test]
 async fn an_upload_that_is_dropped_leaves_nothing_and_the_older_file_stays() {
-    let (folder, storages) = both();
+    let (folder, storages) = storages();
     for storage in storages {
         let files = ada(&storage);
         put(&files, "a/x", "old").await;
         let mut upload = files.put(key("a/x")).await.unwrap();
-        upload.write(Bytes::from(vec![1; 3_000_000])).await.unwrap();
+        upload.write(Bytes::from(vec![1; 12_000_000])).await.unwrap();
         assert_eq!(get(&files, "a/x").await.unwrap(), b"old", "half a file is never seen");
         drop(upload);
         assert_eq!(get(&files, "a/x").await.unwrap(), b"old");
@@ -94,7 +84,7 @@ async fn an_upload_that_is_dropped_leaves_nothing_and_the_older_file_stays() {
 
 #[tokio::test]
 async fn a_file_above_its_limit_is_refused_and_nothing_of_it_remains() {
-    let (folder, storages) = both();
+    let (folder, storages) = storages();
     for storage in storages {
         let files = ada(&storage);
         let mut upload = files.put(key("a/x")).await.unwrap().limit(10);
@@ -110,7 +100,7 @@ async fn a_file_above_its_limit_is_refused_and_nothing_of_it_remains() {
 
 #[tokio::test]
 async fn the_same_key_of_another_owner_or_environment_is_not_there() {
-    let (_folder, storages) = both();
+    let (_folder, storages) = storages();
     for storage in storages {
         put(&ada(&storage), "01JD/x.csv", "ada's").await;
         for (environment, owner) in [("prod", "bob"), ("qa", "ada"), ("prod", "Ada"), ("prod", "../prod/ada")] {
@@ -125,7 +115,7 @@ async fn the_same_key_of_another_owner_or_environment_is_not_there() {
 
 #[tokio::test]
 async fn hostile_owners_and_names_stay_in_their_folder_and_never_meet() {
-    let (folder, storages) = both();
+    let (folder, storages) = storages();
     let long = "ü".repeat(128);
     let owners =
         ["../x", "a/b", "a", "%2e%2e", "..", ".", "a%2Fb", "A", "ü", "u\u{308}", "a\\b", "/", "~", "#1", "a#1", &long];
@@ -216,7 +206,7 @@ async fn a_full_disk_is_named_and_nothing_of_the_file_remains() {
 
 #[tokio::test]
 async fn a_deleted_file_is_gone_and_another_owners_of_the_same_key_stays() {
-    let (folder, storages) = both();
+    let (folder, storages) = storages();
     for storage in storages {
         let bob = storage.files(&"prod".parse().unwrap(), "bob");
         put(&ada(&storage), "1/a.csv", "hers").await;

@@ -1,19 +1,12 @@
-//! What is promised about files that are shared, and about notes of tasks, over a local folder and over memory.
-#![allow(clippy::unwrap_used)]
+//! What is promised about files that are shared, and about notes of tasks, over every storage.
 
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use model::{Environment, TaskId};
-use storage::{FileKey, Storage, StorageConfig, StorageError};
-use tempfile::TempDir;
+use storage::{FileKey, StorageError};
 
-fn both() -> (TempDir, [Storage; 2]) {
-    let folder = TempDir::new().unwrap();
-    let open = |url: String| Storage::open(&StorageConfig { url }).unwrap();
-    let local = open(format!("file:{}", folder.path().display()));
-    (folder, [local, open("memory:".to_owned())])
-}
+use crate::stages::storages;
 
 fn prod() -> Environment {
     "prod".parse().unwrap()
@@ -21,7 +14,7 @@ fn prod() -> Environment {
 
 #[tokio::test]
 async fn a_share_names_its_file_and_its_readers_and_is_the_same_each_time() {
-    let (_folder, storages) = both();
+    let (_folder, storages) = storages();
     for storage in storages {
         let (ada, bob) = (storage.files(&prod(), "ada"), storage.files(&prod(), "bob"));
         let key: FileKey = "report-1/sälés 1.csv".parse().unwrap();
@@ -42,7 +35,7 @@ async fn a_share_names_its_file_and_its_readers_and_is_the_same_each_time() {
 
 #[tokio::test]
 async fn shares_and_notes_are_no_owners_files_and_go_when_they_are_old() {
-    let (_folder, storages) = both();
+    let (_folder, storages) = storages();
     for storage in storages {
         let ada = storage.files(&prod(), "ada");
         let (task, notes) = (TaskId::new(), storage.notes(&prod()));
