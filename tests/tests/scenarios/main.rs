@@ -41,4 +41,5 @@ mod task_logs;
 mod tasks;
 mod tls;
 mod tokens;
+mod traces;
 mod unique;
