@@ -73,7 +73,8 @@ impl Pod {
             drop(signal(SignalKind::pipe()).expect("a signal can be handled"));
             let storage = Storage::open(&StorageConfig::at("memory:")).expect("it is an address");
             let readiness = Readiness::default();
-            let gateway = Gateway::bind(config, served, storage, false, &readiness).expect("a port is free");
+            let gateway = Gateway::bind(config, served, storage, false, &readiness, process::Telemetry::default())
+                .expect("a port is free");
             let address = gateway.address().expect("it is bound");
             tokio::spawn(gateway.run(std::future::pending()));
             readiness.ready().await;

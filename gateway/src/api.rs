@@ -32,6 +32,7 @@ pub mod openapi;
 pub mod page;
 pub mod problem;
 pub mod publish;
+mod publish_spans;
 pub mod request;
 pub mod run_files;
 pub mod schedules;

@@ -9,12 +9,13 @@
 //!   [`claims`]: which of them has what only one may have
 //! - `newest`: reads several lists as one; [`shares`]: who has most of what is bounded; [`replay_limits`]: how much is sent again
 //! - [`outgoing_event`]: an event, while it is delivered encoded once for each format; [`outbox`]: the bounded queue of one connection
-//! - `metrics`: what a dispatcher counts
+//! - `metrics`: what a dispatcher counts; `delivery_spans`: what it tells of sampled traces
 //! - [`lost_workers`]: shows tasks as queued again whose worker has stopped reporting
 
 pub mod asked_question;
 pub mod claims;
 pub mod command;
+mod delivery_spans;
 pub mod dispatcher;
 pub mod handle;
 pub mod lost_workers;

@@ -7,6 +7,7 @@ use std::{
 
 use backplane::Backplane;
 use model::{Environment, PodId};
+use process::Telemetry;
 use storage::Storage;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -72,6 +73,8 @@ pub struct PodState {
     pub config: GatewayConfig,
     /// The stored files.
     pub storage: Storage,
+    /// Traces.
+    pub telemetry: Telemetry,
     /// True if anybody may ask for a token, as in `bellwire dev`.
     pub issues_dev_tokens: bool,
     /// Cancelled when the pod is told to stop: it still accepts, and no connection waits for another request.

@@ -15,14 +15,14 @@ use crate::{
 
 /// Serves all configured environments until the process is told to stop.
 pub async fn serve(context: ProcessContext) -> anyhow::Result<()> {
-    let ProcessContext { settings, readiness, signals } = context;
+    let ProcessContext { settings, readiness, signals, telemetry } = context;
     let config: GatewayConfig = settings.section("gateway")?;
     let storage = Storage::open(&settings.section::<StorageConfig>("storage")?)?;
     let storage = storage.with_limits(settings.section::<FilesConfig>("files")?);
     storage.check_at_start().await?;
     let served = environments(&settings)?;
     let admin = Admin::open(&settings, config.admin_listen, readiness.clone()).await?;
-    let gateway = Gateway::bind(config, served, storage, false, &readiness)?;
+    let gateway = Gateway::bind(config, served, storage, false, &readiness, telemetry)?;
     info!(address = %gateway.address()?, admin = %admin.address(), "serving");
     admin.serve_during(gateway.run(signals.stop().cancelled_owned())).await?
 }

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use futures_util::FutureExt;
-use process::{Condition, Readiness};
+use process::{Condition, Readiness, Telemetry};
 use storage::Storage;
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
@@ -47,13 +47,14 @@ impl Gateway {
         storage: Storage,
         issues_dev_tokens: bool,
         readiness: &Readiness,
+        telemetry: Telemetry,
     ) -> anyhow::Result<Self> {
         let acceptor = Acceptor::bind(&config)
             .with_context(|| format!("gateway.listen (BELLWIRE_GATEWAY__LISTEN): {} cannot be used", config.listen))?;
         let tls = config.tls.as_ref().map(Tls::open).transpose()?.map(Arc::new);
         let limits = SocketLimits::of_process(&config);
         config.connections = limits.connections;
-        let mut started = start(config, served, storage, issues_dev_tokens, readiness);
+        let mut started = start(config, served, storage, issues_dev_tokens, readiness, telemetry);
         if let Some(tls) = &tls {
             started.background.spawn(tls.clone().keep_fresh().map(Ok));
         }

@@ -14,7 +14,7 @@ use backplane::{
 use futures_util::FutureExt;
 use metrics::{Gauge, gauge};
 use model::{Environment, PodId};
-use process::{Condition, Readiness};
+use process::{Condition, Readiness, Telemetry};
 use signing::Verifier;
 use storage::Storage;
 use tokio::{
@@ -86,6 +86,7 @@ pub fn start(
     storage: Storage,
     issues_dev_tokens: bool,
     readiness: &Readiness,
+    telemetry: Telemetry,
 ) -> Started {
     crate::metrics::describe();
     backplane::describe_metrics();
@@ -99,6 +100,7 @@ pub fn start(
         let verifier = Verifier::new(name.clone(), key.trusted.clone());
         let (dispatcher, dispatch) =
             Dispatcher::new(name.clone(), verifier, follower, config.bounds(), write_queue.clone());
+        let dispatcher = dispatcher.with_telemetry(telemetry.clone());
         dispatchers.spawn(dispatcher.run());
         let condition = readiness.condition_of(name.to_string(), "log");
         let is_ready = gauge!("bellwire_environment_ready", "environment" => name.to_string());
@@ -149,6 +151,7 @@ pub fn start(
         large_json: Arc::new(Semaphore::new(LARGE_JSON_AT_ONCE)),
         config,
         storage,
+        telemetry,
         issues_dev_tokens,
         stopping: CancellationToken::new(),
         draining: CancellationToken::new(),

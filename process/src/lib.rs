@@ -6,6 +6,7 @@
 //! - `loopback`: which hosts are this machine;
 //! - [`quantity`], [`environments`] and [`token_settings`]: settings that several parts share;
 //! - [`logs`]: for people on a terminal, JSON otherwise;
+//! - [`telemetry`]: traces, told to a collector;
 //! - [`signals`]: the first asks to stop, the second ends at once;
 //! - [`readiness`]: the conditions of `/readyz`;
 //! - [`admin_listen`], [`admin`] and [`prometheus`]: the port that serves probes and metrics.
@@ -25,6 +26,7 @@ pub mod readiness;
 pub mod run;
 pub mod settings;
 pub mod signals;
+pub mod telemetry;
 pub mod token_settings;
 
 pub use admin::Admin;
@@ -38,4 +40,5 @@ pub use run::{ProcessContext, run, run_with};
 pub use secrecy::ExposeSecret;
 pub use settings::{Layers, Settings};
 pub use signals::Signals;
+pub use telemetry::Telemetry;
 pub use token_settings::{ClaimNames, ProviderConfig, Texts};

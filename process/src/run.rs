@@ -5,12 +5,14 @@ use std::{future::Future, process::ExitCode, time::Duration};
 use anyhow::Context;
 
 use crate::{
+    config_error::ConfigError,
     logs,
     options::Options,
     prometheus,
     readiness::Readiness,
     settings::{Layers, Settings},
     signals::Signals,
+    telemetry::{Telemetry, TelemetryConfig},
 };
 
 /// How long the end waits for threads whose call of the system has not returned, as of a disk that hangs.
@@ -24,6 +26,8 @@ pub struct ProcessContext {
     pub readiness: Readiness,
     /// The signals that stop it.
     pub signals: Signals,
+    /// Its traces.
+    pub telemetry: Telemetry,
 }
 
 /// Runs `work` as the process `name` (`bellwire-gateway`) with these flags. An error of the work is the last line of the
@@ -44,8 +48,8 @@ pub fn run_with<F: Future<Output = anyhow::Result<()>>>(
     layers: Layers,
     work: impl FnOnce(ProcessContext) -> F,
 ) -> ExitCode {
-    let settings = match Settings::read(layers).and_then(|settings| logs::init(&settings).map(|()| settings)) {
-        Ok(settings) => settings,
+    let (settings, traces) = match read(layers) {
+        Ok(read) => read,
         Err(error) => {
             eprintln!("{name}: {error}");
             return ExitCode::from(2);
@@ -56,7 +60,12 @@ pub fn run_with<F: Future<Output = anyhow::Result<()>>>(
         let runtime = tokio::runtime::Runtime::new().context("no runtime")?;
         let done = runtime.block_on(async {
             let signals = Signals::listen().context("no signals")?;
-            work(ProcessContext { settings, readiness: Readiness::default(), signals }).await
+            let telemetry = Telemetry::start(name, &traces)?;
+            let context =
+                ProcessContext { settings, readiness: Readiness::default(), signals, telemetry: telemetry.clone() };
+            let done = work(context).await;
+            telemetry.close().await;
+            done
         });
         runtime.shutdown_timeout(LAST_CALLS);
         done
@@ -71,4 +80,12 @@ pub fn run_with<F: Future<Output = anyhow::Result<()>>>(
             ExitCode::FAILURE
         }
     }
+}
+
+/// The settings, those of every process checked; the logs are there from then on.
+fn read(layers: Layers) -> Result<(Settings, TelemetryConfig), ConfigError> {
+    let settings = Settings::read(layers)?;
+    let traces = TelemetryConfig::read(&settings)?;
+    logs::init(&settings)?;
+    Ok((settings, traces))
 }

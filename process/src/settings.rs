@@ -9,7 +9,7 @@ use crate::{config_error::ConfigError, layers};
 
 /// The known sections; any other is refused, for it is most likely a mistake. Below `functions` each function of a
 /// user's own has a section of its kind's name.
-const SECTIONS: [&str; 15] = [
+const SECTIONS: [&str; 16] = [
     "gateway",
     "backplane",
     "environment",
@@ -25,6 +25,7 @@ const SECTIONS: [&str; 15] = [
     "functions",
     "admin",
     "log",
+    "telemetry",
 ];
 
 /// The sources of settings, the weakest first.

@@ -5,7 +5,7 @@ use std::{collections::HashMap, path::PathBuf, time::Duration};
 use data_encoding::BASE64URL_NOPAD;
 use gateway::{Claims, Gateway, GatewayConfig, Key, ServedEnvironment};
 use model::{Environment, Job, PodId};
-use process::Readiness;
+use process::{Readiness, Telemetry};
 use ring::hmac;
 use runtime::{Function, Host, HostConfig, WorkerContext};
 use serde_json::{Value, json};
@@ -28,6 +28,8 @@ pub const ALL: &str = "publish publish:tasks publish:everywhere tasks";
 pub struct Cluster {
     pub test_backplane: TestBackplane,
     pub storage: Storage,
+    /// Of the pods and workers that begin from now on.
+    pub telemetry: Telemetry,
     keys: HashMap<Environment, Key>,
     files: TempDir,
 }
@@ -53,7 +55,7 @@ impl Cluster {
         let environments = ENVIRONMENTS.map(|name| name.parse::<Environment>().unwrap());
         let key = |name: &Environment| (name.clone(), Key::hs256(secret(name).as_bytes(), None, None));
         let keys = environments.iter().map(key).collect();
-        Self { test_backplane, storage, keys, files }
+        Self { test_backplane, storage, telemetry: Telemetry::default(), keys, files }
     }
 
     /// Changes the key of an environment for pods that begin from now on.
@@ -105,7 +107,7 @@ impl Cluster {
         let linger = if config.linger == default.linger { Duration::ZERO } else { config.linger };
         let rebalance = if config.rebalance == default.rebalance { 0 } else { config.rebalance };
         let config = GatewayConfig { listen, linger, rebalance, grace: Duration::from_secs(1), ..config };
-        Gateway::bind(config, served.collect(), self.storage.clone(), false, readiness)
+        Gateway::bind(config, served.collect(), self.storage.clone(), false, readiness, self.telemetry.clone())
     }
 
     /// What is stored for whomever, without what functions say about themselves.
@@ -136,6 +138,7 @@ impl Cluster {
             storage: self.storage.clone(),
             database: None,
             pod: PodId::worker(),
+            telemetry: self.telemetry.clone(),
         };
         let host = Host::new(place, HostConfig::default(), function, &Readiness::default()).unwrap();
         let stop = CancellationToken::new();

@@ -4,6 +4,7 @@
 //! - [`cluster`]: environments with keys and files; pods and workers that can be stopped and killed
 //! - [`event_stream`]: a connection to `GET /events`, frame by frame
 //! - [`hub`]: a client of the hub, message by message
+//! - [`collector`]: a collector of traces
 //! - [`hanging_store`]: a storage that can be made to hang
 //! - `http_client`: a client for plain HTTP; [`http2`]: one of HTTP/2
 //! - [`network_proxy`]: a network that can be cut
@@ -11,6 +12,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 pub mod cluster;
+pub mod collector;
 pub mod event_stream;
 pub mod hanging_store;
 pub mod http2;
@@ -21,6 +23,7 @@ pub mod test_backplane;
 pub mod wait;
 
 pub use cluster::{Cluster, Pod};
+pub use collector::Collector;
 pub use event_stream::{EventStream, Frame};
 pub use hanging_store::HangingStore;
 pub use http_client::http_client;

@@ -13,13 +13,15 @@ use scenarios::{Cluster, EventStream, TestBackplane, cluster::answer, cluster::e
 use serde_json::{Value, json};
 
 const TABLE: &str = include_str!("../../docs/metrics.md");
-/// What is only there where it happens, or is set: TLS, identity providers, schedules, workflows, and refusals between pods.
-const ELSEWHERE: [&str; 8] = [
+/// What is only there where it happens, or is set: TLS, identity providers, traces, schedules, workflows, and refusals between pods.
+const ELSEWHERE: [&str; 10] = [
     "bellwire_connections_surplus",
     "bellwire_control_dropped_total",
     "bellwire_function_attempts_total",
     "bellwire_provider_reads_total",
     "bellwire_schedules_total",
+    "bellwire_spans_dropped_total",
+    "bellwire_spans_sent_total",
     "bellwire_tls_certificate_expires_seconds",
     "bellwire_workflow_answers_refused_total",
     "bellwire_workflow_runs_total",

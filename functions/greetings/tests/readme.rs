@@ -44,6 +44,7 @@ async fn a_host_has_it_done_and_tells_its_owner() {
         storage: harness.storage().clone(),
         database: Some(harness.database().clone()),
         pod: PodId::worker(),
+        telemetry: Default::default(),
     };
     let readiness = Readiness::default();
     let host = Host::new(worker, HostConfig::default(), Greetings, &readiness).unwrap();

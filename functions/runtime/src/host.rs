@@ -25,6 +25,7 @@ use crate::{
     job::{attempt::SHUTDOWN_TIMEOUT, log_reader::Cancellations, rates::Rates, runner::Runner, task_locks::TaskLocks},
     json_function::{JsonAdapter, JsonFunction},
     metrics, queue_metrics,
+    traced_log::TracedLog,
     worker_context::WorkerContext,
 };
 
@@ -75,7 +76,7 @@ impl Host {
     /// A host that follows the log already and takes no job yet; it is ready while it reads its queue and the log.
     /// Called within a Tokio runtime.
     pub fn new(
-        worker: WorkerContext,
+        mut worker: WorkerContext,
         config: HostConfig,
         function: impl Function,
         readiness: &Readiness,
@@ -86,6 +87,11 @@ impl Host {
             return Err(HostError::Deadline { kind, asked });
         }
         let Described { description, policies, retry, schema } = described(&worker, &config, function.as_ref())?;
+        worker.backplane.log = Arc::new(TracedLog {
+            log: worker.backplane.log,
+            telemetry: worker.telemetry.clone(),
+            environment: worker.environment.clone(),
+        });
         let runner = Runner {
             cancellations: Cancellations::follow(&worker, config.horizon, function.clone()),
             rates: Rates::new(worker.database.clone(), worker.environment.clone(), kind.clone()),

@@ -6,7 +6,7 @@
 //! - [`host`]: takes jobs, a bounded number at once; [`host_config`]: its settings; `described`: what the function says of
 //!   itself; `introduction` tells it again when definitions change, `registration` puts it into the catalogue, and
 //!   `queue_metrics` measures its queue, `metrics` says what each metric is
-//! - `job`: one job, from the queue to its settlement
+//! - `job`: one job, from the queue to its settlement; `traced_log`: where its events go, with a span for each
 //! - [`function`]: the trait of a function, `json_function` over JSON; [`context`]: the context of a run; [`failure`]:
 //!   how it may fail
 //!
@@ -42,6 +42,7 @@ pub mod run_log;
 pub mod stored;
 pub mod testing;
 pub mod thread;
+mod traced_log;
 pub mod worker;
 pub mod worker_context;
 

@@ -106,7 +106,7 @@ async fn serve<F: Function>(
     chosen: Option<Environment>,
     build: impl FnOnce(&Settings) -> anyhow::Result<Worker<F>>,
 ) -> anyhow::Result<()> {
-    let ProcessContext { settings, readiness, signals } = context;
+    let ProcessContext { settings, readiness, signals, telemetry } = context;
     let environments = Environments::read(&settings)?;
     let environment = environments.select(chosen.as_ref())?.name.clone();
     let Worker { admin_listen, host, function } = build(&settings)?;
@@ -120,7 +120,7 @@ async fn serve<F: Function>(
     let database = database(&settings)?;
     let backplane = Backplane::open(&environments.backplane(&settings, &environment)?, &environment)?;
     let admin = Admin::open(&settings, admin_listen, readiness.clone()).await?;
-    let worker = WorkerContext { environment, backplane, verifier, storage, database, pod: PodId::worker() };
+    let worker = WorkerContext { environment, backplane, verifier, storage, database, pod: PodId::worker(), telemetry };
     info!(environment = %worker.environment, pod = %worker.pod, admin = %admin.address(), "working");
     let _watch = AbortOnDropHandle::new(tokio::spawn(worker.storage.clone().report(readiness.condition("storage"))));
     let host = Host::new(worker, host, function, &readiness)?;

@@ -2,6 +2,7 @@
 
 use backplane::Backplane;
 use model::{Environment, PodId};
+use process::Telemetry;
 use signing::Verifier;
 use storage::Storage;
 
@@ -22,4 +23,6 @@ pub struct WorkerContext {
     pub database: Option<Database>,
     /// The id of this process.
     pub pod: PodId,
+    /// Traces.
+    pub telemetry: Telemetry,
 }

@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 use super::{
     event_request::EventRequest,
     problem::Problem,
+    publish_spans,
     request::{Parameters, admit_json, read_body, with_json},
 };
 use crate::{caller::Caller, counted_caller::CountedCaller, pod::Pod};
@@ -72,6 +73,7 @@ pub async fn publish(
     body: Body,
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
     let destination = destination(&caller, query.to.as_deref())?;
+    let traceparent = headers.get("traceparent").and_then(|value| value.to_str().ok()).map(str::to_owned);
     let body = read_body(&caller, &pod, body, MAX_REQUEST_BYTES).await?;
     // The body may have taken longer than the token was valid.
     caller.require_unexpired()?;
@@ -88,9 +90,14 @@ pub async fn publish(
         checked.map_err(|problem| if is_batch { problem.within(&format!("event {at}")) } else { problem })?;
     }
     events.iter_mut().for_each(prepare);
+    let environment = &caller.environment;
+    let mut spans = publish_spans::begin(&pod.telemetry, &environment.name, traceparent.as_deref(), &mut events);
     // All of them are valid before the first is sent.
     let encoded: Vec<_> = events.iter().map(Event::encode).collect::<Result<_, _>>()?;
-    let published = caller.environment.backplane.log.publish_all(destination, &encoded).await;
+    let published = environment.backplane.log.publish_all(destination, &encoded).await;
+    if published.is_err() {
+        spans.iter_mut().for_each(|span| span.fail("not published"));
+    }
     published.map_err(|BatchError { published, error }| {
         publish_problem(error, destination).after(published, events.len())
     })?;

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use axum::http::StatusCode;
 use backplane::{Destination, SendError};
 use model::{Audience, Event, Job, Priority, Task, TaskId, TaskState};
+use process::telemetry::Span;
 use storage::{FileKey, OwnerFiles, StorageError};
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::warn;
@@ -13,6 +14,7 @@ use super::{
     caught_up,
     new_task::MAX_JOB_BYTES,
     problem::Problem,
+    publish_spans,
     request::with_json,
     task_claim::{self, Claimed},
     task_terms::{self, Terms, Unique},
@@ -64,7 +66,20 @@ pub(crate) async fn start(
     let (pod, caller) = (pod.clone(), caller.clone());
     let started = tokio::spawn(async move {
         let _held = held;
-        admit_and_start(&pod, &caller, new, key, traceparent).await
+        let mut span = pod.telemetry.of_request(traceparent.as_deref(), "start task");
+        let traceparent = span.as_ref().map(Span::traceparent).or(traceparent);
+        let started = admit_and_start(&pod, &caller, new, key, traceparent).await;
+        if let Some(span) = &mut span {
+            span.set("bellwire.environment", caller.environment.name.to_string());
+            match &started {
+                Ok(Started { task, .. }) => {
+                    span.set("bellwire.task", task.id.to_string());
+                    span.set("bellwire.kind", task.kind.to_string());
+                }
+                Err(_) => span.fail("not started"),
+            }
+        }
+        started
     });
     started.await.map_err(|_| Problem::unavailable("this pod is ending"))?
 }
@@ -145,7 +160,7 @@ async fn claim_and_submit(
         }
     };
     let task = Task { request, ..Task::of(&job, TaskState::Queued) };
-    if let Err(error) = publish_queued(caller, &task, job.traceparent).await {
+    if let Err(error) = publish_queued(pod, caller, &task, job.traceparent).await {
         // Its job is confirmed, and the worker's own events follow; but a claim whose task nobody hears of is void after a while, so
         // whoever sends the same again submits it again.
         warn!(task = %task.id, %error, "a task is queued, and its owner was not told");
@@ -329,9 +344,11 @@ async fn with_stored_input(pod: &Pod, mut job: Job, files: &OwnerFiles) -> Resul
 }
 
 /// Publishes that a task is queued.
-async fn publish_queued(caller: &Caller, task: &Task, traceparent: Option<String>) -> Result<(), SendError> {
+async fn publish_queued(pod: &Pod, caller: &Caller, task: &Task, traceparent: Option<String>) -> Result<(), SendError> {
     let mut event = Event::of_task(SOURCE, Audience::user(&caller.claims.sub), task, None);
     event.id = format!("{}.queued", task.id);
     event.traceparent = traceparent;
-    caller.environment.backplane.log.publish(Destination::Own, &event).await
+    let environment = &caller.environment;
+    let _span = publish_spans::of_event(&pod.telemetry, &environment.name, &mut event);
+    environment.backplane.log.publish(Destination::Own, &event).await
 }

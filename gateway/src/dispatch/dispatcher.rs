@@ -20,6 +20,7 @@ use model::{
     Cursor, Environment, Event,
     claim::{CLAIMED, Claim},
 };
+use process::telemetry::{Parent, Telemetry};
 use signing::Verifier;
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -29,6 +30,7 @@ use tracing::warn;
 
 use super::{
     command::{Command, Departures, SubscribeError, Subscription, Unsubscribe},
+    delivery_spans::DeliverySpans,
     handle::DispatcherHandle,
     metrics::DispatchMetrics,
     outbox::{FlushOutboxes, GapReason, OutboxItem, OutboxSender, outbox},
@@ -87,6 +89,7 @@ pub struct Dispatcher<W> {
     /// For subscriptions to unsubscribe with; weak, so that the dispatcher ends with its last handle.
     command_sender: mpsc::WeakSender<Command>,
     write_queue: W,
+    spans: DeliverySpans,
 }
 
 struct PendingSubscription {
@@ -114,6 +117,7 @@ impl<W: FlushOutboxes> Dispatcher<W> {
             dispatched: dispatched.subscribe(),
             commands: sender.clone(),
         };
+        let spans = DeliverySpans::new(&environment, Telemetry::default());
         let dispatcher = Self {
             metrics: DispatchMetrics::new(&environment),
             environment,
@@ -134,8 +138,15 @@ impl<W: FlushOutboxes> Dispatcher<W> {
             commands,
             command_sender: sender.downgrade(),
             write_queue,
+            spans,
         };
         (dispatcher, handle)
+    }
+
+    /// The same, with spans of what it delivers.
+    pub fn with_telemetry(mut self, telemetry: Telemetry) -> Self {
+        self.spans = DeliverySpans::new(&self.environment, telemetry);
+        self
     }
 
     /// Dispatches until the last handle is dropped; an error when the log can no longer be followed.
@@ -159,7 +170,9 @@ impl<W: FlushOutboxes> Dispatcher<W> {
                 () = self.departures.wait() => self.remove_departed(),
                 _ = sweep.tick() => self.sweep(),
             }
+            self.spans.writing();
             self.write_queue.flush().await;
+            self.spans.written();
             self.metrics.flushed();
         }
     }
@@ -194,10 +207,11 @@ impl<W: FlushOutboxes> Dispatcher<W> {
         let event = event.filter(|event| !self.fold_claim(event, time));
         let event = event.filter(|event| self.fold(event, cursor, time));
         let identity = identity.filter(|_| event.is_some());
+        let parent = self.spans.parent(event.as_ref());
         let event = event.and_then(|event| OutgoingEvent::stamp(event, &self.environment, cursor).ok());
         self.window.push(WindowEntry { cursor, time, identity, event: event.clone() });
         if let Some(event) = event {
-            self.deliver(&event, identity, said, now);
+            self.deliver(&event, identity, (said, now), parent);
         }
         self.dispatched.send_replace(Some(cursor));
         if !self.pending.is_empty() {
@@ -258,7 +272,13 @@ impl<W: FlushOutboxes> Dispatcher<W> {
         repeated
     }
 
-    fn deliver(&mut self, event: &Arc<OutgoingEvent>, identity: Option<u128>, said: Option<Timestamp>, now: Timestamp) {
+    fn deliver(
+        &mut self,
+        event: &Arc<OutgoingEvent>,
+        identity: Option<u128>,
+        (said, now): (Option<Timestamp>, Timestamp),
+        parent: Option<Parent>,
+    ) {
         if event.has_expired(now) || identity.is_some_and(|identity| self.delivered_before_gap.contains(&identity)) {
             return;
         }
@@ -266,6 +286,9 @@ impl<W: FlushOutboxes> Dispatcher<W> {
         self.metrics.deliveries.increment(delivery.reached as u64);
         self.metrics.slow.increment(delivery.slow as u64);
         self.metrics.put(said.filter(|_| delivery.reached > 0));
+        if let Some(parent) = parent.filter(|_| delivery.reached > 0) {
+            self.spans.begin(parent, &event.event_type, delivery.reached, said);
+        }
     }
 
     fn handle_gap(&mut self, gap: Gap) {

@@ -136,6 +136,7 @@ async fn work(url: &str, prefix: &str, at_once: u16) {
         storage: Storage::open(&StorageConfig::at("memory:")).unwrap(),
         database: env::var("BENCH_DATABASE").ok().map(|url| Database::open(&DatabaseConfig { url }).unwrap()),
         pod: PodId::worker(),
+        telemetry: Default::default(),
     };
     let config = HostConfig { concurrency: at_once, ..HostConfig::default() };
     let steps = Host::new(place(), config.clone(), Empty, &Readiness::default()).unwrap().run(pending());

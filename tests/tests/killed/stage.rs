@@ -46,6 +46,7 @@ pub(crate) async fn work(
         storage: Storage::open(&StorageConfig::at("memory:")).unwrap(),
         database: Some(place.database.clone()),
         pod: PodId::worker(),
+        telemetry: Default::default(),
     };
     Host::new(place, config, function, &Readiness::default())?.run(shutdown).await
 }

@@ -193,6 +193,7 @@ impl Tables {
             storage: cluster.storage.clone(),
             database: Some(Database::open(&DatabaseConfig { url: url.to_owned() }).unwrap()),
             pod: PodId::worker(),
+            telemetry: Default::default(),
         };
         let host = Host::new(place, HostConfig::default(), function, &Readiness::default()).unwrap();
         Engine(tokio::spawn(host.run(std::future::pending())))

@@ -42,4 +42,5 @@ mod task_logs;
 mod tasks;
 mod tls;
 mod tokens;
+mod traces;
 mod unique;

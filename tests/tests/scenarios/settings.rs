@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt::Debug};
 use backplane::BackplaneConfig;
 use gateway::GatewayConfig;
 use imports::{DatabaseConfig, ImportsConfig};
-use process::{AdminConfig, Environments, Settings, logs::LogConfig, settings::Layers};
+use process::{AdminConfig, Environments, Settings, logs::LogConfig, settings::Layers, telemetry::TelemetryConfig};
 use reports::ReportsConfig;
 use serde::de::DeserializeOwned;
 use storage::{FilesConfig, StorageConfig};
@@ -39,6 +39,7 @@ fn every_default_in_the_example_is_the_true_one() {
     is_default::<AdminConfig>("admin");
     is_default::<FilesConfig>("files");
     is_default::<LogConfig>("log");
+    is_default::<TelemetryConfig>("telemetry");
 }
 
 #[test]
@@ -51,6 +52,7 @@ fn every_setting_is_in_the_example() {
         ("admin", fields::<AdminConfig>()),
         ("files", fields::<FilesConfig>()),
         ("log", fields::<LogConfig>()),
+        ("telemetry", fields::<TelemetryConfig>()),
     ];
     for (section, fields) in sections {
         assert!(!fields.is_empty());

@@ -35,7 +35,7 @@ async fn work(
     own: &[OwnFunction],
     unused: Option<String>,
 ) -> anyhow::Result<()> {
-    let ProcessContext { settings, readiness, signals } = context;
+    let ProcessContext { settings, readiness, signals, telemetry } = context;
     let config: GatewayConfig = settings.section("gateway")?;
     anyhow::ensure!(
         config.listen.ip().is_loopback() || flags.tokens_for_the_whole_network,
@@ -65,6 +65,7 @@ async fn work(
             storage: storage.clone(),
             database: Some(Database::open(&database)?),
             pod: PodId::worker(),
+            telemetry: telemetry.clone(),
         };
         hosts.extend(built_in(&settings, &context, &database, &readiness)?);
         for function in own {
@@ -74,7 +75,7 @@ async fn work(
         served.push(ServedEnvironment { name, key: Key::hs256(&secret, None, None), backplane });
     }
     let admin = Admin::open(&settings, config.admin_listen, readiness.clone()).await?;
-    let gateway = Gateway::bind(config, served, storage, true, &readiness)?;
+    let gateway = Gateway::bind(config, served, storage, true, &readiness, telemetry)?;
     let text = welcome::prepare(data, gateway.address()?, &remarks)?;
     let stop = || signals.stop().cancelled_owned();
     let workers = try_join_all(hosts.into_iter().map(|host| host.run(stop())));

@@ -155,6 +155,7 @@ async fn a_file_goes_when_its_time_is_over_and_no_other_file_does() {
         storage: fixture.storage.clone(),
         database: None,
         pod: PodId::worker(),
+        telemetry: Default::default(),
     };
     let key: FileKey = done.output["href"].as_str().unwrap().strip_prefix("/api/files/").unwrap().parse().unwrap();
     let stop = CancellationToken::new();

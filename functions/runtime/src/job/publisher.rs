@@ -78,6 +78,16 @@ impl TaskPublisher {
         Self { log, files, job, attempt, sequence: AtomicU32::new(0) }
     }
 
+    /// The `traceparent` of what it publishes.
+    pub(crate) fn traceparent(&self) -> Option<&str> {
+        self.job.traceparent.as_deref()
+    }
+
+    /// Changes it, for what is published from then on.
+    pub(crate) fn set_traceparent(&mut self, traceparent: String) {
+        self.job.traceparent = Some(traceparent);
+    }
+
     /// Publishes that the task has started unless it ends within `at_once`, then its progress whenever it has changed, and now
     /// and then that it still runs, until `stop`.
     ///

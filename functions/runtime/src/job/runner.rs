@@ -12,6 +12,7 @@ use model::{
     Job, Kind, Policies, audience,
     policy::{JobPolicy, Retry},
 };
+use process::telemetry::{Span, SpanKind};
 use storage::OwnerFiles;
 use tokio::{
     sync::{OwnedSemaphorePermit, watch},
@@ -142,10 +143,11 @@ impl Runner {
             return Settlement::Done;
         }
         let files = self.worker.storage.files(&self.worker.environment, &job.owner);
-        let publisher = TaskPublisher::new(self.worker.backplane.log.clone(), files.clone(), &job, attempt);
+        let mut publisher = TaskPublisher::new(self.worker.backplane.log.clone(), files.clone(), &job, attempt);
         let running = self.cancellations.begin(job.task);
         let delay = job.delay(Timestamp::now());
         let started = Instant::now();
+        let mut span = None;
         // What was cancelled ends now, whatever it would wait for: the log forgets that in a day.
         let verdict = if running.cancelled.is_cancelled() {
             Verdict::End(TaskEnd::Cancelled, Settlement::Done)
@@ -165,6 +167,10 @@ impl Runner {
                     let retry = policy.retry().unwrap_or(&self.retry);
                     let numbers = (attempt, retry.attempts);
                     let signals = self.signals(&running);
+                    span = self.begin_span(&job, attempt);
+                    if let Some(span) = &span {
+                        publisher.set_traceparent(span.traceparent());
+                    }
                     (retry, self.run_attempt(&job, numbers, input, (files, signals), &publisher).await)
                 }
                 Err(failure) => {
@@ -179,6 +185,9 @@ impl Runner {
         };
         ended();
         let (outcome, seconds) = (verdict.label(), started.elapsed().as_secs_f64());
+        if let Some(span) = &mut span {
+            span.set("bellwire.outcome", outcome);
+        }
         counter!("bellwire_function_runs_total", "kind" => self.kind.to_string(), "outcome" => outcome).increment(1);
         histogram!("bellwire_function_seconds", "kind" => self.kind.to_string()).record(seconds);
         info!(outcome, seconds, "run");
@@ -258,7 +267,7 @@ impl Runner {
             source: format!("/functions/{}", self.kind),
             events: self.worker.backplane.log.clone(),
             deadline: Instant::now() + self.function.deadline(),
-            traceparent: job.traceparent.clone(),
+            traceparent: publisher.traceparent().map(str::to_owned),
             database: self.worker.database.clone(),
             files,
             stop: CancellationToken::new(),
@@ -279,6 +288,17 @@ impl Runner {
         let (outcome, (), ()) = tokio::join!(run, publisher.progress(at_once, receiver, &ended), stored);
         gauge.decrement(1.0);
         outcome
+    }
+
+    /// The span of a run, if the job's trace is sampled; it goes on until the end is published.
+    fn begin_span(&self, job: &Job, attempt: u32) -> Option<Span> {
+        let parent = self.worker.telemetry.parent(job.traceparent.as_deref())?;
+        let mut span = self.worker.telemetry.child_of(parent, SpanKind::Consumer, format!("run {}", self.kind))?;
+        span.set("bellwire.environment", self.worker.environment.to_string());
+        span.set("bellwire.kind", self.kind.to_string());
+        span.set("bellwire.task", job.task.to_string());
+        span.set("bellwire.attempt", i64::from(attempt));
+        Some(span)
     }
 
     /// Publishes the verdict; only then may the job be settled.

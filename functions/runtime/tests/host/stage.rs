@@ -141,6 +141,7 @@ impl Stage {
             storage: self.storage.clone(),
             database: self.database.clone(),
             pod: PodId::worker(),
+            telemetry: Default::default(),
         };
         Host::new(worker, self.config.clone(), self.tricks.clone(), readiness)
     }

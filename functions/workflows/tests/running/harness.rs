@@ -119,6 +119,7 @@ impl Harness {
             storage: self.storage.clone(),
             database: with_database.then(|| self.database()),
             pod: PodId::worker(),
+            telemetry: Default::default(),
         }
     }
 
