@@ -123,9 +123,11 @@ impl Telemetry {
             .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
             .with_attribute(KeyValue::new("service.instance.id", PodId::new("p").to_string()))
             .build();
+        let collector = Collector::new(&url)?;
+        let is_refused = collector.is_refused();
         let mut exporter = SpanExporter::builder()
             .with_http()
-            .with_http_client(Collector::new(&url)?)
+            .with_http_client(collector)
             .with_endpoint(url)
             .with_protocol(Protocol::HttpBinary)
             .with_timeout(collector::TIMEOUT)
@@ -135,7 +137,7 @@ impl Telemetry {
             .context("telemetry.otlp_url")?;
         exporter.set_resource(&resource);
         let closing = CancellationToken::new();
-        let (queue, export) = export::queue(exporter, closing.clone());
+        let (queue, export) = export::queue(exporter, is_refused, closing.clone());
         let provider = SdkTracerProvider::builder()
             .with_resource(resource)
             .with_sampler(Sampler::parent_based(Sampler::TraceIdRatioBased(config.sample)))

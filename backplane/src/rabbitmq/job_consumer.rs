@@ -194,11 +194,14 @@ impl Queues<'_> {
 
     /// Lets all go back that have not begun; what cannot is put back by the broker.
     async fn give_all_back(&mut self) {
-        let moving = self.moves.all_ended().await;
         while let Some(job) = self.ahead.pop() {
             self.moves.begin(job, Lane::First);
         }
-        drop((moving, self.moves.all_ended().await));
+        // What another lane did not take goes back to the first.
+        for job in self.moves.all_ended().await {
+            self.moves.begin(job, Lane::First);
+        }
+        drop(self.moves.all_ended().await);
     }
 
     /// Begins jobs that wait for a place, as far as there are places.

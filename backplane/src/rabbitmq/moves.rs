@@ -93,6 +93,13 @@ impl Moves {
     }
 }
 
+impl Drop for Moves {
+    /// Each ends by itself: one that was cut off once its copy is handed over would be put back as well.
+    fn drop(&mut self) {
+        self.moving.detach_all();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

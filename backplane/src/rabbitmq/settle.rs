@@ -153,23 +153,35 @@ impl UnsettledJob {
             return Err(error);
         }
         let done = self.acknowledger.settle(self.delivery.delivery_tag, Word::Done).await;
-        done.map_err(|_| MoveError::sure(connection_lost()))
+        done.map_err(|_| {
+            self.may_be_copied.store(true, Ordering::Relaxed);
+            MoveError { error: connection_lost(), is_in_doubt: true }
+        })
     }
 
-    /// Publishes a job that has not begun to its lane; where that cannot be done the broker puts it back, and counts that.
+    /// Publishes a job that has not begun to its lane, or to another where there is no such lane; where that cannot be done the
+    /// broker puts it back, and counts that.
     async fn give_back(&self) -> Word {
         let Ok(job) = dead::parse(&self.delivery.data) else { return Word::Requeue };
         if self.may_be_copied() {
             return Word::Requeue;
         }
         let job = Job { attempts: self.attempt.saturating_sub(1), ..job };
-        match self.settler.move_to(&self.delivery, &job, Lane::of(&job)).await {
-            Ok(()) => Word::Done,
-            Err(MoveError { error, .. }) => {
-                warn!(task = %job.task, %error, "a job is put back by the broker, which counts that as an attempt");
-                Word::Requeue
+        let mut reason = None;
+        for lane in Lane::choices(&job) {
+            match self.settler.move_to(&self.delivery, &job, lane).await {
+                Ok(()) => return Word::Done,
+                Err(MoveError { error, is_in_doubt }) => {
+                    let has_no_such_lane = !is_in_doubt && matches!(error, SendError::Unroutable(_));
+                    reason = Some(error);
+                    if !has_no_such_lane {
+                        break;
+                    }
+                }
             }
         }
+        warn!(task = %job.task, error = ?reason, "a job is put back by the broker, which counts that as an attempt");
+        Word::Requeue
     }
 
     async fn settle_delivery(&self, settlement: Settlement) -> Result<(), SendError> {

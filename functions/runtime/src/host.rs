@@ -61,8 +61,8 @@ pub enum HostError {
 /// Most jobs whose function has ended and whose end is not published yet.
 const MOST_ENDING: usize = 128;
 
-/// The time for giving back what has not begun.
-const GIVE_BACK_TIMEOUT: Duration = Duration::from_secs(10);
+/// The time for giving back what has not begun: for ending the consumer, and twice that of a publication.
+const GIVE_BACK_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A host of one function: build it, then run it.
 pub struct Host {

@@ -10,6 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use model::{Task, TaskId};
+use process::telemetry::is_traceparent;
 use serde::Deserialize;
 
 use super::{
@@ -59,7 +60,8 @@ pub async fn start(
     let (new, permit) = read_json::<NewTask>(&caller, &pod, body, MAX_REQUEST_BYTES, "invalid-task", "task").await?;
     caller.require_unexpired()?;
     let key = task_key(&headers, &caller)?;
-    let traceparent = headers.get("traceparent").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let traceparent = headers.get("traceparent").and_then(|value| value.to_str().ok());
+    let traceparent = traceparent.filter(|text| is_traceparent(text)).map(str::to_owned);
     let Started { task, existing } =
         tasks::start(&pod, &caller.clone(), new, key, traceparent, (caller, permit)).await?;
     let status = if existing { StatusCode::OK } else { StatusCode::ACCEPTED };

@@ -2,14 +2,17 @@
 
 use std::{
     error::Error,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use anyhow::Context;
 use async_trait::async_trait;
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
-use reqwest::{Client, redirect::Policy};
+use reqwest::{Client, StatusCode, redirect::Policy};
 use tracing::{info, warn};
 use url::Url;
 
@@ -28,6 +31,8 @@ pub(super) struct Collector {
     /// Its scheme, host and port, for the log.
     origin: String,
     is_away: AtomicBool,
+    /// It will not take what it was sent, however often: the answers to be tried again are those of OTLP.
+    is_refused: Arc<AtomicBool>,
 }
 
 impl Collector {
@@ -44,7 +49,17 @@ impl Collector {
             builder = builder.no_proxy();
         }
         let client = builder.build().context("TLS cannot be set up")?;
-        Ok(Self { client, origin: url.origin().ascii_serialization(), is_away: AtomicBool::new(false) })
+        Ok(Self {
+            client,
+            origin: url.origin().ascii_serialization(),
+            is_away: AtomicBool::new(false),
+            is_refused: Arc::default(),
+        })
+    }
+
+    /// Set while it answers so that nothing is gained by sending the same again.
+    pub(super) fn is_refused(&self) -> Arc<AtomicBool> {
+        self.is_refused.clone()
     }
 
     async fn send(&self, request: Request<Bytes>) -> reqwest::Result<Response<Bytes>> {
@@ -81,6 +96,11 @@ impl Collector {
 impl HttpClient for Collector {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let sent = self.send(request).await;
+        let refuses = |status: StatusCode| {
+            status.is_client_error() && !matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS)
+        };
+        let is_refused = sent.as_ref().is_ok_and(|response| refuses(response.status()));
+        self.is_refused.store(is_refused, Ordering::Relaxed);
         self.note(match &sent {
             Ok(response) if response.status().is_success() => None,
             Ok(response) => Some(format!("it answers {}", response.status())),

@@ -2,7 +2,13 @@
 //!
 //! An own one, since the library's batches do not say how many spans they drop, and take a thread.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use metrics::{Counter, counter, describe_counter};
 use opentelemetry::Context;
@@ -33,6 +39,8 @@ const PAUSES: [Duration; 5] = [
     Duration::from_secs(4),
     Duration::from_secs(8),
 ];
+/// No attempt begins later than this after the first.
+const LONGEST: Duration = Duration::from_secs(16);
 
 /// Where spans go when they end.
 #[derive(Debug)]
@@ -45,6 +53,8 @@ pub(super) struct Queue {
 pub(super) struct Export {
     spans: mpsc::Receiver<SpanData>,
     exporter: SpanExporter,
+    /// Set while the collector answers that it will not take what it was sent.
+    is_refused: Arc<AtomicBool>,
     sent: Counter,
     dropped: Counter,
     /// Cancelled when the process ends: what waits is sent once.
@@ -52,7 +62,11 @@ pub(super) struct Export {
 }
 
 /// An empty queue, and its other end.
-pub(super) fn queue(exporter: SpanExporter, closing: CancellationToken) -> (Queue, Export) {
+pub(super) fn queue(
+    exporter: SpanExporter,
+    is_refused: Arc<AtomicBool>,
+    closing: CancellationToken,
+) -> (Queue, Export) {
     describe_counter!("bellwire_spans_sent_total", "Spans that the collector of traces has taken.");
     describe_counter!("bellwire_spans_dropped_total", "Spans that were dropped since the collector did not take them.");
     let (sender, spans) = mpsc::channel(QUEUE);
@@ -61,7 +75,7 @@ pub(super) fn queue(exporter: SpanExporter, closing: CancellationToken) -> (Queu
         counter!("bellwire_spans_dropped_total", "reason" => "full"),
         counter!("bellwire_spans_dropped_total", "reason" => "refused"),
     );
-    (Queue { spans: sender, dropped: full }, Export { spans, exporter, sent, dropped: refused, closing })
+    (Queue { spans: sender, dropped: full }, Export { spans, exporter, is_refused, sent, dropped: refused, closing })
 }
 
 impl SpanProcessor for Queue {
@@ -135,13 +149,15 @@ impl Export {
         }
         let count = batch.len() as u64;
         let mut pauses = PAUSES.into_iter();
+        let end = Instant::now() + LONGEST;
         loop {
             match self.exporter.export(batch.clone()).await {
                 Ok(()) => return self.sent.increment(count),
                 // Why is in the log already.
                 Err(error) => debug!(%error, count, "spans were not taken"),
             }
-            let Some(pause) = pauses.next().filter(|_| !self.closing.is_cancelled()) else { break };
+            let is_over = self.closing.is_cancelled() || self.is_refused.load(Ordering::Relaxed);
+            let Some(pause) = pauses.next().filter(|pause| !is_over && Instant::now() + *pause <= end) else { break };
             tokio::select! {
                 () = sleep(pause) => {}
                 () = self.closing.cancelled() => {}

@@ -155,8 +155,7 @@ impl TaskPublisher {
         self.publish_once(self.event(format!("{attempt}.waits.{sequence}"), task, None)).await;
     }
 
-    /// The attempt that a waiting task is told with: before the first it is as the gateway said it. Without what the broker
-    /// counts, which is lost as the job waits on.
+    /// The attempt that a waiting task is told with: before the first it is as the gateway said it.
     fn waiting_attempt(&self) -> u32 {
         if self.job.attempts == 0 { 0 } else { self.job.attempts.saturating_add(1) }
     }

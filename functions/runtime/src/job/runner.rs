@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use backplane::{JobDelivery, Settlement, follow::ReadHealth};
+use backplane::{JobDelivery, Link, Settlement, follow::ReadHealth};
 use jiff::Timestamp;
 use metrics::{counter, gauge, histogram};
 use model::{
@@ -16,7 +16,7 @@ use process::telemetry::{Span, SpanKind};
 use storage::OwnerFiles;
 use tokio::{
     sync::{OwnedSemaphorePermit, watch},
-    time::timeout,
+    time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, info, info_span, warn};
@@ -51,8 +51,10 @@ const LOG_TIMEOUT: Duration = Duration::from_secs(60);
 /// The pause of a job that waited so long.
 const LOG_AWAY: Duration = Duration::from_secs(10);
 
-/// A job that could not be settled is given back after this.
+/// A job that could not be settled is put back after this, or once something can be published again.
 const UNSETTLED: Duration = Duration::from_secs(1);
+/// The most that it is kept, far below the 30 minutes after which the broker takes it back.
+const LONGEST_UNSETTLED: Duration = Duration::from_secs(600);
 
 /// Runs the jobs of one host.
 pub(crate) struct Runner {
@@ -97,8 +99,21 @@ impl Runner {
         };
         if let Err(error) = settle.settle(settlement).await {
             warn!(kind = %self.kind, %error, "a job was not settled; it comes again");
-            // Not at once: what kept it from moving may last.
-            timeout(UNSETTLED, self.grace_over.cancelled()).await.ok();
+            self.wait_to_put_back().await;
+        }
+    }
+
+    /// Waits a moment, and until something can be published: what is put back sooner comes again at once, and the broker counts
+    /// it as an attempt each time.
+    async fn wait_to_put_back(&self) {
+        let mut publishing = self.worker.backplane.log.publishing();
+        let can_publish = async {
+            sleep(UNSETTLED).await;
+            publishing.wait_for(Link::is_up).await.ok();
+        };
+        tokio::select! {
+            _ = timeout(LONGEST_UNSETTLED, can_publish) => {}
+            () = self.stopping.cancelled() => {}
         }
     }
 
@@ -136,8 +151,10 @@ impl Runner {
     async fn run_job(&self, job: Job, attempt: u32, redeliveries: u32, ended: impl FnOnce()) -> Settlement {
         let _guard = tokio::select! {
             guard = self.locks.lock(job.task) => guard,
-            () = self.grace_over.cancelled() => return Settlement::Requeue,
+            () = self.grace_over.cancelled() => return Settlement::GiveBack,
         };
+        // What is published anew takes the broker's count along: it may have been begun, and have ended its worker.
+        let job = Job { attempts: job.attempts.saturating_add(redeliveries), ..job };
         if self.cancellations.has_succeeded(job.task) {
             info!("it has succeeded before: its job came twice");
             return Settlement::Done;
