@@ -78,6 +78,11 @@ async fn whoever_begins_a_trace_decides_whether_it_is_sampled() {
     }
 }
 
+/// A connection of the process.
+async fn accepted(listener: &TcpListener) -> TcpStream {
+    timeout(Duration::from_secs(30), listener.accept()).await.expect("it connects").unwrap().0
+}
+
 /// Reads one request and answers it; true if it is of spans.
 async fn answer(mut socket: TcpStream, answer: &str) -> bool {
     let mut head = Vec::new();
@@ -99,10 +104,9 @@ async fn a_collector_that_was_away_is_sent_what_waited() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let telemetry = started(&format!("http://{}", listener.local_addr().unwrap()), 1.0);
     drop(telemetry.of_request(None, "start"));
-    drop(listener.accept().await.unwrap());
+    drop(accepted(&listener).await);
     for status in ["503 Service Unavailable", "200 OK"] {
-        let (socket, _) = listener.accept().await.unwrap();
-        assert!(answer(socket, &format!("HTTP/1.1 {status}")).await, "it is sent again");
+        assert!(answer(accepted(&listener).await, &format!("HTTP/1.1 {status}")).await, "it is sent again");
     }
 }
 
@@ -112,8 +116,13 @@ async fn the_end_of_a_process_sends_what_waits_and_waits_for_no_collector_that_h
     let url = format!("http://{}", listener.local_addr().unwrap());
     let telemetry = started(&url, 1.0);
     drop(telemetry.of_request(None, "start"));
-    let (answered, ()) =
-        tokio::join!(async { answer(listener.accept().await.unwrap().0, "HTTP/1.1 200 OK").await }, telemetry.close(),);
+    let answering = tokio::spawn(async move {
+        let answered = answer(accepted(&listener).await, "HTTP/1.1 200 OK").await;
+        (listener, answered)
+    });
+    telemetry.close().await;
+    assert!(answering.is_finished(), "it is sent before the process ends");
+    let (_hanging, answered) = answering.await.unwrap();
     assert!(answered);
 
     let telemetry = started(&url, 1.0);
