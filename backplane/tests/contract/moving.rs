@@ -155,7 +155,7 @@ async fn a_job_of_which_a_copy_may_be_on_its_way_is_put_back_for_others_and_not_
 async fn jobs_on_their_way_to_their_lane_let_another_go_first_as_those_that_are_run_do() {
     Rabbit::run(async |rabbit| {
         let (plane, topology) = (rabbit.open(&broker::url(), "prod"), rabbit.topology("prod"));
-        let config = BackplaneConfig { url: broker::url(), prefix: rabbit.prefix.clone() };
+        let config = BackplaneConfig { url: broker::url(), prefix: rabbit.prefix.clone(), ..Default::default() };
         Backplane::declare(&config, &"prod".parse().unwrap(), &[imports()]).await.unwrap();
         let (channel, jobs) = (broker::connect().await.create_channel().await.unwrap(), topology.jobs());
         plane.jobs.submit(&job_of("ada", 1)).await.unwrap();
