@@ -120,6 +120,8 @@ test('every sheet of a workbook is imported where one says so, and of the next f
   await page.getByRole('button', { name: 'Import', exact: true }).click();
   await until(() => gateway.tasks[0]);
   assert.deepEqual(gateway.tasks[0].input, { file: '01F/Shop.xlsx', table: 'shop', mode: 'replace', sheets: 'each' });
+  // While one is sent, no other is taken.
+  await page.locator('#drop:not([hidden])').waitFor();
   await drop(page, 'Next.xlsx', 'PK');
   assert.equal(await page.getByLabel('Every sheet into a table of its own').isChecked(), false);
 });
