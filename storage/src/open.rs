@@ -44,24 +44,25 @@ impl Storage {
     pub fn open(config: &StorageConfig) -> Result<Self, OpenError> {
         let how = |reason: &str| OpenError::of("url", reason);
         let (scheme, rest) = config.url.split_once(':').ok_or_else(|| how("write file:PATH for a local folder"))?;
-        let (store, medium): (Arc<dyn ObjectStore>, _) = match scheme {
+        let on_this_machine = RequestLimits::default();
+        let (store, medium, request_limits): (Arc<dyn ObjectStore>, _, _) = match scheme {
             "s3" | "az" | "gs" => {
                 let bucket = Arc::new(Bucket::open(scheme, rest, config)?);
-                (bucket.store.clone(), Medium::Bucket(bucket))
+                (bucket.store.clone(), Medium::Bucket(bucket), RequestLimits::of_server())
             }
             "file" | "memory" => {
                 config.check_for_no_bucket()?;
                 match scheme {
                     "file" => {
                         let (store, folder) = local(rest)?;
-                        (Arc::new(store), Medium::Folder(folder.into()))
+                        (Arc::new(store), Medium::Folder(folder.into()), on_this_machine)
                     }
-                    _ => (Arc::new(InMemory::new()), Medium::Process),
+                    _ => (Arc::new(InMemory::new()), Medium::Process, on_this_machine),
                 }
             }
             _ => return Err(how("it is none of file:PATH, s3://, az://, gs:// and memory:")),
         };
-        Ok(Self { medium, ..Self::on(store) })
+        Ok(Self { medium, ..Self::with(store, request_limits, FilesConfig::default()) })
     }
 
     /// All files in this store, with the default limits.
@@ -71,8 +72,8 @@ impl Storage {
 
     /// The same files, of which each request may take so long.
     pub fn answering_within(self, time: Duration) -> Self {
-        let Self { medium, quotas, inner, .. } = self;
-        Self { medium, ..Self::with(inner, RequestLimits::of(time), quotas.limits().clone()) }
+        let Self { medium, quotas, inner, request_limits, .. } = self;
+        Self { medium, ..Self::with(inner, request_limits.within(time), quotas.limits().clone()) }
     }
 
     fn with(inner: Arc<dyn ObjectStore>, request_limits: RequestLimits, limits: FilesConfig) -> Self {

@@ -29,6 +29,8 @@ const NAMES: usize = 64;
 #[derive(Debug, Clone)]
 pub(crate) struct RequestLimits {
     within: Duration,
+    /// Whether a request ends once nobody waits for it, as one to a server does and a call of the system does not.
+    ends: bool,
     requests: Arc<Semaphore>,
     lists: Arc<Semaphore>,
 }
@@ -38,14 +40,24 @@ pub(crate) type Place = OwnedSemaphorePermit;
 
 impl Default for RequestLimits {
     fn default() -> Self {
-        Self::of(WITHIN)
+        Self::of(WITHIN, false)
     }
 }
 
 impl RequestLimits {
-    /// Each request may take so long.
-    pub(crate) fn of(within: Duration) -> Self {
-        Self { within, requests: Arc::new(Semaphore::new(REQUESTS)), lists: Arc::new(Semaphore::new(LISTS)) }
+    /// Each request may take so long, and ends then or goes on.
+    fn of(within: Duration, ends: bool) -> Self {
+        Self { within, ends, requests: Arc::new(Semaphore::new(REQUESTS)), lists: Arc::new(Semaphore::new(LISTS)) }
+    }
+
+    /// Of a server: a request that nobody waits for ends, else it would be sent again, over what was stored since.
+    pub(crate) fn of_server() -> Self {
+        Self::of(WITHIN, true)
+    }
+
+    /// The same for other requests, each of which may take so long.
+    pub(crate) fn within(&self, time: Duration) -> Self {
+        Self::of(time, self.ends)
     }
 
     /// A place for a request that has a thread of its own.
@@ -58,8 +70,8 @@ impl RequestLimits {
         place.map_err(|error| failed(io::Error::other(error)))
     }
 
-    /// The answer to a request, in time. One that is given up goes on by itself, since nothing ends a call of the system that hangs, and keeps
-    /// its place until then: so they never use up all threads.
+    /// The answer to a request, in time. One to a server ends where it is given up. A call of the system goes on by itself, since
+    /// nothing ends one that hangs, and keeps its place until then: so they never use up all threads.
     pub(crate) async fn answer<T: Send + 'static>(
         &self,
         request: impl Future<Output = Result<T>> + Send + 'static,
@@ -75,6 +87,10 @@ impl RequestLimits {
     ) -> Result<T> {
         let until = Instant::now() + self.within + Duration::from_secs(bytes / SLOWEST_DISK);
         let place = self.place_until(&self.requests, until).await?;
+        if self.ends {
+            let _place = place;
+            return timeout_at(until, request).await.map_err(|_| self.silence())?;
+        }
         let request = tokio::spawn(async move {
             let _place = place;
             request.await
@@ -119,6 +135,9 @@ impl RequestLimits {
     ) -> BoxStream<'static, Result<T>> {
         let begun = async move {
             let place = self.place_until(&places, Instant::now() + self.within).await?;
+            if self.ends {
+                return Ok(self.pieces(items.inspect(move |_| _ = &place).boxed()));
+            }
             let (sender, taken) = mpsc::channel(NAMES);
             // It ends with its list, or once nobody takes what comes.
             let listing = tokio::spawn(async move {

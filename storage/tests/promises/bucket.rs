@@ -10,6 +10,7 @@ use bytes::Bytes;
 use futures_util::TryStreamExt;
 use storage::{FileKey, OwnerFiles, Storage, StorageConfig, StorageError, Unusable};
 use tempfile::TempDir;
+use tokio::time::timeout;
 
 use crate::{
     relay::Relay,
@@ -116,6 +117,35 @@ async fn a_server_that_goes_away_is_an_error_in_time_and_all_goes_on_once_it_is_
     let content: Vec<u8> = (0..LARGE).map(|at| (at / 7) as u8).collect();
     put(&files, "a/x", content.clone()).await.unwrap();
     assert!(get(&files, "a/x").await.unwrap() == content);
+}
+
+#[tokio::test]
+async fn a_request_that_nobody_waits_for_is_not_sent_again_over_what_was_stored_since() {
+    let relay = Relay::to(&given("BELLWIRE_TEST_S3_URL")).await;
+    let config = bucket();
+    let over_relay = StorageConfig { endpoint: Some(relay.url.clone()), ..config.clone() };
+    let within = Duration::from_secs(15);
+    let (slow, files) = (Storage::open(&over_relay).unwrap().answering_within(within), Storage::open(&config).unwrap());
+    let (slow, files) = (ada(&slow), ada(&files));
+    for method in ["PUT ", "POST "] {
+        put(&files, "a/x", "old").await.unwrap();
+        relay.swallow(method);
+        let slow = slow.clone();
+        let given_up = tokio::spawn(async move {
+            match method {
+                "PUT " => put(&slow, "a/x", "late").await,
+                // How S3 is told to delete.
+                _ => slow.delete(&key("a/x")).await,
+            }
+        });
+        relay.swallowed().await;
+        given_up.abort();
+        put(&files, "a/x", "new").await.unwrap();
+        // Before the next try would come.
+        timeout(Duration::from_secs(10), relay.given_up()).await.expect("its connection is closed");
+        assert_eq!(get(&files, "a/x").await.unwrap(), b"new");
+        assert_eq!(relay.asked().iter().filter(|line| line.starts_with(method)).count(), 1, "{:?}", relay.asked());
+    }
 }
 
 #[tokio::test]
