@@ -70,10 +70,11 @@ impl Bucket {
         }
     }
 
-    /// Asks for one name, which shows that the bucket is there and lets us in.
+    /// Asks for one name, which shows that the bucket is there and lets us in. Below the prefix: the keys may have rights there alone.
     pub(crate) async fn ask(&self) -> Result<()> {
         let one = PaginatedListOptions { max_keys: Some(1), ..PaginatedListOptions::default() };
-        self.list.list_paginated(None, one).await.map(drop)
+        let prefix = (!self.prefix.is_root()).then(|| format!("{}/", self.prefix));
+        self.list.list_paginated(prefix.as_deref(), one).await.map(drop)
     }
 
     /// Whether downloads are answered with links.

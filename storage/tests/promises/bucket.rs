@@ -74,6 +74,18 @@ async fn what_is_wrong_is_said_at_the_start() {
 }
 
 #[tokio::test]
+async fn nothing_is_asked_outside_of_the_prefix() {
+    let relay = Relay::to(&given("BELLWIRE_TEST_S3_URL")).await;
+    let config = StorageConfig { endpoint: Some(relay.url.clone()), ..bucket() };
+    let prefix = config.url.rsplit_once('/').unwrap().1.to_owned();
+    let storage = Storage::open(&config).unwrap();
+    storage.check().await.unwrap();
+    put(&ada(&storage), "a/x", "x").await.unwrap();
+    let lists: Vec<_> = relay.asked().into_iter().filter(|line| line.contains("list-type")).collect();
+    assert!(lists.len() == 2 && lists.iter().all(|line| line.contains(&format!("prefix={prefix}%2F"))), "{lists:?}");
+}
+
+#[tokio::test]
 async fn an_upload_that_breaks_off_leaves_no_part_behind() {
     let relay = Relay::to(&given("BELLWIRE_TEST_S3_URL")).await;
     let storage = Storage::open(&StorageConfig { endpoint: Some(relay.url.clone()), ..bucket() }).unwrap();
