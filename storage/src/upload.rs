@@ -124,7 +124,7 @@ impl Upload {
         let total = self.bytes + bytes.len() as u64;
         let written = match total > self.limit {
             true => Err(StorageError::TooLarge(self.limit)),
-            false => unfinished.write(&bytes, &self.key).await,
+            false => unfinished.write(&bytes).await,
         };
         if let Err(error) = written {
             unfinished.discard().await;
@@ -138,7 +138,7 @@ impl Upload {
     /// Makes the file visible, whole.
     pub async fn finish(mut self) -> Result<StoredFile, StorageError> {
         let mut unfinished = self.unfinished.take().ok_or_else(already_over)?;
-        match unfinished.finish(&self.key).await {
+        match unfinished.finish().await {
             Ok(()) => Ok(StoredFile { key: self.key, bytes: self.bytes }),
             Err(error) => {
                 unfinished.discard().await;
@@ -149,7 +149,7 @@ impl Upload {
 }
 
 impl Unfinished {
-    async fn write(&mut self, bytes: &Bytes, key: &FileKey) -> Result<(), StorageError> {
+    async fn write(&mut self, bytes: &Bytes) -> Result<(), StorageError> {
         let Some(Staged { store, path, part, attributes, content, room: Some(room), request_limits, .. }) = &mut self.0
         else {
             return Err(already_over());
@@ -164,17 +164,17 @@ impl Unfinished {
             let begin = Begin { store: store.clone(), path: path.clone(), part: *part, attributes: attributes.clone() };
             *content = begin.with(std::mem::take(held).freeze(), place);
         }
-        let parts = content.parts(key, request_limits).await?;
+        let parts = content.parts(request_limits).await?;
         for piece in bytes.chunks(*part) {
-            parts.wait_for_capacity(IN_FLIGHT).await.map_err(|error| StorageError::of(error, key))?;
+            parts.wait_for_capacity(IN_FLIGHT).await.map_err(StorageError::of_store)?;
             parts.write(piece);
         }
         Ok(())
     }
 
-    async fn finish(&mut self, key: &FileKey) -> Result<(), StorageError> {
+    async fn finish(&mut self) -> Result<(), StorageError> {
         let staged = self.0.as_mut().ok_or_else(already_over)?;
-        staged.store_content(key).await?;
+        staged.store_content().await?;
         if let Some(staged) = self.0.take() {
             staged.room.into_iter().for_each(Reservation::stored);
         }
@@ -225,16 +225,12 @@ impl Begin {
 
 impl Content {
     /// The parts, once they are created; if this future is dropped they are not lost.
-    async fn parts(
-        &mut self,
-        key: &FileKey,
-        request_limits: &RequestLimits,
-    ) -> Result<&mut WriteMultipart, StorageError> {
+    async fn parts(&mut self, request_limits: &RequestLimits) -> Result<&mut WriteMultipart, StorageError> {
         if let Self::Beginning(beginning) = self {
             let begun = request_limits.in_time(beginning).await.map_err(StorageError::of_store)?;
             *self = Self::Finished;
             let begun = begun.map_err(|error| StorageError::Failed(error.to_string()))?;
-            *self = Self::Parts(begun.map_err(|error| StorageError::of(error, key))?);
+            *self = Self::Parts(begun.map_err(StorageError::of_store)?);
         }
         match self {
             Self::Parts(parts) => Ok(parts),
@@ -244,21 +240,21 @@ impl Content {
 }
 
 impl Staged {
-    async fn store_content(&mut self, key: &FileKey) -> Result<(), StorageError> {
+    async fn store_content(&mut self) -> Result<(), StorageError> {
         let stored = if let Content::Held(held) = &mut self.content {
             let content = std::mem::take(held).freeze();
             let options = PutOptions { attributes: std::mem::take(&mut self.attributes), ..PutOptions::default() };
             self.store.put_opts(&self.path, content.into(), options).await
         } else {
             // Waited for here, because `finish` would hide the cause of a failed part behind a failed clean-up.
-            let all_written = self.content.parts(key, &self.request_limits).await?.wait_for_capacity(0).await;
-            all_written.map_err(|error| StorageError::of(error, key))?;
+            let all_written = self.content.parts(&self.request_limits).await?.wait_for_capacity(0).await;
+            all_written.map_err(StorageError::of_store)?;
             let Content::Parts(parts) = std::mem::replace(&mut self.content, Content::Finished) else {
                 return Err(already_over());
             };
             parts.finish().await
         };
-        stored.map(drop).map_err(|error| StorageError::of(error, key))
+        stored.map(drop).map_err(StorageError::of_store)
     }
 
     async fn discard(self) {

@@ -86,6 +86,18 @@ async fn nothing_is_asked_outside_of_the_prefix() {
 }
 
 #[tokio::test]
+async fn a_bucket_that_is_gone_is_an_error_and_not_a_file_that_is_not_there() {
+    let storage = Storage::open(&StorageConfig { url: "s3://nobodys/files".to_owned(), ..bucket() }).unwrap();
+    let files = ada(&storage);
+    let state = storage.schedules(&"prod".parse().unwrap()).state().await;
+    let mut upload = files.put_beyond_quota(key("a/x")).await.unwrap();
+    upload.write(Bytes::from_static(b"x")).await.unwrap();
+    for outcome in [get(&files, "a/x").await.map(drop), state.map(drop), upload.finish().await.map(drop)] {
+        assert!(matches!(&outcome, Err(StorageError::Failed(why)) if why.contains("NoSuchBucket")), "{outcome:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_upload_that_breaks_off_leaves_no_part_behind() {
     let relay = Relay::to(&given("BELLWIRE_TEST_S3_URL")).await;
     let storage = Storage::open(&StorageConfig { endpoint: Some(relay.url.clone()), ..bucket() }).unwrap();
