@@ -154,11 +154,13 @@ impl OwnerFiles {
     /// Removes a file for good; one that is being read is read to its end.
     pub async fn delete(&self, key: &FileKey) -> Result<(), StorageError> {
         let path = self.path(key)?;
-        // Object stores of the cloud say nothing about a file that was not there.
-        let bytes = self.size(key).await?;
-        self.store.delete(&path).await.map_err(|error| StorageError::of(error, key))?;
-        self.quotas.removed(&self.folder, bytes);
-        Ok(())
+        let removal = async {
+            // Object stores of the cloud say nothing about a file that was not there.
+            let bytes = self.size(key).await?;
+            self.store.delete(&path).await.map_err(|error| StorageError::of(error, key))?;
+            Ok(bytes)
+        };
+        self.quotas.remove(&self.folder, removal).await
     }
 }
 
