@@ -12,19 +12,35 @@ mod s3;
 use std::{fmt, sync::Arc, time::Duration};
 
 use object_store::{
-    Attribute, Attributes, ObjectStore, Result,
+    Attribute, Attributes, GetOptions, ObjectStore, Result,
     list::{PaginatedListOptions, PaginatedListStore},
     path::Path,
     prefix::PrefixStore,
-    signer::{Method, Signer, Url},
+    signer::{Method, SignedUrlOptions, Signer, Url},
 };
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use tokio::sync::OnceCell;
 
 use self::place::Place;
 use crate::address::{OpenError, StorageConfig};
 
-/// The longest that a link of S3 is valid.
+/// The longest that a link of S3 is valid, and the shortest: they are told in seconds.
 const LONGEST_LINK: Duration = Duration::from_secs(7 * 24 * 3600);
+const SHORTEST_LINK: Duration = Duration::from_secs(1);
+
+/// What a link can say of the answer to it, whatever the file was stored with.
+type Says = &'static [(Attribute, &'static str)];
+const S3_SAYS: Says = &[
+    (Attribute::ContentDisposition, "response-content-disposition"),
+    (Attribute::ContentType, "response-content-type"),
+    (Attribute::CacheControl, "response-cache-control"),
+];
+const GOOGLE_SAYS: Says = &[
+    (Attribute::ContentDisposition, "response-content-disposition"),
+    (Attribute::ContentType, "response-content-type"),
+];
+/// Its library signs no more than the path.
+const AZURE_SAYS: Says = &[];
 
 /// A bucket, with all of ours in it below a prefix.
 pub(crate) struct Bucket {
@@ -36,6 +52,9 @@ pub(crate) struct Bucket {
     list: Arc<dyn PaginatedListStore>,
     prefix: Path,
     links: Duration,
+    link_says: Says,
+    /// Found out by the first who asks: Google's keys may have to be asked for a signature.
+    origin: OnceCell<String>,
 }
 
 impl Bucket {
@@ -46,17 +65,25 @@ impl Bucket {
         if config.signed_links > LONGEST_LINK {
             return Err(OpenError::of("signed_links", "a link is valid for seven days at most"));
         }
+        if !config.signed_links.is_zero() && config.signed_links < SHORTEST_LINK {
+            return Err(OpenError::of("signed_links", "a link is valid for a second at least; 0s is none"));
+        }
+        if scheme == "gs" && config.endpoint.is_some() && !config.signed_links.is_zero() {
+            return Err(OpenError::of("signed_links", "links of gs:// are to Google's own server; leave out endpoint"));
+        }
         let place = Place::of(bucket, config)?;
         // The first to be asked for a client that speaks TLS.
         let _ = rustls::crypto::ring::default_provider().install_default();
         Ok(match scheme {
-            "s3" => Self::of(s3::open(config, place)?, format!("the bucket {bucket}"), prefix, config),
-            "az" => Self::of(azure::open(config, place)?, format!("the container {bucket}"), prefix, config),
-            _ => Self::of(google::open(config, place)?, format!("the bucket {bucket}"), prefix, config),
+            "s3" => Self::of(s3::open(config, place)?, format!("the bucket {bucket}"), prefix, (config, S3_SAYS)),
+            "az" => {
+                Self::of(azure::open(config, place)?, format!("the container {bucket}"), prefix, (config, AZURE_SAYS))
+            }
+            _ => Self::of(google::open(config, place)?, format!("the bucket {bucket}"), prefix, (config, GOOGLE_SAYS)),
         })
     }
 
-    fn of<S>(store: S, name: String, prefix: Path, config: &StorageConfig) -> Self
+    fn of<S>(store: S, name: String, prefix: Path, (config, link_says): (&StorageConfig, Says)) -> Self
     where
         S: ObjectStore + Signer + PaginatedListStore + Clone,
     {
@@ -67,6 +94,8 @@ impl Bucket {
             name,
             prefix,
             links: config.signed_links,
+            link_says,
+            origin: OnceCell::new(),
         }
     }
 
@@ -82,10 +111,31 @@ impl Bucket {
         !self.links.is_zero()
     }
 
-    /// A link by which anybody who has it reads a file for a while.
-    pub(crate) async fn link(&self, path: &Path) -> Result<Url> {
+    /// A link by which anybody who has it reads a file for a while, and saves it. None where the link cannot say so, and the file
+    /// was stored by others, who said something else: a browser would show it as a page of the bucket's origin.
+    pub(crate) async fn link(&self, path: &Path, name: &str) -> Result<Option<Url>> {
+        let ours = attributes(name);
+        if self.link_says.is_empty() {
+            let found = self.store.get_opts(path, GetOptions { head: true, ..GetOptions::default() }).await?;
+            if ours.iter().any(|(attribute, value)| found.attributes.get(attribute) != Some(value)) {
+                return Ok(None);
+            }
+        }
+        let said = self.link_says.iter().filter_map(|(attribute, word)| Some((*word, ours.get(attribute)?.as_ref())));
+        self.sign(path, &SignedUrlOptions::new().with_query(said)).await.map(Some)
+    }
+
+    /// The origin of all links.
+    pub(crate) async fn origin(&self) -> Result<String> {
+        let found = self.origin.get_or_try_init(async || {
+            Ok(self.sign(&"origin".into(), &SignedUrlOptions::new()).await?.origin().ascii_serialization())
+        });
+        found.await.cloned()
+    }
+
+    async fn sign(&self, path: &Path, options: &SignedUrlOptions) -> Result<Url> {
         let path: Path = self.prefix.parts().chain(path.parts()).collect();
-        self.signer.signed_url(Method::GET, &path, self.links).await
+        self.signer.signed_url_opts(Method::GET, &path, self.links, options).await
     }
 }
 

@@ -208,6 +208,11 @@ mod tests {
         named("s3://b", "account", |config| config.account = Some("files".to_owned()));
         named("s3://b", "credentials_file", |config| config.credentials_file = Some("/x".into()));
         named("s3://b", "signed_links", |config| config.signed_links = Duration::from_secs(8 * 24 * 3600));
+        named("s3://b", "signed_links", |config| config.signed_links = Duration::from_millis(900));
+        named("gs://b", "signed_links", |config| {
+            config.signed_links = Duration::from_secs(300);
+            config.endpoint = Some("https://storage.example".to_owned());
+        });
         named("az://b", "account", |config| config.account = None);
         named("az://b", "region", |config| config.region = Some("x".to_owned()));
         named("az://b", "secret_access_key", |config| config.secret_access_key = Some("no base64".into()));

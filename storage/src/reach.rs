@@ -83,8 +83,7 @@ impl Storage {
     /// The origin of the links that downloads are answered with, as pages have to allow it; none where there are none.
     pub async fn link_origin(&self) -> Option<String> {
         let bucket = self.medium.bucket().filter(|bucket| bucket.has_links())?.clone();
-        let link = self.request_limits.answer(async move { bucket.link(&"origin".into()).await }).await;
-        Some(link.ok()?.origin().ascii_serialization())
+        self.request_limits.answer(async move { bucket.origin().await }).await.ok()
     }
 }
 

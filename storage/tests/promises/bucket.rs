@@ -105,11 +105,21 @@ async fn an_upload_that_breaks_off_leaves_no_part_behind() {
     let mut upload = files.put(key("a/x")).await.unwrap();
     upload.write(Bytes::from(vec![1; LARGE])).await.unwrap();
     drop(upload);
+    let mut begun = None;
     let id_in = |line: &String| Some(line.split_once("uploadId=")?.1.split(['&', ' ']).next()?.to_owned());
     until("the upload is ended", async || {
         let asked = relay.asked();
         let ended = asked.iter().find(|line| line.starts_with("DELETE ")).and_then(id_in);
-        ended.is_some_and(|id| asked.iter().any(|line| line.starts_with("PUT ") && id_in(line) == Some(id.clone())))
+        begun =
+            ended.filter(|id| asked.iter().any(|line| line.starts_with("PUT ") && id_in(line).as_ref() == Some(id)));
+        begun.is_some()
+    })
+    .await;
+    let (begun, uploads) = (begun.unwrap(), format!("{}/bellwire?uploads", given("BELLWIRE_TEST_GS_URL")));
+    until("no part is left", async || {
+        let left = reqwest::get(&uploads).await.unwrap().error_for_status().unwrap().text().await.unwrap();
+        assert!(left.contains("ListMultipartUploadsResult"), "{left}");
+        !left.contains(&begun)
     })
     .await;
     assert!(matches!(get(&files, "a/x").await, Err(StorageError::NotFound(_))));
@@ -239,11 +249,31 @@ async fn a_link_is_to_one_file_for_a_while_and_tells_browsers_to_save_it() {
 }
 
 #[tokio::test]
+async fn what_others_have_put_into_the_bucket_is_saved_by_browsers_as_well() {
+    let config = linking(Duration::from_secs(300));
+    let files = ada(&Storage::open(&config).unwrap());
+    let prefix = config.url.rsplit_once('/').unwrap().1;
+    let place = format!("{}/bellwire/{prefix}/prod/ada/a/page.html", given("BELLWIRE_TEST_GS_URL"));
+    let page = browser().put(place).header("content-type", "text/html").body("<script>alert(1)</script>");
+    assert_eq!(page.send().await.unwrap().status(), 200);
+    let link = files.link(&key("a/page.html")).await.unwrap().unwrap();
+    let answer = browser().get(&link).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.headers()["content-type"], "application/octet-stream");
+    assert_eq!(answer.headers()["content-disposition"], "attachment; filename*=UTF-8''page%2Ehtml");
+    assert_eq!(answer.headers()["cache-control"], "private, no-store");
+}
+
+#[tokio::test]
 async fn a_link_ends() {
-    let files = ada(&Storage::open(&linking(Duration::from_secs(1))).unwrap());
+    let files = ada(&Storage::open(&linking(Duration::from_secs(2))).unwrap());
     put(&files, "a/x", "x").await.unwrap();
-    let link = files.link(&key("a/x")).await.unwrap().unwrap();
-    let browser = browser();
+    let (browser, mut link) = (browser(), String::new());
+    until("a link is taken", async || {
+        link = files.link(&key("a/x")).await.unwrap().unwrap();
+        browser.get(&link).send().await.unwrap().status() == 200
+    })
+    .await;
     until("the link has ended", async || browser.get(&link).send().await.unwrap().status() == 403).await;
 }
 
