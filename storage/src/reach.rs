@@ -30,7 +30,8 @@ pub enum Unusable {
 }
 
 impl Storage {
-    /// Asks the store for a name (of a folder only the first in it), and says what is wrong if there is no such bucket, or its keys are not taken.
+    /// Asks the store for a name (of a folder only the first in it), and says what is wrong if there is no such bucket, or its keys
+    /// are not taken.
     pub async fn check(&self) -> Result<(), Unusable> {
         match &self.medium {
             Medium::Process => Ok(()),
