@@ -19,7 +19,7 @@ use object_store::{
     signer::{Method, SignedUrlOptions, Signer, Url},
 };
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore};
 
 use self::place::Place;
 use crate::address::{OpenError, StorageConfig};
@@ -27,6 +27,9 @@ use crate::address::{OpenError, StorageConfig};
 /// The longest that a link of S3 is valid, and the shortest: they are told in seconds.
 const LONGEST_LINK: Duration = Duration::from_secs(7 * 24 * 3600);
 const SHORTEST_LINK: Duration = Duration::from_secs(1);
+
+/// The most uploads at once of which more than a little is held, each 15 MiB at most.
+const LARGE_UPLOADS: usize = 32;
 
 /// What a link can say of the answer to it, whatever the file was stored with.
 type Says = &'static [(Attribute, &'static str)];
@@ -48,6 +51,8 @@ pub(crate) struct Bucket {
     pub(crate) store: Arc<dyn ObjectStore>,
     /// The setting's words for it: `the bucket reports`.
     pub(crate) name: String,
+    /// A place for each upload of which more than a little is held.
+    pub(crate) large_uploads: Arc<Semaphore>,
     signer: Arc<dyn Signer>,
     list: Arc<dyn PaginatedListStore>,
     prefix: Path,
@@ -92,6 +97,7 @@ impl Bucket {
             list: Arc::new(store.clone()),
             store: Arc::new(PrefixStore::new(store, prefix.clone())),
             name,
+            large_uploads: Arc::new(Semaphore::new(LARGE_UPLOADS)),
             prefix,
             links: config.signed_links,
             link_says,
@@ -99,7 +105,8 @@ impl Bucket {
         }
     }
 
-    /// Asks for one name, which shows that the bucket is there and lets us in. Below the prefix: the keys may have rights there alone.
+    /// Asks for one name, which shows that the bucket is there and lets us in. Below the prefix: the keys may have rights there
+    /// alone.
     pub(crate) async fn ask(&self) -> Result<()> {
         let one = PaginatedListOptions { max_keys: Some(1), ..PaginatedListOptions::default() };
         let prefix = (!self.prefix.is_root()).then(|| format!("{}/", self.prefix));

@@ -7,6 +7,7 @@ use object_store::{Attributes, ObjectStore, PutMultipartOptions, PutOptions, Wri
 use serde::Serialize;
 use tokio::{
     runtime::Handle,
+    sync::Semaphore,
     task::{JoinHandle, spawn_blocking},
 };
 
@@ -20,6 +21,8 @@ use crate::{
 
 /// Parts that are being written; an upload holds one more.
 const IN_FLIGHT: usize = 2;
+/// Bytes that an upload may hold without a place among the large ones.
+const LITTLE: usize = 1024 * 1024;
 
 /// A stored file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -58,6 +61,15 @@ struct Staged {
     /// The local folder of the key's id, which is removed where the file would have been the only one in it.
     folder: Option<PathBuf>,
     request_limits: RequestLimits,
+    large: Large,
+}
+
+/// An upload's place among those that hold much: of a bucket alone, whose parts are large.
+#[derive(Debug)]
+enum Large {
+    Unlimited,
+    NotYet(Arc<Semaphore>),
+    Held { _place: Place },
 }
 
 /// Where the content is. Nothing is created in the store before a whole part is there: an upload that stalls costs no file,
@@ -88,6 +100,7 @@ impl Upload {
             room: Some(room),
             folder: medium.folder().map(|folder| folder.join(id_folder)),
             request_limits,
+            large: medium.bucket().map_or(Large::Unlimited, |bucket| Large::NotYet(bucket.large_uploads.clone())),
         })));
         Self { key, bytes: 0, limit: u64::MAX, unfinished }
     }
@@ -150,12 +163,16 @@ impl Upload {
 
 impl Unfinished {
     async fn write(&mut self, bytes: &Bytes) -> Result<(), StorageError> {
-        let Some(Staged { store, path, part, attributes, content, room: Some(room), request_limits, .. }) = &mut self.0
+        let Some(staged) = &mut self.0 else { return Err(already_over()) };
+        let Staged { store, path, part, attributes, content, room: Some(room), request_limits, large, .. } = staged
         else {
             return Err(already_over());
         };
         room.grow(bytes.len() as u64).await?;
         if let Content::Held(held) = content {
+            if held.len() + bytes.len() > LITTLE {
+                large.hold(request_limits).await?;
+            }
             if held.len() + bytes.len() < *part {
                 held.extend_from_slice(bytes);
                 return Ok(());
@@ -187,6 +204,19 @@ impl Unfinished {
             // What hangs is not waited for: it is removed once the storage is there again.
             let _ = request_limits.in_time(tokio::spawn(staged.discard())).await;
         }
+    }
+}
+
+impl Large {
+    /// Waits for a place, but no longer than for an answer.
+    async fn hold(&mut self, request_limits: &RequestLimits) -> Result<(), StorageError> {
+        if let Self::NotYet(places) = self {
+            let place = request_limits.in_time(places.clone().acquire_owned()).await;
+            let place =
+                place.map_err(|_| StorageError::Failed("as many large files are being stored as may be".to_owned()))?;
+            *self = Self::Held { _place: place.map_err(|error| StorageError::Failed(error.to_string()))? };
+        }
+        Ok(())
     }
 }
 

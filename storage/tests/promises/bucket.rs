@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::TryStreamExt;
+use futures_util::{TryStreamExt, poll};
 use storage::{FileKey, OwnerFiles, Storage, StorageConfig, StorageError, Unusable};
 use tempfile::TempDir;
 use tokio::time::timeout;
@@ -123,6 +123,26 @@ async fn an_upload_that_breaks_off_leaves_no_part_behind() {
     })
     .await;
     assert!(matches!(get(&files, "a/x").await, Err(StorageError::NotFound(_))));
+}
+
+#[tokio::test]
+async fn so_many_large_uploads_are_held_at_once_and_small_ones_besides() {
+    let files = ada(&Storage::open(&bucket()).unwrap());
+    let large = || Bytes::from(vec![1; 1_100_000]);
+    let mut held = Vec::new();
+    for number in 0..32 {
+        let mut upload = files.put(key(&format!("a/{number}"))).await.unwrap();
+        upload.write(large()).await.unwrap();
+        held.push(upload);
+    }
+    let mut upload = files.put(key("a/one-more")).await.unwrap();
+    let mut write = Box::pin(upload.write(large()));
+    assert!(poll!(&mut write).is_pending());
+    put(&files, "a/small", "x").await.unwrap();
+    assert!(poll!(&mut write).is_pending());
+    held.pop();
+    write.await.unwrap();
+    upload.finish().await.unwrap();
 }
 
 #[tokio::test]
