@@ -19,12 +19,17 @@ pub async fn serve(context: ProcessContext) -> anyhow::Result<()> {
     let config: GatewayConfig = settings.section("gateway")?;
     let storage = Storage::open(&settings.section::<StorageConfig>("storage")?)?;
     let storage = storage.with_limits(settings.section::<FilesConfig>("files")?);
-    storage.check_at_start().await?;
     let served = environments(&settings)?;
     let admin = Admin::open(&settings, config.admin_listen, readiness.clone()).await?;
-    let gateway = Gateway::bind(config, served, storage, false, &readiness, telemetry)?;
-    info!(address = %gateway.address()?, admin = %admin.address(), "serving");
-    admin.serve_during(gateway.run(signals.stop().cancelled_owned())).await?
+    let admin_address = admin.address();
+    let serving = async {
+        // A store that hangs is waited for; the process is alive meanwhile, and not ready.
+        storage.check_at_start().await?;
+        let gateway = Gateway::bind(config, served, storage, false, &readiness, telemetry)?;
+        info!(address = %gateway.address()?, admin = %admin_address, "serving");
+        gateway.run(signals.stop().cancelled_owned()).await
+    };
+    admin.serve_during(serving).await?
 }
 
 fn environments(settings: &Settings) -> anyhow::Result<Vec<ServedEnvironment>> {

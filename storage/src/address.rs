@@ -40,8 +40,8 @@ pub struct StorageConfig {
     /// `BELLWIRE_STORAGE__ALLOW_PLAIN`: whether `endpoint` may be `http://` on another machine. `false`.
     #[serde(default)]
     pub allow_plain: bool,
-    /// `BELLWIRE_STORAGE__SIGNED_LINKS`: how long a link to the object store is valid that a download is answered with; with
-    /// `0s` the gateway sends the file itself. `0s`.
+    /// `BELLWIRE_STORAGE__SIGNED_LINKS`: how long a link to the object store is valid that a download is answered with, `1s` to
+    /// `7d`; with `0s` the gateway sends the file itself. `0s`.
     #[serde(default, deserialize_with = "quantity::duration")]
     pub signed_links: Duration,
 }

@@ -26,9 +26,9 @@ pub enum StorageError {
 
 impl StorageError {
     pub(crate) fn of(error: object_store::Error, key: &FileKey) -> Self {
-        match error {
-            object_store::Error::NotFound { .. } => Self::NotFound(key.clone()),
-            error => Self::of_store(error),
+        match is_missing(&error) {
+            true => Self::NotFound(key.clone()),
+            false => Self::of_store(error),
         }
     }
 
@@ -43,6 +43,24 @@ impl StorageError {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full,
             _ => Self::Failed(error.to_string()),
         }
+    }
+}
+
+/// What servers say of a file that is not there.
+const NO_FILE: [&str; 3] = ["BlobNotFound", "NoSuchKey", "NoSuchVersion"];
+/// What stands before the words of a server that answers 404.
+const NOT_FOUND: &str = "404 Not Found: ";
+
+/// Whether a file is not there. A bucket that is gone and a proxy's page are answered 404 as well, and say nothing about a file;
+/// where a server has no words (it never has for `HEAD`), it is taken to be about the file.
+pub(crate) fn is_missing(error: &object_store::Error) -> bool {
+    let object_store::Error::NotFound { .. } = error else { return false };
+    let text = error.to_string();
+    match (code_of(error), text.split_once(NOT_FOUND)) {
+        (Some(code), _) => NO_FILE.contains(&code.as_str()),
+        (None, Some((_, words))) => words.trim().is_empty(),
+        // A folder's.
+        (None, None) => true,
     }
 }
 
@@ -70,4 +88,28 @@ fn element(error: &object_store::Error, name: &str) -> Option<String> {
 
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |cause: &&'a (dyn Error + 'static)| (*cause).source())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_said_of_a_file_is_a_file_that_is_not_there() {
+        let answered = |words: &str| object_store::Error::NotFound {
+            path: "prod/ada/a/x".to_owned(),
+            source: format!("Server returned non-2xx status code: 404 Not Found: {words}").into(),
+        };
+        for words in ["", "<Error><Code>NoSuchKey</Code></Error>", "<Error><Code>BlobNotFound</Code></Error>"] {
+            assert!(is_missing(&answered(words)), "{words}");
+        }
+        for words in
+            ["<Error><Code>NoSuchBucket</Code></Error>", "<html>no such backend</html>", "default backend - 404"]
+        {
+            assert!(!is_missing(&answered(words)), "{words}");
+        }
+        let of_folder = io::Error::from(io::ErrorKind::NotFound);
+        assert!(is_missing(&object_store::Error::NotFound { path: "x".to_owned(), source: of_folder.into() }));
+        assert!(!is_missing(&object_store::Error::Generic { store: "S3", source: "500".into() }));
+    }
 }

@@ -105,14 +105,14 @@ impl OwnerFiles {
     }
 
     /// A link by which the file can be read from the bucket itself for a while, by whoever has it; none where downloads are not
-    /// answered with links, or the bucket's keys cannot make any.
+    /// answered with links, the bucket's keys cannot make any, or a browser might show the file instead of saving it.
     pub async fn link(&self, key: &FileKey) -> Result<Option<String>, StorageError> {
         let Some(bucket) = self.medium.bucket().filter(|bucket| bucket.has_links()) else { return Ok(None) };
         // The bucket would answer with words of its own.
         self.size(key).await?;
-        let (bucket, path) = (bucket.clone(), self.path(key)?);
-        match self.request_limits.answer(async move { bucket.link(&path).await }).await {
-            Ok(link) => Ok(Some(link.into())),
+        let (bucket, path, name) = (bucket.clone(), self.path(key)?, key.name().to_owned());
+        match self.request_limits.answer(async move { bucket.link(&path, &name).await }).await {
+            Ok(link) => Ok(link.map(Into::into)),
             Err(error) => {
                 warn!(error = words_of(&error), "no link to the bucket can be made; the file is sent instead");
                 Ok(None)
@@ -154,11 +154,13 @@ impl OwnerFiles {
     /// Removes a file for good; one that is being read is read to its end.
     pub async fn delete(&self, key: &FileKey) -> Result<(), StorageError> {
         let path = self.path(key)?;
-        // Object stores of the cloud say nothing about a file that was not there.
-        let bytes = self.size(key).await?;
-        self.store.delete(&path).await.map_err(|error| StorageError::of(error, key))?;
-        self.quotas.removed(&self.folder, bytes);
-        Ok(())
+        let removal = async {
+            // Object stores of the cloud say nothing about a file that was not there.
+            let bytes = self.size(key).await?;
+            self.store.delete(&path).await.map_err(|error| StorageError::of(error, key))?;
+            Ok(bytes)
+        };
+        self.quotas.remove(&self.folder, removal).await
     }
 }
 

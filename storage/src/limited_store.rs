@@ -26,8 +26,8 @@ impl fmt::Display for LimitedStore {
 #[async_trait::async_trait]
 impl ObjectStore for LimitedStore {
     async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
-        let (store, location) = (self.store.clone(), location.clone());
-        self.request_limits.answer(async move { store.put_opts(&location, payload, options).await }).await
+        let (store, location, bytes) = (self.store.clone(), location.clone(), payload.content_length() as u64);
+        self.request_limits.answer_to(bytes, async move { store.put_opts(&location, payload, options).await }).await
     }
 
     /// On the thread that asks, which has a place: the store of local files creates a folder and a file on it.
@@ -80,10 +80,11 @@ struct LimitedUpload {
 #[async_trait::async_trait]
 impl MultipartUpload for LimitedUpload {
     fn put_part(&mut self, data: PutPayload) -> UploadPart {
-        self.bytes += data.content_length() as u64;
+        let bytes = data.content_length() as u64;
+        self.bytes += bytes;
         let part = self.upload.as_mut().map(|upload| upload.put_part(data));
         let request_limits = self.request_limits.clone();
-        Box::pin(async move { request_limits.answer(part.ok_or_else(over)?).await })
+        Box::pin(async move { request_limits.answer_to(bytes, part.ok_or_else(over)?).await })
     }
 
     /// All that was written is synced by this one call.

@@ -44,24 +44,25 @@ impl Storage {
     pub fn open(config: &StorageConfig) -> Result<Self, OpenError> {
         let how = |reason: &str| OpenError::of("url", reason);
         let (scheme, rest) = config.url.split_once(':').ok_or_else(|| how("write file:PATH for a local folder"))?;
-        let (store, medium): (Arc<dyn ObjectStore>, _) = match scheme {
+        let on_this_machine = RequestLimits::default();
+        let (store, medium, request_limits): (Arc<dyn ObjectStore>, _, _) = match scheme {
             "s3" | "az" | "gs" => {
                 let bucket = Arc::new(Bucket::open(scheme, rest, config)?);
-                (bucket.store.clone(), Medium::Bucket(bucket))
+                (bucket.store.clone(), Medium::Bucket(bucket), RequestLimits::of_server())
             }
             "file" | "memory" => {
                 config.check_for_no_bucket()?;
                 match scheme {
                     "file" => {
                         let (store, folder) = local(rest)?;
-                        (Arc::new(store), Medium::Folder(folder.into()))
+                        (Arc::new(store), Medium::Folder(folder.into()), on_this_machine)
                     }
-                    _ => (Arc::new(InMemory::new()), Medium::Process),
+                    _ => (Arc::new(InMemory::new()), Medium::Process, on_this_machine),
                 }
             }
             _ => return Err(how("it is none of file:PATH, s3://, az://, gs:// and memory:")),
         };
-        Ok(Self { medium, ..Self::on(store) })
+        Ok(Self { medium, ..Self::with(store, request_limits, FilesConfig::default()) })
     }
 
     /// All files in this store, with the default limits.
@@ -71,8 +72,8 @@ impl Storage {
 
     /// The same files, of which each request may take so long.
     pub fn answering_within(self, time: Duration) -> Self {
-        let Self { medium, quotas, inner, .. } = self;
-        Self { medium, ..Self::with(inner, RequestLimits::of(time), quotas.limits().clone()) }
+        let Self { medium, quotas, inner, request_limits, .. } = self;
+        Self { medium, ..Self::with(inner, request_limits.within(time), quotas.limits().clone()) }
     }
 
     fn with(inner: Arc<dyn ObjectStore>, request_limits: RequestLimits, limits: FilesConfig) -> Self {
@@ -179,7 +180,10 @@ mod tests {
     fn error_with(url: &str, change: impl FnOnce(&mut StorageConfig)) -> String {
         let mut config = StorageConfig {
             access_key_id: url.starts_with("s3:").then(|| "id".to_owned()),
-            secret_access_key: (!url.starts_with("gs:") && !url.starts_with("file:")).then(|| "c2VjcmV0".into()),
+            secret_access_key: ["s3:", "az:", "memory:"]
+                .iter()
+                .any(|scheme| url.starts_with(scheme))
+                .then(|| "c2VjcmV0".into()),
             account: url.starts_with("az:").then(|| "files".to_owned()),
             ..StorageConfig::at(url)
         };
@@ -207,6 +211,11 @@ mod tests {
         named("s3://b", "account", |config| config.account = Some("files".to_owned()));
         named("s3://b", "credentials_file", |config| config.credentials_file = Some("/x".into()));
         named("s3://b", "signed_links", |config| config.signed_links = Duration::from_secs(8 * 24 * 3600));
+        named("s3://b", "signed_links", |config| config.signed_links = Duration::from_millis(900));
+        named("gs://b", "signed_links", |config| {
+            config.signed_links = Duration::from_secs(300);
+            config.endpoint = Some("https://storage.example".to_owned());
+        });
         named("az://b", "account", |config| config.account = None);
         named("az://b", "region", |config| config.region = Some("x".to_owned()));
         named("az://b", "secret_access_key", |config| config.secret_access_key = Some("no base64".into()));

@@ -37,6 +37,8 @@ struct Owner {
     folder: Arc<str>,
     /// When the listing that counts began, and how long it took; locked while there is a new one.
     last_listing: tokio::sync::Mutex<Option<(Instant, Duration)>>,
+    /// Locked while one of their files is removed.
+    removal: tokio::sync::Mutex<()>,
     usage: Mutex<Usage>,
 }
 
@@ -90,15 +92,23 @@ impl Quotas {
         Reservation { quotas: self.clone(), owner, bytes: 0, may_exceed: true }
     }
 
-    /// Counts a file that was removed.
-    pub(crate) fn removed(&self, folder: &Arc<str>, bytes: u64) {
+    /// Removes a file, whose bytes `removal` returns, and counts it. One of an owner at a time: a bucket says nothing of a file
+    /// that is not there any more, and each of several who remove the same would count it.
+    pub(crate) async fn remove(
+        &self,
+        folder: &Arc<str>,
+        removal: impl Future<Output = Result<u64, StorageError>>,
+    ) -> Result<(), StorageError> {
         let owner = self.owner(folder);
+        let _alone = self.request_limits.in_time(owner.removal.lock()).await.map_err(StorageError::of_store)?;
+        let bytes = removal.await?;
         let usage = &mut owner.usage();
         // Whichever of the two it was counted by: only their sum is compared.
         let from =
             if usage.since.bytes >= bytes && usage.since.files > 0 { &mut usage.since } else { &mut usage.listed };
         from.files = from.files.saturating_sub(1);
         from.bytes = from.bytes.saturating_sub(bytes);
+        Ok(())
     }
 
     /// Counts so much more as under way, unless it would not fit.
@@ -134,8 +144,12 @@ impl Quotas {
             // What is under way is counted where it is; all else is found again by a listing.
             owners.retain(|_, owner| Arc::strong_count(owner) > 1);
         }
-        let owner =
-            Owner { folder: folder.clone(), last_listing: tokio::sync::Mutex::new(None), usage: Mutex::default() };
+        let owner = Owner {
+            folder: folder.clone(),
+            last_listing: tokio::sync::Mutex::default(),
+            removal: tokio::sync::Mutex::default(),
+            usage: Mutex::default(),
+        };
         owners.entry(folder.clone()).or_insert(Arc::new(owner)).clone()
     }
 

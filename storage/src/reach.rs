@@ -1,8 +1,7 @@
 //! Whether the store is there and lets us in: asked when a process starts, and now and then after that.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
-use futures_util::{StreamExt, TryStreamExt};
 use object_store::Error;
 use process::Condition;
 use tokio::time::sleep;
@@ -31,13 +30,15 @@ pub enum Unusable {
 }
 
 impl Storage {
-    /// Asks the store for a name, and says what is wrong if there is no such bucket, or its keys are not taken.
+    /// Asks the store for a name (of a folder only the first in it), and says what is wrong if there is no such bucket, or its keys
+    /// are not taken.
     pub async fn check(&self) -> Result<(), Unusable> {
         match &self.medium {
             Medium::Process => Ok(()),
-            Medium::Folder(_) => {
-                let first = self.store.list(None).take(1).try_collect::<Vec<_>>().await;
-                first.map(drop).map_err(|error| Unusable::Away(StorageError::of_store(error).to_string()))
+            Medium::Folder(folder) => {
+                let folder = folder.clone();
+                let first = self.request_limits.call(move || fs::read_dir(folder)?.next().transpose());
+                first.await.map(drop).map_err(|error| Unusable::Away(StorageError::of_store(error).to_string()))
             }
             Medium::Bucket(bucket) => {
                 let asked = bucket.clone();
@@ -83,8 +84,7 @@ impl Storage {
     /// The origin of the links that downloads are answered with, as pages have to allow it; none where there are none.
     pub async fn link_origin(&self) -> Option<String> {
         let bucket = self.medium.bucket().filter(|bucket| bucket.has_links())?.clone();
-        let link = self.request_limits.answer(async move { bucket.link(&"origin".into()).await }).await;
-        Some(link.ok()?.origin().ascii_serialization())
+        self.request_limits.answer(async move { bucket.origin().await }).await.ok()
     }
 }
 

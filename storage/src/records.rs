@@ -4,9 +4,13 @@ use std::{sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
-use object_store::{Error, ObjectMeta, ObjectStore, ObjectStoreExt, path::Path};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, path::Path};
 
-use crate::{error::StorageError, remove_older::remove_older, request_limits::RequestLimits};
+use crate::{
+    error::{StorageError, is_missing},
+    remove_older::remove_older,
+    request_limits::RequestLimits,
+};
 
 /// The most bytes of a file.
 const MAX_BYTES: u64 = 4 << 20;
@@ -36,7 +40,7 @@ impl Records {
     /// A file's content; none if it is not there.
     pub(crate) async fn read(&self, name: &str) -> Result<Option<Bytes>, StorageError> {
         let file = match self.store.get(&self.path(name)?).await {
-            Err(Error::NotFound { .. }) => return Ok(None),
+            Err(error) if is_missing(&error) => return Ok(None),
             found => found.map_err(StorageError::of_store)?,
         };
         if file.meta.size > MAX_BYTES {

@@ -3,9 +3,9 @@
 use std::time::SystemTime;
 
 use futures_util::TryStreamExt;
-use object_store::{Error, ObjectStore, ObjectStoreExt, path::Path};
+use object_store::{ObjectStore, ObjectStoreExt, path::Path};
 
-use crate::error::StorageError;
+use crate::error::{StorageError, is_missing};
 
 /// The most files that one call removes; what is left is found by the next.
 pub(crate) const MAX_REMOVED: u64 = 10_000;
@@ -26,7 +26,7 @@ pub(crate) async fn remove_older(
         }
         match store.delete(&file.location).await {
             Ok(()) => removed += 1,
-            Err(Error::NotFound { .. }) => {}
+            Err(error) if is_missing(&error) => {}
             Err(error) => return Err(StorageError::of_store(error)),
         }
     }

@@ -16,8 +16,9 @@ use tokio::{
 
 /// How long a request may take: one file opened, one part of at most a mebibyte written, the next names of a list.
 const WITHIN: Duration = Duration::from_secs(20);
-/// Bytes that the slowest disk writes in a second.
+/// Bytes that the slowest disk writes in a second, and that go over the slowest network.
 const SLOWEST_DISK: u64 = 4 << 20;
+const SLOWEST_NETWORK: u64 = 128 << 10;
 /// The most requests under way at once, each of which may have a thread: far fewer than the runtime has for all.
 const REQUESTS: usize = 128;
 /// The same for lists, during which other requests are made.
@@ -29,6 +30,8 @@ const NAMES: usize = 64;
 #[derive(Debug, Clone)]
 pub(crate) struct RequestLimits {
     within: Duration,
+    /// Whether a request ends once nobody waits for it, as one to a server does and a call of the system does not.
+    ends: bool,
     requests: Arc<Semaphore>,
     lists: Arc<Semaphore>,
 }
@@ -38,33 +41,43 @@ pub(crate) type Place = OwnedSemaphorePermit;
 
 impl Default for RequestLimits {
     fn default() -> Self {
-        Self::of(WITHIN)
+        Self::of(WITHIN, false)
     }
 }
 
 impl RequestLimits {
-    /// Each request may take so long.
-    pub(crate) fn of(within: Duration) -> Self {
-        Self { within, requests: Arc::new(Semaphore::new(REQUESTS)), lists: Arc::new(Semaphore::new(LISTS)) }
+    /// Each request may take so long, and ends then or goes on.
+    fn of(within: Duration, ends: bool) -> Self {
+        Self { within, ends, requests: Arc::new(Semaphore::new(REQUESTS)), lists: Arc::new(Semaphore::new(LISTS)) }
+    }
+
+    /// Of a server: a request that nobody waits for ends, else it would be sent again, over what was stored since.
+    pub(crate) fn of_server() -> Self {
+        Self::of(WITHIN, true)
+    }
+
+    /// The same for other requests, each of which may take so long.
+    pub(crate) fn within(&self, time: Duration) -> Self {
+        Self::of(time, self.ends)
     }
 
     /// A place for a request that has a thread of its own.
     pub(crate) async fn place(&self) -> Result<Place> {
-        self.place_until(&self.requests, Instant::now() + self.within).await
+        self.place_among(&self.requests, self.within).await
     }
 
-    async fn place_until(&self, places: &Arc<Semaphore>, until: Instant) -> Result<Place> {
-        let place = timeout_at(until, places.clone().acquire_owned()).await.map_err(|_| self.silence())?;
+    async fn place_among(&self, places: &Arc<Semaphore>, within: Duration) -> Result<Place> {
+        let place = timeout(within, places.clone().acquire_owned()).await.map_err(|_| silence(within))?;
         place.map_err(|error| failed(io::Error::other(error)))
     }
 
-    /// The answer to a request, in time. One that is given up goes on by itself, since nothing ends a call of the system that hangs, and keeps
-    /// its place until then: so they never use up all threads.
+    /// The answer to a request, in time. One to a server ends where it is given up. A call of the system goes on by itself, since
+    /// nothing ends one that hangs, and keeps its place until then: so they never use up all threads.
     pub(crate) async fn answer<T: Send + 'static>(
         &self,
         request: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
-        self.answer_about(0, request).await
+        self.answer_in(self.within, request).await
     }
 
     /// The same for a request that waits until so many bytes are on the disk.
@@ -73,15 +86,37 @@ impl RequestLimits {
         bytes: u64,
         request: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
-        let until = Instant::now() + self.within + Duration::from_secs(bytes / SLOWEST_DISK);
-        let place = self.place_until(&self.requests, until).await?;
+        self.answer_in(self.within + Duration::from_secs(bytes / SLOWEST_DISK), request).await
+    }
+
+    /// The same for a request that takes so many bytes with it.
+    pub(crate) async fn answer_to<T: Send + 'static>(
+        &self,
+        bytes: u64,
+        request: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        let slowest = if self.ends { SLOWEST_NETWORK } else { SLOWEST_DISK };
+        self.answer_in(self.within + Duration::from_secs(bytes / slowest), request).await
+    }
+
+    async fn answer_in<T: Send + 'static>(
+        &self,
+        within: Duration,
+        request: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        let until = Instant::now() + within;
+        let place = self.place_among(&self.requests, within).await?;
+        if self.ends {
+            let _place = place;
+            return timeout_at(until, request).await.map_err(|_| silence(within))?;
+        }
         let request = tokio::spawn(async move {
             let _place = place;
             request.await
         });
         timeout_at(until, request)
             .await
-            .map_err(|_| self.silence())?
+            .map_err(|_| silence(within))?
             .map_err(|error| failed(io::Error::other(error)))?
     }
 
@@ -99,7 +134,7 @@ impl RequestLimits {
 
     /// The same for a request that ends when nobody waits for it, or has its place.
     pub(crate) async fn in_time<T>(&self, request: impl Future<Output = T>) -> Result<T> {
-        timeout(self.within, request).await.map_err(|_| self.silence())
+        timeout(self.within, request).await.map_err(|_| silence(self.within))
     }
 
     /// A list, of which each name comes in time.
@@ -118,7 +153,10 @@ impl RequestLimits {
         mut items: BoxStream<'static, Result<T>>,
     ) -> BoxStream<'static, Result<T>> {
         let begun = async move {
-            let place = self.place_until(&places, Instant::now() + self.within).await?;
+            let place = self.place_among(&places, self.within).await?;
+            if self.ends {
+                return Ok(self.pieces(items.inspect(move |_| _ = &place).boxed()));
+            }
             let (sender, taken) = mpsc::channel(NAMES);
             // It ends with its list, or once nobody takes what comes.
             let listing = tokio::spawn(async move {
@@ -161,10 +199,10 @@ impl RequestLimits {
         };
         stream::try_unfold((self.clone(), pieces), next).boxed()
     }
+}
 
-    fn silence(&self) -> Error {
-        failed(io::Error::new(io::ErrorKind::TimedOut, format!("it did not answer within {:?}", self.within)))
-    }
+fn silence(within: Duration) -> Error {
+    failed(io::Error::new(io::ErrorKind::TimedOut, format!("it did not answer within {within:?}")))
 }
 
 /// An error of the system as one of a store.

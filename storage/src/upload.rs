@@ -7,6 +7,7 @@ use object_store::{Attributes, ObjectStore, PutMultipartOptions, PutOptions, Wri
 use serde::Serialize;
 use tokio::{
     runtime::Handle,
+    sync::Semaphore,
     task::{JoinHandle, spawn_blocking},
 };
 
@@ -20,6 +21,8 @@ use crate::{
 
 /// Parts that are being written; an upload holds one more.
 const IN_FLIGHT: usize = 2;
+/// Bytes that an upload may hold without a place among the large ones.
+const LITTLE: usize = 1024 * 1024;
 
 /// A stored file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -58,6 +61,15 @@ struct Staged {
     /// The local folder of the key's id, which is removed where the file would have been the only one in it.
     folder: Option<PathBuf>,
     request_limits: RequestLimits,
+    large: Large,
+}
+
+/// An upload's place among those that hold much: of a bucket alone, whose parts are large.
+#[derive(Debug)]
+enum Large {
+    Unlimited,
+    NotYet(Arc<Semaphore>),
+    Held { _place: Place },
 }
 
 /// Where the content is. Nothing is created in the store before a whole part is there: an upload that stalls costs no file,
@@ -88,6 +100,7 @@ impl Upload {
             room: Some(room),
             folder: medium.folder().map(|folder| folder.join(id_folder)),
             request_limits,
+            large: medium.bucket().map_or(Large::Unlimited, |bucket| Large::NotYet(bucket.large_uploads.clone())),
         })));
         Self { key, bytes: 0, limit: u64::MAX, unfinished }
     }
@@ -124,7 +137,7 @@ impl Upload {
         let total = self.bytes + bytes.len() as u64;
         let written = match total > self.limit {
             true => Err(StorageError::TooLarge(self.limit)),
-            false => unfinished.write(&bytes, &self.key).await,
+            false => unfinished.write(&bytes).await,
         };
         if let Err(error) = written {
             unfinished.discard().await;
@@ -138,7 +151,7 @@ impl Upload {
     /// Makes the file visible, whole.
     pub async fn finish(mut self) -> Result<StoredFile, StorageError> {
         let mut unfinished = self.unfinished.take().ok_or_else(already_over)?;
-        match unfinished.finish(&self.key).await {
+        match unfinished.finish().await {
             Ok(()) => Ok(StoredFile { key: self.key, bytes: self.bytes }),
             Err(error) => {
                 unfinished.discard().await;
@@ -149,13 +162,17 @@ impl Upload {
 }
 
 impl Unfinished {
-    async fn write(&mut self, bytes: &Bytes, key: &FileKey) -> Result<(), StorageError> {
-        let Some(Staged { store, path, part, attributes, content, room: Some(room), request_limits, .. }) = &mut self.0
+    async fn write(&mut self, bytes: &Bytes) -> Result<(), StorageError> {
+        let Some(staged) = &mut self.0 else { return Err(already_over()) };
+        let Staged { store, path, part, attributes, content, room: Some(room), request_limits, large, .. } = staged
         else {
             return Err(already_over());
         };
         room.grow(bytes.len() as u64).await?;
         if let Content::Held(held) = content {
+            if held.len() + bytes.len() > LITTLE {
+                large.hold(request_limits).await?;
+            }
             if held.len() + bytes.len() < *part {
                 held.extend_from_slice(bytes);
                 return Ok(());
@@ -164,17 +181,17 @@ impl Unfinished {
             let begin = Begin { store: store.clone(), path: path.clone(), part: *part, attributes: attributes.clone() };
             *content = begin.with(std::mem::take(held).freeze(), place);
         }
-        let parts = content.parts(key, request_limits).await?;
+        let parts = content.parts(request_limits).await?;
         for piece in bytes.chunks(*part) {
-            parts.wait_for_capacity(IN_FLIGHT).await.map_err(|error| StorageError::of(error, key))?;
+            parts.wait_for_capacity(IN_FLIGHT).await.map_err(StorageError::of_store)?;
             parts.write(piece);
         }
         Ok(())
     }
 
-    async fn finish(&mut self, key: &FileKey) -> Result<(), StorageError> {
+    async fn finish(&mut self) -> Result<(), StorageError> {
         let staged = self.0.as_mut().ok_or_else(already_over)?;
-        staged.store_content(key).await?;
+        staged.store_content().await?;
         if let Some(staged) = self.0.take() {
             staged.room.into_iter().for_each(Reservation::stored);
         }
@@ -187,6 +204,19 @@ impl Unfinished {
             // What hangs is not waited for: it is removed once the storage is there again.
             let _ = request_limits.in_time(tokio::spawn(staged.discard())).await;
         }
+    }
+}
+
+impl Large {
+    /// Waits for a place, but no longer than for an answer.
+    async fn hold(&mut self, request_limits: &RequestLimits) -> Result<(), StorageError> {
+        if let Self::NotYet(places) = self {
+            let place = request_limits.in_time(places.clone().acquire_owned()).await;
+            let place =
+                place.map_err(|_| StorageError::Failed("as many large files are being stored as may be".to_owned()))?;
+            *self = Self::Held { _place: place.map_err(|error| StorageError::Failed(error.to_string()))? };
+        }
+        Ok(())
     }
 }
 
@@ -225,16 +255,12 @@ impl Begin {
 
 impl Content {
     /// The parts, once they are created; if this future is dropped they are not lost.
-    async fn parts(
-        &mut self,
-        key: &FileKey,
-        request_limits: &RequestLimits,
-    ) -> Result<&mut WriteMultipart, StorageError> {
+    async fn parts(&mut self, request_limits: &RequestLimits) -> Result<&mut WriteMultipart, StorageError> {
         if let Self::Beginning(beginning) = self {
             let begun = request_limits.in_time(beginning).await.map_err(StorageError::of_store)?;
             *self = Self::Finished;
             let begun = begun.map_err(|error| StorageError::Failed(error.to_string()))?;
-            *self = Self::Parts(begun.map_err(|error| StorageError::of(error, key))?);
+            *self = Self::Parts(begun.map_err(StorageError::of_store)?);
         }
         match self {
             Self::Parts(parts) => Ok(parts),
@@ -244,21 +270,21 @@ impl Content {
 }
 
 impl Staged {
-    async fn store_content(&mut self, key: &FileKey) -> Result<(), StorageError> {
+    async fn store_content(&mut self) -> Result<(), StorageError> {
         let stored = if let Content::Held(held) = &mut self.content {
             let content = std::mem::take(held).freeze();
             let options = PutOptions { attributes: std::mem::take(&mut self.attributes), ..PutOptions::default() };
             self.store.put_opts(&self.path, content.into(), options).await
         } else {
             // Waited for here, because `finish` would hide the cause of a failed part behind a failed clean-up.
-            let all_written = self.content.parts(key, &self.request_limits).await?.wait_for_capacity(0).await;
-            all_written.map_err(|error| StorageError::of(error, key))?;
+            let all_written = self.content.parts(&self.request_limits).await?.wait_for_capacity(0).await;
+            all_written.map_err(StorageError::of_store)?;
             let Content::Parts(parts) = std::mem::replace(&mut self.content, Content::Finished) else {
                 return Err(already_over());
             };
             parts.finish().await
         };
-        stored.map(drop).map_err(|error| StorageError::of(error, key))
+        stored.map(drop).map_err(StorageError::of_store)
     }
 
     async fn discard(self) {

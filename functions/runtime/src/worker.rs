@@ -116,16 +116,21 @@ async fn serve<F: Function>(
     }
     let storage = Storage::open(&settings.section::<StorageConfig>("storage")?)?;
     let storage = storage.with_limits(settings.section::<FilesConfig>("files")?);
-    storage.check_at_start().await?;
     let database = database(&settings)?;
     let backplane = Backplane::open(&environments.backplane(&settings, &environment)?, &environment)?;
     let admin = Admin::open(&settings, admin_listen, readiness.clone()).await?;
+    let admin_address = admin.address();
     let worker = WorkerContext { environment, backplane, verifier, storage, database, pod: PodId::worker(), telemetry };
-    info!(environment = %worker.environment, pod = %worker.pod, admin = %admin.address(), "working");
-    let _watch = AbortOnDropHandle::new(tokio::spawn(worker.storage.clone().report(readiness.condition("storage"))));
-    let host = Host::new(worker, host, function, &readiness)?;
-    admin.serve_during(host.run(signals.stop().cancelled_owned())).await??;
-    Ok(())
+    let working = async {
+        // A store that hangs is waited for; the process is alive meanwhile, and not ready.
+        worker.storage.check_at_start().await?;
+        info!(environment = %worker.environment, pod = %worker.pod, admin = %admin_address, "working");
+        let _watch =
+            AbortOnDropHandle::new(tokio::spawn(worker.storage.clone().report(readiness.condition("storage"))));
+        let host = Host::new(worker, host, function, &readiness)?;
+        anyhow::Ok(host.run(signals.stop().cancelled_owned()).await?)
+    };
+    admin.serve_during(working).await?
 }
 
 /// The database of `[database]`, if there is one.

@@ -10,9 +10,10 @@ use crate::{
     error::words_of,
 };
 
-/// How long a server may take to be reached, and to say its next word.
+/// How long a server may take to be reached, and to say its next word: the first comes when a part has gone over a slow network.
+/// What waits for less is given up before.
 const CONNECTED_WITHIN: Duration = Duration::from_secs(5);
-const NEXT_WORD_WITHIN: Duration = Duration::from_secs(20);
+const NEXT_WORD_WITHIN: Duration = Duration::from_secs(60);
 /// Tries after the first that failed.
 const RETRIES: usize = 3;
 /// How long a file may be read that is asked for again, from where it broke off.

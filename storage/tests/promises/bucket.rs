@@ -7,9 +7,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::TryStreamExt;
+use futures_util::{TryStreamExt, poll};
 use storage::{FileKey, OwnerFiles, Storage, StorageConfig, StorageError, Unusable};
 use tempfile::TempDir;
+use tokio::time::timeout;
 
 use crate::{
     relay::Relay,
@@ -73,6 +74,30 @@ async fn what_is_wrong_is_said_at_the_start() {
 }
 
 #[tokio::test]
+async fn nothing_is_asked_outside_of_the_prefix() {
+    let relay = Relay::to(&given("BELLWIRE_TEST_S3_URL")).await;
+    let config = StorageConfig { endpoint: Some(relay.url.clone()), ..bucket() };
+    let prefix = config.url.rsplit_once('/').unwrap().1.to_owned();
+    let storage = Storage::open(&config).unwrap();
+    storage.check().await.unwrap();
+    put(&ada(&storage), "a/x", "x").await.unwrap();
+    let lists: Vec<_> = relay.asked().into_iter().filter(|line| line.contains("list-type")).collect();
+    assert!(lists.len() == 2 && lists.iter().all(|line| line.contains(&format!("prefix={prefix}%2F"))), "{lists:?}");
+}
+
+#[tokio::test]
+async fn a_bucket_that_is_gone_is_an_error_and_not_a_file_that_is_not_there() {
+    let storage = Storage::open(&StorageConfig { url: "s3://nobodys/files".to_owned(), ..bucket() }).unwrap();
+    let files = ada(&storage);
+    let state = storage.schedules(&"prod".parse().unwrap()).state().await;
+    let mut upload = files.put_beyond_quota(key("a/x")).await.unwrap();
+    upload.write(Bytes::from_static(b"x")).await.unwrap();
+    for outcome in [get(&files, "a/x").await.map(drop), state.map(drop), upload.finish().await.map(drop)] {
+        assert!(matches!(&outcome, Err(StorageError::Failed(why)) if why.contains("NoSuchBucket")), "{outcome:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_upload_that_breaks_off_leaves_no_part_behind() {
     let relay = Relay::to(&given("BELLWIRE_TEST_S3_URL")).await;
     let storage = Storage::open(&StorageConfig { endpoint: Some(relay.url.clone()), ..bucket() }).unwrap();
@@ -80,14 +105,44 @@ async fn an_upload_that_breaks_off_leaves_no_part_behind() {
     let mut upload = files.put(key("a/x")).await.unwrap();
     upload.write(Bytes::from(vec![1; LARGE])).await.unwrap();
     drop(upload);
+    let mut begun = None;
     let id_in = |line: &String| Some(line.split_once("uploadId=")?.1.split(['&', ' ']).next()?.to_owned());
     until("the upload is ended", async || {
         let asked = relay.asked();
         let ended = asked.iter().find(|line| line.starts_with("DELETE ")).and_then(id_in);
-        ended.is_some_and(|id| asked.iter().any(|line| line.starts_with("PUT ") && id_in(line) == Some(id.clone())))
+        begun =
+            ended.filter(|id| asked.iter().any(|line| line.starts_with("PUT ") && id_in(line).as_ref() == Some(id)));
+        begun.is_some()
+    })
+    .await;
+    let (begun, uploads) = (begun.unwrap(), format!("{}/bellwire?uploads", given("BELLWIRE_TEST_GS_URL")));
+    until("no part is left", async || {
+        let left = reqwest::get(&uploads).await.unwrap().error_for_status().unwrap().text().await.unwrap();
+        assert!(left.contains("ListMultipartUploadsResult"), "{left}");
+        !left.contains(&begun)
     })
     .await;
     assert!(matches!(get(&files, "a/x").await, Err(StorageError::NotFound(_))));
+}
+
+#[tokio::test]
+async fn so_many_large_uploads_are_held_at_once_and_small_ones_besides() {
+    let files = ada(&Storage::open(&bucket()).unwrap());
+    let large = || Bytes::from(vec![1; 1_100_000]);
+    let mut held = Vec::new();
+    for number in 0..32 {
+        let mut upload = files.put(key(&format!("a/{number}"))).await.unwrap();
+        upload.write(large()).await.unwrap();
+        held.push(upload);
+    }
+    let mut upload = files.put(key("a/one-more")).await.unwrap();
+    let mut write = Box::pin(upload.write(large()));
+    assert!(poll!(&mut write).is_pending());
+    put(&files, "a/small", "x").await.unwrap();
+    assert!(poll!(&mut write).is_pending());
+    held.pop();
+    write.await.unwrap();
+    upload.finish().await.unwrap();
 }
 
 #[tokio::test]
@@ -116,6 +171,35 @@ async fn a_server_that_goes_away_is_an_error_in_time_and_all_goes_on_once_it_is_
     let content: Vec<u8> = (0..LARGE).map(|at| (at / 7) as u8).collect();
     put(&files, "a/x", content.clone()).await.unwrap();
     assert!(get(&files, "a/x").await.unwrap() == content);
+}
+
+#[tokio::test]
+async fn a_request_that_nobody_waits_for_is_not_sent_again_over_what_was_stored_since() {
+    let relay = Relay::to(&given("BELLWIRE_TEST_S3_URL")).await;
+    let config = bucket();
+    let over_relay = StorageConfig { endpoint: Some(relay.url.clone()), ..config.clone() };
+    let within = Duration::from_secs(15);
+    let (slow, files) = (Storage::open(&over_relay).unwrap().answering_within(within), Storage::open(&config).unwrap());
+    let (slow, files) = (ada(&slow), ada(&files));
+    for method in ["PUT ", "POST "] {
+        put(&files, "a/x", "old").await.unwrap();
+        relay.swallow(method);
+        let slow = slow.clone();
+        let given_up = tokio::spawn(async move {
+            match method {
+                "PUT " => put(&slow, "a/x", "late").await,
+                // How S3 is told to delete.
+                _ => slow.delete(&key("a/x")).await,
+            }
+        });
+        relay.swallowed().await;
+        given_up.abort();
+        put(&files, "a/x", "new").await.unwrap();
+        // Before the next try would come.
+        timeout(Duration::from_secs(10), relay.given_up()).await.expect("its connection is closed");
+        assert_eq!(get(&files, "a/x").await.unwrap(), b"new");
+        assert_eq!(relay.asked().iter().filter(|line| line.starts_with(method)).count(), 1, "{:?}", relay.asked());
+    }
 }
 
 #[tokio::test]
@@ -185,11 +269,31 @@ async fn a_link_is_to_one_file_for_a_while_and_tells_browsers_to_save_it() {
 }
 
 #[tokio::test]
+async fn what_others_have_put_into_the_bucket_is_saved_by_browsers_as_well() {
+    let config = linking(Duration::from_secs(300));
+    let files = ada(&Storage::open(&config).unwrap());
+    let prefix = config.url.rsplit_once('/').unwrap().1;
+    let place = format!("{}/bellwire/{prefix}/prod/ada/a/page.html", given("BELLWIRE_TEST_GS_URL"));
+    let page = browser().put(place).header("content-type", "text/html").body("<script>alert(1)</script>");
+    assert_eq!(page.send().await.unwrap().status(), 200);
+    let link = files.link(&key("a/page.html")).await.unwrap().unwrap();
+    let answer = browser().get(&link).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.headers()["content-type"], "application/octet-stream");
+    assert_eq!(answer.headers()["content-disposition"], "attachment; filename*=UTF-8''page%2Ehtml");
+    assert_eq!(answer.headers()["cache-control"], "private, no-store");
+}
+
+#[tokio::test]
 async fn a_link_ends() {
-    let files = ada(&Storage::open(&linking(Duration::from_secs(1))).unwrap());
+    let files = ada(&Storage::open(&linking(Duration::from_secs(2))).unwrap());
     put(&files, "a/x", "x").await.unwrap();
-    let link = files.link(&key("a/x")).await.unwrap().unwrap();
-    let browser = browser();
+    let (browser, mut link) = (browser(), String::new());
+    until("a link is taken", async || {
+        link = files.link(&key("a/x")).await.unwrap().unwrap();
+        browser.get(&link).send().await.unwrap().status() == 200
+    })
+    .await;
     until("the link has ended", async || browser.get(&link).send().await.unwrap().status() == 403).await;
 }
 

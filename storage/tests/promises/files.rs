@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
-use storage::{FileKey, OwnerFiles, Storage, StorageError};
+use storage::{FileKey, OwnerFiles, Storage, StorageError, Unusable};
 use tempfile::TempDir;
 
 use crate::stages::{open, storages};
@@ -218,4 +218,17 @@ async fn a_deleted_file_is_gone_and_another_owners_of_the_same_key_stays() {
         assert_eq!(get(&bob, "1/a.csv").await.unwrap(), b"his");
     }
     assert_eq!(all_files(folder.path()).len(), 1);
+}
+
+#[tokio::test]
+async fn a_folder_that_is_gone_is_away() {
+    let folder = TempDir::new().unwrap();
+    let below = folder.path().join("files");
+    let storage = open(&format!("file:{}", below.display()));
+    storage.check().await.unwrap();
+    put(&ada(&storage), "a/x", "x").await;
+    storage.check().await.unwrap();
+    fs::remove_dir_all(&below).unwrap();
+    let gone = storage.check().await;
+    assert!(matches!(&gone, Err(Unusable::Away(why)) if why.contains("No such file")), "{gone:?}");
 }

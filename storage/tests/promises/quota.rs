@@ -84,6 +84,22 @@ async fn many_small_files_are_too_many_and_a_deleted_one_makes_room() {
 }
 
 #[tokio::test]
+async fn a_file_that_several_delete_at_once_makes_room_once() {
+    let (_folder, storages) = storages_with(&FilesConfig { files_per_user: 3, ..FilesConfig::default() });
+    for storage in storages {
+        let files = ada(&storage);
+        for key in ["1/x", "2/x", "3/x"] {
+            put(&files, key, 0).await.unwrap();
+        }
+        let key = "2/x".parse().unwrap();
+        let deleted = join_all((0..8).map(|_| files.delete(&key))).await;
+        assert_eq!(deleted.iter().filter(|result| result.is_ok()).count(), 1, "{deleted:?}");
+        put(&files, "4/x", 0).await.unwrap();
+        assert!(is_full(&put(&files, "5/x", 0).await, "you have 3 files"));
+    }
+}
+
+#[tokio::test]
 async fn what_another_process_stores_and_deletes_counts() {
     let (folder, [one, ..]) = storages_with(&bytes(1000));
     let two = open(&url(folder.path())).with_limits(bytes(1000));

@@ -110,6 +110,11 @@ impl From<sqlx::Error> for DatabaseError {
         if let Some(hint) = answer.and_then(|answer| answer.try_downcast_ref::<PgDatabaseError>()?.hint()) {
             text = format!("{text}; {}", hint.trim_end_matches('.'));
         }
+        // What rustls takes from nobody, although the certificate is otherwise not looked at.
+        if text.contains("UnsupportedCertVersion") {
+            text +=
+                "; give the server a certificate of X.509 version 3, or write sslmode=disable, which is without TLS";
+        }
         match answer.and_then(|answer| answer.code()).as_deref() {
             Some("53100") => Self::Full(text),
             _ if passes_in_postgres(&error) => Self::Passing(text),
@@ -217,6 +222,9 @@ mod tests {
         assert!(passes_in_postgres(&cut()) && passes_in_postgres(&sqlx::Error::PoolTimedOut));
         assert!(!passes_in_postgres(&sqlx::Error::RowNotFound));
         assert!(matches!(Failure::from(cut()), Failure::Passing { .. }));
+        let too_old = "invalid peer certificate: Other(OtherError(UnsupportedCertVersion))";
+        let too_old = DatabaseError::from(sqlx::Error::Io(std::io::Error::other(too_old)));
+        assert!(matches!(&too_old, DatabaseError::Passing(text) if text.contains("sslmode=disable")), "{too_old:?}");
         let full = rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_FULL), None);
         let failure = Failure::from(full);
         assert!(matches!(&failure, Failure::Passing { message, .. } if message.contains("full")), "{failure:?}");
