@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use backplane::{SendError, Settlement, jobs::Settle};
+use backplane::{Link, SendError, Settlement, jobs::Settle};
 use model::{Job, TaskState, toast::Level};
 use serde_json::json;
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep_until},
+};
 
 use crate::{
     stage::{Stage, Step, settlements, within},
@@ -39,6 +42,22 @@ async fn a_job_that_cannot_be_settled_is_not_given_back_at_once() {
     let settled = within("a settlement", noted.recv()).await.unwrap();
     let given_back = within("the job to go back", noted.recv()).await.unwrap();
     assert!(given_back - settled >= Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn a_job_that_cannot_be_settled_stays_while_nothing_can_be_published() {
+    let stage = Stage::new();
+    let _host = stage.host().await;
+    stage.publishing.send_replace(Link::Blocked);
+    let (times, mut noted) = mpsc::channel(2);
+    stage.deliver_over(Ok(stage.job(json!({ "trick": "panic" }))), 0, Box::new(Stuck(times))).await;
+    let settled = within("a settlement", noted.recv()).await.unwrap();
+    // Later than it goes back where something can be.
+    let opened = settled + Duration::from_millis(1500);
+    sleep_until(opened).await;
+    stage.publishing.send_replace(Link::Up);
+    let given_back = within("the job to go back", noted.recv()).await.unwrap();
+    assert!(given_back >= opened);
 }
 
 #[tokio::test]

@@ -102,6 +102,26 @@ async fn what_waits_for_its_rate_keeps_no_other_from_beginning_and_can_be_cancel
 }
 
 #[tokio::test]
+async fn a_job_that_lost_its_workers_is_counted_though_it_waits_for_its_rate() {
+    over_both(async |database| {
+        let stage = stage(database, json!({ "jobs": 1, "period": 3_600_000 }));
+        let _host = stage.host().await;
+        let first = stage.submit(json!({ "trick": "finish" })).await;
+        let done = |steps: &[Step]| steps.iter().any(|step| step.publishes(first, TaskState::Succeeded));
+        stage.until("the only one to begin", done).await;
+        let lost = stage.job(json!({ "trick": "finish" }));
+        stage.deliver(Ok(lost.clone()), 3).await;
+        let held = |step: &Settlement| match step {
+            Settlement::Retry { job, .. } if job.task == lost.task => Some(job.attempts),
+            _ => None,
+        };
+        let steps = stage.until("it to be held", |steps| settlements(steps).any(|one| held(one).is_some())).await;
+        assert_eq!(settlements(&steps).find_map(held), Some(3));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn without_its_database_a_job_with_a_rate_waits_and_is_no_attempt() {
     let folder = tempfile::tempdir().unwrap();
     let in_the_way = folder.path().join("gone");

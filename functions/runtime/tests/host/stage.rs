@@ -59,6 +59,8 @@ pub(crate) struct Stage {
     pub(crate) refuses: watch::Sender<bool>,
     /// The link of the log's readers; nothing is read while it is down.
     pub(crate) reading: watch::Sender<Link>,
+    /// The link of publishing, as the log tells it.
+    pub(crate) publishing: watch::Sender<Link>,
     refused: watch::Receiver<u32>,
     injected: mpsc::Sender<JobDelivery>,
     /// Notified when the host says that a job may have come.
@@ -84,6 +86,7 @@ impl Stage {
         let inner = Broker::new().environment(&environment);
         let record = Record::new(Vec::new());
         let (refuses, reading) = (watch::Sender::new(false), watch::Sender::new(Link::Up));
+        let publishing = watch::Sender::new(Link::Up);
         let (injected, injections) = mpsc::channel(8);
         let (refusals, refused) = watch::channel(0);
         let wake = Arc::new(Notify::new());
@@ -93,6 +96,7 @@ impl Stage {
             refuses: refuses.clone(),
             refusals,
             reading: reading.clone(),
+            publishing: publishing.clone(),
         };
         let jobs = WatchedJobs {
             inner: inner.jobs.clone(),
@@ -116,6 +120,7 @@ impl Stage {
             steps,
             refuses,
             reading,
+            publishing,
             refused,
             injected,
             wake,
@@ -242,6 +247,7 @@ struct WatchedLog {
     refuses: watch::Sender<bool>,
     refusals: watch::Sender<u32>,
     reading: watch::Sender<Link>,
+    publishing: watch::Sender<Link>,
 }
 
 #[async_trait]
@@ -277,7 +283,7 @@ impl EventLog for WatchedLog {
     }
 
     fn publishing(&self) -> watch::Receiver<Link> {
-        self.inner.publishing()
+        self.publishing.subscribe()
     }
 }
 
