@@ -65,7 +65,7 @@ pub struct Bounds {
 }
 
 /// The task's state; `W` writes to sockets the items that it puts into outboxes.
-pub struct Dispatcher<W> {
+pub struct Dispatcher<W: FlushOutboxes> {
     environment: Environment,
     follower: Follower,
     pulses: PulseRequester,
@@ -99,6 +99,15 @@ struct PendingSubscription {
     outbox: OutboxSender,
     /// The pulse after which this pod has read everything that was in the log at the time of subscribing.
     pulse: u64,
+}
+
+impl<W: FlushOutboxes> Drop for Dispatcher<W> {
+    fn drop(&mut self) {
+        // Each outbox that goes with them asks for a last write, which nobody does.
+        self.registry = Registry::default();
+        self.pending.clear();
+        self.write_queue.abandon();
+    }
 }
 
 impl<W: FlushOutboxes> Dispatcher<W> {

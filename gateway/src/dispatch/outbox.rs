@@ -73,6 +73,9 @@ pub enum OutboxItem {
 pub trait FlushOutboxes: Send + Sync {
     /// Writes for each connection whose outbox got something since the last call.
     fn flush(&self) -> impl Future<Output = ()> + Send;
+
+    /// Lets go of all for which it would have written: nobody asks it to any more.
+    fn abandon(&self);
 }
 
 /// The dispatcher's side. When it is dropped the connection ends after what is queued.

@@ -47,4 +47,34 @@ impl FlushOutboxes for WriteQueue {
             *queue = writers;
         }
     }
+
+    /// A writer keeps this queue, so that a queue that kept a writer would keep its socket open for ever.
+    fn abandon(&self) {
+        // Dropped once the lock is free: what goes with them may come here.
+        let writers = std::mem::take(&mut *lock(&self.0));
+        drop(writers);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Writer {
+        _queue: WriteQueue,
+    }
+
+    impl QueuedWriter for Writer {
+        fn write_pending(self: Arc<Self>) {}
+    }
+
+    #[test]
+    fn a_writer_that_waits_when_the_dispatcher_ends_is_let_go() {
+        let queue = WriteQueue::default();
+        let writer = Arc::new(Writer { _queue: queue.clone() });
+        queue.push(writer.clone());
+        let writer = Arc::downgrade(&writer);
+        queue.abandon();
+        assert!(writer.upgrade().is_none());
+    }
 }
