@@ -29,7 +29,8 @@ async fn a_browser_comes_back_to_the_other_pod_after_its_pod_was_killed(cluster:
     two.publish(&token, &event("1", "user:ada")).await;
     assert_eq!(browser.next_ids(1).await, ["1"]);
     one.kill().await;
-    assert_eq!(browser.next_or_end().await, None);
+    let ended = tokio::time::timeout(scenarios::TIMEOUT, browser.next_or_end()).await;
+    assert_eq!(ended.expect("its connection ends"), None);
     two.publish(&token, &event("2", "user:ada")).await;
     let mut back = EventStream::connect(&two.url, &cluster.token("ada", "prod"), Some(&browser.cursor)).await;
     two.publish(&token, &event("3", "user:ada")).await;
