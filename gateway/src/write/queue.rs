@@ -72,9 +72,10 @@ mod tests {
     fn a_writer_that_waits_when_the_dispatcher_ends_is_let_go() {
         let queue = WriteQueue::default();
         let writer = Arc::new(Writer { _queue: queue.clone() });
-        queue.push(writer.clone());
-        let writer = Arc::downgrade(&writer);
+        let kept = Arc::downgrade(&writer);
+        queue.push(writer);
+        assert!(kept.upgrade().is_some());
         queue.abandon();
-        assert!(writer.upgrade().is_none());
+        assert!(kept.upgrade().is_none());
     }
 }
