@@ -1,9 +1,7 @@
 //! How far and how soon an autoscaler goes where its metric asks it to, as in `horizontal.go` of Kubernetes 1.36.
 
-use serde::Deserialize;
-
 /// The behaviour of one autoscaler (`spec.behavior` of `autoscaling/v2`, with `selectPolicy: Max`). Times are in seconds.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone)]
 pub struct Behavior {
     /// The fewest replicas.
     pub min: u32,
@@ -16,7 +14,7 @@ pub struct Behavior {
 }
 
 /// How replicas may change in one direction.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone)]
 pub struct Direction {
     /// The most careful of the proposals of so many seconds counts.
     pub window: f64,
@@ -25,7 +23,7 @@ pub struct Direction {
 }
 
 /// The most that may change in a period.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy)]
 pub struct Policy {
     /// By how much.
     pub change: Change,
@@ -34,7 +32,7 @@ pub struct Policy {
 }
 
 /// An amount of replicas.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy)]
 pub enum Change {
     /// So many.
     Pods(u32),

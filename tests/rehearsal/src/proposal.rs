@@ -6,7 +6,7 @@ use serde::Deserialize;
 const TOLERANCE: u64 = 100;
 
 /// A pod as the controller sees it.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy)]
 pub struct Pod {
     /// What it is doing.
     pub phase: Phase,
@@ -28,7 +28,7 @@ pub enum Phase {
 }
 
 /// A metric and its target.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone)]
 pub enum Metric {
     /// Each pod has a value, whose average is to be the target.
     Pods {
