@@ -91,9 +91,19 @@ pub async fn publish(
     }
     events.iter_mut().for_each(prepare);
     let environment = &caller.environment;
-    let mut spans = publish_spans::begin(&pod.telemetry, &environment.name, traceparent.as_deref(), &mut events);
+    let (mut spans, carried) =
+        publish_spans::begin(&pod.telemetry, &environment.name, traceparent.as_deref(), &mut events);
     // All of them are valid before the first is sent.
-    let encoded: Vec<_> = events.iter().map(Event::encode).collect::<Result<_, _>>()?;
+    let encoded: Vec<_> = loop {
+        match events.iter().map(Event::encode).collect::<Result<_, _>>() {
+            Ok(encoded) => break encoded,
+            Err(error) => {
+                if !publish_spans::make_room(&mut events, carried.as_deref()) {
+                    return Err(Problem::from(error));
+                }
+            }
+        }
+    };
     let published = environment.backplane.log.publish_all(destination, &encoded).await;
     if published.is_err() {
         spans.iter_mut().for_each(|span| span.fail("not published"));

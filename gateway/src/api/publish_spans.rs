@@ -7,13 +7,13 @@ use process::telemetry::{Span, SpanKind, Telemetry, is_traceparent};
 const PUBLISH: &str = "publish";
 
 /// The spans of these events: one of the request for those that have no `traceparent` of their own, below the request's; and
-/// one of each other that is sampled. Without any, the request's `traceparent` is carried on as it is.
+/// one of each other that is sampled. Without any, the request's `traceparent` is carried on as it is. With what was carried.
 pub(super) fn begin(
     telemetry: &Telemetry,
     environment: &Environment,
     header: Option<&str>,
     events: &mut [Event],
-) -> Vec<Span> {
+) -> (Vec<Span>, Option<String>) {
     let header = header.filter(|text| is_traceparent(text));
     let (mut spans, mut carried) = (Vec::new(), header.map(str::to_owned));
     if events.iter().any(|event| event.traceparent.is_none())
@@ -26,11 +26,11 @@ pub(super) fn begin(
     }
     for event in events {
         match event.traceparent {
-            None => carry(event, carried.as_deref()),
+            None => event.traceparent.clone_from(&carried),
             Some(_) => spans.extend(of_event(telemetry, environment, event)),
         }
     }
-    spans
+    (spans, carried)
 }
 
 /// The span of publishing an event, if it names one that is sampled; from then on the event names this one.
@@ -42,12 +42,19 @@ pub(super) fn of_event(telemetry: &Telemetry, environment: &Environment, event: 
     Some(span)
 }
 
-/// Writes it on an event, unless that would be too large with it: what is traced is taken or refused like anything else.
-fn carry(event: &mut Event, traceparent: Option<&str>) {
-    event.traceparent = traceparent.map(str::to_owned);
-    if event.traceparent.is_some() && event.encode().is_err() {
-        event.traceparent = None;
+/// Takes what was carried off the events that are too large with it: what is traced is taken or refused like anything else. False
+/// if there was none.
+pub(super) fn make_room(events: &mut [Event], carried: Option<&str>) -> bool {
+    let mut has_made = false;
+    let carriers =
+        events.iter_mut().filter(|event| event.traceparent.is_some() && event.traceparent.as_deref() == carried);
+    for event in carriers {
+        if event.encode().is_err() {
+            event.traceparent = None;
+            has_made = true;
+        }
     }
+    has_made
 }
 
 #[cfg(test)]
@@ -70,7 +77,9 @@ mod tests {
         let room = MAX_EVENT_BYTES - event("").to_json().unwrap().len();
         let mut events = [event(""), own, event(&"x".repeat(room))];
         let environment = "prod".parse().unwrap();
-        begin(&Telemetry::default(), &environment, Some(SAMPLED), &mut events);
+        let (_, carried) = begin(&Telemetry::default(), &environment, Some(SAMPLED), &mut events);
+        assert!(events[2].encode().is_err());
+        assert!(make_room(&mut events, carried.as_deref()) && !make_room(&mut events, carried.as_deref()));
         assert_eq!(events.each_ref().map(|event| event.traceparent.as_deref()), [Some(SAMPLED), Some("its own"), None]);
         assert!(events.iter().all(|event| event.encode().is_ok()));
         let mut events = [event("")];
