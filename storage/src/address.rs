@@ -62,6 +62,7 @@ impl StorageConfig {
             ("secret_access_key", self.secret_access_key.is_some()),
             ("credentials_file", self.credentials_file.is_some()),
             ("ca_file", self.ca_file.is_some()),
+            ("allow_plain", self.allow_plain),
             ("signed_links", !self.signed_links.is_zero()),
         ];
         match set.into_iter().find(|(_, is_set)| *is_set) {

@@ -18,11 +18,13 @@ use object_store::{
     prefix::PrefixStore,
     signer::{Method, SignedUrlOptions, Signer, Url},
 };
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::sync::{OnceCell, Semaphore};
 
 use self::place::Place;
-use crate::address::{OpenError, StorageConfig};
+use crate::{
+    address::{OpenError, StorageConfig},
+    served_as,
+};
 
 /// The longest that a link of S3 is valid, and the shortest: they are told in seconds.
 const LONGEST_LINK: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -154,11 +156,10 @@ impl fmt::Debug for Bucket {
 
 /// What a browser is told of a file that it reads from the bucket itself: to save it, as the gateway tells it of all files.
 pub(crate) fn attributes(name: &str) -> Attributes {
-    let disposition = format!("attachment; filename*=UTF-8''{}", utf8_percent_encode(name, NON_ALPHANUMERIC));
     [
-        (Attribute::ContentDisposition, disposition),
-        (Attribute::ContentType, "application/octet-stream".to_owned()),
-        (Attribute::CacheControl, "private, no-store".to_owned()),
+        (Attribute::ContentDisposition, served_as::disposition(name)),
+        (Attribute::ContentType, served_as::CONTENT_TYPE.to_owned()),
+        (Attribute::CacheControl, served_as::CACHE_CONTROL.to_owned()),
     ]
     .into_iter()
     .collect()

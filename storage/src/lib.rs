@@ -3,7 +3,7 @@
 //! - [`open`]: a storage from its settings, [`address`]; [`config`]: how much an owner may keep, and for how long
 //! - `medium`: a folder or a bucket; `cloud`: a bucket of S3, Azure or Google; [`reach`]: whether it is there
 //! - [`key`]: a file's key within its owner's folder, `<id>/<name>`; `layout`: its path in the store
-//! - [`files`]: the files of one owner, downloaded as streams; [`upload`]: a file being written
+//! - [`files`]: the files of one owner, downloaded as streams; [`upload`]: a file being written; [`served_as`]: how browsers get one
 //! - [`error`]: why an operation failed
 //! - `quota`: how much each owner keeps; `expire`: removes old files (`remove_older`), and what broken uploads left
 //! - [`shares`]: which files others than their owner may read; [`notes`]: what functions keep of their tasks
@@ -32,6 +32,7 @@ mod records;
 mod remove_older;
 mod request_limits;
 pub mod schedules;
+pub mod served_as;
 pub mod shares;
 pub mod upload;
 

@@ -222,6 +222,7 @@ mod tests {
         named("gs://b", "secret_access_key", |config| config.secret_access_key = Some("x".into()));
         named("gs://b", "credentials_file", |config| config.credentials_file = Some("/nowhere.json".into()));
         named("file:data/none", "signed_links", |config| config.signed_links = Duration::from_secs(1));
+        named("file:data/none", "allow_plain", |config| config.allow_plain = true);
         named("memory:", "secret_access_key", |_| {});
     }
 }

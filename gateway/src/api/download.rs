@@ -9,8 +9,7 @@ use axum::{
 };
 use bytes::Bytes;
 use futures_util::{Stream, TryStreamExt};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use storage::{Download, FileKey, OwnerFiles, StorageError};
+use storage::{Download, FileKey, OwnerFiles, StorageError, served_as};
 
 use super::problem::Problem;
 use crate::counted_caller::CountedCaller;
@@ -49,7 +48,7 @@ fn redirect(link: String) -> Result<Response, Problem> {
     let mut response = StatusCode::TEMPORARY_REDIRECT.into_response();
     let headers = response.headers_mut();
     headers.insert(header::LOCATION, link);
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(served_as::CACHE_CONTROL));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     Ok(response)
 }
@@ -61,8 +60,7 @@ pub(super) fn send<E: std::error::Error + Send + Sync + 'static>(
     content: impl Stream<Item = Result<Bytes, E>> + Send + 'static,
     caller: CountedCaller,
 ) -> Result<Response, Problem> {
-    let name = utf8_percent_encode(name, NON_ALPHANUMERIC);
-    let disposition = HeaderValue::try_from(format!("attachment; filename*=UTF-8''{name}"))
+    let disposition = HeaderValue::try_from(served_as::disposition(name))
         .map_err(|_| Problem::bad_request("invalid-file-key", "the file's name cannot be sent"))?;
     // The request counts until it was sent, or nobody reads it any more.
     let caller = Arc::new(caller);
@@ -79,7 +77,7 @@ pub(super) fn send<E: std::error::Error + Send + Sync + 'static>(
         headers.insert(header::CONTENT_LENGTH, bytes.into());
     }
     headers.insert(header::CONTENT_DISPOSITION, disposition);
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(served_as::CONTENT_TYPE));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(served_as::CACHE_CONTROL));
     Ok(response)
 }
